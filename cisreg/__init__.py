@@ -1,0 +1,1 @@
+"""cisreg: thermodynamic models of gene regulation on a fused TensorFlow operation."""

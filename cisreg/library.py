@@ -1,0 +1,87 @@
+"""Finds, checks and loads the compiled library, and says clearly why when it cannot."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import tensorflow as tf
+
+OPS_FILE = "_ops.so"
+
+
+class LibraryError(ImportError):
+    """The compiled library is missing or was built for another TensorFlow."""
+
+
+def minor_version(version: str) -> str:
+    """The part of a version that fixes TensorFlow's C++ interface.
+
+    Example:
+        >>> minor_version("2.21.0")
+        '2.21'
+    """
+    return ".".join(version.split(".")[:2])
+
+
+def check_versions(built: str, running: str) -> None:
+    """Refuses a TensorFlow whose C++ interface is not the one the library was built with.
+
+    Raises:
+        LibraryError: the minor versions differ.
+    """
+    if minor_version(built) != minor_version(running):
+        raise LibraryError(
+            f"cisreg was built with TensorFlow {built} but TensorFlow {running} is installed: "
+            f'run pip install "tensorflow=={minor_version(built)}.*", or build cisreg again from '
+            "its sources with pip install --no-build-isolation --force-reinstall --no-deps ."
+        )
+
+
+def native_module() -> ModuleType:
+    """The module `cisreg._native`, which needs no TensorFlow.
+
+    Raises:
+        LibraryError: it is not built, or does not load.
+    """
+    try:
+        from cisreg import _native
+    except ImportError as error:
+        raise LibraryError(
+            f"cisreg's compiled module does not load ({error}): build it with pip install . "
+            "in the folder of cisreg's sources"
+        ) from error
+    return _native
+
+
+def build_info() -> dict[str, str]:
+    """What the library was built with: keys `tensorflow_version`, `cuda` and `compiler`."""
+    return dict(native_module().build_info())
+
+
+@functools.cache
+def load_ops() -> Any:
+    """Loads the TensorFlow ops once and returns the module of their generated wrappers.
+
+    Raises:
+        LibraryError: the library is missing, damaged or built for another TensorFlow; the message
+            says what to do.
+
+    Example:
+        >>> bound, weighted = load_ops().cisreg_occupancy(...)
+    """
+    check_versions(build_info()["tensorflow_version"], tf.__version__)
+    path = Path(__file__).with_name(OPS_FILE)
+    if not path.exists():
+        raise LibraryError(
+            f"{path} is missing: build it with pip install . in the folder of cisreg's sources"
+        )
+    try:
+        return tf.load_op_library(str(path))
+    except (tf.errors.OpError, OSError) as error:
+        raise LibraryError(
+            f"TensorFlow {tf.__version__} cannot load {path}: {error}; build cisreg again with "
+            "pip install --force-reinstall --no-deps ."
+        ) from error

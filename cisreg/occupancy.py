@@ -1,0 +1,174 @@
+"""The occupancy operation: its gradient, and the choice between its implementations."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from typing import Any, Literal, NamedTuple
+
+import tensorflow as tf
+
+from cisreg.library import LibraryError, load_ops
+from cisreg.reference import occupancy_standard
+
+logger = logging.getLogger("cisreg.occupancy")
+
+Reduction = Literal["expected", "probability", "log_unbound"]
+Padding = Literal["same", "valid"]
+Implementation = Literal["auto", "fused", "standard"]
+
+REDUCTIONS = ("expected", "probability", "log_unbound")
+PADDINGS = ("same", "valid")
+IMPLEMENTATIONS = ("auto", "fused", "standard")
+
+
+class Occupancy(NamedTuple):
+    """What `occupancy` returns, float32.
+
+    Attributes:
+        bound: [N, 2, M], the expected number of bound sites or the log probability of none, each
+            strand apart (0 forward, 1 reverse complement); for the reduction "probability" [N, M],
+            the probability that at least one site on either strand is bound.
+        weighted: [N, 2, M], the sum of position weight times occupancy; None without weights.
+    """
+
+    bound: tf.Tensor
+    weighted: tf.Tensor | None
+
+
+def occupancy(
+    sequence: tf.Tensor,
+    log_kd: tf.Tensor,
+    log_concentration: tf.Tensor,
+    *,
+    position_weight: tf.Tensor | None = None,
+    reduction: Reduction = "expected",
+    padding: Padding = "same",
+    implementation: Implementation = "auto",
+) -> Occupancy:
+    """Occupancy of every motif on every sequence: scan, occupancy law and sum in one operation.
+
+    A site's occupancy is p = sigmoid(log_concentration - log Kd), its log Kd the sum of `log_kd`
+    over the bases under the motif (de Boer et al. 2020, Nature Biotechnology 38, 56-65). Bases
+    outside the sequence and unknown ones add nothing. The reductions over the P windows are
+    "expected" (sum of p), "log_unbound" (sum of log(1 - p)) and "probability"
+    (1 - exp of log_unbound summed over both strands).
+
+    Args:
+        sequence: uint8 base codes [N, L]; 0 A, 1 C, 2 G, 3 T, 4 anything else. The standard
+            implementation also takes soft sequences, float32 [N, L, 4].
+        log_kd: float32 [W, 4, M], nats; contribution of each base to log Kd, order A C G T.
+        log_concentration: float32 [M], nats.
+        position_weight: float32 [2, P, M], or None; P = L for "same", L - W + 1 for "valid".
+        reduction: what `bound` holds.
+        padding: "same" places windows as tf.nn.conv1d does; "valid" keeps whole windows only.
+        implementation: "fused" is the custom op, which keeps no tensor of sites and recomputes the
+            scan for its gradient; "standard" is the same law in TensorFlow's own ops, and the way
+            to second derivatives and to gradients of soft sequences; "auto" is fused where the
+            compiled library loads, else standard, with one warning.
+
+    Returns:
+        Occupancy(bound, weighted). The same inputs give the same bits on every run and for every
+        number of threads.
+
+    Raises:
+        ValueError: an option is not one of those named above, or static shapes disagree.
+        tf.errors.InvalidArgumentError: an input has the wrong shape, a code above 4 or a
+            non-finite number.
+        LibraryError: implementation is "fused" and the compiled library does not load.
+
+    Example:
+        >>> sequence = cisreg.encode(["ACGTTGCA", "TTTTACGT"])
+        >>> cisreg.occupancy(sequence, log_kd, log_concentration).bound.shape
+        TensorShape([2, 2, 245])
+    """
+    _check_choice("reduction", reduction, REDUCTIONS)
+    _check_choice("padding", padding, PADDINGS)
+    _check_choice("implementation", implementation, IMPLEMENTATIONS)
+    sequence = tf.convert_to_tensor(sequence)
+    if _choose_fused(implementation, sequence):
+        return _occupancy_fused(
+            sequence, log_kd, log_concentration, position_weight, reduction, padding
+        )
+    bound, weighted = occupancy_standard(
+        sequence,
+        log_kd,
+        log_concentration,
+        position_weight=position_weight,
+        reduction=reduction,
+        padding=padding,
+    )
+    return Occupancy(bound, weighted)
+
+
+def _check_choice(argument: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f"{argument}: expected one of {', '.join(choices)}, got {value!r}")
+
+
+def _choose_fused(implementation: str, sequence: tf.Tensor) -> bool:
+    if implementation == "auto":
+        return not sequence.dtype.is_floating and fused_available()
+    return implementation == "fused"
+
+
+@functools.cache
+def fused_available() -> bool:
+    """Whether the compiled library loads; the reason it does not is logged once as a warning."""
+    try:
+        load_ops()
+    except LibraryError as error:
+        logger.warning("the fused operation is not available, standard ops are used: %s", error)
+        return False
+    return True
+
+
+def _occupancy_fused(
+    sequence: tf.Tensor,
+    log_kd: tf.Tensor,
+    log_concentration: tf.Tensor,
+    position_weight: tf.Tensor | None,
+    reduction: str,
+    padding: str,
+) -> Occupancy:
+    if sequence.dtype != tf.uint8:
+        raise ValueError(
+            f"sequence: the fused implementation expects uint8 base codes [N, L], got "
+            f"{sequence.dtype.name}; encode text with cisreg.encode, or use "
+            'implementation="standard" for soft sequences'
+        )
+    bound, weighted = load_ops().cisreg_occupancy(
+        sequence=sequence,
+        log_kd=log_kd,
+        log_concentration=log_concentration,
+        position_weight=[] if position_weight is None else [position_weight],
+        reduction="expected" if reduction == "expected" else "log_unbound",
+        padding=padding,
+    )
+    if reduction == "probability":
+        bound = -tf.math.expm1(tf.reduce_sum(bound, axis=1))
+    return Occupancy(bound, weighted[0] if weighted else None)
+
+
+@tf.RegisterGradient("Cisreg>Occupancy")
+def _occupancy_gradient(op: tf.Operation, *upstream: tf.Tensor) -> list[tf.Tensor | None]:
+    """Recomputes the scan; base codes have no gradient."""
+    gradients: Any = load_ops().cisreg_occupancy_grad(
+        sequence=op.inputs[0],
+        log_kd=op.inputs[1],
+        log_concentration=op.inputs[2],
+        position_weight=list(op.inputs[3:]),
+        bound_gradient=upstream[0],
+        weighted_gradient=list(upstream[1:]),
+        reduction=op.get_attr("reduction"),
+        padding=op.get_attr("padding"),
+    )
+    return [None, gradients[0], gradients[1], *gradients[2]]
+
+
+@tf.RegisterGradient("Cisreg>OccupancyGrad")
+def _second_derivative(op: tf.Operation, *upstream: tf.Tensor) -> None:
+    raise LookupError(
+        "the fused occupancy operation has no second derivative; "
+        'use implementation="standard" where one is needed'
+    )

@@ -1,0 +1,36 @@
+#include "occupancy/kernels.h"
+
+#include <cstdlib>
+#include <cstring>
+
+namespace cisreg {
+namespace {
+
+#if defined(CISREG_HAVE_X86_KERNELS)
+bool HasAvx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+#endif
+
+const OccupancyKernels& ChooseKernels() {
+  if (const char* wanted = std::getenv("CISREG_INSTRUCTION_SET")) {
+    if (const OccupancyKernels* kernels = FindKernels(wanted)) return *kernels;
+  }
+  if (const OccupancyKernels* kernels = FindKernels("avx2")) return *kernels;
+  return kPortableKernels;
+}
+
+}  // namespace
+
+const OccupancyKernels* FindKernels(const char* name) {
+  if (std::strcmp(name, "portable") == 0) return &kPortableKernels;
+#if defined(CISREG_HAVE_X86_KERNELS)
+  if (std::strcmp(name, "avx2") == 0 && HasAvx2()) return &kAvx2Kernels;
+#endif
+  return nullptr;
+}
+
+const OccupancyKernels& SelectKernels() {
+  static const OccupancyKernels& chosen = ChooseKernels();
+  return chosen;
+}
+
+}  // namespace cisreg

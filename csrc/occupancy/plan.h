@@ -1,0 +1,57 @@
+// How an occupancy problem is cut into motif blocks, work items and tiles.
+//
+// The cut depends on the shape alone, never on the number of threads: that, and summing the pieces
+// in a fixed order, is what makes the results the same bits for every thread count.
+
+#ifndef CISREG_CSRC_OCCUPANCY_PLAN_H_
+#define CISREG_CSRC_OCCUPANCY_PLAN_H_
+
+#include <cstdint>
+
+#include "occupancy/problem.h"
+
+namespace cisreg {
+
+// Three bases index one row of a k-mer table: 4^3 rows of known bases come first, so that the
+// rows nearly every site reads lie together in the cache; rows with an unknown base follow.
+inline constexpr int kGroupBases = 3;
+inline constexpr int kKnownRows = 64;
+inline constexpr int kTableRows = 125;
+
+struct OccupancyPlan {
+  int64_t lanes;            // motifs in one block
+  int64_t block_count;      // motif blocks
+  int64_t group_count;      // groups of three motif columns
+  int64_t pad_rows;         // zero rows between two segments of a tile
+  int64_t tile_rows;        // most rows of a tile
+  int64_t segment_windows;  // most windows of one sequence in one segment
+  int64_t blocks_per_item;
+  int64_t block_groups;    // work items along the motifs
+  int64_t sequence_slices;  // work items along the sequences
+
+  int64_t item_count() const { return block_groups * sequence_slices; }
+  // Floats of one block's table, and of one block's table of gradients.
+  int64_t table_floats() const {
+    return group_count * kTableRows * kStrands * lanes;
+  }
+};
+
+OccupancyPlan MakeOccupancyPlan(const OccupancyShape& shape, int64_t lanes);
+
+// Floats that one slice's gradients of one block take while they wait for the final sum.
+struct PartialLayout {
+  int64_t log_kd;             // [W, 4, lanes]
+  int64_t log_concentration;  // [lanes]
+  int64_t position_weight;    // [2, P, lanes] or none
+  int64_t total() const {
+    return log_kd + log_concentration + position_weight;
+  }
+};
+
+PartialLayout MakePartialLayout(const OccupancyShape& shape,
+                                const OccupancyPlan& plan, bool weighted);
+
+
+}  // namespace cisreg
+
+#endif  // CISREG_CSRC_OCCUPANCY_PLAN_H_

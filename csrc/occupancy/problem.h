@@ -1,0 +1,70 @@
+// The occupancy problem as plain numbers and pointers: what the kernels of every processor see.
+//
+// Nothing here knows TensorFlow; the op glue and the Python module fill these structs and launch.
+
+#ifndef CISREG_CSRC_OCCUPANCY_PROBLEM_H_
+#define CISREG_CSRC_OCCUPANCY_PROBLEM_H_
+
+#include <cstdint>
+
+namespace cisreg {
+
+inline constexpr int kStrands = 2;
+inline constexpr int kBases = 4;
+
+// Base codes: 0 A, 1 C, 2 G, 3 T, and this one for anything else and for padding.
+inline constexpr int kUnknownBase = 4;
+
+enum class Reduction { kExpected, kLogUnbound };
+
+struct OccupancyShape {
+  int64_t sequence_count;
+  int64_t length;
+  int64_t width;
+  int64_t motif_count;
+  int64_t window_count;
+  // Position in the sequence of window 0's first base; negative under "same" padding.
+  int64_t first_start;
+};
+
+// Windows as tf.nn.conv1d places them: "same" has one per base, "valid" only whole ones.
+inline OccupancyShape MakeOccupancyShape(int64_t sequence_count, int64_t length,
+                                         int64_t width, int64_t motif_count,
+                                         bool same_padding) {
+  OccupancyShape shape;
+  shape.sequence_count = sequence_count;
+  shape.length = length;
+  shape.width = width;
+  shape.motif_count = motif_count;
+  shape.window_count = same_padding ? length : length - width + 1;
+  shape.first_start = same_padding ? -((width - 1) / 2) : 0;
+  return shape;
+}
+
+struct OccupancyInputs {
+  const uint8_t* sequence;         // [N, L]
+  const float* log_kd;             // [W, 4, M], nats
+  const float* log_concentration;  // [M], nats
+  const float* position_weight;    // [2, P, M], or null where not asked for
+};
+
+struct OccupancyOutputs {
+  float* bound;     // [N, 2, M]
+  float* weighted;  // [N, 2, M], or null
+};
+
+// Gradients of a loss with respect to the outputs above.
+struct OccupancyUpstream {
+  const float* bound;     // [N, 2, M]
+  const float* weighted;  // [N, 2, M], or null
+};
+
+struct OccupancyGradients {
+  float* log_kd;             // [W, 4, M]
+  float* log_concentration;  // [M]
+  float* position_weight;    // [2, P, M], or null
+};
+
+}  // namespace cisreg
+
+#endif  // CISREG_CSRC_OCCUPANCY_PROBLEM_H_

@@ -1,0 +1,50 @@
+// Eight floats in AVX2 and FMA instructions. Include it only in units compiled for them.
+
+#ifndef CISREG_CSRC_SIMD_AVX2_H_
+#define CISREG_CSRC_SIMD_AVX2_H_
+
+#include <immintrin.h>
+
+namespace cisreg::simd {
+
+struct Avx2Floats {
+  static constexpr int kLanes = 8;
+
+  __m256 value;
+
+  static Avx2Floats Load(const float* from) { return {_mm256_loadu_ps(from)}; }
+  static Avx2Floats Broadcast(float x) { return {_mm256_set1_ps(x)}; }
+  void Store(float* to) const { _mm256_storeu_ps(to, value); }
+
+  friend Avx2Floats operator+(Avx2Floats a, Avx2Floats b) {
+    return {_mm256_add_ps(a.value, b.value)};
+  }
+  friend Avx2Floats operator-(Avx2Floats a, Avx2Floats b) {
+    return {_mm256_sub_ps(a.value, b.value)};
+  }
+  friend Avx2Floats operator*(Avx2Floats a, Avx2Floats b) {
+    return {_mm256_mul_ps(a.value, b.value)};
+  }
+  friend Avx2Floats operator/(Avx2Floats a, Avx2Floats b) {
+    return {_mm256_div_ps(a.value, b.value)};
+  }
+};
+
+inline Avx2Floats MultiplyAdd(Avx2Floats a, Avx2Floats b, Avx2Floats c) {
+  return {_mm256_fmadd_ps(a.value, b.value, c.value)};
+}
+
+inline Avx2Floats Min(Avx2Floats a, Avx2Floats b) { return {_mm256_min_ps(a.value, b.value)}; }
+
+inline Avx2Floats Max(Avx2Floats a, Avx2Floats b) { return {_mm256_max_ps(a.value, b.value)}; }
+
+// value * 2^n, where n is the integer that the low mantissa bits of `rounded` hold.
+inline Avx2Floats ScaleByPower(Avx2Floats value, Avx2Floats rounded) {
+  const __m256i power = _mm256_slli_epi32(_mm256_castps_si256(rounded.value), 23);
+  const __m256i bits = _mm256_castps_si256(value.value);
+  return {_mm256_castsi256_ps(_mm256_add_epi32(bits, power))};
+}
+
+}  // namespace cisreg::simd
+
+#endif  // CISREG_CSRC_SIMD_AVX2_H_

@@ -1,0 +1,68 @@
+// Eight floats in plain C++ (GCC and Clang vector extensions): any processor, and the fallback.
+
+#ifndef CISREG_CSRC_SIMD_PORTABLE_H_
+#define CISREG_CSRC_SIMD_PORTABLE_H_
+
+#include <cstdint>
+#include <cstring>
+
+namespace cisreg::simd {
+
+struct PortableFloats {
+  static constexpr int kLanes = 8;
+  typedef float Floats __attribute__((vector_size(32)));
+  typedef int32_t Integers __attribute__((vector_size(32)));
+
+  Floats value;
+
+  static PortableFloats Load(const float* from) {
+    PortableFloats loaded;
+    std::memcpy(&loaded.value, from, sizeof(Floats));
+    return loaded;
+  }
+  static PortableFloats Broadcast(float x) {
+    return {Floats{x, x, x, x, x, x, x, x}};
+  }
+  void Store(float* to) const { std::memcpy(to, &value, sizeof(Floats)); }
+
+  friend PortableFloats operator+(PortableFloats a, PortableFloats b) {
+    return {a.value + b.value};
+  }
+  friend PortableFloats operator-(PortableFloats a, PortableFloats b) {
+    return {a.value - b.value};
+  }
+  friend PortableFloats operator*(PortableFloats a, PortableFloats b) {
+    return {a.value * b.value};
+  }
+  friend PortableFloats operator/(PortableFloats a, PortableFloats b) {
+    return {a.value / b.value};
+  }
+};
+
+inline PortableFloats MultiplyAdd(PortableFloats a, PortableFloats b, PortableFloats c) {
+  return a * b + c;
+}
+
+inline PortableFloats Min(PortableFloats a, PortableFloats b) {
+  return {a.value < b.value ? a.value : b.value};
+}
+
+inline PortableFloats Max(PortableFloats a, PortableFloats b) {
+  return {a.value > b.value ? a.value : b.value};
+}
+
+// value * 2^n, where n is the integer that the low mantissa bits of `rounded` hold.
+inline PortableFloats ScaleByPower(PortableFloats value, PortableFloats rounded) {
+  PortableFloats::Integers bits;
+  PortableFloats::Integers power;
+  std::memcpy(&bits, &value.value, sizeof(bits));
+  std::memcpy(&power, &rounded.value, sizeof(power));
+  bits += power << 23;
+  PortableFloats scaled;
+  std::memcpy(&scaled.value, &bits, sizeof(bits));
+  return scaled;
+}
+
+}  // namespace cisreg::simd
+
+#endif  // CISREG_CSRC_SIMD_PORTABLE_H_

@@ -1,0 +1,124 @@
+// Registers Cisreg>Occupancy and Cisreg>OccupancyGrad: their signatures and their shapes.
+
+#include <string>
+#include <vector>
+
+#include "tensorflow/core/framework/common_shape_fns.h"
+#include "tensorflow/core/framework/op.h"
+#include "tensorflow/core/framework/shape_inference.h"
+
+namespace cisreg {
+namespace {
+
+using tensorflow::shape_inference::DimensionHandle;
+using tensorflow::shape_inference::InferenceContext;
+using tensorflow::shape_inference::ShapeHandle;
+
+struct InputShapes {
+  DimensionHandle sequence_count;
+  DimensionHandle motif_count;
+  DimensionHandle window_count;
+  ShapeHandle log_kd;
+};
+
+// Windows per sequence, unknown until both the length and the width are known.
+absl::Status WindowCount(InferenceContext* c, DimensionHandle length, DimensionHandle width,
+                         DimensionHandle* window_count) {
+  std::string padding;
+  TF_RETURN_IF_ERROR(c->GetAttr("padding", &padding));
+  *window_count = length;
+  if (padding == "same") return absl::OkStatus();
+  *window_count = c->UnknownDim();
+  if (!c->ValueKnown(length) || !c->ValueKnown(width)) return absl::OkStatus();
+  const int64_t windows = c->Value(length) - c->Value(width) + 1;
+  if (windows < 0) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "padding: 'valid' expects sequences at least as long as the motifs, got L = ",
+        c->Value(length), " and W = ", c->Value(width), "; use padding = 'same'"));
+  }
+  *window_count = c->MakeDim(windows);
+  return absl::OkStatus();
+}
+
+absl::Status CheckInputShapes(InferenceContext* c, InputShapes* shapes) {
+  ShapeHandle sequence, log_concentration, position_weight;
+  DimensionHandle unused;
+  TF_RETURN_IF_ERROR(c->WithRank(c->input(0), 2, &sequence));
+  TF_RETURN_IF_ERROR(c->WithRank(c->input(1), 3, &shapes->log_kd));
+  TF_RETURN_IF_ERROR(c->WithValue(c->Dim(shapes->log_kd, 1), 4, &unused));
+  TF_RETURN_IF_ERROR(c->WithRank(c->input(2), 1, &log_concentration));
+  TF_RETURN_IF_ERROR(c->Merge(c->Dim(shapes->log_kd, 2), c->Dim(log_concentration, 0),
+                              &shapes->motif_count));
+  TF_RETURN_IF_ERROR(WindowCount(c, c->Dim(sequence, 1), c->Dim(shapes->log_kd, 0),
+                                 &shapes->window_count));
+  shapes->sequence_count = c->Dim(sequence, 0);
+  int weight_count;
+  TF_RETURN_IF_ERROR(c->GetAttr("weight_count", &weight_count));
+  if (weight_count == 0) return absl::OkStatus();
+  TF_RETURN_IF_ERROR(c->WithRank(c->input(3), 3, &position_weight));
+  TF_RETURN_IF_ERROR(c->WithValue(c->Dim(position_weight, 0), 2, &unused));
+  TF_RETURN_IF_ERROR(c->Merge(c->Dim(position_weight, 1), shapes->window_count,
+                              &shapes->window_count));
+  return c->Merge(c->Dim(position_weight, 2), shapes->motif_count, &shapes->motif_count);
+}
+
+absl::Status OccupancyShapes(InferenceContext* c) {
+  InputShapes shapes;
+  TF_RETURN_IF_ERROR(CheckInputShapes(c, &shapes));
+  const ShapeHandle sums = c->MakeShape({shapes.sequence_count, c->MakeDim(2), shapes.motif_count});
+  for (int i = 0; i < c->num_outputs(); ++i) c->set_output(i, sums);
+  return absl::OkStatus();
+}
+
+absl::Status OccupancyGradShapes(InferenceContext* c) {
+  InputShapes shapes;
+  TF_RETURN_IF_ERROR(CheckInputShapes(c, &shapes));
+  const DimensionHandle width = c->Dim(shapes.log_kd, 0);
+  c->set_output(0, c->MakeShape({width, c->MakeDim(4), shapes.motif_count}));
+  c->set_output(1, c->MakeShape({shapes.motif_count}));
+  if (c->num_outputs() > 2) {
+    c->set_output(2, c->MakeShape({c->MakeDim(2), shapes.window_count, shapes.motif_count}));
+  }
+  return absl::OkStatus();
+}
+
+REGISTER_OP("Cisreg>Occupancy")
+    .Input("sequence: uint8")
+    .Input("log_kd: float")
+    .Input("log_concentration: float")
+    .Input("position_weight: weight_count * float")
+    .Output("bound: float")
+    .Output("weighted: weight_count * float")
+    .Attr("weight_count: int >= 0 = 0")
+    .Attr("reduction: {'expected', 'log_unbound'} = 'expected'")
+    .Attr("padding: {'same', 'valid'} = 'same'")
+    .SetShapeFn(OccupancyShapes)
+    .Doc(R"doc(
+Occupancy of every motif on every sequence, both strands, summed over the windows.
+
+sequence: base codes [N, L], 0 to 3 for A C G T, 4 for anything else.
+log_kd: position Kd matrices [W, 4, M] in nats.
+log_concentration: [M] in nats.
+position_weight: nothing, or one tensor [2, P, M] that weights the windows of `weighted`.
+bound: [N, 2, M], the sum of p, or of log(1 - p).
+weighted: nothing, or the sum of position_weight * p, [N, 2, M].
+)doc");
+
+REGISTER_OP("Cisreg>OccupancyGrad")
+    .Input("sequence: uint8")
+    .Input("log_kd: float")
+    .Input("log_concentration: float")
+    .Input("position_weight: weight_count * float")
+    .Input("bound_gradient: float")
+    .Input("weighted_gradient: weight_count * float")
+    .Output("log_kd_gradient: float")
+    .Output("log_concentration_gradient: float")
+    .Output("position_weight_gradient: weight_count * float")
+    .Attr("weight_count: int >= 0 = 0")
+    .Attr("reduction: {'expected', 'log_unbound'} = 'expected'")
+    .Attr("padding: {'same', 'valid'} = 'same'")
+    .SetShapeFn(OccupancyGradShapes)
+    .Doc("Gradient of Cisreg>Occupancy; scans the sequences again and keeps no site in memory.");
+
+}  // namespace
+}  // namespace cisreg

@@ -1,1 +1,102 @@
-"""cisreg: thermodynamic models of gene regulation on a fused TensorFlow operation."""
+"""cisreg: thermodynamic models of gene regulation on a fused TensorFlow operation.
+
+What most programs need is here; the modules hold the rest. Nothing is imported before it is used,
+so that `import cisreg` and the commands' help need not wait for TensorFlow.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import warnings
+from importlib import metadata
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cisreg.data import Dataset, read_dataset
+    from cisreg.losses import Penalty
+    from cisreg.model import ModelSpec, Prediction, init_parameters, predict
+    from cisreg.motifs import MotifSet, read_motifs
+    from cisreg.occupancy import Occupancy, occupancy
+    from cisreg.sequences import decode, encode, reverse_complement
+    from cisreg.simulate import simulate
+    from cisreg.storage import Model, load_model, save_model
+    from cisreg.training import Stage, fit
+
+_MODULES = {
+    "cisreg.data": ("Dataset", "read_dataset"),
+    "cisreg.losses": ("Penalty",),
+    "cisreg.model": ("ModelSpec", "Prediction", "init_parameters", "predict"),
+    "cisreg.motifs": ("MotifSet", "read_motifs"),
+    "cisreg.occupancy": ("Occupancy", "occupancy"),
+    "cisreg.sequences": ("decode", "encode", "reverse_complement"),
+    "cisreg.simulate": ("simulate",),
+    "cisreg.storage": ("Model", "load_model", "save_model"),
+    "cisreg.training": ("Stage", "fit"),
+}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+
+__version__ = metadata.version("cisreg")
+__all__ = [  # noqa: RUF022, in the order of use
+    "encode",
+    "decode",
+    "reverse_complement",
+    "MotifSet",
+    "read_motifs",
+    "Occupancy",
+    "occupancy",
+    "ModelSpec",
+    "Prediction",
+    "init_parameters",
+    "predict",
+    "Dataset",
+    "read_dataset",
+    "Penalty",
+    "Stage",
+    "fit",
+    "Model",
+    "load_model",
+    "save_model",
+    "simulate",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(_MODULE_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+class _Package(ModuleType):
+    """Functions keep their names where a module has the same one: `cisreg.occupancy` is callable.
+
+    Importing a submodule sets it as an attribute of its package, over what stood there.
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, ModuleType) and _MODULE_OF.get(name) == value.__name__:
+            value = getattr(value, name)
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
+
+
+def _warn_of_other_tensorflow() -> None:
+    """Says at once, and not at the first operation, that the compiled library cannot be used."""
+    from cisreg.library import LibraryError, build_info, check_versions
+
+    try:
+        check_versions(build_info()["tensorflow_version"], metadata.version("tensorflow"))
+    except (LibraryError, metadata.PackageNotFoundError) as error:
+        warnings.warn(str(error), RuntimeWarning, stacklevel=3)
+
+
+_warn_of_other_tensorflow()

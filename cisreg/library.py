@@ -7,8 +7,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import tensorflow as tf
-
 OPS_FILE = "_ops.so"
 
 
@@ -72,6 +70,8 @@ def load_ops() -> Any:
     Example:
         >>> bound, weighted = load_ops().cisreg_occupancy(...)
     """
+    import tensorflow as tf
+
     check_versions(build_info()["tensorflow_version"], tf.__version__)
     path = Path(__file__).with_name(OPS_FILE)
     if not path.exists():

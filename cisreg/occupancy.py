@@ -9,17 +9,11 @@ from typing import Any, Literal, NamedTuple
 import tensorflow as tf
 
 from cisreg.library import LibraryError, load_ops
-from cisreg.reference import occupancy_standard
+from cisreg.reference import Padding, Reduction, check_choice, occupancy_standard
 
 logger = logging.getLogger("cisreg.occupancy")
 
-Reduction = Literal["expected", "probability", "log_unbound"]
-Padding = Literal["same", "valid"]
 Implementation = Literal["auto", "fused", "standard"]
-
-REDUCTIONS = ("expected", "probability", "log_unbound")
-PADDINGS = ("same", "valid")
-IMPLEMENTATIONS = ("auto", "fused", "standard")
 
 
 class Occupancy(NamedTuple):
@@ -73,8 +67,8 @@ def occupancy(
 
     Raises:
         ValueError: an option is not one of those named above, or static shapes disagree.
-        tf.errors.InvalidArgumentError: an input has the wrong shape, a code above 4 or a
-            non-finite number.
+        tf.errors.InvalidArgumentError: an input has the wrong dtype or shape, a code above 4 or a
+            non-finite number; the message names it, what was expected and what came.
         LibraryError: implementation is "fused" and the compiled library does not load.
 
     Example:
@@ -82,11 +76,16 @@ def occupancy(
         >>> cisreg.occupancy(sequence, log_kd, log_concentration).bound.shape
         TensorShape([2, 2, 245])
     """
-    _check_choice("reduction", reduction, REDUCTIONS)
-    _check_choice("padding", padding, PADDINGS)
-    _check_choice("implementation", implementation, IMPLEMENTATIONS)
+    check_choice("reduction", reduction, Reduction)
+    check_choice("padding", padding, Padding)
+    check_choice("implementation", implementation, Implementation)
     sequence = tf.convert_to_tensor(sequence)
+    log_kd = _float32("log_kd", log_kd)
+    log_concentration = _float32("log_concentration", log_concentration)
+    if position_weight is not None:
+        position_weight = _float32("position_weight", position_weight)
     if _choose_fused(implementation, sequence):
+        _check_dtype("sequence", sequence, tf.uint8, "encode text with cisreg.encode")
         return _occupancy_fused(
             sequence, log_kd, log_concentration, position_weight, reduction, padding
         )
@@ -101,9 +100,19 @@ def occupancy(
     return Occupancy(bound, weighted)
 
 
-def _check_choice(argument: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ValueError(f"{argument}: expected one of {', '.join(choices)}, got {value!r}")
+def _check_dtype(argument: str, value: tf.Tensor, expected: tf.DType, advice: str) -> None:
+    if value.dtype != expected:
+        raise tf.errors.InvalidArgumentError(
+            None,
+            None,
+            f"{argument}: expected {expected.name}, got {value.dtype.name}; {advice}",
+        )
+
+
+def _float32(argument: str, value: tf.Tensor) -> tf.Tensor:
+    tensor = tf.convert_to_tensor(value)
+    _check_dtype(argument, tensor, tf.float32, "cast it with tf.cast")
+    return tensor
 
 
 def _choose_fused(implementation: str, sequence: tf.Tensor) -> bool:
@@ -131,12 +140,6 @@ def _occupancy_fused(
     reduction: str,
     padding: str,
 ) -> Occupancy:
-    if sequence.dtype != tf.uint8:
-        raise ValueError(
-            f"sequence: the fused implementation expects uint8 base codes [N, L], got "
-            f"{sequence.dtype.name}; encode text with cisreg.encode, or use "
-            'implementation="standard" for soft sequences'
-        )
     bound, weighted = load_ops().cisreg_occupancy(
         sequence=sequence,
         log_kd=log_kd,

@@ -25,7 +25,7 @@ struct BlockGradients {
   float* dlogit[kStrands];
   float* table;
   float* log_concentration;
-  float* position_weight;  // [2, P, lanes] or null
+  float* position_weight;  // [2, P, lanes] or unused
 };
 
 template <class V>
@@ -43,9 +43,8 @@ SegmentUpstream<V> LoadUpstream(const OccupancyJob& job, int64_t block, int64_t 
   for (int strand = 0; strand < kStrands; ++strand) {
     const int64_t at = (sequence * kStrands + strand) * motif_count + block * V::kLanes;
     loaded.bound[strand] = LoadLanes<V>(upstream.bound + at, motifs);
-    loaded.weighted[strand] = upstream.weighted == nullptr
-                                  ? V::Broadcast(0.0f)
-                                  : LoadLanes<V>(upstream.weighted + at, motifs);
+    loaded.weighted[strand] =
+        job.inputs.weighted ? LoadLanes<V>(upstream.weighted + at, motifs) : V::Broadcast(0.0f);
   }
   return loaded;
 }
@@ -78,7 +77,8 @@ inline void StoreWindows(const OccupancyJob& job, int64_t block, const Segment& 
         MultiplyAdd(upstream.weighted[strand], p, V::Load(sum)).Store(sum);
       }
       *dconcentration = *dconcentration + dlogit;
-      dlogit.Store(gradients.dlogit[strand] + (segment.first_row + j + k) * V::kLanes);
+      const uint32_t slot = GradientSlot(job.plan, segment.first_row + j + k);
+      dlogit.Store(gradients.dlogit[strand] + slot * V::kLanes);
     }
   }
 }
@@ -107,16 +107,17 @@ void StoreTile(const OccupancyJob& job, int64_t block, const Tile& tile,
 
 // Adds to kGroups neighbouring groups of one k-mer the dlogits of the rows that hold it.
 template <class V, int kGroups>
-inline void SumGroups(const float* dlogit, const uint32_t* row, const uint32_t* end, float* sums) {
+inline void SumGroups(const float* dlogit, const uint32_t* slot, const uint32_t* end, float* sums) {
   V sum[kGroups];
-  for (int g = 0; g < kGroups; ++g) sum[g] = V::Load(sums + g * V::kLanes);
-  for (; row != end; ++row) {
-    const float* at = dlogit + static_cast<int64_t>(*row) * V::kLanes;
-    for (int g = 0; g < kGroups; ++g) {
-      sum[g] = sum[g] + V::Load(at - g * kGroupBases * V::kLanes);
-    }
+  for (int g = 0; g < kGroups; ++g) sum[g] = V::Broadcast(0.0f);
+  for (; slot != end; ++slot) {
+    const float* at = dlogit + static_cast<int64_t>(*slot) * V::kLanes;
+    for (int g = 0; g < kGroups; ++g) sum[g] = sum[g] + V::Load(at - g * V::kLanes);
   }
-  for (int g = 0; g < kGroups; ++g) sum[g].Store(sums + g * V::kLanes);
+  for (int g = 0; g < kGroups; ++g) {
+    float* to = sums + g * V::kLanes;
+    (V::Load(to) + sum[g]).Store(to);
+  }
 }
 
 template <class V>
@@ -137,14 +138,13 @@ void SumTile(const OccupancyPlan& plan, const Tile& tile, const BlockGradients<V
     const int64_t groups = left < kGroupsInFlight ? left : kGroupsInFlight;
     const SumGroupsFunction<V> sum_groups = ChooseSumGroups<V>(groups);
     for (int strand = 0; strand < kStrands; ++strand) {
-      const float* dlogit = gradients.dlogit[strand] - first * kGroupBases * V::kLanes;
-      float* sums = gradients.table +
-                    (strand * kTableRows * plan.group_count + first) * V::kLanes;
-      const uint32_t* row = tile.sorted_rows;
+      const float* dlogit = gradients.dlogit[strand] - first * V::kLanes;
+      float* sums = gradients.table + (strand * kTableRows * plan.group_count + first) * V::kLanes;
+      const uint32_t* slot = tile.sorted_slots;
       for (int kmer = 0; kmer < kEmptyRow; ++kmer) {
-        const uint32_t* end = tile.sorted_rows + tile.bin_end[kmer];
-        if (row != end) sum_groups(dlogit, row, end, sums + kmer * plan.group_count * V::kLanes);
-        row = end;
+        const uint32_t* end = tile.sorted_slots + tile.bin_end[kmer];
+        if (slot != end) sum_groups(dlogit, slot, end, sums + kmer * plan.group_count * V::kLanes);
+        slot = end;
       }
     }
   }
@@ -153,14 +153,15 @@ void SumTile(const OccupancyPlan& plan, const Tile& tile, const BlockGradients<V
 // dlogits of the pads are zero: no window starts there.
 template <class V>
 void ClearPads(const OccupancyPlan& plan, const Tile& tile, const BlockGradients<V>& gradients) {
-  const size_t bytes = plan.pad_rows * V::kLanes * sizeof(float);
-  for (int strand = 0; strand < kStrands; ++strand) {
-    std::memset(gradients.dlogit[strand], 0, bytes);
-    for (int64_t i = 0; i < tile.segment_count; ++i) {
-      const Segment& segment = tile.segments[i];
-      const int64_t row = segment.first_row + segment.windows;
-      std::memset(gradients.dlogit[strand] + row * V::kLanes, 0, bytes);
+  const auto clear = [&](int64_t first_row) {
+    for (int64_t row = first_row; row < first_row + plan.pad_rows; ++row) {
+      const uint32_t slot = GradientSlot(plan, row);
+      for (float* dlogit : gradients.dlogit) V::Broadcast(0.0f).Store(dlogit + slot * V::kLanes);
     }
+  };
+  clear(0);
+  for (int64_t i = 0; i < tile.segment_count; ++i) {
+    clear(tile.segments[i].first_row + tile.segments[i].windows);
   }
 }
 
@@ -176,8 +177,7 @@ void FoldTable(const OccupancyJob& job, const float* table, float* log_kd) {
         const int base = kTriplets.base[kmer][column % kGroupBases];
         if (base == kUnknownBase) continue;
         const int64_t group = column / kGroupBases;
-        const V sum = V::Load(
-            table + ((strand * kTableRows + kmer) * groups + group) * V::kLanes);
+        const V sum = V::Load(table + ((strand * kTableRows + kmer) * groups + group) * V::kLanes);
         const int64_t w = strand == 0 ? column : width - 1 - column;
         const int64_t b = strand == 0 ? base : kBases - 1 - base;
         float* to = log_kd + (w * kBases + b) * V::kLanes;
@@ -191,7 +191,7 @@ template <class V>
 BlockGradients<V> TakeDlogits(const OccupancyPlan& plan, ScratchArena* arena) {
   BlockGradients<V> gradients = {};
   for (int strand = 0; strand < kStrands; ++strand) {
-    gradients.dlogit[strand] = arena->Take<float>(plan.tile_rows * V::kLanes);
+    gradients.dlogit[strand] = arena->Take<float>(kGroupBases * plan.slot_stride * V::kLanes);
   }
   return gradients;
 }
@@ -211,7 +211,7 @@ template <class V>
 void BackwardItem(const OccupancyJob& job, int64_t item, char* scratch,
                   const OccupancyUpstream& upstream, float* partials) {
   const OccupancyPlan& plan = job.plan;
-  const bool weighted = upstream.weighted != nullptr;
+  const bool weighted = job.inputs.weighted;
   const bool expected = job.reduction == Reduction::kExpected;
   const auto store_tile = expected ? (weighted ? StoreTile<V, Reduction::kExpected, true>
                                                : StoreTile<V, Reduction::kExpected, false>)

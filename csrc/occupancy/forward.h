@@ -73,8 +73,7 @@ void WriteSums(const OccupancyJob& job, int64_t block, const Segment& segment, c
   const int64_t motif_count = job.shape.motif_count;
   const int64_t motifs = BlockMotifs(job, block);
   for (int strand = 0; strand < kStrands; ++strand) {
-    float* to =
-        outputs + (segment.sequence * kStrands + strand) * motif_count + block * V::kLanes;
+    float* to = outputs + (segment.sequence * kStrands + strand) * motif_count + block * V::kLanes;
     V sum = sums[strand] * V::Broadcast(scale);
     if (segment.first_window > 0) sum = sum + LoadLanes<V>(to, motifs);
     StoreLanes(sum, to, motifs);
@@ -98,7 +97,7 @@ template <class V>
 void ForwardItem(const OccupancyJob& job, int64_t item, char* scratch,
                  const OccupancyOutputs& outputs) {
   const OccupancyPlan& plan = job.plan;
-  const bool weighted = outputs.weighted != nullptr;
+  const bool weighted = job.inputs.weighted;
   const bool expected = job.reduction == Reduction::kExpected;
   const auto forward_tile = expected ? (weighted ? ForwardTile<V, Reduction::kExpected, true>
                                                  : ForwardTile<V, Reduction::kExpected, false>)

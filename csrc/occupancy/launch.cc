@@ -11,10 +11,10 @@ constexpr int64_t kItemCycles = 300000;
 size_t RoundToLine(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
 // Empty sums: sequences without a window.
-void ClearOutputs(const OccupancyShape& shape, const OccupancyOutputs& outputs) {
+void ClearOutputs(const OccupancyShape& shape, bool weighted, const OccupancyOutputs& outputs) {
   const int64_t count = shape.sequence_count * kStrands * shape.motif_count;
   std::fill_n(outputs.bound, count, 0.0f);
-  if (outputs.weighted != nullptr) std::fill_n(outputs.weighted, count, 0.0f);
+  if (weighted) std::fill_n(outputs.weighted, count, 0.0f);
 }
 
 }  // namespace
@@ -31,9 +31,9 @@ WorkspaceBytes OccupancyLaunch::Workspace(const Executor& executor, bool backwar
   bytes.scratch = executor.worker_count * RoundToLine(kernels_.scratch_bytes(plan, backward));
   bytes.partials = 0;
   if (backward) {
-    const bool weighted = job_.inputs.position_weight != nullptr;
     bytes.partials = plan.sequence_slices * plan.block_count *
-                     MakePartialLayout(job_.shape, plan, weighted).total() * sizeof(float);
+                     MakePartialLayout(job_.shape, plan, job_.inputs.weighted).total() *
+                     sizeof(float);
   }
   return bytes;
 }
@@ -54,7 +54,7 @@ void OccupancyLaunch::BuildTables(const Executor& executor, char* workspace) {
 
 void OccupancyLaunch::Forward(const Executor& executor, char* workspace,
                               const OccupancyOutputs& outputs) {
-  if (job_.shape.window_count == 0) return ClearOutputs(job_.shape, outputs);
+  if (job_.shape.window_count == 0) return ClearOutputs(job_.shape, job_.inputs.weighted, outputs);
   BuildTables(executor, workspace);
   char* const scratch = workspace + ForwardWorkspace(executor).tables;
   const size_t stride = RoundToLine(kernels_.scratch_bytes(job_.plan, false));
@@ -81,8 +81,7 @@ void OccupancyLaunch::Backward(const Executor& executor, char* workspace,
 void OccupancyLaunch::SumPartials(int64_t block, const float* partials,
                                   const OccupancyGradients& gradients) const {
   const OccupancyPlan& plan = job_.plan;
-  const PartialLayout layout =
-      MakePartialLayout(job_.shape, plan, gradients.position_weight != nullptr);
+  const PartialLayout layout = MakePartialLayout(job_.shape, plan, job_.inputs.weighted);
   const int64_t stride = plan.block_count * layout.total();
   const int64_t motif_count = job_.shape.motif_count;
   const int64_t first_motif = block * plan.lanes;
@@ -100,7 +99,7 @@ void OccupancyLaunch::SumPartials(int64_t block, const float* partials,
   };
   sum_rows(0, layout.log_kd / plan.lanes, gradients.log_kd);
   sum_rows(layout.log_kd, 1, gradients.log_concentration);
-  if (gradients.position_weight != nullptr) {
+  if (job_.inputs.weighted) {
     sum_rows(layout.log_kd + layout.log_concentration, layout.position_weight / plan.lanes,
              gradients.position_weight);
   }

@@ -33,8 +33,8 @@ struct WorkspaceBytes {
 // A launch of one problem: ask for the workspace, allocate it aligned to 64 bytes, run.
 class OccupancyLaunch {
  public:
-  OccupancyLaunch(const OccupancyKernels& kernels, const OccupancyShape& shape,
-                  Reduction reduction, const OccupancyInputs& inputs);
+  OccupancyLaunch(const OccupancyKernels& kernels, const OccupancyShape& shape, Reduction reduction,
+                  const OccupancyInputs& inputs);
 
   WorkspaceBytes ForwardWorkspace(const Executor& executor) const;
   WorkspaceBytes BackwardWorkspace(const Executor& executor) const;
@@ -46,8 +46,7 @@ class OccupancyLaunch {
  private:
   WorkspaceBytes Workspace(const Executor& executor, bool backward) const;
   void BuildTables(const Executor& executor, char* workspace);
-  void SumPartials(int64_t block, const float* partials,
-                   const OccupancyGradients& gradients) const;
+  void SumPartials(int64_t block, const float* partials, const OccupancyGradients& gradients) const;
 
   const OccupancyKernels& kernels_;
   OccupancyJob job_;

@@ -26,34 +26,30 @@ OccupancyPlan MakeOccupancyPlan(const OccupancyShape& shape, int64_t lanes) {
   plan.block_count = CeilDivide(shape.motif_count, lanes);
   plan.group_count = CeilDivide(shape.width, kGroupBases);
   plan.pad_rows = kGroupBases * (plan.group_count - 1);
-  plan.segment_windows = std::min(
-      std::max(kSegmentWindows, 2 * plan.pad_rows), std::max<int64_t>(1, shape.window_count));
-  plan.tile_rows = std::max(
-      kTileRows, 2 * plan.pad_rows + plan.segment_windows);
+  plan.segment_windows = std::min(std::max(kSegmentWindows, 2 * plan.pad_rows),
+                                  std::max<int64_t>(1, shape.window_count));
+  plan.tile_rows = std::max(kTileRows, 2 * plan.pad_rows + plan.segment_windows);
+  plan.slot_stride = CeilDivide(plan.tile_rows, kGroupBases);
 
-  const int64_t work =
-      shape.sequence_count * shape.window_count * plan.block_count;
-  const int64_t wanted = std::clamp<int64_t>(
-      work / kWindowBlocksPerItem, 1, kMaxItems);
-  const int64_t most_slices =
-      std::clamp<int64_t>(shape.sequence_count, 1, kMaxSlices);
+  const int64_t work = shape.sequence_count * shape.window_count * plan.block_count;
+  const int64_t wanted = std::clamp<int64_t>(work / kWindowBlocksPerItem, 1, kMaxItems);
+  const int64_t most_slices = std::clamp<int64_t>(shape.sequence_count, 1, kMaxSlices);
   const int64_t widest = std::min(kMaxBlocksPerItem, plan.block_count);
-  plan.sequence_slices = std::min(
-      most_slices, CeilDivide(wanted, CeilDivide(plan.block_count, widest)));
+  plan.sequence_slices =
+      std::min(most_slices, CeilDivide(wanted, CeilDivide(plan.block_count, widest)));
   // Few sequences: narrower items, so that all the threads have work.
-  plan.blocks_per_item = std::clamp<int64_t>(
-      plan.sequence_slices * plan.block_count / wanted, 1, widest);
+  plan.blocks_per_item =
+      std::clamp<int64_t>(plan.sequence_slices * plan.block_count / wanted, 1, widest);
   plan.block_groups = CeilDivide(plan.block_count, plan.blocks_per_item);
   return plan;
 }
 
-PartialLayout MakePartialLayout(const OccupancyShape& shape,
-                                const OccupancyPlan& plan, bool weighted) {
+PartialLayout MakePartialLayout(const OccupancyShape& shape, const OccupancyPlan& plan,
+                                bool weighted) {
   PartialLayout layout;
   layout.log_kd = shape.width * kBases * plan.lanes;
   layout.log_concentration = plan.lanes;
-  layout.position_weight =
-      weighted ? kStrands * shape.window_count * plan.lanes : 0;
+  layout.position_weight = weighted ? kStrands * shape.window_count * plan.lanes : 0;
   return layout;
 }
 

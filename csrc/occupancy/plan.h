@@ -24,16 +24,15 @@ struct OccupancyPlan {
   int64_t group_count;      // groups of three motif columns
   int64_t pad_rows;         // zero rows between two segments of a tile
   int64_t tile_rows;        // most rows of a tile
+  int64_t slot_stride;      // rows of a tile that are the same modulo three
   int64_t segment_windows;  // most windows of one sequence in one segment
   int64_t blocks_per_item;
-  int64_t block_groups;    // work items along the motifs
+  int64_t block_groups;     // work items along the motifs
   int64_t sequence_slices;  // work items along the sequences
 
   int64_t item_count() const { return block_groups * sequence_slices; }
   // Floats of one block's table, and of one block's table of gradients.
-  int64_t table_floats() const {
-    return group_count * kTableRows * kStrands * lanes;
-  }
+  int64_t table_floats() const { return group_count * kTableRows * kStrands * lanes; }
 };
 
 OccupancyPlan MakeOccupancyPlan(const OccupancyShape& shape, int64_t lanes);
@@ -43,14 +42,11 @@ struct PartialLayout {
   int64_t log_kd;             // [W, 4, lanes]
   int64_t log_concentration;  // [lanes]
   int64_t position_weight;    // [2, P, lanes] or none
-  int64_t total() const {
-    return log_kd + log_concentration + position_weight;
-  }
+  int64_t total() const { return log_kd + log_concentration + position_weight; }
 };
 
-PartialLayout MakePartialLayout(const OccupancyShape& shape,
-                                const OccupancyPlan& plan, bool weighted);
-
+PartialLayout MakePartialLayout(const OccupancyShape& shape, const OccupancyPlan& plan,
+                                bool weighted);
 
 }  // namespace cisreg
 

@@ -28,9 +28,8 @@ struct OccupancyShape {
 };
 
 // Windows as tf.nn.conv1d places them: "same" has one per base, "valid" only whole ones.
-inline OccupancyShape MakeOccupancyShape(int64_t sequence_count, int64_t length,
-                                         int64_t width, int64_t motif_count,
-                                         bool same_padding) {
+inline OccupancyShape MakeOccupancyShape(int64_t sequence_count, int64_t length, int64_t width,
+                                         int64_t motif_count, bool same_padding) {
   OccupancyShape shape;
   shape.sequence_count = sequence_count;
   shape.length = length;
@@ -42,27 +41,28 @@ inline OccupancyShape MakeOccupancyShape(int64_t sequence_count, int64_t length,
 }
 
 struct OccupancyInputs {
+  bool weighted;                   // whether `weighted` sums are asked for
   const uint8_t* sequence;         // [N, L]
   const float* log_kd;             // [W, 4, M], nats
   const float* log_concentration;  // [M], nats
-  const float* position_weight;    // [2, P, M], or null where not asked for
+  const float* position_weight;    // [2, P, M], or unused
 };
 
 struct OccupancyOutputs {
   float* bound;     // [N, 2, M]
-  float* weighted;  // [N, 2, M], or null
+  float* weighted;  // [N, 2, M], or unused
 };
 
 // Gradients of a loss with respect to the outputs above.
 struct OccupancyUpstream {
   const float* bound;     // [N, 2, M]
-  const float* weighted;  // [N, 2, M], or null
+  const float* weighted;  // [N, 2, M], or unused
 };
 
 struct OccupancyGradients {
   float* log_kd;             // [W, 4, M]
   float* log_concentration;  // [M]
-  float* position_weight;    // [2, P, M], or null
+  float* position_weight;    // [2, P, M], or unused
 };
 
 }  // namespace cisreg

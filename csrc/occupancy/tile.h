@@ -5,7 +5,8 @@
 // Window j of a segment whose first row is r reads, in group g, the k-mer of row r + j + 3 g; the
 // pads hold the k-mers of windows that reach beyond the segment. Seen from a k-mer at row q, the
 // window that reads it in group g is row q - 3 g, and the pads of a tile of gradients are zero:
-// so one list of rows, sorted by k-mer, serves the gradients of all the groups.
+// so one list of rows, sorted by k-mer, serves the gradients of all the groups. Gradients of every
+// third row are stored next to each other, since it is these that one k-mer adds up.
 //
 // Everything here has internal linkage: the units that include it are compiled for different
 // processors and must not share code.
@@ -57,8 +58,8 @@ struct Tile {
   int64_t rows;
   int64_t segment_count;
   Segment* segments;
-  uint16_t* kmer_offset;  // [rows] byte offset of the k-mer's row in a group's table
-  uint32_t* sorted_rows;  // known rows by k-mer, or null where not asked for
+  uint16_t* kmer_offset;   // [rows] byte offset of the k-mer's row in a group's table
+  uint32_t* sorted_slots;  // slots of the known rows by k-mer, or null where not asked for
   uint32_t bin_end[kTableRows];
   uint8_t* bases;  // [tile_rows + kGroupBases] one segment's base codes
   uint8_t* kmer;   // [rows] table row of the k-mer
@@ -103,6 +104,12 @@ inline void EncodeSegment(const OccupancyShape& shape, const uint8_t* sequences,
   }
 }
 
+// Where the gradient of a row lies among those of its tile.
+inline uint32_t GradientSlot(const OccupancyPlan& plan, int64_t row) {
+  const uint32_t r = static_cast<uint32_t>(row);
+  return r % kGroupBases * static_cast<uint32_t>(plan.slot_stride) + r / kGroupBases;
+}
+
 // Counting sort of the tile's rows by k-mer; rows that know no base are left out.
 inline void SortRows(const OccupancyPlan& plan, Tile* tile) {
   uint32_t next[kTableRows] = {};
@@ -116,7 +123,7 @@ inline void SortRows(const OccupancyPlan& plan, Tile* tile) {
   }
   for (int64_t r = plan.pad_rows; r < tile->rows; ++r) {
     const int row = tile->kmer[r];
-    if (row != kEmptyRow) tile->sorted_rows[next[row]++] = static_cast<uint32_t>(r);
+    if (row != kEmptyRow) tile->sorted_slots[next[row]++] = GradientSlot(plan, r);
   }
 }
 
@@ -141,7 +148,7 @@ inline void FillTile(const OccupancyShape& shape, const OccupancyPlan& plan,
       ++cursor->sequence;
     }
   }
-  if (tile->sorted_rows != nullptr) SortRows(plan, tile);
+  if (tile->sorted_slots != nullptr) SortRows(plan, tile);
 }
 
 // Hands out pieces of a worker's scratch memory, each aligned to a cache line.
@@ -166,7 +173,7 @@ inline Tile TakeTile(const OccupancyPlan& plan, bool sorted, ScratchArena* arena
   tile.kmer_offset = arena->Take<uint16_t>(plan.tile_rows);
   tile.bases = arena->Take<uint8_t>(plan.tile_rows + kGroupBases);
   tile.kmer = arena->Take<uint8_t>(plan.tile_rows);
-  tile.sorted_rows = sorted ? arena->Take<uint32_t>(plan.tile_rows) : nullptr;
+  tile.sorted_slots = sorted ? arena->Take<uint32_t>(plan.tile_rows) : nullptr;
   return tile;
 }
 

@@ -99,17 +99,16 @@ KernelArguments CheckArguments(const Array<uint8_t>& sequence, const Array<float
           "log_kd: expected W and M of at least 1");
   Require(arguments.shape.window_count >= 0, "padding: 'valid' wants W of at most L");
   Require(log_concentration.size() == log_kd.shape(2), "log_concentration: expected [M]");
-  Require(!position_weight ||
-              position_weight->size() ==
-                  kStrands * arguments.shape.window_count * arguments.shape.motif_count,
+  Require(!position_weight || position_weight->size() == kStrands * arguments.shape.window_count *
+                                                             arguments.shape.motif_count,
           "position_weight: expected [2, P, M]");
   for (ssize_t i = 0; i < sequence.size(); ++i) {
     Require(sequence.data()[i] <= kUnknownBase, "sequence: expected codes of at most 4");
   }
-  arguments.inputs = {sequence.data(), log_kd.data(), log_concentration.data(),
+  arguments.inputs = {position_weight.has_value(), sequence.data(), log_kd.data(),
+                      log_concentration.data(),
                       position_weight ? position_weight->data() : nullptr};
-  arguments.reduction =
-      reduction == "expected" ? Reduction::kExpected : Reduction::kLogUnbound;
+  arguments.reduction = reduction == "expected" ? Reduction::kExpected : Reduction::kLogUnbound;
   arguments.kernels =
       instruction_set.empty() ? &SelectKernels() : FindKernels(instruction_set.c_str());
   Require(arguments.kernels != nullptr,
@@ -122,9 +121,8 @@ py::tuple OccupancyForward(const Array<uint8_t>& sequence, const Array<float>& l
                            const std::optional<Array<float>>& position_weight,
                            const std::string& reduction, const std::string& padding,
                            const std::string& instruction_set, int threads) {
-  const KernelArguments arguments = CheckArguments(sequence, log_kd, log_concentration,
-                                                   position_weight, reduction, padding,
-                                                   instruction_set);
+  const KernelArguments arguments = CheckArguments(
+      sequence, log_kd, log_concentration, position_weight, reduction, padding, instruction_set);
   const std::vector<int64_t> shape = {arguments.shape.sequence_count, kStrands,
                                       arguments.shape.motif_count};
   py::array_t<float> bound(shape);
@@ -150,11 +148,9 @@ py::tuple OccupancyBackward(const Array<uint8_t>& sequence, const Array<float>& 
                             const std::optional<Array<float>>& weighted_gradient,
                             const std::string& reduction, const std::string& padding,
                             const std::string& instruction_set, int threads) {
-  const KernelArguments arguments = CheckArguments(sequence, log_kd, log_concentration,
-                                                   position_weight, reduction, padding,
-                                                   instruction_set);
-  const int64_t outputs =
-      arguments.shape.sequence_count * kStrands * arguments.shape.motif_count;
+  const KernelArguments arguments = CheckArguments(
+      sequence, log_kd, log_concentration, position_weight, reduction, padding, instruction_set);
+  const int64_t outputs = arguments.shape.sequence_count * kStrands * arguments.shape.motif_count;
   Require(bound_gradient.size() == outputs, "bound_gradient: expected [N, 2, M]");
   Require(weighted_gradient.has_value() == position_weight.has_value() &&
               (!weighted_gradient || weighted_gradient->size() == outputs),
@@ -163,8 +159,8 @@ py::tuple OccupancyBackward(const Array<uint8_t>& sequence, const Array<float>& 
   py::array_t<float> log_concentration_gradient(log_concentration.size());
   std::optional<py::array_t<float>> position_gradient;
   if (position_weight) {
-    position_gradient.emplace(std::vector<int64_t>{kStrands, arguments.shape.window_count,
-                                                   arguments.shape.motif_count});
+    position_gradient.emplace(
+        std::vector<int64_t>{kStrands, arguments.shape.window_count, arguments.shape.motif_count});
   }
   const OccupancyUpstream upstream = {bound_gradient.data(),
                                       weighted_gradient ? weighted_gradient->data() : nullptr};
@@ -221,8 +217,9 @@ PYBIND11_MODULE(_native, module) {
              "What the compiled libraries were built with: TensorFlow, CUDA, compiler.");
   module.def("instruction_sets", &InstructionSets,
              "Names of the kernels that this build and this processor have.");
-  module.def("selected_instruction_set", [] { return SelectKernels().name; },
-             "Name of the kernels that the TensorFlow op uses.");
+  module.def(
+      "selected_instruction_set", [] { return SelectKernels().name; },
+      "Name of the kernels that the TensorFlow op uses.");
 }
 
 }  // namespace cisreg

@@ -19,8 +19,8 @@ struct EncodeCounts {
   int64_t trimmed;
 };
 
-// Writes codes [count, length]: A C G T in either case are 0 to 3, U is T, all else 4. Shorter texts
-// are padded with 4, longer ones trimmed, on the left or on the right.
+// Writes codes [count, length]: A C G T in either case are 0 to 3, U is T, all else 4. Shorter
+// texts are padded with 4, longer ones trimmed, on the left or on the right.
 EncodeCounts EncodeSequences(const SequenceText& text, int64_t length, bool pad_left,
                              uint8_t* codes);
 

@@ -20,9 +20,7 @@ struct PortableFloats {
     std::memcpy(&loaded.value, from, sizeof(Floats));
     return loaded;
   }
-  static PortableFloats Broadcast(float x) {
-    return {Floats{x, x, x, x, x, x, x, x}};
-  }
+  static PortableFloats Broadcast(float x) { return {Floats{x, x, x, x, x, x, x, x}}; }
   void Store(float* to) const { std::memcpy(to, &value, sizeof(Floats)); }
 
   friend PortableFloats operator+(PortableFloats a, PortableFloats b) {

@@ -48,10 +48,9 @@ absl::Status CheckCodes(const Tensor& sequence) {
   int64_t at = 0;
   while (codes[at] <= kUnknownBase) ++at;
   const int64_t length = sequence.dim_size(1);
-  return absl::InvalidArgumentError(
-      absl::StrCat("sequence: expected base codes 0 to 4 (A C G T other), got ",
-                   static_cast<int>(codes[at]), " in sequence ", at / length, " at base ",
-                   at % length, "; encode text with cisreg.encode"));
+  return absl::InvalidArgumentError(absl::StrCat(
+      "sequence: expected base codes 0 to 4 (A C G T other), got ", static_cast<int>(codes[at]),
+      " in sequence ", at / length, " at base ", at % length, "; encode text with cisreg.encode"));
 }
 
 // What both ops share: the attributes, the checked inputs and the launch.
@@ -63,9 +62,8 @@ class OccupancyOpBase : public OpKernel {
     OP_REQUIRES_OK(context, context->GetAttr("padding", &padding));
     OP_REQUIRES_OK(context, context->GetAttr("weight_count", &weight_count_));
     OP_REQUIRES(context, weight_count_ <= 1,
-                absl::InvalidArgumentError(
-                    absl::StrCat("position_weight: expected at most one tensor, got ",
-                                 weight_count_)));
+                absl::InvalidArgumentError(absl::StrCat(
+                    "position_weight: expected at most one tensor, got ", weight_count_)));
     reduction_ = reduction == "expected" ? Reduction::kExpected : Reduction::kLogUnbound;
     same_padding_ = padding == "same";
   }
@@ -73,8 +71,8 @@ class OccupancyOpBase : public OpKernel {
  protected:
   absl::Status CheckRanks(const Tensor& sequence, const Tensor& log_kd) const {
     if (sequence.dims() != 2) {
-      return absl::InvalidArgumentError(absl::StrCat("sequence: expected base codes [N, L], got shape ",
-                                                     sequence.shape().DebugString()));
+      return absl::InvalidArgumentError(absl::StrCat(
+          "sequence: expected base codes [N, L], got shape ", sequence.shape().DebugString()));
     }
     if (log_kd.dims() != 3 || log_kd.dim_size(1) != kBases || log_kd.dim_size(0) == 0 ||
         log_kd.dim_size(2) == 0) {
@@ -103,12 +101,12 @@ class OccupancyOpBase : public OpKernel {
     TF_RETURN_IF_ERROR(CheckCodes(sequence));
     TF_RETURN_IF_ERROR(CheckFinite("log_kd", log_kd));
     TF_RETURN_IF_ERROR(CheckFinite("log_concentration", log_concentration));
-    *inputs = {sequence.flat<uint8_t>().data(), log_kd.flat<float>().data(),
+    *inputs = {weight_count_ > 0, sequence.flat<uint8_t>().data(), log_kd.flat<float>().data(),
                log_concentration.flat<float>().data(), nullptr};
     if (weight_count_ == 0) return absl::OkStatus();
     const Tensor& position_weight = context->input(3);
-    TF_RETURN_IF_ERROR(CheckShape("position_weight", position_weight, WeightShape(*shape),
-                                  "[2, P, M]"));
+    TF_RETURN_IF_ERROR(
+        CheckShape("position_weight", position_weight, WeightShape(*shape), "[2, P, M]"));
     TF_RETURN_IF_ERROR(CheckFinite("position_weight", position_weight));
     inputs->position_weight = position_weight.flat<float>().data();
     return absl::OkStatus();
@@ -173,8 +171,8 @@ class OccupancyOp : public OccupancyOpBase {
     const Executor executor = ThreadPoolExecutor(context);
     Tensor workspace;
     char* memory = nullptr;
-    OP_REQUIRES_OK(context, Allocate(context, launch.ForwardWorkspace(executor).total(),
-                                     &workspace, &memory));
+    OP_REQUIRES_OK(
+        context, Allocate(context, launch.ForwardWorkspace(executor).total(), &workspace, &memory));
     launch.Forward(executor, memory,
                    {bound->flat<float>().data(),
                     weighted == nullptr ? nullptr : weighted->flat<float>().data()});

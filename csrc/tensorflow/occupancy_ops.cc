@@ -32,9 +32,9 @@ absl::Status WindowCount(InferenceContext* c, DimensionHandle length, DimensionH
   if (!c->ValueKnown(length) || !c->ValueKnown(width)) return absl::OkStatus();
   const int64_t windows = c->Value(length) - c->Value(width) + 1;
   if (windows < 0) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "padding: 'valid' expects sequences at least as long as the motifs, got L = ",
-        c->Value(length), " and W = ", c->Value(width), "; use padding = 'same'"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("padding: 'valid' expects sequences at least as long as the motifs, got L = ",
+                     c->Value(length), " and W = ", c->Value(width), "; use padding = 'same'"));
   }
   *window_count = c->MakeDim(windows);
   return absl::OkStatus();
@@ -47,18 +47,18 @@ absl::Status CheckInputShapes(InferenceContext* c, InputShapes* shapes) {
   TF_RETURN_IF_ERROR(c->WithRank(c->input(1), 3, &shapes->log_kd));
   TF_RETURN_IF_ERROR(c->WithValue(c->Dim(shapes->log_kd, 1), 4, &unused));
   TF_RETURN_IF_ERROR(c->WithRank(c->input(2), 1, &log_concentration));
-  TF_RETURN_IF_ERROR(c->Merge(c->Dim(shapes->log_kd, 2), c->Dim(log_concentration, 0),
-                              &shapes->motif_count));
-  TF_RETURN_IF_ERROR(WindowCount(c, c->Dim(sequence, 1), c->Dim(shapes->log_kd, 0),
-                                 &shapes->window_count));
+  TF_RETURN_IF_ERROR(
+      c->Merge(c->Dim(shapes->log_kd, 2), c->Dim(log_concentration, 0), &shapes->motif_count));
+  TF_RETURN_IF_ERROR(
+      WindowCount(c, c->Dim(sequence, 1), c->Dim(shapes->log_kd, 0), &shapes->window_count));
   shapes->sequence_count = c->Dim(sequence, 0);
   int weight_count;
   TF_RETURN_IF_ERROR(c->GetAttr("weight_count", &weight_count));
   if (weight_count == 0) return absl::OkStatus();
   TF_RETURN_IF_ERROR(c->WithRank(c->input(3), 3, &position_weight));
   TF_RETURN_IF_ERROR(c->WithValue(c->Dim(position_weight, 0), 2, &unused));
-  TF_RETURN_IF_ERROR(c->Merge(c->Dim(position_weight, 1), shapes->window_count,
-                              &shapes->window_count));
+  TF_RETURN_IF_ERROR(
+      c->Merge(c->Dim(position_weight, 1), shapes->window_count, &shapes->window_count));
   return c->Merge(c->Dim(position_weight, 2), shapes->motif_count, &shapes->motif_count);
 }
 

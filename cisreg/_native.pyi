@@ -1,0 +1,35 @@
+"""Types of the compiled module."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+def build_info() -> dict[str, str]: ...
+def encode(
+    data: NDArray[np.uint8], offsets: NDArray[np.int64], length: int, pad_left: bool
+) -> tuple[NDArray[np.uint8], int, int]: ...
+def instruction_sets() -> list[str]: ...
+def selected_instruction_set() -> str: ...
+def occupancy_forward(
+    sequence: NDArray[np.uint8],
+    log_kd: NDArray[np.float32],
+    log_concentration: NDArray[np.float32],
+    position_weight: NDArray[np.float32] | None = None,
+    *,
+    reduction: str = "expected",
+    padding: str = "same",
+    instruction_set: str = "",
+    threads: int = 1,
+) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]: ...
+def occupancy_backward(
+    sequence: NDArray[np.uint8],
+    log_kd: NDArray[np.float32],
+    log_concentration: NDArray[np.float32],
+    position_weight: NDArray[np.float32] | None,
+    bound_gradient: NDArray[np.float32],
+    weighted_gradient: NDArray[np.float32] | None = None,
+    *,
+    reduction: str = "expected",
+    padding: str = "same",
+    instruction_set: str = "",
+    threads: int = 1,
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32] | None]: ...

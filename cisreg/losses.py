@@ -1,0 +1,188 @@
+"""What training makes small: losses of the prediction and penalties on the parameters."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+
+def mean_squared_error(predicted: tf.Tensor, measured: tf.Tensor) -> tf.Tensor:
+    """Mean over sequences of (predicted - measured)^2.
+
+    Args:
+        predicted: float32 [N].
+        measured: float32 [N], same unit.
+
+    Returns:
+        float32 scalar.
+
+    Example:
+        >>> float(mean_squared_error(tf.constant([1.0, 2.0]), tf.constant([1.0, 4.0])))
+        2.0
+    """
+    return tf.reduce_mean(tf.math.squared_difference(predicted, measured))
+
+
+def negative_log_likelihood(
+    predicted: tf.Tensor, measured: tf.Tensor, table: np.ndarray
+) -> tf.Tensor:
+    """Sum over sequences of ((predicted - measured) / standard deviation)^2.
+
+    Twice the negative log likelihood of normal measurements, without the terms that carry no
+    gradient: the standard deviation is looked up at the prediction and held fixed. The row of a
+        prediction is
+    `round(prediction / largest mean * rows)`, kept within the table, as CisRegModels looks it up.
+
+    Args:
+        predicted: float32 [N].
+        measured: float32 [N], same unit.
+        table: float [K, 2], mean and standard deviation of the measurement; means evenly spaced
+            from 0. See `read_mean_standard_deviation`.
+
+    Returns:
+        float32 scalar. It grows with N, other than `mean_squared_error`.
+
+    Raises:
+        ValueError: a table that is not [K, 2], or whose means or standard deviations make no sense.
+
+    Example:
+        >>> table = np.array([[0.0, 1.0], [1.0, 2.0]])
+        >>> float(negative_log_likelihood(tf.constant([1.0]), tf.constant([5.0]), table))
+        4.0
+    """
+    table = _check_table(table)
+    rows = len(table)
+    row = tf.cast(tf.round(predicted * (rows / table[-1, 0])), tf.int32)
+    deviation = tf.gather(tf.constant(table[:, 1], tf.float32), tf.clip_by_value(row, 0, rows - 1))
+    return tf.reduce_sum(tf.square((predicted - measured) / deviation))
+
+
+def read_mean_standard_deviation(path: str | Path) -> np.ndarray:
+    """Reads the table of `negative_log_likelihood`: mean, a tab, standard deviation on each line.
+
+    Returns:
+        float64 [K, 2].
+
+    Raises:
+        ValueError: a line that does not hold two numbers, by file and line, or a table that makes
+            no sense.
+        OSError: the file cannot be read.
+    """
+    rows = []
+    for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            mean, deviation = map(float, line.split("\t"))
+        except ValueError:
+            raise ValueError(
+                f"{path}:{number}: expected a mean, a tab and a standard deviation, got {line!r}"
+            ) from None
+        rows.append((mean, deviation))
+    try:
+        return _check_table(np.array(rows).reshape(-1, 2))
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def _check_table(table: np.ndarray) -> np.ndarray:
+    table = np.asarray(table, np.float64)
+    if table.ndim != 2 or table.shape[1] != 2 or len(table) < 2:
+        raise ValueError(
+            f"table: expected [K, 2], mean and standard deviation in K >= 2 rows, "
+            f"got shape {table.shape}"
+        )
+    mean, deviation = table.T
+    even = np.linspace(0.0, mean[-1], len(table))
+    if not (mean[-1] > 0 and np.allclose(mean, even, atol=1e-3 * mean[-1])):
+        raise ValueError(
+            f"table: expected means evenly spaced from 0 up, got {mean[0]} to {mean[-1]}; "
+            "resample the table at such means"
+        )
+    if not (np.isfinite(deviation).all() and (deviation > 0).all()):
+        raise ValueError(
+            f"table: expected standard deviations above 0, got {deviation.min()} in row "
+            f"{int(np.argmin(deviation)) + 1}"
+        )
+    return table
+
+
+@dataclasses.dataclass(frozen=True)
+class Penalty:
+    """Weights of the penalties on the parameters; 0 leaves a penalty out.
+
+    Attributes:
+        activity_l1: of the sum of |activity|.
+        potentiation_l1: of the sum of |potentiation|.
+        motif_l2: of half the sum of log_kd^2.
+        motif_pull: of half the sum of (log_kd - initial log_kd)^2; keeps motifs near where they
+            began.
+        position_smoothness: of the sum of squared differences between neighbouring position weights
+            (or knots), one definition for both strands.
+
+    Raises:
+        ValueError: a weight that is negative or not finite.
+
+    Example:
+        >>> Penalty(motif_pull=5e-4).motif_pull
+        0.0005
+    """
+
+    activity_l1: float = 0.0
+    potentiation_l1: float = 0.0
+    motif_l2: float = 0.0
+    motif_pull: float = 0.0
+    position_smoothness: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, weight in dataclasses.asdict(self).items():
+            if not (np.isfinite(weight) and weight >= 0):
+                raise ValueError(f"{name}: expected a finite weight of at least 0, got {weight!r}")
+
+
+def penalty(
+    parameters: Mapping[str, tf.Tensor],
+    weights: Penalty,
+    *,
+    initial: Mapping[str, tf.Tensor] | None = None,
+) -> tf.Tensor:
+    """Penalty on the parameters, to be added to a loss.
+
+    Args:
+        parameters: by name; those that a model does not have add nothing.
+        weights: how much each penalty counts.
+        initial: holds log_kd as it was at the start of training; needed for `motif_pull` alone.
+
+    Returns:
+        float32 scalar.
+
+    Raises:
+        ValueError: `motif_pull` is asked for without the initial motifs.
+
+    Example:
+        >>> float(penalty({"activity": tf.constant([-1.0, 2.0])}, Penalty(activity_l1=0.5)))
+        1.5
+    """
+    total = tf.constant(0.0)
+    if weights.activity_l1 and "activity" in parameters:
+        total += weights.activity_l1 * tf.reduce_sum(tf.abs(parameters["activity"]))
+    if weights.potentiation_l1 and "potentiation" in parameters:
+        total += weights.potentiation_l1 * tf.reduce_sum(tf.abs(parameters["potentiation"]))
+    if weights.motif_l2:
+        total += weights.motif_l2 * tf.nn.l2_loss(parameters["log_kd"])
+    if weights.motif_pull:
+        if initial is None or "log_kd" not in initial:
+            raise ValueError(
+                "initial: expected the log_kd that motif_pull pulls towards, got none; "
+                "pass initial={'log_kd': ...}"
+            )
+        total += weights.motif_pull * tf.nn.l2_loss(parameters["log_kd"] - initial["log_kd"])
+    if weights.position_smoothness and "position_weight" in parameters:
+        weight = tf.convert_to_tensor(parameters["position_weight"])
+        step = weight[:, 1:] - weight[:, :-1]
+        total += weights.position_smoothness * tf.reduce_sum(tf.square(step))
+    return total

@@ -1,0 +1,114 @@
+"""Losses and penalties against numbers worked out by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from cisreg.losses import (
+    Penalty,
+    mean_squared_error,
+    negative_log_likelihood,
+    penalty,
+    read_mean_standard_deviation,
+)
+
+TABLE = np.array([[0.0, 1.0], [1.0, 2.0], [2.0, 4.0], [3.0, 8.0]])
+
+
+def test_mean_squared_error():
+    predicted, measured = tf.constant([1.0, 2.0, 3.0]), tf.constant([1.0, 4.0, 2.0])
+    assert float(mean_squared_error(predicted, measured)) == pytest.approx(5 / 3)
+
+
+@pytest.mark.parametrize(
+    ("prediction", "deviation"),
+    # Rows begin where prediction * 4 / 3 rounds up; below and above the table its ends hold.
+    [(-5.0, 1.0), (0.3, 1.0), (0.4, 2.0), (1.1, 2.0), (1.2, 4.0), (2.0, 8.0), (99.0, 8.0)],
+)
+def test_deviation_is_looked_up_at_the_prediction(prediction, deviation):
+    predicted = tf.constant([prediction])
+    with tf.GradientTape() as tape:
+        tape.watch(predicted)
+        loss = negative_log_likelihood(predicted, tf.constant([prediction - 3.0]), TABLE)
+    assert float(loss) == pytest.approx(9 / deviation**2, rel=1e-5)
+    assert float(tape.gradient(loss, predicted)[0]) == pytest.approx(6 / deviation**2, rel=1e-5)
+
+
+def test_likelihood_sums_over_sequences():
+    loss = negative_log_likelihood(tf.constant([0.0, 1.0]), tf.constant([1.0, 5.0]), TABLE)
+    assert float(loss) == 1.0 + 4.0
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ([[0.0, 1.0]], r"expected \[K, 2\].*got shape \(1, 2\)"),
+        ([1.0, 2.0], r"got shape \(2,\)"),
+        ([[0.0, 1.0], [1.0, 0.0]], r"above 0, got 0.0 in row 2"),
+        ([[0.0, 1.0], [1.0, np.nan]], r"above 0, got nan in row 2"),
+        ([[0.0, 1.0], [1.0, 2.0], [5.0, 2.0]], r"evenly spaced from 0 up, got 0.0 to 5.0"),
+        ([[1.0, 1.0], [2.0, 2.0], [3.0, 2.0]], r"evenly spaced from 0 up, got 1.0 to 3.0"),
+    ],
+)
+def test_refused_tables(table, message):
+    with pytest.raises(ValueError, match=message):
+        negative_log_likelihood(tf.zeros(1), tf.zeros(1), np.array(table))
+
+
+def test_read_mean_standard_deviation(tmp_path):
+    path = tmp_path / "table.tsv"
+    path.write_text("0\t1\n1\t2\n\n2\t4\n3\t8\n")
+    np.testing.assert_array_equal(read_mean_standard_deviation(path), TABLE)
+    path.write_text("0\t1\n1\tmany\n")
+    with pytest.raises(ValueError, match=r"table\.tsv:2: expected a mean.*got '1\\tmany'"):
+        read_mean_standard_deviation(path)
+    path.write_text("0\t1\n")
+    with pytest.raises(ValueError, match=r"table\.tsv: table: expected"):
+        read_mean_standard_deviation(path)
+
+
+PARAMETERS = {
+    "log_kd": np.full((2, 4, 3), 2.0, np.float32),
+    "activity": np.array([1.0, -2.0, 0.0], np.float32),
+    "potentiation": np.array([-0.5, 0.0, 0.25], np.float32),
+    "position_weight": np.array([[[1.0], [3.0], [2.0]], [[0.0], [0.0], [4.0]]], np.float32),
+}
+INITIAL = {"log_kd": np.full((2, 4, 3), 1.5, np.float32)}
+
+
+@pytest.mark.parametrize(
+    ("weights", "expected"),
+    [
+        (Penalty(), 0.0),
+        (Penalty(activity_l1=2.0), 6.0),
+        (Penalty(potentiation_l1=2.0), 1.5),
+        (Penalty(motif_l2=0.5), 24.0),
+        (Penalty(motif_pull=2.0), 6.0),
+        (Penalty(position_smoothness=0.5), (4 + 1 + 16) / 2),
+        (Penalty(activity_l1=2.0, motif_pull=2.0), 12.0),
+    ],
+)
+def test_penalty(weights, expected):
+    assert float(penalty(PARAMETERS, weights, initial=INITIAL)) == expected
+
+
+def test_penalty_of_what_a_model_does_not_have():
+    weights = Penalty(potentiation_l1=1.0, position_smoothness=1.0)
+    assert float(penalty({"log_kd": tf.ones([2, 4, 3])}, weights)) == 0.0
+
+
+def test_both_strands_are_smoothed_alike():
+    weights = Penalty(position_smoothness=1.0)
+    swapped = {"position_weight": PARAMETERS["position_weight"][::-1]}
+    assert float(penalty(swapped, weights)) == float(penalty(PARAMETERS, weights))
+
+
+def test_refused_penalties():
+    with pytest.raises(ValueError, match=r"motif_l2: expected a finite weight .* got -1"):
+        Penalty(motif_l2=-1.0)
+    with pytest.raises(ValueError, match=r"activity_l1: .* got nan"):
+        Penalty(activity_l1=float("nan"))
+    with pytest.raises(ValueError, match="initial: expected the log_kd that motif_pull"):
+        penalty(PARAMETERS, Penalty(motif_pull=1.0))

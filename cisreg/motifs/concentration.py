@@ -1,0 +1,79 @@
+"""Initial log concentrations of the factors: from a file or from their strongest sites."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+
+from cisreg.motifs.motif_set import MotifSet
+from cisreg.motifs.reading import motif_name
+from cisreg.motifs.text import parse_number, table_rows
+
+
+def strongest_site_log_concentration(motif_set: MotifSet) -> np.ndarray:
+    """Log concentrations at which each motif's strongest site is bound half of the time.
+
+    Occupancy is sigmoid(log concentration - log Kd), so one half means that the log concentration
+    equals the lowest log Kd that the motif can reach. The initial values that come with
+    CisRegModels (de Boer et al., 2020) are these.
+
+    Returns:
+        float32 [M], nats.
+
+    Example:
+        >>> motifs = MotifSet.from_matrices(["a"], [[[-1, 1, 1, 1]] * 4], width=6)
+        >>> strongest_site_log_concentration(motifs)
+        array([-4.], dtype=float32)
+    """
+    return motif_set.lowest_log_kd()
+
+
+def read_log_concentration(path: str | os.PathLike[str], names: Sequence[str]) -> np.ndarray:
+    r"""Reads log concentrations and puts them in the order of `names`.
+
+    Args:
+        path: a tab-separated file without header, one line per motif in any order: its name (a path
+            of its .pkdm file counts as the name) and its log concentration in nats. Blank lines and
+            lines that begin with # are skipped.
+        names: the M names of the motif set.
+
+    Returns:
+        float32 [M], nats.
+
+    Raises:
+        ValueError: a line that cannot be parsed, a name given twice, or names that are missing from
+            the file or from `names`.
+        OSError: the file cannot be read.
+
+    Example:
+        >>> with open("log_concentration.tsv", "w") as file:
+        ...     _ = file.write("motifs/Reb1.pkdm\t-9.5\nmotifs/Abf1.pkdm\t-12\n")
+        >>> read_log_concentration("log_concentration.tsv", ["Abf1", "Reb1"])
+        array([-12. ,  -9.5], dtype=float32)
+    """
+    found: dict[str, float] = {}
+    for place, fields in table_rows(path):
+        if len(fields) != 2:
+            raise ValueError(
+                f"{place}: expected a motif name, a tab and a log concentration, got "
+                f"{len(fields)} field(s); give two fields per line"
+            )
+        name = motif_name(fields[0])
+        if name in found:
+            raise ValueError(f"{place}: expected each motif once, got {name!r} again; remove one")
+        found[name] = parse_number(fields[1], place, 2)
+    missing = [name for name in names if name not in found]
+    extra = sorted(found.keys() - set(names))
+    if missing or extra:
+        raise ValueError(
+            f"{os.fspath(path)}: expected one log concentration for each of {len(names)} motifs, "
+            f"got {_some(missing)} missing and {_some(extra)} unknown; match the file to the motifs"
+        )
+    return np.array([found[name] for name in names], dtype=np.float32)
+
+
+def _some(names: Sequence[str], shown: int = 5) -> str:
+    rest = [f"and {len(names) - shown} more"] if len(names) > shown else []
+    return ", ".join([repr(name) for name in names[:shown]] + rest) or "none"

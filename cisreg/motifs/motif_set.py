@@ -1,0 +1,272 @@
+"""A set of motifs as position Kd matrices, all in one array of equal width."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+logger = logging.getLogger("cisreg.motifs")
+
+BASES = "ACGT"
+
+
+@dataclass(frozen=True, eq=False)
+class MotifSet:
+    """Motifs of possibly different widths, each placed in the same W columns.
+
+    A position Kd matrix holds, in nats, what each base adds to the log Kd of a site, so the lowest
+    entries make the strongest site. The arrays are checked, copied and made read-only.
+
+    Attributes:
+        names: M distinct names.
+        log_kd: float32 [W, 4, M], bases in the order A C G T. Columns outside a motif are zero:
+            they neither help nor hinder binding.
+        first_column: int32 [M], the first of the W columns that belongs to each motif.
+        widths: int32 [M], how many columns belong to each motif, from `first_column` on.
+
+    Raises:
+        ValueError: a shape, a range, a name or a value that breaks the description above.
+
+    Example:
+        >>> motifs = MotifSet.from_matrices(["poly-dA"], [[[-1, 1, 1, 1]] * 4], width=6)
+        >>> motifs.log_kd.shape, motifs.first_column.tolist(), motifs.strongest_site()
+        ((6, 4, 1), [1], ('AAAA',))
+    """
+
+    names: tuple[str, ...]
+    log_kd: np.ndarray
+    first_column: np.ndarray
+    widths: np.ndarray
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "names", tuple(self.names))
+        for field, dtype in (("log_kd", "float32"), ("first_column", "int32"), ("widths", "int32")):
+            array = np.array(getattr(self, field), dtype=dtype)
+            array.setflags(write=False)
+            object.__setattr__(self, field, array)
+        self._check_names()
+        self._check_arrays()
+
+    def _check_names(self) -> None:
+        if not self.names:
+            raise ValueError("names: expected at least one motif, got none; give the motifs to use")
+        seen: set[str] = set()
+        for name in self.names:
+            if not isinstance(name, str) or not name:
+                raise ValueError(
+                    f"names: expected non-empty strings, got {name!r}; name each motif"
+                )
+            if name in seen:
+                raise ValueError(
+                    f"names: expected distinct names, got {name!r} twice; rename or drop one"
+                )
+            seen.add(name)
+
+    def _check_arrays(self) -> None:
+        count, shape = len(self.names), self.log_kd.shape
+        if len(shape) != 3 or shape[0] < 1 or shape[1:] != (4, count):
+            raise ValueError(
+                f"log_kd: expected shape [W, 4, {count}] with W of 1 or more, got {list(shape)}; "
+                "put columns first, then bases in the order A C G T, then motifs"
+            )
+        for field in ("first_column", "widths"):
+            got = getattr(self, field).shape
+            if got != (count,):
+                raise ValueError(
+                    f"{field}: expected shape [{count}], got {list(got)}; one per motif"
+                )
+        end = self.first_column + self.widths
+        self._check_each(
+            (self.first_column >= 0) & (self.widths >= 1) & (end <= shape[0]),
+            f"first_column, widths: expected columns within 0..{shape[0] - 1}",
+            "move the motif or widen log_kd",
+        )
+        self._check_each(
+            np.isfinite(self.log_kd).all(axis=(0, 1)),
+            "log_kd: expected finite float32 numbers",
+            "remove NaN, infinite or overflowing entries",
+        )
+        self._check_each(
+            (self.column_mask() | (self.log_kd == 0)).all(axis=(0, 1)),
+            "log_kd: expected zeros outside each motif's own columns",
+            "correct first_column and widths",
+        )
+
+    def _check_each(self, good: np.ndarray, expected: str, remedy: str) -> None:
+        if not good.all():
+            index = int(np.argmin(good))
+            raise ValueError(
+                f"{expected}, which motif {self.names[index]!r} (first_column "
+                f"{self.first_column[index]}, width {self.widths[index]}) breaks; {remedy}"
+            )
+
+    @classmethod
+    def from_matrices(
+        cls, names: Sequence[str], matrices: Sequence[np.ndarray], *, width: int = 30
+    ) -> MotifSet:
+        """Trims and centres matrices of any widths in `width` columns.
+
+        A motif wider than `width` loses its weaker end column, the one with the lower sum of
+        squares, again and again until it fits; of equal ends the first goes. A narrower one is
+        centred, and where that cannot be even the spare column goes behind it. Both are the rules
+        of CisRegModels (de Boer et al., 2020), so its models can be compared column by column.
+
+        Args:
+            names: M distinct names.
+            matrices: M arrays, each [own width, 4], log Kd in nats, bases in the order A C G T.
+            width: W, the columns of the result.
+
+        Returns:
+            A MotifSet with `log_kd` float32 [width, 4, M].
+
+        Raises:
+            ValueError: bad names, width, or a matrix that is not [1 or more, 4] and finite.
+
+        Example:
+            >>> MotifSet.from_matrices(["a"], [[[0, 0, 0, 9], [0, 0, 9, 9]]], width=1).log_kd[0, 2]
+            array([9.], dtype=float32)
+        """
+        if width < 1:
+            raise ValueError(f"width: expected 1 or more columns, got {width}; try 30")
+        if len(matrices) != len(names):
+            raise ValueError(
+                f"matrices: expected one for each of {len(names)} names, got {len(matrices)}"
+            )
+        log_kd = np.zeros((width, 4, len(names)))
+        first_column, widths = [], []
+        for index, matrix in enumerate(matrices):
+            kept = _trim(_checked_matrix(names[index], matrix), width)
+            first = (width - len(kept)) // 2
+            log_kd[first : first + len(kept), :, index] = kept
+            first_column.append(first)
+            widths.append(len(kept))
+        trimmed = [
+            name for name, matrix in zip(names, matrices, strict=True) if len(matrix) > width
+        ]
+        if trimmed:
+            logger.warning(
+                "%d of %d motifs are wider than %d columns and were trimmed: %s",
+                *(len(trimmed), len(names), width, ", ".join(trimmed)),
+            )
+        return cls(tuple(names), log_kd, np.array(first_column), np.array(widths))
+
+    def __len__(self) -> int:
+        """M, the number of motifs."""
+        return len(self.names)
+
+    @property
+    def width(self) -> int:
+        """W, the columns of `log_kd`, the widest that any motif can be."""
+        return self.log_kd.shape[0]
+
+    def select(self, names: Sequence[str]) -> MotifSet:
+        """The motifs of these names, in this order.
+
+        Raises:
+            ValueError: a name that the set lacks, or one given twice.
+
+        Example:
+            >>> from cisreg.motifs import demo_motifs
+            >>> demo_motifs().select(["Rap1", "Reb1"]).names
+            ('Rap1', 'Reb1')
+        """
+        unknown = [name for name in names if name not in self.names]
+        if unknown:
+            raise ValueError(
+                f"names: expected names of this motif set, got {unknown}; it holds {self.names}"
+            )
+        index = [self.names.index(name) for name in names]
+        return MotifSet(
+            tuple(names), self.log_kd[:, :, index], self.first_column[index], self.widths[index]
+        )
+
+    def reverse_complement(self) -> MotifSet:
+        """The same motifs as read on the other strand.
+
+        Example:
+            >>> motifs = MotifSet.from_matrices(["a"], [[[-1, 1, 1, 1], [1, -1, 1, 1]]], width=5)
+            >>> motifs.strongest_site(), motifs.reverse_complement().strongest_site()
+            (('AC',), ('GT',))
+        """
+        return MotifSet(
+            self.names,
+            self.log_kd[::-1, ::-1],
+            self.width - self.first_column - self.widths,
+            self.widths,
+        )
+
+    def column_mask(self, flank: int = 0) -> np.ndarray:
+        """Which columns lie within each motif or at most `flank` columns beside it.
+
+        Returns:
+            bool [W, 1, M], which broadcasts over the bases of `log_kd`. Training may hold the
+            columns outside of it at zero.
+
+        Raises:
+            ValueError: `flank` is negative.
+
+        Example:
+            >>> motifs = MotifSet.from_matrices(["a"], [[[-1, 1, 1, 1]]], width=5)
+            >>> motifs.column_mask(flank=1)[:, 0, 0].tolist()
+            [False, True, True, True, False]
+        """
+        if flank < 0:
+            raise ValueError(f"flank: expected 0 or more columns, got {flank}; 0 means the motif")
+        column = np.arange(self.width)[:, np.newaxis, np.newaxis]
+        first = self.first_column - flank
+        return (column >= first) & (column < first + self.widths + 2 * flank)
+
+    def lowest_log_kd(self) -> np.ndarray:
+        """Log Kd of each motif's strongest site: the lowest entry of every column, summed.
+
+        Returns:
+            float32 [M], nats.
+
+        Example:
+            >>> MotifSet.from_matrices(["a"], [[[-1, 1, 1, 1]] * 4], width=6).lowest_log_kd()
+            array([-4.], dtype=float32)
+        """
+        return self.log_kd.min(axis=1).sum(axis=0, dtype=np.float64).astype(np.float32)
+
+    def strongest_site(self) -> tuple[str, ...]:
+        """The sequence that each motif binds best; N where the base makes no difference.
+
+        Returns:
+            M strings, each as long as its motif is wide. Of equally good bases the first counts.
+
+        Example:
+            >>> MotifSet.from_matrices(["a"], [[[2, -1, 2, 2], [0, 0, 0, 0]]]).strongest_site()
+            ('CN',)
+        """
+        indifferent = np.ptp(self.log_kd, axis=1) == 0
+        best = np.where(indifferent, 4, self.log_kd.argmin(axis=1))
+        letters = np.array(list(BASES + "N"))[best]
+        ends = self.first_column + self.widths
+        return tuple(
+            "".join(letters[first:end, index])
+            for index, (first, end) in enumerate(zip(self.first_column, ends, strict=True))
+        )
+
+
+def _checked_matrix(name: str, matrix: np.ndarray) -> np.ndarray:
+    array = np.asarray(matrix, dtype=np.float64)
+    if array.ndim != 2 or array.shape[0] < 1 or array.shape[1] != 4:
+        raise ValueError(
+            f"matrices: expected [own width, 4] for motif {name!r}, got {list(array.shape)}; "
+            "one row per column of the motif, bases in the order A C G T"
+        )
+    return array
+
+
+def _trim(matrix: np.ndarray, width: int) -> np.ndarray:
+    strength = np.square(matrix).sum(axis=1)
+    first, end = 0, len(matrix)
+    while end - first > width:
+        if strength[first] > strength[end - 1]:
+            end -= 1
+        else:
+            first += 1
+    return matrix[first:end]

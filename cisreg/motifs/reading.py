@@ -1,0 +1,103 @@
+"""Reading of motif sets from files, folders and lists of files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from cisreg.motifs.motif_set import MotifSet
+from cisreg.motifs.pkdm import SUFFIX, read_pkdm
+from cisreg.motifs.text import table_rows
+
+
+def read_motifs(
+    source: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], *, width: int = 30
+) -> MotifSet:
+    """Reads motifs and centres them in `width` columns; wider ones are trimmed.
+
+    Each motif is named after its file, without folder and suffix.
+
+    Args:
+        source: one of
+            a .pkdm file;
+            a folder: all of its .pkdm files, sorted by name;
+            a list file, one path per line, relative to the folder of the list, in this order; only
+            the first tab-separated field of a line counts, so a table of log concentrations will
+            do; blank lines and lines that begin with # are skipped;
+            a sequence of paths of .pkdm files, in this order.
+        width: W, the columns of the result; see `MotifSet.from_matrices` for trimming and centring.
+
+    Returns:
+        A MotifSet with `log_kd` float32 [width, 4, M], M the number of motifs.
+
+    Raises:
+        ValueError: a file or line that cannot be parsed, a name given twice, or no motif at all.
+        FileNotFoundError: a file that does not exist.
+
+    Example:
+        >>> motifs = read_motifs("motif_list.txt", width=30)  # doctest: +SKIP
+        >>> len(motifs), motifs.log_kd.shape  # doctest: +SKIP
+        (245, (30, 4, 245))
+    """
+    paths = _motif_paths(source)
+    matrices = [read_pkdm(path) for path in paths]
+    return MotifSet.from_matrices([motif_name(path) for path in paths], matrices, width=width)
+
+
+def motif_name(path: str | os.PathLike[str]) -> str:
+    """The name of the motif in this file: the file's name without folder and .pkdm.
+
+    Example:
+        >>> motif_name("motifs/YIL056W_2091.pkdm")
+        'YIL056W_2091'
+    """
+    return Path(path).name.removesuffix(SUFFIX)
+
+
+def _motif_paths(
+    source: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+) -> list[Path]:
+    if not isinstance(source, (str, os.PathLike)):
+        return [_motif_file(Path(path), "source") for path in source]
+    path = Path(source)
+    if path.is_dir():
+        paths = sorted(path.glob("*" + SUFFIX))
+    elif path.suffix == SUFFIX or not path.exists():
+        paths = [_motif_file(path, "source")]
+    else:
+        paths = _listed_paths(path)
+    if not paths:
+        raise ValueError(
+            f"{path}: expected {SUFFIX} files or a list of them, got none; check the path"
+        )
+    return paths
+
+
+def _listed_paths(list_file: Path) -> list[Path]:
+    places: dict[str, str] = {}
+    paths = []
+    for place, fields in table_rows(list_file):
+        path = _motif_file(list_file.parent / fields[0], place)
+        name = motif_name(path)
+        if name in places:
+            raise ValueError(
+                f"{place}: expected each motif once, got {name!r} again after {places[name]}; "
+                "remove or rename one"
+            )
+        places[name] = place
+        paths.append(path)
+    return paths
+
+
+def _motif_file(path: Path, place: str) -> Path:
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{place}: expected motifs, but {str(path)!r} does not exist; check the path"
+        )
+    if path.suffix != SUFFIX:
+        raise ValueError(
+            f"{place}: expected the path of a {SUFFIX} file, got {str(path)!r}; give motif files, "
+            "a folder of them, or a list file with one path per line"
+        )
+    return path

@@ -1,0 +1,44 @@
+"""Reading of small tab-separated text files with errors that point at the line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+_LARGEST = float(np.finfo(np.float32).max)
+
+
+def table_rows(path: str | os.PathLike[str]) -> Iterator[tuple[str, list[str]]]:
+    """Yields ("file:line", fields) of a tab-separated file, without blank and # lines.
+
+    Bytes that are no UTF-8 become replacement characters, so that the parser of the line, which
+    knows what belongs there, is the one to complain.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with Path(path).open(encoding="utf-8-sig", errors="replace") as lines:
+        for number, line in enumerate(lines, start=1):
+            line = line.rstrip()
+            if line and not line.startswith("#"):
+                yield f"{os.fspath(path)}:{number}", line.split("\t")
+
+
+def parse_number(text: str, place: str, column: int) -> float:
+    """The finite number that `text` spells; `place` and the 1-based `column` are for the error.
+
+    Raises:
+        ValueError: no number, or one that is not finite as float32.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = np.nan
+    if not abs(value) <= _LARGEST:
+        raise ValueError(
+            f"{place}: expected a finite number in column {column}, got {text!r}; correct it"
+        )
+    return value

@@ -1,0 +1,117 @@
+"""Simulated data: what is promised about scale, noise, truth and repeatability."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from cisreg.model import predict
+from cisreg.motifs import demo_motifs
+from cisreg.simulate import simulate
+
+
+@pytest.fixture(scope="module")
+def motifs():
+    return demo_motifs(width=17)
+
+
+@pytest.fixture(scope="module")
+def simulation(motifs):
+    return simulate(motifs, sequence_count=2500, seed=3, noise=0.2)
+
+
+def test_shapes_types_and_names_follow_the_specification(simulation, motifs):
+    assert simulation.sequence.shape == (2500, 110)
+    assert simulation.sequence.dtype == np.uint8
+    assert simulation.sequence.max() == 3
+    assert simulation.expression.dtype == simulation.noiseless_expression.dtype == np.float32
+    assert simulation.motif_names == motifs.names
+    shapes = {name: value.shape for name, value in simulation.parameters.items()}
+    assert shapes == {
+        name: tuple(shape) for name, shape in simulation.spec.parameter_shapes.items()
+    }
+    assert {value.dtype for value in simulation.parameters.values()} == {np.dtype(np.float32)}
+
+
+def test_expression_is_the_models_prediction_plus_the_stated_noise(simulation):
+    prediction = predict(simulation.spec, simulation.parameters, simulation.sequence)
+    np.testing.assert_allclose(
+        simulation.noiseless_expression, np.asarray(prediction.expression), atol=1e-4
+    )
+    noise = simulation.expression - simulation.noiseless_expression
+    assert noise.var() / simulation.expression.var() == pytest.approx(0.2, abs=0.03)
+    correlation = np.corrcoef(noise, simulation.noiseless_expression)[0, 1]
+    assert abs(correlation) < 4 / np.sqrt(len(noise))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_accessibility_and_expression_spread_without_saturating(motifs, seed):
+    simulation = simulate(motifs, sequence_count=1500, seed=seed)
+    prediction = predict(simulation.spec, simulation.parameters, simulation.sequence)
+    accessibility = np.asarray(prediction.accessibility)
+    assert 0.3 < np.median(accessibility) < 0.7
+    assert accessibility.std() > 0.15
+    assert np.mean((accessibility < 0.005) | (accessibility > 0.995)) < 0.02
+    assert np.mean((simulation.expression > 0) & (simulation.expression < 17)) > 0.9
+    assert simulation.expression.std() > 1.5
+
+
+def test_every_factor_has_an_effect_to_learn_from(simulation):
+    binding = np.asarray(
+        predict(
+            dataclasses.replace(simulation.spec, potentiation=False),
+            {
+                name: value
+                for name, value in simulation.parameters.items()
+                if not name.startswith("potentiation")
+            },
+            simulation.sequence,
+        ).binding
+    )
+    assert (np.mean(binding > 0.3, axis=0) > 0.02).all()
+    assert (np.mean(binding < 0.3, axis=0) > 0.02).all()
+
+
+def test_planted_sites_are_on_both_strands_and_raise_binding(motifs):
+    reb1 = motifs.select(["Reb1"])
+    planted = simulate(reb1, sequence_count=400, planted_sites=3, seed=1)
+    background = simulate(reb1, sequence_count=400, planted_sites=0, seed=1)
+    text = ["".join("ACGT"[code] for code in row) for row in planted.sequence]
+    forward = sum(row.count("TTACCCG") for row in text)
+    reverse = sum(row.count("CGGGTAA") for row in text)
+    # 3 sites in each of 400 promoters, on either strand, each of 7 bases intact with 0.94.
+    assert forward + reverse == pytest.approx(1200 * 0.94**7, rel=0.15)
+    assert forward / (forward + reverse) == pytest.approx(0.5, abs=0.08)
+    letters = "".join("".join("ACGT"[code] for code in row) for row in background.sequence)
+    assert letters.count("TTACCCG") < 20
+
+
+def test_the_same_seed_repeats_and_another_does_not(motifs):
+    first, again, other = (simulate(motifs, sequence_count=50, seed=seed) for seed in (7, 7, 8))
+    np.testing.assert_array_equal(first.sequence, again.sequence)
+    np.testing.assert_array_equal(first.expression, again.expression)
+    assert (first.sequence != other.sequence).any()
+    assert (first.parameters["activity"] != other.parameters["activity"]).all()
+
+
+def test_the_factors_do_not_depend_on_the_number_of_sequences(motifs):
+    few, many = (simulate(motifs, sequence_count=count, seed=7) for count in (1, 60))
+    for name, value in few.parameters.items():
+        np.testing.assert_array_equal(value, many.parameters[name])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"sequence_count": 0}, "sequence_count: expected 1 or more, got 0"),
+        ({"sequence_length": 16}, "sequence_length: expected 17 or more, the widest motif, got 16"),
+        ({"noise": 1.0}, "noise: expected a share of the variance, 0 <= noise < 1, got 1.0"),
+        ({"noise": float("nan")}, "noise: expected"),
+        ({"planted_sites": -1}, "planted_sites: expected 0 to 110 per promoter, got -1"),
+    ],
+)
+def test_bad_arguments_are_named(motifs, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        simulate(motifs, **{"sequence_count": 10, **arguments})

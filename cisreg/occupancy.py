@@ -9,7 +9,13 @@ from typing import Any, Literal, NamedTuple
 import tensorflow as tf
 
 from cisreg.library import LibraryError, load_ops
-from cisreg.reference import Padding, Reduction, check_choice, occupancy_standard
+from cisreg.reference import (
+    Padding,
+    Reduction,
+    check_choice,
+    hold_columns,
+    occupancy_standard,
+)
 
 logger = logging.getLogger("cisreg.occupancy")
 
@@ -36,6 +42,7 @@ def occupancy(
     log_concentration: tf.Tensor,
     *,
     position_weight: tf.Tensor | None = None,
+    column_range: tf.Tensor | None = None,
     reduction: Reduction = "expected",
     padding: Padding = "same",
     implementation: Implementation = "auto",
@@ -54,6 +61,9 @@ def occupancy(
         log_kd: float32 [W, 4, M], nats; contribution of each base to log Kd, order A C G T.
         log_concentration: float32 [M], nats.
         position_weight: float32 [2, P, M], or None; P = L for "same", L - W + 1 for "valid".
+        column_range: int32 [2, M], or None. First column of each motif and the one behind its
+            last: all other columns are held at zero, neither read nor trained, and take no time.
+            `MotifSet.column_range` knows them. None: every column is the motif's.
         reduction: what `bound` holds.
         padding: "same" places windows as tf.nn.conv1d does; "valid" keeps whole windows only.
         implementation: "fused" is the custom op, which keeps no tensor of sites and recomputes the
@@ -84,11 +94,18 @@ def occupancy(
     log_concentration = _float32("log_concentration", log_concentration)
     if position_weight is not None:
         position_weight = _float32("position_weight", position_weight)
+    if column_range is not None:
+        column_range = tf.convert_to_tensor(column_range)
+        _check_dtype("column_range", column_range, tf.int32, "cast it with tf.cast")
     if _choose_fused(implementation, sequence):
         _check_dtype("sequence", sequence, tf.uint8, "encode text with cisreg.encode")
         return _occupancy_fused(
-            sequence, log_kd, log_concentration, position_weight, reduction, padding
+            *(sequence, log_kd, log_concentration, position_weight, column_range),
+            reduction=reduction,
+            padding=padding,
         )
+    if column_range is not None:
+        log_kd = hold_columns(log_kd, column_range)
     bound, weighted = occupancy_standard(
         sequence,
         log_kd,
@@ -137,6 +154,8 @@ def _occupancy_fused(
     log_kd: tf.Tensor,
     log_concentration: tf.Tensor,
     position_weight: tf.Tensor | None,
+    column_range: tf.Tensor | None,
+    *,
     reduction: str,
     padding: str,
 ) -> Occupancy:
@@ -145,6 +164,7 @@ def _occupancy_fused(
         log_kd=log_kd,
         log_concentration=log_concentration,
         position_weight=[] if position_weight is None else [position_weight],
+        column_range=[] if column_range is None else [column_range],
         reduction="expected" if reduction == "expected" else "log_unbound",
         padding=padding,
     )
@@ -155,18 +175,21 @@ def _occupancy_fused(
 
 @tf.RegisterGradient("Cisreg>Occupancy")
 def _occupancy_gradient(op: tf.Operation, *upstream: tf.Tensor) -> list[tf.Tensor | None]:
-    """Recomputes the scan; base codes have no gradient."""
+    """Recomputes the scan; base codes and column ranges have no gradient."""
+    weight_count = op.get_attr("weight_count")
     gradients: Any = load_ops().cisreg_occupancy_grad(
         sequence=op.inputs[0],
         log_kd=op.inputs[1],
         log_concentration=op.inputs[2],
-        position_weight=list(op.inputs[3:]),
+        position_weight=list(op.inputs[3 : 3 + weight_count]),
+        column_range=list(op.inputs[3 + weight_count :]),
         bound_gradient=upstream[0],
         weighted_gradient=list(upstream[1:]),
         reduction=op.get_attr("reduction"),
         padding=op.get_attr("padding"),
     )
-    return [None, gradients[0], gradients[1], *gradients[2]]
+    no_range = [None] * op.get_attr("range_count")
+    return [None, gradients[0], gradients[1], *gradients[2], *no_range]
 
 
 @tf.RegisterGradient("Cisreg>OccupancyGrad")

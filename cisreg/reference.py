@@ -124,6 +124,25 @@ def occupancy_standard(
     return -tf.math.expm1(tf.reduce_sum(log_unbound, axis=1)), weighted
 
 
+def hold_columns(log_kd: tf.Tensor, column_range: tf.Tensor) -> tf.Tensor:
+    """Motifs with zeros, and without a gradient, outside their columns.
+
+    Args:
+        log_kd: float32 [W, 4, M], nats.
+        column_range: int32 [2, M], first column of each motif and the one behind its last.
+
+    Returns:
+        float32 [W, 4, M].
+
+    Example:
+        >>> hold_columns(tf.ones([3, 4, 1]), tf.constant([[1], [2]]))[:, 0, 0].numpy()
+        array([0., 1., 0.], dtype=float32)
+    """
+    column = tf.range(tf.shape(log_kd)[0])[:, tf.newaxis]
+    inside = (column >= column_range[0]) & (column < column_range[1])
+    return tf.where(inside[:, tf.newaxis], log_kd, 0.0)
+
+
 def _site_logit(
     sequence: tf.Tensor, log_kd: tf.Tensor, log_concentration: tf.Tensor, padding: Padding
 ) -> tf.Tensor:

@@ -62,13 +62,13 @@ def relative_error(actual, expected):
     return np.linalg.norm(actual - expected) / norm if norm > 0 else np.abs(actual).sum()
 
 
-def value_and_gradient(arguments, upstream, **options):
+def value_and_gradient(arguments, upstream, *, implementation="fused", **options):
     """Outputs, and gradients of their sums weighted by `upstream`."""
     sequence = arguments["sequence"]
     trained = {k: tf.constant(v) for k, v in arguments.items() if k != "sequence"}
     with tf.GradientTape() as tape:
         tape.watch(trained)
-        outputs = occupancy(sequence, **trained, implementation="fused", **options)
+        outputs = occupancy(sequence, **trained, implementation=implementation, **options)
         total = tf.add_n(
             [
                 tf.reduce_sum(output * weight)
@@ -108,6 +108,48 @@ def test_against_oracle(shape, padding, reduction, weighted):
     assert gradient.keys() == expected_gradient.keys()
     for name, value in expected_gradient.items():
         assert relative_error(gradient[name], value) <= 1e-5, name
+
+
+def random_range(width, motifs, seed=2):
+    """Columns of motifs narrower than the window, some of them empty."""
+    edges = np.random.default_rng(seed).integers(0, width + 1, (2, motifs))
+    return np.sort(edges, axis=0).astype(np.int32)
+
+
+@pytest.mark.parametrize("implementation", ["fused", "standard"])
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_columns_outside_the_range_are_held(shape, reduction, implementation):
+    arguments = example(shape)
+    held = random_range(shape[2], shape[3])
+    column = np.arange(shape[2])[:, None]
+    inside = ((column >= held[0]) & (column < held[1]))[:, None]
+    masked = dict(arguments, log_kd=np.where(inside, arguments["log_kd"], np.float32(0)))
+    expected = occupancy_oracle(**masked, reduction=reduction)
+    upstream = random_upstream(expected)
+    options = {"reduction": reduction, "implementation": implementation}
+    outputs, gradient = value_and_gradient(arguments, upstream, column_range=held, **options)
+    for output, value in zip(outputs, expected, strict=True):
+        assert relative_error(output, value) <= 2e-6
+    expected_gradient = occupancy_oracle_gradient(
+        **masked, reduction=reduction, grad_bound=upstream[0], grad_weighted=upstream[1]
+    )
+    expected_gradient["log_kd"] = np.where(inside, expected_gradient["log_kd"], 0)
+    for name, value in expected_gradient.items():
+        assert relative_error(gradient[name], value) <= 1e-5, name
+    assert not np.where(inside, 0, gradient["log_kd"]).any()
+
+
+@given(st.integers(0, 1000), st.integers(1, 30), st.integers(1, 20))
+def test_zero_columns_change_no_bit(seed, width, motifs):
+    arguments = example((2, 15, width, motifs), seed=seed)
+    held = random_range(width, motifs, seed)
+    column = np.arange(width)[:, None]
+    inside = (column >= held[0]) & (column < held[1])
+    arguments["log_kd"] *= inside[:, None]
+    one = occupancy(**arguments, implementation="fused")
+    other = occupancy(**arguments, column_range=held, implementation="fused")
+    np.testing.assert_array_equal(one.bound, other.bound)
 
 
 @pytest.mark.parametrize("level", [-80.0, 80.0])
@@ -392,6 +434,10 @@ def test_second_derivative_is_refused_with_the_way_out():
         ({"log_concentration": np.array([0, np.inf], np.float32)}, "got inf at flat index 1"),
         ({"position_weight": np.zeros((2, 6, 2), np.float32)}, r"position_weight: .* \[2, P, M\]"),
         ({"position_weight": np.full((2, 7, 2), np.nan, np.float32)}, "position_weight: .* finite"),
+        ({"column_range": np.zeros((2, 3), np.int32)}, r"column_range: .* \[2, M\]"),
+        ({"column_range": np.array([[0, 2], [3, 1]], np.int32)}, "got 2 and 1 for motif 1"),
+        ({"column_range": np.array([[0, 0], [3, 4]], np.int32)}, "<= W = 3, got 0 and 4"),
+        ({"column_range": np.zeros((2, 2))}, "column_range: expected int32, got float64"),
         ({"padding": "valid", "log_kd": np.zeros((9, 4, 2), np.float32)}, "L = 7 and W = 9"),
     ],
 )

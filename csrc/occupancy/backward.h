@@ -37,14 +37,13 @@ struct SegmentUpstream {
 template <class V>
 SegmentUpstream<V> LoadUpstream(const OccupancyJob& job, int64_t block, int64_t sequence,
                                 const OccupancyUpstream& upstream) {
-  const int64_t motif_count = job.shape.motif_count;
-  const int64_t motifs = BlockMotifs(job, block);
   SegmentUpstream<V> loaded;
   for (int strand = 0; strand < kStrands; ++strand) {
-    const int64_t at = (sequence * kStrands + strand) * motif_count + block * V::kLanes;
-    loaded.bound[strand] = LoadLanes<V>(upstream.bound + at, motifs);
-    loaded.weighted[strand] =
-        job.inputs.weighted ? LoadLanes<V>(upstream.weighted + at, motifs) : V::Broadcast(0.0f);
+    const int64_t at = (sequence * kStrands + strand) * job.shape.motif_count;
+    loaded.bound[strand] = GatherLanes<V>(job, block, upstream.bound + at);
+    loaded.weighted[strand] = job.inputs.weighted
+                                  ? GatherLanes<V>(job, block, upstream.weighted + at)
+                                  : V::Broadcast(0.0f);
   }
   return loaded;
 }
@@ -54,11 +53,13 @@ template <class V, Reduction kReduction, bool kWeighted, int kWindows>
 inline void StoreWindows(const OccupancyJob& job, int64_t block, const Segment& segment, int64_t j,
                          const uint16_t* kmer_offset, const SegmentUpstream<V>& upstream,
                          const BlockGradients<V>& gradients, V* dconcentration) {
-  const int64_t motif_count = job.shape.motif_count;
+  const BlockColumns columns = job.block_columns[block];
+  const int64_t row = segment.first_row + columns.first + j;
   V logit[kWindows][kStrands];
-  ScanWindows<V, kWindows>(job.tables + block * job.plan.table_floats(), job.plan.group_count,
-                           kmer_offset + segment.first_row + j, logit);
+  ScanWindows<V, kWindows>(job.tables + block * job.plan.table_floats(), columns.group_count,
+                           kmer_offset + row, logit);
   const V one = V::Broadcast(1.0f);
+  const float* weight = LaneWeight<V>(job, block, segment.first_window + j);
   for (int strand = 0; strand < kStrands; ++strand) {
     for (int k = 0; k < kWindows; ++k) {
       const V power = simd::Exp2(simd::ClampExponent(logit[k][strand]));
@@ -69,15 +70,14 @@ inline void StoreWindows(const OccupancyJob& job, int64_t block, const Segment& 
                      ? upstream.bound[strand] * slope
                      : V::Broadcast(0.0f) - upstream.bound[strand] * p;
       if (kWeighted) {
-        const int64_t at = strand * job.shape.window_count + segment.first_window + j + k;
-        const float* w = job.inputs.position_weight + at * motif_count + block * V::kLanes;
-        const V weight = LoadLanes<V>(w, BlockMotifs(job, block));
-        dlogit = MultiplyAdd(upstream.weighted[strand] * weight, slope, dlogit);
-        float* sum = gradients.position_weight + at * V::kLanes;
+        const int64_t window = strand * job.shape.window_count + k;
+        const V w = V::Load(weight + window * V::kLanes);
+        dlogit = MultiplyAdd(upstream.weighted[strand] * w, slope, dlogit);
+        float* sum = gradients.position_weight + (window + segment.first_window + j) * V::kLanes;
         MultiplyAdd(upstream.weighted[strand], p, V::Load(sum)).Store(sum);
       }
       *dconcentration = *dconcentration + dlogit;
-      const uint32_t slot = GradientSlot(job.plan, segment.first_row + j + k);
+      const uint32_t slot = GradientSlot(job.plan, row + k);
       dlogit.Store(gradients.dlogit[strand] + slot * V::kLanes);
     }
   }
@@ -132,58 +132,64 @@ SumGroupsFunction<V> ChooseSumGroups(int64_t groups) {
 }
 
 template <class V>
-void SumTile(const OccupancyPlan& plan, const Tile& tile, const BlockGradients<V>& gradients) {
-  for (int64_t first = 0; first < plan.group_count; first += kGroupsInFlight) {
-    const int64_t left = plan.group_count - first;
+void SumTile(int64_t group_count, const Tile& tile, const BlockGradients<V>& gradients) {
+  for (int64_t first = 0; first < group_count; first += kGroupsInFlight) {
+    const int64_t left = group_count - first;
     const int64_t groups = left < kGroupsInFlight ? left : kGroupsInFlight;
     const SumGroupsFunction<V> sum_groups = ChooseSumGroups<V>(groups);
     for (int strand = 0; strand < kStrands; ++strand) {
       const float* dlogit = gradients.dlogit[strand] - first * V::kLanes;
-      float* sums = gradients.table + (strand * kTableRows * plan.group_count + first) * V::kLanes;
+      float* sums = gradients.table + (strand * kTableRows * group_count + first) * V::kLanes;
       const uint32_t* slot = tile.sorted_slots;
       for (int kmer = 0; kmer < kEmptyRow; ++kmer) {
         const uint32_t* end = tile.sorted_slots + tile.bin_end[kmer];
-        if (slot != end) sum_groups(dlogit, slot, end, sums + kmer * plan.group_count * V::kLanes);
+        if (slot != end) sum_groups(dlogit, slot, end, sums + kmer * group_count * V::kLanes);
         slot = end;
       }
     }
   }
 }
 
-// dlogits of the pads are zero: no window starts there.
+// Rows that hold no window's dlogit are zero: up to `first_column` before a segment's windows, and
+// behind them up to the next segment.
 template <class V>
-void ClearPads(const OccupancyPlan& plan, const Tile& tile, const BlockGradients<V>& gradients) {
-  const auto clear = [&](int64_t first_row) {
-    for (int64_t row = first_row; row < first_row + plan.pad_rows; ++row) {
+void ClearPads(const OccupancyPlan& plan, int64_t first_column, const Tile& tile,
+               const BlockGradients<V>& gradients) {
+  const auto clear = [&](int64_t row, int64_t end) {
+    for (; row < end; ++row) {
       const uint32_t slot = GradientSlot(plan, row);
       for (float* dlogit : gradients.dlogit) V::Broadcast(0.0f).Store(dlogit + slot * V::kLanes);
     }
   };
-  clear(0);
+  int64_t row = 0;
   for (int64_t i = 0; i < tile.segment_count; ++i) {
-    clear(tile.segments[i].first_row + tile.segments[i].windows);
+    const int64_t first = tile.segments[i].first_row + first_column;
+    clear(row, first);
+    row = first + tile.segments[i].windows;
   }
+  clear(row, tile.rows);
 }
 
 // Gradient of log Kd from the gradient of the table; logits fall as log Kd rises.
 template <class V>
-void FoldTable(const OccupancyJob& job, const float* table, float* log_kd) {
+void FoldTable(const OccupancyJob& job, int64_t block, const float* table, float* log_kd) {
   const int64_t width = job.shape.width;
-  const int64_t groups = job.plan.group_count;
+  const BlockColumns columns = job.block_columns[block];
+  const int64_t groups = columns.group_count;
   std::memset(log_kd, 0, width * kBases * V::kLanes * sizeof(float));
   for (int strand = 0; strand < kStrands; ++strand) {
-    for (int kmer = 0; kmer < kEmptyRow; ++kmer) {
-      for (int64_t column = 0; column < width; ++column) {
-        const int base = kTriplets.base[kmer][column % kGroupBases];
+    for (int kmer = 0; kmer < kEmptyRow; ++kmer, table += groups * V::kLanes) {
+      for (int64_t i = 0; i < groups * kGroupBases && columns.first + i < width; ++i) {
+        const int base = kTriplets.base[kmer][i % kGroupBases];
         if (base == kUnknownBase) continue;
-        const int64_t group = column / kGroupBases;
-        const V sum = V::Load(table + ((strand * kTableRows + kmer) * groups + group) * V::kLanes);
+        const int64_t column = columns.first + i;
         const int64_t w = strand == 0 ? column : width - 1 - column;
         const int64_t b = strand == 0 ? base : kBases - 1 - base;
         float* to = log_kd + (w * kBases + b) * V::kLanes;
-        (V::Load(to) - sum).Store(to);
+        (V::Load(to) - V::Load(table + i / kGroupBases * V::kLanes)).Store(to);
       }
     }
+    table += groups * V::kLanes;  // the k-mer that knows no base
   }
 }
 
@@ -234,18 +240,18 @@ void BackwardItem(const OccupancyJob& job, int64_t item, char* scratch,
   TileCursor cursor = SliceCursor(job.shape, plan, slice);
   while (!cursor.done()) {
     FillTile(job.shape, plan, job.inputs.sequence, kRowBytes<V>, &cursor, &tile);
-    ClearPads(plan, tile, gradients);
     for (int64_t block = first_block; block < end_block; ++block) {
       float* partial = item_partials + (block - first_block) * layout.total();
       gradients.table = tables + (block - first_block) * plan.table_floats();
       gradients.log_concentration = partial + layout.log_kd;
       gradients.position_weight = gradients.log_concentration + layout.log_concentration;
+      ClearPads(plan, job.block_columns[block].first, tile, gradients);
       store_tile(job, block, tile, upstream, gradients);
-      SumTile(plan, tile, gradients);
+      SumTile(job.block_columns[block].group_count, tile, gradients);
     }
   }
   for (int64_t block = first_block; block < end_block; ++block) {
-    FoldTable<V>(job, tables + (block - first_block) * plan.table_floats(),
+    FoldTable<V>(job, block, tables + (block - first_block) * plan.table_floats(),
                  item_partials + (block - first_block) * layout.total());
   }
 }

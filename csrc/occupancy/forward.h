@@ -17,12 +17,12 @@ struct StrandSums {
   V weighted[kStrands];
 };
 
+// `weight` is that of the first window on strand 0, or null.
 template <class V, Reduction kReduction, bool kWeighted, int kWindows>
-inline void SumWindows(const OccupancyJob& job, const float* table, const uint16_t* kmer_offset,
-                       const float* weight, int64_t motifs, StrandSums<V>* sums) {
+inline void SumWindows(const OccupancyJob& job, const float* table, int64_t group_count,
+                       const uint16_t* kmer_offset, const float* weight, StrandSums<V>* sums) {
   V logit[kWindows][kStrands];
-  ScanWindows<V, kWindows>(table, job.plan.group_count, kmer_offset, logit);
-  const int64_t strand_stride = job.shape.window_count * job.shape.motif_count;
+  ScanWindows<V, kWindows>(table, group_count, kmer_offset, logit);
   for (int strand = 0; strand < kStrands; ++strand) {
     V bound = V::Broadcast(0.0f);
     V weighted = V::Broadcast(0.0f);
@@ -32,8 +32,8 @@ inline void SumWindows(const OccupancyJob& job, const float* table, const uint16
         const V p = Occupancy(logit[k][strand]);
         if (kReduction == Reduction::kExpected) bound = bound + p;
         if (kWeighted) {
-          const float* w = weight + strand * strand_stride + k * job.shape.motif_count;
-          weighted = MultiplyAdd(LoadLanes<V>(w, motifs), p, weighted);
+          const V w = V::Load(weight + (strand * job.shape.window_count + k) * V::kLanes);
+          weighted = MultiplyAdd(w, p, weighted);
         }
       }
     }
@@ -42,26 +42,31 @@ inline void SumWindows(const OccupancyJob& job, const float* table, const uint16
   }
 }
 
+// Position weights of a block from one window on, or null.
+template <class V>
+const float* LaneWeight(const OccupancyJob& job, int64_t block, int64_t window) {
+  if (!job.inputs.weighted) return nullptr;
+  return job.lane_weight + (block * kStrands * job.shape.window_count + window) * V::kLanes;
+}
+
 template <class V, Reduction kReduction, bool kWeighted>
 StrandSums<V> SumSegment(const OccupancyJob& job, int64_t block, const Segment& segment,
                          const uint16_t* kmer_offset) {
   const float* table = job.tables + block * job.plan.table_floats();
-  const int64_t motifs = BlockMotifs(job, block);
-  const int64_t motif_count = job.shape.motif_count;
-  const float* weight = nullptr;
-  if (kWeighted) {
-    weight = job.inputs.position_weight + segment.first_window * motif_count + block * V::kLanes;
-  }
+  const BlockColumns columns = job.block_columns[block];
+  kmer_offset += segment.first_row + columns.first;
   const V zero = V::Broadcast(0.0f);
   StrandSums<V> sums = {{zero, zero}, {zero, zero}};
   int64_t j = 0;
   for (; j + kWindowsInFlight <= segment.windows; j += kWindowsInFlight) {
     SumWindows<V, kReduction, kWeighted, kWindowsInFlight>(
-        job, table, kmer_offset + j, kWeighted ? weight + j * motif_count : nullptr, motifs, &sums);
+        job, table, columns.group_count, kmer_offset + j,
+        LaneWeight<V>(job, block, segment.first_window + j), &sums);
   }
   for (; j < segment.windows; ++j) {
-    SumWindows<V, kReduction, kWeighted, 1>(
-        job, table, kmer_offset + j, kWeighted ? weight + j * motif_count : nullptr, motifs, &sums);
+    SumWindows<V, kReduction, kWeighted, 1>(job, table, columns.group_count, kmer_offset + j,
+                                            LaneWeight<V>(job, block, segment.first_window + j),
+                                            &sums);
   }
   return sums;
 }
@@ -71,12 +76,15 @@ template <class V>
 void WriteSums(const OccupancyJob& job, int64_t block, const Segment& segment, const V* sums,
                float scale, float* outputs) {
   const int64_t motif_count = job.shape.motif_count;
+  const int32_t* motif = job.lane_motif + block * V::kLanes;
   const int64_t motifs = BlockMotifs(job, block);
   for (int strand = 0; strand < kStrands; ++strand) {
-    float* to = outputs + (segment.sequence * kStrands + strand) * motif_count + block * V::kLanes;
-    V sum = sums[strand] * V::Broadcast(scale);
-    if (segment.first_window > 0) sum = sum + LoadLanes<V>(to, motifs);
-    StoreLanes(sum, to, motifs);
+    float* to = outputs + (segment.sequence * kStrands + strand) * motif_count;
+    float lanes[V::kLanes];
+    (sums[strand] * V::Broadcast(scale)).Store(lanes);
+    for (int64_t i = 0; i < motifs; ++i) {
+      to[motif[i]] = segment.first_window > 0 ? to[motif[i]] + lanes[i] : lanes[i];
+    }
   }
 }
 
@@ -86,8 +94,8 @@ void ForwardTile(const OccupancyJob& job, int64_t block, const Tile& tile,
   constexpr float kScale = kReduction == Reduction::kLogUnbound ? -kLn2 : 1.0f;
   for (int64_t i = 0; i < tile.segment_count; ++i) {
     const Segment& segment = tile.segments[i];
-    const StrandSums<V> sums = SumSegment<V, kReduction, kWeighted>(
-        job, block, segment, tile.kmer_offset + segment.first_row);
+    const StrandSums<V> sums =
+        SumSegment<V, kReduction, kWeighted>(job, block, segment, tile.kmer_offset);
     WriteSums(job, block, segment, sums.bound, kScale, outputs.bound);
     if (kWeighted) WriteSums(job, block, segment, sums.weighted, 1.0f, outputs.weighted);
   }

@@ -11,19 +11,23 @@
 
 namespace cisreg {
 
-// What every work item reads; filled once per launch.
+// What every work item reads; filled once per launch. Lanes are motifs in the layout's order.
 struct OccupancyJob {
   OccupancyShape shape;
   OccupancyPlan plan;
   Reduction reduction;
   OccupancyInputs inputs;
-  float* tables;  // [block_count, table_floats]
+  const int32_t* lane_motif;          // [block_count, lanes]
+  const ColumnRange* motif_columns;   // [M]
+  const BlockColumns* block_columns;  // [block_count]
+  float* tables;                      // [block_count, table_floats]
+  float* lane_weight;                 // [block_count, 2, P, lanes], or unused
 };
 
 struct OccupancyKernels {
   const char* name;
   int lanes;
-  // Fills one block's k-mer table.
+  // Fills one block's k-mer table and its position weights.
   void (*build_table)(const OccupancyJob& job, int64_t block);
   // Bytes of scratch that forward_item and backward_item want.
   size_t (*scratch_bytes)(const OccupancyPlan& plan, bool backward);

@@ -25,30 +25,37 @@ struct Executor {
 // Memory that a launch needs beside its inputs and outputs.
 struct WorkspaceBytes {
   size_t tables;
+  size_t weights;
   size_t scratch;
   size_t partials;
-  size_t total() const { return tables + scratch + partials; }
+  size_t total() const { return tables + weights + scratch + partials; }
 };
 
 // A launch of one problem: ask for the workspace, allocate it aligned to 64 bytes, run.
 class OccupancyLaunch {
  public:
+  // `backward` says which of the two will run: outer columns that are zero now may be skipped
+  // forward, but have a gradient.
   OccupancyLaunch(const OccupancyKernels& kernels, const OccupancyShape& shape, Reduction reduction,
-                  const OccupancyInputs& inputs);
+                  const OccupancyInputs& inputs, bool backward);
+  // The job points into the layout.
+  OccupancyLaunch(const OccupancyLaunch&) = delete;
+  OccupancyLaunch& operator=(const OccupancyLaunch&) = delete;
 
-  WorkspaceBytes ForwardWorkspace(const Executor& executor) const;
-  WorkspaceBytes BackwardWorkspace(const Executor& executor) const;
+  WorkspaceBytes Workspace(const Executor& executor) const;
 
   void Forward(const Executor& executor, char* workspace, const OccupancyOutputs& outputs);
   void Backward(const Executor& executor, char* workspace, const OccupancyUpstream& upstream,
                 const OccupancyGradients& gradients);
 
  private:
-  WorkspaceBytes Workspace(const Executor& executor, bool backward) const;
   void BuildTables(const Executor& executor, char* workspace);
   void SumPartials(int64_t block, const float* partials, const OccupancyGradients& gradients) const;
+  void HoldColumns(int64_t motif, float* log_kd) const;
 
   const OccupancyKernels& kernels_;
+  const bool backward_;
+  MotifLayout layout_;
   OccupancyJob job_;
 };
 

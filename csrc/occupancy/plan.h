@@ -1,12 +1,13 @@
 // How an occupancy problem is cut into motif blocks, work items and tiles.
 //
-// The cut depends on the shape alone, never on the number of threads: that, and summing the pieces
-// in a fixed order, is what makes the results the same bits for every thread count.
+// The cut depends on the problem alone, never on the number of threads: that, and summing the
+// pieces in a fixed order, is what makes the results the same bits for every thread count.
 
 #ifndef CISREG_CSRC_OCCUPANCY_PLAN_H_
 #define CISREG_CSRC_OCCUPANCY_PLAN_H_
 
 #include <cstdint>
+#include <vector>
 
 #include "occupancy/problem.h"
 
@@ -18,10 +19,22 @@ inline constexpr int kGroupBases = 3;
 inline constexpr int kKnownRows = 64;
 inline constexpr int kTableRows = 125;
 
+// Columns [first, end) of a motif that are not zero.
+struct ColumnRange {
+  int32_t first;
+  int32_t end;
+};
+
+// Columns that a block scans, in groups of three: those of any of its motifs on either strand.
+struct BlockColumns {
+  int32_t first;
+  int32_t group_count;
+};
+
 struct OccupancyPlan {
   int64_t lanes;            // motifs in one block
   int64_t block_count;      // motif blocks
-  int64_t group_count;      // groups of three motif columns
+  int64_t max_group_count;  // most groups of any block
   int64_t pad_rows;         // zero rows between two segments of a tile
   int64_t tile_rows;        // most rows of a tile
   int64_t slot_stride;      // rows of a tile that are the same modulo three
@@ -32,10 +45,28 @@ struct OccupancyPlan {
 
   int64_t item_count() const { return block_groups * sequence_slices; }
   // Floats of one block's table, and of one block's table of gradients.
-  int64_t table_floats() const { return group_count * kTableRows * kStrands * lanes; }
+  int64_t table_floats() const { return max_group_count * kTableRows * kStrands * lanes; }
 };
 
-OccupancyPlan MakeOccupancyPlan(const OccupancyShape& shape, int64_t lanes);
+// Which motif sits in which lane, and what each block scans. Motifs of like width share blocks, so
+// that narrow ones cost what they are wide.
+struct MotifLayout {
+  // Motif of each lane of each block; spare lanes of the last block repeat its last motif.
+  std::vector<int32_t> lane_motif;
+  std::vector<ColumnRange> motif_columns;   // by motif
+  std::vector<BlockColumns> block_columns;  // by block
+};
+
+// The columns that count: those given in column_range or else all; `skip_zeros` leaves out the
+// outer ones of these that are zero, which is right where no gradient is asked for.
+std::vector<ColumnRange> FindMotifColumns(const OccupancyShape& shape,
+                                          const OccupancyInputs& inputs, bool skip_zeros);
+
+MotifLayout MakeMotifLayout(const OccupancyShape& shape, std::vector<ColumnRange> motif_columns,
+                            int64_t lanes);
+
+OccupancyPlan MakeOccupancyPlan(const OccupancyShape& shape, const MotifLayout& layout,
+                                int64_t lanes);
 
 // Floats that one slice's gradients of one block take while they wait for the final sum.
 struct PartialLayout {

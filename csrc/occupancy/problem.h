@@ -46,6 +46,9 @@ struct OccupancyInputs {
   const float* log_kd;             // [W, 4, M], nats
   const float* log_concentration;  // [M], nats
   const float* position_weight;    // [2, P, M], or unused
+  // [2, M]: first column of each motif and the one behind its last; all other columns are held at
+  // zero, neither read nor trained. Null: all columns are the motif's.
+  const int32_t* column_range;
 };
 
 struct OccupancyOutputs {

@@ -23,69 +23,80 @@ constexpr float kMaxEnergy = 1e30f;
 template <class V>
 constexpr int kRowBytes = kStrands * V::kLanes * static_cast<int>(sizeof(float));
 
+// Lanes of a block that hold a motif of their own.
 inline int64_t BlockMotifs(const OccupancyJob& job, int64_t block) {
   const int64_t left = job.shape.motif_count - block * job.plan.lanes;
   return left < job.plan.lanes ? left : job.plan.lanes;
 }
 
+// A row of M numbers, as the lanes of a block want them.
 template <class V>
-V LoadLanes(const float* from, int64_t count) {
-  if (count == V::kLanes) return V::Load(from);
-  float lanes[V::kLanes] = {};
-  for (int64_t i = 0; i < count; ++i) lanes[i] = from[i];
+V GatherLanes(const OccupancyJob& job, int64_t block, const float* row) {
+  const int32_t* motif = job.lane_motif + block * V::kLanes;
+  float lanes[V::kLanes];
+  for (int i = 0; i < V::kLanes; ++i) lanes[i] = row[motif[i]];
   return V::Load(lanes);
 }
 
 template <class V>
-void StoreLanes(V value, float* to, int64_t count) {
-  if (count == V::kLanes) return value.Store(to);
-  float lanes[V::kLanes];
-  value.Store(lanes);
-  for (int64_t i = 0; i < count; ++i) to[i] = lanes[i];
-}
-
-template <class V>
-V ScaledEnergy(const float* from, int64_t count) {
-  const V energy = LoadLanes<V>(from, count) * V::Broadcast(kLog2E);
+V ScaledEnergy(V energy) {
+  energy = energy * V::Broadcast(kLog2E);
   return Max(Min(energy, V::Broadcast(kMaxEnergy)), V::Broadcast(-kMaxEnergy));
 }
 
-// Energies of the unknown base and of columns beyond the motif are zero.
+// Energies of the unknown base and of columns outside a motif are zero.
 template <class V>
 V BaseEnergy(const OccupancyJob& job, int64_t block, int strand, int64_t column, int base) {
   const int64_t width = job.shape.width;
   if (column >= width || base == kUnknownBase) return V::Broadcast(0.0f);
   const int64_t w = strand == 0 ? column : width - 1 - column;
   const int64_t b = strand == 0 ? base : kBases - 1 - base;
-  const int64_t motifs = job.shape.motif_count;
-  const float* energies = job.inputs.log_kd + (w * kBases + b) * motifs + block * V::kLanes;
-  return ScaledEnergy<V>(energies, BlockMotifs(job, block));
+  const float* row = job.inputs.log_kd + (w * kBases + b) * job.shape.motif_count;
+  const int32_t* motif = job.lane_motif + block * V::kLanes;
+  float lanes[V::kLanes];
+  for (int i = 0; i < V::kLanes; ++i) {
+    const ColumnRange& columns = job.motif_columns[motif[i]];
+    lanes[i] = w >= columns.first && w < columns.end ? row[motif[i]] : 0.0f;
+  }
+  return ScaledEnergy(V::Load(lanes));
+}
+
+// Sums of the energies of three bases, for every triplet of base codes.
+template <class V>
+void FillGroup(const V (&energy)[kStrands][kGroupBases][kBases + 1], float* row) {
+  for (int k = 0; k < kTableRows; ++k) {
+    const uint8_t* base = kTriplets.base[k];
+    for (int strand = 0; strand < kStrands; ++strand, row += V::kLanes) {
+      const auto& e = energy[strand];
+      ((e[0][base[0]] + e[1][base[1]]) + e[2][base[2]]).Store(row);
+    }
+  }
 }
 
 template <class V>
 void BuildTable(const OccupancyJob& job, int64_t block) {
-  float* row = job.tables + block * job.plan.table_floats();
-  const float* concentrations = job.inputs.log_concentration + block * V::kLanes;
-  const V concentration = ScaledEnergy<V>(concentrations, BlockMotifs(job, block));
-  for (int64_t group = 0; group < job.plan.group_count; ++group) {
+  float* table = job.tables + block * job.plan.table_floats();
+  const BlockColumns columns = job.block_columns[block];
+  const V concentration = ScaledEnergy(GatherLanes<V>(job, block, job.inputs.log_concentration));
+  for (int64_t group = 0; group < columns.group_count; ++group) {
     V energy[kStrands][kGroupBases][kBases + 1];
     for (int strand = 0; strand < kStrands; ++strand) {
       for (int j = 0; j < kGroupBases; ++j) {
+        const int64_t column = columns.first + group * kGroupBases + j;
         for (int base = 0; base <= kBases; ++base) {
-          const int64_t column = group * kGroupBases + j;
           V e = BaseEnergy<V>(job, block, strand, column, base);
-          if (column == 0) e = e - concentration;
+          if (group == 0 && j == 0) e = e - concentration;
           energy[strand][j][base] = e;
         }
       }
     }
-    for (int k = 0; k < kTableRows; ++k) {
-      const uint8_t* base = kTriplets.base[k];
-      for (int strand = 0; strand < kStrands; ++strand, row += V::kLanes) {
-        const auto& e = energy[strand];
-        ((e[0][base[0]] + e[1][base[1]]) + e[2][base[2]]).Store(row);
-      }
-    }
+    FillGroup(energy, table + group * kTableRows * kStrands * V::kLanes);
+  }
+  if (!job.inputs.weighted) return;
+  const int64_t rows = kStrands * job.shape.window_count;
+  for (int64_t row = 0; row < rows; ++row) {
+    const float* from = job.inputs.position_weight + row * job.shape.motif_count;
+    GatherLanes<V>(job, block, from).Store(job.lane_weight + (block * rows + row) * V::kLanes);
   }
 }
 

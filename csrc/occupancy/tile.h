@@ -2,11 +2,12 @@
 //
 //   rows:  [pad] [segment 0: windows][pad] [segment 1: windows][pad] ...
 //
-// Window j of a segment whose first row is r reads, in group g, the k-mer of row r + j + 3 g; the
-// pads hold the k-mers of windows that reach beyond the segment. Seen from a k-mer at row q, the
-// window that reads it in group g is row q - 3 g, and the pads of a tile of gradients are zero:
-// so one list of rows, sorted by k-mer, serves the gradients of all the groups. Gradients of every
-// third row are stored next to each other, since it is these that one k-mer adds up.
+// Window j of a segment whose first row is r reads, in group g of a block that starts at column c,
+// the k-mer of row r + j + c + 3 g; the pads hold the k-mers of windows that reach beyond the
+// segment. The gradient of that window is kept in row r + j + c. Seen from a k-mer at row q, the
+// gradient for group g then is that of row q - 3 g, and all rows without one are zero: so one list
+// of rows, sorted by k-mer, serves all the groups. Gradients of every third row lie next to each
+// other, since it is these that one k-mer adds up.
 //
 // Everything here has internal linkage: the units that include it are compiled for different
 // processors and must not share code.

@@ -85,6 +85,7 @@ struct KernelArguments {
 KernelArguments CheckArguments(const Array<uint8_t>& sequence, const Array<float>& log_kd,
                                const Array<float>& log_concentration,
                                const std::optional<Array<float>>& position_weight,
+                               const std::optional<Array<int32_t>>& column_range,
                                const std::string& reduction, const std::string& padding,
                                const std::string& instruction_set) {
   Require(sequence.ndim() == 2, "sequence: expected [N, L]");
@@ -105,9 +106,15 @@ KernelArguments CheckArguments(const Array<uint8_t>& sequence, const Array<float
   for (ssize_t i = 0; i < sequence.size(); ++i) {
     Require(sequence.data()[i] <= kUnknownBase, "sequence: expected codes of at most 4");
   }
-  arguments.inputs = {position_weight.has_value(), sequence.data(), log_kd.data(),
-                      log_concentration.data(),
-                      position_weight ? position_weight->data() : nullptr};
+  Require(!column_range || column_range->size() == 2 * arguments.shape.motif_count,
+          "column_range: expected [2, M]");
+  arguments.inputs = {};
+  arguments.inputs.weighted = position_weight.has_value();
+  arguments.inputs.sequence = sequence.data();
+  arguments.inputs.log_kd = log_kd.data();
+  arguments.inputs.log_concentration = log_concentration.data();
+  if (position_weight) arguments.inputs.position_weight = position_weight->data();
+  if (column_range) arguments.inputs.column_range = column_range->data();
   arguments.reduction = reduction == "expected" ? Reduction::kExpected : Reduction::kLogUnbound;
   arguments.kernels =
       instruction_set.empty() ? &SelectKernels() : FindKernels(instruction_set.c_str());
@@ -119,10 +126,12 @@ KernelArguments CheckArguments(const Array<uint8_t>& sequence, const Array<float
 py::tuple OccupancyForward(const Array<uint8_t>& sequence, const Array<float>& log_kd,
                            const Array<float>& log_concentration,
                            const std::optional<Array<float>>& position_weight,
+                           const std::optional<Array<int32_t>>& column_range,
                            const std::string& reduction, const std::string& padding,
                            const std::string& instruction_set, int threads) {
-  const KernelArguments arguments = CheckArguments(
-      sequence, log_kd, log_concentration, position_weight, reduction, padding, instruction_set);
+  const KernelArguments arguments =
+      CheckArguments(sequence, log_kd, log_concentration, position_weight, column_range, reduction,
+                     padding, instruction_set);
   const std::vector<int64_t> shape = {arguments.shape.sequence_count, kStrands,
                                       arguments.shape.motif_count};
   py::array_t<float> bound(shape);
@@ -133,9 +142,9 @@ py::tuple OccupancyForward(const Array<uint8_t>& sequence, const Array<float>& l
   {
     py::gil_scoped_release release;
     OccupancyLaunch launch(*arguments.kernels, arguments.shape, arguments.reduction,
-                           arguments.inputs);
+                           arguments.inputs, false);
     const Executor executor = ThreadExecutor(threads);
-    const Workspace workspace = Allocate(launch.ForwardWorkspace(executor).total());
+    const Workspace workspace = Allocate(launch.Workspace(executor).total());
     launch.Forward(executor, workspace.get(), outputs);
   }
   return py::make_tuple(bound, weighted);
@@ -146,10 +155,12 @@ py::tuple OccupancyBackward(const Array<uint8_t>& sequence, const Array<float>& 
                             const std::optional<Array<float>>& position_weight,
                             const Array<float>& bound_gradient,
                             const std::optional<Array<float>>& weighted_gradient,
+                            const std::optional<Array<int32_t>>& column_range,
                             const std::string& reduction, const std::string& padding,
                             const std::string& instruction_set, int threads) {
-  const KernelArguments arguments = CheckArguments(
-      sequence, log_kd, log_concentration, position_weight, reduction, padding, instruction_set);
+  const KernelArguments arguments =
+      CheckArguments(sequence, log_kd, log_concentration, position_weight, column_range, reduction,
+                     padding, instruction_set);
   const int64_t outputs = arguments.shape.sequence_count * kStrands * arguments.shape.motif_count;
   Require(bound_gradient.size() == outputs, "bound_gradient: expected [N, 2, M]");
   Require(weighted_gradient.has_value() == position_weight.has_value() &&
@@ -170,9 +181,9 @@ py::tuple OccupancyBackward(const Array<uint8_t>& sequence, const Array<float>& 
   {
     py::gil_scoped_release release;
     OccupancyLaunch launch(*arguments.kernels, arguments.shape, arguments.reduction,
-                           arguments.inputs);
+                           arguments.inputs, true);
     const Executor executor = ThreadExecutor(threads);
-    const Workspace workspace = Allocate(launch.BackwardWorkspace(executor).total());
+    const Workspace workspace = Allocate(launch.Workspace(executor).total());
     launch.Backward(executor, workspace.get(), upstream, gradients);
   }
   return py::make_tuple(log_kd_gradient, log_concentration_gradient, position_gradient);
@@ -204,14 +215,14 @@ PYBIND11_MODULE(_native, module) {
              "padded and trimmed.");
   module.def("occupancy_forward", &OccupancyForward, py::arg("sequence"), py::arg("log_kd"),
              py::arg("log_concentration"), py::arg("position_weight") = py::none(), py::kw_only(),
-             py::arg("reduction") = "expected", py::arg("padding") = "same",
-             py::arg("instruction_set") = "", py::arg("threads") = 1,
+             py::arg("column_range") = py::none(), py::arg("reduction") = "expected",
+             py::arg("padding") = "same", py::arg("instruction_set") = "", py::arg("threads") = 1,
              "The fused kernel's (bound, weighted), both [N, 2, M].");
   module.def("occupancy_backward", &OccupancyBackward, py::arg("sequence"), py::arg("log_kd"),
              py::arg("log_concentration"), py::arg("position_weight"), py::arg("bound_gradient"),
              py::arg("weighted_gradient") = py::none(), py::kw_only(),
-             py::arg("reduction") = "expected", py::arg("padding") = "same",
-             py::arg("instruction_set") = "", py::arg("threads") = 1,
+             py::arg("column_range") = py::none(), py::arg("reduction") = "expected",
+             py::arg("padding") = "same", py::arg("instruction_set") = "", py::arg("threads") = 1,
              "The fused kernel's gradients of log_kd, log_concentration and position_weight.");
   module.def("build_info", &BuildInfo,
              "What the compiled libraries were built with: TensorFlow, CUDA, compiler.");

@@ -53,6 +53,27 @@ absl::Status CheckCodes(const Tensor& sequence) {
       " in sequence ", at / length, " at base ", at % length, "; encode text with cisreg.encode"));
 }
 
+// Optional inputs are lists of one tensor or none.
+absl::Status CheckCount(const char* name, int count) {
+  if (count <= 1) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(name, ": expected at most one tensor, got ", count));
+}
+
+absl::Status CheckColumnRange(const Tensor& column_range, const OccupancyShape& shape) {
+  TF_RETURN_IF_ERROR(
+      CheckShape("column_range", column_range, TensorShape({2, shape.motif_count}), "[2, M]"));
+  const int32_t* first = column_range.flat<int32_t>().data();
+  const int32_t* end = first + shape.motif_count;
+  for (int64_t motif = 0; motif < shape.motif_count; ++motif) {
+    if (0 <= first[motif] && first[motif] <= end[motif] && end[motif] <= shape.width) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat("column_range: expected 0 <= first <= end <= W = ", shape.width, ", got ",
+                     first[motif], " and ", end[motif], " for motif ", motif));
+  }
+  return absl::OkStatus();
+}
+
 // What both ops share: the attributes, the checked inputs and the launch.
 class OccupancyOpBase : public OpKernel {
  public:
@@ -61,9 +82,9 @@ class OccupancyOpBase : public OpKernel {
     OP_REQUIRES_OK(context, context->GetAttr("reduction", &reduction));
     OP_REQUIRES_OK(context, context->GetAttr("padding", &padding));
     OP_REQUIRES_OK(context, context->GetAttr("weight_count", &weight_count_));
-    OP_REQUIRES(context, weight_count_ <= 1,
-                absl::InvalidArgumentError(absl::StrCat(
-                    "position_weight: expected at most one tensor, got ", weight_count_)));
+    OP_REQUIRES_OK(context, context->GetAttr("range_count", &range_count_));
+    OP_REQUIRES_OK(context, CheckCount("position_weight", weight_count_));
+    OP_REQUIRES_OK(context, CheckCount("column_range", range_count_));
     reduction_ = reduction == "expected" ? Reduction::kExpected : Reduction::kLogUnbound;
     same_padding_ = padding == "same";
   }
@@ -101,14 +122,23 @@ class OccupancyOpBase : public OpKernel {
     TF_RETURN_IF_ERROR(CheckCodes(sequence));
     TF_RETURN_IF_ERROR(CheckFinite("log_kd", log_kd));
     TF_RETURN_IF_ERROR(CheckFinite("log_concentration", log_concentration));
-    *inputs = {weight_count_ > 0, sequence.flat<uint8_t>().data(), log_kd.flat<float>().data(),
-               log_concentration.flat<float>().data(), nullptr};
-    if (weight_count_ == 0) return absl::OkStatus();
-    const Tensor& position_weight = context->input(3);
-    TF_RETURN_IF_ERROR(
-        CheckShape("position_weight", position_weight, WeightShape(*shape), "[2, P, M]"));
-    TF_RETURN_IF_ERROR(CheckFinite("position_weight", position_weight));
-    inputs->position_weight = position_weight.flat<float>().data();
+    *inputs = {};
+    inputs->sequence = sequence.flat<uint8_t>().data();
+    inputs->log_kd = log_kd.flat<float>().data();
+    inputs->log_concentration = log_concentration.flat<float>().data();
+    inputs->weighted = weight_count_ > 0;
+    if (inputs->weighted) {
+      const Tensor& position_weight = context->input(3);
+      TF_RETURN_IF_ERROR(
+          CheckShape("position_weight", position_weight, WeightShape(*shape), "[2, P, M]"));
+      TF_RETURN_IF_ERROR(CheckFinite("position_weight", position_weight));
+      inputs->position_weight = position_weight.flat<float>().data();
+    }
+    if (range_count_ > 0) {
+      const Tensor& column_range = context->input(3 + weight_count_);
+      TF_RETURN_IF_ERROR(CheckColumnRange(column_range, *shape));
+      inputs->column_range = column_range.flat<int32_t>().data();
+    }
     return absl::OkStatus();
   }
 
@@ -148,6 +178,7 @@ class OccupancyOpBase : public OpKernel {
   }
 
   int weight_count_ = 0;
+  int range_count_ = 0;
   Reduction reduction_;
   bool same_padding_;
 };
@@ -167,12 +198,12 @@ class OccupancyOp : public OccupancyOpBase {
       OP_REQUIRES_OK(context, context->allocate_output(1, SumShape(shape), &weighted));
     }
     if (shape.sequence_count == 0) return;
-    OccupancyLaunch launch(SelectKernels(), shape, reduction_, inputs);
+    OccupancyLaunch launch(SelectKernels(), shape, reduction_, inputs, false);
     const Executor executor = ThreadPoolExecutor(context);
     Tensor workspace;
     char* memory = nullptr;
-    OP_REQUIRES_OK(
-        context, Allocate(context, launch.ForwardWorkspace(executor).total(), &workspace, &memory));
+    OP_REQUIRES_OK(context,
+                   Allocate(context, launch.Workspace(executor).total(), &workspace, &memory));
     launch.Forward(executor, memory,
                    {bound->flat<float>().data(),
                     weighted == nullptr ? nullptr : weighted->flat<float>().data()});
@@ -187,7 +218,7 @@ class OccupancyGradOp : public OccupancyOpBase {
     OccupancyShape shape;
     OccupancyInputs inputs;
     OP_REQUIRES_OK(context, CheckInputs(context, &shape, &inputs));
-    const Tensor& bound_gradient = context->input(3 + weight_count_);
+    const Tensor& bound_gradient = context->input(3 + weight_count_ + range_count_);
     OP_REQUIRES_OK(context,
                    CheckShape("bound_gradient", bound_gradient, SumShape(shape), "[N, 2, M]"));
     OccupancyUpstream upstream = {bound_gradient.flat<float>().data(), nullptr};
@@ -198,19 +229,19 @@ class OccupancyGradOp : public OccupancyOpBase {
     OP_REQUIRES_OK(context, context->allocate_output(1, context->input(2).shape(), &output));
     gradients.log_concentration = output->flat<float>().data();
     if (weight_count_ > 0) {
-      const Tensor& weighted_gradient = context->input(4 + weight_count_);
+      const Tensor& weighted_gradient = context->input(4 + weight_count_ + range_count_);
       OP_REQUIRES_OK(context, CheckShape("weighted_gradient", weighted_gradient, SumShape(shape),
                                          "[N, 2, M]"));
       upstream.weighted = weighted_gradient.flat<float>().data();
       OP_REQUIRES_OK(context, context->allocate_output(2, WeightShape(shape), &output));
       gradients.position_weight = output->flat<float>().data();
     }
-    OccupancyLaunch launch(SelectKernels(), shape, reduction_, inputs);
+    OccupancyLaunch launch(SelectKernels(), shape, reduction_, inputs, true);
     const Executor executor = ThreadPoolExecutor(context);
     Tensor workspace;
     char* memory = nullptr;
-    OP_REQUIRES_OK(context, Allocate(context, launch.BackwardWorkspace(executor).total(),
-                                     &workspace, &memory));
+    OP_REQUIRES_OK(context,
+                   Allocate(context, launch.Workspace(executor).total(), &workspace, &memory));
     launch.Backward(executor, memory, upstream, gradients);
   }
 };

@@ -52,14 +52,25 @@ absl::Status CheckInputShapes(InferenceContext* c, InputShapes* shapes) {
   TF_RETURN_IF_ERROR(
       WindowCount(c, c->Dim(sequence, 1), c->Dim(shapes->log_kd, 0), &shapes->window_count));
   shapes->sequence_count = c->Dim(sequence, 0);
-  int weight_count;
+  int weight_count, range_count;
   TF_RETURN_IF_ERROR(c->GetAttr("weight_count", &weight_count));
-  if (weight_count == 0) return absl::OkStatus();
-  TF_RETURN_IF_ERROR(c->WithRank(c->input(3), 3, &position_weight));
-  TF_RETURN_IF_ERROR(c->WithValue(c->Dim(position_weight, 0), 2, &unused));
-  TF_RETURN_IF_ERROR(
-      c->Merge(c->Dim(position_weight, 1), shapes->window_count, &shapes->window_count));
-  return c->Merge(c->Dim(position_weight, 2), shapes->motif_count, &shapes->motif_count);
+  TF_RETURN_IF_ERROR(c->GetAttr("range_count", &range_count));
+  if (weight_count > 0) {
+    TF_RETURN_IF_ERROR(c->WithRank(c->input(3), 3, &position_weight));
+    TF_RETURN_IF_ERROR(c->WithValue(c->Dim(position_weight, 0), 2, &unused));
+    TF_RETURN_IF_ERROR(
+        c->Merge(c->Dim(position_weight, 1), shapes->window_count, &shapes->window_count));
+    TF_RETURN_IF_ERROR(
+        c->Merge(c->Dim(position_weight, 2), shapes->motif_count, &shapes->motif_count));
+  }
+  if (range_count > 0) {
+    ShapeHandle column_range;
+    TF_RETURN_IF_ERROR(c->WithRank(c->input(3 + weight_count), 2, &column_range));
+    TF_RETURN_IF_ERROR(c->WithValue(c->Dim(column_range, 0), 2, &unused));
+    TF_RETURN_IF_ERROR(
+        c->Merge(c->Dim(column_range, 1), shapes->motif_count, &shapes->motif_count));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status OccupancyShapes(InferenceContext* c) {
@@ -87,9 +98,11 @@ REGISTER_OP("Cisreg>Occupancy")
     .Input("log_kd: float")
     .Input("log_concentration: float")
     .Input("position_weight: weight_count * float")
+    .Input("column_range: range_count * int32")
     .Output("bound: float")
     .Output("weighted: weight_count * float")
     .Attr("weight_count: int >= 0 = 0")
+    .Attr("range_count: int >= 0 = 0")
     .Attr("reduction: {'expected', 'log_unbound'} = 'expected'")
     .Attr("padding: {'same', 'valid'} = 'same'")
     .SetShapeFn(OccupancyShapes)
@@ -100,6 +113,8 @@ sequence: base codes [N, L], 0 to 3 for A C G T, 4 for anything else.
 log_kd: position Kd matrices [W, 4, M] in nats.
 log_concentration: [M] in nats.
 position_weight: nothing, or one tensor [2, P, M] that weights the windows of `weighted`.
+column_range: nothing, or one tensor [2, M]: first column of each motif and the one behind its last;
+  the others are held at zero.
 bound: [N, 2, M], the sum of p, or of log(1 - p).
 weighted: nothing, or the sum of position_weight * p, [N, 2, M].
 )doc");
@@ -109,12 +124,14 @@ REGISTER_OP("Cisreg>OccupancyGrad")
     .Input("log_kd: float")
     .Input("log_concentration: float")
     .Input("position_weight: weight_count * float")
+    .Input("column_range: range_count * int32")
     .Input("bound_gradient: float")
     .Input("weighted_gradient: weight_count * float")
     .Output("log_kd_gradient: float")
     .Output("log_concentration_gradient: float")
     .Output("position_weight_gradient: weight_count * float")
     .Attr("weight_count: int >= 0 = 0")
+    .Attr("range_count: int >= 0 = 0")
     .Attr("reduction: {'expected', 'log_unbound'} = 'expected'")
     .Attr("padding: {'same', 'valid'} = 'same'")
     .SetShapeFn(OccupancyGradShapes)

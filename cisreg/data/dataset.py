@@ -1,0 +1,141 @@
+"""Encoded sequences with their measurements, split and shuffled by seed."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from cisreg.data.table import read_table
+from cisreg.sequences import encode
+
+# The order of this epoch decides a split; training counts its epochs from 1.
+_SPLIT_EPOCH = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """N sequences and what was measured for each.
+
+    Attributes:
+        sequence: uint8 [N, L], base codes 0 A, 1 C, 2 G, 3 T, 4 unknown or padding.
+        expression: float32 [N], finite.
+
+    Raises:
+        ValueError: another dtype or shape, a code above 4, or an expression that is not finite.
+
+    Example:
+        >>> data = Dataset(np.zeros((2, 5), np.uint8), np.ones(2, np.float32))
+        >>> len(data)
+        2
+    """
+
+    sequence: np.ndarray
+    expression: np.ndarray
+
+    def __post_init__(self) -> None:
+        _check(self.sequence, "sequence", np.uint8, 2)
+        _check(self.expression, "expression", np.float32, 1)
+        if len(self.sequence) != len(self.expression):
+            raise ValueError(
+                f"expression: expected one number for each of {len(self.sequence)} sequences, "
+                f"got {len(self.expression)}"
+            )
+        if self.sequence.size and self.sequence.max() > 4:
+            raise ValueError(f"sequence: expected codes 0 to 4, got {self.sequence.max()}")
+        if not np.isfinite(self.expression).all():
+            row = int(np.flatnonzero(~np.isfinite(self.expression))[0])
+            raise ValueError(
+                f"expression: expected finite numbers, got {self.expression[row]} in row {row}; "
+                "remove such rows"
+            )
+
+    def __len__(self) -> int:
+        return len(self.sequence)
+
+    def take(self, rows: np.ndarray) -> Dataset:
+        """The Dataset of these rows, in this order; `rows` are integers [K]."""
+        return Dataset(self.sequence[rows], self.expression[rows])
+
+
+def _check(array: np.ndarray, name: str, dtype: type, rank: int) -> None:
+    if array.dtype != dtype or array.ndim != rank:
+        raise ValueError(
+            f"{name}: expected {np.dtype(dtype)} with {rank} dimension(s), got {array.dtype} "
+            f"with shape {array.shape}"
+        )
+
+
+def read_dataset(
+    path: str | os.PathLike[str],
+    length: int | None = None,
+    *,
+    side: Literal["left", "right"] = "left",
+    sequence_column: int | str = 0,
+    expression_column: int | str = 1,
+    header: bool | None = None,
+) -> Dataset:
+    """Reads a table (see `read_table`) and encodes its sequences (see `cisreg.sequences.encode`).
+
+    Args:
+        path: TSV or CSV file, plain or compressed.
+        length: L, bases per sequence; None: the longest of the file.
+        side: where shorter sequences are padded and longer ones trimmed.
+        sequence_column: position or name of the column with the sequence.
+        expression_column: position or name of the column with the measurement.
+        header: whether the first line names the columns; None: found out.
+
+    Raises:
+        FileNotFoundError, ValueError: as `read_table`.
+
+    Example:
+        >>> read_dataset("train.tsv.gz", 110).sequence.shape  # doctest: +SKIP
+        (8982, 110)
+    """
+    table = read_table(
+        path, sequence_column=sequence_column, expression_column=expression_column, header=header
+    )
+    assert table.expression is not None  # a column of it was asked for
+    return Dataset(encode(table.sequence, length, side=side), table.expression)
+
+
+def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
+    """The order in which an epoch visits `count` rows: a function of its arguments alone.
+
+    The rows are sorted by raw numbers of the PCG64 generator, whose stream NumPy keeps between
+    versions (it does not promise that for `Generator.permutation`).
+
+    Returns:
+        int64 [count], each row once.
+
+    Example:
+        >>> sorted(epoch_order(4, seed=0, epoch=1).tolist())
+        [0, 1, 2, 3]
+    """
+    generator = np.random.PCG64(np.random.SeedSequence([seed, epoch]))
+    return np.argsort(generator.random_raw(count), kind="stable").astype(np.int64)
+
+
+def split(dataset: Dataset, fraction: float, seed: int = 0) -> tuple[Dataset, Dataset]:
+    """Splits off a random `fraction` of the rows, at least one; both parts keep the rows' order.
+
+    Returns:
+        (the rest, the part split off).
+
+    Raises:
+        ValueError: `fraction` outside (0, 1), or fewer than 2 rows.
+
+    Example:
+        >>> data = Dataset(np.zeros((10, 5), np.uint8), np.zeros(10, np.float32))
+        >>> [len(part) for part in split(data, 0.2)]
+        [8, 2]
+    """
+    if not 0 < fraction < 1:
+        raise ValueError(f"fraction: expected a number between 0 and 1, got {fraction}")
+    if len(dataset) < 2:
+        raise ValueError(f"dataset: expected at least 2 rows to split, got {len(dataset)}")
+    count = min(max(round(fraction * len(dataset)), 1), len(dataset) - 1)
+    order = epoch_order(len(dataset), seed, _SPLIT_EPOCH)
+    return dataset.take(np.sort(order[count:])), dataset.take(np.sort(order[:count]))

@@ -1,0 +1,253 @@
+"""Reading of TSV and CSV tables with one sequence and one measurement per line."""
+
+from __future__ import annotations
+
+import csv
+import logging
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as compute
+import pyarrow.csv
+
+logger = logging.getLogger("cisreg.data")
+
+# The IUPAC letters of nucleotides: what is neither A, C, G, T nor U is read as an unknown base.
+_NUCLEOTIDES = "ACGTUNRYSWKMBDHV"
+_FOREIGN_LETTER = re.compile(f"[^{_NUCLEOTIDES}{_NUCLEOTIDES.lower()}]")
+# Names of columns such as "dna" are spelled with those letters too, but not with these alone.
+_FOREIGN_TO_MOST_SEQUENCES = re.compile("[^ACGTUNacgtun]")
+_LARGEST = float(np.finfo(np.float32).max)
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """The rows of one file, in its order.
+
+    Attributes:
+        sequence: Arrow array of N strings.
+        expression: float32 [N], or None where the file was read without a measurement.
+    """
+
+    sequence: pa.Array
+    expression: np.ndarray | None
+
+    def __len__(self) -> int:
+        return len(self.sequence)
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Where the columns are: delimiter, number of columns, rows before the data, positions."""
+
+    delimiter: str
+    columns: int
+    header_lines: int
+    sequence: int
+    expression: int | None
+
+
+def read_table(
+    path: str | os.PathLike[str],
+    *,
+    sequence_column: int | str = 0,
+    expression_column: int | str | None = 1,
+    header: bool | None = None,
+) -> Table:
+    """Reads a TSV or CSV file, plain or compressed (.gz, .bz2, .zst), one row a line.
+
+    The delimiter is the tab where the first line has one, else the comma. Blank lines at the end
+    are skipped.
+
+    Args:
+        path: the file.
+        sequence_column: position (from 0) or name of the column with the sequence.
+        expression_column: position or name of the measurement; None: do not read any.
+        header: whether the first line names the columns; None: it does where a column is asked
+            for by name, or where its sequence field has other letters than A, C, G, T, U, N and
+            its expression field is no number.
+
+    Returns:
+        A Table of N rows.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: "file:line: reason" for the first line that has another number of columns than
+            the first one, an empty sequence, a letter that is no nucleotide code, or an
+            expression that is no finite number; "file: reason" for a file without rows or one that
+            cannot be decompressed.
+
+    Example:
+        >>> table = read_table("train.tsv.gz")  # doctest: +SKIP
+        >>> len(table), table.expression.dtype  # doctest: +SKIP
+        (8982, dtype('float32'))
+    """
+    path = Path(path)
+    content = _read_bytes(path)
+    layout = _find_layout(path, content, sequence_column, expression_column, header)
+    columns = _parse(path, content, layout)
+    first_line = layout.header_lines + 1
+    sequence = _checked_sequence(path, columns[layout.sequence], first_line)
+    if layout.expression is None:
+        return Table(sequence, None)
+    return Table(sequence, _checked_numbers(path, columns[layout.expression], first_line))
+
+
+def _read_bytes(path: Path) -> bytes:
+    """The decompressed file without byte-order mark, ending in a newline (Arrow wants one)."""
+    try:
+        with pa.input_stream(str(path)) as stream:
+            content = stream.read()
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path}: no such file; check the path") from None
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({error}); is the file complete?") from None
+    content = content.removeprefix(b"\xef\xbb\xbf").rstrip(b"\r\n")
+    if not content:
+        raise ValueError(f"{path}: expected lines with sequence and expression, got an empty file")
+    return content + b"\n"
+
+
+def _find_layout(
+    path: Path,
+    content: bytes,
+    sequence_column: int | str,
+    expression_column: int | str | None,
+    header: bool | None,
+) -> _Layout:
+    line = content[: content.index(b"\n")].rstrip(b"\r").decode("utf-8", errors="replace")
+    delimiter = "\t" if "\t" in line else ","
+    fields = [field.strip() for field in next(csv.reader([line], delimiter=delimiter), [""])]
+    sequence = _column_index(path, fields, sequence_column, "sequence_column")
+    expression = None
+    if expression_column is not None:
+        expression = _column_index(path, fields, expression_column, "expression_column")
+    if header is None:
+        named = isinstance(sequence_column, str) or isinstance(expression_column, str)
+        header = named or _looks_like_header(fields, sequence, expression)
+        if header:
+            logger.info("%s: the first line is taken as the names of the columns", path)
+    return _Layout(delimiter, len(fields), int(header), sequence, expression)
+
+
+def _column_index(path: Path, fields: list[str], column: int | str, argument: str) -> int:
+    if isinstance(column, str):
+        if column not in fields:
+            raise ValueError(
+                f"{path}:1: expected a column named {column!r} ({argument}), got "
+                f"{', '.join(map(repr, fields))}"
+            )
+        return fields.index(column)
+    if not 0 <= column < len(fields):
+        raise ValueError(
+            f"{path}:1: expected a column at position {column}, counted from 0 ({argument}), got "
+            f"{len(fields)} column(s); columns are separated by tabs or commas"
+        )
+    return column
+
+
+def _looks_like_header(fields: list[str], sequence: int, expression: int | None) -> bool:
+    # Both fields must be foreign: a mistyped number in line 1 is an error, not a header.
+    foreign = _FOREIGN_TO_MOST_SEQUENCES.search(fields[sequence]) is not None
+    return foreign and (expression is None or not _is_number(fields[expression]))
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _parse(path: Path, content: bytes, layout: _Layout) -> dict[int, pa.Array]:
+    """The wanted columns as trimmed text, by position."""
+    names = [str(position) for position in range(layout.columns)]
+    wanted = [column for column in (layout.sequence, layout.expression) if column is not None]
+    invalid_rows: list[pyarrow.csv.InvalidRow] = []
+
+    def stop_at(row: pyarrow.csv.InvalidRow) -> str:
+        invalid_rows.append(row)
+        return "error"
+
+    try:
+        table = pyarrow.csv.read_csv(
+            pa.BufferReader(content),
+            # With threads, Arrow does not know the number of a row that it cannot parse.
+            pyarrow.csv.ReadOptions(
+                use_threads=False, column_names=names, skip_rows=layout.header_lines
+            ),
+            pyarrow.csv.ParseOptions(
+                delimiter=layout.delimiter, ignore_empty_lines=False, invalid_row_handler=stop_at
+            ),
+            pyarrow.csv.ConvertOptions(
+                column_types=dict.fromkeys(names, pa.large_string()),
+                include_columns=[str(column) for column in wanted],
+                null_values=[],
+            ),
+        )
+    except (pa.ArrowInvalid, UnicodeDecodeError) as error:
+        if invalid_rows:
+            row = invalid_rows[0]
+            raise ValueError(
+                f"{path}:{row.number}: expected {row.expected_columns} columns as in line 1, got "
+                f"{row.actual_columns}; correct or remove the line"
+            ) from None
+        raise ValueError(f"{path}: cannot be parsed: {error}") from None
+    if table.num_rows == 0:
+        raise ValueError(f"{path}: expected rows after the names of the columns, got none")
+    return {
+        column: compute.utf8_trim_whitespace(table[str(column)].combine_chunks())
+        for column in wanted
+    }
+
+
+def _checked_sequence(path: Path, sequence: pa.Array, first_line: int) -> pa.Array:
+    empty = compute.index(compute.binary_length(sequence), 0).as_py()
+    if empty >= 0:
+        raise ValueError(f"{path}:{first_line + empty}: expected a sequence, got an empty field")
+    foreign = compute.match_substring_regex(sequence, _FOREIGN_LETTER.pattern)
+    row = compute.index(foreign, True).as_py()
+    if row >= 0:
+        text = sequence[row].as_py()
+        match = _FOREIGN_LETTER.search(text)
+        assert match is not None  # Arrow found this pattern in this text
+        raise ValueError(
+            f"{path}:{first_line + row}: expected a sequence of nucleotide letters "
+            f"({_NUCLEOTIDES}), got {match.group()!r} at base {match.start() + 1}"
+        )
+    return sequence
+
+
+def _checked_numbers(path: Path, column: pa.Array, first_line: int) -> np.ndarray:
+    try:
+        numbers = compute.cast(column, pa.float64()).to_numpy(zero_copy_only=False)
+    except pa.ArrowInvalid:
+        row = _first_unparsed(column)
+    else:
+        wrong = np.flatnonzero(~(np.abs(numbers) <= _LARGEST))
+        if wrong.size == 0:
+            return numbers.astype(np.float32)
+        row = int(wrong[0])
+    raise ValueError(
+        f"{path}:{first_line + row}: expected a finite number as expression, got "
+        f"{column[row].as_py()!r}; correct or remove the line"
+    )
+
+
+def _first_unparsed(column: pa.Array) -> int:
+    """Row of the first field that is no number, found by halving."""
+    start, stop = 0, len(column)
+    while stop - start > 1:
+        middle = (start + stop) // 2
+        try:
+            compute.cast(column.slice(start, middle - start), pa.float64())
+        except pa.ArrowInvalid:
+            stop = middle
+        else:
+            start = middle
+    return start

@@ -1,0 +1,213 @@
+"""What of cisreg works on this machine, as a list of findings with what to do about each."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Callable, Sequence
+from importlib import metadata
+from typing import Literal, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.python.framework import kernels
+
+from cisreg.library import LibraryError, build_info, load_ops, native_module
+from cisreg.occupancy import Implementation, occupancy
+
+OPERATIONS = ("Cisreg>Occupancy", "Cisreg>OccupancyGrad")
+
+# Large enough that the work outweighs the start of an operation, small enough for any laptop.
+_SEQUENCES, _LENGTH, _MOTIFS, _WIDTH = 256, 110, 64, 20
+_REPEATS = 3
+# Both versions sum float32 numbers, each in its own order.
+_TOLERANCE = 1e-4
+
+State = Literal["ok", "warning", "error"]
+
+
+class Finding(NamedTuple):
+    """One line of a diagnosis.
+
+    Attributes:
+        subject: what was looked at.
+        state: "error" means that the fused operation cannot be used.
+        text: what was found, and what to do where the state is not "ok".
+    """
+
+    subject: str
+    state: State
+    text: str
+
+
+def diagnose(messages: Sequence[str] = ()) -> list[Finding]:
+    """Looks at versions, library, devices, kernels, and the fused against the standard operation.
+
+    Args:
+        messages: what TensorFlow said when it started, see `cisreg.quiet.start_tensorflow`.
+
+    Example:
+        >>> any(finding.state == "error" for finding in diagnose())
+        False
+    """
+    findings = [
+        Finding("cisreg", "ok", f"{_version('cisreg')}, Python {platform.python_version()}"),
+        _check_library(),
+        _check_instructions(),
+        *_check_devices(messages),
+    ]
+    if any(finding.state == "error" for finding in findings):
+        return findings
+    return [*findings, _check_kernels(), _check_agreement(), *_measure_speed()]
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _check_library() -> Finding:
+    try:
+        built = build_info()
+        library = load_ops()
+    except LibraryError as error:
+        return Finding("library", "error", str(error))
+    return Finding(
+        "library",
+        "ok",
+        f"{library.__file__}, built for TensorFlow {built['tensorflow_version']} (running "
+        f"{tf.__version__}) with compiler {built['compiler']}, CUDA {built['cuda']}",
+    )
+
+
+def _check_instructions() -> Finding:
+    try:
+        native = native_module()
+    except LibraryError as error:
+        return Finding("instruction set", "error", str(error))
+    available = ", ".join(native.instruction_sets())
+    return Finding(
+        "instruction set",
+        "ok",
+        f"{native.selected_instruction_set()} is used; this processor and build have {available}",
+    )
+
+
+def _check_devices(messages: Sequence[str]) -> list[Finding]:
+    findings = [Finding("processor", "ok", f"{platform.machine()}, {os.cpu_count()} cores")]
+    gpus = tf.config.list_physical_devices("GPU")
+    for gpu in gpus:
+        details = tf.config.experimental.get_device_details(gpu)
+        capability = ".".join(map(str, details.get("compute_capability", ("unknown",))))
+        name = details.get("device_name", gpu.name)
+        findings.append(Finding("GPU", "ok", f"{name}, compute capability {capability}"))
+    if not gpus:
+        remarks = [text for text in messages if "cuda" in text.lower() or "gpu" in text.lower()]
+        said = "".join(f"\n{remark.partition('] ')[2] or remark}" for remark in remarks)
+        findings.append(
+            Finding("GPU", "ok", "TensorFlow finds none" + (f"; it says:{said}" if said else ""))
+        )
+    return findings
+
+
+def _check_kernels() -> Finding:
+    devices = {operation: registered_devices(operation) for operation in OPERATIONS}
+    text = "; ".join(f"{operation} on {', '.join(found)}" for operation, found in devices.items())
+    everywhere = set.intersection(*map(set, devices.values()))
+    if "CPU" not in everywhere:
+        return Finding("kernels", "error", f"{text}; expected CPU for both: build cisreg again")
+    if tf.config.list_physical_devices("GPU") and "GPU" not in everywhere:
+        return Finding(
+            "kernels",
+            "warning",
+            f"{text}. A GPU is there but this build has no GPU kernel, so occupancy is computed on "
+            "the CPU; to use the GPU now, ask for the standard implementation",
+        )
+    return Finding("kernels", "ok", text)
+
+
+def registered_devices(operation: str) -> list[str]:
+    """Types of the devices that the operation has kernels for, such as ["CPU"].
+
+    Example:
+        >>> registered_devices("MatMul")
+        ['CPU', 'GPU']
+    """
+    found = kernels.get_registered_kernels_for_op(operation).kernel
+    return sorted({kernel.device_type for kernel in found})
+
+
+class _Trial(NamedTuple):
+    """One forward or forward and backward pass on random numbers."""
+
+    sequence: tf.Tensor
+    log_kd: tf.Tensor
+    log_concentration: tf.Tensor
+
+    def forward(self, implementation: Implementation) -> tf.Tensor:
+        return occupancy(*self, implementation=implementation).bound
+
+    def backward(self, implementation: Implementation) -> tuple[tf.Tensor, tf.Tensor]:
+        with tf.GradientTape() as tape:
+            tape.watch([self.log_kd, self.log_concentration])
+            bound = self.forward(implementation)
+        return bound, tape.gradient(bound, self.log_kd)
+
+
+def _trial() -> _Trial:
+    random = np.random.default_rng(0)
+    return _Trial(
+        tf.constant(random.integers(0, 4, (_SEQUENCES, _LENGTH)), tf.uint8),
+        tf.constant(random.normal(0, 1, (_WIDTH, 4, _MOTIFS)), tf.float32),
+        tf.constant(random.normal(-5, 1, _MOTIFS), tf.float32),
+    )
+
+
+def _check_agreement() -> Finding:
+    trial = _trial()
+    differences = []
+    for fused, standard in zip(trial.backward("fused"), trial.backward("standard"), strict=True):
+        scale = tf.reduce_max(tf.abs(standard))
+        differences.append(float(tf.reduce_max(tf.abs(fused - standard)) / scale))
+    text = "largest difference from the standard operations, relative to the largest value: " + (
+        f"{differences[0]:.1e} (occupancy), {differences[1]:.1e} (gradient of log_kd)"
+    )
+    if not max(differences) < _TOLERANCE:
+        return Finding(
+            "agreement", "error", f"{text}; expected below {_TOLERANCE:g}: build cisreg again"
+        )
+    return Finding("agreement", "ok", text)
+
+
+def _measure_speed() -> list[Finding]:
+    trial = _trial()
+    sites = 2 * _SEQUENCES * _LENGTH * _MOTIFS
+    findings = []
+    for name, run in (("forward", trial.forward), ("forward + backward", trial.backward)):
+        fused = sites / _fastest_seconds(run, "fused")
+        standard = sites / _fastest_seconds(run, "standard")
+        findings.append(
+            Finding(
+                f"speed, {name}",
+                "ok",
+                f"fused {fused / 1e6:,.0f} million sites/s, standard {standard / 1e6:,.0f}: "
+                f"{fused / standard:.1f} times as fast",
+            )
+        )
+    return findings
+
+
+def _fastest_seconds(
+    run: Callable[[Implementation], object], implementation: Implementation
+) -> float:
+    compiled = tf.function(lambda: run(implementation), autograph=False)
+    compiled()
+    seconds = []
+    for _ in range(_REPEATS):
+        began = time.perf_counter()
+        tf.nest.map_structure(lambda tensor: tensor.numpy(), compiled())
+        seconds.append(time.perf_counter() - began)
+    return min(seconds)

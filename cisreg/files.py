@@ -1,0 +1,48 @@
+"""Files that are either the old ones or the new ones, never halves."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+
+@contextmanager
+def replace_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Opens a new file beside `path` that takes its place once it is whole and on the disk.
+
+    Where the block raises, or the process dies in it, what was at `path` stays as it is. Two
+    processes must not write one path at the same time.
+
+    Raises:
+        OSError: the folder cannot be written.
+
+    Example:
+        >>> with replace_file("table.txt") as file:  # doctest: +SKIP
+        ...     file.write(b"all of it")
+    """
+    path = Path(path)
+    partial = path.with_name(path.name + ".partial")
+    try:
+        with partial.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    # Windows cannot open a folder; elsewhere the rename is on the disk only after this.
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,124 @@
+"""Agreement of predicted and measured expression, in float64 NumPy."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Metrics(NamedTuple):
+    """Agreement of predictions with measurements; a value that is undefined is NaN.
+
+    Attributes:
+        pearson: Pearson's correlation coefficient r.
+        r_squared: 1 - SSE/SST, the share of the variance explained; negative where the mean of
+            the measurements would predict better.
+        mean_squared_error: in squared units of the expression.
+        spearman: Spearman's rank correlation.
+    """
+
+    pearson: float
+    r_squared: float
+    mean_squared_error: float
+    spearman: float
+
+
+def agreement(predicted: np.ndarray, measured: np.ndarray) -> Metrics:
+    """All metrics of `predicted` against `measured`, both [N].
+
+    Raises:
+        ValueError: different shapes, not one dimension, or no values.
+
+    Example:
+        >>> agreement(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 3.0])).pearson
+        1.0
+    """
+    return Metrics(
+        pearson_correlation(predicted, measured),
+        r_squared(predicted, measured),
+        mean_squared_error(predicted, measured),
+        spearman_correlation(predicted, measured),
+    )
+
+
+def pearson_correlation(predicted: np.ndarray, measured: np.ndarray) -> float:
+    """Pearson's r of two arrays [N]; NaN where one of them is constant.
+
+    Raises:
+        ValueError: as `agreement`.
+
+    Example:
+        >>> pearson_correlation(np.array([1.0, 2.0]), np.array([5.0, 3.0]))
+        -1.0
+    """
+    predicted, measured = _checked(predicted, measured)
+    if np.ptp(predicted) == 0 or np.ptp(measured) == 0:
+        return float("nan")
+    predicted = predicted - predicted.mean()
+    measured = measured - measured.mean()
+    scale = np.sqrt(np.sum(predicted**2) * np.sum(measured**2))
+    # Rounding may carry a perfect correlation past 1.
+    return float(np.clip(np.sum(predicted * measured) / scale, -1.0, 1.0))
+
+
+def spearman_correlation(predicted: np.ndarray, measured: np.ndarray) -> float:
+    """Pearson's r of the ranks of two arrays [N], ties sharing their mean rank.
+
+    Raises:
+        ValueError: as `agreement`.
+
+    Example:
+        >>> spearman_correlation(np.array([1.0, 2.0, 9.0]), np.array([0.1, 0.2, 0.3]))
+        1.0
+    """
+    predicted, measured = _checked(predicted, measured)
+    return pearson_correlation(_ranks(predicted), _ranks(measured))
+
+
+def r_squared(predicted: np.ndarray, measured: np.ndarray) -> float:
+    """1 - SSE/SST of two arrays [N]; NaN where `measured` is constant.
+
+    Raises:
+        ValueError: as `agreement`.
+
+    Example:
+        >>> r_squared(np.array([2.0, 2.0]), np.array([1.0, 3.0]))
+        0.0
+    """
+    predicted, measured = _checked(predicted, measured)
+    if np.ptp(measured) == 0:
+        return float("nan")
+    total = np.sum((measured - measured.mean()) ** 2)
+    return float(1.0 - np.sum((predicted - measured) ** 2) / total)
+
+
+def mean_squared_error(predicted: np.ndarray, measured: np.ndarray) -> float:
+    """Mean of the squared differences of two arrays [N].
+
+    Raises:
+        ValueError: as `agreement`.
+
+    Example:
+        >>> mean_squared_error(np.array([1.0, 2.0]), np.array([1.0, 4.0]))
+        2.0
+    """
+    predicted, measured = _checked(predicted, measured)
+    return float(np.mean((predicted - measured) ** 2))
+
+
+def _checked(predicted: np.ndarray, measured: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    predicted = np.asarray(predicted, np.float64)
+    measured = np.asarray(measured, np.float64)
+    if predicted.shape != measured.shape or predicted.ndim != 1 or predicted.size == 0:
+        raise ValueError(
+            "predicted, measured: expected two arrays of one shape [N] with N of 1 or more, got "
+            f"{predicted.shape} and {measured.shape}"
+        )
+    return predicted, measured
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    _, group, sizes = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(sizes)
+    return (last - (sizes - 1) / 2)[group]

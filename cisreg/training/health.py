@@ -1,0 +1,92 @@
+"""Warnings about models that stopped learning, with what to do about each."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+import numpy as np
+
+logger = logging.getLogger("cisreg.training")
+
+# Accessibility this close to 0 or 1 has lost its slope: potentiations get no gradient there.
+_SATURATED = 0.001
+_NEARLY_ALL = 0.99
+# Predictions that explain less than this share of the variance, for better or worse, for so many
+# epochs in a row, are as good as constant.
+_EXPLAINS_NOTHING = 0.02
+_STUCK_EPOCHS = 3
+# Far outside what trained models hold: |log Kd| up to 20, |log concentration| up to 45 nats,
+# |activity| up to 10 and |potentiation| up to 1 standard deviations of the measurements.
+_EXTREME = {"log_kd": 50.0, "log_concentration": 100.0, "potentiation": 100.0}
+_EXTREME_ACTIVITY = 1000.0
+
+
+class HealthCheck:
+    """Looks at the model after each epoch and warns once per stage of each thing that is wrong.
+
+    Args:
+        expression: float32 [N], the measurements of the training data.
+    """
+
+    def __init__(self, expression: np.ndarray) -> None:
+        spread = max(float(np.std(expression)), 1e-6)
+        activities = ("activity", "activity_difference", "accessibility_activity")
+        self._extreme = _EXTREME | dict.fromkeys(activities, _EXTREME_ACTIVITY * spread)
+        self._said: set[tuple[int, str]] = set()
+        self._stuck = 0
+
+    def check(
+        self,
+        stage: int,
+        parameters: Mapping[str, np.ndarray],
+        accessibility: np.ndarray | None,
+        r_squared: float,
+    ) -> None:
+        """Warns of saturation, extreme parameters and predictions that explain nothing.
+
+        Args:
+            stage: counted from 1.
+            parameters: float32 arrays by name.
+            accessibility: float32 [N] of some sequences, or None.
+            r_squared: explained share of the variance of the same sequences, or NaN.
+        """
+        if accessibility is not None:
+            self._check_accessibility(stage, accessibility)
+        for name, limit in self._extreme.items():
+            largest = np.abs(parameters.get(name, np.zeros(1))).max()
+            if largest > limit:
+                self._warn(
+                    stage,
+                    name,
+                    f"{name} has run to extremes (up to {largest:.3g} in size, beyond "
+                    f"{limit:.3g}); lower learning_rate or add a penalty",
+                )
+        self._stuck = self._stuck + 1 if abs(r_squared) < _EXPLAINS_NOTHING else 0
+        if self._stuck >= _STUCK_EPOCHS:
+            self._warn(
+                stage,
+                "variance",
+                f"the error is stuck at the variance of the data for {self._stuck} epochs: "
+                "predictions hardly depend on the sequences; lower learning_rate, start from other "
+                "parameters, or check that sequences and expression belong together",
+            )
+
+    def _check_accessibility(self, stage: int, accessibility: np.ndarray) -> None:
+        for end, share in (
+            ("0", np.mean(accessibility < _SATURATED)),
+            ("1", np.mean(accessibility > 1 - _SATURATED)),
+        ):
+            if share > _NEARLY_ALL:
+                self._warn(
+                    stage,
+                    "accessibility" + end,
+                    f"accessibility is saturated at {end} for {share:.1%} of the sequences, so "
+                    "that potentiations cannot learn; look for motifs that bind everywhere "
+                    "(log_concentration far too high), or lower learning_rate",
+                )
+
+    def _warn(self, stage: int, kind: str, text: str) -> None:
+        if (stage, kind) not in self._said:
+            self._said.add((stage, kind))
+            logger.warning("stage %d: %s", stage, text)

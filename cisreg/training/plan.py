@@ -1,0 +1,141 @@
+"""Everything that decides what a training run computes, checked before it begins."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from cisreg.data import Dataset
+from cisreg.losses import Penalty
+from cisreg.model import ModelSpec, check_parameters
+from cisreg.occupancy import Implementation
+from cisreg.training.stages import Stage
+from cisreg.training.step import Loss
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingPlan:
+    """What a run was asked to do; two runs of the same plan give the same parameters.
+
+    Attributes:
+        spec: the model.
+        initial: float32 arrays by name, where training begins.
+        training: what the steps see.
+        validation: what they do not see, or None.
+        stages: run one after the other.
+        loss: see `fit`.
+        penalty: of the stages that name none themselves, or None.
+        column_mask: bool [W, M], False at the motif columns that are held, or None.
+        seed: of the order of the sequences.
+        implementation: of the occupancy operation.
+
+    Raises:
+        ValueError: parts that do not fit together.
+    """
+
+    spec: ModelSpec
+    initial: Mapping[str, np.ndarray]
+    training: Dataset
+    validation: Dataset | None
+    stages: Sequence[Stage]
+    loss: Loss
+    penalty: Penalty | None
+    column_mask: np.ndarray | None
+    seed: int
+    implementation: Implementation
+
+    def __post_init__(self) -> None:
+        if keras.backend.backend() != "tensorflow":
+            raise ValueError(
+                f"keras: expected the backend 'tensorflow', got {keras.backend.backend()!r}; set "
+                "the environment variable KERAS_BACKEND=tensorflow"
+            )
+        self._check_parameters()
+        self._check_data(self.training, "dataset")
+        if self.validation is not None:
+            self._check_data(self.validation, "validation")
+        self._check_stages()
+        shape = (self.spec.motif_width, self.spec.motif_count)
+        if self.column_mask is not None and self.column_mask.shape != shape:
+            raise ValueError(
+                f"column_mask: expected shape {shape} (motif width, motifs), got "
+                f"{self.column_mask.shape}"
+            )
+
+    def _check_parameters(self) -> None:
+        check_parameters(self.spec, self.initial)
+        foreign = sorted(set(self.initial) - set(self.spec.parameter_shapes))
+        if foreign:
+            raise ValueError(
+                f"parameters: expected {', '.join(self.spec.parameter_shapes)}, got "
+                f"{', '.join(foreign)} as well"
+            )
+        for name, value in self.initial.items():
+            if not np.isfinite(value).all():
+                raise ValueError(f"parameters: expected finite numbers in {name!r}, got {value}")
+
+    def _check_data(self, dataset: Dataset, argument: str) -> None:
+        if len(dataset) == 0:
+            raise ValueError(f"{argument}: expected sequences, got none")
+        if dataset.sequence.shape[1] != self.spec.sequence_length:
+            raise ValueError(
+                f"{argument}: expected sequences of {self.spec.sequence_length} bases as the model "
+                f"has, got {dataset.sequence.shape[1]}; encode them with that length"
+            )
+
+    def _check_stages(self) -> None:
+        if not self.stages:
+            raise ValueError("stages: expected at least one Stage, got none")
+        for number, stage in enumerate(self.stages, start=1):
+            foreign = [name for name in stage.trainable if name not in self.initial]
+            if foreign:
+                raise ValueError(
+                    f"stages: expected parameters of this model in stage {number} "
+                    f"({', '.join(self.initial)}), got {', '.join(foreign)}"
+                )
+            if stage.patience is not None and self.validation is None:
+                raise ValueError(
+                    f"validation: expected a fraction or a Dataset, since stage {number} has "
+                    f"patience={stage.patience}, got None"
+                )
+
+    def fingerprint(self) -> dict[str, str]:
+        """What distinguishes this plan from others, part by part, for checkpoints."""
+        validation, mask = self.validation, self.column_mask
+        return {
+            "model": repr(self.spec),
+            "set of initial parameters": _digest(
+                *(self.initial[name] for name in self.spec.parameter_shapes)
+            ),
+            "training set": _digest(self.training.sequence, self.training.expression),
+            "validation set": "none"
+            if validation is None
+            else _digest(validation.sequence, validation.expression),
+            "list of stages": repr(tuple(self.stages)),
+            "loss": _describe_loss(self.loss),
+            "penalty": repr(self.penalty),
+            "column mask": "none" if mask is None else _digest(mask),
+            "seed": str(self.seed),
+            "implementation": self.implementation,
+        }
+
+
+def _digest(*arrays: np.ndarray) -> str:
+    total = hashlib.sha256()
+    for array in arrays:
+        array = np.ascontiguousarray(array)
+        total.update(f"{array.dtype.str} {array.shape} ".encode())
+        total.update(array.tobytes())
+    return total.hexdigest()
+
+
+def _describe_loss(loss: Loss) -> str:
+    """Name and value at a few numbers: a function cannot be compared otherwise."""
+    numbers = tf.linspace(0.0, 20.0, 64)
+    value = float(loss(numbers, tf.reverse(numbers, [0])))
+    return f"{getattr(loss, '__qualname__', type(loss).__name__)} {value:.5g}"

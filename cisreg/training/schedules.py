@@ -1,0 +1,153 @@
+"""Schedules: by what factor the learning rate of a stage changes while its epochs pass.
+
+A schedule counts in epochs, not in steps, so that it means the same at every batch size.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import keras
+import tensorflow as tf
+
+
+class Schedule(ABC):
+    """A factor on the stage's learning rate as a pure function of the epochs that have passed."""
+
+    @abstractmethod
+    def factor(self, passed: tf.Tensor, total: int) -> tf.Tensor:
+        """The factor after `passed` epochs (float32 scalar, fractions count) of `total`."""
+
+
+@dataclass(frozen=True)
+class Constant(Schedule):
+    """The learning rate as it is."""
+
+    def factor(self, passed: tf.Tensor, total: int) -> tf.Tensor:
+        """1 at all times."""
+        return tf.ones_like(passed)
+
+
+@dataclass(frozen=True)
+class ExponentialDecay(Schedule):
+    """Multiplies the learning rate by `rate` in every `epochs` epochs, smoothly.
+
+    Attributes:
+        rate: factor in (0, 1].
+        epochs: above 0.
+
+    Raises:
+        ValueError: an attribute outside its range.
+
+    Example:
+        >>> float(ExponentialDecay(rate=0.5, epochs=2.0).factor(tf.constant(4.0), 10))
+        0.25
+    """
+
+    rate: float = 0.5
+    epochs: float = 10.0
+
+    def __post_init__(self) -> None:
+        _check(self, "rate", 0 < self.rate <= 1, "a factor above 0 and at most 1")
+        _check(self, "epochs", self.epochs > 0, "a number above 0")
+
+    def factor(self, passed: tf.Tensor, total: int) -> tf.Tensor:
+        """Falls from 1 towards 0."""
+        return tf.pow(self.rate, passed / self.epochs)
+
+
+@dataclass(frozen=True)
+class TriangularCycle(Schedule):
+    """Up from `low` to 1 and back in a straight line, once every `epochs` epochs.
+
+    The triangular policy of Smith, "Cyclical learning rates for training neural networks" (2017).
+
+    Attributes:
+        low: the factor at both ends of a cycle, in [0, 1).
+        epochs: length of a cycle, above 0.
+
+    Raises:
+        ValueError: an attribute outside its range.
+
+    Example:
+        >>> float(TriangularCycle(low=0.0, epochs=4.0).factor(tf.constant(1.0), 10))
+        0.5
+    """
+
+    low: float = 0.1
+    epochs: float = 4.0
+
+    def __post_init__(self) -> None:
+        _check(self, "low", 0 <= self.low < 1, "a factor of at least 0 and below 1")
+        _check(self, "epochs", self.epochs > 0, "a number above 0")
+
+    def factor(self, passed: tf.Tensor, total: int) -> tf.Tensor:
+        """Rises from `low` to 1 and falls back, again and again."""
+        phase = tf.math.floormod(passed / self.epochs, 1.0)
+        return self.low + (1.0 - self.low) * (1.0 - tf.abs(2.0 * phase - 1.0))
+
+
+@dataclass(frozen=True)
+class CosineWarmup(Schedule):
+    """Up to 1 in a straight line, then down to `final` on half a cosine by the stage's last epoch.
+
+    The decay of Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts"
+    (2017), without restarts.
+
+    Attributes:
+        warmup: epochs until the factor is 1, at least 0.
+        final: the factor at the end of the stage, in [0, 1].
+
+    Raises:
+        ValueError: an attribute outside its range.
+
+    Example:
+        >>> float(CosineWarmup(warmup=2.0, final=0.5).factor(tf.constant(10.0), 10))
+        0.5
+    """
+
+    warmup: float = 1.0
+    final: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check(self, "warmup", self.warmup >= 0, "a number of at least 0")
+        _check(self, "final", 0 <= self.final <= 1, "a factor from 0 to 1")
+
+    def factor(self, passed: tf.Tensor, total: int) -> tf.Tensor:
+        """Rises from 0 to 1, then falls to `final`."""
+        decaying = max(total - self.warmup, 1e-6)
+        progress = tf.clip_by_value((passed - self.warmup) / decaying, 0.0, 1.0)
+        decay = self.final + (1.0 - self.final) * 0.5 * (1.0 + tf.cos(math.pi * progress))
+        return decay * tf.minimum(passed / self.warmup, 1.0) if self.warmup else decay
+
+
+class StageLearningRate(keras.optimizers.schedules.LearningRateSchedule):
+    """What a Keras optimizer asks for its learning rate: the stage's, times its schedule.
+
+    Args:
+        learning_rate: the rate where the factor is 1.
+        schedule: the factor.
+        epochs: epochs of the stage.
+        steps_per_epoch: optimizer steps in one epoch.
+    """
+
+    def __init__(
+        self, learning_rate: float, schedule: Schedule, epochs: int, steps_per_epoch: int
+    ) -> None:
+        self._learning_rate = learning_rate
+        self._schedule = schedule
+        self._epochs = epochs
+        self._steps_per_epoch = steps_per_epoch
+
+    def __call__(self, step: tf.Tensor) -> tf.Tensor:
+        """The learning rate, float32 scalar, of the step that follows `step` finished ones."""
+        passed = tf.cast(tf.cast(step, tf.float64) / self._steps_per_epoch, tf.float32)
+        return self._learning_rate * self._schedule.factor(passed, self._epochs)
+
+
+def _check(schedule: Schedule, name: str, valid: bool, expected: str) -> None:
+    if not valid:
+        kind, value = type(schedule).__name__, getattr(schedule, name)
+        raise ValueError(f"{kind}.{name}: expected {expected}, got {value}")

@@ -1,0 +1,129 @@
+"""Stages of progressive learning: what trains, for how long, and how."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, fields
+from typing import Literal, get_args
+
+import keras
+
+from cisreg.losses import Penalty
+from cisreg.training.schedules import Constant, Schedule, StageLearningRate
+
+OptimizerName = Literal["adam", "rmsprop", "sgd"]
+
+_OPTIMIZERS = {
+    "adam": keras.optimizers.Adam,
+    "rmsprop": keras.optimizers.RMSprop,
+    "sgd": keras.optimizers.SGD,
+}
+_OPTIONS = {
+    "adam": ("beta_1", "beta_2", "epsilon"),
+    "rmsprop": ("rho", "momentum", "epsilon"),
+    "sgd": ("momentum", "nesterov"),
+}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of training; `fit` runs a list of them, each from where the last one ended.
+
+    Attributes:
+        trainable: names of the parameters that train; all others are held.
+        epochs: passes over the data at most.
+        learning_rate: the optimizer's rate where the schedule's factor is 1.
+        schedule: how the learning rate changes while the epochs pass.
+        batch_size: sequences per step at most. An epoch is cut into batches whose sizes differ by
+            no more than 1, so that no step rests on a short remainder.
+        optimizer: "adam", "rmsprop" or "sgd", as Keras has them.
+        beta_1, beta_2: decay of Adam's first and second moments.
+        rho: decay of RMSprop's second moment.
+        epsilon: added to the root of Adam's and RMSprop's second moment.
+        momentum: of RMSprop and SGD.
+        nesterov: Nesterov's variant of SGD's momentum.
+        patience: stop after so many epochs without a better validation loss, and end with the best
+            parameters seen, those at the stage's start included; None: run all epochs and end with
+            the last.
+        average_decay: decay, per step, of an exponential moving average of the parameters, which
+            then stands for them in validation and at the stage's end; None: no average.
+        penalty: weights of the penalties in this stage; None: those given to `fit`.
+
+    Raises:
+        ValueError: an attribute outside its range, or an option that the optimizer does not have.
+
+    Example:
+        >>> from cisreg.training import CosineWarmup
+        >>> first = Stage(("bias", "activity"), epochs=20, learning_rate=0.04)
+        >>> second = Stage(("bias", "activity", "log_kd"), epochs=50, patience=5,
+        ...                learning_rate=0.001, schedule=CosineWarmup(warmup=2.0))
+    """
+
+    trainable: tuple[str, ...]
+    epochs: int
+    learning_rate: float = 0.001
+    schedule: Schedule = field(default_factory=Constant)
+    batch_size: int = 128
+    optimizer: OptimizerName = "adam"
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    rho: float = 0.9
+    epsilon: float = 1e-7
+    momentum: float = 0.0
+    nesterov: bool = False
+    patience: int | None = None
+    average_decay: float | None = None
+    penalty: Penalty | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "trainable", _names(self.trainable))
+        self._check("epochs", self.epochs >= 1, "1 or more")
+        positive = self.learning_rate > 0 and math.isfinite(self.learning_rate)
+        self._check("learning_rate", positive, "a finite number above 0")
+        self._check("schedule", isinstance(self.schedule, Schedule), "a Schedule")
+        self._check("batch_size", self.batch_size >= 1, "1 or more")
+        known = self.optimizer in get_args(OptimizerName)
+        self._check("optimizer", known, f"one of {', '.join(get_args(OptimizerName))}")
+        for name in ("beta_1", "beta_2", "rho", "momentum"):
+            self._check(name, 0 <= getattr(self, name) < 1, "a number of at least 0 and below 1")
+        self._check("epsilon", self.epsilon > 0, "a number above 0")
+        self._check("nesterov", not self.nesterov or self.momentum > 0, "False without momentum")
+        self._check("patience", self.patience is None or self.patience >= 1, "None, or 1 or more")
+        averaged = self.average_decay is None or 0 < self.average_decay < 1
+        self._check("average_decay", averaged, "None, or a number between 0 and 1")
+        self._check_options()
+
+    def _check(self, name: str, valid: bool, expected: str) -> None:
+        if not valid:
+            raise ValueError(f"Stage.{name}: expected {expected}, got {getattr(self, name)!r}")
+
+    def _check_options(self) -> None:
+        all_options = {option for options in _OPTIONS.values() for option in options}
+        own_options = _OPTIONS[self.optimizer]
+        for option in fields(self):
+            value = getattr(self, option.name)
+            foreign = option.name in all_options and option.name not in own_options
+            if foreign and value != option.default:
+                raise ValueError(
+                    f"Stage.{option.name}: expected none for optimizer {self.optimizer!r}, got "
+                    f"{value!r}; its options are {', '.join(own_options)}"
+                )
+
+
+def make_optimizer(stage: Stage, learning_rate: StageLearningRate) -> keras.optimizers.Optimizer:
+    """The stage's Keras optimizer at this learning rate, averaging where the stage does."""
+    options = {name: getattr(stage, name) for name in _OPTIONS[stage.optimizer]}
+    if stage.average_decay is not None:
+        options |= {"use_ema": True, "ema_momentum": stage.average_decay}
+    return _OPTIMIZERS[stage.optimizer](learning_rate=learning_rate, **options)
+
+
+def _names(trainable: tuple[str, ...]) -> tuple[str, ...]:
+    if isinstance(trainable, str):
+        raise ValueError(
+            f"Stage.trainable: expected a tuple of parameter names, got the text {trainable!r}"
+        )
+    names = tuple(trainable)
+    if not names or len(set(names)) != len(names):
+        raise ValueError(f"Stage.trainable: expected at least one name, each once, got {names}")
+    return names

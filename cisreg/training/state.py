@@ -1,0 +1,83 @@
+"""The state of a training run between two calls of its compiled steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """What is known of a finished epoch; one line of metrics.jsonl.
+
+    Attributes:
+        stage: counted from 1.
+        epoch: of the stage, counted from 1.
+        total_epoch: of the whole run, counted from 1.
+        step: optimizer steps of the whole run so far.
+        learning_rate: of the epoch's last step.
+        loss: mean over the epoch's sequences of the loss of their batch, penalties excluded.
+        penalty: mean likewise of the penalties.
+        validation_loss: loss of the validation set after the epoch; None without one.
+        validation_r: Pearson's r there; None without a validation set, or where it is undefined.
+        validation_r_squared: explained share of the variance there; None likewise.
+        seconds: time that the epoch's steps took, in this process.
+        sequences_per_second: sequences trained on in that time, per second.
+    """
+
+    stage: int
+    epoch: int
+    total_epoch: int
+    step: int
+    learning_rate: float
+    loss: float
+    penalty: float
+    validation_loss: float | None
+    validation_r: float | None
+    validation_r_squared: float | None
+    seconds: float
+    sequences_per_second: float
+
+
+@dataclass
+class Best:
+    """The best parameters of a stage so far.
+
+    Attributes:
+        validation_loss: their loss on the validation set.
+        total_epoch: epochs of the whole run that made them.
+        parameters: float32 arrays by name.
+    """
+
+    validation_loss: float
+    total_epoch: int
+    parameters: dict[str, np.ndarray]
+
+
+@dataclass
+class TrainingState:
+    """All that a run needs in order to go on as if it had never stopped.
+
+    Attributes:
+        parameters: float32 arrays by name.
+        optimizer: the optimizer's variables in its own order; empty at the start of a stage.
+        best: best parameters of the stage, where it stops early.
+        stage: stages finished.
+        epoch: epochs finished in this stage.
+        step: steps finished in this epoch.
+        loss_sum, penalty_sum: sums over the sequences of this epoch so far.
+        result_epoch: epochs of the whole run that made the parameters the last stage ended with.
+        history: one record for each finished epoch.
+    """
+
+    parameters: dict[str, np.ndarray]
+    optimizer: list[np.ndarray] = field(default_factory=list)
+    best: Best | None = None
+    stage: int = 0
+    epoch: int = 0
+    step: int = 0
+    loss_sum: float = 0.0
+    penalty_sum: float = 0.0
+    result_epoch: int = 0
+    history: list[EpochRecord] = field(default_factory=list)

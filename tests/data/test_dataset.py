@@ -1,0 +1,85 @@
+"""Datasets, their splits and the order of their epochs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cisreg.data import Dataset, epoch_order, read_dataset, split
+
+
+def make_dataset(count):
+    codes = (np.arange(count)[:, None] + np.arange(4)) % 5
+    return Dataset(codes.astype(np.uint8), np.arange(count, dtype=np.float32))
+
+
+@pytest.mark.parametrize(
+    ("sequence", "expression", "message"),
+    [
+        (np.zeros((2, 3), np.int64), np.zeros(2, np.float32), "sequence: expected uint8"),
+        (np.zeros(3, np.uint8), np.zeros(3, np.float32), "sequence: expected uint8 with 2"),
+        (np.zeros((2, 3), np.uint8), np.zeros(2), "expression: expected float32"),
+        (np.zeros((2, 3), np.uint8), np.zeros(3, np.float32), "each of 2 sequences, got 3"),
+        (np.full((2, 3), 5, np.uint8), np.zeros(2, np.float32), "codes 0 to 4, got 5"),
+        (np.zeros((2, 3), np.uint8), np.array([0, np.nan], np.float32), "got nan in row 1"),
+    ],
+)
+def test_a_dataset_refuses_what_is_none(sequence, expression, message):
+    with pytest.raises(ValueError, match=message):
+        Dataset(sequence, expression)
+
+
+def test_take_picks_rows_in_order():
+    part = make_dataset(6).take(np.array([4, 1]))
+    np.testing.assert_array_equal(part.expression, [4, 1])
+    np.testing.assert_array_equal(part.sequence, [[4, 0, 1, 2], [1, 2, 3, 4]])
+
+
+@pytest.mark.parametrize(
+    ("count", "fraction", "held_out"), [(10, 0.3, 3), (100, 0.001, 1), (2, 0.9, 1)]
+)
+def test_a_split_takes_every_row_once_and_keeps_their_order(count, fraction, held_out):
+    parts = split(make_dataset(count), fraction, seed=3)
+    assert [len(part) for part in parts] == [count - held_out, held_out]
+    for part in parts:
+        assert (np.diff(part.expression) > 0).all()
+    together = np.concatenate([part.expression for part in parts])
+    np.testing.assert_array_equal(np.sort(together), np.arange(count))
+
+
+def test_a_split_depends_on_its_seed_alone():
+    dataset = make_dataset(50)
+    first, again, other = (split(dataset, 0.2, seed)[1].expression for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_a_split_needs_a_fraction_and_two_rows():
+    for fraction in (0, 1, -0.1, 1.5, float("nan")):
+        with pytest.raises(ValueError, match="fraction: expected a number between 0 and 1"):
+            split(make_dataset(10), fraction)
+    with pytest.raises(ValueError, match="at least 2 rows"):
+        split(make_dataset(1), 0.5)
+
+
+def test_the_order_of_an_epoch_is_fixed_for_good():
+    """Pinned numbers: a run of an older version must be resumable."""
+    assert epoch_order(8, seed=0, epoch=1).tolist() == [7, 4, 5, 1, 6, 2, 0, 3]
+    assert epoch_order(8, seed=7, epoch=3).tolist() == [2, 4, 7, 3, 5, 1, 0, 6]
+
+
+def test_the_order_changes_with_seed_and_epoch():
+    orders = {tuple(epoch_order(20, seed, epoch)) for seed in range(3) for epoch in range(3)}
+    assert len(orders) == 9
+    assert all(sorted(order) == list(range(20)) for order in orders)
+    assert epoch_order(0, 0, 1).shape == (0,)
+
+
+def test_read_dataset_encodes_to_the_length_asked_for(tmp_path):
+    path = tmp_path / "x.tsv"
+    path.write_text("ACGT\t1\nGG\t2\n")
+    dataset = read_dataset(path, 3)
+    np.testing.assert_array_equal(dataset.sequence, [[1, 2, 3], [4, 2, 2]])
+    np.testing.assert_array_equal(dataset.expression, [1, 2])
+    dataset = read_dataset(path, side="right")
+    np.testing.assert_array_equal(dataset.sequence, [[0, 1, 2, 3], [2, 2, 4, 4]])

@@ -1,0 +1,159 @@
+"""Models saved in folders and loaded again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny_model import MOTIFS, SPEC, assert_same_bits, start_parameters
+
+from cisreg.model import ModelSpec, init_parameters
+from cisreg.storage import Model, load_model, save_model
+
+NAMES = ("ABF1", "RAP1", "REB1 (long)")
+
+
+def make_model(seed=0, **metadata):
+    return Model(SPEC, start_parameters(seed), NAMES, metadata)
+
+
+def test_a_model_comes_back_as_it_was(tmp_path):
+    model = make_model(source="train.tsv.gz", epochs=[1, 2], r=0.87)
+    save_model(tmp_path / "new" / "model", model)
+    loaded = load_model(tmp_path / "new" / "model")
+    assert loaded.spec == SPEC
+    assert loaded.motif_names == NAMES
+    assert loaded.metadata == {"source": "train.tsv.gz", "epochs": [1, 2], "r": 0.87}
+    assert_same_bits(dict(loaded.parameters), dict(model.parameters))
+
+
+def test_every_layer_comes_back(tmp_path):
+    spec = ModelSpec(
+        motif_count=1,
+        motif_width=3,
+        sequence_length=9,
+        accessibility_activity=True,
+        binding_limit=True,
+        positional=True,
+        stranded=True,
+        position_knots=4,
+    )
+    parameters = init_parameters(spec, np.zeros((3, 4, 1)), np.zeros(1))
+    save_model(tmp_path, Model(spec, parameters, ("x",)))
+    loaded = load_model(tmp_path)
+    assert loaded.spec == spec
+    assert_same_bits(dict(loaded.parameters), parameters)
+
+
+def test_saving_again_replaces_the_model_and_leaves_other_files(tmp_path):
+    (tmp_path / "metrics.jsonl").write_text("{}\n")
+    for seed in (0, 1, 1):
+        save_model(tmp_path, make_model(seed))
+        assert_same_bits(dict(load_model(tmp_path).parameters), start_parameters(seed))
+        names = sorted(path.name.split("-")[0] for path in tmp_path.iterdir())
+        assert names == ["metrics.jsonl", "model.json", "parameters"]
+
+
+@pytest.mark.parametrize("broken_write", [1, 2])
+def test_a_save_that_breaks_off_leaves_the_old_model(tmp_path, monkeypatch, broken_write):
+    save_model(tmp_path, make_model(0))
+    replace, count = Path.replace, 0
+
+    def break_off(self, target):
+        nonlocal count
+        count += 1
+        if count == broken_write:
+            raise OSError("the power went")
+        return replace(self, target)
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="the power went"):
+        patch.setattr(Path, "replace", break_off)
+        save_model(tmp_path, make_model(1))
+    assert_same_bits(dict(load_model(tmp_path).parameters), start_parameters(0))
+    save_model(tmp_path, make_model(2))
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"parameters": {"bias": np.zeros((), np.float32)}}, "parameters: expected log_kd"),
+        (
+            {"parameters": start_parameters() | {"gain": np.zeros(3, np.float32)}},
+            "got gain as well",
+        ),
+        (
+            {"parameters": start_parameters() | {"bias": np.zeros(())}},
+            "bias of float32, got float64",
+        ),
+        ({"motif_names": NAMES[:2]}, "motif_names: expected 3 names .* got 2"),
+    ],
+)
+def test_parts_that_do_not_fit_make_no_model(change, message):
+    parts = {"spec": SPEC, "parameters": start_parameters(), "motif_names": NAMES} | change
+    with pytest.raises(ValueError, match=message):
+        Model(**parts)
+
+
+def test_metadata_must_be_plain(tmp_path):
+    for value in (np.zeros(MOTIFS), float("nan")):
+        with pytest.raises(ValueError, match="metadata: expected values that JSON can hold"):
+            save_model(tmp_path, make_model(value=value))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_without_model(tmp_path):
+    for folder in (tmp_path, tmp_path / "absent"):
+        with pytest.raises(FileNotFoundError, match=r"expected a folder with model.json"):
+            load_model(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda text: text[:40], "model.json: expected the description of a model"),
+        (lambda text: "[1, 2]", "model.json: expected the description of a model"),
+        (lambda text: '{"name": "keras"}', "model.json: expected the description of a model"),
+        (lambda text: text.replace('"spec"', '"specs"'), "model.json: expected .*'spec'"),
+        (
+            lambda text: text.replace('"stranded"', '"strand"'),
+            "model.json: model options: .*strand",
+        ),
+        (lambda text: text.replace('"RAP1",', ""), "model.json: motif_names: expected 3 names"),
+        (lambda text: text.replace('"format_version": 1', '"format_version": 2'), "got 2; load it"),
+    ],
+)
+def test_a_foreign_or_damaged_description_is_said(tmp_path, change, message):
+    save_model(tmp_path, make_model())
+    path = tmp_path / "model.json"
+    changed = change(path.read_text())
+    assert changed != path.read_text()
+    path.write_text(changed)
+    with pytest.raises(ValueError, match=message):
+        load_model(tmp_path)
+
+
+def test_damaged_or_missing_parameters_are_said(tmp_path):
+    save_model(tmp_path, make_model())
+    (path,) = tmp_path.glob("parameters-*.npz")
+    content = bytearray(path.read_bytes())
+    content[-1000] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(
+        ValueError, match=r"model.json: the parameters in parameters-.* are damaged"
+    ):
+        load_model(tmp_path)
+    path.unlink()
+    with pytest.raises(ValueError, match=r"model.json: expected the parameters in parameters-"):
+        load_model(tmp_path)
+
+
+def test_the_description_is_there_for_people_too(tmp_path):
+    save_model(tmp_path, make_model(note="first try"))
+    description = json.loads((tmp_path / "model.json").read_text())
+    assert description["motif_names"] == list(NAMES)
+    assert description["spec"]["motif_count"] == MOTIFS
+    assert description["metadata"] == {"note": "first try"}
+    assert {"cisreg_version", "format_version"} <= set(description)

@@ -1,0 +1,179 @@
+"""Checkpoints: whole or not there, refused for another run, and resumed bit for bit."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tiny_model import (
+    MOTIFS,
+    STAGES,
+    WIDTH,
+    assert_same_bits,
+    fit_tiny,
+    make_dataset,
+    start_parameters,
+)
+
+from cisreg.losses import Penalty, mean_squared_error
+from cisreg.training import checkpoint_parameters
+from cisreg.training.checkpoint import Checkpoints
+
+# Saves of the tiny run: one for each of its 7 epochs, and with checkpoint_every=2 two more within
+# each of the 3 epochs of 6 steps and one within each of the 4 epochs of 4 steps.
+SAVES_WITHIN_EPOCHS = 7 + 2 * 3 + 1 * 4
+
+
+class KilledError(Exception):
+    """Stands for a process that dies."""
+
+
+def die_after_save(monkeypatch, number):
+    """The process ends right after save `number`, or after saves without end."""
+    save, count = Checkpoints.save, 0
+
+    def save_and_die(self, state):
+        nonlocal count
+        save(self, state)
+        count += 1
+        if count == number:
+            raise KilledError
+
+    monkeypatch.setattr(Checkpoints, "save", save_and_die)
+    return lambda: count
+
+
+@pytest.fixture(scope="module")
+def unbroken():
+    return fit_tiny()
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 5, 9, 12, 16, SAVES_WITHIN_EPOCHS])
+def test_a_run_broken_after_any_save_ends_with_the_same_bits(
+    tmp_path, monkeypatch, unbroken, number
+):
+    options = {"checkpoint_directory": tmp_path, "checkpoint_every": 2, "steps_per_call": 1}
+    with monkeypatch.context() as patch, pytest.raises(KilledError):
+        die_after_save(patch, number)
+        fit_tiny(**options)
+    resumed = fit_tiny(**options, resume=True)
+    assert_same_bits(resumed.parameters, unbroken.parameters)
+    assert resumed.best_epoch == unbroken.best_epoch
+    for one, other in zip(resumed.history, unbroken.history, strict=True):
+        assert replace(one, seconds=0, sequences_per_second=0) == replace(
+            other, seconds=0, sequences_per_second=0
+        )
+
+
+def test_a_run_saves_as_often_as_asked(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        saves = die_after_save(patch, None)
+        fit_tiny(checkpoint_directory=tmp_path, checkpoint_every=2, steps_per_call=1)
+        assert saves() == SAVES_WITHIN_EPOCHS
+
+
+def test_a_finished_run_is_not_run_again(tmp_path, monkeypatch, unbroken):
+    fit_tiny(checkpoint_directory=tmp_path)
+    monkeypatch.setattr("cisreg.training.run.make_train_steps", None)
+    again = fit_tiny(checkpoint_directory=tmp_path, resume=True)
+    assert_same_bits(again.parameters, unbroken.parameters)
+    assert len(again.history) == len(unbroken.history)
+
+
+def test_resuming_where_nothing_was_saved_begins_at_the_start(tmp_path, unbroken):
+    result = fit_tiny(checkpoint_directory=tmp_path / "new" / "folder", resume=True)
+    assert_same_bits(result.parameters, unbroken.parameters)
+
+
+def test_without_resume_an_old_checkpoint_does_not_count(tmp_path, unbroken):
+    fit_tiny(seed=3, stages=STAGES[:1], checkpoint_directory=tmp_path)
+    result = fit_tiny(checkpoint_directory=tmp_path)
+    assert_same_bits(result.parameters, unbroken.parameters)
+    assert_same_bits(checkpoint_parameters(tmp_path), unbroken.parameters)
+
+
+def other_loss(predicted, measured):
+    return 2.0 * mean_squared_error(predicted, measured)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("finished")
+    fit_tiny(checkpoint_directory=folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        ({"stages": STAGES[:1]}, "another list of stages;"),
+        (
+            {"stages": (replace(STAGES[0], learning_rate=0.06), STAGES[1])},
+            "another list of stages;",
+        ),
+        ({"seed": 1}, "another training set, another validation set, another seed;"),
+        ({"dataset": make_dataset(200, seed=1)}, "another training set, another validation set;"),
+        ({"parameters": start_parameters(seed=1)}, "another set of initial parameters;"),
+        ({"penalty": Penalty(motif_pull=1e-3)}, "another penalty;"),
+        ({"loss": other_loss}, "another loss;"),
+        ({"column_mask": np.ones((WIDTH, MOTIFS))}, "another column mask;"),
+        ({"implementation": "auto"}, "another implementation;"),
+    ],
+)
+def test_another_run_is_not_resumed(finished, options, parts):
+    with pytest.raises(ValueError, match=f"checkpoint.npz: .* it was made with {parts}"):
+        fit_tiny(checkpoint_directory=finished, resume=True, **options)
+
+
+def test_what_does_not_change_the_result_may_change(finished, tmp_path, unbroken):
+    result = fit_tiny(
+        checkpoint_directory=finished,
+        resume=True,
+        steps_per_call=1,
+        checkpoint_every=1,
+        metrics_path=tmp_path / "metrics.jsonl",
+    )
+    assert_same_bits(result.parameters, unbroken.parameters)
+
+
+@pytest.mark.parametrize("damage", ["cut", "flip", "text", "empty"])
+def test_a_damaged_checkpoint_is_said(tmp_path, damage):
+    fit_tiny(stages=STAGES[:1], checkpoint_directory=tmp_path)
+    path = tmp_path / "checkpoint.npz"
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle] ^= 255
+    path.write_bytes(
+        {"cut": content[:middle], "flip": content, "text": b"parameters", "empty": b""}[damage]
+    )
+    with pytest.raises(ValueError, match=r"checkpoint.npz: expected a checkpoint, got a damaged"):
+        fit_tiny(stages=STAGES[:1], checkpoint_directory=tmp_path, resume=True)
+
+
+def test_a_checkpoint_of_another_format_is_said(tmp_path):
+    description = np.array(json.dumps({"format_version": 99}))
+    np.savez(tmp_path / "checkpoint.npz", description=description)
+    with pytest.raises(ValueError, match="expected a checkpoint of format 1, got format 99"):
+        checkpoint_parameters(tmp_path)
+
+
+def test_a_missing_checkpoint_has_no_parameters(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"checkpoint.npz: no such checkpoint"):
+        checkpoint_parameters(tmp_path)
+
+
+def test_a_save_that_fails_leaves_the_previous_checkpoint(tmp_path, monkeypatch):
+    fit_tiny(stages=STAGES[:1], checkpoint_directory=tmp_path)
+    before = checkpoint_parameters(tmp_path)
+
+    def write_half(file, **arrays):
+        file.write(b"half of it")
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(np, "savez", write_half)
+    with pytest.raises(OSError, match="no space left"):
+        fit_tiny(stages=STAGES[1:], checkpoint_directory=tmp_path)
+    assert_same_bits(checkpoint_parameters(tmp_path), before)
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.npz"]

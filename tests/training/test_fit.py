@@ -1,0 +1,293 @@
+"""`fit`: what it reaches, what it repeats, when it stops and what it refuses."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tiny_model import (
+    LENGTH,
+    MOTIFS,
+    SPEC,
+    STAGES,
+    WIDTH,
+    assert_same_bits,
+    fit_tiny,
+    make_dataset,
+    start_parameters,
+)
+
+from cisreg.data import Dataset, epoch_order, split
+from cisreg.losses import Penalty, mean_squared_error
+from cisreg.metrics import r_squared
+from cisreg.model import predict
+from cisreg.training import CosineWarmup, NonFiniteLossError, Stage, checkpoint_parameters
+
+ALL = ("activity", "bias")
+
+
+def expression_of(parameters, dataset):
+    return predict(SPEC, parameters, dataset.sequence, implementation="standard").expression
+
+
+@pytest.fixture(scope="module")
+def reference():
+    """What `fit_tiny` gives as it is."""
+    return fit_tiny()
+
+
+def test_training_finds_the_activities_that_made_the_data():
+    dataset = make_dataset(400)
+    schedule = CosineWarmup(warmup=1.0, final=0.01)
+    stage = Stage(ALL, epochs=100, learning_rate=0.5, schedule=schedule, batch_size=40)
+    result = fit_tiny(dataset, [stage])
+    np.testing.assert_allclose(result.parameters["activity"], [3, -2, 1], atol=0.1)
+    assert result.history[-1].validation_r_squared > 0.999
+    assert result.history[-1].validation_loss < 0.01 * result.history[0].validation_loss
+
+
+def test_the_same_call_gives_the_same_bits(reference):
+    again = fit_tiny()
+    assert_same_bits(reference.parameters, again.parameters)
+    losses = [[record.loss for record in result.history] for result in (reference, again)]
+    assert losses[0] == losses[1]
+
+
+@pytest.mark.parametrize("steps_per_call", [1, 3, 1000])
+def test_the_length_of_a_call_does_not_matter(reference, steps_per_call):
+    result = fit_tiny(steps_per_call=steps_per_call)
+    assert_same_bits(reference.parameters, result.parameters)
+
+
+def test_the_seed_orders_the_sequences():
+    stage = Stage(ALL, epochs=1, batch_size=20)
+    first, other = (fit_tiny(stages=[stage], validation=None, seed=seed) for seed in (1, 2))
+    assert not np.array_equal(first.parameters["activity"], other.parameters["activity"])
+
+
+def test_every_epoch_has_an_order_of_its_own(monkeypatch):
+    asked = []
+
+    def epoch_order_asked(*arguments):
+        asked.append(arguments)
+        return epoch_order(*arguments)
+
+    monkeypatch.setattr("cisreg.training.run.epoch_order", epoch_order_asked)
+    fit_tiny(make_dataset(100), seed=7)
+    assert asked == [(80, 7, epoch) for epoch in range(1, 8)]
+
+
+def test_a_stage_trains_what_it_names_and_nothing_else():
+    start = start_parameters()
+    result = fit_tiny(stages=STAGES[:1])
+    for name, value in result.parameters.items():
+        assert (name in STAGES[0].trainable) != np.array_equal(value, start[name]), name
+
+
+def test_stages_go_on_from_one_another():
+    stage = Stage(ALL, epochs=2, optimizer="sgd", learning_rate=0.01, batch_size=200)
+    whole = fit_tiny(stages=[stage], validation=None)
+    halves = fit_tiny(
+        stages=[Stage(ALL, epochs=1, optimizer="sgd", learning_rate=0.01, batch_size=200)] * 2,
+        validation=None,
+    )
+    assert_same_bits(whole.parameters, halves.parameters)
+    assert [(r.stage, r.epoch, r.total_epoch) for r in halves.history] == [(1, 1, 1), (2, 1, 2)]
+
+
+def test_the_record_of_an_epoch():
+    dataset = make_dataset(100)
+    training, held_out = split(dataset, 0.25, seed=0)
+    stage = Stage(ALL, epochs=2, learning_rate=0.01, batch_size=30)
+    result = fit_tiny(dataset, [stage], validation=0.25, penalty=Penalty(activity_l1=0.5))
+    last = result.history[-1]
+    predicted = expression_of(result.parameters, held_out).numpy()
+    assert (last.stage, last.epoch, last.total_epoch, last.step) == (1, 2, 2, 6)
+    assert last.learning_rate == pytest.approx(0.01)
+    assert 0 < last.penalty < 0.5 * np.abs(result.parameters["activity"]).sum()
+    assert last.validation_loss == pytest.approx(
+        float(mean_squared_error(predicted, held_out.expression)), rel=1e-5
+    )
+    assert last.validation_r_squared == pytest.approx(
+        r_squared(predicted, held_out.expression), rel=1e-5
+    )
+    assert last.sequences_per_second == pytest.approx(len(training) / last.seconds)
+    assert result.seconds == pytest.approx(sum(record.seconds for record in result.history))
+
+
+def test_a_validation_set_may_be_given_or_left_out():
+    dataset, other = make_dataset(80), make_dataset(40, seed=5)
+    given = fit_tiny(dataset, STAGES[:1], validation=other)
+    without = fit_tiny(dataset, STAGES[:1], validation=None)
+    assert_same_bits(given.parameters, without.parameters)
+    assert given.history[0].validation_r is not None
+    assert without.history[0].validation_r is None
+    assert without.best_epoch == 3
+
+
+def test_early_stopping_ends_with_the_best_parameters():
+    """Training on noise: validation is best at first, and training goes on for `patience`."""
+    random = np.random.default_rng(0)
+    codes = random.integers(0, 4, (60, LENGTH), dtype=np.uint8)
+    dataset = Dataset(codes, random.normal(size=60).astype(np.float32))
+    stage = Stage((*ALL, "log_kd"), epochs=200, learning_rate=0.05, batch_size=16, patience=6)
+    result = fit_tiny(dataset, [stage], validation=0.3)
+    losses = [record.validation_loss for record in result.history]
+    assert len(losses) == result.best_epoch + 6 < 200
+    assert result.best_epoch > 0
+    assert np.argmin(losses) == result.best_epoch - 1
+    held_out = split(dataset, 0.3, 0)[1]
+    loss = mean_squared_error(expression_of(result.parameters, held_out), held_out.expression)
+    assert float(loss) == pytest.approx(min(losses), rel=1e-5)
+
+
+def test_a_stage_that_only_makes_it_worse_leaves_the_parameters_as_they_were():
+    good = fit_tiny(stages=[Stage(ALL, epochs=40, learning_rate=0.1, batch_size=40)]).parameters
+    stage = Stage(ALL, epochs=9, learning_rate=2.0, patience=2)
+    result = fit_tiny(stages=[stage], parameters=good)
+    assert_same_bits(
+        result.parameters, {name: np.asarray(good[name]) for name in SPEC.parameter_shapes}
+    )
+    assert result.best_epoch == 0
+    assert len(result.history) == 2
+
+
+def test_an_average_stands_for_the_parameters():
+    """The mean of SGD's iterates, weighted by powers of the decay, worked out by hand."""
+    decay, dataset = 0.5, make_dataset(90)
+    stages = [
+        Stage(("bias",), epochs, learning_rate=0.1, optimizer="sgd", batch_size=90)
+        for epochs in (1, 2, 3)
+    ]
+    iterates = [fit_tiny(dataset, [stage], validation=None).parameters["bias"] for stage in stages]
+    average = iterates[0]
+    for iterate in iterates[1:]:
+        average = decay * average + (1 - decay) * iterate
+    averaging = Stage(("bias",), 3, 0.1, optimizer="sgd", batch_size=90, average_decay=decay)
+    result = fit_tiny(dataset, [averaging], validation=None)
+    np.testing.assert_allclose(result.parameters["bias"], average, rtol=1e-5)
+
+
+def test_columns_that_are_held_stay():
+    mask = np.ones((WIDTH, MOTIFS), bool)
+    mask[0] = False
+    start = start_parameters()["log_kd"]
+    trained = fit_tiny(column_mask=mask).parameters["log_kd"]
+    np.testing.assert_array_equal(trained[0], start[0])
+    assert (trained[1:] != start[1:]).all()
+
+
+def test_a_pull_keeps_motifs_near_where_they_began():
+    start = start_parameters()["log_kd"]
+    stage = Stage(("log_kd",), epochs=10, learning_rate=0.05, batch_size=40)
+
+    def distance(**options):
+        return np.linalg.norm(fit_tiny(stages=[stage], **options).parameters["log_kd"] - start)
+
+    assert distance(penalty=Penalty(motif_pull=10.0)) < 0.2 * distance()
+
+
+def test_the_penalty_of_a_stage_replaces_that_of_the_run():
+    stage = Stage(ALL, epochs=2, penalty=Penalty())
+    penalized = fit_tiny(stages=[stage], penalty=Penalty(activity_l1=1.0))
+    assert_same_bits(penalized.parameters, fit_tiny(stages=[stage]).parameters)
+    assert penalized.history[-1].penalty == 0.0
+
+
+def test_training_stops_at_the_first_loss_that_is_not_finite(tmp_path):
+    stages = [
+        Stage(ALL, epochs=2, learning_rate=0.01),
+        Stage(("activity", "log_kd"), epochs=5, learning_rate=1e38, optimizer="sgd", batch_size=20),
+    ]
+    message = r"stage 2, epoch 1, step \d: .* lower learning_rate \(now 1e\+38.*checkpoint.npz"
+    with pytest.raises(NonFiniteLossError, match=message):
+        fit_tiny(stages=stages, checkpoint_directory=tmp_path)
+    assert_same_bits(checkpoint_parameters(tmp_path), fit_tiny(stages=stages[:1]).parameters)
+
+
+def test_predictions_that_overflow_after_the_last_step_are_noticed():
+    stage = Stage(("activity",), epochs=1, learning_rate=1e38, optimizer="sgd", batch_size=500)
+    with pytest.raises(NonFiniteLossError, match=r"stage 1, epoch 1, .*No checkpoint was kept"):
+        fit_tiny(stages=[stage], validation=None)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"stages": []}, "stages: expected at least one Stage"),
+        ({"stages": [Stage(("activty",), 1)]}, r"stage 1 \(log_kd, .*\), got activty"),
+        ({"validation": 1.5}, "validation: expected a share between 0 and 1"),
+        ({"validation": None}, "validation: expected a fraction .* stage 2 has patience=3"),
+        ({"column_mask": np.ones((2, 2))}, r"column_mask: expected shape \(4, 3\).*\(2, 2\)"),
+        ({"steps_per_call": 0}, "steps_per_call: expected 1 or more"),
+        ({"checkpoint_every": 0}, "checkpoint_every: expected 1 or more"),
+        ({"resume": True}, "checkpoint_directory: expected a folder with resume, got None"),
+        ({"checkpoint_every": 5}, "checkpoint_directory: expected a folder with checkpoint_every"),
+        (
+            {"dataset": Dataset(np.zeros((4, 7), np.uint8), np.zeros(4, np.float32))},
+            "dataset: expected sequences of 20 bases as the model has, got 7",
+        ),
+        (
+            {"dataset": make_dataset(0), "validation": make_dataset(5)},
+            "dataset: expected sequences",
+        ),
+        ({"parameters": start_parameters() | {"bias": np.float32("nan")}}, "numbers in 'bias'"),
+        ({"parameters": {"bias": np.float32(0)}}, "parameters: expected log_kd"),
+        ({"parameters": start_parameters() | {"gain": np.zeros(3)}}, "parameters: .* got gain"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        fit_tiny(**options)
+
+
+def warnings_of(caplog, stages, **options):
+    with caplog.at_level(logging.WARNING, "cisreg.training"):
+        fit_tiny(stages=stages, **options)
+    return [record.getMessage() for record in caplog.records if record.name == "cisreg.training"]
+
+
+def test_saturated_accessibility_is_said_once_per_stage(caplog):
+    parameters = start_parameters()
+    parameters["potentiation_bias"] = np.float32(30.0)
+    said = warnings_of(caplog, [Stage(ALL, epochs=3)] * 2, parameters=parameters)
+    assert len(said) == 2
+    assert said[1].startswith("stage 2: accessibility is saturated at 1 for 100.0%")
+    parameters["potentiation_bias"] = np.float32(-30.0)
+    caplog.clear()
+    said = warnings_of(caplog, [Stage(ALL, epochs=1)], parameters=parameters)
+    assert "saturated at 0" in said[0]
+
+
+def test_parameters_that_run_to_extremes_are_said(caplog):
+    parameters = start_parameters()
+    parameters["log_kd"][0, 0, 0] = -60.0
+    said = warnings_of(caplog, [Stage(ALL, epochs=2)], parameters=parameters)
+    assert [line for line in said if "log_kd has run to extremes (up to 60" in line] == said[:1]
+
+
+def test_an_error_stuck_at_the_variance_is_said(caplog):
+    dataset = make_dataset(300)
+    shuffled = Dataset(dataset.sequence, np.random.default_rng(0).permutation(dataset.expression))
+    start = start_parameters() | {"bias": np.float32(dataset.expression.mean())}
+    stage = Stage(("bias",), epochs=6, learning_rate=1e-3)
+    said = warnings_of(caplog, [stage], dataset=shuffled, parameters=start)
+    assert len(said) == 1
+    assert "stuck at the variance of the data for 3 epochs" in said[0]
+
+
+def test_a_sound_run_warns_of_nothing(caplog):
+    assert warnings_of(caplog, STAGES) == []
+
+
+def test_keras_must_run_on_tensorflow(monkeypatch):
+    monkeypatch.setattr("keras.backend.backend", lambda: "jax")
+    with pytest.raises(ValueError, match="KERAS_BACKEND=tensorflow"):
+        fit_tiny()
+
+
+def test_parameters_may_be_tensors(reference):
+    tensors = {name: tf.constant(value) for name, value in start_parameters().items()}
+    assert_same_bits(fit_tiny(parameters=tensors).parameters, reference.parameters)

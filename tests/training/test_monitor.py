@@ -1,0 +1,104 @@
+"""What a run writes while it goes on: metrics.jsonl, TensorBoard, log lines, progress bar."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tiny_model import STAGES, fit_tiny, start_parameters
+
+from cisreg.training import Stage
+from cisreg.training.checkpoint import Checkpoints
+
+
+def read_lines(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_metrics_hold_one_object_per_epoch(tmp_path):
+    path = tmp_path / "new" / "metrics.jsonl"
+    result = fit_tiny(metrics_path=path)
+    assert read_lines(path) == [asdict(record) for record in result.history]
+    fit_tiny(metrics_path=path, stages=STAGES[:1])
+    assert len(read_lines(path)) == STAGES[0].epochs
+
+
+def test_what_is_undefined_is_null(tmp_path):
+    """The predictions are constant, so that they have no correlation with anything."""
+    parameters = start_parameters() | {"activity": np.zeros(3, np.float32)}
+    path = tmp_path / "metrics.jsonl"
+    fit_tiny(metrics_path=path, stages=[Stage(("bias",), epochs=1)], parameters=parameters)
+    assert read_lines(path)[0]["validation_r"] is None
+
+
+def test_a_resumed_run_repeats_no_epoch(tmp_path, monkeypatch):
+    """The process dies when an epoch is in metrics.jsonl, but not yet in the checkpoint."""
+    path = tmp_path / "metrics.jsonl"
+    save = Checkpoints.save
+
+    def die_before_the_third_epoch_is_saved(self, state):
+        if len(state.history) == 3:
+            raise KeyboardInterrupt
+        save(self, state)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Checkpoints, "save", die_before_the_third_epoch_is_saved)
+        fit_tiny(metrics_path=path, checkpoint_directory=tmp_path)
+    assert [line["total_epoch"] for line in read_lines(path)] == [1, 2, 3]
+    fit_tiny(metrics_path=path, checkpoint_directory=tmp_path, resume=True)
+    assert [line["total_epoch"] for line in read_lines(path)] == list(range(1, 8))
+
+
+def test_tensorboard_gets_scalars_and_histograms(tmp_path):
+    result = fit_tiny(log_directory=tmp_path, stages=STAGES[:1])
+    (events,) = tmp_path.iterdir()
+    scalars, histograms = {}, set()
+    for event in tf.compat.v1.train.summary_iterator(str(events)):
+        for value in event.summary.value:
+            if value.metadata.plugin_data.plugin_name == "scalars":
+                scalars[value.tag, event.step] = float(tf.make_ndarray(value.tensor))
+            else:
+                histograms.add(value.tag)
+    for record in result.history:
+        for name in ("loss", "validation_loss", "validation_r", "learning_rate", "penalty"):
+            logged = scalars[name, record.total_epoch]
+            assert logged == pytest.approx(getattr(record, name), rel=1e-5), name
+    assert histograms == {"accessibility", *(f"parameters/{name}" for name in start_parameters())}
+
+
+def test_without_a_terminal_each_epoch_is_one_line_of_the_log(caplog, capsys):
+    with caplog.at_level(logging.INFO, "cisreg.training"):
+        result = fit_tiny(progress=True)
+    lines = [line for line in caplog.messages if line.startswith("stage")]
+    assert len(lines) == len(result.history)
+    last = result.history[-1]
+    assert lines[-1].startswith(
+        f"stage 2, epoch 4: loss {last.loss:.5g}, validation loss {last.validation_loss:.5g}, "
+        f"validation r {last.validation_r:.4f}, "
+    )
+    assert lines[-1].endswith("sequences/s")
+    assert capsys.readouterr() == ("", "")
+
+
+def test_on_a_terminal_there_is_one_bar(monkeypatch, capsys, caplog):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "160")
+    with caplog.at_level(logging.INFO, "cisreg.training"):
+        result = fit_tiny(progress=True)
+    output, bar = capsys.readouterr()
+    assert output == ""
+    assert "stage 2/2 epoch 4/4" in bar
+    assert f"loss {result.history[-1].loss:.4g}" in bar
+    assert f"r {result.history[-2].validation_r:.4f}" in bar
+    assert "sequences/s" in bar
+    assert not [line for line in caplog.messages if line.startswith("stage")]
+
+
+def test_the_bar_can_be_left_out(monkeypatch, capsys):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    fit_tiny(progress=False, stages=STAGES[:1])
+    assert capsys.readouterr() == ("", "")

@@ -1,0 +1,164 @@
+"""The compiled steps against a plain eager loop."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tiny_model import MOTIFS, SPEC, WIDTH, make_dataset, start_parameters
+
+from cisreg.data import epoch_order
+from cisreg.losses import Penalty, mean_squared_error, penalty
+from cisreg.model import predict
+from cisreg.training import Stage
+from cisreg.training.schedules import Constant, StageLearningRate
+from cisreg.training.stages import make_optimizer
+from cisreg.training.step import (
+    EpochData,
+    Objective,
+    StepTotals,
+    make_predict_batches,
+    make_train_steps,
+    steps_per_epoch,
+)
+
+TRAINABLE = ("activity", "bias", "log_kd")
+DATASET = make_dataset(100)
+START = StepTotals(tf.constant(0, tf.int64), *tf.zeros([2], tf.float64), tf.constant(True))
+
+
+class Steps:
+    """Variables, optimizer and compiled steps for one test."""
+
+    def __init__(
+        self,
+        optimizer="adam",
+        weights=None,
+        mask=None,
+        parameters=None,
+        loss=mean_squared_error,
+    ):
+        parameters = parameters or start_parameters()
+        self.variables = {name: tf.Variable(value) for name, value in parameters.items()}
+        stage = Stage(TRAINABLE, epochs=1, learning_rate=0.05, optimizer=optimizer)
+        self.optimizer = make_optimizer(stage, StageLearningRate(0.05, Constant(), 1, 1))
+        self.optimizer.build([self.variables[name] for name in TRAINABLE])
+        objective = Objective(loss, weights, parameters, mask)
+        self.compiled = make_train_steps(
+            SPEC, self.variables, TRAINABLE, self.optimizer, objective, "standard"
+        )
+
+    def run(self, stops, steps, totals=START, epoch=1, dataset=DATASET):
+        order = epoch_order(len(dataset), 0, epoch)
+        data = EpochData(*map(tf.constant, (dataset.sequence, dataset.expression, order)))
+        for stop in stops:
+            bounds = tf.constant([stop, steps], tf.int64)
+            totals = self.compiled(data, totals, bounds[0], bounds[1])
+        return totals
+
+    def values(self):
+        return {name: variable.numpy() for name, variable in self.variables.items()}
+
+
+def plain_epoch(parameters, steps, weights):
+    """One epoch of gradient descent without any of the machinery; returns the mean loss too."""
+    variables = {name: tf.Variable(value) for name, value in parameters.items()}
+    order, total = epoch_order(len(DATASET), 0, 1), 0.0
+    edges = np.arange(steps + 1) * len(DATASET) // steps
+    for rows in np.split(order, edges[1:-1]):
+        with tf.GradientTape() as tape:
+            expression = predict(
+                SPEC, variables, DATASET.sequence[rows], implementation="standard"
+            ).expression
+            loss = mean_squared_error(expression, DATASET.expression[rows])
+            objective = loss + penalty(variables, weights, initial=parameters)
+        gradients = tape.gradient(objective, [variables[name] for name in TRAINABLE])
+        for name, gradient in zip(TRAINABLE, gradients, strict=True):
+            variables[name].assign_sub(0.05 * gradient)
+        total += float(loss) * len(rows)
+    return {name: variable.numpy() for name, variable in variables.items()}, total
+
+
+@pytest.mark.parametrize("steps", [1, 3, 7, 100])
+def test_an_epoch_is_that_of_a_plain_loop(steps):
+    weights = Penalty(motif_pull=0.1, activity_l1=0.01)
+    machinery = Steps("sgd", weights)
+    totals = machinery.run([steps], steps)
+    expected, total = plain_epoch(start_parameters(), steps, weights)
+    for name, value in machinery.values().items():
+        np.testing.assert_allclose(value, expected[name], rtol=1e-5, atol=1e-6, err_msg=name)
+    assert float(totals.loss) == pytest.approx(total, rel=1e-5)
+    assert int(totals.step) == steps
+    assert float(totals.penalty) > 0
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "rmsprop", "sgd"])
+def test_steps_may_be_cut_into_calls_anywhere(optimizer):
+    at_once, in_parts = Steps(optimizer), Steps(optimizer)
+    first, second = at_once.run([9], 9), in_parts.run([1, 2, 6, 6, 9], 9)
+    for one, other in zip(first, second, strict=True):
+        assert one.numpy().tobytes() == other.numpy().tobytes()
+    for name, value in at_once.values().items():
+        assert value.tobytes() == in_parts.values()[name].tobytes(), name
+
+
+def test_nothing_is_traced_again_for_other_epochs_and_batch_sizes():
+    traced = []
+
+    def loss(predicted, measured):
+        traced.append(predicted)
+        return mean_squared_error(predicted, measured)
+
+    steps = Steps(loss=loss)
+    for epoch, count in enumerate((7, 3, 11), start=1):
+        steps.run([2, count], count, epoch=epoch)
+    steps.run([2], 2, dataset=make_dataset(31))
+    assert len(traced) == 1
+
+
+def test_held_parameters_and_columns_keep_their_bits():
+    mask = np.ones((WIDTH, 1, MOTIFS), np.float32)
+    mask[1:, :, 0] = 0
+    for optimizer in ("adam", "rmsprop", "sgd"):
+        steps = Steps(optimizer, mask=tf.constant(mask))
+        before = steps.values()
+        steps.run([10], 10)
+        after = steps.values()
+        moved = before["log_kd"] != after["log_kd"]
+        np.testing.assert_array_equal(moved, np.broadcast_to(mask > 0, moved.shape))
+        for name in set(before) - set(TRAINABLE):
+            assert before[name].tobytes() == after[name].tobytes()
+
+
+def test_the_first_step_that_is_not_finite_is_the_last():
+    parameters = start_parameters()
+    parameters["activity"] = np.full(MOTIFS, 1e30, np.float32)
+    totals = Steps(parameters=parameters).run([10], 10)
+    assert not totals.finite
+    assert int(totals.step) == 1
+
+
+def test_a_gradient_that_is_not_finite_counts_although_the_loss_is():
+    # A slope of infinity at a finite loss: the square root at 0.
+    totals = Steps(loss=lambda predicted, _: tf.reduce_sum(tf.sqrt(0 * predicted))).run([5], 5)
+    assert not totals.finite
+    assert np.isfinite(totals.loss)
+
+
+@pytest.mark.parametrize(
+    ("count", "batch_size", "steps"),
+    [(100, 30, 4), (90, 30, 3), (1, 30, 1), (31, 30, 2), (5, 1, 5)],
+)
+def test_steps_per_epoch(count, batch_size, steps):
+    assert steps_per_epoch(count, batch_size) == steps
+
+
+def test_batches_of_any_number_of_sequences_predict_alike():
+    parameters = start_parameters()
+    predict_batches = make_predict_batches(SPEC, parameters, "standard")
+    codes = make_dataset(2100).sequence
+    whole = predict(SPEC, parameters, codes, implementation="standard")
+    result = predict_batches(codes)
+    np.testing.assert_allclose(result.expression, whole.expression, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(result.accessibility, whole.accessibility, rtol=1e-5)
+    assert predict_batches(codes[:0]).expression.shape == (0,)

@@ -7,14 +7,16 @@ import platform
 import time
 from collections.abc import Callable, Sequence
 from importlib import metadata
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework import kernels
 
-from cisreg.library import LibraryError, build_info, load_ops, native_module
+from cisreg.library import OPS_FILE, LibraryError, build_info, load_ops, native_module
 from cisreg.occupancy import Implementation, occupancy
+from cisreg.quiet import NVIDIA_DRIVER
 
 OPERATIONS = ("Cisreg>Occupancy", "Cisreg>OccupancyGrad")
 
@@ -72,14 +74,15 @@ def _version(package: str) -> str:
 def _check_library() -> Finding:
     try:
         built = build_info()
-        library = load_ops()
+        load_ops()
     except LibraryError as error:
         return Finding("library", "error", str(error))
     return Finding(
         "library",
         "ok",
-        f"{library.__file__}, built for TensorFlow {built['tensorflow_version']} (running "
-        f"{tf.__version__}) with compiler {built['compiler']}, CUDA {built['cuda']}",
+        f"{Path(__file__).with_name(OPS_FILE)}, built for TensorFlow "
+        f"{built['tensorflow_version']} (running {tf.__version__}) with compiler "
+        f"{built['compiler']}, CUDA {built['cuda']}",
     )
 
 
@@ -104,13 +107,21 @@ def _check_devices(messages: Sequence[str]) -> list[Finding]:
         capability = ".".join(map(str, details.get("compute_capability", ("unknown",))))
         name = details.get("device_name", gpu.name)
         findings.append(Finding("GPU", "ok", f"{name}, compute capability {capability}"))
-    if not gpus:
-        remarks = [text for text in messages if "cuda" in text.lower() or "gpu" in text.lower()]
-        said = "".join(f"\n{remark.partition('] ')[2] or remark}" for remark in remarks)
-        findings.append(
-            Finding("GPU", "ok", "TensorFlow finds none" + (f"; it says:{said}" if said else ""))
-        )
-    return findings
+    return [*findings, *(() if gpus else (_no_gpu(messages),))]
+
+
+def _no_gpu(messages: Sequence[str]) -> Finding:
+    remarks = [text.partition("] ")[2] for text in messages if "cuda" in text or "GPU" in text]
+    said = "".join(f"\n{remark}" for remark in dict.fromkeys(remarks) if remark)
+    text = "TensorFlow finds none" + (f"; it says:{said}" if said else "")
+    if not NVIDIA_DRIVER.exists():
+        return Finding("GPU", "ok", text)
+    return Finding(
+        "GPU",
+        "warning",
+        f"{text}\nbut this machine has an NVIDIA driver: run pip install "
+        f"'tensorflow[and-cuda]=={tf.__version__}'",
+    )
 
 
 def _check_kernels() -> Finding:

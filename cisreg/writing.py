@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -49,7 +50,7 @@ def open_table(path: str | os.PathLike[str]) -> Iterator[Callable[[Columns], Non
         names and types must be the same at each call.
 
     Raises:
-        ValueError: another ending, or nothing written.
+        ValueError: another ending, nothing written, or text with a delimiter in it.
         OSError: the file cannot be written.
 
     Example:
@@ -60,7 +61,7 @@ def open_table(path: str | os.PathLike[str]) -> Iterator[Callable[[Columns], Non
     with ExitStack() as stack:
         file: Any = stack.enter_context(replace_file(path))
         if ending.endswith(".gz"):
-            file = stack.enter_context(pa.CompressedOutputStream(file, "gzip"))
+            file = stack.enter_context(gzip.GzipFile(fileobj=file, mode="wb", mtime=0))
         writer: Any = None
 
         def write(columns: Columns) -> None:
@@ -80,8 +81,8 @@ def _new_writer(file: Any, schema: pa.Schema, ending: str) -> Any:
         return pyarrow.parquet.ParquetWriter(file, schema)
     delimiter = "\t" if ending.startswith(".tsv") else ","
     file.write((delimiter.join(schema.names) + "\n").encode())
-    # Arrow would put every name of the header in quotes.
+    # Arrow would put every text, the header's too, in quotes.
     options = pyarrow.csv.WriteOptions(
-        include_header=False, delimiter=delimiter, quoting_style="needed"
+        include_header=False, delimiter=delimiter, quoting_style="none"
     )
     return pyarrow.csv.CSVWriter(file, schema, write_options=options)

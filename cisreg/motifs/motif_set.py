@@ -90,7 +90,7 @@ class MotifSet:
             "remove NaN, infinite or overflowing entries",
         )
         self._check_each(
-            (self.column_mask() | (self.log_kd == 0)).all(axis=(0, 1)),
+            (self._own_columns() | (self.log_kd == 0)).all(axis=(0, 1)),
             "log_kd: expected zeros outside each motif's own columns",
             "correct first_column and widths",
         )
@@ -198,26 +198,34 @@ class MotifSet:
             self.widths,
         )
 
-    def column_mask(self, flank: int = 0) -> np.ndarray:
-        """Which columns lie within each motif or at most `flank` columns beside it.
+    def column_range(self, flank: int = 0) -> np.ndarray:
+        """First column of each motif and the one behind its last, `flank` columns wider each side.
+
+        `cisreg.occupancy` and `cisreg.fit` hold the columns outside of it at zero: fewer parameters
+        to overfit, and no time spent on them.
 
         Returns:
-            bool [W, 1, M], which broadcasts over the bases of `log_kd`. Training may hold the
-            columns outside of it at zero.
+            int32 [2, M].
 
         Raises:
             ValueError: `flank` is negative.
 
         Example:
             >>> motifs = MotifSet.from_matrices(["a"], [[[-1, 1, 1, 1]]], width=5)
-            >>> motifs.column_mask(flank=1)[:, 0, 0].tolist()
-            [False, True, True, True, False]
+            >>> motifs.column_range(flank=1).tolist()
+            [[1], [4]]
         """
         if flank < 0:
             raise ValueError(f"flank: expected 0 or more columns, got {flank}; 0 means the motif")
+        first = np.maximum(self.first_column - flank, 0)
+        end = np.minimum(self.first_column + self.widths + flank, self.width)
+        return np.stack([first, end]).astype(np.int32)
+
+    def _own_columns(self) -> np.ndarray:
+        """Whether each column is a motif's own, bool [W, 1, M]."""
+        first, end = self.column_range()
         column = np.arange(self.width)[:, np.newaxis, np.newaxis]
-        first = self.first_column - flank
-        return (column >= first) & (column < first + self.widths + 2 * flank)
+        return (column >= first) & (column < end)
 
     def lowest_log_kd(self) -> np.ndarray:
         """Log Kd of each motif's strongest site: the lowest entry of every column, summed.

@@ -49,7 +49,7 @@ def fit(
     validation: float | Dataset | None = None,
     loss: Loss = mean_squared_error,
     penalty: Penalty | None = None,
-    column_mask: np.ndarray | None = None,
+    column_range: np.ndarray | None = None,
     seed: int = 0,
     checkpoint_directory: str | os.PathLike[str] | None = None,
     checkpoint_every: int | None = None,
@@ -75,8 +75,8 @@ def fit(
         loss: (predicted [N], measured [N]) to a scalar, for example
             `cisreg.losses.mean_squared_error`.
         penalty: weights of the penalties, added to the loss in training alone.
-        column_mask: bool [W, M], False where a motif's column is held as it begins; None: all
-            train.
+        column_range: int32 [2, M], columns outside of which motifs are held at zero and cost no
+            time (`MotifSet.column_range`); None: all train.
         seed: of validation split and order of the sequences.
         checkpoint_directory: folder for the checkpoint, written after each epoch; None: none.
         checkpoint_every: also write it within an epoch, after so many steps at least.
@@ -118,7 +118,7 @@ def fit(
         stages=tuple(stages),
         loss=loss,
         penalty=penalty,
-        column_mask=None if column_mask is None else np.asarray(column_mask, bool),
+        column_range=None if column_range is None else np.asarray(column_range, np.int32),
         seed=seed,
         implementation=implementation,
     )

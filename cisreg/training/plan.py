@@ -14,6 +14,7 @@ from cisreg.data import Dataset
 from cisreg.losses import Penalty
 from cisreg.model import ModelSpec, check_parameters
 from cisreg.occupancy import Implementation
+from cisreg.reference import hold_columns
 from cisreg.training.stages import Stage
 from cisreg.training.step import Loss
 
@@ -30,7 +31,7 @@ class TrainingPlan:
         stages: run one after the other.
         loss: see `fit`.
         penalty: of the stages that name none themselves, or None.
-        column_mask: bool [W, M], False at the motif columns that are held, or None.
+        column_range: int32 [2, M], columns outside of which motifs are held at zero, or None.
         seed: of the order of the sequences.
         implementation: of the occupancy operation.
 
@@ -45,7 +46,7 @@ class TrainingPlan:
     stages: Sequence[Stage]
     loss: Loss
     penalty: Penalty | None
-    column_mask: np.ndarray | None
+    column_range: np.ndarray | None
     seed: int
     implementation: Implementation
 
@@ -60,12 +61,7 @@ class TrainingPlan:
         if self.validation is not None:
             self._check_data(self.validation, "validation")
         self._check_stages()
-        shape = (self.spec.motif_width, self.spec.motif_count)
-        if self.column_mask is not None and self.column_mask.shape != shape:
-            raise ValueError(
-                f"column_mask: expected shape {shape} (motif width, motifs), got "
-                f"{self.column_mask.shape}"
-            )
+        self._check_columns()
 
     def _check_parameters(self) -> None:
         check_parameters(self.spec, self.initial)
@@ -88,6 +84,23 @@ class TrainingPlan:
                 f"has, got {dataset.sequence.shape[1]}; encode them with that length"
             )
 
+    def _check_columns(self) -> None:
+        if self.column_range is None:
+            return
+        shape = (2, self.spec.motif_count)
+        if self.column_range.shape != shape:
+            raise ValueError(
+                f"column_range: expected shape {shape} (first and end, motifs), got "
+                f"{self.column_range.shape}"
+            )
+        held = hold_columns(tf.constant(self.initial["log_kd"]), self.column_range).numpy()
+        changed = np.flatnonzero((held != self.initial["log_kd"]).any(axis=(0, 1)))
+        if changed.size:
+            raise ValueError(
+                f"column_range: expected motifs that are zero outside of it, got other numbers in "
+                f"motif {changed[0]}; widen its range"
+            )
+
     def _check_stages(self) -> None:
         if not self.stages:
             raise ValueError("stages: expected at least one Stage, got none")
@@ -106,7 +119,7 @@ class TrainingPlan:
 
     def fingerprint(self) -> dict[str, str]:
         """What distinguishes this plan from others, part by part, for checkpoints."""
-        validation, mask = self.validation, self.column_mask
+        validation, columns = self.validation, self.column_range
         return {
             "model": repr(self.spec),
             "set of initial parameters": _digest(
@@ -119,7 +132,7 @@ class TrainingPlan:
             "list of stages": repr(tuple(self.stages)),
             "loss": _describe_loss(self.loss),
             "penalty": repr(self.penalty),
-            "column mask": "none" if mask is None else _digest(mask),
+            "column range": "none" if columns is None else _digest(columns),
             "seed": str(self.seed),
             "implementation": self.implementation,
         }

@@ -114,12 +114,11 @@ class TrainingRun:
             self._state.best = Best(loss, len(self._state.history), self._values())
 
     def _objective(self) -> Objective:
-        mask = self._plan.column_mask
         return Objective(
             loss=self._plan.loss,
             penalty=self._stage.penalty or self._plan.penalty,
             initial={name: tf.constant(value) for name, value in self._plan.initial.items()},
-            column_mask=None if mask is None else tf.constant(mask[:, None], tf.float32),
+            column_range=self._plan.column_range,
         )
 
     def _run_epoch(self) -> None:

@@ -58,13 +58,13 @@ class Objective:
         loss: (predicted [N], measured [N]) to a scalar, the mean over the sequences.
         penalty: weights of the penalties, or None.
         initial: the parameters that training began with, which a penalty may pull towards.
-        column_mask: float32 [W, 1, M], 0 at the motif columns that are held, or None.
+        column_range: int32 [2, M], columns outside of which motifs are held at zero, or None.
     """
 
     loss: Loss
     penalty: Penalty | None
     initial: Mapping[str, tf.Tensor]
-    column_mask: tf.Tensor | None
+    column_range: np.ndarray | None
 
 
 def steps_per_epoch(count: int, batch_size: int) -> int:
@@ -98,7 +98,11 @@ def make_train_steps(
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(trained)
             prediction = predict(
-                spec, variables, tf.gather(data.sequence, rows), implementation=implementation
+                spec,
+                variables,
+                tf.gather(data.sequence, rows),
+                column_range=objective.column_range,
+                implementation=implementation,
             )
             loss = objective.loss(prediction.expression, measured)
             penalized = tf.zeros_like(loss)
@@ -106,7 +110,6 @@ def make_train_steps(
                 penalized = penalty(variables, objective.penalty, initial=objective.initial)
             total = loss + penalized
         gradients = tape.gradient(total, trained, unconnected_gradients="zero")
-        gradients = _hold_columns(trainable, gradients, objective.column_mask)
         finite = tf.math.is_finite(total) & tf.math.is_finite(tf.linalg.global_norm(gradients))
         optimizer.apply_gradients(zip(gradients, trained, strict=True))
         weight = tf.cast(last - first, tf.float64)
@@ -131,17 +134,6 @@ def make_train_steps(
 
     # A concrete function cannot be traced again, whatever it is called with.
     return train_steps.get_concrete_function()
-
-
-def _hold_columns(
-    trainable: Sequence[str], gradients: list[tf.Tensor], column_mask: tf.Tensor | None
-) -> list[tf.Tensor]:
-    if column_mask is None:
-        return gradients
-    return [
-        gradient * column_mask if name == "log_kd" else gradient
-        for name, gradient in zip(trainable, gradients, strict=True)
-    ]
 
 
 def _signature(spec: ModelSpec) -> list[Any]:

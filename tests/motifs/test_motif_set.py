@@ -46,9 +46,10 @@ def test_trimming_counts_squares_so_one_strong_base_outweighs_four_weak_ones():
 def test_every_motif_lies_within_its_columns(own_width, width, seed):
     motifs = MotifSet.from_matrices(["a"], [matrix(own_width, seed)], width=width)
     assert motifs.widths[0] == min(own_width, width)
-    mask = motifs.column_mask()
-    assert mask.sum() == motifs.widths[0]
-    assert not motifs.log_kd[~mask[:, 0, 0]].any()
+    first, end = motifs.column_range()[:, 0]
+    assert end - first == motifs.widths[0]
+    assert not motifs.log_kd[:first].any()
+    assert not motifs.log_kd[end:].any()
 
 
 def test_arrays_are_copies_of_the_documented_types_and_read_only():
@@ -85,13 +86,13 @@ def test_reverse_complement_twice_is_the_same_and_once_reads_the_other_strand():
     np.testing.assert_array_equal(twice.first_column, motifs.first_column)
 
 
-def test_column_mask_widens_by_the_flank_and_stops_at_the_edges():
+def test_column_range_widens_by_the_flank_and_stops_at_the_edges():
     motifs = MotifSet.from_matrices(["a", "b"], [matrix(2), matrix(5)], width=6)
-    assert motifs.column_mask(1).shape == (6, 1, 2)
-    assert motifs.column_mask(1)[:, 0, 0].tolist() == [False, True, True, True, True, False]
-    assert motifs.column_mask(1)[:, 0, 1].all()
+    assert motifs.column_range().tolist() == [[2, 0], [4, 5]]
+    assert motifs.column_range(1).tolist() == [[1, 0], [5, 6]]
+    assert motifs.column_range(1).dtype == np.int32
     with pytest.raises(ValueError, match="flank: expected 0 or more"):
-        motifs.column_mask(-1)
+        motifs.column_range(-1)
 
 
 def test_lowest_log_kd_is_that_of_the_strongest_site():

@@ -118,7 +118,7 @@ def finished(tmp_path_factory):
         ({"parameters": start_parameters(seed=1)}, "another set of initial parameters;"),
         ({"penalty": Penalty(motif_pull=1e-3)}, "another penalty;"),
         ({"loss": other_loss}, "another loss;"),
-        ({"column_mask": np.ones((WIDTH, MOTIFS))}, "another column mask;"),
+        ({"column_range": np.array([[0] * MOTIFS, [WIDTH] * MOTIFS])}, "another column range;"),
         ({"implementation": "auto"}, "another implementation;"),
     ],
 )

@@ -171,12 +171,12 @@ def test_an_average_stands_for_the_parameters():
 
 
 def test_columns_that_are_held_stay():
-    mask = np.ones((WIDTH, MOTIFS), bool)
-    mask[0] = False
-    start = start_parameters()["log_kd"]
-    trained = fit_tiny(column_mask=mask).parameters["log_kd"]
-    np.testing.assert_array_equal(trained[0], start[0])
-    assert (trained[1:] != start[1:]).all()
+    start = start_parameters()
+    start["log_kd"][0] = 0
+    held = np.array([[1] * MOTIFS, [WIDTH] * MOTIFS])
+    trained = fit_tiny(parameters=start, column_range=held).parameters["log_kd"]
+    assert not trained[0].any()
+    assert (trained[1:] != start["log_kd"][1:]).all()
 
 
 def test_a_pull_keeps_motifs_near_where_they_began():
@@ -220,7 +220,8 @@ def test_predictions_that_overflow_after_the_last_step_are_noticed():
         ({"stages": [Stage(("activty",), 1)]}, r"stage 1 \(log_kd, .*\), got activty"),
         ({"validation": 1.5}, "validation: expected a share between 0 and 1"),
         ({"validation": None}, "validation: expected a fraction .* stage 2 has patience=3"),
-        ({"column_mask": np.ones((2, 2))}, r"column_mask: expected shape \(4, 3\).*\(2, 2\)"),
+        ({"column_range": np.ones((2, 2))}, r"column_range: expected shape \(2, 3\).*\(2, 2\)"),
+        ({"column_range": np.ones((2, 3))}, "column_range: expected motifs that are zero outside"),
         ({"steps_per_call": 0}, "steps_per_call: expected 1 or more"),
         ({"checkpoint_every": 0}, "checkpoint_every: expected 1 or more"),
         ({"resume": True}, "checkpoint_directory: expected a folder with resume, got None"),

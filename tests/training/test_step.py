@@ -34,7 +34,7 @@ class Steps:
         self,
         optimizer="adam",
         weights=None,
-        mask=None,
+        column_range=None,
         parameters=None,
         loss=mean_squared_error,
     ):
@@ -43,7 +43,7 @@ class Steps:
         stage = Stage(TRAINABLE, epochs=1, learning_rate=0.05, optimizer=optimizer)
         self.optimizer = make_optimizer(stage, StageLearningRate(0.05, Constant(), 1, 1))
         self.optimizer.build([self.variables[name] for name in TRAINABLE])
-        objective = Objective(loss, weights, parameters, mask)
+        objective = Objective(loss, weights, parameters, column_range)
         self.compiled = make_train_steps(
             SPEC, self.variables, TRAINABLE, self.optimizer, objective, "standard"
         )
@@ -117,15 +117,16 @@ def test_nothing_is_traced_again_for_other_epochs_and_batch_sizes():
 
 
 def test_held_parameters_and_columns_keep_their_bits():
-    mask = np.ones((WIDTH, 1, MOTIFS), np.float32)
-    mask[1:, :, 0] = 0
+    held = np.array([[0] * MOTIFS, [1] + [WIDTH] * (MOTIFS - 1)], np.int32)
+    moves = np.ones((WIDTH, 1, MOTIFS), bool)
+    moves[1:, :, 0] = False
     for optimizer in ("adam", "rmsprop", "sgd"):
-        steps = Steps(optimizer, mask=tf.constant(mask))
+        steps = Steps(optimizer, column_range=held)
         before = steps.values()
         steps.run([10], 10)
         after = steps.values()
         moved = before["log_kd"] != after["log_kd"]
-        np.testing.assert_array_equal(moved, np.broadcast_to(mask > 0, moved.shape))
+        np.testing.assert_array_equal(moved, np.broadcast_to(moves, moved.shape))
         for name in set(before) - set(TRAINABLE):
             assert before[name].tobytes() == after[name].tobytes()
 

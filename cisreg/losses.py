@@ -116,7 +116,7 @@ class Penalty:
     """Weights of the penalties on the parameters; 0 leaves a penalty out.
 
     Attributes:
-        activity_l1: of the sum of |activity|.
+        activity_l1: of the sum of |activity|; in a stranded model, of the mean of both strands'.
         potentiation_l1: of the sum of |potentiation|.
         motif_l2: of half the sum of log_kd^2.
         motif_pull: of half the sum of (log_kd - initial log_kd)^2; keeps motifs near where they
@@ -169,7 +169,7 @@ def penalty(
     """
     total = tf.constant(0.0)
     if weights.activity_l1 and "activity" in parameters:
-        total += weights.activity_l1 * tf.reduce_sum(tf.abs(parameters["activity"]))
+        total += weights.activity_l1 * _absolute_activity(parameters)
     if weights.potentiation_l1 and "potentiation" in parameters:
         total += weights.potentiation_l1 * tf.reduce_sum(tf.abs(parameters["potentiation"]))
     if weights.motif_l2:
@@ -186,3 +186,13 @@ def penalty(
         step = weight[:, 1:] - weight[:, :-1]
         total += weights.position_smoothness * tf.reduce_sum(tf.square(step))
     return total
+
+
+def _absolute_activity(parameters: Mapping[str, tf.Tensor]) -> tf.Tensor:
+    """Both strands count alike: or else the penalty would empty the forward one."""
+    activity = tf.convert_to_tensor(parameters["activity"])
+    total = tf.reduce_sum(tf.abs(activity))
+    if "activity_difference" not in parameters:
+        return total
+    reverse = tf.reduce_sum(tf.abs(activity + parameters["activity_difference"]))
+    return (total + reverse) / 2

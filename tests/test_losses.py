@@ -105,6 +105,17 @@ def test_both_strands_are_smoothed_alike():
     assert float(penalty(swapped, weights)) == float(penalty(PARAMETERS, weights))
 
 
+def test_activities_of_both_strands_count_alike():
+    weights = Penalty(activity_l1=2.0)
+    forward = {"activity": tf.constant([1.0, -2.0]), "activity_difference": tf.constant([2.0, 1.0])}
+    reverse = {
+        "activity": tf.constant([3.0, -1.0]),
+        "activity_difference": -tf.constant([2.0, 1.0]),
+    }
+    assert float(penalty(forward, weights)) == (1 + 2 + 3 + 1)
+    assert float(penalty(reverse, weights)) == (1 + 2 + 3 + 1)
+
+
 def test_refused_penalties():
     with pytest.raises(ValueError, match=r"motif_l2: expected a finite weight .* got -1"):
         Penalty(motif_l2=-1.0)

@@ -46,7 +46,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def measure_all(arguments: argparse.Namespace) -> list[dict[str, Any]]:
-    """One row for each implementation and task; rounds interleaved, so that drift hits all alike."""
+    """A row per implementation and task; rounds interleaved, so that drift hits all alike."""
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     for _ in range(arguments.rounds):
         for task in TASKS:

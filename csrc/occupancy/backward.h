@@ -170,26 +170,48 @@ void ClearPads(const OccupancyPlan& plan, int64_t first_column, const Tile& tile
   clear(row, tile.rows);
 }
 
+// Sums of a group's rows by the base in each of its three columns.
+template <class V>
+inline void SumByBase(const float* rows, int64_t stride, V (&sum)[kGroupBases][kBases + 1]) {
+  for (auto& column : sum) {
+    for (V& base : column) base = V::Broadcast(0.0f);
+  }
+  const uint8_t* row = kTriplets.row;
+  for (int a = 0; a <= kBases; ++a) {
+    for (int b = 0; b <= kBases; ++b) {
+      V both = V::Broadcast(0.0f);
+      for (int c = 0; c <= kBases; ++c) {
+        const V value = V::Load(rows + *row++ * stride);
+        sum[2][c] = sum[2][c] + value;
+        both = both + value;
+      }
+      sum[1][b] = sum[1][b] + both;
+      sum[0][a] = sum[0][a] + both;
+    }
+  }
+}
+
 // Gradient of log Kd from the gradient of the table; logits fall as log Kd rises.
 template <class V>
 void FoldTable(const OccupancyJob& job, int64_t block, const float* table, float* log_kd) {
   const int64_t width = job.shape.width;
   const BlockColumns columns = job.block_columns[block];
   const int64_t groups = columns.group_count;
-  std::memset(log_kd, 0, width * kBases * V::kLanes * sizeof(float));
   for (int strand = 0; strand < kStrands; ++strand) {
-    for (int kmer = 0; kmer < kEmptyRow; ++kmer, table += groups * V::kLanes) {
-      for (int64_t i = 0; i < groups * kGroupBases && columns.first + i < width; ++i) {
-        const int base = kTriplets.base[kmer][i % kGroupBases];
-        if (base == kUnknownBase) continue;
-        const int64_t column = columns.first + i;
-        const int64_t w = strand == 0 ? column : width - 1 - column;
-        const int64_t b = strand == 0 ? base : kBases - 1 - base;
-        float* to = log_kd + (w * kBases + b) * V::kLanes;
-        (V::Load(to) - V::Load(table + i / kGroupBases * V::kLanes)).Store(to);
+    for (int64_t group = 0; group < groups; ++group) {
+      V sum[kGroupBases][kBases + 1];
+      SumByBase(table + (strand * kTableRows * groups + group) * V::kLanes, groups * V::kLanes,
+                sum);
+      const int64_t first = columns.first + group * kGroupBases;
+      for (int64_t column = first; column < first + kGroupBases && column < width; ++column) {
+        for (int base = 0; base < kBases; ++base) {
+          const int64_t w = strand == 0 ? column : width - 1 - column;
+          const int64_t b = strand == 0 ? base : kBases - 1 - base;
+          float* to = log_kd + (w * kBases + b) * V::kLanes;
+          (V::Load(to) - sum[column - first][base]).Store(to);
+        }
       }
     }
-    table += groups * V::kLanes;  // the k-mer that knows no base
   }
 }
 

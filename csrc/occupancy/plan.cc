@@ -7,8 +7,9 @@
 namespace cisreg {
 namespace {
 
-// About 50 KB of gradients per strand and tile: half of a small second-level cache.
-constexpr int64_t kTileRows = 1024;
+// About 64 KB of gradients per strand and tile: rows enough for each k-mer, and within the second
+// level of the cache.
+constexpr int64_t kTileRows = 2048;
 constexpr int64_t kSegmentWindows = 512;
 // Enough blocks to share the codes of a tile, few enough for their tables to stay cached.
 constexpr int64_t kMaxBlocksPerItem = 4;

@@ -1,0 +1,107 @@
+"""Puts the commands together; says errors in one sentence, and what happens in the log."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from typer.core import TyperGroup
+
+import cisreg
+from cisreg.cli import doctor, evaluate, predict, simulate, train
+
+_ERROR_STATUS = 1
+# Errors with a message for the user; any other exception is a fault of cisreg and shows where.
+_EXPECTED = (ValueError, OSError, ImportError, ArithmeticError)
+
+
+class _Commands(TyperGroup):
+    def invoke(self, ctx: Any) -> Any:
+        """Runs the command; its errors become a message and an exit status."""
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            if ctx.params.get("debug") or not _is_expected(error):
+                raise
+            console = Console(stderr=True)
+            console.print("error:", style="bold red", end=" ")
+            console.print(_message(error), markup=False, highlight=False, soft_wrap=True)
+            raise typer.Exit(_ERROR_STATUS) from None
+
+
+def _is_expected(error: Exception) -> bool:
+    from_tensorflow = type(error).__module__.startswith("tensorflow.")
+    return isinstance(error, _EXPECTED) or from_tensorflow
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return str(error) or type(error).__name__
+
+
+class _StandardErrorHandler(logging.Handler):
+    """Looks sys.stderr up for each message: a progress bar puts itself in its place meanwhile."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Writes one line."""
+        prefix = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
+        print(prefix + self.format(record), file=sys.stderr)
+
+
+app = typer.Typer(
+    name="cisreg",
+    cls=_Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command, example in (
+    (train.train, train.EXAMPLE),
+    (predict.predict, predict.EXAMPLE),
+    (evaluate.evaluate, evaluate.EXAMPLE),
+    (simulate.simulate, simulate.EXAMPLE),
+    (doctor.doctor, doctor.EXAMPLE),
+):
+    app.command(epilog=f"**Example:** {example}")(command)
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        print(cisreg.__version__)
+        raise typer.Exit
+
+
+@app.callback(epilog="**Example:** cisreg simulate --motifs demo --output data")
+def options(
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show where in the code an error comes from.")
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Log warnings and errors alone.")
+    ] = False,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Print the version and stop."
+        ),
+    ] = False,
+) -> None:
+    """Thermodynamic models of gene regulation: how strongly factors bind, and what that does.
+
+    Tables have one DNA sequence and its measured expression in each row.
+    **cisreg doctor** says what works on this machine.
+    """
+    logger = logging.getLogger("cisreg")
+    logger.setLevel(logging.WARNING if quiet else logging.INFO)
+    logger.handlers = [_StandardErrorHandler()]
+
+
+def main() -> None:
+    """Runs the command line of this process; the status is 0, or 1 for errors, or 2 for usage."""
+    app()

@@ -1,0 +1,109 @@
+"""cisreg evaluate."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from cisreg.cli import options
+from cisreg.cli.tables import metrics_table, new_table
+from cisreg.quiet import start_tensorflow
+
+if TYPE_CHECKING:
+    from cisreg.metrics import Metrics
+    from cisreg.report import ParameterComparison
+
+EXAMPLE = "cisreg evaluate model test.tsv.gz --plot test.png"
+
+
+def evaluate(
+    model: options.ModelFolder,
+    table: options.MeasuredTable,
+    truth: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Compare with the model that made the table, which **cisreg simulate** "
+            "leaves as the folder truth.",
+        ),
+    ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Draw the comparisons as .png, .pdf or .svg (needs matplotlib)."
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, not a table.")] = False,
+    sequence_column: options.SequenceColumn = "1",
+    expression_column: options.ExpressionColumn = "2",
+    implementation: options.Implementation = "auto",
+) -> None:
+    """Compare what a model predicts with what was measured: r, R², mean squared error, Spearman.
+
+    Where the truth is known, compare each factor's parameters with the true ones too.
+    """
+    start_tensorflow()
+    from cisreg.metrics import agreement
+    from cisreg.prediction import predict_expression
+    from cisreg.report import compare_parameters, plot_evaluation
+    from cisreg.storage import load_model
+
+    learned = load_model(model)
+    dataset = options.load_dataset(
+        *(table, learned.spec.sequence_length, options.padding_side(learned)),
+        *(sequence_column, expression_column),
+    )
+    predicted = predict_expression(learned, dataset.sequence, implementation=implementation)
+    expression = {"measured": agreement(predicted, dataset.expression)}
+    comparisons: list[ParameterComparison] = []
+    if truth is not None:
+        true_model = load_model(truth)
+        noiseless = predict_expression(true_model, dataset.sequence, implementation=implementation)
+        expression["without noise"] = agreement(predicted, noiseless)
+        comparisons = compare_parameters(learned, true_model)
+    if plot is not None:
+        plot_evaluation(plot, predicted, dataset.expression, comparisons)
+    if as_json:
+        print(_json(len(dataset), expression, comparisons))
+    else:
+        _show(len(dataset), expression, comparisons, plot)
+
+
+def _show(
+    count: int,
+    expression: dict[str, Metrics],
+    comparisons: list[ParameterComparison],
+    plot: Path | None,
+) -> None:
+    console = Console(highlight=False)
+    console.print(metrics_table(f"Predicted expression of {count:,} sequences against", expression))
+    if comparisons:
+        table = new_table("Effects, learned against true", "", "r", "factors")
+        for each in comparisons:
+            name = each.name.replace("_", " ")
+            table.add_row(name, f"{each.pearson:.4f}", str(len(each.true)))
+        console.print(table)
+    if plot is not None:
+        console.print(f"Plot written to {plot}")
+
+
+def _json(
+    count: int, expression: dict[str, Metrics], comparisons: list[ParameterComparison]
+) -> str:
+    content: dict[str, Any] = {"sequences": count}
+    for against, metrics in expression.items():
+        content[against.replace(" ", "_")] = {
+            name: _number(value) for name, value in metrics._asdict().items()
+        }
+    if comparisons:
+        content["parameters"] = {each.name: _number(each.pearson) for each in comparisons}
+    return json.dumps(content, indent=2, allow_nan=False)
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else value

@@ -1,0 +1,94 @@
+"""Arguments that several commands share, and what they mean."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from cisreg.data import Dataset
+    from cisreg.motifs import MotifSet
+    from cisreg.storage import Model
+
+Side = Literal["left", "right"]
+ImplementationName = Literal["auto", "fused", "standard"]
+
+Motifs = Annotated[
+    str,
+    typer.Option(
+        "--motifs",
+        metavar="SOURCE",
+        help="A .pkdm file, a folder of them, a file that lists them one per line, or the word "
+        "**demo** for the sixteen that come with cisreg.",
+    ),
+]
+ModelFolder = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="Folder that **cisreg train** wrote.")
+]
+MeasuredTable = Annotated[
+    Path,
+    typer.Argument(
+        metavar="TABLE", help="TSV or CSV (.gz, .bz2, .zst) with a sequence and its expression."
+    ),
+]
+SequenceColumn = Annotated[
+    str,
+    typer.Option(metavar="COLUMN", help="Name of the column with the sequence, or its number."),
+]
+ExpressionColumn = Annotated[
+    str,
+    typer.Option(metavar="COLUMN", help="Name of the column with the expression, or its number."),
+]
+Implementation = Annotated[
+    ImplementationName,
+    typer.Option(
+        metavar="NAME",
+        help="fused is the custom operation, standard the same in TensorFlow's own; auto is fused "
+        "where it can be.",
+    ),
+]
+
+
+def column(text: str) -> int | str:
+    """A column's position from 0 where `text` is its number from 1, else its name."""
+    return int(text) - 1 if text.isdecimal() else text
+
+
+def load_motifs(source: str, width: int) -> MotifSet:
+    """The motifs that `--motifs` names, placed in `width` columns."""
+    from cisreg.motifs import demo_motifs, read_motifs
+
+    return demo_motifs(width=width) if source == "demo" else read_motifs(source, width=width)
+
+
+def load_dataset(
+    table: Path,
+    length: int | None,
+    side: Side,
+    sequence_column: str,
+    expression_column: str,
+) -> Dataset:
+    """The sequences and measurements of `table`."""
+    from cisreg.data import read_dataset
+
+    return read_dataset(
+        table,
+        length,
+        side=side,
+        sequence_column=column(sequence_column),
+        expression_column=column(expression_column),
+    )
+
+
+def padding_side(model: Model) -> Side:
+    """The side on which the model's training sequences were padded or trimmed."""
+    return model.metadata.get("padding_side", "left")
+
+
+def refuse_used_folder(folder: Path, marks: tuple[str, ...], advice: str) -> None:
+    """Raises ValueError where `folder` holds one of the files that a run begins with."""
+    for mark in marks:
+        if (folder / mark).exists():
+            raise ValueError(f"{folder}: expected a new folder, but it holds {mark}; {advice}")

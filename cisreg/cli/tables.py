@@ -1,0 +1,83 @@
+"""Results as tables on standard output."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from cisreg.metrics import Metrics
+    from cisreg.recipes import RecipeRun
+    from cisreg.training import EpochRecord
+
+METRIC_NAMES = {
+    "pearson": "r",
+    "r_squared": "R²",
+    "mean_squared_error": "MSE",
+    "spearman": "Spearman r",
+}
+
+
+def new_table(title: str, *columns: str) -> Table:
+    """A table whose first column is text and whose other columns are numbers."""
+    table = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        min_width=len(title),
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
+    first, *others = columns
+    table.add_column(first)
+    for name in others:
+        table.add_column(name, justify="right")
+    return table
+
+
+def show_run(run: RecipeRun, folder: Path) -> None:
+    """What each stage reached, how well the model predicts, and where it is."""
+    from cisreg.metrics import agreement
+    from cisreg.prediction import predict_expression
+
+    console = Console(highlight=False)
+    stages = new_table("Stages", "", "epochs", "seconds", "loss", "validation loss", "validation r")
+    last = {record.stage: record for record in run.fit.history}
+    for stage, record in last.items():
+        seconds = sum(each.seconds for each in run.fit.history if each.stage == stage)
+        stages.add_row(str(stage), str(record.epoch), f"{seconds:.1f}", *_losses(record))
+    console.print(stages)
+    parts = {"training": run.training, "validation": run.validation}
+    console.print(
+        metrics_table(
+            "Expression, predicted against measured",
+            {
+                f"{len(part):,} for {name}": agreement(
+                    predict_expression(run.model, part.sequence), part.expression
+                )
+                for name, part in parts.items()
+                if part is not None
+            },
+        )
+    )
+    console.print(f"Model written to {folder} (epoch {run.fit.best_epoch} of the run)")
+
+
+def _losses(record: EpochRecord) -> tuple[str, str, str]:
+    return (
+        f"{record.loss:.4g}",
+        "" if record.validation_loss is None else f"{record.validation_loss:.4g}",
+        "" if record.validation_r is None else f"{record.validation_r:.4f}",
+    )
+
+
+def metrics_table(title: str, rows: dict[str, Metrics]) -> Table:
+    """One row of metrics for each set of sequences."""
+    table = new_table(title, "sequences", *METRIC_NAMES.values())
+    for name, metrics in rows.items():
+        table.add_row(name, *(f"{getattr(metrics, each):.4f}" for each in METRIC_NAMES))
+    return table

@@ -1,0 +1,144 @@
+"""cisreg train."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from cisreg.cli import options
+from cisreg.cli import train_options as choose
+from cisreg.cli.tables import show_run
+from cisreg.quiet import start_tensorflow
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from cisreg.motifs import MotifSet
+    from cisreg.recipes import Recipe
+    from cisreg.training.step import Loss
+
+EXAMPLE = "cisreg train train.tsv.gz --motifs motif_list.txt --output model"
+
+_LAYERS = (
+    "potentiation",
+    "positional",
+    "stranded",
+    "binding",
+    "accessibility_activity",
+    "binding_limit",
+    "position_knots",
+    "padding",
+)
+_PENALTIES = (
+    "activity_l1",
+    "potentiation_l1",
+    "motif_l2",
+    "motif_pull",
+    "position_smoothness",
+)
+_OTHERS = ("epochs", "validation", "motif_width", "motif_flank")
+
+
+def train(
+    context: typer.Context,
+    table: options.MeasuredTable,
+    motifs: options.Motifs,
+    output: choose.Output,
+    recipe: choose.RecipeSource = "default",
+    concentrations: choose.Concentrations = None,
+    length: choose.Length = None,
+    side: choose.PaddingSide = "left",
+    sequence_column: options.SequenceColumn = "1",
+    expression_column: options.ExpressionColumn = "2",
+    validation: choose.Validation = None,
+    potentiation: choose.Potentiation = None,
+    positional: choose.Positional = None,
+    stranded: choose.Stranded = None,
+    binding: choose.Binding = None,
+    accessibility_activity: choose.AccessibilityActivity = None,
+    binding_limit: choose.BindingLimit = None,
+    position_knots: choose.PositionKnots = None,
+    padding: choose.Padding = None,
+    motif_width: choose.MotifWidth = None,
+    motif_flank: choose.MotifFlank = None,
+    activity_l1: choose.ActivityL1 = None,
+    potentiation_l1: choose.PotentiationL1 = None,
+    motif_l2: choose.MotifL2 = None,
+    motif_pull: choose.MotifPull = None,
+    position_smoothness: choose.PositionSmoothness = None,
+    likelihood: choose.Likelihood = None,
+    epochs: choose.Epochs = None,
+    seed: choose.Seed = 0,
+    implementation: options.Implementation = "auto",
+    resume: choose.Resume = False,
+    checkpoint_every: choose.CheckpointEvery = None,
+    tensorboard: choose.TensorBoard = False,
+    overwrite: choose.Overwrite = False,
+) -> None:
+    """Learn how factors bind and act, from sequences and their measured expression.
+
+    DIR will hold the model, recipe.toml, metrics.jsonl with a line per epoch, and a checkpoint.
+    """
+    _check_folder(output, resume, overwrite)
+    start_tensorflow()
+    from cisreg.recipes import run_recipe
+
+    chosen = _recipe(recipe, context.params)
+    motif_set = options.load_motifs(motifs, chosen.motif_width)
+    dataset = options.load_dataset(table, length, side, sequence_column, expression_column)
+    run = run_recipe(
+        *(chosen, motif_set, dataset, output),
+        log_concentration=_log_concentration(concentrations, motif_set),
+        loss=_loss(likelihood),
+        seed=seed,
+        resume=resume,
+        checkpoint_every=checkpoint_every,
+        tensorboard=tensorboard,
+        implementation=implementation,
+        metadata={"table": str(table), "motifs": motifs, "padding_side": side, "seed": seed},
+    )
+    show_run(run, output)
+
+
+def _check_folder(folder: Path, resume: bool, overwrite: bool) -> None:
+    if resume and overwrite:
+        raise typer.BadParameter("--resume goes on with the run that --overwrite would replace")
+    if not resume and not overwrite:
+        options.refuse_used_folder(
+            folder,
+            ("recipe.toml", "model.json"),
+            "give --resume to go on with that run, --overwrite to replace it, or another --output",
+        )
+
+
+def _recipe(source: str, given: Mapping[str, Any]) -> Recipe:
+    """The recipe with what the command line gives instead; the names are the same in both."""
+    from cisreg.recipes import read_recipe
+
+    return read_recipe(source).override(
+        model={name: given[name] for name in _LAYERS if given[name] is not None},
+        penalty={name: given[name] for name in _PENALTIES if given[name] is not None},
+        **{name: given[name] for name in _OTHERS},
+    )
+
+
+def _log_concentration(path: Path | None, motif_set: MotifSet) -> np.ndarray | None:
+    from cisreg.motifs import read_log_concentration
+
+    return None if path is None else read_log_concentration(path, motif_set.names)
+
+
+def _loss(table: Path | None) -> Loss:
+    from cisreg.losses import (
+        mean_squared_error,
+        negative_log_likelihood,
+        read_mean_standard_deviation,
+    )
+
+    if table is None:
+        return mean_squared_error
+    return functools.partial(negative_log_likelihood, table=read_mean_standard_deviation(table))

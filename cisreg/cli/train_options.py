@@ -1,0 +1,152 @@
+"""The options of `cisreg train`, in the panels of its help."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+_DATA, _TRAINING, _OUTPUT = "Data", "Training", "Records"
+# Two panels, since the long names of one would leave no room for both forms of the other.
+_LAYERS, _DETAILS = "Layers of the model", "Further layers and details"
+
+
+def _data(text: str, **settings: Any) -> Any:
+    return typer.Option(help=text, rich_help_panel=_DATA, **settings)
+
+
+def _layer(text: str, names: str) -> Any:
+    return typer.Option(names, help=text, rich_help_panel=_LAYERS)
+
+
+def _detail(text: str, *names: str, **settings: Any) -> Any:
+    return typer.Option(*names, help=text, rich_help_panel=_DETAILS, **settings)
+
+
+def _training(text: str, **settings: Any) -> Any:
+    return typer.Option(help=text, rich_help_panel=_TRAINING, **settings)
+
+
+def _record(text: str, *names: str, **settings: Any) -> Any:
+    return typer.Option(*names, help=text, rich_help_panel=_OUTPUT, **settings)
+
+
+Output = Annotated[
+    Path, typer.Option(metavar="DIR", help="Folder for the model and the records of the run.")
+]
+RecipeSource = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME|FILE",
+        help="Layers, penalties and stages: **default**, **quick** or a TOML "
+        "file such as the recipe.toml that every run leaves. The options below override it.",
+    ),
+]
+
+Concentrations = Annotated[
+    Path | None,
+    _data(
+        "Initial log concentrations, a motif and a number per line; otherwise each motif's "
+        "strongest site begins half bound.",
+        metavar="FILE",
+    ),
+]
+Length = Annotated[
+    int | None, _data("Bases per sequence; otherwise those of the longest.", min=1, metavar="BASES")
+]
+PaddingSide = Annotated[
+    Literal["left", "right"], _data("Where shorter sequences are padded and longer ones trimmed.")
+]
+Validation = Annotated[
+    float | None, _data("Share of the table to hold out; 0 for none.", metavar="SHARE")
+]
+
+Potentiation = Annotated[
+    bool | None,
+    _layer("Factors open and close the chromatin.", "--potentiation/--no-potentiation"),
+]
+Positional = Annotated[
+    bool | None, _layer("A site's effect depends on its position.", "--positional/--no-positional")
+]
+Stranded = Annotated[
+    bool | None, _layer("A site's effect depends on its strand.", "--stranded/--no-stranded")
+]
+
+Binding = Annotated[
+    Literal["expected", "probability"] | None,
+    _detail("expected: sites bound on average; probability: that any is bound.", metavar="KIND"),
+]
+AccessibilityActivity = Annotated[
+    bool | None,
+    _detail("Open chromatin acts on expression by itself.", "--accessibility-activity"),
+]
+BindingLimit = Annotated[bool | None, _detail("A factor's effect has a limit.", "--binding-limit")]
+PositionKnots = Annotated[
+    int | None,
+    _detail(
+        "Weights of position are a smooth curve through so many knots; 0: each one is free.",
+        metavar="KNOTS",
+    ),
+]
+Padding = Annotated[
+    Literal["same", "valid"] | None,
+    _detail("same: scan windows over the ends too; valid: whole windows alone.", metavar="KIND"),
+]
+
+MotifWidth = Annotated[
+    int | None, _training("Columns that each motif is placed in.", min=1, metavar="COLUMNS")
+]
+MotifFlank = Annotated[
+    int | None,
+    _training(
+        "Columns beside each motif's own that train too; the others stay 0.",
+        min=0,
+        metavar="COLUMNS",
+    ),
+]
+ActivityL1 = Annotated[
+    float | None, _training("Penalty on the sum of |activity|.", metavar="WEIGHT")
+]
+PotentiationL1 = Annotated[
+    float | None, _training("Penalty on the sum of |potentiation|.", metavar="WEIGHT")
+]
+MotifL2 = Annotated[
+    float | None, _training("Penalty on half the squared log Kd.", metavar="WEIGHT")
+]
+MotifPull = Annotated[
+    float | None,
+    _training("Penalty on half the squared distance from the motifs given.", metavar="WEIGHT"),
+]
+PositionSmoothness = Annotated[
+    float | None,
+    _training("Penalty on squared steps of the weights of position.", metavar="WEIGHT"),
+]
+Likelihood = Annotated[
+    Path | None,
+    _training(
+        "Maximize the likelihood under this table of mean and standard deviation, rather than "
+        "minimize the squared error.",
+        metavar="FILE",
+    ),
+]
+Epochs = Annotated[int | None, _training("Epochs of each stage, at most.", min=1, metavar="EPOCHS")]
+Seed = Annotated[
+    int, _training("Of initial activities, validation split and order.", min=0, metavar="SEED")
+]
+
+Resume = Annotated[
+    bool, _record("Go on where a run with the same options was stopped.", "--resume")
+]
+CheckpointEvery = Annotated[
+    int | None,
+    _record(
+        "Write a checkpoint after so many steps, not after each epoch alone.",
+        min=1,
+        metavar="STEPS",
+    ),
+]
+TensorBoard = Annotated[
+    bool, _record("Write scalars and histograms to DIR/tensorboard.", "--tensorboard")
+]
+Overwrite = Annotated[bool, _record("Replace the run that is in DIR.", "--overwrite")]

@@ -1,0 +1,86 @@
+"""Starts TensorFlow without the notices it writes whenever it is imported.
+
+Only `start_tensorflow` may import TensorFlow in the commands: what it writes to standard error
+while it starts is read, its routine notices are dropped and everything else is passed on.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+# TF_CPP_MIN_LOG_LEVEL: 0 shows all messages of TensorFlow's C++ code, 2 warnings no more.
+_ALL, _ERRORS = "0", "2"
+_ROUTINE = re.compile(
+    r"^[IW]\d{4} |^\d{4}-\d\d-\d\d [\d:.]+: [IW] |^WARNING: All log messages before absl::|"
+    r"^To enable the following instructions"
+)
+# What TensorFlow reports as an error on every machine without a GPU.
+_NO_GPU = re.compile(r"^E\d{4} .*cuInit")
+NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
+
+
+def start_tensorflow(*, explain: bool = False) -> list[str]:
+    """Imports TensorFlow and has it look for its devices.
+
+    Args:
+        explain: return all that TensorFlow has to say about that, routine notices too.
+
+    Returns:
+        The messages: with `explain` all, otherwise those that were passed on to standard error.
+
+    Raises:
+        ImportError: TensorFlow cannot be imported; everything it wrote is passed on.
+
+    Example:
+        >>> start_tensorflow()
+        []
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", _ALL if explain else _ERRORS)
+    messages: list[str] = []
+    try:
+        with _captured_stderr(messages):
+            import tensorflow as tf
+
+            tf.get_logger().setLevel("ERROR")
+            tf.config.list_physical_devices()
+    except BaseException:
+        _pass_on(messages)
+        raise
+    if explain:
+        return messages
+    remarkable = [message for message in messages if _is_remarkable(message)]
+    _pass_on(remarkable)
+    return remarkable
+
+
+def _is_remarkable(message: str) -> bool:
+    if _NO_GPU.search(message):
+        return NVIDIA_DRIVER.exists()
+    return not _ROUTINE.search(message)
+
+
+def _pass_on(messages: list[str]) -> None:
+    for message in messages:
+        print(message, file=sys.stderr)
+
+
+@contextmanager
+def _captured_stderr(lines: list[str]) -> Iterator[None]:
+    """Takes what C++ code writes to file descriptor 2, which sys.stderr knows nothing of."""
+    sys.stderr.flush()
+    original = os.dup(2)
+    with tempfile.TemporaryFile() as captured:
+        os.dup2(captured.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(original, 2)
+            os.close(original)
+            captured.seek(0)
+            lines += captured.read().decode(errors="replace").splitlines()

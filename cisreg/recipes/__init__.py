@@ -1,0 +1,8 @@
+"""Recipes: everything that training needs besides data and motifs, in one TOML file."""
+
+from cisreg.recipes.reading import RECIPES, read_recipe
+from cisreg.recipes.recipe import Recipe
+from cisreg.recipes.run import RecipeRun, run_recipe
+from cisreg.recipes.writing import format_recipe
+
+__all__ = ["RECIPES", "Recipe", "RecipeRun", "format_recipe", "read_recipe", "run_recipe"]

@@ -1,0 +1,118 @@
+"""Reading of recipes from TOML."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from cisreg.losses import Penalty
+from cisreg.recipes.recipe import Recipe, check_keys
+from cisreg.training import Constant, CosineWarmup, ExponentialDecay, Stage, TriangularCycle
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib  # type: ignore[import-not-found, unused-ignore]
+
+RECIPES = ("default", "quick")
+SCHEDULES: dict[str, Any] = {
+    "constant": Constant,
+    "exponential_decay": ExponentialDecay,
+    "triangular_cycle": TriangularCycle,
+    "cosine_warmup": CosineWarmup,
+}
+
+_FOLDER = Path(__file__).parent
+_TOP = ("validation", "motifs", "model", "penalty", "stage")
+_PENALTIES = tuple(each.name for each in fields(Penalty))
+_STAGE = tuple(each.name for each in fields(Stage))
+
+
+def read_recipe(source: str | Path) -> Recipe:
+    """Reads a recipe.
+
+    Args:
+        source: the name of a recipe that comes with cisreg ("default" or "quick"), or the path of a
+            TOML file. Its keys are `validation`; the tables `[motifs]` (width, flank), `[model]`
+            (options of `cisreg.model.ModelSpec`) and `[penalty]` (fields of
+            `cisreg.losses.Penalty`); and one `[[stage]]` for each stage (fields of
+            `cisreg.training.Stage`; a schedule is a table with its name and its own fields, and
+            a stage may have a penalty of its own).
+
+    Returns:
+        A Recipe.
+
+    Raises:
+        FileNotFoundError: neither a name nor a file.
+        ValueError: a file that is no TOML, an unknown key or a value out of range, by file and
+            table.
+
+    Example:
+        >>> len(read_recipe("quick").stages)
+        2
+    """
+    path = _FOLDER / f"{source}.toml" if source in RECIPES else Path(source)
+    try:
+        content = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            f"{path}: expected {', '.join(RECIPES)} or the path of a recipe, found no such file"
+        ) from None
+    try:
+        return _recipe(tomllib.loads(content))
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def _recipe(content: Mapping[str, Any]) -> Recipe:
+    check_keys("recipe", content, _TOP)
+    motifs = content.get("motifs", {})
+    check_keys("motifs", motifs, ("width", "flank"))
+    return Recipe(
+        stages=tuple(
+            _stage(table, f"stage {number}")
+            for number, table in enumerate(content.get("stage", ()), start=1)
+        ),
+        model=content.get("model", {}),
+        motif_width=motifs.get("width", Recipe.motif_width),
+        motif_flank=motifs.get("flank"),
+        validation=content.get("validation", Recipe.validation),
+        penalty=_penalty(content.get("penalty", {}), "penalty"),
+    )
+
+
+def _penalty(table: Mapping[str, Any], place: str) -> Penalty:
+    check_keys(place, table, _PENALTIES)
+    return Penalty(**table)
+
+
+def _stage(table: Mapping[str, Any], place: str) -> Stage:
+    check_keys(place, table, _STAGE)
+    missing = {"trainable", "epochs"} - set(table)
+    if missing:
+        raise ValueError(f"{place}: expected {', '.join(sorted(missing))}, got none")
+    options = dict(table)
+    if "schedule" in options:
+        options["schedule"] = _schedule(options["schedule"], place)
+    if "penalty" in options:
+        options["penalty"] = _penalty(options["penalty"], f"{place}, penalty")
+    try:
+        return Stage(**options)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{place}: {error}") from None
+
+
+def _schedule(table: Any, place: str) -> Any:
+    name = table.get("name") if isinstance(table, Mapping) else table
+    if not isinstance(table, Mapping) or name not in SCHEDULES:
+        raise ValueError(
+            f'{place}: expected a schedule such as {{ name = "cosine_warmup" }}, its name one of '
+            f"{', '.join(SCHEDULES)}, got {table!r}"
+        )
+    options = {key: value for key, value in table.items() if key != "name"}
+    schedule = SCHEDULES[name]
+    check_keys(f"{place}, schedule", options, tuple(each.name for each in fields(schedule)))
+    return schedule(**options)

@@ -1,0 +1,148 @@
+"""What a recipe holds, whatever file it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from cisreg.losses import Penalty
+from cisreg.model import ModelSpec
+from cisreg.training import Stage
+
+SIZES = ("motif_count", "motif_width", "sequence_length")
+LAYER_OPTIONS = tuple(each.name for each in fields(ModelSpec) if each.name not in SIZES)
+# The parameters of a model with every layer; what a stage names must be one of them.
+PARAMETER_NAMES = tuple(
+    ModelSpec(
+        *(1, 1, 1),
+        accessibility_activity=True,
+        binding_limit=True,
+        positional=True,
+        stranded=True,
+    ).parameter_shapes
+)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Layers, motif columns, validation, penalties and stages of a training run.
+
+    Attributes:
+        stages: run one after the other. A stage may name parameters of layers that the model does
+            not have, so that a recipe serves with and without these layers.
+        model: options of `cisreg.model.ModelSpec` besides its sizes; what is not given is as there.
+        motif_width: W, the columns that motifs are placed in.
+        motif_flank: train this many columns on each side of a motif's own ones and hold the rest
+            at zero; None: all W columns train.
+        validation: share of the table that is held out; 0: none.
+        penalty: weights of the penalties.
+
+    Raises:
+        ValueError: an option that models do not have, or a value out of its range.
+
+    Example:
+        >>> Recipe((Stage(("activity", "bias"), epochs=5),), model={"stranded": True})
+    """
+
+    stages: tuple[Stage, ...]
+    model: Mapping[str, Any] = field(default_factory=dict)
+    motif_width: int = 30
+    motif_flank: int | None = None
+    validation: float = 0.1
+    penalty: Penalty = field(default_factory=Penalty)
+
+    def __post_init__(self) -> None:
+        check_keys("model", self.model, LAYER_OPTIONS)
+        if self.motif_width < 1:
+            raise ValueError(f"motif_width: expected 1 or more columns, got {self.motif_width}")
+        if self.motif_flank is not None and self.motif_flank < 0:
+            raise ValueError(f"motif_flank: expected 0 or more columns, got {self.motif_flank}")
+        if not 0 <= self.validation < 1:
+            raise ValueError(
+                f"validation: expected a share of at least 0 and below 1, got {self.validation}"
+            )
+        if not self.stages:
+            raise ValueError("stages: expected at least one stage, got none")
+        for number, stage in enumerate(self.stages, start=1):
+            foreign = sorted(set(stage.trainable) - set(PARAMETER_NAMES))
+            if foreign:
+                raise ValueError(
+                    f"stage {number}: expected parameters among {', '.join(PARAMETER_NAMES)}, "
+                    f"got {', '.join(foreign)}"
+                )
+
+    def override(
+        self,
+        *,
+        model: Mapping[str, Any],
+        penalty: Mapping[str, float],
+        epochs: int | None = None,
+        **others: Any,
+    ) -> Recipe:
+        """The recipe with other values in it.
+
+        Args:
+            model: options to replace; 0 position knots are none, and without the positional layer
+                there are none either.
+            penalty: weights to replace.
+            epochs: epochs of each stage at most; None: as they are.
+            **others: fields of the recipe; those that are None stay as they are.
+
+        Raises:
+            ValueError: as a new Recipe.
+
+        Example:
+            >>> read_recipe("quick").override(model={"stranded": True}, penalty={}, epochs=2)
+        """
+        layers = {**self.model, **model}
+        if not layers.get("position_knots") or not layers.get("positional"):
+            layers.pop("position_knots", None)
+        stages = self.stages
+        if epochs is not None:
+            stages = tuple(replace(each, epochs=min(each.epochs, epochs)) for each in stages)
+        given = {name: value for name, value in others.items() if value is not None}
+        return replace(
+            self, model=layers, penalty=replace(self.penalty, **penalty), stages=stages, **given
+        )
+
+    def spec(self, motif_count: int, sequence_length: int) -> ModelSpec:
+        """The model for so many motifs, and sequences of so many bases.
+
+        Raises:
+            ValueError: layers that make no model together.
+        """
+        return ModelSpec(
+            motif_count=motif_count,
+            motif_width=self.motif_width,
+            sequence_length=sequence_length,
+            **self.model,
+        )
+
+    def stages_for(self, spec: ModelSpec) -> tuple[Stage, ...]:
+        """The stages without the parameters that `spec` lacks, and without those left empty.
+
+        Raises:
+            ValueError: no stage trains any parameter of this model.
+        """
+        kept = [
+            (stage, tuple(name for name in stage.trainable if name in spec.parameter_shapes))
+            for stage in self.stages
+        ]
+        stages = tuple(replace(stage, trainable=names) for stage, names in kept if names)
+        if not stages:
+            raise ValueError(
+                "stages: expected at least one that trains parameters of this model "
+                f"({', '.join(spec.parameter_shapes)}), got none"
+            )
+        if not self.validation:
+            # Early stopping has nothing to go by without a validation set.
+            stages = tuple(replace(stage, patience=None) for stage in stages)
+        return stages
+
+
+def check_keys(place: str, table: Mapping[str, Any], known: tuple[str, ...]) -> None:
+    """Raises ValueError that names `place` where `table` has keys that are not `known`."""
+    unknown = sorted(set(table) - set(known))
+    if unknown:
+        raise ValueError(f"{place}: expected {', '.join(known)}, got {', '.join(unknown)}")

@@ -1,0 +1,135 @@
+"""Training by a recipe, with everything that is left behind in one folder."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from cisreg.data import Dataset, split
+from cisreg.files import replace_file
+from cisreg.losses import mean_squared_error
+from cisreg.model import init_parameters
+from cisreg.motifs import MotifSet, strongest_site_log_concentration
+from cisreg.occupancy import Implementation
+from cisreg.recipes.recipe import Recipe
+from cisreg.recipes.writing import format_recipe
+from cisreg.storage import Model, save_model
+from cisreg.training import FitResult, fit
+from cisreg.training.step import Loss
+
+RECIPE_FILE = "recipe.toml"
+METRICS_FILE = "metrics.jsonl"
+CHECKPOINT_FOLDER = "checkpoint"
+TENSORBOARD_FOLDER = "tensorboard"
+MODEL_FILE = "model.json"
+
+
+class RecipeRun(NamedTuple):
+    """What `run_recipe` gives.
+
+    Attributes:
+        model: the trained model, as it was saved.
+        fit: what training gave besides.
+        training: what it was trained on.
+        validation: what was held out, or None.
+    """
+
+    model: Model
+    fit: FitResult
+    training: Dataset
+    validation: Dataset | None
+
+
+def run_recipe(
+    recipe: Recipe,
+    motif_set: MotifSet,
+    dataset: Dataset,
+    directory: str | os.PathLike[str],
+    *,
+    log_concentration: np.ndarray | None = None,
+    loss: Loss = mean_squared_error,
+    seed: int = 0,
+    resume: bool = False,
+    checkpoint_every: int | None = None,
+    tensorboard: bool = False,
+    implementation: Implementation = "auto",
+    metadata: Mapping[str, Any] | None = None,
+) -> RecipeRun:
+    """Trains a model as the recipe says and saves it.
+
+    Args:
+        recipe: layers, penalties and stages.
+        motif_set: the motifs, placed in `recipe.motif_width` columns.
+        dataset: sequences and expression.
+        directory: folder for the model (see `cisreg.storage`), recipe.toml, metrics.jsonl and the
+            checkpoint; made where it is missing.
+        log_concentration: float32 [M], where training begins; None: where each motif's strongest
+            site is bound half of the time.
+        loss: (predicted [N], measured [N]) to a scalar.
+        seed: of the initial activities, the validation split and the order of the sequences.
+        resume: go on from the checkpoint in `directory`; otherwise an earlier run there is
+            replaced.
+        checkpoint_every: see `cisreg.training.fit`.
+        tensorboard: write scalars and histograms to the folder's own folder tensorboard.
+        implementation: of the occupancy operation, see `cisreg.occupancy`.
+        metadata: anything else to keep with the model.
+
+    Raises:
+        ValueError: parts that do not fit together, or a checkpoint of another run.
+        ImportError: `tensorboard` is asked for and not installed.
+        NonFiniteLossError: training diverged; the last checkpoint stays.
+        OSError: a file cannot be written.
+
+    Example:
+        >>> run = run_recipe(read_recipe("quick"), demo_motifs(width=30), dataset, "model")
+    """
+    if tensorboard and importlib.util.find_spec("tensorboard") is None:
+        raise ImportError("logs for TensorBoard need its package: run pip install tensorboard")
+    directory = Path(directory)
+    spec = recipe.spec(len(motif_set), dataset.sequence.shape[1])
+    if log_concentration is None:
+        log_concentration = strongest_site_log_concentration(motif_set)
+    training, validation = (
+        split(dataset, recipe.validation, seed) if recipe.validation else (dataset, None)
+    )
+    parameters = init_parameters(spec, motif_set.log_kd, log_concentration, seed=seed)
+    stages = recipe.stages_for(spec)
+    _begin_folder(directory, recipe, resume)
+    flank = recipe.motif_flank
+    result = fit(
+        spec,
+        parameters,
+        training,
+        stages,
+        validation=validation,
+        loss=loss,
+        penalty=recipe.penalty,
+        column_range=None if flank is None else motif_set.column_range(flank),
+        seed=seed,
+        checkpoint_directory=directory / CHECKPOINT_FOLDER,
+        checkpoint_every=checkpoint_every,
+        resume=resume,
+        metrics_path=directory / METRICS_FILE,
+        log_directory=directory / TENSORBOARD_FOLDER if tensorboard else None,
+        implementation=implementation,
+    )
+    model = Model(spec, result.parameters, motif_set.names, dict(metadata or {}))
+    save_model(directory, model)
+    return RecipeRun(model, result, training, validation)
+
+
+def _begin_folder(directory: Path, recipe: Recipe, resume: bool) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    if not resume:
+        # A run that is stopped must not leave the model of another one beside its recipe.
+        (directory / MODEL_FILE).unlink(missing_ok=True)
+        for folder in (CHECKPOINT_FOLDER, TENSORBOARD_FOLDER):
+            shutil.rmtree(directory / folder, ignore_errors=True)
+    with replace_file(directory / RECIPE_FILE) as file:
+        file.write(format_recipe(recipe).encode())

@@ -1,0 +1,74 @@
+"""Names beside the points of a scatter plot, placed where they cover the least."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_FONT_SIZE = 7.5
+# Mean width of a letter as a share of the font size.
+_LETTER_WIDTH = 0.62
+_POINT_SIZE = 6.0
+_POINTS_PER_INCH = 72.0
+# Where a label may stand, nearest first: direction, and distance from the point in points.
+_PLACES = [
+    (np.array(direction), distance)
+    for distance in (5.0, 14.0, 24.0)
+    for direction in ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1))
+]
+_LINE_FROM = 10.0
+
+
+def draw_labels(axes: Axes, names: Sequence[str], x: np.ndarray, y: np.ndarray) -> None:
+    """Writes each name beside its point, with a line between them where it stands apart.
+
+    Args:
+        axes: where the points are drawn already and the limits are final.
+        names: K names; the first ones choose first.
+        x: float [K].
+        y: float [K].
+
+    Example:
+        >>> draw_labels(axes, ["Abf1"], np.array([1.0]), np.array([2.0]))  # doctest: +SKIP
+    """
+    figure = axes.figure
+    # The layout moves the axes when it is first drawn.
+    figure.draw_without_rendering()  # type: ignore[union-attr]
+    at = axes.transData.transform(np.column_stack([x, y])) * (_POINTS_PER_INCH / figure.dpi)
+    taken = [_box(point, np.full(2, _POINT_SIZE)) for point in at]
+    for name, point, position in zip(names, at, zip(x, y, strict=True), strict=True):
+        size = np.array([_LETTER_WIDTH * len(name), 1.0]) * _FONT_SIZE
+        offsets = [direction * (distance + size / 2) for direction, distance in _PLACES]
+        covered = [
+            sum(_shared_area(_box(point + offset, size), other) for other in taken)
+            for offset in offsets
+        ]
+        best = int(np.argmin(covered))
+        taken.append(_box(point + offsets[best], size))
+        line = {"arrowstyle": "-", "color": "0.7", "linewidth": 0.6, "shrinkA": 0, "shrinkB": 2}
+        axes.annotate(
+            name,
+            position,
+            tuple(offsets[best]),
+            textcoords="offset points",
+            ha="center",
+            va="center",
+            fontsize=_FONT_SIZE,
+            color="0.25",
+            arrowprops=line if _PLACES[best][1] > _LINE_FROM else None,
+        )
+
+
+def _box(center: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """Lower left and upper right corner, float [2, 2]."""
+    return np.stack([center - size / 2, center + size / 2])
+
+
+def _shared_area(first: np.ndarray, second: np.ndarray) -> float:
+    overlap = np.minimum(first[1], second[1]) - np.maximum(first[0], second[0])
+    return float(np.prod(np.maximum(overlap, 0.0)))

@@ -1,0 +1,87 @@
+"""Learned parameters beside the true ones of a simulation."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from cisreg.metrics import pearson_correlation
+from cisreg.spline import spline_basis
+from cisreg.storage import Model
+
+
+class ParameterComparison(NamedTuple):
+    """One parameter of the factors that two models share.
+
+    Attributes:
+        name: "activity" or "potentiation".
+        motif_names: K names of the shared motifs, in the order of the learned model.
+        learned: float64 [K], effect of each factor's strongest site.
+        true: float64 [K], likewise.
+    """
+
+    name: str
+    motif_names: tuple[str, ...]
+    learned: np.ndarray
+    true: np.ndarray
+
+    @property
+    def pearson(self) -> float:
+        """Pearson's r of learned and true values; NaN where it is undefined."""
+        return pearson_correlation(self.learned, self.true)
+
+
+def compare_parameters(learned: Model, truth: Model) -> list[ParameterComparison]:
+    """Compares what two models say of each factor that both have.
+
+    Compared is the effect of a strongest site: activity (or potentiation) times the occupancy of
+    the site that the motif binds best. Neither factor is determined alone: where binding is weak,
+    half the activity at twice the concentration predicts the same. The activity of a stranded or
+    positional model is its mean over strands and windows.
+
+    Returns:
+        Comparisons of activity and, where both models have it, potentiation.
+
+    Raises:
+        ValueError: fewer than 2 motifs have the same name in both models.
+
+    Example:
+        >>> [comparison.name for comparison in compare_parameters(model, model)]  # doctest: +SKIP
+        ['activity', 'potentiation']
+    """
+    names = tuple(name for name in learned.motif_names if name in truth.motif_names)
+    if len(names) < 2:
+        raise ValueError(
+            f"truth: expected at least 2 motifs of the model ({', '.join(learned.motif_names[:3])} "
+            f"...), got {len(names)} of the same name; compare with the simulation that the model "
+            "was trained on"
+        )
+    learned_values, true_values = strongest_site_effects(learned), strongest_site_effects(truth)
+    learned_index = [learned.motif_names.index(name) for name in names]
+    true_index = [truth.motif_names.index(name) for name in names]
+    return [
+        ParameterComparison(name, names, value[learned_index], true_values[name][true_index])
+        for name, value in learned_values.items()
+        if name in true_values
+    ]
+
+
+def strongest_site_effects(model: Model) -> dict[str, np.ndarray]:
+    """The effect of each factor's strongest site, float64 [M] by the name of the parameter."""
+    parameters = {name: np.asarray(value, np.float64) for name, value in model.parameters.items()}
+    activity = np.stack([parameters["activity"]] * 2)
+    if model.spec.stranded:
+        activity[1] += parameters["activity_difference"]
+    if model.spec.positional:
+        weight = parameters["position_weight"]
+        if model.spec.position_knots is not None:
+            basis = np.asarray(spline_basis(model.spec.window_count, model.spec.position_knots))
+            weight = np.einsum("pk,skm->spm", basis, weight)
+        activity = activity * weight.mean(axis=1)
+    lowest_log_kd = parameters["log_kd"].min(axis=1).sum(axis=0)
+    occupancy = 1 / (1 + np.exp(lowest_log_kd - parameters["log_concentration"]))
+    values = {"activity": activity.mean(axis=0) * occupancy}
+    if model.spec.potentiation:
+        values["potentiation"] = parameters["potentiation"] * occupancy
+    return values

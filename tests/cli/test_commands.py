@@ -1,0 +1,276 @@
+"""The commands on tiny data, one after the other as a user would run them."""
+
+from __future__ import annotations
+
+import gzip
+import importlib.util
+import json
+import logging
+
+import numpy as np
+import pyarrow.csv
+import pyarrow.parquet
+import pytest
+from typer.testing import CliRunner
+
+from cisreg.cli import app
+from cisreg.cli.options import column
+from cisreg.data import read_dataset
+from cisreg.model import strand_binding
+from cisreg.prediction import predict_expression
+from cisreg.storage import load_model
+
+RUNNER = CliRunner()
+SIMULATE = ("simulate", "--motifs", "demo", "--train", "300", "--test", "60", "--length", "40")
+TRAIN = ("train", "--motifs", "demo", "--recipe", "quick", "--epochs", "2")
+
+
+def succeed(*arguments: object) -> str:
+    result = RUNNER.invoke(app, [str(argument) for argument in arguments])
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def fail(status: int, *arguments: object) -> str:
+    result = RUNNER.invoke(app, [str(argument) for argument in arguments])
+    assert result.exit_code == status, result.output
+    assert "Traceback" not in result.output
+    return " ".join(result.output.split())
+
+
+@pytest.fixture(autouse=True, scope="module")
+def log_as_before():
+    """The commands set up the log of their process, which is that of all tests here."""
+    logger = logging.getLogger("cisreg")
+    before = logger.level, logger.handlers
+    yield
+    logger.setLevel(before[0])
+    logger.handlers = before[1]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("simulated") / "data"
+    succeed(*SIMULATE, "--output", folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(data):
+    folder = data.parent / "model"
+    output = succeed(*TRAIN, data / "train.tsv.gz", "--output", folder)
+    assert "270 for training" in output
+    assert "30 for validation" in output
+    return folder
+
+
+def test_simulate_writes_what_the_truth_model_predicts_plus_noise(data):
+    truth = load_model(data / "truth")
+    test = read_dataset(data / "test.tsv.gz")
+    assert len(read_dataset(data / "train.tsv.gz")) == 300
+    assert test.sequence.shape == (60, 40)
+    r = np.corrcoef(predict_expression(truth, test.sequence), test.expression)[0, 1]
+    assert 0.85 < r < 0.999
+    factors = (data / "factors.tsv").read_text().splitlines()
+    assert factors[0].split("\t") == ["motif", "log_concentration", "activity", "potentiation"]
+    name, *numbers = factors[1].split("\t")
+    assert name == truth.motif_names[0]
+    assert float(numbers[1]) == pytest.approx(float(truth.parameters["activity"][0]), rel=1e-6)
+
+
+def test_train_leaves_model_recipe_metrics_and_checkpoint(model):
+    records = [json.loads(line) for line in (model / "metrics.jsonl").read_text().splitlines()]
+    assert [(record["stage"], record["epoch"]) for record in records] == [
+        *((1, 1), (1, 2), (2, 1), (2, 2))
+    ]
+    assert load_model(model).metadata["padding_side"] == "left"
+    assert (model / "checkpoint" / "checkpoint.npz").exists()
+
+
+def test_a_run_repeated_with_its_own_recipe_gives_the_same_bits(data, model, tmp_path):
+    again = tmp_path / "again"
+    succeed(
+        *("train", data / "train.tsv.gz", "--motifs", "demo", "--recipe", model / "recipe.toml"),
+        *("--output", again),
+    )
+    assert_same_parameters(again, model)
+
+
+def test_resume_after_the_end_gives_the_same_model(data, model, tmp_path):
+    before = load_model(model)
+    (model / "model.json").rename(tmp_path / "model.json")
+    succeed(*TRAIN, data / "train.tsv.gz", "--output", model, "--resume")
+    after = load_model(model)
+    for name, value in before.parameters.items():
+        np.testing.assert_array_equal(value, after.parameters[name])
+
+
+def assert_same_parameters(first, second):
+    first, second = load_model(first), load_model(second)
+    assert first.spec == second.spec
+    for name, value in first.parameters.items():
+        np.testing.assert_array_equal(value, second.parameters[name], err_msg=name)
+
+
+def test_layers_and_penalties_override_the_recipe(data, tmp_path):
+    succeed(
+        *(*TRAIN, data / "train.tsv.gz", "--output", tmp_path, "--epochs", 1, "--validation", 0),
+        *("--positional", "--position-knots", 5, "--stranded", "--no-potentiation"),
+        *("--motif-pull", 0.25, "--motif-width", 18),
+    )
+    spec = load_model(tmp_path).spec
+    assert (spec.positional, spec.position_knots, spec.stranded) == (True, 5, True)
+    assert not spec.potentiation
+    assert spec.motif_width == 18
+    recipe = (tmp_path / "recipe.toml").read_text()
+    assert "motif_pull = 0.25" in recipe
+    assert "validation = 0.0" in recipe
+
+
+def test_tensorboard_logs_are_written_beside_the_model(data, tmp_path):
+    pytest.importorskip("tensorboard")
+    succeed(*(*TRAIN, data / "train.tsv.gz", "--output", tmp_path, "--epochs", 1, "--tensorboard"))
+    assert list((tmp_path / "tensorboard").iterdir())
+
+
+def test_missing_tensorboard_is_said_before_training(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    arguments = (*TRAIN, data / "train.tsv.gz", "--output", tmp_path / "model", "--tensorboard")
+    assert "pip install tensorboard" in fail(1, *arguments)
+    assert not (tmp_path / "model").exists()
+
+
+def test_train_reads_concentrations_and_the_table_of_the_likelihood(data, tmp_path):
+    factors = [line.split("\t")[:2] for line in (data / "factors.tsv").read_text().splitlines()]
+    concentrations, deviations = tmp_path / "concentrations.tsv", tmp_path / "deviations.tsv"
+    concentrations.write_text("".join("\t".join(each) + "\n" for each in factors[1:]))
+    deviations.write_text("".join(f"{mean}\t0.5\n" for mean in range(20)))
+    arguments = (*TRAIN, data / "train.tsv.gz", "--epochs", 1, "--concentrations", concentrations)
+    output = tmp_path / "model"
+    succeed(*arguments, "--likelihood", deviations, "--output", output)
+    # Adam moves no parameter by more than its learning rate at each of so few steps.
+    learned = load_model(output).parameters["log_concentration"]
+    np.testing.assert_allclose(learned, [float(each[1]) for each in factors[1:]], atol=0.1)
+    deviations.write_text("0\t0.5\nmany\t0.5\n")
+    message = fail(1, *arguments, "--likelihood", deviations, "--output", tmp_path / "other")
+    assert f"{deviations}:2: " in message
+
+
+def test_predict_writes_expression_accessibility_and_binding_of_both_strands(data, model, tmp_path):
+    table = data / "test.tsv.gz"
+    learned, dataset = load_model(model), read_dataset(table)
+    expected = predict_expression(learned, dataset.sequence)
+    # Batches of another size than the table, and the last one smaller.
+    for name, read in (
+        ("p.tsv", lambda path: pyarrow.csv.read_csv(path, parse_options=TABS)),
+        ("p.tsv.gz", lambda path: pyarrow.csv.read_csv(path, parse_options=TABS)),
+        ("p.parquet", pyarrow.parquet.read_table),
+    ):
+        path = tmp_path / name
+        succeed("predict", model, table, "--output", path, "--binding", "--batch-size", 25)
+        written = read(path)
+        np.testing.assert_allclose(written["expression"], expected, rtol=1e-6)
+        binding = strand_binding(learned.spec, learned.parameters, dataset.sequence).numpy()
+        for index, motif in enumerate(learned.motif_names):
+            for strand, direction in enumerate(("forward", "reverse")):
+                np.testing.assert_allclose(
+                    written[f"{direction}_{motif}"], binding[:, strand, index], rtol=1e-5
+                )
+        accessibility = np.asarray(written["accessibility"])
+        assert ((accessibility > 0) & (accessibility < 1)).all()
+        with gzip.open(table, "rt") as lines:
+            sequences = [line.split("\t")[0] for line in lines][1:]
+        assert written["sequence"].to_pylist() == sequences
+
+
+TABS = pyarrow.csv.ParseOptions(delimiter="\t")
+
+
+def test_predict_needs_sequences_alone_and_pads_them_as_in_training(model, tmp_path):
+    table, output = tmp_path / "sequences.txt", tmp_path / "predictions.csv"
+    table.write_text("ACGTACGTAC\n" + "A" * 30 + "ACGTACGTAC\n")
+    succeed("predict", model, table, "--output", output)
+    header, padded, _ = output.read_text().splitlines()
+    assert header == "sequence,expression,accessibility"
+    expected = predict_expression(
+        load_model(model), np.array([[4] * 30 + [0, 1, 2, 3, 0, 1, 2, 3, 0, 1]], np.uint8)
+    )
+    sequence, expression, _ = padded.split(",")
+    assert sequence == "ACGTACGTAC"
+    assert float(expression) == pytest.approx(float(expected[0]), rel=1e-5)
+
+
+def test_evaluate_agrees_with_numpy(data, model):
+    content = json.loads(
+        succeed("evaluate", model, data / "test.tsv.gz", "--json", "--truth", data / "truth")
+    )
+    dataset = read_dataset(data / "test.tsv.gz")
+    predicted = predict_expression(load_model(model), dataset.sequence)
+    assert content["sequences"] == 60
+    measured = content["measured"]
+    assert measured["pearson"] == pytest.approx(np.corrcoef(predicted, dataset.expression)[0, 1])
+    error = np.mean((predicted - dataset.expression) ** 2)
+    assert measured["mean_squared_error"] == pytest.approx(error, rel=1e-5)
+    assert set(content["parameters"]) == {"activity", "potentiation"}
+
+
+def test_evaluating_the_truth_finds_itself(data, tmp_path):
+    plot = tmp_path / "truth.png"
+    truth = data / "truth"
+    output = succeed("evaluate", truth, data / "test.tsv.gz", "--truth", truth, "--plot", plot)
+    rows = {line.split()[0]: line.split() for line in output.splitlines() if line.strip()}
+    assert rows["activity"] == ["activity", "1.0000", "16"]
+    assert rows["without"][2] == "1.0000"
+    assert plot.read_bytes().startswith(b"\x89PNG")
+
+
+def test_doctor_finds_the_fused_operation():
+    output = succeed("doctor")
+    for subject in ("library", "instruction set", "kernels", "agreement", "forward + backward"):
+        assert subject in output
+    assert "The fused operation works" in output
+
+
+def test_columns_are_counted_from_one_or_named():
+    assert column("1") == 0
+    assert column("expression") == "expression"
+
+
+def test_a_used_folder_is_not_overwritten_unasked(data, model):
+    output = fail(1, *TRAIN, data / "train.tsv.gz", "--output", model)
+    assert "--resume" in output
+    assert "--overwrite" in output
+    assert "--overwrite" in fail(1, *SIMULATE, "--output", data)
+    succeed(*SIMULATE, "--output", data, "--overwrite")
+
+
+def test_errors_in_input_are_one_message_with_status_1(data, model, tmp_path):
+    table = tmp_path / "table.tsv"
+    table.write_text("ACGT\t1.5\nACXT\t2.5\n")
+    output = tmp_path / "output"
+    assert f"{table}:2: " in fail(1, *TRAIN, table, "--output", output)
+    missing = tmp_path / "missing.tsv"
+    assert f"{missing}: no such file" in fail(1, *TRAIN, missing, "--output", output)
+    assert "model.json" in fail(1, "evaluate", tmp_path, data / "test.tsv.gz")
+    assert ".parquet" in fail(1, "predict", model, data / "test.tsv.gz", "--output", "p.xlsx")
+    motifs = fail(1, "simulate", "--motifs", tmp_path / "none", "--output", output)
+    assert "does not exist" in motifs
+    assert not output.exists()
+
+
+def test_errors_in_usage_have_status_2(data, tmp_path):
+    assert "--motifs" in fail(2, "train", data / "train.tsv.gz", "--output", tmp_path)
+    resume_and_overwrite = ("--resume", "--overwrite", "--output", tmp_path)
+    fail(2, *TRAIN, data / "train.tsv.gz", *resume_and_overwrite)
+    fail(2, "predict")
+
+
+def test_debug_shows_where_an_error_comes_from(tmp_path):
+    result = RUNNER.invoke(app, ["--debug", "evaluate", str(tmp_path), str(tmp_path)])
+    assert isinstance(result.exception, FileNotFoundError)
+
+
+@pytest.mark.parametrize("command", ["train", "predict", "evaluate", "simulate", "doctor"])
+def test_help_ends_in_an_example(command):
+    lines = [line.strip() for line in succeed(command, "--help").splitlines() if line.strip()]
+    assert lines[-1].startswith(f"Example: cisreg {command}")

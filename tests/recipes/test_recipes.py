@@ -1,0 +1,122 @@
+"""Recipes: reading, overriding, writing, and what their errors say."""
+
+from __future__ import annotations
+
+import pytest
+
+from cisreg.losses import Penalty
+from cisreg.recipes import RECIPES, Recipe, format_recipe, read_recipe
+from cisreg.training import Constant, CosineWarmup, ExponentialDecay, Stage, TriangularCycle
+
+STAGE = '[[stage]]\ntrainable = ["activity"]\nepochs = 3\n'
+
+
+def write(tmp_path, text):
+    path = tmp_path / "recipe.toml"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_recipes_that_come_along_make_models_and_stages(name):
+    recipe = read_recipe(name)
+    spec = recipe.spec(motif_count=3, sequence_length=110)
+    assert {each for stage in recipe.stages_for(spec) for each in stage.trainable} == set(
+        spec.parameter_shapes
+    )
+
+
+def test_every_option_survives_writing_and_reading(tmp_path):
+    recipe = Recipe(
+        stages=(
+            Stage(("activity",), epochs=3, schedule=ExponentialDecay(0.3, epochs=2.5)),
+            Stage(
+                ("log_kd", "bias"),
+                epochs=2,
+                optimizer="sgd",
+                momentum=0.5,
+                nesterov=True,
+                patience=4,
+                schedule=TriangularCycle(low=0.2),
+                penalty=Penalty(activity_l1=0.125),
+                average_decay=0.99,
+            ),
+            Stage(("bias",), epochs=1, schedule=Constant()),
+            Stage(("bias",), epochs=1, schedule=CosineWarmup()),
+        ),
+        model={"binding": "probability", "positional": True, "position_knots": 4},
+        motif_width=25,
+        motif_flank=2,
+        validation=0.25,
+        penalty=Penalty(motif_pull=1e-5),
+    )
+    assert read_recipe(write(tmp_path, format_recipe(recipe))) == recipe
+
+
+def test_stages_leave_out_what_a_model_lacks():
+    stages = (
+        Stage(("activity", "position_weight"), epochs=1, patience=2),
+        Stage(("activity_difference",), epochs=1),
+    )
+    recipe = Recipe(stages, validation=0.0)
+    (stage,) = recipe.stages_for(recipe.spec(2, 50))
+    assert stage.trainable == ("activity",)
+    assert stage.patience is None  # nothing is held out
+    with pytest.raises(ValueError, match="expected at least one that trains"):
+        Recipe(stages[1:]).stages_for(recipe.spec(2, 50))
+
+
+def test_override_replaces_only_what_is_given():
+    recipe = read_recipe("default")
+    assert recipe.override(model={}, penalty={}) == recipe
+    other = recipe.override(
+        model={"positional": False, "binding_limit": True},
+        penalty={"activity_l1": 0.5},
+        epochs=2,
+        validation=0.0,
+        motif_width=None,
+    )
+    assert other.model == {
+        **{key: value for key, value in recipe.model.items() if key != "position_knots"},
+        "positional": False,
+        "binding_limit": True,
+    }
+    assert other.penalty.motif_pull == recipe.penalty.motif_pull
+    assert other.penalty.activity_l1 == 0.5
+    assert [stage.epochs for stage in other.stages] == [2] * len(recipe.stages)
+    assert (other.validation, other.motif_width) == (0.0, recipe.motif_width)
+
+
+def test_zero_knots_are_free_weights():
+    recipe = read_recipe("default").override(model={"position_knots": 0}, penalty={})
+    assert recipe.spec(2, 50).parameter_shapes["position_weight"] == (2, 50, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("validation = = 1\n", "line 1"),
+        ("valdation = 0.1\n" + STAGE, "expected validation, motifs, .*got valdation"),
+        ("validation = 1.5\n" + STAGE, "validation: expected a share"),
+        ("[model]\nstrands = true\n" + STAGE, "model: expected .*stranded.* got strands"),
+        ("[motifs]\nflank = -1\n" + STAGE, "motif_flank: expected 0 or more"),
+        ("[penalty]\nmotif = 1\n" + STAGE, "penalty: expected .*motif_pull.* got motif"),
+        (STAGE + "rate = 1\n", "stage 1: expected .*learning_rate.* got rate"),
+        (STAGE + STAGE + "learning_rate = -1\n", "stage 2: Stage.learning_rate: expected"),
+        (STAGE + 'schedule = "cosine"\n', "stage 1: expected a schedule"),
+        (STAGE + 'schedule = { name = "cosine" }\n', "cosine_warmup.*got {'name': 'cosine'}"),
+        (STAGE + 'schedule = { name = "constant", rate = 1 }\n', "stage 1, schedule.*got rate"),
+        ('[[stage]]\ntrainable = ["activty"]\nepochs = 1\n', "stage 1: .*got activty"),
+        ('[[stage]]\ntrainable = ["activity"]\n', "stage 1: expected epochs, got none"),
+        ("", "stages: expected at least one"),
+    ],
+)
+def test_errors_name_file_and_place(tmp_path, text, message):
+    path = write(tmp_path, text)
+    with pytest.raises(ValueError, match=f"^{path}: .*{message}"):
+        read_recipe(path)
+
+
+def test_neither_name_nor_file():
+    with pytest.raises(FileNotFoundError, match="expected default, quick or the path"):
+        read_recipe("defualt")

@@ -1,0 +1,62 @@
+"""Diagnosis of machines that are not this one: no library, unused GPU, wrong numbers."""
+
+from __future__ import annotations
+
+import pytest
+import tensorflow as tf
+from typer.testing import CliRunner
+
+from cisreg import diagnosis
+from cisreg.cli import app
+from cisreg.library import LibraryError
+
+
+def find(findings, subject):
+    (finding,) = (finding for finding in findings if finding.subject == subject)
+    return finding
+
+
+def test_registered_devices_knows_an_operation_of_tensorflow_and_none_that_is_unknown():
+    assert "CPU" in diagnosis.registered_devices("MatMul")
+    assert diagnosis.registered_devices("Cisreg>NoSuchOperation") == []
+
+
+def test_a_library_that_does_not_load_is_an_error_with_status_1(monkeypatch):
+    def load_ops():
+        raise LibraryError("_ops.so is missing")
+
+    monkeypatch.setattr(diagnosis, "load_ops", load_ops)
+    assert find(diagnosis.diagnose(), "library").state == "error"
+    result = CliRunner().invoke(app, ["doctor"])
+    assert result.exit_code == 1
+    assert "_ops.so is missing" in " ".join(result.output.split())
+
+
+def test_a_gpu_without_kernels_is_said(monkeypatch):
+    gpu = tf.config.PhysicalDevice("/physical_device:GPU:0", "GPU")
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: [gpu])
+    monkeypatch.setattr(diagnosis, "registered_devices", lambda operation: ["CPU"])
+    details = {"device_name": "Some GPU", "compute_capability": (9, 0)}
+    monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda device: details)
+    findings = diagnosis.diagnose()
+    assert find(findings, "GPU").text == "Some GPU, compute capability 9.0"
+    kernels = find(findings, "kernels")
+    assert kernels.state == "warning"
+    assert "no GPU kernel" in kernels.text
+
+
+def test_a_driver_without_a_gpu_in_tensorflow_is_a_warning_that_repeats_why(monkeypatch, tmp_path):
+    driver = tmp_path / "version"
+    driver.write_text("driver")
+    monkeypatch.setattr(diagnosis, "NVIDIA_DRIVER", driver)
+    message = "W0000 00:00:1.0 1 gpu_device.cc:1] Cannot dlopen some GPU libraries."
+    finding = find(diagnosis.diagnose([message, "nothing about it"]), "GPU")
+    assert finding.state == "warning"
+    assert "it says:\nCannot dlopen some GPU libraries.\n" in finding.text
+    assert "tensorflow[and-cuda]" in finding.text
+
+
+@pytest.mark.parametrize(("tolerance", "state"), [(1e-4, "ok"), (0.0, "error")])
+def test_agreement_is_judged(monkeypatch, tolerance, state):
+    monkeypatch.setattr(diagnosis, "_TOLERANCE", tolerance)
+    assert find(diagnosis.diagnose(), "agreement").state == state

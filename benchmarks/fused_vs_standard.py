@@ -95,7 +95,7 @@ def machine() -> dict[str, str]:
 
 def print_table(rows: list[dict[str, Any]], arguments: argparse.Namespace) -> None:
     """Rows with their ratio to the fused one."""
-    console = Console()
+    console = Console(width=110)
     console.print(" ".join(f"{key} {value}," for key, value in machine().items()).rstrip(","))
     for task, title in TASKS.items():
         table = Table(

@@ -122,7 +122,7 @@ def print_table(rows: list[dict[str, Any]], arguments: argparse.Namespace) -> No
 
 
 def draw(rows: list[dict[str, Any]], path: Path) -> None:
-    """Time and peak memory as bars, one panel each, on a logarithmic scale."""
+    """Time and peak memory as bars, one panel each."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -135,11 +135,11 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
         names = [row["implementation"] for row in of_task]
         colors = ["#b5482f" if name == "fused" else "#9aa5b1" for name in names]
         for axis, (key, label) in zip(line, quantities.items(), strict=True):
-            values = [max(row[key], 0.1) for row in of_task]
+            values = [row[key] for row in of_task]
             bars = axis.barh(names, values, color=colors)
-            axis.bar_label(bars, fmt="{:,.3g}", padding=3, fontsize=8)
-            axis.set_xscale("log")
-            axis.set_xlim(right=max(values) * 4)
+            labels = [f"{value:,.0f}" for value in values]
+            axis.bar_label(bars, labels, padding=3, fontsize=8)
+            axis.set_xlim(0, max(values) * 1.12)
             axis.set_xlabel(label)
             axis.set_title(title, fontsize=10)
             axis.spines[["top", "right"]].set_visible(False)

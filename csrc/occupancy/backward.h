@@ -246,10 +246,7 @@ void BackwardItem(const OccupancyJob& job, int64_t item, char* scratch,
                                    : (weighted ? StoreTile<V, Reduction::kLogUnbound, true>
                                                : StoreTile<V, Reduction::kLogUnbound, false>);
   const PartialLayout layout = MakePartialLayout(job.shape, plan, weighted);
-  const int64_t slice = item / plan.block_groups;
-  const int64_t first_block = item % plan.block_groups * plan.blocks_per_item;
-  int64_t end_block = first_block + plan.blocks_per_item;
-  if (end_block > plan.block_count) end_block = plan.block_count;
+  const auto [slice, first_block, end_block] = FindItem(plan, item);
   float* const item_partials = partials + (slice * plan.block_count + first_block) * layout.total();
 
   ScratchArena arena = {scratch, 0};

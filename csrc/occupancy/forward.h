@@ -111,16 +111,14 @@ void ForwardItem(const OccupancyJob& job, int64_t item, char* scratch,
                                                  : ForwardTile<V, Reduction::kExpected, false>)
                                      : (weighted ? ForwardTile<V, Reduction::kLogUnbound, true>
                                                  : ForwardTile<V, Reduction::kLogUnbound, false>);
-  const int64_t first_block = item % plan.block_groups * plan.blocks_per_item;
-  int64_t end_block = first_block + plan.blocks_per_item;
-  if (end_block > plan.block_count) end_block = plan.block_count;
+  const ItemRange range = FindItem(plan, item);
 
   ScratchArena arena = {scratch, 0};
   Tile tile = TakeTile(plan, false, &arena);
-  TileCursor cursor = SliceCursor(job.shape, plan, item / plan.block_groups);
+  TileCursor cursor = SliceCursor(job.shape, plan, range.slice);
   while (!cursor.done()) {
     FillTile(job.shape, plan, job.inputs.sequence, kRowBytes<V>, &cursor, &tile);
-    for (int64_t block = first_block; block < end_block; ++block) {
+    for (int64_t block = range.first_block; block < range.end_block; ++block) {
       forward_tile(job, block, tile, outputs);
     }
   }

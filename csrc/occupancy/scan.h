@@ -29,6 +29,19 @@ inline int64_t BlockMotifs(const OccupancyJob& job, int64_t block) {
   return left < job.plan.lanes ? left : job.plan.lanes;
 }
 
+// The sequences and the motif blocks of a work item.
+struct ItemRange {
+  int64_t slice;
+  int64_t first_block;
+  int64_t end_block;
+};
+
+inline ItemRange FindItem(const OccupancyPlan& plan, int64_t item) {
+  const int64_t first = item % plan.block_groups * plan.blocks_per_item;
+  const int64_t end = first + plan.blocks_per_item;
+  return {item / plan.block_groups, first, end < plan.block_count ? end : plan.block_count};
+}
+
 // A row of M numbers, as the lanes of a block want them.
 template <class V>
 V GatherLanes(const OccupancyJob& job, int64_t block, const float* row) {

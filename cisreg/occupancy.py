@@ -62,14 +62,15 @@ def occupancy(
         log_concentration: float32 [M], nats.
         position_weight: float32 [2, P, M], or None; P = L for "same", L - W + 1 for "valid".
         column_range: int32 [2, M], or None. First column of each motif and the one behind its
-            last: all other columns are held at zero, neither read nor trained, and take no time.
+            last: all other columns count as zero, are not trained, and take no time.
             `MotifSet.column_range` knows them. None: every column is the motif's.
         reduction: what `bound` holds.
         padding: "same" places windows as tf.nn.conv1d does; "valid" keeps whole windows only.
         implementation: "fused" is the custom op, which keeps no tensor of sites and recomputes the
             scan for its gradient; "standard" is the same law in TensorFlow's own ops, and the way
             to second derivatives and to gradients of soft sequences; "auto" is fused where the
-            compiled library loads, else standard, with one warning.
+            compiled library loads, else standard, with one warning. The fused op has no kernel for
+            XLA: do not compile it with jit_compile.
 
     Returns:
         Occupancy(bound, weighted). The same inputs give the same bits on every run and for every
@@ -195,6 +196,10 @@ def _occupancy_gradient(op: tf.Operation, *upstream: tf.Tensor) -> list[tf.Tenso
 @tf.RegisterGradient("Cisreg>OccupancyGrad")
 def _second_derivative(op: tf.Operation, *upstream: tf.Tensor) -> None:
     raise LookupError(
-        "the fused occupancy operation has no second derivative; "
-        'use implementation="standard" where one is needed'
+        "the fused occupancy operation has first derivatives in reverse mode only, none of second "
+        'order or in forward mode; use implementation="standard" where they are needed'
     )
+
+
+# A SavedModel that holds the operation can be loaded as soon as this module is imported.
+fused_available()

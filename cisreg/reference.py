@@ -134,11 +134,21 @@ def hold_columns(log_kd: tf.Tensor, column_range: tf.Tensor) -> tf.Tensor:
     Returns:
         float32 [W, 4, M].
 
+    Raises:
+        tf.errors.InvalidArgumentError: not 0 <= first <= end <= W.
+
     Example:
         >>> hold_columns(tf.ones([3, 4, 1]), tf.constant([[1], [2]]))[:, 0, 0].numpy()
         array([0., 1., 0.], dtype=float32)
     """
-    column = tf.range(tf.shape(log_kd)[0])[:, tf.newaxis]
+    width = tf.shape(log_kd)[0]
+    edges = tf.concat(
+        [[tf.zeros_like(column_range[0])], column_range, [0 * column_range[0] + width]], 0
+    )
+    tf.debugging.assert_non_negative(
+        edges[1:] - edges[:-1], "column_range: expected 0 <= first <= end <= W for every motif"
+    )
+    column = tf.range(width)[:, tf.newaxis]
     inside = (column >= column_range[0]) & (column < column_range[1])
     return tf.where(inside[:, tf.newaxis], log_kd, 0.0)
 
@@ -151,6 +161,12 @@ def _site_logit(
     sequence = tf.convert_to_tensor(sequence)
     log_kd = tf.convert_to_tensor(log_kd)
     one_hot = sequence if sequence.dtype.is_floating else _one_hot(sequence)
+    if padding == "valid":
+        tf.debugging.assert_greater_equal(
+            tf.shape(sequence)[1],
+            tf.shape(log_kd)[0],
+            "padding: 'valid' expects sequences at least as long as the motifs; use 'same'",
+        )
     both_strands = tf.concat([log_kd, tf.reverse(log_kd, axis=[0, 1])], axis=2)
     site_log_kd = tf.nn.conv1d(one_hot, both_strands, stride=1, padding=padding.upper())
     sequences, windows = tf.unstack(tf.shape(site_log_kd)[:2])

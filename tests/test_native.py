@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -60,3 +62,53 @@ def test_unknown_instruction_set_is_refused():
     arguments = list(example((2, 7, 3, 2)).values())
     with pytest.raises(ValueError, match="no 'sse9' kernels"):
         _native.occupancy_forward(*arguments, instruction_set="sse9")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"threads": 0}, "threads: expected 1 or more, got 0"),
+        ({"threads": -3}, "threads: expected 1 or more, got -3"),
+        ({"column_range": np.array([[-50] * 9, [90000] * 9])}, "column_range: expected 0 <= first"),
+        ({"column_range": np.array([[2] * 9, [1] * 9])}, "column_range: expected 0 <= first"),
+        ({"column_range": np.zeros((2, 3))}, r"column_range: expected \[2, M\]"),
+        ({"log_concentration": np.zeros((3, 3))}, r"log_concentration: expected \[M\]"),
+        ({"position_weight": np.zeros((7, 2, 9))}, r"position_weight: expected \[2, P, M\]"),
+        ({"padding": "valid", "log_kd": np.zeros((8, 4, 9))}, "'valid' wants W of at most L"),
+    ],
+)
+def test_bad_arguments(options, message):
+    arguments = {**example((2, 7, 3, 9)), **options}
+    with pytest.raises(ValueError, match=message):
+        _native.occupancy_forward(**arguments)
+
+
+MEMORY_OF_LONG_WEIGHTED_GRADIENTS = """
+import sys
+import numpy as np
+from cisreg import _native
+def peak():
+    return next(int(l.split()[1]) for l in open("/proc/self/status") if l.startswith("VmHWM"))
+random = np.random.default_rng(0)
+count, length, width, motifs = 48, 4000, 3, 64
+arguments = [
+    random.integers(0, 4, (count, length)).astype(np.uint8),
+    np.zeros((width, 4, motifs), np.float32), np.zeros(motifs, np.float32),
+    np.ones((2, length, motifs), np.float32),
+]
+upstream = [np.ones((count, 2, motifs), np.float32)] * 2
+before = peak()
+_native.occupancy_backward(*arguments, *upstream, threads=2)
+print((peak() - before) / 1024)
+"""
+
+
+def test_memory_of_position_gradients_does_not_grow_with_the_sequences():
+    done = subprocess.run(
+        [sys.executable, "-c", MEMORY_OF_LONG_WEIGHTED_GRADIENTS],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    # The weights and their gradient take 2 MB each, all sites would take 98.
+    assert float(done.stdout) < 40

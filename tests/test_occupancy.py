@@ -385,6 +385,21 @@ def test_saved_model(tmp_path):
         np.testing.assert_array_equal(one, other)
 
 
+LOAD_AND_TRAIN = """
+import sys
+import numpy as np, tensorflow as tf
+import cisreg.occupancy
+module = tf.saved_model.load(sys.argv[1])
+bound, gradient = module.bound(np.zeros((2, 20), np.uint8))
+assert bound.shape == (2, 2, 7) and np.abs(gradient).sum() > 0
+"""
+
+
+def test_saved_model_in_another_process(tmp_path):
+    test_saved_model(tmp_path)
+    subprocess.run([sys.executable, "-c", LOAD_AND_TRAIN, str(tmp_path)], check=True)
+
+
 def test_vectorized_map():
     arguments = example((6, 20, 5, 7))
     del arguments["position_weight"]
@@ -438,13 +453,30 @@ def test_second_derivative_is_refused_with_the_way_out():
         ({"column_range": np.array([[0, 2], [3, 1]], np.int32)}, "got 2 and 1 for motif 1"),
         ({"column_range": np.array([[0, 0], [3, 4]], np.int32)}, "<= W = 3, got 0 and 4"),
         ({"column_range": np.zeros((2, 2))}, "column_range: expected int32, got float64"),
-        ({"padding": "valid", "log_kd": np.zeros((9, 4, 2), np.float32)}, "L = 7 and W = 9"),
+        ({"padding": "valid", "log_kd": np.zeros((8, 4, 2), np.float32)}, "L = 7 and W = 8"),
     ],
 )
 def test_bad_input(change, message):
     arguments = {**example((2, 7, 3, 2)), **change}
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):
         occupancy(**arguments, implementation="fused")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"sequence": np.full((2, 7), 5, np.uint8)},
+        {"padding": "valid", "log_kd": np.zeros((8, 4, 2), np.float32)},
+        {"column_range": np.array([[0, 2], [3, 1]], np.int32)},
+        {"column_range": np.array([[-1, 0], [3, 3]], np.int32)},
+        {"column_range": np.array([[0, 0], [3, 4]], np.int32)},
+        {"log_kd": np.zeros((3, 4, 2))},
+    ],
+)
+def test_bad_input_of_the_standard_implementation(change):
+    arguments = {**example((2, 7, 3, 2)), **change}
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        occupancy(**arguments, implementation="standard")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 #include "occupancy/kernels.h"
 
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
@@ -13,6 +14,10 @@ bool HasAvx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports
 const OccupancyKernels& ChooseKernels() {
   if (const char* wanted = std::getenv("CISREG_INSTRUCTION_SET")) {
     if (const OccupancyKernels* kernels = FindKernels(wanted)) return *kernels;
+    std::fprintf(stderr,
+                 "cisreg: CISREG_INSTRUCTION_SET=%s is not among what this processor and "
+                 "this build have; the best of these is used\n",
+                 wanted);
   }
   if (const OccupancyKernels* kernels = FindKernels("avx2")) return *kernels;
   return kPortableKernels;

@@ -25,7 +25,7 @@ OccupancyLaunch::OccupancyLaunch(const OccupancyKernels& kernels, const Occupanc
       backward_(backward),
       layout_(MakeMotifLayout(shape, FindMotifColumns(shape, inputs, !backward), kernels.lanes)) {
   job_.shape = shape;
-  job_.plan = MakeOccupancyPlan(shape, layout_, kernels.lanes);
+  job_.plan = MakeOccupancyPlan(shape, layout_, inputs.weighted, kernels.lanes);
   job_.reduction = reduction;
   job_.inputs = inputs;
   job_.lane_motif = layout_.lane_motif.data();

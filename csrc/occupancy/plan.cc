@@ -18,6 +18,8 @@ constexpr int64_t kMaxBlocksPerItem = 4;
 constexpr int64_t kWindowBlocksPerItem = 16384;
 constexpr int64_t kMaxItems = 512;
 constexpr int64_t kMaxSlices = 64;
+// Floats that the slices' gradients of position weights may take together: 16 MiB.
+constexpr int64_t kMaxWeightGradients = int64_t{1} << 22;
 
 int64_t CeilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -84,7 +86,7 @@ MotifLayout MakeMotifLayout(const OccupancyShape& shape, std::vector<ColumnRange
 }
 
 OccupancyPlan MakeOccupancyPlan(const OccupancyShape& shape, const MotifLayout& layout,
-                                int64_t lanes) {
+                                bool weighted, int64_t lanes) {
   OccupancyPlan plan;
   plan.lanes = lanes;
   plan.block_count = CeilDivide(shape.motif_count, lanes);
@@ -100,7 +102,12 @@ OccupancyPlan MakeOccupancyPlan(const OccupancyShape& shape, const MotifLayout& 
 
   const int64_t work = shape.sequence_count * shape.window_count * plan.block_count;
   const int64_t wanted = std::clamp<int64_t>(work / kWindowBlocksPerItem, 1, kMaxItems);
-  const int64_t most_slices = std::clamp<int64_t>(shape.sequence_count, 1, kMaxSlices);
+  int64_t most_slices = std::clamp<int64_t>(shape.sequence_count, 1, kMaxSlices);
+  if (weighted) {
+    const int64_t weights = kStrands * shape.window_count * plan.block_count * lanes;
+    most_slices =
+        std::clamp<int64_t>(kMaxWeightGradients / std::max<int64_t>(1, weights), 1, most_slices);
+  }
   const int64_t widest = std::min(kMaxBlocksPerItem, plan.block_count);
   plan.sequence_slices =
       std::min(most_slices, CeilDivide(wanted, CeilDivide(plan.block_count, widest)));

@@ -65,8 +65,9 @@ std::vector<ColumnRange> FindMotifColumns(const OccupancyShape& shape,
 MotifLayout MakeMotifLayout(const OccupancyShape& shape, std::vector<ColumnRange> motif_columns,
                             int64_t lanes);
 
+// `weighted` says whether gradients of position weights will wait for the final sum as well.
 OccupancyPlan MakeOccupancyPlan(const OccupancyShape& shape, const MotifLayout& layout,
-                                int64_t lanes);
+                                bool weighted, int64_t lanes);
 
 // Floats that one slice's gradients of one block take while they wait for the final sum.
 struct PartialLayout {

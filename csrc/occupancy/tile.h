@@ -114,6 +114,7 @@ inline uint32_t GradientSlot(const OccupancyPlan& plan, int64_t row) {
 // Counting sort of the tile's rows by k-mer; rows that know no base are left out.
 inline void SortRows(const OccupancyPlan& plan, Tile* tile) {
   uint32_t next[kTableRows] = {};
+  // The rows before the first segment know no base.
   for (int64_t r = plan.pad_rows; r < tile->rows; ++r) ++next[tile->kmer[r]];
   uint32_t total = 0;
   for (int row = 0; row < kTableRows; ++row) {

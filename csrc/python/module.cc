@@ -4,13 +4,14 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <atomic>
+#include <future>
 #include <memory>
 #include <new>
 #include <optional>
 #include <stdexcept>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "occupancy/launch.h"
@@ -50,6 +51,7 @@ py::tuple Encode(const Array<uint8_t>& data, const Array<int64_t>& offsets, int6
 }
 
 Executor ThreadExecutor(int threads) {
+  Require(threads >= 1, "threads: expected 1 or more, got " + std::to_string(threads));
   Executor executor;
   executor.worker_count = threads;
   executor.parallel_for = [threads](int64_t count, int64_t,
@@ -58,10 +60,12 @@ Executor ThreadExecutor(int threads) {
     const auto work = [&](int worker) {
       for (int64_t i = next++; i < count; i = next++) task(i, worker);
     };
-    std::vector<std::thread> others;
-    for (int worker = 1; worker < threads; ++worker) others.emplace_back(work, worker);
+    std::vector<std::future<void>> others;
+    for (int worker = 1; worker < threads; ++worker) {
+      others.push_back(std::async(std::launch::async, work, worker));
+    }
     work(0);
-    for (std::thread& other : others) other.join();
+    for (std::future<void>& other : others) other.get();
   };
   return executor;
 }
@@ -73,6 +77,11 @@ using Workspace = std::unique_ptr<char[], LineAligned>;
 
 Workspace Allocate(size_t bytes) {
   return Workspace(static_cast<char*>(::operator new[](bytes, std::align_val_t(64))));
+}
+
+template <class T>
+bool HasShape(const Array<T>& array, const std::vector<int64_t>& shape) {
+  return std::equal(shape.begin(), shape.end(), array.shape(), array.shape() + array.ndim());
 }
 
 struct KernelArguments {
@@ -98,16 +107,22 @@ KernelArguments CheckArguments(const Array<uint8_t>& sequence, const Array<float
                                        log_kd.shape(2), padding == "same");
   Require(arguments.shape.width > 0 && arguments.shape.motif_count > 0,
           "log_kd: expected W and M of at least 1");
-  Require(arguments.shape.window_count >= 0, "padding: 'valid' wants W of at most L");
-  Require(log_concentration.size() == log_kd.shape(2), "log_concentration: expected [M]");
-  Require(!position_weight || position_weight->size() == kStrands * arguments.shape.window_count *
-                                                             arguments.shape.motif_count,
+  Require(padding == "same" || arguments.shape.window_count >= 1,
+          "padding: 'valid' wants W of at most L");
+  const int64_t motifs = arguments.shape.motif_count;
+  Require(HasShape(log_concentration, {motifs}), "log_concentration: expected [M]");
+  Require(!position_weight ||
+              HasShape(*position_weight, {kStrands, arguments.shape.window_count, motifs}),
           "position_weight: expected [2, P, M]");
+  Require(!column_range || HasShape(*column_range, {2, motifs}), "column_range: expected [2, M]");
+  for (int64_t motif = 0; column_range && motif < motifs; ++motif) {
+    const int64_t first = column_range->at(0, motif), end = column_range->at(1, motif);
+    Require(0 <= first && first <= end && end <= arguments.shape.width,
+            "column_range: expected 0 <= first <= end <= W");
+  }
   for (ssize_t i = 0; i < sequence.size(); ++i) {
     Require(sequence.data()[i] <= kUnknownBase, "sequence: expected codes of at most 4");
   }
-  Require(!column_range || column_range->size() == 2 * arguments.shape.motif_count,
-          "column_range: expected [2, M]");
   arguments.inputs = {};
   arguments.inputs.weighted = position_weight.has_value();
   arguments.inputs.sequence = sequence.data();
@@ -161,10 +176,11 @@ py::tuple OccupancyBackward(const Array<uint8_t>& sequence, const Array<float>& 
   const KernelArguments arguments =
       CheckArguments(sequence, log_kd, log_concentration, position_weight, column_range, reduction,
                      padding, instruction_set);
-  const int64_t outputs = arguments.shape.sequence_count * kStrands * arguments.shape.motif_count;
-  Require(bound_gradient.size() == outputs, "bound_gradient: expected [N, 2, M]");
+  const std::vector<int64_t> outputs = {arguments.shape.sequence_count, kStrands,
+                                        arguments.shape.motif_count};
+  Require(HasShape(bound_gradient, outputs), "bound_gradient: expected [N, 2, M]");
   Require(weighted_gradient.has_value() == position_weight.has_value() &&
-              (!weighted_gradient || weighted_gradient->size() == outputs),
+              (!weighted_gradient || HasShape(*weighted_gradient, outputs)),
           "weighted_gradient: expected [N, 2, M] exactly where position_weight is given");
   py::array_t<float> log_kd_gradient({log_kd.shape(0), log_kd.shape(1), log_kd.shape(2)});
   py::array_t<float> log_concentration_gradient(log_concentration.size());

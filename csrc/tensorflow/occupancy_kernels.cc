@@ -101,7 +101,7 @@ class OccupancyOpBase : public OpKernel {
           absl::StrCat("log_kd: expected [W, 4, M] with W and M of at least 1, got shape ",
                        log_kd.shape().DebugString()));
     }
-    if (!same_padding_ && sequence.dim_size(1) + 1 < log_kd.dim_size(0)) {
+    if (!same_padding_ && sequence.dim_size(1) < log_kd.dim_size(0)) {
       return absl::InvalidArgumentError(absl::StrCat(
           "padding: 'valid' expects sequences at least as long as the motifs, got L = ",
           sequence.dim_size(1), " and W = ", log_kd.dim_size(0), "; use padding = 'same'"));

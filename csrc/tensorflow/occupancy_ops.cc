@@ -31,7 +31,7 @@ absl::Status WindowCount(InferenceContext* c, DimensionHandle length, DimensionH
   *window_count = c->UnknownDim();
   if (!c->ValueKnown(length) || !c->ValueKnown(width)) return absl::OkStatus();
   const int64_t windows = c->Value(length) - c->Value(width) + 1;
-  if (windows < 0) {
+  if (windows < 1) {
     return absl::InvalidArgumentError(
         absl::StrCat("padding: 'valid' expects sequences at least as long as the motifs, got L = ",
                      c->Value(length), " and W = ", c->Value(width), "; use padding = 'same'"));

@@ -18,7 +18,18 @@ from cisreg.training.state import Best, EpochRecord, TrainingState
 
 _NAME = "checkpoint.npz"
 _FORMAT_VERSION = 1
-_UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
+# All that NumPy, zipfile and json raise for a file that another program wrote, or that was damaged.
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+    EOFError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 _COUNTERS = ("stage", "epoch", "step", "loss_sum", "penalty_sum", "result_epoch")
 
 
@@ -42,6 +53,7 @@ class Checkpoints:
         self._every = every
         self._fingerprint = dict(fingerprint)
         self._saved_step = 0
+        self._holds_this_run = False
 
     def due(self, step: int) -> bool:
         """Whether to save within an epoch, `step` steps of it done."""
@@ -61,6 +73,7 @@ class Checkpoints:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with replace_file(self._path) as file:
             np.savez(file, description=np.array(json.dumps(description)), **arrays)
+        self._holds_this_run = True
 
     def load(self) -> TrainingState | None:
         """The state that was saved, or None where there is none.
@@ -70,8 +83,7 @@ class Checkpoints:
         """
         if self._path is None or not self._path.exists():
             return None
-        description, arrays = _read(self._path)
-        saved = description["fingerprint"]
+        saved, state = _read(self._path)
         changed = [part for part, value in self._fingerprint.items() if saved.get(part) != value]
         if changed:
             raise ValueError(
@@ -79,15 +91,20 @@ class Checkpoints:
                 f"was made with another {', another '.join(changed)}; resume with the settings of "
                 "that run, or train anew"
             )
-        return _unpack(description, arrays)
+        self._saved_step = state.step
+        self._holds_this_run = True
+        return state
 
     def advice(self) -> str:
-        """One sentence for errors: where the last good parameters are."""
+        """One sentence for errors: where this run's last saved parameters are."""
         if self._path is None:
             return "No checkpoint was kept, since no checkpoint_directory was given"
-        if not self._path.exists():
-            return "There is no checkpoint yet"
-        return f"The last good parameters are in {self._path} (see checkpoint_parameters)"
+        if not self._holds_this_run:
+            return "There is no checkpoint of this run yet"
+        return (
+            f"The parameters saved last are in {self._path} (see checkpoint_parameters); they are "
+            "finite, but may be diverging already"
+        )
 
 
 def checkpoint_parameters(directory: str | os.PathLike[str]) -> dict[str, np.ndarray]:
@@ -106,7 +123,7 @@ def checkpoint_parameters(directory: str | os.PathLike[str]) -> dict[str, np.nda
     path = Path(directory) / _NAME
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such checkpoint; check the folder")
-    return _group(_read(path)[1], "parameter/")
+    return _read(path)[1].parameters
 
 
 def _pack(state: TrainingState) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -136,23 +153,24 @@ def _unpack(description: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) ->
     )
 
 
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def _read(path: Path) -> tuple[dict[str, str], TrainingState]:
+    """The fingerprint and the state of a checkpoint."""
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         description = json.loads(str(arrays.pop("description")))
         version = description["format_version"]
+        if version == _FORMAT_VERSION:
+            return dict(description["fingerprint"]), _unpack(description, arrays)
     except _UNREADABLE as error:
         raise ValueError(
             f"{path}: expected a checkpoint, got a damaged or foreign file ({error}); delete it "
             "and train anew"
         ) from None
-    if version != _FORMAT_VERSION:
-        raise ValueError(
-            f"{path}: expected a checkpoint of format {_FORMAT_VERSION}, got format {version}; "
-            "resume with the version of cisreg that wrote it"
-        )
-    return description, arrays
+    raise ValueError(
+        f"{path}: expected a checkpoint of format {_FORMAT_VERSION}, got format {version}; resume "
+        "with the version of cisreg that wrote it"
+    )
 
 
 def _group(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:

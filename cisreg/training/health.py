@@ -16,6 +16,11 @@ _NEARLY_ALL = 0.99
 # epochs in a row, are as good as constant.
 _EXPLAINS_NOTHING = 0.02
 _STUCK_EPOCHS = 3
+_REMEDIES = {
+    "0": "look for strongly negative potentiations or a strongly negative potentiation_bias",
+    "1": "look for motifs that bind everywhere (log_concentration far too high) or a strongly "
+    "positive potentiation_bias",
+}
 # Far outside what trained models hold: |log Kd| up to 20, |log concentration| up to 45 nats,
 # |activity| up to 10 and |potentiation| up to 1 standard deviations of the measurements.
 _EXTREME = {"log_kd": 50.0, "log_concentration": 100.0, "potentiation": 100.0}
@@ -25,14 +30,24 @@ _EXTREME_ACTIVITY = 1000.0
 class HealthCheck:
     """Looks at the model after each epoch and warns once per stage of each thing that is wrong.
 
+    Measurements that are all equal are said once, at the start.
+
     Args:
         expression: float32 [N], the measurements of the training data.
     """
 
     def __init__(self, expression: np.ndarray) -> None:
-        spread = max(float(np.std(expression)), 1e-6)
-        activities = ("activity", "activity_difference", "accessibility_activity")
-        self._extreme = _EXTREME | dict.fromkeys(activities, _EXTREME_ACTIVITY * spread)
+        self._extreme = dict(_EXTREME)
+        if np.ptp(expression) == 0:
+            logger.warning(
+                "all measurements are equal (%g), so that there is nothing to learn; check the "
+                "column of the expression",
+                expression[0],
+            )
+        else:
+            activities = ("activity", "activity_difference", "accessibility_activity")
+            limit = _EXTREME_ACTIVITY * float(np.std(expression, dtype=np.float64))
+            self._extreme |= dict.fromkeys(activities, limit)
         self._said: set[tuple[int, str]] = set()
         self._stuck = 0
 
@@ -82,8 +97,7 @@ class HealthCheck:
                     stage,
                     "accessibility" + end,
                     f"accessibility is saturated at {end} for {share:.1%} of the sequences, so "
-                    "that potentiations cannot learn; look for motifs that bind everywhere "
-                    "(log_concentration far too high), or lower learning_rate",
+                    f"that potentiations cannot learn; {_REMEDIES[end]}, or lower learning_rate",
                 )
 
     def _warn(self, stage: int, kind: str, text: str) -> None:

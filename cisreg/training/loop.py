@@ -77,14 +77,14 @@ def fit(
         penalty: weights of the penalties, added to the loss in training alone.
         column_range: int32 [2, M], columns outside of which motifs are held at zero and cost no
             time (`MotifSet.column_range`); None: all train.
-        seed: of validation split and order of the sequences.
+        seed: of validation split and order of the sequences, 0 or more.
         checkpoint_directory: folder for the checkpoint, written after each epoch; None: none.
         checkpoint_every: also write it within an epoch, after so many steps at least.
         resume: go on from the checkpoint in `checkpoint_directory`; from the start where there is
             none yet.
         metrics_path: file for one JSON object per epoch (see `EpochRecord`); an old one is
             replaced.
-        log_directory: folder for TensorBoard scalars and histograms.
+        log_directory: folder for TensorBoard scalars and histograms; needs the package tensorboard.
         steps_per_call: steps run by one call of the compiled function, at most.
         progress: draw a progress bar where standard error is a terminal.
         implementation: of the occupancy operation: "auto", "fused" or "standard".
@@ -94,7 +94,9 @@ def fit(
 
     Raises:
         ValueError: arguments that do not fit together, or a checkpoint that cannot be resumed.
-        NonFiniteLossError: a loss or gradient that is not finite; the last checkpoint stays.
+        NonFiniteLossError: a loss, gradient, parameter or prediction that is not finite; the last
+            checkpoint stays.
+        ImportError: `log_directory` without the package tensorboard.
         OSError: a file cannot be written.
 
     Example:
@@ -103,9 +105,10 @@ def fit(
         ...     Stage(("activity", "potentiation", "log_kd"), epochs=20, learning_rate=0.001),
         ... ], validation=0.1)  # doctest: +SKIP
     """
-    _check_positive(steps_per_call, "steps_per_call")
+    _check_at_least(0, seed, "seed")
+    _check_at_least(1, steps_per_call, "steps_per_call")
     if checkpoint_every is not None:
-        _check_positive(checkpoint_every, "checkpoint_every")
+        _check_at_least(1, checkpoint_every, "checkpoint_every")
     if checkpoint_directory is None and (resume or checkpoint_every is not None):
         argument = "resume" if resume else "checkpoint_every"
         raise ValueError(f"checkpoint_directory: expected a folder with {argument}, got None")
@@ -142,9 +145,9 @@ def fit(
     return FitResult(state.parameters, state.history, state.result_epoch, seconds)
 
 
-def _check_positive(value: int, argument: str) -> None:
-    if value < 1:
-        raise ValueError(f"{argument}: expected 1 or more, got {value}")
+def _check_at_least(least: int, value: int, argument: str) -> None:
+    if value < least:
+        raise ValueError(f"{argument}: expected {least} or more, got {value}")
 
 
 def _divide(

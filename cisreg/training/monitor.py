@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import logging
 import os
@@ -34,6 +35,9 @@ class Monitor:
         metrics_path: file with one JSON object per epoch, begun anew with `history`; None: no file.
         log_directory: folder for TensorBoard; None: no such log.
         progress: whether to draw a bar where there is a terminal.
+
+    Raises:
+        ImportError: `log_directory` without the package tensorboard.
     """
 
     def __init__(
@@ -48,8 +52,8 @@ class Monitor:
     ) -> None:
         console = Console(stderr=True)
         self._bar = _Bar(stages, count, console) if progress and console.is_terminal else None
-        self._metrics = None if metrics_path is None else _MetricsFile(metrics_path, history)
         self._board = None if log_directory is None else _TensorBoard(log_directory)
+        self._metrics = None if metrics_path is None else _MetricsFile(metrics_path, history)
 
     def __enter__(self) -> Monitor:
         if self._bar is not None:
@@ -159,6 +163,12 @@ def _json_line(record: EpochRecord) -> bytes:
 
 class _TensorBoard:
     def __init__(self, directory: str | os.PathLike[str]) -> None:
+        # TensorFlow itself would only complain at the first summary, an epoch later.
+        if importlib.util.find_spec("tensorboard") is None:
+            raise ImportError(
+                "log_directory: expected the package tensorboard to be installed, got none; run "
+                "pip install tensorboard, or leave log_directory out"
+            )
         self._writer = tf.summary.create_file_writer(os.fspath(directory))
 
     def write(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import keras
 import numpy as np
@@ -15,6 +15,7 @@ from cisreg.losses import Penalty
 from cisreg.model import ModelSpec, check_parameters
 from cisreg.occupancy import Implementation
 from cisreg.reference import hold_columns
+from cisreg.training.schedules import Constant
 from cisreg.training.stages import Stage
 from cisreg.training.step import Loss
 
@@ -129,7 +130,7 @@ class TrainingPlan:
             "validation set": "none"
             if validation is None
             else _digest(validation.sequence, validation.expression),
-            "list of stages": repr(tuple(self.stages)),
+            "list of stages": " ".join(map(_describe_stage, self.stages)),
             "loss": _describe_loss(self.loss),
             "penalty": repr(self.penalty),
             "column range": "none" if columns is None else _digest(columns),
@@ -145,6 +146,16 @@ def _digest(*arrays: np.ndarray) -> str:
         total.update(f"{array.dtype.str} {array.shape} ".encode())
         total.update(array.tobytes())
     return total.hexdigest()
+
+
+def _describe_stage(stage: Stage) -> str:
+    """All of its attributes; its schedule by name and factors, since it may have no repr."""
+    schedule = stage.schedule
+    own = type(schedule).__repr__ is not object.__repr__
+    name = repr(schedule) if own else type(schedule).__qualname__
+    times = tf.linspace(0.0, float(stage.epochs), 33)
+    factors = [f"{float(schedule.factor(time, stage.epochs)):.5g}" for time in times]
+    return f"{replace(stage, schedule=Constant())} {name} {' '.join(factors)}"
 
 
 def _describe_loss(loss: Loss) -> str:

@@ -31,7 +31,7 @@ _PROBE_SEQUENCES = 1024
 
 
 class NonFiniteLossError(ArithmeticError):
-    """Training met a loss, gradient or prediction that is infinite or not a number."""
+    """Training met a loss, gradient, parameter or prediction that is infinite or not a number."""
 
 
 class _Evaluation(NamedTuple):
@@ -78,7 +78,7 @@ class TrainingRun:
         """Runs all stages that the state has not finished.
 
         Raises:
-            NonFiniteLossError: a loss, gradient or prediction that is not finite.
+            NonFiniteLossError: a loss, gradient, parameter or prediction that is not finite.
         """
         while self._state.stage < len(self._plan.stages):
             index = self._state.stage
@@ -154,7 +154,9 @@ class TrainingRun:
             data, before, tf.constant(stop, tf.int64), tf.constant(self._steps, tf.int64)
         )
         if not after.finite:
-            self._stop(f"step {int(after.step)}: the loss or its gradient is not finite")
+            self._stop(
+                f"step {int(after.step)}: the loss, its gradient or a parameter is not finite"
+            )
         state.step = stop
         state.loss_sum = float(after.loss)
         state.penalty_sum = float(after.penalty)

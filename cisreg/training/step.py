@@ -41,7 +41,7 @@ class StepTotals(NamedTuple):
         step: int64, steps done in this epoch.
         loss: float64, sum of the loss over the sequences so far, penalties excluded.
         penalty: float64, sum of the penalty over the sequences so far.
-        finite: bool, whether every loss and gradient so far was finite.
+        finite: bool, whether every loss, gradient and trained parameter so far was finite.
     """
 
     step: tf.Tensor
@@ -86,7 +86,7 @@ def make_train_steps(
         A function of (data, totals, stop, steps) that runs the steps from `totals.step` up to
         `stop` (int64) of an epoch of `steps` (int64) and returns the new totals. Batch k holds the
         rows order[k * N // steps : (k + 1) * N // steps]. It ends early, `finite` false, at the
-        first loss or gradient that is not finite.
+        first loss, gradient or updated parameter that is not finite.
     """
     trained = [variables[name] for name in trainable]
 
@@ -112,6 +112,9 @@ def make_train_steps(
         gradients = tape.gradient(total, trained, unconnected_gradients="zero")
         finite = tf.math.is_finite(total) & tf.math.is_finite(tf.linalg.global_norm(gradients))
         optimizer.apply_gradients(zip(gradients, trained, strict=True))
+        # A finite gradient may still carry a parameter past the largest float32.
+        for variable in trained:
+            finite &= tf.reduce_all(tf.math.is_finite(variable))
         weight = tf.cast(last - first, tf.float64)
         return StepTotals(
             totals.step + 1,

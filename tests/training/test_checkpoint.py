@@ -18,7 +18,7 @@ from tiny_model import (
 )
 
 from cisreg.losses import Penalty, mean_squared_error
-from cisreg.training import checkpoint_parameters
+from cisreg.training import Schedule, Stage, checkpoint_parameters
 from cisreg.training.checkpoint import Checkpoints
 
 # Saves of the tiny run: one for each of its 7 epochs, and with checkpoint_every=2 two more within
@@ -74,6 +74,17 @@ def test_a_run_saves_as_often_as_asked(tmp_path, monkeypatch):
         assert saves() == SAVES_WITHIN_EPOCHS
 
 
+def test_a_resumed_run_saves_as_often_as_asked(tmp_path, monkeypatch):
+    options = {"checkpoint_directory": tmp_path, "checkpoint_every": 2, "steps_per_call": 1}
+    with monkeypatch.context() as patch, pytest.raises(KilledError):
+        die_after_save(patch, 1)
+        fit_tiny(**options)
+    with monkeypatch.context() as patch:
+        saves = die_after_save(patch, None)
+        fit_tiny(**options, resume=True)
+        assert saves() == SAVES_WITHIN_EPOCHS - 1
+
+
 def test_a_finished_run_is_not_run_again(tmp_path, monkeypatch, unbroken):
     fit_tiny(checkpoint_directory=tmp_path)
     monkeypatch.setattr("cisreg.training.run.make_train_steps", None)
@@ -127,6 +138,27 @@ def test_another_run_is_not_resumed(finished, options, parts):
         fit_tiny(checkpoint_directory=finished, resume=True, **options)
 
 
+class Halving(Schedule):
+    """A schedule as a user writes one, without a repr."""
+
+    def __init__(self, start):
+        self.start = start
+
+    def factor(self, passed, total):
+        return self.start * 0.5**passed
+
+
+def test_a_run_with_a_schedule_of_ones_own_is_resumed(tmp_path):
+    own, equal, other = (
+        [Stage(("bias",), epochs=1, schedule=Halving(start))] for start in (1.0, 1.0, 0.9)
+    )
+    first = fit_tiny(stages=own, checkpoint_directory=tmp_path)
+    again = fit_tiny(stages=equal, checkpoint_directory=tmp_path, resume=True)
+    assert_same_bits(again.parameters, first.parameters)
+    with pytest.raises(ValueError, match="another list of stages;"):
+        fit_tiny(stages=other, checkpoint_directory=tmp_path, resume=True)
+
+
 def test_what_does_not_change_the_result_may_change(finished, tmp_path, unbroken):
     result = fit_tiny(
         checkpoint_directory=finished,
@@ -150,6 +182,27 @@ def test_a_damaged_checkpoint_is_said(tmp_path, damage):
     )
     with pytest.raises(ValueError, match=r"checkpoint.npz: expected a checkpoint, got a damaged"):
         fit_tiny(stages=STAGES[:1], checkpoint_directory=tmp_path, resume=True)
+
+
+@pytest.mark.parametrize("kind", ["no history", "a list", "one array", "other fingerprint"])
+def test_a_foreign_checkpoint_is_said(tmp_path, kind):
+    path = tmp_path / "checkpoint.npz"
+    own = {"format_version": 1, "fingerprint": {}, "history": []}
+    contents = {
+        "no history": {"format_version": 1, "fingerprint": {}},
+        "a list": [1, 2],
+        "other fingerprint": own | {"fingerprint": 3},
+    }
+    with path.open("wb") as file:
+        if kind == "one array":
+            np.save(file, np.zeros(3))
+        else:
+            np.savez(file, description=np.array(json.dumps(contents[kind])))
+    message = "checkpoint.npz: expected a checkpoint, got a damaged or foreign file"
+    with pytest.raises(ValueError, match=message):
+        checkpoint_parameters(tmp_path)
+    with pytest.raises(ValueError, match=message):
+        fit_tiny(checkpoint_directory=tmp_path, resume=True)
 
 
 def test_a_checkpoint_of_another_format_is_said(tmp_path):

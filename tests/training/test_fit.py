@@ -201,10 +201,27 @@ def test_training_stops_at_the_first_loss_that_is_not_finite(tmp_path):
         Stage(ALL, epochs=2, learning_rate=0.01),
         Stage(("activity", "log_kd"), epochs=5, learning_rate=1e38, optimizer="sgd", batch_size=20),
     ]
-    message = r"stage 2, epoch 1, step \d: .* lower learning_rate \(now 1e\+38.*checkpoint.npz"
+    message = r"stage 2, epoch 1, step \d: .* lower learning_rate \(now 1e\+38.*saved last .*npz"
     with pytest.raises(NonFiniteLossError, match=message):
         fit_tiny(stages=stages, checkpoint_directory=tmp_path)
     assert_same_bits(checkpoint_parameters(tmp_path), fit_tiny(stages=stages[:1]).parameters)
+
+
+def test_parameters_that_overflow_stop_the_fused_operation_too():
+    stage = Stage(("log_kd",), epochs=2, learning_rate=3e38, optimizer="sgd", batch_size=20)
+
+    def loss(predicted, measured):
+        return 1e6 * tf.reduce_mean(predicted)
+
+    with pytest.raises(NonFiniteLossError, match=r"epoch 1, step 1: .* or a parameter is not"):
+        fit_tiny(stages=[stage], loss=loss, implementation="fused")
+
+
+def test_a_run_that_diverges_speaks_of_no_other_runs_checkpoint(tmp_path):
+    fit_tiny(stages=STAGES[:1], checkpoint_directory=tmp_path)
+    stage = Stage(ALL, epochs=2, learning_rate=1e38, optimizer="sgd", batch_size=20)
+    with pytest.raises(NonFiniteLossError, match="There is no checkpoint of this run yet"):
+        fit_tiny(stages=[stage], checkpoint_directory=tmp_path)
 
 
 def test_predictions_that_overflow_after_the_last_step_are_noticed():
@@ -222,6 +239,7 @@ def test_predictions_that_overflow_after_the_last_step_are_noticed():
         ({"validation": None}, "validation: expected a fraction .* stage 2 has patience=3"),
         ({"column_range": np.ones((2, 2))}, r"column_range: expected shape \(2, 3\).*\(2, 2\)"),
         ({"column_range": np.ones((2, 3))}, "column_range: expected motifs that are zero outside"),
+        ({"seed": -1}, "seed: expected 0 or more, got -1"),
         ({"steps_per_call": 0}, "steps_per_call: expected 1 or more"),
         ({"checkpoint_every": 0}, "checkpoint_every: expected 1 or more"),
         ({"resume": True}, "checkpoint_directory: expected a folder with resume, got None"),
@@ -256,10 +274,21 @@ def test_saturated_accessibility_is_said_once_per_stage(caplog):
     said = warnings_of(caplog, [Stage(ALL, epochs=3)] * 2, parameters=parameters)
     assert len(said) == 2
     assert said[1].startswith("stage 2: accessibility is saturated at 1 for 100.0%")
+    assert "log_concentration far too high" in said[1]
     parameters["potentiation_bias"] = np.float32(-30.0)
     caplog.clear()
     said = warnings_of(caplog, [Stage(ALL, epochs=1)], parameters=parameters)
     assert "saturated at 0" in said[0]
+    assert "strongly negative potentiation_bias" in said[0]
+    assert "log_concentration" not in said[0]
+
+
+def test_equal_measurements_are_said_once(caplog):
+    sequence = make_dataset(60).sequence
+    dataset = Dataset(sequence, np.full(60, 0.1, np.float32))
+    said = warnings_of(caplog, [Stage(ALL, epochs=2)] * 2, dataset=dataset)
+    assert len(said) == 1
+    assert said[0].startswith("all measurements are equal (0.1)")
 
 
 def test_parameters_that_run_to_extremes_are_said(caplog):

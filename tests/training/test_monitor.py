@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 from dataclasses import asdict
 
 import numpy as np
@@ -68,6 +69,14 @@ def test_tensorboard_gets_scalars_and_histograms(tmp_path):
             logged = scalars[name, record.total_epoch]
             assert logged == pytest.approx(getattr(record, name), rel=1e-5), name
     assert histograms == {"accessibility", *(f"parameters/{name}" for name in start_parameters())}
+
+
+def test_without_tensorboard_nothing_begins(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    metrics = tmp_path / "metrics.jsonl"
+    with pytest.raises(ImportError, match=r"log_directory: .* pip install tensorboard"):
+        fit_tiny(log_directory=tmp_path / "log", metrics_path=metrics)
+    assert not list(tmp_path.iterdir())
 
 
 def test_without_a_terminal_each_epoch_is_one_line_of_the_log(caplog, capsys):

@@ -37,11 +37,12 @@ class Steps:
         column_range=None,
         parameters=None,
         loss=mean_squared_error,
+        learning_rate=0.05,
     ):
         parameters = parameters or start_parameters()
         self.variables = {name: tf.Variable(value) for name, value in parameters.items()}
-        stage = Stage(TRAINABLE, epochs=1, learning_rate=0.05, optimizer=optimizer)
-        self.optimizer = make_optimizer(stage, StageLearningRate(0.05, Constant(), 1, 1))
+        stage = Stage(TRAINABLE, epochs=1, learning_rate=learning_rate, optimizer=optimizer)
+        self.optimizer = make_optimizer(stage, StageLearningRate(learning_rate, Constant(), 1, 1))
         self.optimizer.build([self.variables[name] for name in TRAINABLE])
         objective = Objective(loss, weights, parameters, column_range)
         self.compiled = make_train_steps(
@@ -144,6 +145,17 @@ def test_a_gradient_that_is_not_finite_counts_although_the_loss_is():
     totals = Steps(loss=lambda predicted, _: tf.reduce_sum(tf.sqrt(0 * predicted))).run([5], 5)
     assert not totals.finite
     assert np.isfinite(totals.loss)
+
+
+def test_an_update_that_carries_a_parameter_past_float32_counts():
+    slope = tf.constant(1e10)
+    steps = Steps(
+        "sgd", loss=lambda predicted, _: slope * tf.reduce_mean(predicted), learning_rate=1e30
+    )
+    totals = steps.run([10], 10)
+    assert np.isfinite(totals.loss)
+    assert int(totals.step) == 1
+    assert not totals.finite
 
 
 @pytest.mark.parametrize(

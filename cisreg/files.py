@@ -17,7 +17,7 @@ def replace_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     processes must not write one path at the same time.
 
     Raises:
-        OSError: the folder cannot be written.
+        OSError: the folder cannot be written, or the disk is full; its `filename` is `path`.
 
     Example:
         >>> with replace_file("table.txt") as file:  # doctest: +SKIP
@@ -31,8 +31,10 @@ def replace_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
-    except BaseException:
+    except BaseException as error:
         partial.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno and error.filename in (None, str(partial)):
+            error.filename = str(path)
         raise
     _sync_folder(path.parent)
 

@@ -61,7 +61,8 @@ def open_table(path: str | os.PathLike[str]) -> Iterator[Callable[[Columns], Non
     with ExitStack() as stack:
         file: Any = stack.enter_context(replace_file(path))
         if ending.endswith(".gz"):
-            file = stack.enter_context(gzip.GzipFile(fileobj=file, mode="wb", mtime=0))
+            # Without a name of its own, the stream would keep that of the unfinished file.
+            file = stack.enter_context(gzip.GzipFile("", fileobj=file, mode="wb", mtime=0))
         writer: Any = None
 
         def write(columns: Columns) -> None:

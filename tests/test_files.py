@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 
 from cisreg.files import replace_file
@@ -24,6 +26,17 @@ def test_the_old_file_is_there_until_the_new_one_is_whole(tmp_path):
         file.flush()
         assert path.read_bytes() == b"old"
     assert path.read_bytes() == b"new"
+
+
+def test_errors_of_the_disk_name_the_path_asked_for(tmp_path):
+    missing = tmp_path / "folder" / "x"
+    with pytest.raises(FileNotFoundError) as caught, replace_file(missing):
+        pass
+    assert caught.value.filename == str(missing)
+    full = tmp_path / "x"
+    with pytest.raises(OSError, match="No space") as caught, replace_file(full):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert caught.value.filename == str(full)
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])

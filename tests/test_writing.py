@@ -39,6 +39,13 @@ def test_what_is_written_in_batches_is_read_back_to_the_last_bit(tmp_path, endin
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_compressed_tables_hold_neither_a_name_nor_a_time(tmp_path):
+    with open_table(tmp_path / "table.tsv.gz") as write:
+        write(ROWS)
+    header = (tmp_path / "table.tsv.gz").read_bytes()[:8]
+    assert header == b"\x1f\x8b\x08\x00" + bytes(4)  # no flags: a name would set one
+
+
 @pytest.mark.parametrize("ending", [".tsv.gz", ".parquet"])
 def test_an_error_leaves_the_old_file(tmp_path, ending):
     path = tmp_path / f"table{ending}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from typing import Annotated, Any
 
@@ -16,6 +17,8 @@ from cisreg.cli import doctor, evaluate, predict, simulate, train
 _ERROR_STATUS = 1
 # Errors with a message for the user; any other exception is a fault of cisreg and shows where.
 _EXPECTED = (ValueError, OSError, ImportError, ArithmeticError)
+# What TensorFlow puts before and after the message of an operation.
+_AROUND_MESSAGE = re.compile(r"^\{\{function_node [^}]*\}\} | \[Op:[^\]]*\].*$", re.DOTALL)
 
 
 class _Commands(TyperGroup):
@@ -40,7 +43,7 @@ def _is_expected(error: Exception) -> bool:
 def _message(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror and error.filename:
         return f"{error.filename}: {error.strerror}"
-    return str(error) or type(error).__name__
+    return _AROUND_MESSAGE.sub("", str(error)) or type(error).__name__
 
 
 class _StandardErrorHandler(logging.Handler):

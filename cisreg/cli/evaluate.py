@@ -50,14 +50,18 @@ def evaluate(
     start_tensorflow()
     from cisreg.metrics import agreement
     from cisreg.prediction import predict_expression
-    from cisreg.report import compare_parameters, plot_evaluation
+    from cisreg.report import check_plot, compare_parameters, plot_evaluation
     from cisreg.storage import load_model
 
+    if plot is not None:
+        check_plot(plot)
     learned = load_model(model)
     dataset = options.load_dataset(
         *(table, learned.spec.sequence_length, options.padding_side(learned)),
         *(sequence_column, expression_column),
     )
+    if len(dataset) < 2:
+        raise ValueError(f"{table}: expected at least 2 rows to compare, got {len(dataset)}")
     predicted = predict_expression(learned, dataset.sequence, implementation=implementation)
     expression = {"measured": agreement(predicted, dataset.expression)}
     comparisons: list[ParameterComparison] = []

@@ -60,7 +60,14 @@ def load_motifs(source: str, width: int) -> MotifSet:
     """The motifs that `--motifs` names, placed in `width` columns."""
     from cisreg.motifs import demo_motifs, read_motifs
 
-    return demo_motifs(width=width) if source == "demo" else read_motifs(source, width=width)
+    if source == "demo":
+        return demo_motifs(width=width)
+    if not Path(source).exists():
+        raise FileNotFoundError(
+            f"--motifs: expected a file, a folder or the word demo, got {source}, which does not "
+            "exist"
+        )
+    return read_motifs(source, width=width)
 
 
 def load_dataset(

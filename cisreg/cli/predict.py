@@ -43,12 +43,20 @@ def predict(
         int, typer.Option(min=1, help="Sequences that are in memory with their binding.")
     ] = 1024,
     implementation: options.Implementation = "auto",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the file that is there.")
+    ] = False,
 ) -> None:
     """Predict expression, accessibility and binding of sequences.
 
     The output has the sequences as they came, in the same order. Numbers are in the unit of the
     table that the model was trained on; accessibility is between 0 and 1.
     """
+    if output.exists() and not overwrite:
+        raise ValueError(
+            f"{output}: expected a new file, but it exists; give --overwrite to replace it, or "
+            "another --output"
+        )
     start_tensorflow()
     from cisreg.data import read_table
     from cisreg.prediction import predict_batches

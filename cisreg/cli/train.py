@@ -48,7 +48,7 @@ def train(
     table: options.MeasuredTable,
     motifs: options.Motifs,
     output: choose.Output,
-    recipe: choose.RecipeSource = "default",
+    recipe: choose.RecipeSource = None,
     concentrations: choose.Concentrations = None,
     length: choose.Length = None,
     side: choose.PaddingSide = "left",
@@ -87,7 +87,7 @@ def train(
     start_tensorflow()
     from cisreg.recipes import run_recipe
 
-    chosen = _recipe(recipe, context.params)
+    chosen = _recipe(recipe or _usual_recipe(output, resume), context.params)
     motif_set = options.load_motifs(motifs, chosen.motif_width)
     dataset = options.load_dataset(table, length, side, sequence_column, expression_column)
     run = run_recipe(
@@ -113,6 +113,12 @@ def _check_folder(folder: Path, resume: bool, overwrite: bool) -> None:
             ("recipe.toml", "model.json"),
             "give --resume to go on with that run, --overwrite to replace it, or another --output",
         )
+
+
+def _usual_recipe(folder: Path, resume: bool) -> str:
+    """What to train by where the command line does not say: as before, where a run goes on."""
+    own = folder / "recipe.toml"
+    return str(own) if resume and own.exists() else "default"
 
 
 def _recipe(source: str, given: Mapping[str, Any]) -> Recipe:

@@ -36,11 +36,12 @@ Output = Annotated[
     Path, typer.Option(metavar="DIR", help="Folder for the model and the records of the run.")
 ]
 RecipeSource = Annotated[
-    str,
+    str | None,
     typer.Option(
         metavar="NAME|FILE",
         help="Layers, penalties and stages: **default**, **quick** or a TOML "
-        "file such as the recipe.toml that every run leaves. The options below override it.",
+        "file such as the recipe.toml that every run leaves; otherwise **default**, "
+        "or DIR/recipe.toml with --resume. The options below override it.",
     ),
 ]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import logging
 import os
 import re
@@ -21,6 +20,7 @@ _NUCLEOTIDES = "ACGTUNRYSWKMBDHV"
 _FOREIGN_LETTER = re.compile(f"[^{_NUCLEOTIDES}{_NUCLEOTIDES.lower()}]")
 # Names of columns such as "dna" are spelled with those letters too, but not with these alone.
 _FOREIGN_TO_MOST_SEQUENCES = re.compile("[^ACGTUNacgtun]")
+_BLOCK_SIZE = 1 << 20
 _LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -61,7 +61,7 @@ def read_table(
     """Reads a TSV or CSV file, plain or compressed (.gz, .bz2, .zst), one row a line.
 
     The delimiter is the tab where the first line has one, else the comma. Blank lines at the end
-    are skipped.
+    are skipped; gzip is recognised under any name.
 
     Args:
         path: the file.
@@ -78,8 +78,9 @@ def read_table(
         FileNotFoundError: no such file.
         ValueError: "file:line: reason" for the first line that has another number of columns than
             the first one, an empty sequence, a letter that is no nucleotide code, or an
-            expression that is no finite number; "file: reason" for a file without rows or one that
-            cannot be decompressed.
+            expression that is no finite number, and for text that is not UTF-8, other line ends
+            than LF and CR LF, and columns that are missing, ambiguous or the same;
+            "file: reason" for a file without rows or one that cannot be decompressed.
 
     Example:
         >>> table = read_table("train.tsv.gz")  # doctest: +SKIP
@@ -100,16 +101,31 @@ def read_table(
 def _read_bytes(path: Path) -> bytes:
     """The decompressed file without byte-order mark, ending in a newline (Arrow wants one)."""
     try:
-        with pa.input_stream(str(path)) as stream:
+        with path.open("rb") as file:
+            gzipped = file.read(2) == b"\x1f\x8b"
+        with pa.input_stream(str(path), "gzip" if gzipped else "detect") as stream:
             content = stream.read()
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: no such file; check the path") from None
     except OSError as error:
         raise ValueError(f"{path}: cannot be read ({error}); is the file complete?") from None
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise ValueError(f"{path}:1: expected UTF-8 text, got UTF-16; save the file as UTF-8")
     content = content.removeprefix(b"\xef\xbb\xbf").rstrip(b"\r\n")
     if not content:
         raise ValueError(f"{path}: expected lines with sequence and expression, got an empty file")
+    if content.count(b"\r") != content.count(b"\r\n"):
+        match = re.search(rb"\r(?!\n)", content)
+        assert match is not None  # one of those that were counted
+        raise ValueError(
+            f"{path}:{_line_number(content, match.start())}: expected lines that end in LF or "
+            "CR LF, got a CR alone; convert the line ends"
+        )
     return content + b"\n"
+
+
+def _line_number(content: bytes, position: int) -> int:
+    return content.count(b"\n", 0, position) + 1
 
 
 def _find_layout(
@@ -119,19 +135,55 @@ def _find_layout(
     expression_column: int | str | None,
     header: bool | None,
 ) -> _Layout:
-    line = content[: content.index(b"\n")].rstrip(b"\r").decode("utf-8", errors="replace")
-    delimiter = "\t" if "\t" in line else ","
-    fields = [field.strip() for field in next(csv.reader([line], delimiter=delimiter), [""])]
+    line = content[: content.index(b"\n") + 1]
+    delimiter = "\t" if b"\t" in line else ","
+    fields = _first_fields(path, line, delimiter)
     sequence = _column_index(path, fields, sequence_column, "sequence_column")
     expression = None
     if expression_column is not None:
         expression = _column_index(path, fields, expression_column, "expression_column")
+    if expression == sequence:
+        raise ValueError(
+            f"{path}:1: expected two columns, got {sequence_column!r} as sequence_column and "
+            f"{expression_column!r} as expression_column, which are the same"
+        )
     if header is None:
         named = isinstance(sequence_column, str) or isinstance(expression_column, str)
         header = named or _looks_like_header(fields, sequence, expression)
         if header:
-            logger.info("%s: the first line is taken as the names of the columns", path)
+            logger.debug("%s: the first line is taken as the names of the columns", path)
     return _Layout(delimiter, len(fields), int(header), sequence, expression)
+
+
+def _first_fields(path: Path, line: bytes, delimiter: str) -> list[str]:
+    if not line.strip():
+        return [""]
+    try:
+        fields = pyarrow.csv.read_csv(
+            pa.BufferReader(line),
+            pyarrow.csv.ReadOptions(use_threads=False, block_size=_block_size(line)),
+            pyarrow.csv.ParseOptions(delimiter=delimiter),
+        ).column_names
+    except (pa.ArrowInvalid, UnicodeDecodeError) as error:
+        raise _parse_error(path, line, error) from None
+    return [field.strip() for field in fields]
+
+
+def _block_size(content: bytes) -> int:
+    """Bytes that Arrow reads at once: no line may be longer."""
+    line_ends = np.flatnonzero(np.frombuffer(content, np.uint8) == ord("\n"))
+    return max(_BLOCK_SIZE, int(np.diff(line_ends, prepend=-1).max()))
+
+
+def _parse_error(path: Path, content: bytes, error: Exception) -> ValueError:
+    try:
+        content.decode()
+    except UnicodeDecodeError as wrong:
+        return ValueError(
+            f"{path}:{_line_number(content, wrong.start)}: expected UTF-8 text, got the byte "
+            f"0x{content[wrong.start]:02x}; save the file as UTF-8"
+        )
+    return ValueError(f"{path}: cannot be parsed: {error}")
 
 
 def _column_index(path: Path, fields: list[str], column: int | str, argument: str) -> int:
@@ -140,6 +192,11 @@ def _column_index(path: Path, fields: list[str], column: int | str, argument: st
             raise ValueError(
                 f"{path}:1: expected a column named {column!r} ({argument}), got "
                 f"{', '.join(map(repr, fields))}"
+            )
+        if fields.count(column) > 1:
+            raise ValueError(
+                f"{path}:1: expected one column named {column!r} ({argument}), got "
+                f"{fields.count(column)}; give its position"
             )
         return fields.index(column)
     if not 0 <= column < len(fields):
@@ -179,7 +236,10 @@ def _parse(path: Path, content: bytes, layout: _Layout) -> dict[int, pa.Array]:
             pa.BufferReader(content),
             # With threads, Arrow does not know the number of a row that it cannot parse.
             pyarrow.csv.ReadOptions(
-                use_threads=False, column_names=names, skip_rows=layout.header_lines
+                use_threads=False,
+                block_size=_block_size(content),
+                column_names=names,
+                skip_rows=layout.header_lines,
             ),
             pyarrow.csv.ParseOptions(
                 delimiter=layout.delimiter, ignore_empty_lines=False, invalid_row_handler=stop_at
@@ -197,7 +257,7 @@ def _parse(path: Path, content: bytes, layout: _Layout) -> dict[int, pa.Array]:
                 f"{path}:{row.number}: expected {row.expected_columns} columns as in line 1, got "
                 f"{row.actual_columns}; correct or remove the line"
             ) from None
-        raise ValueError(f"{path}: cannot be parsed: {error}") from None
+        raise _parse_error(path, content, error) from None
     if table.num_rows == 0:
         raise ValueError(f"{path}: expected rows after the names of the columns, got none")
     return {

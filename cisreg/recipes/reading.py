@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from cisreg.losses import Penalty
+from cisreg.model import ModelSpec
+from cisreg.recipes.checking import check_types, check_value
 from cisreg.recipes.recipe import Recipe, check_keys
 from cisreg.training import Constant, CosineWarmup, ExponentialDecay, Stage, TriangularCycle
 
@@ -27,8 +28,6 @@ SCHEDULES: dict[str, Any] = {
 
 _FOLDER = Path(__file__).parent
 _TOP = ("validation", "motifs", "model", "penalty", "stage")
-_PENALTIES = tuple(each.name for each in fields(Penalty))
-_STAGE = tuple(each.name for each in fields(Stage))
 
 
 def read_recipe(source: str | Path) -> Recipe:
@@ -47,8 +46,8 @@ def read_recipe(source: str | Path) -> Recipe:
 
     Raises:
         FileNotFoundError: neither a name nor a file.
-        ValueError: a file that is no TOML, an unknown key or a value out of range, by file and
-            table.
+        ValueError: a file that is no TOML, an unknown key, or a value of another type or out of
+            range, by file, table and key.
 
     Example:
         >>> len(read_recipe("quick").stages)
@@ -70,13 +69,17 @@ def read_recipe(source: str | Path) -> Recipe:
 def _recipe(content: Mapping[str, Any]) -> Recipe:
     check_keys("recipe", content, _TOP)
     motifs = content.get("motifs", {})
-    check_keys("motifs", motifs, ("width", "flank"))
+    check_types("motifs", motifs, {"width": int, "flank": int})
+    model = content.get("model", {})
+    check_types("model", model, get_type_hints(ModelSpec))
+    check_value("validation", content.get("validation", Recipe.validation), float)
+    stages = content.get("stage", [])
+    check_value("stage", stages, list)
     return Recipe(
         stages=tuple(
-            _stage(table, f"stage {number}")
-            for number, table in enumerate(content.get("stage", ()), start=1)
+            _stage(table, f"stage {number}") for number, table in enumerate(stages, start=1)
         ),
-        model=content.get("model", {}),
+        model=model,
         motif_width=motifs.get("width", Recipe.motif_width),
         motif_flank=motifs.get("flank"),
         validation=content.get("validation", Recipe.validation),
@@ -85,12 +88,12 @@ def _recipe(content: Mapping[str, Any]) -> Recipe:
 
 
 def _penalty(table: Mapping[str, Any], place: str) -> Penalty:
-    check_keys(place, table, _PENALTIES)
+    check_types(place, table, get_type_hints(Penalty))
     return Penalty(**table)
 
 
 def _stage(table: Mapping[str, Any], place: str) -> Stage:
-    check_keys(place, table, _STAGE)
+    check_types(place, table, get_type_hints(Stage))
     missing = {"trainable", "epochs"} - set(table)
     if missing:
         raise ValueError(f"{place}: expected {', '.join(sorted(missing))}, got none")
@@ -114,5 +117,5 @@ def _schedule(table: Any, place: str) -> Any:
         )
     options = {key: value for key, value in table.items() if key != "name"}
     schedule = SCHEDULES[name]
-    check_keys(f"{place}, schedule", options, tuple(each.name for each in fields(schedule)))
+    check_types(f"{place}, schedule", options, get_type_hints(schedule))
     return schedule(**options)

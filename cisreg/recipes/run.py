@@ -21,6 +21,7 @@ from cisreg.recipes.recipe import Recipe
 from cisreg.recipes.writing import format_recipe
 from cisreg.storage import Model, save_model
 from cisreg.training import FitResult, fit
+from cisreg.training.plan import TrainingPlan
 from cisreg.training.step import Loss
 
 RECIPE_FILE = "recipe.toml"
@@ -98,26 +99,37 @@ def run_recipe(
     training, validation = (
         split(dataset, recipe.validation, seed) if recipe.validation else (dataset, None)
     )
-    parameters = init_parameters(spec, motif_set.log_kd, log_concentration, seed=seed)
-    stages = recipe.stages_for(spec)
-    _begin_folder(directory, recipe, resume)
     flank = recipe.motif_flank
-    result = fit(
-        spec,
-        parameters,
-        training,
-        stages,
+    # Whatever does not fit together is refused here, before the folder's earlier run is gone.
+    plan = TrainingPlan(
+        spec=spec,
+        initial=init_parameters(spec, motif_set.log_kd, log_concentration, seed=seed),
+        training=training,
         validation=validation,
+        stages=recipe.stages_for(spec),
         loss=loss,
         penalty=recipe.penalty,
         column_range=None if flank is None else motif_set.column_range(flank),
         seed=seed,
+        implementation=implementation,
+    )
+    _begin_folder(directory, recipe, resume)
+    result = fit(
+        plan.spec,
+        plan.initial,
+        plan.training,
+        plan.stages,
+        validation=plan.validation,
+        loss=plan.loss,
+        penalty=plan.penalty,
+        column_range=plan.column_range,
+        seed=plan.seed,
         checkpoint_directory=directory / CHECKPOINT_FOLDER,
         checkpoint_every=checkpoint_every,
         resume=resume,
         metrics_path=directory / METRICS_FILE,
         log_directory=directory / TENSORBOARD_FOLDER if tensorboard else None,
-        implementation=implementation,
+        implementation=plan.implementation,
     )
     model = Model(spec, result.parameters, motif_set.names, dict(metadata or {}))
     save_model(directory, model)
@@ -126,7 +138,11 @@ def run_recipe(
 
 def _begin_folder(directory: Path, recipe: Recipe, resume: bool) -> None:
     directory.mkdir(parents=True, exist_ok=True)
-    if not resume:
+    if resume:
+        # The recipe beside a checkpoint is that of its run, or else the checkpoint is refused.
+        if (directory / CHECKPOINT_FOLDER).exists() and (directory / RECIPE_FILE).exists():
+            return
+    else:
         # A run that is stopped must not leave the model of another one beside its recipe.
         (directory / MODEL_FILE).unlink(missing_ok=True)
         for folder in (CHECKPOINT_FOLDER, TENSORBOARD_FOLDER):

@@ -30,6 +30,25 @@ _UNITS = {
 _PANEL_INCHES = 4.6
 
 
+def check_plot(path: str | os.PathLike[str]) -> str:
+    """The ending of a plot's name, without the dot, which decides its format.
+
+    Raises:
+        ValueError: another ending than `PLOT_FORMATS`.
+        FileNotFoundError: the folder it is in does not exist.
+
+    Example:
+        >>> check_plot("test.PNG")
+        'png'
+    """
+    ending = Path(path).suffix.lower().removeprefix(".")
+    if ending not in PLOT_FORMATS:
+        raise ValueError(f"{path}: expected a name that ends in .{', .'.join(PLOT_FORMATS)}")
+    if not Path(path).parent.is_dir():
+        raise FileNotFoundError(f"{path}: its folder does not exist; make it first")
+    return ending
+
+
 def plot_evaluation(
     path: str | os.PathLike[str],
     predicted: np.ndarray,
@@ -52,9 +71,7 @@ def plot_evaluation(
     Example:
         >>> plot_evaluation("test.png", predicted, measured)  # doctest: +SKIP
     """
-    ending = Path(path).suffix.lower().removeprefix(".")
-    if ending not in PLOT_FORMATS:
-        raise ValueError(f"{path}: expected a name that ends in .{', .'.join(PLOT_FORMATS)}")
+    ending = check_plot(path)
     figure = _new_figure(1 + len(comparisons))
     first, *others = figure.axes
     _draw_expression(first, np.asarray(predicted), np.asarray(measured))

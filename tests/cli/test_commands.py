@@ -6,6 +6,7 @@ import gzip
 import importlib.util
 import json
 import logging
+import shutil
 
 import numpy as np
 import pyarrow.csv
@@ -14,6 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cisreg.cli import app
+from cisreg.cli.app import _message
 from cisreg.cli.options import column
 from cisreg.data import read_dataset
 from cisreg.model import strand_binding
@@ -254,8 +256,53 @@ def test_errors_in_input_are_one_message_with_status_1(data, model, tmp_path):
     assert "model.json" in fail(1, "evaluate", tmp_path, data / "test.tsv.gz")
     assert ".parquet" in fail(1, "predict", model, data / "test.tsv.gz", "--output", "p.xlsx")
     motifs = fail(1, "simulate", "--motifs", tmp_path / "none", "--output", output)
-    assert "does not exist" in motifs
+    assert "--motifs: expected a file" in motifs
+    single = tmp_path / "single.tsv"
+    single.write_text("ACGT\t1.5\n")
+    assert f"{single}: expected at least 2 rows" in fail(1, "evaluate", model, single)
     assert not output.exists()
+
+
+def test_predictions_are_not_overwritten_unasked(data, model, tmp_path):
+    output = tmp_path / "predictions.tsv"
+    output.write_text("mine")
+    arguments = ("predict", model, data / "test.tsv.gz", "--output", output)
+    assert f"{output}: expected a new file" in fail(1, *arguments)
+    assert output.read_text() == "mine"
+    succeed(*arguments, "--overwrite")
+    assert output.read_text().startswith("sequence")
+
+
+def test_a_plot_without_a_folder_is_refused_before_predicting(data, model, tmp_path, monkeypatch):
+    def predict_expression(*arguments, **options):
+        raise AssertionError("predicted first")
+
+    monkeypatch.setattr("cisreg.prediction.predict_expression", predict_expression)
+    plot = tmp_path / "none" / "x.png"
+    message = fail(1, "evaluate", model, data / "test.tsv.gz", "--plot", plot)
+    assert f"{plot}: its folder does not exist" in message
+
+
+def test_a_refused_run_leaves_the_earlier_one_as_it_was(data, model, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(model, folder)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    arguments = (data / "train.tsv.gz", "--motifs", "demo", "--output", folder)
+    assert "checkpoint" in fail(1, "train", *arguments, "--resume", "--motif-pull", 0.5)
+    foreign = tmp_path / "foreign.toml"
+    foreign.write_text('[[stage]]\ntrainable = ["position_weight"]\nepochs = 1\n')
+    assert "stages" in fail(1, "train", *arguments, "--overwrite", "--recipe", foreign)
+    assert before == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    # Without another recipe, the run goes on by its own.
+    succeed("train", *arguments, "--resume")
+    assert (folder / "recipe.toml").read_bytes() == before[folder / "recipe.toml"]
+    assert_same_parameters(folder, model)
+
+
+def test_messages_of_operations_lose_what_tensorflow_puts_around_them():
+    before = "{{function_node __wrapped__Cisreg>Occupancy_range_count_3_device_/job:x}} "
+    message = "width: expected 1, got [2]"
+    assert _message(ValueError(f"{before}{message} [Op:Cisreg>Occupancy] name: ")) == message
 
 
 def test_errors_in_usage_have_status_2(data, tmp_path):

@@ -97,7 +97,11 @@ def test_the_first_line_is_what_the_caller_says(tmp_path):
         ("s\te\n", "x.tsv: expected rows after the names of the columns, got none"),
         ("\n\n", "x.tsv: expected lines .* got an empty file"),
         ("", "x.tsv: expected lines .* got an empty file"),
-        (b"AC\xff\t1\nAC\t2\n", "x.tsv: cannot be parsed"),
+        (b"AC\xff\t1\nAC\t2\n", "x.tsv:1: expected UTF-8 text, got the byte 0xff"),
+        (b"AC\t1\nA\xffC\t2\n", "x.tsv:2: expected UTF-8 text, got the byte 0xff"),
+        ("AC\t1\n".encode("utf-16"), "x.tsv:1: expected UTF-8 text, got UTF-16"),
+        ("AC\t1\rGT\t2\r", "x.tsv:1: expected lines that end in LF or CR LF, got a CR alone"),
+        ("AC\t1\r\nGT\t2\rA\t3\n", "x.tsv:2: expected lines that end in LF or CR LF"),
     ],
 )
 def test_a_wrong_line_is_named(tmp_path, text, message):
@@ -131,6 +135,29 @@ def test_unknown_columns_missing_files_and_broken_compression(tmp_path):
     broken = write(tmp_path / "x.tsv.gz", gzip.compress(b"AC\t1\n" * 1000)[:-12])
     with pytest.raises(ValueError, match=r"x.tsv.gz: cannot be read"):
         read_table(broken)
+
+
+def test_columns_that_are_the_same_or_ambiguous(tmp_path):
+    path = write(tmp_path / "x.tsv", "s\te\te\nAC\t1\t2\n")
+    with pytest.raises(ValueError, match=r"x.tsv:1: expected two columns, got 1 .* the same"):
+        read_table(path, sequence_column=1, expression_column=1)
+    with pytest.raises(ValueError, match=r"x.tsv:1: expected one column named 'e'.*got 2; give"):
+        read_table(path, sequence_column="s", expression_column="e")
+    assert rows(read_table(path, sequence_column="s", expression_column=2)) == (["AC"], [2.0])
+
+
+@pytest.mark.parametrize("line", [0, 1, 2])
+def test_lines_of_any_length(tmp_path, line):
+    lines = ["ACGT\t1"] * 3
+    lines[line] = "ACG" * 1_000_000 + "\t1"
+    table = read_table(write(tmp_path / "x.tsv", "\n".join(lines)))
+    assert len(table) == 3
+    assert len(table.sequence[line].as_py()) == 3_000_000
+
+
+def test_gzip_under_another_name(tmp_path):
+    path = write(tmp_path / "x.tsv", gzip.compress(b"AC\t1\n"))
+    assert rows(read_table(path)) == (["AC"], [1.0])
 
 
 def test_measured_promoters():

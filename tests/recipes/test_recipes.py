@@ -109,6 +109,22 @@ def test_zero_knots_are_free_weights():
         ('[[stage]]\ntrainable = ["activty"]\nepochs = 1\n', "stage 1: .*got activty"),
         ('[[stage]]\ntrainable = ["activity"]\n', "stage 1: expected epochs, got none"),
         ("", "stages: expected at least one"),
+        ('[motifs]\nwidth = "a"\n' + STAGE, "motifs: width: expected an integer, got 'a'"),
+        ("[motifs]\nflank = true\n" + STAGE, "motifs: flank: expected an integer, got True"),
+        ("motifs = 3\n" + STAGE, "motifs: expected a table, got 3"),
+        ("stage = 3\n", "stage: expected a list of tables.*, got 3"),
+        ("stage = [3]\n", r"stage: expected a list of tables.*, got \[3\]"),
+        ('[model]\npositional = "no"\n' + STAGE, "model: positional: expected true or false, got"),
+        ("[model]\nposition_knots = 2.5\n" + STAGE, "model: position_knots: expected an integer"),
+        ("[model]\nbinding = 1\n" + STAGE, "model: binding: expected text, got 1"),
+        ('validation = "a"\n' + STAGE, "validation: expected a number, got 'a'"),
+        ('[penalty]\nmotif_l2 = "a"\n' + STAGE, "penalty: motif_l2: expected a number, got 'a'"),
+        (STAGE + 'learning_rate = "a"\n', "stage 1: learning_rate: expected a number, got 'a'"),
+        ("[[stage]]\ntrainable = 3\nepochs = 1\n", "stage 1: trainable: expected a list of texts"),
+        (
+            STAGE + 'schedule = { name = "cosine_warmup", warmup = "a" }\n',
+            "stage 1, schedule: warmup: expected a number, got 'a'",
+        ),
     ],
 )
 def test_errors_name_file_and_place(tmp_path, text, message):

@@ -17,6 +17,9 @@ inline constexpr int kUnknownBase = 4;
 
 enum class Reduction { kExpected, kLogUnbound };
 
+// What sites are computed in; parameters, sums and results are float32 whatever it is.
+enum class ComputeType { kFloat32, kBfloat16, kFloat16 };
+
 struct OccupancyShape {
   int64_t sequence_count;
   int64_t length;
@@ -41,6 +44,7 @@ inline OccupancyShape MakeOccupancyShape(int64_t sequence_count, int64_t length,
 }
 
 struct OccupancyInputs {
+  ComputeType compute_type;
   bool weighted;                   // whether `weighted` sums are asked for
   const uint8_t* sequence;         // [N, L]
   const float* log_kd;             // [W, 4, M], nats

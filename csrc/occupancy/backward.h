@@ -15,137 +15,171 @@
 namespace cisreg {
 namespace {
 
-// Gradients by group that fit in registers beside what the loop needs.
-constexpr int kGroupsInFlight = 10;
-
-// One block's sums while an item runs. `dlogit` holds one tile, per strand; `table` the gradient of
-// the k-mer table as [strand, k-mer, group, lane].
-template <class V>
+// One block's sums while an item runs. `dlogit` holds one tile; `table` the gradient of the k-mer
+// table as [k-mer, group, site].
 struct BlockGradients {
-  float* dlogit[kStrands];
+  char* dlogit;
   float* table;
-  float* log_concentration;
-  float* position_weight;  // [2, P, lanes] or unused
+  float* log_concentration;  // [kBlockSites]
+  float* position_weight;    // [P, kBlockSites] or unused
 };
 
 template <class V>
 struct SegmentUpstream {
-  V bound[kStrands];
-  V weighted[kStrands];
+  V bound;
+  V weighted;
 };
 
 template <class V>
 SegmentUpstream<V> LoadUpstream(const OccupancyJob& job, int64_t block, int64_t sequence,
                                 const OccupancyUpstream& upstream) {
-  SegmentUpstream<V> loaded;
-  for (int strand = 0; strand < kStrands; ++strand) {
-    const int64_t at = (sequence * kStrands + strand) * job.shape.motif_count;
-    loaded.bound[strand] = GatherLanes<V>(job, block, upstream.bound + at);
-    loaded.weighted[strand] = job.inputs.weighted
-                                  ? GatherLanes<V>(job, block, upstream.weighted + at)
-                                  : V::Broadcast(0.0f);
-  }
-  return loaded;
+  const int64_t motifs = job.shape.motif_count;
+  const auto load = [&](const float* gradients) {
+    const float* forward = gradients + sequence * kStrands * motifs;
+    return GatherSites<V>(job, block, forward, forward + motifs);
+  };
+  return {load(upstream.bound), job.inputs.weighted ? load(upstream.weighted) : V::Broadcast(0.0f)};
 }
 
-// Stores the dlogits of kWindows windows of a segment and adds up the gradients per window.
-template <class V, Reduction kReduction, bool kWeighted, int kWindows>
-inline void StoreWindows(const OccupancyJob& job, int64_t block, const Segment& segment, int64_t j,
-                         const uint16_t* kmer_offset, const SegmentUpstream<V>& upstream,
-                         const BlockGradients<V>& gradients, V* dconcentration) {
-  const BlockColumns columns = job.block_columns[block];
-  const int64_t row = segment.first_row + columns.first + j;
-  V logit[kWindows][kStrands];
-  ScanWindows<V, kWindows>(job.tables + block * job.plan.table_floats(), columns.group_count,
-                           kmer_offset + row, logit);
-  const V one = V::Broadcast(1.0f);
-  const float* weight = LaneWeight<V>(job, block, segment.first_window + j);
-  for (int strand = 0; strand < kStrands; ++strand) {
-    for (int k = 0; k < kWindows; ++k) {
-      const V power = simd::Exp2(simd::ClampExponent(logit[k][strand]));
-      const V p = one / (one + power);
-      // 1 - p as a product: a difference would lose the digits of strong sites.
-      const V slope = power * p * p;
-      V dlogit = kReduction == Reduction::kExpected
-                     ? upstream.bound[strand] * slope
-                     : V::Broadcast(0.0f) - upstream.bound[strand] * p;
-      if (kWeighted) {
-        const int64_t window = strand * job.shape.window_count + k;
-        const V w = V::Load(weight + window * V::kLanes);
-        dlogit = MultiplyAdd(upstream.weighted[strand] * w, slope, dlogit);
-        float* sum = gradients.position_weight + (window + segment.first_window + j) * V::kLanes;
-        MultiplyAdd(upstream.weighted[strand], p, V::Load(sum)).Store(sum);
-      }
-      *dconcentration = *dconcentration + dlogit;
-      const uint32_t slot = GradientSlot(job.plan, row + k);
-      dlogit.Store(gradients.dlogit[strand] + slot * V::kLanes);
+// Where a segment's next windows are read and written.
+struct WindowCursor {
+  const uint16_t* kmer_offset;
+  const float* weight;     // null without weights
+  float* weight_gradient;  // null without weights
+  GradientCursor gradient;
+};
+
+// Stores the dlogits of a segment's next windows, `live` of them in a tail, and returns their sum.
+template <class V, Reduction kReduction, bool kWeighted, int kSitesPerDivision, bool kTail>
+inline V StoreWindows(const float* table, int64_t group_count, const SegmentUpstream<V>& upstream,
+                      int live, WindowCursor* cursor, char* dlogits) {
+  constexpr int kWindows = V::kWindowsInFlight;
+  V site[kWindows];
+  ScanWindows<V, kSitesPerDivision>(table, group_count, cursor->kmer_offset, site);
+  V odds[kWindows];
+  V unbound[kWindows];
+  for (int k = 0; k < kWindows; ++k) odds[k] = Odds<kSitesPerDivision>(site[k]);
+  for (int k = 0; k < kWindows; k += kSitesPerDivision) {
+    Unbound<V, kSitesPerDivision>(odds + k, unbound + k);
+  }
+  V total = V::Broadcast(0.0f);
+  for (int k = 0; k < kWindows; ++k) {
+    if (kTail && k >= live) break;
+    const V p = odds[k] * unbound[k];
+    // 1 - p as a factor: a difference would lose the digits of strong sites.
+    const V slope = p * unbound[k];
+    V dlogit = kReduction == Reduction::kExpected ? upstream.bound * slope
+                                                  : V::Broadcast(0.0f) - upstream.bound * p;
+    if (kWeighted) {
+      const V w = V::Load(cursor->weight + k * kBlockSites);
+      dlogit = MultiplyAdd(upstream.weighted * w, slope, dlogit);
+      float* sum = cursor->weight_gradient + k * kBlockSites;
+      MultiplyAdd(upstream.weighted, p, V::Load(sum)).Store(sum);
     }
+    total = total + dlogit;
+    dlogit.Store(reinterpret_cast<float*>(dlogits + cursor->gradient.Next()));
   }
+  cursor->kmer_offset += kWindows;
+  if (kWeighted) {
+    cursor->weight += kWindows * kBlockSites;
+    cursor->weight_gradient += kWindows * kBlockSites;
+  }
+  return total;
 }
 
-template <class V, Reduction kReduction, bool kWeighted>
+template <class V, Reduction kReduction, bool kWeighted, int kSitesPerDivision>
 void StoreTile(const OccupancyJob& job, int64_t block, const Tile& tile,
-               const OccupancyUpstream& upstream, const BlockGradients<V>& gradients) {
+               const OccupancyUpstream& upstream, const BlockGradients& gradients) {
+  const float* table = job.tables + block * job.plan.table_floats();
+  const BlockColumns scanned = job.block_scanned[block];
+  const int64_t trained_first = job.block_trained[block].first;
   V total = V::Load(gradients.log_concentration);
   for (int64_t i = 0; i < tile.segment_count; ++i) {
     const Segment& segment = tile.segments[i];
     const SegmentUpstream<V> loaded = LoadUpstream<V>(job, block, segment.sequence, upstream);
+    WindowCursor cursor = {
+        tile.kmer_offset + segment.first_row + scanned.first,
+        BlockWeight(job, block, segment.first_window),
+        kWeighted ? gradients.position_weight + segment.first_window * kBlockSites : nullptr,
+        GradientCursor(job.plan, segment.first_row + trained_first)};
     V sum = V::Broadcast(0.0f);
-    int64_t j = 0;
-    for (; j + kWindowsInFlight <= segment.windows; j += kWindowsInFlight) {
-      StoreWindows<V, kReduction, kWeighted, kWindowsInFlight>(
-          job, block, segment, j, tile.kmer_offset, loaded, gradients, &sum);
+    int64_t left = segment.windows;
+    for (; left >= V::kWindowsInFlight; left -= V::kWindowsInFlight) {
+      sum = sum +
+            StoreWindows<V, kReduction, kWeighted, kSitesPerDivision, false>(
+                table, scanned.group_count, loaded, V::kWindowsInFlight, &cursor, gradients.dlogit);
     }
-    for (; j < segment.windows; ++j) {
-      StoreWindows<V, kReduction, kWeighted, 1>(job, block, segment, j, tile.kmer_offset, loaded,
-                                                gradients, &sum);
+    if (left > 0) {
+      sum = sum + StoreWindows<V, kReduction, kWeighted, kSitesPerDivision, true>(
+                      table, scanned.group_count, loaded, static_cast<int>(left), &cursor,
+                      gradients.dlogit);
     }
     total = total + sum;
   }
   total.Store(gradients.log_concentration);
 }
 
-// Adds to kGroups neighbouring groups of one k-mer the dlogits of the rows that hold it.
+template <class V, Reduction kReduction, bool kWeighted>
+void StoreBlock(const OccupancyJob& job, int64_t block, const Tile& tile,
+                const OccupancyUpstream& upstream, const BlockGradients& gradients) {
+  switch (job.sites_per_division[block]) {
+    case 4:
+      return StoreTile<V, kReduction, kWeighted, 4>(job, block, tile, upstream, gradients);
+    case 2:
+      return StoreTile<V, kReduction, kWeighted, 2>(job, block, tile, upstream, gradients);
+    default:
+      return StoreTile<V, kReduction, kWeighted, 1>(job, block, tile, upstream, gradients);
+  }
+}
+
+// Adds to kGroups neighbouring groups of one k-mer the dlogits of the rows that hold it. Few groups
+// are summed in two sets, so that the additions need not wait for each other.
 template <class V, int kGroups>
-inline void SumGroups(const float* dlogit, const uint32_t* slot, const uint32_t* end, float* sums) {
-  V sum[kGroups];
-  for (int g = 0; g < kGroups; ++g) sum[g] = V::Broadcast(0.0f);
-  for (; slot != end; ++slot) {
-    const float* at = dlogit + static_cast<int64_t>(*slot) * V::kLanes;
-    for (int g = 0; g < kGroups; ++g) sum[g] = sum[g] + V::Load(at - g * V::kLanes);
+inline void SumGroups(const char* dlogit, const uint32_t* offset, const uint32_t* end,
+                      float* sums) {
+  constexpr int kSets = 2 * kGroups <= V::kSumsInFlight ? 2 : 1;
+  V sum[kSets][kGroups];
+  for (auto& set : sum) {
+    for (V& group : set) group = V::Broadcast(0.0f);
+  }
+  for (; offset != end; offset += kListedTogether) {
+    for (uint32_t i = 0; i < kListedTogether; ++i) {
+      const float* at = reinterpret_cast<const float*>(dlogit + offset[i]);
+      V(&set)[kGroups] = sum[i % kSets];
+      for (int g = 0; g < kGroups; ++g) set[g] = set[g] + V::Load(at - g * kBlockSites);
+    }
   }
   for (int g = 0; g < kGroups; ++g) {
-    float* to = sums + g * V::kLanes;
-    (V::Load(to) + sum[g]).Store(to);
+    float* to = sums + g * kBlockSites;
+    const V total = kSets == 2 ? sum[0][g] + sum[kSets - 1][g] : sum[0][g];
+    (V::Load(to) + total).Store(to);
   }
 }
 
-template <class V>
-using SumGroupsFunction = void (*)(const float*, const uint32_t*, const uint32_t*, float*);
+using SumGroupsFunction = void (*)(const char*, const uint32_t*, const uint32_t*, float*);
 
-template <class V>
-SumGroupsFunction<V> ChooseSumGroups(int64_t groups) {
-  static constexpr SumGroupsFunction<V> kBySize[kGroupsInFlight] = {
-      SumGroups<V, 1>, SumGroups<V, 2>, SumGroups<V, 3>, SumGroups<V, 4>, SumGroups<V, 5>,
-      SumGroups<V, 6>, SumGroups<V, 7>, SumGroups<V, 8>, SumGroups<V, 9>, SumGroups<V, 10>};
-  return kBySize[groups - 1];
+template <class V, int kGroups = V::kSumsInFlight>
+SumGroupsFunction ChooseSumGroups(int64_t groups) {
+  if constexpr (kGroups > 1) {
+    if (groups < kGroups) return ChooseSumGroups<V, kGroups - 1>(groups);
+  }
+  return SumGroups<V, kGroups>;
 }
 
 template <class V>
-void SumTile(int64_t group_count, const Tile& tile, const BlockGradients<V>& gradients) {
-  for (int64_t first = 0; first < group_count; first += kGroupsInFlight) {
-    const int64_t left = group_count - first;
-    const int64_t groups = left < kGroupsInFlight ? left : kGroupsInFlight;
-    const SumGroupsFunction<V> sum_groups = ChooseSumGroups<V>(groups);
-    for (int strand = 0; strand < kStrands; ++strand) {
-      const float* dlogit = gradients.dlogit[strand] - first * V::kLanes;
-      float* sums = gradients.table + (strand * kTableRows * group_count + first) * V::kLanes;
-      const uint32_t* slot = tile.sorted_slots;
-      for (int kmer = 0; kmer < kEmptyRow; ++kmer) {
-        const uint32_t* end = tile.sorted_slots + tile.bin_end[kmer];
-        if (slot != end) sum_groups(dlogit, slot, end, sums + kmer * group_count * V::kLanes);
-        slot = end;
-      }
+void SumTile(int64_t group_count, const Tile& tile, const BlockGradients& gradients) {
+  const int64_t passes = (group_count + V::kSumsInFlight - 1) / V::kSumsInFlight;
+  for (int64_t pass = 0; pass < passes; ++pass) {
+    const int64_t first = group_count * pass / passes;
+    const int64_t groups = group_count * (pass + 1) / passes - first;
+    const SumGroupsFunction sum_groups = ChooseSumGroups<V>(groups);
+    const char* dlogit = gradients.dlogit - first * kRowBytes;
+    float* sums = gradients.table + first * kBlockSites;
+    const uint32_t* offset = tile.sorted_offset;
+    for (int kmer = 0; kmer < kEmptyRow; ++kmer) {
+      const uint32_t* end = tile.sorted_offset + tile.bin_end[kmer];
+      if (offset != end) sum_groups(dlogit, offset, end, sums + kmer * group_count * kBlockSites);
+      offset = end;
     }
   }
 }
@@ -153,12 +187,11 @@ void SumTile(int64_t group_count, const Tile& tile, const BlockGradients<V>& gra
 // Rows that hold no window's dlogit are zero: up to `first_column` before a segment's windows, and
 // behind them up to the next segment.
 template <class V>
-void ClearPads(const OccupancyPlan& plan, int64_t first_column, const Tile& tile,
-               const BlockGradients<V>& gradients) {
+void ClearPads(const OccupancyPlan& plan, int64_t first_column, const Tile& tile, char* dlogit) {
   const auto clear = [&](int64_t row, int64_t end) {
+    GradientCursor cursor(plan, row);
     for (; row < end; ++row) {
-      const uint32_t slot = GradientSlot(plan, row);
-      for (float* dlogit : gradients.dlogit) V::Broadcast(0.0f).Store(dlogit + slot * V::kLanes);
+      V::Broadcast(0.0f).Store(reinterpret_cast<float*>(dlogit + cursor.Next()));
     }
   };
   int64_t row = 0;
@@ -191,87 +224,118 @@ inline void SumByBase(const float* rows, int64_t stride, V (&sum)[kGroupBases][k
   }
 }
 
-// Gradient of log Kd from the gradient of the table; logits fall as log Kd rises.
+// Subtracts sums from the gradients of the motifs: forward strand from one row, reverse strand from
+// the other. Logits fall as log Kd rises.
+template <class V>
+void SubtractStrands(V sums, float* forward, float* reverse) {
+  float sites[kBlockSites];
+  sums.Store(sites);
+  for (int i = 0; i < kBlockMotifs; ++i) {
+    forward[i] -= sites[i];
+    reverse[i] -= sites[kBlockMotifs + i];
+  }
+}
+
+// Gradient of log Kd from the gradient of the table.
 template <class V>
 void FoldTable(const OccupancyJob& job, int64_t block, const float* table, float* log_kd) {
   const int64_t width = job.shape.width;
-  const BlockColumns columns = job.block_columns[block];
+  const BlockColumns columns = job.block_trained[block];
   const int64_t groups = columns.group_count;
-  for (int strand = 0; strand < kStrands; ++strand) {
-    for (int64_t group = 0; group < groups; ++group) {
-      V sum[kGroupBases][kBases + 1];
-      SumByBase(table + (strand * kTableRows * groups + group) * V::kLanes, groups * V::kLanes,
-                sum);
-      const int64_t first = columns.first + group * kGroupBases;
-      for (int64_t column = first; column < first + kGroupBases && column < width; ++column) {
-        for (int base = 0; base < kBases; ++base) {
-          const int64_t w = strand == 0 ? column : width - 1 - column;
-          const int64_t b = strand == 0 ? base : kBases - 1 - base;
-          float* to = log_kd + (w * kBases + b) * V::kLanes;
-          (V::Load(to) - sum[column - first][base]).Store(to);
-        }
+  for (int64_t group = 0; group < groups; ++group) {
+    V sum[kGroupBases][kBases + 1];
+    SumByBase(table + group * kBlockSites, groups * kBlockSites, sum);
+    const int64_t first = columns.first + group * kGroupBases;
+    for (int64_t column = first; column < first + kGroupBases && column < width; ++column) {
+      for (int base = 0; base < kBases; ++base) {
+        const int64_t mirror = (width - 1 - column) * kBases + kBases - 1 - base;
+        SubtractStrands(sum[column - first][base], log_kd + (column * kBases + base) * kBlockMotifs,
+                        log_kd + mirror * kBlockMotifs);
       }
     }
   }
 }
 
-template <class V>
-BlockGradients<V> TakeDlogits(const OccupancyPlan& plan, ScratchArena* arena) {
-  BlockGradients<V> gradients = {};
-  for (int strand = 0; strand < kStrands; ++strand) {
-    gradients.dlogit[strand] = arena->Take<float>(kGroupBases * plan.slot_stride * V::kLanes);
-  }
-  return gradients;
+// An item's scratch memory beside its tile.
+struct BackwardScratch {
+  char* dlogit;
+  float* tables;              // [blocks_per_item, gradient_floats]
+  float* log_concentrations;  // [blocks_per_item, kBlockSites]
+};
+
+inline BackwardScratch TakeBackwardScratch(const OccupancyPlan& plan, ScratchArena* arena) {
+  BackwardScratch scratch;
+  const int64_t dlogit_rows = plan.max_trained_groups + kGroupBases * plan.slot_stride;
+  scratch.dlogit = arena->Take<char>(dlogit_rows * kRowBytes);
+  scratch.tables = arena->Take<float>(plan.blocks_per_item * plan.gradient_floats());
+  scratch.log_concentrations = arena->Take<float>(plan.blocks_per_item * kBlockSites);
+  return scratch;
 }
 
 template <class V>
 size_t ItemScratchBytes(const OccupancyPlan& plan, bool backward) {
   ScratchArena arena = {nullptr, 0};
   TakeTile(plan, backward, &arena);
-  if (backward) {
-    TakeDlogits<V>(plan, &arena);
-    arena.Take<float>(plan.blocks_per_item * plan.table_floats());
-  }
+  if (backward) TakeBackwardScratch(plan, &arena);
   return arena.used;
 }
 
+// Sums the gradients of an item's blocks over its slice, tile by tile.
 template <class V>
-void BackwardItem(const OccupancyJob& job, int64_t item, char* scratch,
-                  const OccupancyUpstream& upstream, float* partials) {
+void SumSlice(const OccupancyJob& job, const ItemRange& range, Tile* tile,
+              const BackwardScratch& scratch, const OccupancyUpstream& upstream,
+              float* item_partials) {
   const OccupancyPlan& plan = job.plan;
   const bool weighted = job.inputs.weighted;
   const bool expected = job.reduction == Reduction::kExpected;
-  const auto store_tile = expected ? (weighted ? StoreTile<V, Reduction::kExpected, true>
-                                               : StoreTile<V, Reduction::kExpected, false>)
-                                   : (weighted ? StoreTile<V, Reduction::kLogUnbound, true>
-                                               : StoreTile<V, Reduction::kLogUnbound, false>);
-  const PartialLayout layout = MakePartialLayout(job.shape, plan, weighted);
-  const auto [slice, first_block, end_block] = FindItem(plan, item);
-  float* const item_partials = partials + (slice * plan.block_count + first_block) * layout.total();
-
-  ScratchArena arena = {scratch, 0};
-  Tile tile = TakeTile(plan, true, &arena);
-  BlockGradients<V> gradients = TakeDlogits<V>(plan, &arena);
-  float* const tables = arena.Take<float>(plan.blocks_per_item * plan.table_floats());
-  std::memset(tables, 0, plan.blocks_per_item * plan.table_floats() * sizeof(float));
-  std::memset(item_partials, 0, (end_block - first_block) * layout.total() * sizeof(float));
-
-  TileCursor cursor = SliceCursor(job.shape, plan, slice);
+  const auto store_block = expected ? (weighted ? StoreBlock<V, Reduction::kExpected, true>
+                                                : StoreBlock<V, Reduction::kExpected, false>)
+                                    : (weighted ? StoreBlock<V, Reduction::kLogUnbound, true>
+                                                : StoreBlock<V, Reduction::kLogUnbound, false>);
+  const PartialLayout layout = MakePartialLayout(job.shape, weighted);
+  TileCursor cursor = SliceCursor(job.shape, plan, range.slice);
   while (!cursor.done()) {
-    FillTile(job.shape, plan, job.inputs.sequence, kRowBytes<V>, &cursor, &tile);
-    for (int64_t block = first_block; block < end_block; ++block) {
-      float* partial = item_partials + (block - first_block) * layout.total();
-      gradients.table = tables + (block - first_block) * plan.table_floats();
-      gradients.log_concentration = partial + layout.log_kd;
-      gradients.position_weight = gradients.log_concentration + layout.log_concentration;
-      ClearPads(plan, job.block_columns[block].first, tile, gradients);
-      store_tile(job, block, tile, upstream, gradients);
-      SumTile(job.block_columns[block].group_count, tile, gradients);
+    FillTile(job.shape, plan, job.inputs.sequence, &cursor, tile);
+    for (int64_t block = range.first_block; block < range.end_block; ++block) {
+      const int64_t i = block - range.first_block;
+      const BlockGradients gradients = {
+          scratch.dlogit, scratch.tables + i * plan.gradient_floats(),
+          scratch.log_concentrations + i * kBlockSites,
+          item_partials + i * layout.total() + layout.log_kd + layout.log_concentration};
+      ClearPads<V>(plan, job.block_trained[block].first, *tile, scratch.dlogit);
+      store_block(job, block, *tile, upstream, gradients);
+      SumTile<V>(job.block_trained[block].group_count, *tile, gradients);
     }
   }
-  for (int64_t block = first_block; block < end_block; ++block) {
-    FoldTable<V>(job, block, tables + (block - first_block) * plan.table_floats(),
-                 item_partials + (block - first_block) * layout.total());
+}
+
+template <class V>
+void BackwardItem(const OccupancyJob& job, int64_t item, char* memory,
+                  const OccupancyUpstream& upstream, float* partials) {
+  const simd::FlushDenormals flush;
+  const OccupancyPlan& plan = job.plan;
+  const PartialLayout layout = MakePartialLayout(job.shape, job.inputs.weighted);
+  const ItemRange range = FindItem(plan, item);
+  const int64_t blocks = range.end_block - range.first_block;
+  float* const item_partials =
+      partials + (range.slice * plan.block_count + range.first_block) * layout.total();
+
+  ScratchArena arena = {memory, 0};
+  Tile tile = TakeTile(plan, true, &arena);
+  const BackwardScratch scratch = TakeBackwardScratch(plan, &arena);
+  std::memset(scratch.dlogit, 0, plan.max_trained_groups * kRowBytes);
+  std::memset(scratch.tables, 0, blocks * plan.gradient_floats() * sizeof(float));
+  std::memset(scratch.log_concentrations, 0, blocks * kRowBytes);
+  std::memset(item_partials, 0, blocks * layout.total() * sizeof(float));
+  SumSlice<V>(job, range, &tile, scratch, upstream, item_partials);
+
+  for (int64_t i = 0; i < blocks; ++i) {
+    float* log_kd = item_partials + i * layout.total();
+    FoldTable<V>(job, range.first_block + i, scratch.tables + i * plan.gradient_floats(), log_kd);
+    const float* sites = scratch.log_concentrations + i * kBlockSites;
+    float* log_concentration = log_kd + layout.log_kd;
+    for (int m = 0; m < kBlockMotifs; ++m)
+      log_concentration[m] = sites[m] + sites[kBlockMotifs + m];
   }
 }
 

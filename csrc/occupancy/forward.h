@@ -4,122 +4,150 @@
 #define CISREG_CSRC_OCCUPANCY_FORWARD_H_
 
 #include "occupancy/scan.h"
+#include "simd/denormals.h"
 
 namespace cisreg {
 namespace {
 
-// Enough independent sums to hide the latency of the additions and of the exponentials.
-constexpr int kWindowsInFlight = 4;
-
+// What a segment's windows add up to.
 template <class V>
-struct StrandSums {
-  V bound[kStrands];
-  V weighted[kStrands];
+struct SegmentSums {
+  V bound;
+  V weighted;
 };
 
-// `weight` is that of the first window on strand 0, or null.
-template <class V, Reduction kReduction, bool kWeighted, int kWindows>
-inline void SumWindows(const OccupancyJob& job, const float* table, int64_t group_count,
-                       const uint16_t* kmer_offset, const float* weight, StrandSums<V>* sums) {
-  V logit[kWindows][kStrands];
-  ScanWindows<V, kWindows>(table, group_count, kmer_offset, logit);
-  for (int strand = 0; strand < kStrands; ++strand) {
-    V bound = V::Broadcast(0.0f);
-    V weighted = V::Broadcast(0.0f);
-    for (int k = 0; k < kWindows; ++k) {
-      if (kReduction == Reduction::kLogUnbound) bound = bound + Log2Bound(logit[k][strand]);
-      if (kReduction == Reduction::kExpected || kWeighted) {
-        const V p = Occupancy(logit[k][strand]);
-        if (kReduction == Reduction::kExpected) bound = bound + p;
-        if (kWeighted) {
-          const V w = V::Load(weight + (strand * job.shape.window_count + k) * V::kLanes);
-          weighted = MultiplyAdd(w, p, weighted);
-        }
-      }
-    }
-    sums->bound[strand] = sums->bound[strand] + bound;
-    if (kWeighted) sums->weighted[strand] = sums->weighted[strand] + weighted;
-  }
-}
-
 // Position weights of a block from one window on, or null.
-template <class V>
-const float* LaneWeight(const OccupancyJob& job, int64_t block, int64_t window) {
+inline const float* BlockWeight(const OccupancyJob& job, int64_t block, int64_t window) {
   if (!job.inputs.weighted) return nullptr;
-  return job.lane_weight + (block * kStrands * job.shape.window_count + window) * V::kLanes;
+  return job.block_weight + (block * job.shape.window_count + window) * kBlockSites;
 }
 
-template <class V, Reduction kReduction, bool kWeighted>
-StrandSums<V> SumSegment(const OccupancyJob& job, int64_t block, const Segment& segment,
-                         const uint16_t* kmer_offset) {
-  const float* table = job.tables + block * job.plan.table_floats();
-  const BlockColumns columns = job.block_columns[block];
-  kmer_offset += segment.first_row + columns.first;
-  const V zero = V::Broadcast(0.0f);
-  StrandSums<V> sums = {{zero, zero}, {zero, zero}};
-  int64_t j = 0;
-  for (; j + kWindowsInFlight <= segment.windows; j += kWindowsInFlight) {
-    SumWindows<V, kReduction, kWeighted, kWindowsInFlight>(
-        job, table, columns.group_count, kmer_offset + j,
-        LaneWeight<V>(job, block, segment.first_window + j), &sums);
+// Sums over the windows from `kmer_offset` on: `live` of them in a tail, else as many as are in
+// flight. `weight` is that of the first window, or null.
+template <class V, Reduction kReduction, bool kWeighted, int kSitesPerDivision, bool kTail>
+inline void SumWindows(const float* table, int64_t group_count, const uint16_t* kmer_offset,
+                       const float* weight, int live, SegmentSums<V>* sums) {
+  constexpr int kWindows = V::kWindowsInFlight;
+  V site[kWindows];
+  ScanWindows<V, kSitesPerDivision>(table, group_count, kmer_offset, site);
+  V odds[kWindows];
+  for (int k = 0; k < kWindows; ++k) {
+    odds[k] = Odds<kSitesPerDivision>(site[k]);
+    if (kTail && k >= live) odds[k] = site[k] = V::Broadcast(0.0f);
   }
-  for (; j < segment.windows; ++j) {
-    SumWindows<V, kReduction, kWeighted, 1>(job, table, columns.group_count, kmer_offset + j,
-                                            LaneWeight<V>(job, block, segment.first_window + j),
-                                            &sums);
+  V bound = V::Broadcast(0.0f);
+  for (int k = 0; k < kWindows; k += kSitesPerDivision) {
+    if (kReduction == Reduction::kLogUnbound) {
+      bound = bound + SumLogBound<V, kSitesPerDivision>(odds + k, site + k);
+    } else if (!kWeighted) {
+      const Fraction<V> sum = SumFractions<V, kSitesPerDivision>(odds + k);
+      bound = bound + sum.numerator / sum.denominator;
+    }
+    if (!kWeighted) continue;
+    V unbound[kSitesPerDivision];
+    Unbound<V, kSitesPerDivision>(odds + k, unbound);
+    for (int i = 0; i < kSitesPerDivision; ++i) {
+      if (kTail && k + i >= live) break;
+      const V p = odds[k + i] * unbound[i];
+      if (kReduction == Reduction::kExpected) bound = bound + p;
+      const V w = V::Load(weight + (k + i) * kBlockSites);
+      sums->weighted = MultiplyAdd(w, p, sums->weighted);
+    }
+  }
+  sums->bound = sums->bound + bound;
+}
+
+template <class V, Reduction kReduction, bool kWeighted, int kSitesPerDivision>
+SegmentSums<V> SumSegment(const OccupancyJob& job, int64_t block, const Segment& segment,
+                          const uint16_t* kmer_offset) {
+  const float* table = job.tables + block * job.plan.table_floats();
+  const BlockColumns columns = job.block_scanned[block];
+  kmer_offset += segment.first_row + columns.first;
+  const float* weight = BlockWeight(job, block, segment.first_window);
+  SegmentSums<V> sums = {V::Broadcast(0.0f), V::Broadcast(0.0f)};
+  int64_t left = segment.windows;
+  for (; left >= V::kWindowsInFlight; left -= V::kWindowsInFlight) {
+    SumWindows<V, kReduction, kWeighted, kSitesPerDivision, false>(
+        table, columns.group_count, kmer_offset, weight, V::kWindowsInFlight, &sums);
+    kmer_offset += V::kWindowsInFlight;
+    if (kWeighted) weight += V::kWindowsInFlight * kBlockSites;
+  }
+  if (left > 0) {
+    SumWindows<V, kReduction, kWeighted, kSitesPerDivision, true>(
+        table, columns.group_count, kmer_offset, weight, static_cast<int>(left), &sums);
   }
   return sums;
 }
 
+// Motifs of a block that are not there to fill it up.
+inline int64_t OwnMotifs(const OccupancyJob& job, int64_t block) {
+  const int64_t left = job.shape.motif_count - block * kBlockMotifs;
+  return left < kBlockMotifs ? left : kBlockMotifs;
+}
+
 // A sequence's first segment sets its outputs, the later ones add to them.
 template <class V>
-void WriteSums(const OccupancyJob& job, int64_t block, const Segment& segment, const V* sums,
-               float scale, float* outputs) {
-  const int64_t motif_count = job.shape.motif_count;
-  const int32_t* motif = job.lane_motif + block * V::kLanes;
-  const int64_t motifs = BlockMotifs(job, block);
+void WriteSums(const OccupancyJob& job, int64_t block, const Segment& segment, V sums,
+               float* outputs) {
+  const int32_t* motif = job.block_motif + block * kBlockMotifs;
+  const int64_t motifs = OwnMotifs(job, block);
+  float sites[kBlockSites];
+  sums.Store(sites);
   for (int strand = 0; strand < kStrands; ++strand) {
-    float* to = outputs + (segment.sequence * kStrands + strand) * motif_count;
-    float lanes[V::kLanes];
-    (sums[strand] * V::Broadcast(scale)).Store(lanes);
+    float* to = outputs + (segment.sequence * kStrands + strand) * job.shape.motif_count;
+    const float* from = sites + strand * kBlockMotifs;
     for (int64_t i = 0; i < motifs; ++i) {
-      to[motif[i]] = segment.first_window > 0 ? to[motif[i]] + lanes[i] : lanes[i];
+      to[motif[i]] = segment.first_window > 0 ? to[motif[i]] + from[i] : from[i];
     }
   }
 }
 
-template <class V, Reduction kReduction, bool kWeighted>
+template <class V, Reduction kReduction, bool kWeighted, int kSitesPerDivision>
 void ForwardTile(const OccupancyJob& job, int64_t block, const Tile& tile,
                  const OccupancyOutputs& outputs) {
-  constexpr float kScale = kReduction == Reduction::kLogUnbound ? -kLn2 : 1.0f;
+  const V scale = V::Broadcast(kReduction == Reduction::kLogUnbound ? -kLn2 : 1.0f);
   for (int64_t i = 0; i < tile.segment_count; ++i) {
     const Segment& segment = tile.segments[i];
-    const StrandSums<V> sums =
-        SumSegment<V, kReduction, kWeighted>(job, block, segment, tile.kmer_offset);
-    WriteSums(job, block, segment, sums.bound, kScale, outputs.bound);
-    if (kWeighted) WriteSums(job, block, segment, sums.weighted, 1.0f, outputs.weighted);
+    const SegmentSums<V> sums = SumSegment<V, kReduction, kWeighted, kSitesPerDivision>(
+        job, block, segment, tile.kmer_offset);
+    WriteSums(job, block, segment, sums.bound * scale, outputs.bound);
+    if (kWeighted) WriteSums(job, block, segment, sums.weighted, outputs.weighted);
+  }
+}
+
+template <class V, Reduction kReduction, bool kWeighted>
+void ForwardBlock(const OccupancyJob& job, int64_t block, const Tile& tile,
+                  const OccupancyOutputs& outputs) {
+  switch (job.sites_per_division[block]) {
+    case 4:
+      return ForwardTile<V, kReduction, kWeighted, 4>(job, block, tile, outputs);
+    case 2:
+      return ForwardTile<V, kReduction, kWeighted, 2>(job, block, tile, outputs);
+    default:
+      return ForwardTile<V, kReduction, kWeighted, 1>(job, block, tile, outputs);
   }
 }
 
 template <class V>
 void ForwardItem(const OccupancyJob& job, int64_t item, char* scratch,
                  const OccupancyOutputs& outputs) {
+  const simd::FlushDenormals flush;
   const OccupancyPlan& plan = job.plan;
   const bool weighted = job.inputs.weighted;
   const bool expected = job.reduction == Reduction::kExpected;
-  const auto forward_tile = expected ? (weighted ? ForwardTile<V, Reduction::kExpected, true>
-                                                 : ForwardTile<V, Reduction::kExpected, false>)
-                                     : (weighted ? ForwardTile<V, Reduction::kLogUnbound, true>
-                                                 : ForwardTile<V, Reduction::kLogUnbound, false>);
+  const auto forward_block = expected ? (weighted ? ForwardBlock<V, Reduction::kExpected, true>
+                                                  : ForwardBlock<V, Reduction::kExpected, false>)
+                                      : (weighted ? ForwardBlock<V, Reduction::kLogUnbound, true>
+                                                  : ForwardBlock<V, Reduction::kLogUnbound, false>);
   const ItemRange range = FindItem(plan, item);
 
   ScratchArena arena = {scratch, 0};
   Tile tile = TakeTile(plan, false, &arena);
   TileCursor cursor = SliceCursor(job.shape, plan, range.slice);
   while (!cursor.done()) {
-    FillTile(job.shape, plan, job.inputs.sequence, kRowBytes<V>, &cursor, &tile);
+    FillTile(job.shape, plan, job.inputs.sequence, &cursor, &tile);
     for (int64_t block = range.first_block; block < range.end_block; ++block) {
-      forward_tile(job, block, tile, outputs);
+      forward_block(job, block, tile, outputs);
     }
   }
 }

@@ -9,6 +9,11 @@ namespace {
 
 #if defined(CISREG_HAVE_X86_KERNELS)
 bool HasAvx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+
+bool HasAvx512() {
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+}
 #endif
 
 const OccupancyKernels& ChooseKernels() {
@@ -19,7 +24,9 @@ const OccupancyKernels& ChooseKernels() {
                  "this build have; the best of these is used\n",
                  wanted);
   }
-  if (const OccupancyKernels* kernels = FindKernels("avx2")) return *kernels;
+  for (const char* name : {"avx512", "avx2"}) {
+    if (const OccupancyKernels* kernels = FindKernels(name)) return *kernels;
+  }
   return kPortableKernels;
 }
 
@@ -29,6 +36,7 @@ const OccupancyKernels* FindKernels(const char* name) {
   if (std::strcmp(name, "portable") == 0) return &kPortableKernels;
 #if defined(CISREG_HAVE_X86_KERNELS)
   if (std::strcmp(name, "avx2") == 0 && HasAvx2()) return &kAvx2Kernels;
+  if (std::strcmp(name, "avx512") == 0 && HasAvx512()) return &kAvx512Kernels;
 #endif
   return nullptr;
 }

@@ -11,22 +11,24 @@
 
 namespace cisreg {
 
-// What every work item reads; filled once per launch. Lanes are motifs in the layout's order.
+// What every work item reads; filled once per launch. Motifs are in the layout's order.
 struct OccupancyJob {
   OccupancyShape shape;
   OccupancyPlan plan;
   Reduction reduction;
   OccupancyInputs inputs;
-  const int32_t* lane_motif;          // [block_count, lanes]
-  const ColumnRange* motif_columns;   // [M]
-  const BlockColumns* block_columns;  // [block_count]
-  float* tables;                      // [block_count, table_floats]
-  float* lane_weight;                 // [block_count, 2, P, lanes], or unused
+  const int32_t* block_motif;         // [block_count, kBlockMotifs]
+  const ColumnRange* motif_columns;   // [M], the columns that count
+  const BlockColumns* block_scanned;  // [block_count]
+  const BlockColumns* block_trained;  // [block_count]
+  // What tables are filled with:
+  float* tables;                // [block_count, table_floats]
+  int32_t* sites_per_division;  // [block_count], see scan.h
+  float* block_weight;          // [block_count, P, kBlockSites], or unused
 };
 
 struct OccupancyKernels {
   const char* name;
-  int lanes;
   // Fills one block's k-mer table and its position weights.
   void (*build_table)(const OccupancyJob& job, int64_t block);
   // Bytes of scratch that forward_item and backward_item want.
@@ -41,6 +43,7 @@ struct OccupancyKernels {
 extern const OccupancyKernels kPortableKernels;
 #if defined(CISREG_HAVE_X86_KERNELS)
 extern const OccupancyKernels kAvx2Kernels;
+extern const OccupancyKernels kAvx512Kernels;
 #endif
 
 // Kernels by name where this processor has them, else null.

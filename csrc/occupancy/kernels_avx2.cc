@@ -9,12 +9,7 @@ namespace cisreg {
 using Floats = simd::Avx2Floats;
 
 const OccupancyKernels kAvx2Kernels = {
-    "avx2",
-    Floats::kLanes,
-    BuildTable<Floats>,
-    ItemScratchBytes<Floats>,
-    ForwardItem<Floats>,
-    BackwardItem<Floats>,
+    "avx2", BuildTable<Floats>, ItemScratchBytes<Floats>, ForwardItem<Floats>, BackwardItem<Floats>,
 };
 
 }  // namespace cisreg

@@ -9,7 +9,7 @@ namespace cisreg {
 using Floats = simd::PortableFloats;
 
 const OccupancyKernels kPortableKernels = {
-    "portable",          Floats::kLanes,       BuildTable<Floats>, ItemScratchBytes<Floats>,
+    "portable",          BuildTable<Floats>,   ItemScratchBytes<Floats>,
     ForwardItem<Floats>, BackwardItem<Floats>,
 };
 

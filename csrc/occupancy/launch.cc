@@ -21,18 +21,16 @@ void ClearOutputs(const OccupancyShape& shape, bool weighted, const OccupancyOut
 
 OccupancyLaunch::OccupancyLaunch(const OccupancyKernels& kernels, const OccupancyShape& shape,
                                  Reduction reduction, const OccupancyInputs& inputs, bool backward)
-    : kernels_(kernels),
-      backward_(backward),
-      layout_(MakeMotifLayout(shape, FindMotifColumns(shape, inputs, !backward), kernels.lanes)) {
+    : kernels_(kernels), backward_(backward), layout_(MakeMotifLayout(shape, inputs)) {
+  job_ = {};
   job_.shape = shape;
-  job_.plan = MakeOccupancyPlan(shape, layout_, inputs.weighted, kernels.lanes);
+  job_.plan = MakeOccupancyPlan(shape, layout_, inputs.weighted);
   job_.reduction = reduction;
   job_.inputs = inputs;
-  job_.lane_motif = layout_.lane_motif.data();
-  job_.motif_columns = layout_.motif_columns.data();
-  job_.block_columns = layout_.block_columns.data();
-  job_.tables = nullptr;
-  job_.lane_weight = nullptr;
+  job_.block_motif = layout_.block_motif.data();
+  job_.motif_columns = layout_.trained_columns.data();
+  job_.block_scanned = layout_.block_scanned.data();
+  job_.block_trained = layout_.block_trained.data();
 }
 
 WorkspaceBytes OccupancyLaunch::Workspace(const Executor& executor) const {
@@ -40,22 +38,25 @@ WorkspaceBytes OccupancyLaunch::Workspace(const Executor& executor) const {
   const bool weighted = job_.inputs.weighted;
   WorkspaceBytes bytes = {};
   bytes.tables = RoundToLine(plan.block_count * plan.table_floats() * sizeof(float));
+  bytes.divisions = RoundToLine(plan.block_count * sizeof(int32_t));
   bytes.scratch = executor.worker_count * RoundToLine(kernels_.scratch_bytes(plan, backward_));
   if (weighted) {
-    const int64_t weights = plan.block_count * kStrands * job_.shape.window_count * plan.lanes;
+    const int64_t weights = plan.block_count * job_.shape.window_count * kBlockSites;
     bytes.weights = RoundToLine(weights * sizeof(float));
   }
   if (backward_) {
     bytes.partials = plan.sequence_slices * plan.block_count *
-                     MakePartialLayout(job_.shape, plan, weighted).total() * sizeof(float);
+                     MakePartialLayout(job_.shape, weighted).total() * sizeof(float);
   }
   return bytes;
 }
 
 void OccupancyLaunch::BuildTables(const Executor& executor, char* workspace) {
+  const WorkspaceBytes bytes = Workspace(executor);
   job_.tables = reinterpret_cast<float*>(workspace);
-  job_.lane_weight = reinterpret_cast<float*>(workspace + Workspace(executor).tables);
-  executor.parallel_for(job_.plan.block_count, 4 * job_.plan.table_floats() / job_.plan.lanes,
+  job_.sites_per_division = reinterpret_cast<int32_t*>(workspace + bytes.tables);
+  job_.block_weight = reinterpret_cast<float*>(workspace + bytes.tables + bytes.divisions);
+  executor.parallel_for(job_.plan.block_count, job_.plan.table_floats(),
                         [this](int64_t block, int) { kernels_.build_table(job_, block); });
 }
 
@@ -66,7 +67,7 @@ void OccupancyLaunch::Forward(const Executor& executor, char* workspace,
   }
   BuildTables(executor, workspace);
   const WorkspaceBytes bytes = Workspace(executor);
-  char* const scratch = workspace + bytes.tables + bytes.weights;
+  char* const scratch = workspace + bytes.tables + bytes.divisions + bytes.weights;
   const size_t stride = bytes.scratch / executor.worker_count;
   executor.parallel_for(job_.plan.item_count(), kItemCycles, [&](int64_t item, int worker) {
     kernels_.forward_item(job_, item, scratch + worker * stride, outputs);
@@ -78,7 +79,7 @@ void OccupancyLaunch::Backward(const Executor& executor, char* workspace,
                                const OccupancyGradients& gradients) {
   BuildTables(executor, workspace);
   const WorkspaceBytes bytes = Workspace(executor);
-  char* const scratch = workspace + bytes.tables + bytes.weights;
+  char* const scratch = workspace + bytes.tables + bytes.divisions + bytes.weights;
   float* const partials = reinterpret_cast<float*>(scratch + bytes.scratch);
   const size_t stride = bytes.scratch / executor.worker_count;
   executor.parallel_for(job_.plan.item_count(), kItemCycles, [&](int64_t item, int worker) {
@@ -91,29 +92,32 @@ void OccupancyLaunch::Backward(const Executor& executor, char* workspace,
 void OccupancyLaunch::SumPartials(int64_t block, const float* partials,
                                   const OccupancyGradients& gradients) const {
   const OccupancyPlan& plan = job_.plan;
-  const PartialLayout layout = MakePartialLayout(job_.shape, plan, job_.inputs.weighted);
+  const PartialLayout layout = MakePartialLayout(job_.shape, job_.inputs.weighted);
   const int64_t stride = plan.block_count * layout.total();
   const int64_t motif_count = job_.shape.motif_count;
-  const int64_t motifs = std::min(plan.lanes, motif_count - block * plan.lanes);
-  const int32_t* motif = job_.lane_motif + block * plan.lanes;
-  // Rows of `lanes` floats, from any of the three parts, in the order of the slices.
-  const auto sum_rows = [&](int64_t offset, int64_t rows, float* to) {
-    for (int64_t row = 0; row < rows; ++row) {
-      for (int64_t lane = 0; lane < motifs; ++lane) {
-        const float* from = partials + block * layout.total() + offset + row * plan.lanes + lane;
-        float sum = 0.0f;
-        for (int64_t slice = 0; slice < plan.sequence_slices; ++slice) sum += from[slice * stride];
-        to[row * motif_count + motif[lane]] = sum;
-      }
+  const int64_t motifs = std::min<int64_t>(kBlockMotifs, motif_count - block * kBlockMotifs);
+  const int32_t* motif = job_.block_motif + block * kBlockMotifs;
+  // One row of a block's gradients, in the order of the slices.
+  const auto sum_row = [&](const float* from, float* to) {
+    for (int64_t i = 0; i < motifs; ++i, ++from) {
+      float sum = 0.0f;
+      for (int64_t slice = 0; slice < plan.sequence_slices; ++slice) sum += from[slice * stride];
+      to[motif[i]] = sum;
     }
   };
-  sum_rows(0, layout.log_kd / plan.lanes, gradients.log_kd);
-  sum_rows(layout.log_kd, 1, gradients.log_concentration);
-  if (job_.inputs.weighted) {
-    sum_rows(layout.log_kd + layout.log_concentration, layout.position_weight / plan.lanes,
-             gradients.position_weight);
+  const float* from = partials + block * layout.total();
+  for (int64_t row = 0; row < layout.log_kd / kBlockMotifs; ++row, from += kBlockMotifs) {
+    sum_row(from, gradients.log_kd + row * motif_count);
   }
-  for (int64_t lane = 0; lane < motifs; ++lane) HoldColumns(motif[lane], gradients.log_kd);
+  sum_row(from, gradients.log_concentration);
+  from += layout.log_concentration;
+  for (int64_t window = 0; window < layout.position_weight / kBlockSites; ++window) {
+    for (int64_t strand = 0; strand < kStrands; ++strand, from += kBlockMotifs) {
+      const int64_t row = strand * job_.shape.window_count + window;
+      sum_row(from, gradients.position_weight + row * motif_count);
+    }
+  }
+  for (int64_t i = 0; i < motifs; ++i) HoldColumns(motif[i], gradients.log_kd);
 }
 
 // Columns outside a motif were scanned with its block, but have no gradient.

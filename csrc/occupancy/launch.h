@@ -25,10 +25,11 @@ struct Executor {
 // Memory that a launch needs beside its inputs and outputs.
 struct WorkspaceBytes {
   size_t tables;
+  size_t divisions;
   size_t weights;
   size_t scratch;
   size_t partials;
-  size_t total() const { return tables + weights + scratch + partials; }
+  size_t total() const { return tables + divisions + weights + scratch + partials; }
 };
 
 // A launch of one problem: ask for the workspace, allocate it aligned to 64 bytes, run.

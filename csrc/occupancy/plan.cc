@@ -23,77 +23,97 @@ constexpr int64_t kMaxWeightGradients = int64_t{1} << 22;
 
 int64_t CeilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-}  // namespace
+// Nothing to scan: in the middle, where it makes its block scan the least.
+ColumnRange EmptyInTheMiddle(ColumnRange range, int64_t width) {
+  if (range.first == range.end) range.first = range.end = static_cast<int32_t>(width / 2);
+  return range;
+}
 
-std::vector<ColumnRange> FindMotifColumns(const OccupancyShape& shape,
-                                          const OccupancyInputs& inputs, bool skip_zeros) {
+std::vector<ColumnRange> FindTrainedColumns(const OccupancyShape& shape,
+                                            const OccupancyInputs& inputs) {
   const int64_t motifs = shape.motif_count;
-  const int64_t row = kBases * motifs;
-  std::vector<ColumnRange> columns(motifs);
+  std::vector<ColumnRange> columns(motifs, {0, static_cast<int32_t>(shape.width)});
+  if (inputs.column_range == nullptr) return columns;
+  for (int64_t motif = 0; motif < motifs; ++motif) {
+    columns[motif] = EmptyInTheMiddle(
+        {inputs.column_range[motif], inputs.column_range[motifs + motif]}, shape.width);
+  }
+  return columns;
+}
+
+std::vector<ColumnRange> SkipZeros(const OccupancyShape& shape, const float* log_kd,
+                                   std::vector<ColumnRange> columns) {
+  const int64_t motifs = shape.motif_count;
   const auto is_zero = [&](int64_t column, int64_t motif) {
-    const float* energy = inputs.log_kd + column * row + motif;
+    const float* energy = log_kd + column * kBases * motifs + motif;
     return energy[0] == 0 && energy[motifs] == 0 && energy[2 * motifs] == 0 &&
            energy[3 * motifs] == 0;
   };
   for (int64_t motif = 0; motif < motifs; ++motif) {
     ColumnRange& range = columns[motif];
-    range = {0, static_cast<int32_t>(shape.width)};
-    if (inputs.column_range != nullptr) {
-      range = {inputs.column_range[motif], inputs.column_range[motifs + motif]};
-    }
-    if (skip_zeros) {
-      while (range.first < range.end && is_zero(range.first, motif)) ++range.first;
-      while (range.first < range.end && is_zero(range.end - 1, motif)) --range.end;
-    }
-    // Nothing to scan: in the middle, where it makes its block scan the least.
-    if (range.first == range.end) range.first = range.end = static_cast<int32_t>(shape.width / 2);
+    while (range.first < range.end && is_zero(range.first, motif)) ++range.first;
+    while (range.first < range.end && is_zero(range.end - 1, motif)) --range.end;
+    range = EmptyInTheMiddle(range, shape.width);
   }
   return columns;
 }
 
-MotifLayout MakeMotifLayout(const OccupancyShape& shape, std::vector<ColumnRange> motif_columns,
-                            int64_t lanes) {
-  const int64_t motifs = shape.motif_count;
-  const int64_t blocks = CeilDivide(motifs, lanes);
-  MotifLayout layout;
-  layout.lane_motif.resize(motifs);
-  std::iota(layout.lane_motif.begin(), layout.lane_motif.end(), 0);
-  // What a motif makes its block scan: its own columns and their mirror image.
-  const auto reach = [&](int32_t motif) {
-    const ColumnRange& range = motif_columns[motif];
-    const auto width = static_cast<int32_t>(shape.width);
-    return ColumnRange{std::min(range.first, width - range.end),
-                       std::max(range.end, width - range.first)};
-  };
-  std::stable_sort(layout.lane_motif.begin(), layout.lane_motif.end(), [&](int32_t a, int32_t b) {
-    return reach(a).end - reach(a).first < reach(b).end - reach(b).first;
-  });
-  layout.lane_motif.resize(blocks * lanes, layout.lane_motif.back());
-  for (int64_t block = 0; block < blocks; ++block) {
-    ColumnRange all = reach(layout.lane_motif[block * lanes]);
-    for (int64_t lane = 1; lane < lanes; ++lane) {
-      const ColumnRange one = reach(layout.lane_motif[block * lanes + lane]);
-      all = {std::min(all.first, one.first), std::max(all.end, one.end)};
-    }
-    // A block without a column still has a first group: it carries the concentrations.
-    const int64_t groups = std::max<int64_t>(1, CeilDivide(all.end - all.first, kGroupBases));
-    const int32_t last_start = static_cast<int32_t>(shape.width) - 1;
-    layout.block_columns.push_back(
-        {std::clamp(all.first, 0, last_start), static_cast<int32_t>(groups)});
+// What a motif makes its block scan: its own columns and their mirror image.
+ColumnRange Reach(const OccupancyShape& shape, const ColumnRange& range) {
+  const auto width = static_cast<int32_t>(shape.width);
+  return {std::min(range.first, width - range.end), std::max(range.end, width - range.first)};
+}
+
+BlockColumns FindBlockColumns(const OccupancyShape& shape,
+                              const std::vector<ColumnRange>& motif_columns, const int32_t* motif) {
+  ColumnRange all = Reach(shape, motif_columns[motif[0]]);
+  for (int i = 1; i < kBlockMotifs; ++i) {
+    const ColumnRange one = Reach(shape, motif_columns[motif[i]]);
+    all = {std::min(all.first, one.first), std::max(all.end, one.end)};
   }
-  layout.motif_columns = std::move(motif_columns);
+  // A block without a column still has a first group: it carries the concentrations.
+  const int64_t groups = std::max<int64_t>(1, CeilDivide(all.end - all.first, kGroupBases));
+  const int32_t last_start = static_cast<int32_t>(shape.width) - 1;
+  return {std::clamp(all.first, 0, last_start), static_cast<int32_t>(groups)};
+}
+
+int64_t MostGroups(const std::vector<BlockColumns>& blocks) {
+  int32_t most = 0;
+  for (const BlockColumns& columns : blocks) most = std::max(most, columns.group_count);
+  return most;
+}
+
+}  // namespace
+
+MotifLayout MakeMotifLayout(const OccupancyShape& shape, const OccupancyInputs& inputs) {
+  const int64_t blocks = CeilDivide(shape.motif_count, kBlockMotifs);
+  MotifLayout layout;
+  layout.trained_columns = FindTrainedColumns(shape, inputs);
+  layout.scanned_columns = SkipZeros(shape, inputs.log_kd, layout.trained_columns);
+  layout.block_motif.resize(shape.motif_count);
+  std::iota(layout.block_motif.begin(), layout.block_motif.end(), 0);
+  const auto widths = [&](int32_t motif) {
+    const ColumnRange trained = Reach(shape, layout.trained_columns[motif]);
+    const ColumnRange scanned = Reach(shape, layout.scanned_columns[motif]);
+    return std::pair(trained.end - trained.first, scanned.end - scanned.first);
+  };
+  std::stable_sort(layout.block_motif.begin(), layout.block_motif.end(),
+                   [&](int32_t a, int32_t b) { return widths(a) < widths(b); });
+  layout.block_motif.resize(blocks * kBlockMotifs, layout.block_motif.back());
+  for (int64_t block = 0; block < blocks; ++block) {
+    const int32_t* motif = layout.block_motif.data() + block * kBlockMotifs;
+    layout.block_trained.push_back(FindBlockColumns(shape, layout.trained_columns, motif));
+    layout.block_scanned.push_back(FindBlockColumns(shape, layout.scanned_columns, motif));
+  }
   return layout;
 }
 
 OccupancyPlan MakeOccupancyPlan(const OccupancyShape& shape, const MotifLayout& layout,
-                                bool weighted, int64_t lanes) {
+                                bool weighted) {
   OccupancyPlan plan;
-  plan.lanes = lanes;
-  plan.block_count = CeilDivide(shape.motif_count, lanes);
-  plan.max_group_count = 0;
-  for (const BlockColumns& columns : layout.block_columns) {
-    plan.max_group_count = std::max<int64_t>(plan.max_group_count, columns.group_count);
-  }
+  plan.block_count = CeilDivide(shape.motif_count, kBlockMotifs);
+  plan.max_scanned_groups = MostGroups(layout.block_scanned);
+  plan.max_trained_groups = MostGroups(layout.block_trained);
   plan.pad_rows = shape.width - 1;
   plan.segment_windows = std::min(std::max(kSegmentWindows, 2 * plan.pad_rows),
                                   std::max<int64_t>(1, shape.window_count));
@@ -104,7 +124,7 @@ OccupancyPlan MakeOccupancyPlan(const OccupancyShape& shape, const MotifLayout& 
   const int64_t wanted = std::clamp<int64_t>(work / kWindowBlocksPerItem, 1, kMaxItems);
   int64_t most_slices = std::clamp<int64_t>(shape.sequence_count, 1, kMaxSlices);
   if (weighted) {
-    const int64_t weights = kStrands * shape.window_count * plan.block_count * lanes;
+    const int64_t weights = shape.window_count * plan.block_count * kBlockSites;
     most_slices =
         std::clamp<int64_t>(kMaxWeightGradients / std::max<int64_t>(1, weights), 1, most_slices);
   }
@@ -118,12 +138,11 @@ OccupancyPlan MakeOccupancyPlan(const OccupancyShape& shape, const MotifLayout& 
   return plan;
 }
 
-PartialLayout MakePartialLayout(const OccupancyShape& shape, const OccupancyPlan& plan,
-                                bool weighted) {
+PartialLayout MakePartialLayout(const OccupancyShape& shape, bool weighted) {
   PartialLayout layout;
-  layout.log_kd = shape.width * kBases * plan.lanes;
-  layout.log_concentration = plan.lanes;
-  layout.position_weight = weighted ? kStrands * shape.window_count * plan.lanes : 0;
+  layout.log_kd = shape.width * kBases * kBlockMotifs;
+  layout.log_concentration = kBlockMotifs;
+  layout.position_weight = weighted ? shape.window_count * kBlockSites : 0;
   return layout;
 }
 

@@ -1,33 +1,12 @@
-// The scan: k-mer tables of motif energies, and the site occupancies read from them.
-//
-// A block is `kLanes` motifs on both strands. Row k of group g of its table holds the summed energy
-// of the motif columns 3g, 3g+1, 3g+2 on the three bases of k-mer k, forward strand first, reverse
-// strand behind it. Energies are in units of log 2 and group 0 carries the concentration, so that
-// a site's occupancy is 1 / (1 + 2^(sum of rows)).
+// The scan: odds of the sites of a block, window by window, and the occupancies that follow.
 
 #ifndef CISREG_CSRC_OCCUPANCY_SCAN_H_
 #define CISREG_CSRC_OCCUPANCY_SCAN_H_
 
-#include "occupancy/kernels.h"
-#include "occupancy/tile.h"
-#include "simd/math.h"
+#include "occupancy/table.h"
 
 namespace cisreg {
 namespace {
-
-constexpr float kLog2E = 1.44269504f;
-constexpr float kLn2 = 0.693147181f;
-// Larger energies mean the same occupancy and could overflow when they are summed.
-constexpr float kMaxEnergy = 1e30f;
-
-template <class V>
-constexpr int kRowBytes = kStrands * V::kLanes * static_cast<int>(sizeof(float));
-
-// Lanes of a block that hold a motif of their own.
-inline int64_t BlockMotifs(const OccupancyJob& job, int64_t block) {
-  const int64_t left = job.shape.motif_count - block * job.plan.lanes;
-  return left < job.plan.lanes ? left : job.plan.lanes;
-}
 
 // The sequences and the motif blocks of a work item.
 struct ItemRange {
@@ -42,114 +21,103 @@ inline ItemRange FindItem(const OccupancyPlan& plan, int64_t item) {
   return {item / plan.block_groups, first, end < plan.block_count ? end : plan.block_count};
 }
 
-// A row of M numbers, as the lanes of a block want them.
-template <class V>
-V GatherLanes(const OccupancyJob& job, int64_t block, const float* row) {
-  const int32_t* motif = job.lane_motif + block * V::kLanes;
-  float lanes[V::kLanes];
-  for (int i = 0; i < V::kLanes; ++i) lanes[i] = row[motif[i]];
-  return V::Load(lanes);
-}
-
-template <class V>
-V ScaledEnergy(V energy) {
-  energy = energy * V::Broadcast(kLog2E);
-  return Max(Min(energy, V::Broadcast(kMaxEnergy)), V::Broadcast(-kMaxEnergy));
-}
-
-// Energies of the unknown base and of columns outside a motif are zero.
-template <class V>
-V BaseEnergy(const OccupancyJob& job, int64_t block, int strand, int64_t column, int base) {
-  const int64_t width = job.shape.width;
-  if (column >= width || base == kUnknownBase) return V::Broadcast(0.0f);
-  const int64_t w = strand == 0 ? column : width - 1 - column;
-  const int64_t b = strand == 0 ? base : kBases - 1 - base;
-  const float* row = job.inputs.log_kd + (w * kBases + b) * job.shape.motif_count;
-  const int32_t* motif = job.lane_motif + block * V::kLanes;
-  float lanes[V::kLanes];
-  for (int i = 0; i < V::kLanes; ++i) {
-    const ColumnRange& columns = job.motif_columns[motif[i]];
-    lanes[i] = w >= columns.first && w < columns.end ? row[motif[i]] : 0.0f;
-  }
-  return ScaledEnergy(V::Load(lanes));
-}
-
-// Sums of the energies of three bases, for every triplet of base codes.
-template <class V>
-void FillGroup(const V (&energy)[kStrands][kGroupBases][kBases + 1], float* row) {
-  for (int k = 0; k < kTableRows; ++k) {
-    const uint8_t* base = kTriplets.base[k];
-    for (int strand = 0; strand < kStrands; ++strand, row += V::kLanes) {
-      const auto& e = energy[strand];
-      ((e[0][base[0]] + e[1][base[1]]) + e[2][base[2]]).Store(row);
-    }
-  }
-}
-
-template <class V>
-void BuildTable(const OccupancyJob& job, int64_t block) {
-  float* table = job.tables + block * job.plan.table_floats();
-  const BlockColumns columns = job.block_columns[block];
-  const V concentration = ScaledEnergy(GatherLanes<V>(job, block, job.inputs.log_concentration));
-  for (int64_t group = 0; group < columns.group_count; ++group) {
-    V energy[kStrands][kGroupBases][kBases + 1];
-    for (int strand = 0; strand < kStrands; ++strand) {
-      for (int j = 0; j < kGroupBases; ++j) {
-        const int64_t column = columns.first + group * kGroupBases + j;
-        for (int base = 0; base <= kBases; ++base) {
-          V e = BaseEnergy<V>(job, block, strand, column, base);
-          if (group == 0 && j == 0) e = e - concentration;
-          energy[strand][j][base] = e;
-        }
-      }
-    }
-    FillGroup(energy, table + group * kTableRows * kStrands * V::kLanes);
-  }
-  if (!job.inputs.weighted) return;
-  const int64_t rows = kStrands * job.shape.window_count;
-  for (int64_t row = 0; row < rows; ++row) {
-    const float* from = job.inputs.position_weight + row * job.shape.motif_count;
-    GatherLanes<V>(job, block, from).Store(job.lane_weight + (block * rows + row) * V::kLanes);
-  }
-}
-
 inline const float* TableRow(const float* table, uint16_t byte_offset) {
   return reinterpret_cast<const float*>(reinterpret_cast<const char*>(table) + byte_offset);
 }
 
-// Logits (log2 of Kd over concentration) of kWindows windows in a row, both strands.
-template <class V, int kWindows>
+// Products of the rows of kWindows windows in a row; their sums where a division is not shared,
+// since the rows are logarithms there.
+template <class V, int kSitesPerDivision, int kWindows>
 inline void ScanWindows(const float* table, int64_t group_count, const uint16_t* kmer_offset,
-                        V (&logit)[kWindows][kStrands]) {
-  for (int k = 0; k < kWindows; ++k) {
-    const float* row = TableRow(table, kmer_offset[k]);
-    logit[k][0] = V::Load(row);
-    logit[k][1] = V::Load(row + V::kLanes);
-  }
+                        V (&site)[kWindows]) {
+  for (int k = 0; k < kWindows; ++k) site[k] = V::Load(TableRow(table, kmer_offset[k]));
   for (int64_t group = 1; group < group_count; ++group) {
-    table += kTableRows * kStrands * V::kLanes;
+    table += kTableRows * kBlockSites;
     kmer_offset += kGroupBases;
     for (int k = 0; k < kWindows; ++k) {
-      const float* row = TableRow(table, kmer_offset[k]);
-      logit[k][0] = logit[k][0] + V::Load(row);
-      logit[k][1] = logit[k][1] + V::Load(row + V::kLanes);
+      const V row = V::Load(TableRow(table, kmer_offset[k]));
+      site[k] = kSitesPerDivision == 1 ? site[k] + row : site[k] * row;
     }
   }
 }
 
-template <class V>
-inline V Occupancy(V logit) {
-  const V one = V::Broadcast(1.0f);
-  return one / (one + simd::Exp2(simd::ClampExponent(logit)));
+// Odds from what the scan gives.
+template <int kSitesPerDivision, class V>
+inline V Odds(V site) {
+  return kSitesPerDivision == 1 ? simd::Exp2(simd::ClampExponent(site)) : site;
 }
 
-// -log2(1 - p): linear for strong sites, so without bound.
+// 1 / value of each, for the price of one division.
 template <class V>
-inline V Log2Bound(V logit) {
-  const V zero = V::Broadcast(0.0f);
-  const V magnitude = Max(logit, zero - logit);
-  const V weak = simd::Exp2(zero - Min(magnitude, V::Broadcast(simd::kMaxExponent)));
-  return Max(zero - logit, zero) + simd::Log2OnePlus(weak);
+inline void InvertEach(const V (&value)[1], V* inverse) {
+  inverse[0] = V::Broadcast(1.0f) / value[0];
+}
+
+template <class V>
+inline void InvertEach(const V (&value)[2], V* inverse) {
+  const V both = V::Broadcast(1.0f) / (value[0] * value[1]);
+  inverse[0] = both * value[1];
+  inverse[1] = both * value[0];
+}
+
+template <class V>
+inline void InvertEach(const V (&value)[4], V* inverse) {
+  const V first = value[0] * value[1];
+  const V last = value[2] * value[3];
+  const V all = V::Broadcast(1.0f) / (first * last);
+  const V by_first = all * last;
+  const V by_last = all * first;
+  inverse[0] = by_first * value[1];
+  inverse[1] = by_first * value[0];
+  inverse[2] = by_last * value[3];
+  inverse[3] = by_last * value[2];
+}
+
+// 1 - p of so many sites as share a division.
+template <class V, int kSitesPerDivision>
+inline void Unbound(const V* odds, V* unbound) {
+  V sum[kSitesPerDivision];
+  for (int k = 0; k < kSitesPerDivision; ++k) sum[k] = odds[k] + V::Broadcast(1.0f);
+  InvertEach(sum, unbound);
+}
+
+template <class V>
+struct Fraction {
+  V numerator;
+  V denominator;
+
+  friend Fraction operator+(Fraction a, Fraction b) {
+    return {MultiplyAdd(a.numerator, b.denominator, b.numerator * a.denominator),
+            a.denominator * b.denominator};
+  }
+};
+
+// Sum of p over kSites sites, as one fraction.
+template <class V, int kSites>
+inline Fraction<V> SumFractions(const V* odds) {
+  if constexpr (kSites == 1) {
+    return {odds[0], odds[0] + V::Broadcast(1.0f)};
+  } else {
+    constexpr int kHalf = kSites / 2;
+    return SumFractions<V, kHalf>(odds) + SumFractions<V, kHalf>(odds + kHalf);
+  }
+}
+
+// Sum of -log2(1 - p) = log2(1 + odds) over the sites that share a division, as the logarithm of
+// their product less one: 1 itself is left out, or weak sites would be lost in it.
+template <class V, int kSitesPerDivision>
+inline V SumLogBound(const V* odds, const V* site) {
+  if constexpr (kSitesPerDivision == 1) {
+    // Beyond the odds that a float holds, the logarithm is linear.
+    const V beyond = site[0] - V::Broadcast(simd::kMaxExponent);
+    return simd::Log2OnePlus(odds[0]) + Max(beyond, V::Broadcast(0.0f));
+  } else {
+    V product = odds[0];
+    for (int k = 1; k < kSitesPerDivision; ++k) {
+      product = MultiplyAdd(product, odds[k], product + odds[k]);
+    }
+    return simd::Log2OnePlus(product);
+  }
 }
 
 }  // namespace

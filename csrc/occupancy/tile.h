@@ -7,7 +7,8 @@
 // segment. The gradient of that window is kept in row r + j + c. Seen from a k-mer at row q, the
 // gradient for group g then is that of row q - 3 g, and all rows without one are zero: so one list
 // of rows, sorted by k-mer, serves all the groups. Gradients of every third row lie next to each
-// other, since it is these that one k-mer adds up.
+// other, since it is these that one k-mer adds up. Before them all lie zeros, as many as a block
+// has groups: what fills up a k-mer's list points there.
 //
 // Everything here has internal linkage: the units that include it are compiled for different
 // processors and must not share code.
@@ -48,6 +49,12 @@ constexpr TripletTable kTriplets;
 // The row of three unknown bases; it carries no energy and no gradient.
 constexpr int kEmptyRow = kTableRows - 1;
 
+constexpr int kRowBytes = kBlockSites * static_cast<int>(sizeof(float));
+// A k-mer's rows are listed in multiples of this many.
+constexpr uint32_t kListedTogether = 2;
+// Windows in flight may reach as far beyond the end of a tile.
+constexpr int kRowsBeyond = 8;
+
 struct Segment {
   int64_t sequence;
   int64_t first_window;
@@ -59,8 +66,9 @@ struct Tile {
   int64_t rows;
   int64_t segment_count;
   Segment* segments;
-  uint16_t* kmer_offset;   // [rows] byte offset of the k-mer's row in a group's table
-  uint32_t* sorted_slots;  // slots of the known rows by k-mer, or null where not asked for
+  uint16_t* kmer_offset;  // [rows] byte offset of the k-mer's row in a group's table
+  // Byte offsets of the gradients of the known rows by k-mer, or null where not asked for.
+  uint32_t* sorted_offset;
   uint32_t bin_end[kTableRows];
   uint8_t* bases;  // [tile_rows + kGroupBases] one segment's base codes
   uint8_t* kmer;   // [rows] table row of the k-mer
@@ -82,9 +90,16 @@ inline TileCursor SliceCursor(const OccupancyShape& shape, const OccupancyPlan& 
   return {first, shape.window_count > 0 ? last : first, 0};
 }
 
+// K-mers of rows [first, end) one by one: some of their bases may be unknown.
+inline void EncodeRows(const uint8_t* base, int64_t first, int64_t end, uint8_t* kmer) {
+  for (int64_t q = first; q < end; ++q) {
+    kmer[q] = kTriplets.row[base[q] * 25 + base[q + 1] * 5 + base[q + 2]];
+  }
+}
+
 // K-mers of one segment's windows; bases outside the sequence are unknown.
 inline void EncodeSegment(const OccupancyShape& shape, const uint8_t* sequences,
-                          const Segment& segment, int64_t rows, int row_bytes, Tile* tile) {
+                          const Segment& segment, int64_t rows, Tile* tile) {
   const int64_t bases = rows + kGroupBases - 1;
   const int64_t start = shape.first_start + segment.first_window;
   const uint8_t* sequence = sequences + segment.sequence * shape.length;
@@ -95,43 +110,72 @@ inline void EncodeSegment(const OccupancyShape& shape, const uint8_t* sequences,
   if (inside > bases - before) inside = bases - before;
   std::memset(tile->bases, kUnknownBase, bases);
   if (inside > 0) std::memcpy(tile->bases + before, sequence + start + before, inside);
-  const uint8_t* base = tile->bases;
-  uint8_t* kmer = tile->kmer + segment.first_row;
-  uint16_t* offset = tile->kmer_offset + segment.first_row;
+
+  const uint8_t* __restrict base = tile->bases;
+  uint8_t* __restrict kmer = tile->kmer + segment.first_row;
+  uint16_t* __restrict offset = tile->kmer_offset + segment.first_row;
+  // Triplets of known bases are numbers to the base four, which vectorizes; others are mended.
+  uint8_t unknown = 0;
+  for (int64_t q = before; q < before + inside; ++q) unknown |= base[q];
   for (int64_t q = 0; q < rows; ++q) {
-    const int row = kTriplets.row[base[q] * 25 + base[q + 1] * 5 + base[q + 2]];
-    kmer[q] = static_cast<uint8_t>(row);
-    offset[q] = static_cast<uint16_t>(row * row_bytes);
+    kmer[q] = static_cast<uint8_t>(base[q] * 16 + base[q + 1] * 4 + base[q + 2]);
   }
+  const int64_t last_whole = before + inside - (kGroupBases - 1);
+  const bool mend_all = (unknown & kUnknownBase) != 0 || last_whole <= before;
+  EncodeRows(base, 0, mend_all ? rows : before, kmer);
+  if (!mend_all) EncodeRows(base, last_whole, rows, kmer);
+  for (int64_t q = 0; q < rows; ++q) offset[q] = static_cast<uint16_t>(kmer[q] * kRowBytes);
 }
 
-// Where the gradient of a row lies among those of its tile.
-inline uint32_t GradientSlot(const OccupancyPlan& plan, int64_t row) {
-  const uint32_t r = static_cast<uint32_t>(row);
-  return r % kGroupBases * static_cast<uint32_t>(plan.slot_stride) + r / kGroupBases;
-}
+// Byte offsets of the gradients of one row after the other.
+class GradientCursor {
+ public:
+  GradientCursor(const OccupancyPlan& plan, int64_t row)
+      : step_(static_cast<uint32_t>(plan.slot_stride) * kRowBytes),
+        phase_(static_cast<uint32_t>(row) % kGroupBases),
+        offset_(phase_ * step_ + (static_cast<uint32_t>(row) / kGroupBases +
+                                  static_cast<uint32_t>(plan.max_trained_groups)) *
+                                     kRowBytes) {}
+
+  // The present row's; moves on to the next.
+  uint32_t Next() {
+    const uint32_t offset = offset_;
+    const bool wraps = ++phase_ == kGroupBases;
+    phase_ = wraps ? 0 : phase_;
+    offset_ += wraps ? kRowBytes - (kGroupBases - 1) * step_ : step_;
+    return offset;
+  }
+
+ private:
+  uint32_t step_;
+  uint32_t phase_;
+  uint32_t offset_;
+};
 
 // Counting sort of the tile's rows by k-mer; rows that know no base are left out.
 inline void SortRows(const OccupancyPlan& plan, Tile* tile) {
   uint32_t next[kTableRows] = {};
   // The rows before the first segment know no base.
   for (int64_t r = plan.pad_rows; r < tile->rows; ++r) ++next[tile->kmer[r]];
+  const uint32_t zeros = static_cast<uint32_t>(plan.max_trained_groups - 1) * kRowBytes;
   uint32_t total = 0;
   for (int row = 0; row < kTableRows; ++row) {
     const uint32_t count = row == kEmptyRow ? 0 : next[row];
     next[row] = total;
-    total += count;
+    for (total += count; total % kListedTogether != 0; ++total) tile->sorted_offset[total] = zeros;
     tile->bin_end[row] = total;
   }
+  GradientCursor cursor(plan, plan.pad_rows);
   for (int64_t r = plan.pad_rows; r < tile->rows; ++r) {
+    const uint32_t offset = cursor.Next();
     const int row = tile->kmer[r];
-    if (row != kEmptyRow) tile->sorted_slots[next[row]++] = GradientSlot(plan, r);
+    if (row != kEmptyRow) tile->sorted_offset[next[row]++] = offset;
   }
 }
 
 // Fills the tile with as many segments as fit and moves the cursor behind them.
 inline void FillTile(const OccupancyShape& shape, const OccupancyPlan& plan,
-                     const uint8_t* sequences, int row_bytes, TileCursor* cursor, Tile* tile) {
+                     const uint8_t* sequences, TileCursor* cursor, Tile* tile) {
   tile->rows = plan.pad_rows;
   tile->segment_count = 0;
   std::memset(tile->kmer, kEmptyRow, plan.pad_rows);
@@ -141,7 +185,7 @@ inline void FillTile(const OccupancyShape& shape, const OccupancyPlan& plan,
     const int64_t rows = windows + plan.pad_rows;
     if (tile->rows + rows > plan.tile_rows) break;
     const Segment segment = {cursor->sequence, cursor->window, windows, tile->rows};
-    EncodeSegment(shape, sequences, segment, rows, row_bytes, tile);
+    EncodeSegment(shape, sequences, segment, rows, tile);
     tile->segments[tile->segment_count++] = segment;
     tile->rows += rows;
     cursor->window += windows;
@@ -150,7 +194,10 @@ inline void FillTile(const OccupancyShape& shape, const OccupancyPlan& plan,
       ++cursor->sequence;
     }
   }
-  if (tile->sorted_slots != nullptr) SortRows(plan, tile);
+  for (int i = 0; i < kRowsBeyond; ++i) {
+    tile->kmer_offset[tile->rows + i] = static_cast<uint16_t>(kEmptyRow * kRowBytes);
+  }
+  if (tile->sorted_offset != nullptr) SortRows(plan, tile);
 }
 
 // Hands out pieces of a worker's scratch memory, each aligned to a cache line.
@@ -172,10 +219,11 @@ inline Tile TakeTile(const OccupancyPlan& plan, bool sorted, ScratchArena* arena
   tile.rows = 0;
   tile.segment_count = 0;
   tile.segments = arena->Take<Segment>(plan.tile_rows);
-  tile.kmer_offset = arena->Take<uint16_t>(plan.tile_rows);
+  tile.kmer_offset = arena->Take<uint16_t>(plan.tile_rows + kRowsBeyond);
   tile.bases = arena->Take<uint8_t>(plan.tile_rows + kGroupBases);
   tile.kmer = arena->Take<uint8_t>(plan.tile_rows);
-  tile.sorted_slots = sorted ? arena->Take<uint32_t>(plan.tile_rows) : nullptr;
+  tile.sorted_offset =
+      sorted ? arena->Take<uint32_t>(plan.tile_rows + kTableRows * kListedTogether) : nullptr;
   return tile;
 }
 

@@ -215,7 +215,7 @@ py::dict BuildInfo() {
 
 std::vector<std::string> InstructionSets() {
   std::vector<std::string> names;
-  for (const char* name : {"portable", "avx2"}) {
+  for (const char* name : {"portable", "avx2", "avx512"}) {
     if (FindKernels(name) != nullptr) names.push_back(name);
   }
   return names;

@@ -1,4 +1,4 @@
-// Eight floats in plain C++ (GCC and Clang vector extensions): any processor, and the fallback.
+// Sixteen floats in plain C++ (GCC and Clang vector extensions): any processor, and the fallback.
 
 #ifndef CISREG_CSRC_SIMD_PORTABLE_H_
 #define CISREG_CSRC_SIMD_PORTABLE_H_
@@ -9,9 +9,12 @@
 namespace cisreg::simd {
 
 struct PortableFloats {
-  static constexpr int kLanes = 8;
-  typedef float Floats __attribute__((vector_size(32)));
-  typedef int32_t Integers __attribute__((vector_size(32)));
+  static constexpr int kLanes = 16;
+  // Windows scanned together, and sums kept together, without spilling registers.
+  static constexpr int kWindowsInFlight = 4;
+  static constexpr int kSumsInFlight = 2;
+  typedef float Floats __attribute__((vector_size(64)));
+  typedef int32_t Integers __attribute__((vector_size(64)));
 
   Floats value;
 
@@ -20,7 +23,7 @@ struct PortableFloats {
     std::memcpy(&loaded.value, from, sizeof(Floats));
     return loaded;
   }
-  static PortableFloats Broadcast(float x) { return {Floats{x, x, x, x, x, x, x, x}}; }
+  static PortableFloats Broadcast(float x) { return {x - Floats{}}; }
   void Store(float* to) const { std::memcpy(to, &value, sizeof(Floats)); }
 
   friend PortableFloats operator+(PortableFloats a, PortableFloats b) {
@@ -59,6 +62,16 @@ inline PortableFloats ScaleByPower(PortableFloats value, PortableFloats rounded)
   PortableFloats scaled;
   std::memcpy(&scaled.value, &bits, sizeof(bits));
   return scaled;
+}
+
+// The integer n for which value / 2^n lies between the square roots of 1/2 and 2, and 2^-n.
+inline void SplitPower(PortableFloats value, PortableFloats* power, PortableFloats* inverse) {
+  PortableFloats::Integers bits;
+  std::memcpy(&bits, &value.value, sizeof(bits));
+  const PortableFloats::Integers n = (bits - 0x3f3504f3) >> 23;
+  power->value = __builtin_convertvector(n, PortableFloats::Floats);
+  bits = 0x3f800000 - (n << 23);
+  std::memcpy(&inverse->value, &bits, sizeof(bits));
 }
 
 }  // namespace cisreg::simd

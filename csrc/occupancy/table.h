@@ -1,0 +1,258 @@
+// K-mer tables of a block's motifs.
+//
+// Row k of group g holds, for every site of the block, what the motif columns 3g, 3g+1, 3g+2 on the
+// three bases of k-mer k contribute to the odds p / (1 - p) = concentration / Kd that the site is
+// bound. The odds of a site are the product of its rows: no exponential is left to the scan, and
+// rounding errors are relative to the odds, not to their logarithm.
+//
+// Powers of two are moved between the groups so that each carries an equal part of the strongest
+// site's odds: partial products then lie between 1 and these odds for the strongest site, and below
+// for all others. One that underflows belongs to a site whose odds underflow; none overflows.
+// Where even that is not enough, because some site may be bound more strongly than floats can
+// multiply, the rows of the whole block hold logarithms instead: powers of two, to be added.
+
+#ifndef CISREG_CSRC_OCCUPANCY_TABLE_H_
+#define CISREG_CSRC_OCCUPANCY_TABLE_H_
+
+#include "occupancy/kernels.h"
+#include "occupancy/tile.h"
+#include "simd/math.h"
+
+namespace cisreg {
+namespace {
+
+constexpr float kLog2E = 1.44269504f;
+constexpr float kLn2 = 0.693147181f;
+// Larger energies mean the same occupancy and could overflow when they are summed.
+constexpr float kMaxEnergy = 1e30f;
+// Nats that Exp() takes in a motif, with a wide margin.
+constexpr float kMaxFactor = 1e4f;
+
+// Sites of neighbouring windows share a division: 1 / (a b c d) serves four. The product of as many
+// 1 + odds has to stay finite, which limits the odds of a block's strongest site to these powers of
+// two. Blocks with stronger sites do not share, and hold logarithms.
+constexpr float kStrongestOfFour = 29.0f;
+constexpr float kStrongestOfTwo = 60.0f;
+
+// A row of M numbers for the sites of a block; both strands get the same.
+template <class V>
+V GatherMotifs(const OccupancyJob& job, int64_t block, const float* row) {
+  const int32_t* motif = job.block_motif + block * kBlockMotifs;
+  float sites[kBlockSites];
+  for (int i = 0; i < kBlockMotifs; ++i) sites[i] = sites[kBlockMotifs + i] = row[motif[i]];
+  return V::Load(sites);
+}
+
+// Rows of M numbers, one per strand, for the sites of a block.
+template <class V>
+V GatherSites(const OccupancyJob& job, int64_t block, const float* forward, const float* reverse) {
+  const int32_t* motif = job.block_motif + block * kBlockMotifs;
+  float sites[kBlockSites];
+  for (int i = 0; i < kBlockMotifs; ++i) {
+    sites[i] = forward[motif[i]];
+    sites[kBlockMotifs + i] = reverse[motif[i]];
+  }
+  return V::Load(sites);
+}
+
+template <class V>
+V ClampEnergy(V energy) {
+  return Max(Min(energy, V::Broadcast(kMaxEnergy)), V::Broadcast(-kMaxEnergy));
+}
+
+template <class V>
+float LargestLane(V value) {
+  float lanes[V::kLanes];
+  value.Store(lanes);
+  float largest = lanes[0];
+  for (float lane : lanes) largest = lane > largest ? lane : largest;
+  return largest;
+}
+
+// Log odds in nats that the bases of a window's column add, or zero outside the motifs.
+template <class V>
+void GatherColumn(const OccupancyJob& job, int64_t block, int64_t column, V (&base)[kBases + 1]) {
+  const OccupancyShape& shape = job.shape;
+  const int32_t* motif = job.block_motif + block * kBlockMotifs;
+  const int64_t mirror = shape.width - 1 - column;
+  float sites[kBases][kBlockSites] = {};
+  for (int i = 0; i < kBlockMotifs; ++i) {
+    const ColumnRange& columns = job.motif_columns[motif[i]];
+    const float* log_kd = job.inputs.log_kd + motif[i];
+    for (int b = 0; b < kBases; ++b) {
+      if (column >= columns.first && column < columns.end) {
+        sites[b][i] = -log_kd[(column * kBases + b) * shape.motif_count];
+      }
+      if (mirror >= columns.first && mirror < columns.end) {
+        sites[b][kBlockMotifs + i] =
+            -log_kd[(mirror * kBases + kBases - 1 - b) * shape.motif_count];
+      }
+    }
+  }
+  for (int b = 0; b < kBases; ++b) base[b] = ClampEnergy(V::Load(sites[b]));
+  base[kUnknownBase] = V::Broadcast(0.0f);
+}
+
+// Stores combine(combine(a, b), c) for every triplet of the bases of three columns.
+template <class V, class Term, class Combine, class Finish>
+void FillRows(const Term (&column)[kGroupBases][kBases + 1], Combine combine, Finish finish,
+              float* rows) {
+  const uint8_t* row = kTriplets.row;
+  for (const Term& a : column[0]) {
+    for (const Term& b : column[1]) {
+      const Term both = combine(a, b);
+      for (const Term& c : column[2]) finish(combine(both, c)).Store(rows + *row++ * kBlockSites);
+    }
+  }
+}
+
+template <class V>
+void FillLogarithms(const V (&column)[kGroupBases][kBases + 1], V first, float* rows) {
+  const V scale = V::Broadcast(kLog2E);
+  V scaled[kGroupBases][kBases + 1];
+  for (int j = 0; j < kGroupBases; ++j) {
+    for (int b = 0; b <= kBases; ++b) scaled[j][b] = column[j][b] * scale;
+  }
+  for (V& base : scaled[0]) base = base + first * scale;
+  FillRows<V>(scaled, [](V a, V b) { return a + b; }, [](V sum) { return sum; }, rows);
+}
+
+template <class V>
+void FillProducts(const V (&column)[kGroupBases][kBases + 1], const simd::SplitFloat<V>& first,
+                  float* rows) {
+  using Factor = simd::SplitFloat<V>;
+  const auto multiply = [](const Factor& a, const Factor& b) {
+    return Factor{a.significand * b.significand, a.power + b.power};
+  };
+  const auto join = [](const Factor& factor) {
+    const V power = simd::ClampExponent(factor.power) + V::Broadcast(simd::kRoundingMagic);
+    return ScaleByPower(factor.significand, power);
+  };
+  Factor factors[kGroupBases][kBases + 1];
+  for (int j = 0; j < kGroupBases; ++j) {
+    for (int b = 0; b <= kBases; ++b) factors[j][b] = simd::Exp(column[j][b]);
+  }
+  for (Factor& base : factors[0]) base = multiply(base, first);
+  FillRows<V>(factors, multiply, join, rows);
+}
+
+// Log odds of the strongest base of each column, together.
+template <class V>
+V StrongestTriplet(const V (&column)[kGroupBases][kBases + 1]) {
+  V strongest = V::Broadcast(0.0f);
+  for (const auto& base : column) {
+    V best = base[kUnknownBase];
+    for (int b = 0; b < kBases; ++b) best = Max(best, base[b]);
+    strongest = strongest + best;
+  }
+  return strongest;
+}
+
+template <class V>
+using GroupEnergies = V[kGroupBases][kBases + 1];
+
+// The energies of a group wait at the head of the rows that they will fill.
+template <class V>
+void LoadEnergies(const float* rows, GroupEnergies<V>& column) {
+  for (auto& base : column) {
+    for (V& energy : base) {
+      energy = V::Load(rows);
+      rows += kBlockSites;
+    }
+  }
+}
+
+// How strong a block's sites can be.
+template <class V>
+struct BlockStrength {
+  V strongest;    // log odds of the strongest site, nats
+  float largest;  // largest size of any number that they are made of, nats
+};
+
+template <class V>
+BlockStrength<V> GatherEnergies(const OccupancyJob& job, int64_t block, V concentration,
+                                float* rows) {
+  const V zero = V::Broadcast(0.0f);
+  const BlockColumns columns = job.block_scanned[block];
+  V strongest = zero;
+  V largest = Max(concentration, zero - concentration);
+  for (int64_t group = 0; group < columns.group_count; ++group) {
+    GroupEnergies<V> column;
+    for (int j = 0; j < kGroupBases; ++j) {
+      GatherColumn(job, block, columns.first + group * kGroupBases + j, column[j]);
+    }
+    float* to = rows + group * kTableRows * kBlockSites;
+    for (const auto& base : column) {
+      for (const V& energy : base) {
+        energy.Store(to);
+        to += kBlockSites;
+        largest = Max(largest, Max(energy, zero - energy));
+      }
+    }
+    strongest = strongest + StrongestTriplet(column);
+  }
+  largest = Max(largest, strongest);
+  return {strongest + concentration, LargestLane(largest)};
+}
+
+inline int32_t ChooseSitesPerDivision(float strongest_power, float largest) {
+  if (largest > kMaxFactor || strongest_power > kStrongestOfTwo) return 1;
+  return strongest_power > kStrongestOfFour ? 2 : 4;
+}
+
+template <class V>
+void FillProductTable(V concentration, V strongest, int64_t group_count, float* rows) {
+  const simd::SplitFloat<V> odds = simd::Exp(concentration);
+  // Powers of two taken out of the groups so far; in the end they make up the concentration's.
+  V taken = V::Broadcast(0.0f);
+  V passed = V::Broadcast(0.0f);
+  for (int64_t group = 0; group < group_count; ++group, rows += kTableRows * kBlockSites) {
+    GroupEnergies<V> column;
+    LoadEnergies(rows, column);
+    passed = passed + StrongestTriplet(column);
+    const V share = strongest * V::Broadcast((group + 1.0f) / group_count);
+    const bool last = group + 1 == group_count;
+    const V take = last ? V::Broadcast(0.0f) - odds.power
+                        : simd::Round((passed - share) * V::Broadcast(kLog2E));
+    const V significand = group == 0 ? odds.significand : V::Broadcast(1.0f);
+    FillProducts(column, {significand, taken - take}, rows);
+    taken = take;
+  }
+}
+
+template <class V>
+void FillLogarithmTable(V concentration, int64_t group_count, float* rows) {
+  for (int64_t group = 0; group < group_count; ++group, rows += kTableRows * kBlockSites) {
+    GroupEnergies<V> column;
+    LoadEnergies(rows, column);
+    FillLogarithms(column, group == 0 ? concentration : V::Broadcast(0.0f), rows);
+  }
+}
+
+template <class V>
+void BuildTable(const OccupancyJob& job, int64_t block) {
+  float* const table = job.tables + block * job.plan.table_floats();
+  const int64_t group_count = job.block_scanned[block].group_count;
+  const V concentration = ClampEnergy(GatherMotifs<V>(job, block, job.inputs.log_concentration));
+  const auto [strongest, largest] = GatherEnergies(job, block, concentration, table);
+  const int32_t sites = ChooseSitesPerDivision(LargestLane(strongest) * kLog2E, largest);
+  job.sites_per_division[block] = sites;
+  if (sites == 1) {
+    FillLogarithmTable(concentration, group_count, table);
+  } else {
+    FillProductTable(concentration, strongest, group_count, table);
+  }
+  if (!job.inputs.weighted) return;
+  const int64_t windows = job.shape.window_count;
+  const int64_t motifs = job.shape.motif_count;
+  for (int64_t window = 0; window < windows; ++window) {
+    const float* forward = job.inputs.position_weight + window * motifs;
+    GatherSites<V>(job, block, forward, forward + windows * motifs)
+        .Store(job.block_weight + (block * windows + window) * kBlockSites);
+  }
+}
+
+}  // namespace
+}  // namespace cisreg
+
+#endif  // CISREG_CSRC_OCCUPANCY_TABLE_H_

@@ -1,0 +1,65 @@
+// Sixteen floats in AVX-512 (F and DQ) instructions. Include it only in units compiled for them.
+
+#ifndef CISREG_CSRC_SIMD_AVX512_H_
+#define CISREG_CSRC_SIMD_AVX512_H_
+
+#include <immintrin.h>
+
+namespace cisreg::simd {
+
+struct Avx512Floats {
+  static constexpr int kLanes = 16;
+  // Windows scanned together, and sums kept together, without spilling registers.
+  static constexpr int kWindowsInFlight = 8;
+  static constexpr int kSumsInFlight = 20;
+
+  __m512 value;
+
+  static Avx512Floats Load(const float* from) { return {_mm512_loadu_ps(from)}; }
+  static Avx512Floats Broadcast(float x) { return {_mm512_set1_ps(x)}; }
+  void Store(float* to) const { _mm512_storeu_ps(to, value); }
+
+  friend Avx512Floats operator+(Avx512Floats a, Avx512Floats b) {
+    return {_mm512_add_ps(a.value, b.value)};
+  }
+  friend Avx512Floats operator-(Avx512Floats a, Avx512Floats b) {
+    return {_mm512_sub_ps(a.value, b.value)};
+  }
+  friend Avx512Floats operator*(Avx512Floats a, Avx512Floats b) {
+    return {_mm512_mul_ps(a.value, b.value)};
+  }
+  friend Avx512Floats operator/(Avx512Floats a, Avx512Floats b) {
+    return {_mm512_div_ps(a.value, b.value)};
+  }
+};
+
+inline Avx512Floats MultiplyAdd(Avx512Floats a, Avx512Floats b, Avx512Floats c) {
+  return {_mm512_fmadd_ps(a.value, b.value, c.value)};
+}
+
+inline Avx512Floats Min(Avx512Floats a, Avx512Floats b) {
+  return {_mm512_min_ps(a.value, b.value)};
+}
+
+inline Avx512Floats Max(Avx512Floats a, Avx512Floats b) {
+  return {_mm512_max_ps(a.value, b.value)};
+}
+
+// value * 2^n, where n is the integer that the low mantissa bits of `rounded` hold.
+inline Avx512Floats ScaleByPower(Avx512Floats value, Avx512Floats rounded) {
+  const __m512i power = _mm512_slli_epi32(_mm512_castps_si512(rounded.value), 23);
+  return {_mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(value.value), power))};
+}
+
+// The integer n for which value / 2^n lies between the square roots of 1/2 and 2, and 2^-n.
+inline void SplitPower(Avx512Floats value, Avx512Floats* power, Avx512Floats* inverse) {
+  const __m512i root = _mm512_set1_epi32(0x3f3504f3);
+  const __m512i n = _mm512_srai_epi32(_mm512_sub_epi32(_mm512_castps_si512(value.value), root), 23);
+  power->value = _mm512_cvtepi32_ps(n);
+  inverse->value = _mm512_castsi512_ps(
+      _mm512_sub_epi32(_mm512_set1_epi32(0x3f800000), _mm512_slli_epi32(n, 23)));
+}
+
+}  // namespace cisreg::simd
+
+#endif  // CISREG_CSRC_SIMD_AVX512_H_

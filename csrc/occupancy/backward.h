@@ -49,42 +49,74 @@ struct WindowCursor {
   GradientCursor gradient;
 };
 
-// Stores the dlogits of a segment's next windows, `live` of them in a tail, and returns their sum.
-template <class V, Reduction kReduction, bool kWeighted, int kSitesPerDivision, bool kTail>
-inline V StoreWindows(const float* table, int64_t group_count, const SegmentUpstream<V>& upstream,
-                      int live, WindowCursor* cursor, char* dlogits) {
-  constexpr int kWindows = V::kWindowsInFlight;
-  V site[kWindows];
-  ScanWindows<V, kSitesPerDivision>(table, group_count, cursor->kmer_offset, site);
-  V odds[kWindows];
-  V unbound[kWindows];
-  for (int k = 0; k < kWindows; ++k) odds[k] = Odds<kSitesPerDivision>(site[k]);
-  for (int k = 0; k < kWindows; k += kSitesPerDivision) {
-    Unbound<V, kSitesPerDivision>(odds + k, unbound + k);
-  }
-  V total = V::Broadcast(0.0f);
-  for (int k = 0; k < kWindows; ++k) {
-    if (kTail && k >= live) break;
-    const V p = odds[k] * unbound[k];
-    // 1 - p as a factor: a difference would lose the digits of strong sites.
-    const V slope = p * unbound[k];
-    V dlogit = kReduction == Reduction::kExpected ? upstream.bound * slope
-                                                  : V::Broadcast(0.0f) - upstream.bound * p;
-    if (kWeighted) {
-      const V w = V::Load(cursor->weight + k * kBlockSites);
-      dlogit = MultiplyAdd(upstream.weighted * w, slope, dlogit);
-      float* sum = cursor->weight_gradient + k * kBlockSites;
-      MultiplyAdd(upstream.weighted, p, V::Load(sum)).Store(sum);
+// Where the dlogits and gradients of windows in flight go.
+template <class F>
+struct WindowTargets {
+  float* dlogit[F::kWindowsInFlight];
+  const float* weight;     // of the first window, or null
+  float* weight_gradient;  // of the first window, or null
+};
+
+// Stores the dlogits of one part of a block's sites, `live` windows of them in a tail, and returns
+// their sum.
+template <class F, Reduction kReduction, bool kWeighted, int kSitesPerDivision, bool kTail>
+inline F StorePart(const F (&site)[F::kWindowsInFlight], F bound_upstream, F weighted_upstream,
+                   const WindowTargets<F>& targets, int first_site, int live) {
+  constexpr int kWindows = F::kWindowsInFlight;
+  F total = F::Broadcast(0.0f);
+  for (int first = 0; first < kWindows; first += kSitesPerDivision) {
+    F odds[kSitesPerDivision];
+    F unbound[kSitesPerDivision];
+    for (int i = 0; i < kSitesPerDivision; ++i) odds[i] = Odds<kSitesPerDivision>(site[first + i]);
+    Unbound<F, kSitesPerDivision>(odds, unbound);
+    for (int i = 0; i < kSitesPerDivision; ++i) {
+      const int k = first + i;
+      if (kTail && k >= live) return total;
+      const F p = odds[i] * unbound[i];
+      // 1 - p as a factor: a difference would lose the digits of strong sites.
+      const F slope = p * unbound[i];
+      F dlogit = kReduction == Reduction::kExpected ? bound_upstream * slope
+                                                    : F::Broadcast(0.0f) - bound_upstream * p;
+      if (kWeighted) {
+        const F w = F::Load(targets.weight + k * kBlockSites + first_site);
+        dlogit = MultiplyAdd(weighted_upstream * w, slope, dlogit);
+        float* sum = targets.weight_gradient + k * kBlockSites + first_site;
+        MultiplyAdd(weighted_upstream, p, F::Load(sum)).Store(sum);
+      }
+      total = total + dlogit;
+      dlogit.Store(targets.dlogit[k] + first_site);
     }
-    total = total + dlogit;
-    dlogit.Store(reinterpret_cast<float*>(dlogits + cursor->gradient.Next()));
-  }
-  cursor->kmer_offset += kWindows;
-  if (kWeighted) {
-    cursor->weight += kWindows * kBlockSites;
-    cursor->weight_gradient += kWindows * kBlockSites;
   }
   return total;
+}
+
+// Stores the dlogits of a segment's next windows, `live` of them in a tail, and adds them up.
+template <class V, Reduction kReduction, bool kWeighted, int kSitesPerDivision, bool kTail>
+inline void StoreWindows(const float* table, int64_t group_count,
+                         const SegmentUpstream<V>& upstream, int live, WindowCursor* cursor,
+                         char* dlogit, V* total) {
+  using F = typename V::Part;
+  V site[V::kWindowsInFlight];
+  ScanWindows<V, kSitesPerDivision>(table, group_count, cursor->kmer_offset, site);
+  WindowTargets<F> targets;
+  for (float*& target : targets.dlogit) {
+    target = reinterpret_cast<float*>(dlogit + cursor->gradient.Next());
+  }
+  targets.weight = cursor->weight;
+  targets.weight_gradient = cursor->weight_gradient;
+#pragma GCC unroll 4
+  for (int i = 0; i < V::kParts; ++i) {
+    F part[V::kWindowsInFlight];
+    for (int k = 0; k < V::kWindowsInFlight; ++k) part[k] = site[k].part[i];
+    const F sum = StorePart<F, kReduction, kWeighted, kSitesPerDivision, kTail>(
+        part, upstream.bound.part[i], upstream.weighted.part[i], targets, i * F::kLanes, live);
+    total->part[i] = total->part[i] + sum;
+  }
+  cursor->kmer_offset += V::kWindowsInFlight;
+  if (kWeighted) {
+    cursor->weight += V::kWindowsInFlight * kBlockSites;
+    cursor->weight_gradient += V::kWindowsInFlight * kBlockSites;
+  }
 }
 
 template <class V, Reduction kReduction, bool kWeighted, int kSitesPerDivision>
@@ -105,14 +137,13 @@ void StoreTile(const OccupancyJob& job, int64_t block, const Tile& tile,
     V sum = V::Broadcast(0.0f);
     int64_t left = segment.windows;
     for (; left >= V::kWindowsInFlight; left -= V::kWindowsInFlight) {
-      sum = sum +
-            StoreWindows<V, kReduction, kWeighted, kSitesPerDivision, false>(
-                table, scanned.group_count, loaded, V::kWindowsInFlight, &cursor, gradients.dlogit);
+      StoreWindows<V, kReduction, kWeighted, kSitesPerDivision, false>(
+          table, scanned.group_count, loaded, V::kWindowsInFlight, &cursor, gradients.dlogit, &sum);
     }
     if (left > 0) {
-      sum = sum + StoreWindows<V, kReduction, kWeighted, kSitesPerDivision, true>(
-                      table, scanned.group_count, loaded, static_cast<int>(left), &cursor,
-                      gradients.dlogit);
+      StoreWindows<V, kReduction, kWeighted, kSitesPerDivision, true>(
+          table, scanned.group_count, loaded, static_cast<int>(left), &cursor, gradients.dlogit,
+          &sum);
     }
     total = total + sum;
   }

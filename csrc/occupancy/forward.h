@@ -22,39 +22,54 @@ inline const float* BlockWeight(const OccupancyJob& job, int64_t block, int64_t 
   return job.block_weight + (block * job.shape.window_count + window) * kBlockSites;
 }
 
+// Sums over windows of one part of a block's sites, `live` of them in a tail. `weight` is that of
+// the first window, or null.
+template <class F, Reduction kReduction, bool kWeighted, int kSitesPerDivision, bool kTail>
+inline void SumPart(const F (&site)[F::kWindowsInFlight], const float* weight, int live, F* bound,
+                    F* weighted) {
+  constexpr int kWindows = F::kWindowsInFlight;
+  F odds[kWindows];
+  for (int k = 0; k < kWindows; ++k) {
+    odds[k] = kTail && k >= live ? F::Broadcast(0.0f) : Odds<kSitesPerDivision>(site[k]);
+  }
+  F sum = F::Broadcast(0.0f);
+  for (int k = 0; k < kWindows; k += kSitesPerDivision) {
+    if (kTail && k >= live) break;
+    if (kReduction == Reduction::kLogUnbound) {
+      sum = sum + SumLogBound<F, kSitesPerDivision>(odds + k, site + k);
+    } else if (!kWeighted) {
+      const Fraction<F> fraction = SumFractions<F, kSitesPerDivision>(odds + k);
+      sum = sum + fraction.numerator / fraction.denominator;
+    }
+    if (!kWeighted) continue;
+    F unbound[kSitesPerDivision];
+    Unbound<F, kSitesPerDivision>(odds + k, unbound);
+    for (int i = 0; i < kSitesPerDivision; ++i) {
+      if (kTail && k + i >= live) break;
+      const F p = odds[k + i] * unbound[i];
+      if (kReduction == Reduction::kExpected) sum = sum + p;
+      *weighted = MultiplyAdd(F::Load(weight + (k + i) * kBlockSites), p, *weighted);
+    }
+  }
+  *bound = *bound + sum;
+}
+
 // Sums over the windows from `kmer_offset` on: `live` of them in a tail, else as many as are in
-// flight. `weight` is that of the first window, or null.
+// flight.
 template <class V, Reduction kReduction, bool kWeighted, int kSitesPerDivision, bool kTail>
 inline void SumWindows(const float* table, int64_t group_count, const uint16_t* kmer_offset,
                        const float* weight, int live, SegmentSums<V>* sums) {
-  constexpr int kWindows = V::kWindowsInFlight;
-  V site[kWindows];
+  using F = typename V::Part;
+  V site[V::kWindowsInFlight];
   ScanWindows<V, kSitesPerDivision>(table, group_count, kmer_offset, site);
-  V odds[kWindows];
-  for (int k = 0; k < kWindows; ++k) {
-    odds[k] = Odds<kSitesPerDivision>(site[k]);
-    if (kTail && k >= live) odds[k] = site[k] = V::Broadcast(0.0f);
+#pragma GCC unroll 4
+  for (int i = 0; i < V::kParts; ++i) {
+    F part[V::kWindowsInFlight];
+    for (int k = 0; k < V::kWindowsInFlight; ++k) part[k] = site[k].part[i];
+    SumPart<F, kReduction, kWeighted, kSitesPerDivision, kTail>(
+        part, kWeighted ? weight + i * F::kLanes : nullptr, live, &sums->bound.part[i],
+        &sums->weighted.part[i]);
   }
-  V bound = V::Broadcast(0.0f);
-  for (int k = 0; k < kWindows; k += kSitesPerDivision) {
-    if (kReduction == Reduction::kLogUnbound) {
-      bound = bound + SumLogBound<V, kSitesPerDivision>(odds + k, site + k);
-    } else if (!kWeighted) {
-      const Fraction<V> sum = SumFractions<V, kSitesPerDivision>(odds + k);
-      bound = bound + sum.numerator / sum.denominator;
-    }
-    if (!kWeighted) continue;
-    V unbound[kSitesPerDivision];
-    Unbound<V, kSitesPerDivision>(odds + k, unbound);
-    for (int i = 0; i < kSitesPerDivision; ++i) {
-      if (kTail && k + i >= live) break;
-      const V p = odds[k + i] * unbound[i];
-      if (kReduction == Reduction::kExpected) bound = bound + p;
-      const V w = V::Load(weight + (k + i) * kBlockSites);
-      sums->weighted = MultiplyAdd(w, p, sums->weighted);
-    }
-  }
-  sums->bound = sums->bound + bound;
 }
 
 template <class V, Reduction kReduction, bool kWeighted, int kSitesPerDivision>

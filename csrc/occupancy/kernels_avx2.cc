@@ -6,10 +6,14 @@
 
 namespace cisreg {
 
-using Floats = simd::Avx2Floats;
+using BlockFloats = Sites<simd::Avx2Floats>;
 
 const OccupancyKernels kAvx2Kernels = {
-    "avx2", BuildTable<Floats>, ItemScratchBytes<Floats>, ForwardItem<Floats>, BackwardItem<Floats>,
+    "avx2",
+    BuildTable<BlockFloats>,
+    ItemScratchBytes<BlockFloats>,
+    ForwardItem<BlockFloats>,
+    BackwardItem<BlockFloats>,
 };
 
 }  // namespace cisreg

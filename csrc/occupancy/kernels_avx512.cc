@@ -6,14 +6,14 @@
 
 namespace cisreg {
 
-using Floats = simd::Avx512Floats;
+using BlockFloats = Sites<simd::Avx512Floats>;
 
 const OccupancyKernels kAvx512Kernels = {
     "avx512",
-    BuildTable<Floats>,
-    ItemScratchBytes<Floats>,
-    ForwardItem<Floats>,
-    BackwardItem<Floats>,
+    BuildTable<BlockFloats>,
+    ItemScratchBytes<BlockFloats>,
+    ForwardItem<BlockFloats>,
+    BackwardItem<BlockFloats>,
 };
 
 }  // namespace cisreg

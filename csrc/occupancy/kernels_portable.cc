@@ -6,11 +6,14 @@
 
 namespace cisreg {
 
-using Floats = simd::PortableFloats;
+using BlockFloats = Sites<simd::PortableFloats>;
 
 const OccupancyKernels kPortableKernels = {
-    "portable",          BuildTable<Floats>,   ItemScratchBytes<Floats>,
-    ForwardItem<Floats>, BackwardItem<Floats>,
+    "portable",
+    BuildTable<BlockFloats>,
+    ItemScratchBytes<BlockFloats>,
+    ForwardItem<BlockFloats>,
+    BackwardItem<BlockFloats>,
 };
 
 }  // namespace cisreg

@@ -24,7 +24,7 @@ OccupancyLaunch::OccupancyLaunch(const OccupancyKernels& kernels, const Occupanc
     : kernels_(kernels), backward_(backward), layout_(MakeMotifLayout(shape, inputs)) {
   job_ = {};
   job_.shape = shape;
-  job_.plan = MakeOccupancyPlan(shape, layout_, inputs.weighted);
+  job_.plan = MakeOccupancyPlan(shape, layout_, inputs.weighted, backward);
   job_.reduction = reduction;
   job_.inputs = inputs;
   job_.block_motif = layout_.block_motif.data();

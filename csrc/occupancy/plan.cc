@@ -7,17 +7,21 @@
 namespace cisreg {
 namespace {
 
-// About 64 KB of gradients per strand and tile: rows enough for each k-mer, and within the second
-// level of the cache.
+// 128 KB of gradients: rows enough for each k-mer, and within the second level of the cache.
 constexpr int64_t kTileRows = 2048;
 constexpr int64_t kSegmentWindows = 512;
 // Enough blocks to share the codes of a tile, few enough for their tables to stay cached.
-constexpr int64_t kMaxBlocksPerItem = 4;
-// An item takes about a tenth of a millisecond forward: long against its start, short enough to
-// balance many threads.
-constexpr int64_t kWindowBlocksPerItem = 16384;
+constexpr int64_t kMaxBlocksPerItem = 8;
+// An item takes about a tenth of a millisecond: long against its start, short enough to balance
+// many threads. Small problems make smaller items, since a few threads are better than one.
+constexpr int64_t kForwardWindowBlocks = 32768;
+constexpr int64_t kBackwardWindowBlocks = 32768;
+constexpr int64_t kLeastWindowBlocks = 1024;
+constexpr int64_t kFewItems = 16;
 constexpr int64_t kMaxItems = 512;
 constexpr int64_t kMaxSlices = 64;
+// A slice's gradients are cleared, folded and added up: little beside the work of so many tiles.
+constexpr int64_t kTilesPerSlice = 4;
 // Floats that the slices' gradients of position weights may take together: 16 MiB.
 constexpr int64_t kMaxWeightGradients = int64_t{1} << 22;
 
@@ -109,7 +113,7 @@ MotifLayout MakeMotifLayout(const OccupancyShape& shape, const OccupancyInputs& 
 }
 
 OccupancyPlan MakeOccupancyPlan(const OccupancyShape& shape, const MotifLayout& layout,
-                                bool weighted) {
+                                bool weighted, bool backward) {
   OccupancyPlan plan;
   plan.block_count = CeilDivide(shape.motif_count, kBlockMotifs);
   plan.max_scanned_groups = MostGroups(layout.block_scanned);
@@ -121,8 +125,14 @@ OccupancyPlan MakeOccupancyPlan(const OccupancyShape& shape, const MotifLayout& 
   plan.slot_stride = CeilDivide(plan.tile_rows, kGroupBases);
 
   const int64_t work = shape.sequence_count * shape.window_count * plan.block_count;
-  const int64_t wanted = std::clamp<int64_t>(work / kWindowBlocksPerItem, 1, kMaxItems);
+  const int64_t few = std::clamp<int64_t>(work / kLeastWindowBlocks, 1, kFewItems);
+  const int64_t wanted = std::clamp<int64_t>(
+      work / (backward ? kBackwardWindowBlocks : kForwardWindowBlocks), few, kMaxItems);
   int64_t most_slices = std::clamp<int64_t>(shape.sequence_count, 1, kMaxSlices);
+  if (backward) {
+    const int64_t rows = shape.sequence_count * (shape.window_count + plan.pad_rows);
+    most_slices = std::clamp<int64_t>(rows / (kTilesPerSlice * plan.tile_rows), 1, most_slices);
+  }
   if (weighted) {
     const int64_t weights = shape.window_count * plan.block_count * kBlockSites;
     most_slices =

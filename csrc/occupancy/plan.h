@@ -73,7 +73,7 @@ MotifLayout MakeMotifLayout(const OccupancyShape& shape, const OccupancyInputs& 
 
 // `weighted` says whether gradients of position weights will wait for the final sum as well.
 OccupancyPlan MakeOccupancyPlan(const OccupancyShape& shape, const MotifLayout& layout,
-                                bool weighted);
+                                bool weighted, bool backward);
 
 // Floats that one slice's gradients of one block take while they wait for the final sum.
 struct PartialLayout {

@@ -15,6 +15,7 @@
 #define CISREG_CSRC_OCCUPANCY_TABLE_H_
 
 #include "occupancy/kernels.h"
+#include "occupancy/sites.h"
 #include "occupancy/tile.h"
 #include "simd/math.h"
 
@@ -62,7 +63,7 @@ V ClampEnergy(V energy) {
 
 template <class V>
 float LargestLane(V value) {
-  float lanes[V::kLanes];
+  float lanes[kBlockSites];
   value.Store(lanes);
   float largest = lanes[0];
   for (float lane : lanes) largest = lane > largest ? lane : largest;

@@ -1,4 +1,4 @@
-// Sixteen floats in AVX2 and FMA instructions. Include it only in units compiled for them.
+// Eight floats in AVX2 and FMA instructions. Include it only in units compiled for them.
 
 #ifndef CISREG_CSRC_SIMD_AVX2_H_
 #define CISREG_CSRC_SIMD_AVX2_H_
@@ -8,71 +8,52 @@
 namespace cisreg::simd {
 
 struct Avx2Floats {
-  static constexpr int kLanes = 16;
-  // Windows scanned together, and sums kept together, without spilling registers.
+  static constexpr int kLanes = 8;
+  // Windows of a block scanned together, and its sums kept in registers together.
   static constexpr int kWindowsInFlight = 4;
   static constexpr int kSumsInFlight = 6;
 
-  __m256 low;
-  __m256 high;
+  __m256 value;
 
-  static Avx2Floats Load(const float* from) {
-    return {_mm256_loadu_ps(from), _mm256_loadu_ps(from + 8)};
-  }
-  static Avx2Floats Broadcast(float x) { return {_mm256_set1_ps(x), _mm256_set1_ps(x)}; }
-  void Store(float* to) const {
-    _mm256_storeu_ps(to, low);
-    _mm256_storeu_ps(to + 8, high);
-  }
+  static Avx2Floats Load(const float* from) { return {_mm256_loadu_ps(from)}; }
+  static Avx2Floats Broadcast(float x) { return {_mm256_set1_ps(x)}; }
+  void Store(float* to) const { _mm256_storeu_ps(to, value); }
 
   friend Avx2Floats operator+(Avx2Floats a, Avx2Floats b) {
-    return {_mm256_add_ps(a.low, b.low), _mm256_add_ps(a.high, b.high)};
+    return {_mm256_add_ps(a.value, b.value)};
   }
   friend Avx2Floats operator-(Avx2Floats a, Avx2Floats b) {
-    return {_mm256_sub_ps(a.low, b.low), _mm256_sub_ps(a.high, b.high)};
+    return {_mm256_sub_ps(a.value, b.value)};
   }
   friend Avx2Floats operator*(Avx2Floats a, Avx2Floats b) {
-    return {_mm256_mul_ps(a.low, b.low), _mm256_mul_ps(a.high, b.high)};
+    return {_mm256_mul_ps(a.value, b.value)};
   }
   friend Avx2Floats operator/(Avx2Floats a, Avx2Floats b) {
-    return {_mm256_div_ps(a.low, b.low), _mm256_div_ps(a.high, b.high)};
+    return {_mm256_div_ps(a.value, b.value)};
   }
 };
 
 inline Avx2Floats MultiplyAdd(Avx2Floats a, Avx2Floats b, Avx2Floats c) {
-  return {_mm256_fmadd_ps(a.low, b.low, c.low), _mm256_fmadd_ps(a.high, b.high, c.high)};
+  return {_mm256_fmadd_ps(a.value, b.value, c.value)};
 }
 
-inline Avx2Floats Min(Avx2Floats a, Avx2Floats b) {
-  return {_mm256_min_ps(a.low, b.low), _mm256_min_ps(a.high, b.high)};
-}
+inline Avx2Floats Min(Avx2Floats a, Avx2Floats b) { return {_mm256_min_ps(a.value, b.value)}; }
 
-inline Avx2Floats Max(Avx2Floats a, Avx2Floats b) {
-  return {_mm256_max_ps(a.low, b.low), _mm256_max_ps(a.high, b.high)};
-}
-
-inline __m256 ScaleByPower(__m256 value, __m256 rounded) {
-  const __m256i power = _mm256_slli_epi32(_mm256_castps_si256(rounded), 23);
-  return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(value), power));
-}
+inline Avx2Floats Max(Avx2Floats a, Avx2Floats b) { return {_mm256_max_ps(a.value, b.value)}; }
 
 // value * 2^n, where n is the integer that the low mantissa bits of `rounded` hold.
 inline Avx2Floats ScaleByPower(Avx2Floats value, Avx2Floats rounded) {
-  return {ScaleByPower(value.low, rounded.low), ScaleByPower(value.high, rounded.high)};
-}
-
-inline void SplitPower(__m256 value, __m256* power, __m256* inverse) {
-  const __m256i root = _mm256_set1_epi32(0x3f3504f3);
-  const __m256i n = _mm256_srai_epi32(_mm256_sub_epi32(_mm256_castps_si256(value), root), 23);
-  *power = _mm256_cvtepi32_ps(n);
-  *inverse = _mm256_castsi256_ps(
-      _mm256_sub_epi32(_mm256_set1_epi32(0x3f800000), _mm256_slli_epi32(n, 23)));
+  const __m256i power = _mm256_slli_epi32(_mm256_castps_si256(rounded.value), 23);
+  return {_mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(value.value), power))};
 }
 
 // The integer n for which value / 2^n lies between the square roots of 1/2 and 2, and 2^-n.
 inline void SplitPower(Avx2Floats value, Avx2Floats* power, Avx2Floats* inverse) {
-  SplitPower(value.low, &power->low, &inverse->low);
-  SplitPower(value.high, &power->high, &inverse->high);
+  const __m256i root = _mm256_set1_epi32(0x3f3504f3);
+  const __m256i n = _mm256_srai_epi32(_mm256_sub_epi32(_mm256_castps_si256(value.value), root), 23);
+  power->value = _mm256_cvtepi32_ps(n);
+  inverse->value = _mm256_castsi256_ps(
+      _mm256_sub_epi32(_mm256_set1_epi32(0x3f800000), _mm256_slli_epi32(n, 23)));
 }
 
 }  // namespace cisreg::simd

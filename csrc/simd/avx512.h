@@ -9,7 +9,7 @@ namespace cisreg::simd {
 
 struct Avx512Floats {
   static constexpr int kLanes = 16;
-  // Windows scanned together, and sums kept together, without spilling registers.
+  // Windows of a block scanned together, and its sums kept in registers together.
   static constexpr int kWindowsInFlight = 8;
   static constexpr int kSumsInFlight = 20;
 

@@ -1,4 +1,4 @@
-// Sixteen floats in plain C++ (GCC and Clang vector extensions): any processor, and the fallback.
+// Four floats in plain C++ (GCC and Clang vector extensions): any processor, and the fallback.
 
 #ifndef CISREG_CSRC_SIMD_PORTABLE_H_
 #define CISREG_CSRC_SIMD_PORTABLE_H_
@@ -9,12 +9,12 @@
 namespace cisreg::simd {
 
 struct PortableFloats {
-  static constexpr int kLanes = 16;
-  // Windows scanned together, and sums kept together, without spilling registers.
+  static constexpr int kLanes = 4;
+  // Windows of a block scanned together, and its sums kept in registers together.
   static constexpr int kWindowsInFlight = 4;
-  static constexpr int kSumsInFlight = 2;
-  typedef float Floats __attribute__((vector_size(64)));
-  typedef int32_t Integers __attribute__((vector_size(64)));
+  static constexpr int kSumsInFlight = 3;
+  typedef float Floats __attribute__((vector_size(16)));
+  typedef int32_t Integers __attribute__((vector_size(16)));
 
   Floats value;
 

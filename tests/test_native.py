@@ -13,7 +13,7 @@ from test_occupancy import CASES, example, random_upstream, relative_error
 from cisreg import _native
 from cisreg.reference import occupancy_oracle, occupancy_oracle_gradient
 
-INSTRUCTION_SETS = ["portable", "avx2"]
+INSTRUCTION_SETS = ["portable", "avx2", "avx512"]
 
 
 @pytest.fixture(params=INSTRUCTION_SETS)
@@ -41,6 +41,60 @@ def test_against_oracle(instruction_set, shape, padding, reduction):
     names = ["log_kd", "log_concentration", "position_weight"]
     for name, actual in zip(names, gradients, strict=True):
         assert relative_error(actual, expected_gradients[name]) <= 1e-5, name
+
+
+def per_motif_error(actual, expected):
+    """Largest relative error of any motif's numbers, taken together."""
+    actual, expected = (np.moveaxis(x, -1, 0).astype(np.float64) for x in (actual, expected))
+    axes = tuple(range(1, actual.ndim))
+    # Sites too weak for a normal float32, 1.2e-38, count as zero.
+    norm = np.maximum(np.sqrt((expected**2).sum(axes)), 1e-30)
+    return (np.sqrt(((actual - expected) ** 2).sum(axes)) / norm).max()
+
+
+# Log2 odds of the strongest site: sites share a division by four below 29, by two below 60, and
+# are not multiplied at all beyond.
+@pytest.mark.parametrize("reduction", ["expected", "log_unbound"])
+@pytest.mark.parametrize(
+    "strongest", [[-150], [-100], [0], [28.9], [29.1], [59.9], [60.1], [300], [-90, 0, 28, 59, 90]]
+)
+def test_weak_and_strong_motifs(instruction_set, strongest, reduction):
+    motifs = 11
+    arguments = example((6, 50, 13, motifs))
+    log_kd = arguments["log_kd"] = 4 * arguments["log_kd"]
+    strongest_log_kd = np.minimum(log_kd.min(axis=1), 0).sum(axis=0)
+    arguments["log_concentration"] = (
+        np.resize(strongest, motifs) * np.log(2) + strongest_log_kd
+    ).astype(np.float32)
+    options = {"reduction": reduction}
+    native = {**options, "instruction_set": instruction_set}
+    expected = occupancy_oracle(**arguments, **options)
+    outputs = _native.occupancy_forward(*arguments.values(), **native)
+    for actual, value in zip(outputs, expected, strict=True):
+        assert per_motif_error(actual, value) <= 1e-5
+    upstream = random_upstream(expected)
+    gradients = _native.occupancy_backward(*arguments.values(), *upstream, **native)
+    expected_gradients = occupancy_oracle_gradient(
+        **arguments, **options, grad_bound=upstream[0], grad_weighted=upstream[1]
+    )
+    names = ["log_kd", "log_concentration", "position_weight"]
+    for name, actual in zip(names, gradients, strict=True):
+        assert per_motif_error(actual, expected_gradients[name]) <= 3e-5, name
+
+
+def test_long_sites_neither_overflow_nor_underflow_on_the_way(instruction_set):
+    """Columns that together are worth 2^400 either way, in an order that a float cannot follow."""
+    width = 40
+    log_kd = np.zeros((width, 4, 3), np.float32)
+    log_kd[: width // 2, 0] = -14.0
+    log_kd[width // 2 :, 0] = 14.0
+    log_kd[:, 1:] = 0.25
+    sequence = np.zeros((2, 60), np.uint8)
+    sequence[1] = np.arange(60) % 4
+    arguments = [sequence, log_kd, np.array([-1, 0, 1], np.float32)]
+    expected = occupancy_oracle(*arguments)[0]
+    actual = _native.occupancy_forward(*arguments, None, instruction_set=instruction_set)[0]
+    np.testing.assert_allclose(actual, expected, rtol=2e-4)
 
 
 @pytest.mark.parametrize("shape", [(300, 60, 9, 40), (1, 900, 5, 100), (700, 40, 6, 3)])

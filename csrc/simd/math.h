@@ -5,8 +5,9 @@
 
 namespace cisreg::simd {
 
-// 2^x stays a normal float, and so does its reciprocal, for exponents of at most this size.
-inline constexpr float kMaxExponent = 126.0f;
+// 2^x stays a normal float, and so does its reciprocal, for exponents of at most this size, even if
+// rounding makes it a little more.
+inline constexpr float kMaxExponent = 125.0f;
 // Adding 1.5 * 2^23 rounds to an integer and leaves it in the low mantissa bits.
 inline constexpr float kRoundingMagic = 12582912.0f;
 

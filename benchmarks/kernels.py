@@ -49,7 +49,8 @@ def measure(arguments: argparse.Namespace, width: int, instruction_set: str) -> 
     count, motifs = arguments.sequences, arguments.motifs
     sequence = random.integers(0, 4, (count, arguments.length)).astype(np.uint8)
     log_kd = random.normal(0, 1.5, (width, 4, motifs)).astype(np.float32)
-    log_concentration = random.normal(-2, 3, motifs).astype(np.float32)
+    # The strongest site is occupied half of the time, as training assumes at its start.
+    log_concentration = log_kd.min(axis=1).sum(axis=0)
     upstream = random.normal(size=(count, 2, motifs)).astype(np.float32)
     inputs = (sequence, log_kd, log_concentration, None)
     calls = (

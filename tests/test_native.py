@@ -52,11 +52,11 @@ def per_motif_error(actual, expected):
     return (np.sqrt(((actual - expected) ** 2).sum(axes)) / norm).max()
 
 
-# Log2 odds of the strongest site: sites share a division by four below 29, by two below 60, and
-# are not multiplied at all beyond.
+# Log2 odds of the strongest site: below 60, odds are products and two sites share a division; beyond,
+# odds are exponentials of sums.
 @pytest.mark.parametrize("reduction", ["expected", "log_unbound"])
 @pytest.mark.parametrize(
-    "strongest", [[-150], [-100], [0], [28.9], [29.1], [59.9], [60.1], [300], [-90, 0, 28, 59, 90]]
+    "strongest", [[-150], [-100], [0], [30], [59.9], [60.1], [300], [-90, 0, 30, 59, 90]]
 )
 def test_weak_and_strong_motifs(instruction_set, strongest, reduction):
     motifs = 11

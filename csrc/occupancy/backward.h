@@ -153,13 +153,10 @@ void StoreTile(const OccupancyJob& job, int64_t block, const Tile& tile,
 template <class V, Reduction kReduction, bool kWeighted>
 void StoreBlock(const OccupancyJob& job, int64_t block, const Tile& tile,
                 const OccupancyUpstream& upstream, const BlockGradients& gradients) {
-  switch (job.sites_per_division[block]) {
-    case 4:
-      return StoreTile<V, kReduction, kWeighted, 4>(job, block, tile, upstream, gradients);
-    case 2:
-      return StoreTile<V, kReduction, kWeighted, 2>(job, block, tile, upstream, gradients);
-    default:
-      return StoreTile<V, kReduction, kWeighted, 1>(job, block, tile, upstream, gradients);
+  if (job.sites_per_division[block] == 2) {
+    StoreTile<V, kReduction, kWeighted, 2>(job, block, tile, upstream, gradients);
+  } else {
+    StoreTile<V, kReduction, kWeighted, 1>(job, block, tile, upstream, gradients);
   }
 }
 

@@ -38,8 +38,7 @@ inline void SumPart(const F (&site)[F::kWindowsInFlight], const float* weight, i
     if (kReduction == Reduction::kLogUnbound) {
       sum = sum + SumLogBound<F, kSitesPerDivision>(odds + k, site + k);
     } else if (!kWeighted) {
-      const Fraction<F> fraction = SumFractions<F, kSitesPerDivision>(odds + k);
-      sum = sum + fraction.numerator / fraction.denominator;
+      sum = sum + SumOccupancy<F, kSitesPerDivision>(odds + k);
     }
     if (!kWeighted) continue;
     F unbound[kSitesPerDivision];
@@ -133,13 +132,10 @@ void ForwardTile(const OccupancyJob& job, int64_t block, const Tile& tile,
 template <class V, Reduction kReduction, bool kWeighted>
 void ForwardBlock(const OccupancyJob& job, int64_t block, const Tile& tile,
                   const OccupancyOutputs& outputs) {
-  switch (job.sites_per_division[block]) {
-    case 4:
-      return ForwardTile<V, kReduction, kWeighted, 4>(job, block, tile, outputs);
-    case 2:
-      return ForwardTile<V, kReduction, kWeighted, 2>(job, block, tile, outputs);
-    default:
-      return ForwardTile<V, kReduction, kWeighted, 1>(job, block, tile, outputs);
+  if (job.sites_per_division[block] == 2) {
+    ForwardTile<V, kReduction, kWeighted, 2>(job, block, tile, outputs);
+  } else {
+    ForwardTile<V, kReduction, kWeighted, 1>(job, block, tile, outputs);
   }
 }
 

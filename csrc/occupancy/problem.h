@@ -17,7 +17,9 @@ inline constexpr int kUnknownBase = 4;
 
 enum class Reduction { kExpected, kLogUnbound };
 
-// What sites are computed in; parameters, sums and results are float32 whatever it is.
+// What sites may be computed in; parameters, sums and results are float32 whatever it is. The CPU
+// kernels always use float32: products of k-mer tables leave nothing for narrower numbers to gain
+// (docs/performance.md has the measurement).
 enum class ComputeType { kFloat32, kBfloat16, kFloat16 };
 
 struct OccupancyShape {

@@ -60,19 +60,6 @@ inline void InvertEach(const V (&value)[2], V* inverse) {
   inverse[1] = both * value[0];
 }
 
-template <class V>
-inline void InvertEach(const V (&value)[4], V* inverse) {
-  const V first = value[0] * value[1];
-  const V last = value[2] * value[3];
-  const V all = V::Broadcast(1.0f) / (first * last);
-  const V by_first = all * last;
-  const V by_last = all * first;
-  inverse[0] = by_first * value[1];
-  inverse[1] = by_first * value[0];
-  inverse[2] = by_last * value[3];
-  inverse[3] = by_last * value[2];
-}
-
 // 1 - p of so many sites as share a division.
 template <class V, int kSitesPerDivision>
 inline void Unbound(const V* odds, V* unbound) {
@@ -92,15 +79,14 @@ struct Fraction {
   }
 };
 
-// Sum of p over kSites sites, as one fraction.
-template <class V, int kSites>
-inline Fraction<V> SumFractions(const V* odds) {
-  if constexpr (kSites == 1) {
-    return {odds[0], odds[0] + V::Broadcast(1.0f)};
-  } else {
-    constexpr int kHalf = kSites / 2;
-    return SumFractions<V, kHalf>(odds) + SumFractions<V, kHalf>(odds + kHalf);
+// Sum of p over the sites that share a division.
+template <class V, int kSitesPerDivision>
+inline V SumOccupancy(const V* odds) {
+  Fraction<V> sum = {odds[0], odds[0] + V::Broadcast(1.0f)};
+  for (int k = 1; k < kSitesPerDivision; ++k) {
+    sum = sum + Fraction<V>{odds[k], odds[k] + V::Broadcast(1.0f)};
   }
+  return sum.numerator / sum.denominator;
 }
 
 // Sum of -log2(1 - p) = log2(1 + odds) over the sites that share a division, as the logarithm of

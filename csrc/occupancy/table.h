@@ -29,11 +29,10 @@ constexpr float kMaxEnergy = 1e30f;
 // Nats that Exp() takes in a motif, with a wide margin.
 constexpr float kMaxFactor = 1e4f;
 
-// Sites of neighbouring windows share a division: 1 / (a b c d) serves four. The product of as many
-// 1 + odds has to stay finite, which limits the odds of a block's strongest site to these powers of
-// two. Blocks with stronger sites do not share, and hold logarithms.
-constexpr float kStrongestOfFour = 29.0f;
-constexpr float kStrongestOfTwo = 60.0f;
+// Two sites share a division, 1 / (a b). The product of two 1 + odds has to stay finite, which
+// limits the odds of a block's strongest site to this power of two. Blocks with stronger sites do
+// not share, and hold logarithms.
+constexpr float kStrongestShared = 60.0f;
 
 // A row of M numbers for the sites of a block; both strands get the same.
 template <class V>
@@ -197,8 +196,7 @@ BlockStrength<V> GatherEnergies(const OccupancyJob& job, int64_t block, V concen
 }
 
 inline int32_t ChooseSitesPerDivision(float strongest_power, float largest) {
-  if (largest > kMaxFactor || strongest_power > kStrongestOfTwo) return 1;
-  return strongest_power > kStrongestOfFour ? 2 : 4;
+  return largest > kMaxFactor || strongest_power > kStrongestShared ? 1 : 2;
 }
 
 template <class V>

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cisreg.model import ModelSpec, Prediction, init_parameters, predict
     from cisreg.motifs import MotifSet, read_motifs
     from cisreg.occupancy import Occupancy, occupancy
+    from cisreg.scan import BestSites, Hits, best_site, p_value_threshold, scan
     from cisreg.sequences import decode, encode, reverse_complement
     from cisreg.simulate import simulate
     from cisreg.storage import Model, load_model, save_model
@@ -30,6 +31,7 @@ _MODULES = {
     "cisreg.model": ("ModelSpec", "Prediction", "init_parameters", "predict"),
     "cisreg.motifs": ("MotifSet", "read_motifs"),
     "cisreg.occupancy": ("Occupancy", "occupancy"),
+    "cisreg.scan": ("BestSites", "Hits", "best_site", "p_value_threshold", "scan"),
     "cisreg.sequences": ("decode", "encode", "reverse_complement"),
     "cisreg.simulate": ("simulate",),
     "cisreg.storage": ("Model", "load_model", "save_model"),
@@ -44,6 +46,11 @@ __all__ = [  # noqa: RUF022, in the order of use
     "reverse_complement",
     "MotifSet",
     "read_motifs",
+    "Hits",
+    "scan",
+    "BestSites",
+    "best_site",
+    "p_value_threshold",
     "Occupancy",
     "occupancy",
     "ModelSpec",

@@ -35,3 +35,31 @@ def occupancy_backward(
     instruction_set: str = "",
     threads: int = 1,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32] | None]: ...
+def scan_hits(
+    sequence: NDArray[np.uint8],
+    log_kd: NDArray[np.float32],
+    column_range: NDArray[np.int32],
+    threshold: NDArray[np.float32],
+    *,
+    limit: int,
+    threads: int = 1,
+    instruction_set: str = "",
+) -> (
+    tuple[
+        NDArray[np.int64],
+        NDArray[np.int64],
+        NDArray[np.int8],
+        NDArray[np.int32],
+        NDArray[np.float32],
+    ]
+    | None
+): ...
+def best_sites(
+    sequence: NDArray[np.uint8],
+    log_kd: NDArray[np.float32],
+    column_range: NDArray[np.int32],
+    *,
+    threads: int = 1,
+    instruction_set: str = "",
+) -> tuple[NDArray[np.int64], NDArray[np.int8], NDArray[np.float32]]: ...
+def scan_instruction_sets() -> list[str]: ...

@@ -20,6 +20,9 @@
 namespace py = pybind11;
 
 namespace cisreg {
+
+void BindScan(py::module_& module);  // scan.cc
+
 namespace {
 
 template <class T>
@@ -240,6 +243,7 @@ PYBIND11_MODULE(_native, module) {
              py::arg("column_range") = py::none(), py::arg("reduction") = "expected",
              py::arg("padding") = "same", py::arg("instruction_set") = "", py::arg("threads") = 1,
              "The fused kernel's gradients of log_kd, log_concentration and position_weight.");
+  BindScan(module);
   module.def("build_info", &BuildInfo,
              "What the compiled libraries were built with: TensorFlow, CUDA, compiler.");
   module.def("instruction_sets", &InstructionSets,

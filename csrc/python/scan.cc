@@ -1,0 +1,151 @@
+// cisreg._native: plain motif scanning.
+
+#include "scan/scan.h"
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <algorithm>
+#include <limits>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace py = pybind11;
+
+namespace cisreg {
+namespace {
+
+template <class T>
+using Array = py::array_t<T, py::array::c_style | py::array::forcecast>;
+
+void Require(bool condition, const std::string& message) {
+  if (!condition) throw std::invalid_argument(message);
+}
+
+void CheckCodes(const Array<uint8_t>& sequence) {
+  const uint8_t* begin = sequence.data();
+  const uint8_t* end = begin + sequence.size();
+  uint8_t largest = 0;
+  for (const uint8_t* code = begin; code < end; ++code) largest = std::max(largest, *code);
+  if (largest <= scan::kUnknownBase) return;
+  const int64_t first =
+      std::find_if(begin, end, [](uint8_t code) { return code > scan::kUnknownBase; }) - begin;
+  throw std::invalid_argument(
+      "sequence: expected base codes 0 to 4, got " + std::to_string(begin[first]) + " at [" +
+      std::to_string(first / sequence.shape(1)) + ", " + std::to_string(first % sequence.shape(1)) +
+      "]; encode text with cisreg.encode");
+}
+
+scan::Problem MakeProblem(const Array<uint8_t>& sequence, const Array<float>& log_kd,
+                          const Array<int32_t>& column_range) {
+  Require(sequence.ndim() == 2, "sequence: expected [N, L]");
+  Require(log_kd.ndim() == 3 && log_kd.shape(0) > 0 && log_kd.shape(1) == scan::kBases &&
+              log_kd.shape(2) > 0 && log_kd.shape(2) <= std::numeric_limits<int32_t>::max() / 2,
+          "motifs: expected log Kd [W, 4, M] with W and M of at least 1");
+  Require(column_range.ndim() == 2 && column_range.shape(0) == 2 &&
+              column_range.shape(1) == log_kd.shape(2),
+          "motifs: expected a column range [2, M]");
+  for (ssize_t motif = 0; motif < log_kd.shape(2); ++motif) {
+    const int64_t first = column_range.at(0, motif), end = column_range.at(1, motif);
+    Require(0 <= first && first < end && end <= log_kd.shape(0),
+            "motifs: expected column ranges with 0 <= first < end <= W");
+  }
+  CheckCodes(sequence);
+  return {sequence.data(),     sequence.shape(0), sequence.shape(1), log_kd.data(),
+          column_range.data(), log_kd.shape(0),   log_kd.shape(2)};
+}
+
+const scan::FilterKernels& Kernels(const std::string& instruction_set) {
+  if (instruction_set.empty()) return scan::SelectFilter();
+  const scan::FilterKernels* kernels = scan::FindFilter(instruction_set.c_str());
+  Require(kernels != nullptr, "instruction_set: this processor or build has no '" +
+                                  instruction_set + "' kernels for motif scanning");
+  return *kernels;
+}
+
+void CheckThreads(int threads) {
+  Require(threads >= 1, "threads: expected 1 or more, got " + std::to_string(threads));
+}
+
+std::optional<py::tuple> ScanHits(const Array<uint8_t>& sequence, const Array<float>& log_kd,
+                                  const Array<int32_t>& column_range, const Array<float>& threshold,
+                                  int64_t limit, int threads, const std::string& instruction_set) {
+  const scan::Problem problem = MakeProblem(sequence, log_kd, column_range);
+  const scan::FilterKernels& kernels = Kernels(instruction_set);
+  CheckThreads(threads);
+  Require(threshold.ndim() == 1 && threshold.size() == problem.motif_count,
+          "threshold: expected [M]");
+  std::optional<scan::ChunkedHits> chunks;
+  {
+    py::gil_scoped_release release;
+    chunks = scan::FindHits(problem, kernels, threshold.data(), limit, threads);
+  }
+  if (!chunks) return std::nullopt;
+  ssize_t count = 0;
+  for (const std::vector<scan::Hit>& chunk : *chunks) count += chunk.size();
+  py::array_t<int64_t> sequences(count), positions(count);
+  py::array_t<int8_t> strands(count);
+  py::array_t<int32_t> motifs(count);
+  py::array_t<float> values(count);
+  const scan::HitArrays arrays = {sequences.mutable_data(), positions.mutable_data(),
+                                  strands.mutable_data(), motifs.mutable_data(),
+                                  values.mutable_data()};
+  {
+    py::gil_scoped_release release;
+    scan::WriteHits(problem, *chunks, arrays, threads);
+  }
+  return py::make_tuple(sequences, positions, strands, motifs, values);
+}
+
+py::tuple BestSites(const Array<uint8_t>& sequence, const Array<float>& log_kd,
+                    const Array<int32_t>& column_range, int threads,
+                    const std::string& instruction_set) {
+  const scan::Problem problem = MakeProblem(sequence, log_kd, column_range);
+  const scan::FilterKernels& kernels = Kernels(instruction_set);
+  CheckThreads(threads);
+  const std::vector<int64_t> shape = {problem.sequence_count, problem.motif_count};
+  py::array_t<int64_t> positions(shape);
+  py::array_t<int8_t> strands(shape);
+  py::array_t<float> values(shape);
+  int64_t* position = positions.mutable_data();
+  int8_t* strand = strands.mutable_data();
+  float* value = values.mutable_data();
+  {
+    py::gil_scoped_release release;
+    for (const scan::BestSite& site : scan::FindBestSites(problem, kernels, threads)) {
+      *position++ = site.position;
+      *strand++ = site.strand;
+      *value++ = site.log_kd;
+    }
+  }
+  return py::make_tuple(positions, strands, values);
+}
+
+std::vector<std::string> ScanInstructionSets() {
+  std::vector<std::string> names;
+  for (const char* name : {"portable", "avx2", "avx512"}) {
+    if (scan::FindFilter(name) != nullptr) names.push_back(name);
+  }
+  return names;
+}
+
+}  // namespace
+
+void BindScan(py::module_& module) {
+  module.def("scan_hits", &ScanHits, py::arg("sequence"), py::arg("log_kd"),
+             py::arg("column_range"), py::arg("threshold"), py::kw_only(), py::arg("limit"),
+             py::arg("threads") = 1, py::arg("instruction_set") = "",
+             "(sequence, position, strand, motif, log_kd) of all sites with log Kd of at most "
+             "threshold [M], sorted in that order; None where they are more than limit.");
+  module.def("best_sites", &BestSites, py::arg("sequence"), py::arg("log_kd"),
+             py::arg("column_range"), py::kw_only(), py::arg("threads") = 1,
+             py::arg("instruction_set") = "",
+             "(position, strand, log_kd), each [N, M], of the strongest sites.");
+  module.def("scan_instruction_sets", &ScanInstructionSets,
+             "Names of the motif scanning kernels that this build and this processor have.");
+}
+
+}  // namespace cisreg

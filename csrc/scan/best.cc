@@ -1,0 +1,122 @@
+#include <algorithm>
+#include <cmath>
+#include <mutex>
+
+#include "scan/filter_set.h"
+#include "scan/kmers.h"
+#include "scan/parallel.h"
+#include "scan/scan.h"
+#include "scan/site.h"
+
+namespace cisreg::scan {
+namespace {
+
+constexpr BestSite kNoSite = {-1, INFINITY, -1};
+
+// A total order of sites, so that it does not matter in which order they are met.
+bool Better(const BestSite& a, const BestSite& b) {
+  if (a.position < 0 || b.position < 0) return a.position >= 0 && b.position < 0;
+  if (a.log_kd != b.log_kd) return a.log_kd < b.log_kd;
+  return a.position != b.position ? a.position < b.position : a.strand < b.strand;
+}
+
+struct Desk {
+  Chunk chunk;
+  std::vector<uint32_t> windows = std::vector<uint32_t>(Chunk::kWindows);
+  std::vector<BestSite> best;  // of the chunk's sequences, [sequences, M]
+};
+
+class BestSearch {
+ public:
+  BestSearch(const Problem& problem, const FilterKernels& kernels)
+      : problem_(problem),
+        kernels_(kernels),
+        kmers_(kernels.kmer_length),
+        filters_(problem, kernels, kmers_),
+        matrices_(problem),
+        best_(problem.sequence_count * problem.motif_count, kNoSite) {
+    filters_.MakeForStrongest();
+  }
+
+  std::vector<BestSite> Run(int threads) {
+    ShareOut(ChunkCount(problem_), threads, [&](const auto& next) {
+      Desk desk;
+      for (int64_t i = next(); i >= 0; i = next()) {
+        desk.chunk.Load(problem_, kmers_, i);
+        SearchChunk(&desk);
+      }
+    });
+    return std::move(best_);
+  }
+
+ private:
+  void SearchChunk(Desk* desk) {
+    const Chunk& chunk = desk->chunk;
+    const int64_t first = chunk.begin / problem_.length;
+    const int64_t end = (chunk.begin + chunk.count - 1) / problem_.length + 1;
+    const auto known = best_.begin() + first * problem_.motif_count;
+    {
+      // What other chunks of the first and the last sequence have found saves work.
+      const std::lock_guard<std::mutex> lock(mutex_);
+      desk->best.assign(known, known + (end - first) * problem_.motif_count);
+    }
+    for (const MotifFilter& motif : filters_.motifs()) {
+      for (int64_t sequence = first; sequence < end; ++sequence) {
+        const int64_t origin = sequence * problem_.length;
+        const int64_t begin = std::max(origin, chunk.begin);
+        const int64_t behind =
+            std::min(origin + problem_.length - motif.width + 1, chunk.begin + chunk.count);
+        if (begin >= behind) continue;
+        SearchSequence(motif, begin, behind - begin, desk,
+                       &desk->best[(sequence - first) * problem_.motif_count + motif.motif]);
+      }
+    }
+    const std::lock_guard<std::mutex> lock(mutex_);
+    for (size_t i = 0; i < desk->best.size(); ++i) {
+      if (Better(desk->best[i], known[i])) known[i] = desk->best[i];
+    }
+  }
+
+  // Looks for a better site among `count` windows of one sequence.
+  void SearchSequence(const MotifFilter& motif, int64_t begin, int64_t count, Desk* desk,
+                      BestSite* best) const {
+    const uint8_t* codes = desk->chunk.codes.data() + (begin - desk->chunk.begin);
+    uint8_t lowest[kStrands];
+    for (int strand = 0; strand < kStrands; ++strand) {
+      lowest[strand] = kernels_.lowest(motif.strand[strand], codes, count, desk->chunk.any_unknown);
+    }
+    const uint8_t largest = std::min(motif.LargestOfStrongest(std::min(lowest[0], lowest[1])),
+                                     motif.LargestPenalty(best->log_kd));
+    for (int strand = 0; strand < kStrands; ++strand) {
+      if (lowest[strand] > largest) continue;
+      const int64_t passed =
+          kernels_.select(motif.strand[strand], codes, count, desk->chunk.any_unknown, largest,
+                          desk->windows.data());
+      const int64_t lane = strand * problem_.motif_count + motif.motif;
+      for (int64_t i = 0; i < passed; ++i) {
+        const int64_t window = begin + desk->windows[i];
+        const BestSite site = {window % problem_.length,
+                               matrices_.LogKd(lane, problem_.sequence + window),
+                               static_cast<int8_t>(strand)};
+        if (Better(site, *best)) *best = site;
+      }
+    }
+  }
+
+  const Problem& problem_;
+  const FilterKernels& kernels_;
+  const KmerNumbering kmers_;
+  FilterSet filters_;
+  const SiteMatrices matrices_;
+  std::vector<BestSite> best_;
+  std::mutex mutex_;
+};
+
+}  // namespace
+
+std::vector<BestSite> FindBestSites(const Problem& problem, const FilterKernels& kernels,
+                                    int threads) {
+  return BestSearch(problem, kernels).Run(threads);
+}
+
+}  // namespace cisreg::scan

@@ -1,0 +1,58 @@
+// The filter that tells in a few look-ups for many sites at once which of them may be strong.
+//
+// What a site's log Kd lies above that of the motif's strongest site is its penalty: a sum over
+// columns of numbers that are never negative. In bytes, rounded down, k-mer by k-mer, it takes one
+// table look-up for each k columns, and vector units do 16 to 64 look-ups at once. Sums of rounded
+// penalties are never above the true ones: no strong site is lost, and the few weak ones that pass
+// are found out when their log Kd is computed.
+
+#ifndef CISREG_CSRC_SCAN_FILTER_H_
+#define CISREG_CSRC_SCAN_FILTER_H_
+
+#include <cstdint>
+
+namespace cisreg::scan {
+
+// A motif on one strand. Penalties of a window are sums over tables t of
+// table[t][k-mer code at the window's first base + offset[t]], saturated at kSaturated.
+struct Filter {
+  int table_count;
+  const int32_t* offset;  // [table_count]
+  const uint8_t* table;   // [table_count, FilterKernels::table_bytes], 64-byte aligned
+};
+
+inline constexpr int kSaturated = 255;
+
+// Codes may be read this far behind the last one that counts.
+inline constexpr int kReadAhead = 512;
+
+struct FilterKernels {
+  const char* name;
+  int kmer_length;
+  // Codes of k-mers of known bases come first, those that hold an unknown base behind them.
+  int table_bytes;
+  // Cycles that one look-up takes, divided by the sites it serves.
+  double lookup_cycles;
+  // Writes which of `count` windows have a penalty of at most `largest`, in rising order, and
+  // returns how many they are. `codes` holds the k-mer at each window's first base.
+  int64_t (*select)(const Filter& filter, const uint8_t* codes, int64_t count, bool any_unknown,
+                    uint8_t largest, uint32_t* windows);
+  // The lowest penalty among `count` windows, at least one.
+  uint8_t (*lowest)(const Filter& filter, const uint8_t* codes, int64_t count, bool any_unknown);
+};
+
+extern const FilterKernels kPortableFilter;
+#if defined(CISREG_HAVE_X86_KERNELS)
+extern const FilterKernels kAvx2Filter;
+extern const FilterKernels kAvx512Filter;
+#endif
+
+// Kernels by name where this processor has them, else null.
+const FilterKernels* FindFilter(const char* name);
+
+// The fastest that this processor has, or the one that CISREG_INSTRUCTION_SET names.
+const FilterKernels& SelectFilter();
+
+}  // namespace cisreg::scan
+
+#endif  // CISREG_CSRC_SCAN_FILTER_H_

@@ -1,0 +1,98 @@
+// The filter's loops, written once for every vector type.
+//
+// `Bytes` is a vector of unsigned bytes: kLanes, kTableBytes, Load, Zero, Set, and
+//   Table<any_unknown>(pointer).Lookup(codes)
+//   AddSaturated(a, b), Min(a, b), Store(pointer)
+//   AtMost(a, b): bit i is set where lane i of a is at most that of b
+// All of it has internal linkage: units compiled for different processors share no code.
+
+#ifndef CISREG_CSRC_SCAN_FILTER_LOOP_H_
+#define CISREG_CSRC_SCAN_FILTER_LOOP_H_
+
+#include "scan/filter.h"
+
+namespace cisreg::scan {
+namespace {
+
+// Vectors in flight, so that a table is loaded once for all of them and latencies overlap.
+constexpr int kVectors = 4;
+
+template <class Bytes>
+constexpr int kBlock = kVectors * Bytes::kLanes;
+
+template <class Bytes, bool kAnyUnknown>
+inline void SumBlock(const Filter& filter, const uint8_t* codes, Bytes (&sum)[kVectors]) {
+  using Table = typename Bytes::template Table<kAnyUnknown>;
+  for (Bytes& vector : sum) vector = Bytes::Zero();
+  for (int t = 0; t < filter.table_count; ++t) {
+    const Table table(filter.table + t * Bytes::kTableBytes);
+    const uint8_t* source = codes + filter.offset[t];
+    for (int v = 0; v < kVectors; ++v) {
+      sum[v] = AddSaturated(sum[v], table.Lookup(Bytes::Load(source + v * Bytes::kLanes)));
+    }
+  }
+}
+
+template <class Bytes>
+inline Bytes MinOfBlock(const Bytes (&sum)[kVectors]) {
+  return Min(Min(sum[0], sum[1]), Min(sum[2], sum[3]));
+}
+
+template <class Bytes, bool kAnyUnknown>
+int64_t SelectLoop(const Filter& filter, const uint8_t* codes, int64_t count, uint8_t largest,
+                   uint32_t* windows) {
+  const Bytes limit = Bytes::Set(largest);
+  int64_t found = 0;
+  for (int64_t first = 0; first < count; first += kBlock<Bytes>) {
+    Bytes sum[kVectors];
+    SumBlock<Bytes, kAnyUnknown>(filter, codes + first, sum);
+    if (AtMost(MinOfBlock(sum), limit) == 0) continue;
+    for (int v = 0; v < kVectors; ++v) {
+      const int64_t origin = first + v * Bytes::kLanes;
+      for (uint64_t passed = AtMost(sum[v], limit); passed != 0; passed &= passed - 1) {
+        const int64_t window = origin + __builtin_ctzll(passed);
+        if (window < count) windows[found++] = static_cast<uint32_t>(window);
+      }
+    }
+  }
+  return found;
+}
+
+template <class Bytes, bool kAnyUnknown>
+uint8_t LowestLoop(const Filter& filter, const uint8_t* codes, int64_t count) {
+  uint8_t lowest = kSaturated;
+  Bytes lane_lowest = Bytes::Set(kSaturated);
+  alignas(64) uint8_t lanes[kBlock<Bytes>];
+  Bytes sum[kVectors];
+  int64_t first = 0;
+  for (; first + kBlock<Bytes> <= count; first += kBlock<Bytes>) {
+    SumBlock<Bytes, kAnyUnknown>(filter, codes + first, sum);
+    lane_lowest = Min(lane_lowest, MinOfBlock(sum));
+  }
+  lane_lowest.Store(lanes);
+  for (int i = 0; i < Bytes::kLanes; ++i) lowest = lanes[i] < lowest ? lanes[i] : lowest;
+  if (first == count) return lowest;
+  SumBlock<Bytes, kAnyUnknown>(filter, codes + first, sum);
+  for (int v = 0; v < kVectors; ++v) sum[v].Store(lanes + v * Bytes::kLanes);
+  for (int i = 0; i < count - first; ++i) lowest = lanes[i] < lowest ? lanes[i] : lowest;
+  return lowest;
+}
+
+template <class Bytes>
+int64_t Select(const Filter& filter, const uint8_t* codes, int64_t count, bool any_unknown,
+               uint8_t largest, uint32_t* windows) {
+  static_assert(kBlock<Bytes> <= kReadAhead);
+  return any_unknown ? SelectLoop<Bytes, true>(filter, codes, count, largest, windows)
+                     : SelectLoop<Bytes, false>(filter, codes, count, largest, windows);
+}
+
+template <class Bytes>
+uint8_t Lowest(const Filter& filter, const uint8_t* codes, int64_t count, bool any_unknown) {
+  return any_unknown ? LowestLoop<Bytes, true>(filter, codes, count)
+                     : LowestLoop<Bytes, false>(filter, codes, count);
+}
+
+}  // namespace
+}  // namespace cisreg::scan
+
+#endif  // CISREG_CSRC_SCAN_FILTER_LOOP_H_

@@ -1,0 +1,41 @@
+// The two questions of plain motif scanning. Answers depend on neither threads nor kernels.
+
+#ifndef CISREG_CSRC_SCAN_SCAN_H_
+#define CISREG_CSRC_SCAN_SCAN_H_
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "scan/filter.h"
+#include "scan/problem.h"
+
+namespace cisreg::scan {
+
+// Hits of each chunk, sorted by position, strand and motif.
+using ChunkedHits = std::vector<std::vector<Hit>>;
+
+// Arrays to write hits to, one entry for each.
+struct HitArrays {
+  int64_t* sequence;
+  int64_t* position;
+  int8_t* strand;
+  int32_t* motif;
+  float* log_kd;
+};
+
+// All sites with log Kd of at most threshold[m], or nothing where they are more than `limit`.
+std::optional<ChunkedHits> FindHits(const Problem& problem, const FilterKernels& kernels,
+                                    const float* threshold, int64_t limit, int threads);
+
+void WriteHits(const Problem& problem, const ChunkedHits& chunks, const HitArrays& arrays,
+               int threads);
+
+// The site of lowest log Kd of each motif on each sequence, [N, M]; of equal ones the leftmost, and
+// of its strands the forward one.
+std::vector<BestSite> FindBestSites(const Problem& problem, const FilterKernels& kernels,
+                                    int threads);
+
+}  // namespace cisreg::scan
+
+#endif  // CISREG_CSRC_SCAN_SCAN_H_

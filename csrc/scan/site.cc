@@ -1,0 +1,27 @@
+#include "scan/site.h"
+
+#include <cstddef>
+
+namespace cisreg::scan {
+
+SiteMatrices::SiteMatrices(const Problem& problem) {
+  const int64_t motifs = problem.motif_count;
+  for (int strand = 0; strand < kStrands; ++strand) {
+    for (int64_t motif = 0; motif < motifs; ++motif) {
+      const int first = problem.column_range[motif], end = problem.column_range[motifs + motif];
+      const bool forward = strand == 0;
+      const int64_t first_entry = static_cast<int64_t>(entries_.size());
+      lanes_.push_back({end - first, forward ? 0 : end - first - 1, forward ? 1 : -1, first_entry});
+      entries_.resize(entries_.size() + static_cast<size_t>(end - first) * kStride, 0.0f);
+      for (int column = first; column < end; ++column) {
+        for (int base = 0; base < kBases; ++base) {
+          const int read = forward ? base : kBases - 1 - base;
+          entries_[first_entry + (column - first) * kStride + base] =
+              problem.log_kd[(static_cast<int64_t>(column) * kBases + read) * motifs + motif];
+        }
+      }
+    }
+  }
+}
+
+}  // namespace cisreg::scan

@@ -62,24 +62,36 @@ int64_t SelectLoop(const Filter& filter, const uint8_t* codes, int64_t count, ui
   return found;
 }
 
+// Saturated from lane kBlock on: added at kBlock - n, it leaves the first n lanes of a block.
+template <class Bytes>
+struct Behind {
+  constexpr Behind() : lanes() {
+    for (int i = kBlock<Bytes>; i < 2 * kBlock<Bytes>; ++i) lanes[i] = kSaturated;
+  }
+  uint8_t lanes[2 * kBlock<Bytes>];
+};
+template <class Bytes>
+constexpr Behind<Bytes> kBehind;
+
 template <class Bytes, bool kAnyUnknown>
 uint8_t LowestLoop(const Filter& filter, const uint8_t* codes, int64_t count) {
-  uint8_t lowest = kSaturated;
-  Bytes lane_lowest = Bytes::Set(kSaturated);
-  alignas(64) uint8_t lanes[kBlock<Bytes>];
-  Bytes sum[kVectors];
-  int64_t first = 0;
-  for (; first + kBlock<Bytes> <= count; first += kBlock<Bytes>) {
+  Bytes lowest = Bytes::Set(kSaturated);
+  for (int64_t first = 0; first < count; first += kBlock<Bytes>) {
+    Bytes sum[kVectors];
     SumBlock<Bytes, kAnyUnknown, kAnyNumber>(filter, codes + first, sum);
-    lane_lowest = Min(lane_lowest, MinOfBlock(sum));
+    if (first + kBlock<Bytes> > count) {
+      const uint8_t* behind = kBehind<Bytes>.lanes + kBlock<Bytes> - (count - first);
+      for (int v = 0; v < kVectors; ++v) {
+        sum[v] = AddSaturated(sum[v], Bytes::Load(behind + v * Bytes::kLanes));
+      }
+    }
+    lowest = Min(lowest, MinOfBlock(sum));
   }
-  lane_lowest.Store(lanes);
-  for (int i = 0; i < Bytes::kLanes; ++i) lowest = lanes[i] < lowest ? lanes[i] : lowest;
-  if (first == count) return lowest;
-  SumBlock<Bytes, kAnyUnknown, kAnyNumber>(filter, codes + first, sum);
-  for (int v = 0; v < kVectors; ++v) sum[v].Store(lanes + v * Bytes::kLanes);
-  for (int i = 0; i < count - first; ++i) lowest = lanes[i] < lowest ? lanes[i] : lowest;
-  return lowest;
+  uint8_t lanes[Bytes::kLanes];
+  lowest.Store(lanes);
+  uint8_t lowest_lane = kSaturated;
+  for (const uint8_t lane : lanes) lowest_lane = lane < lowest_lane ? lane : lowest_lane;
+  return lowest_lane;
 }
 
 // Few tables stay in registers where their number is known beforehand: a fifth faster.

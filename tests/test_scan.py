@@ -516,3 +516,31 @@ def test_memory_does_not_grow_with_positions_times_motifs():
     )
     # All sites would take 1.6 GB, and even a byte for each of one motif 4 MB.
     assert float(done.stdout) < 20
+
+
+ENDLESS_SCAN = """
+import signal
+import sys
+import numpy as np
+from cisreg import _native
+random = np.random.default_rng(0)
+log_kd = random.normal(0, 1, (30, 4, 2000)).astype(np.float32)
+column_range = np.repeat(np.array([[0], [30]], np.int32), 2000, axis=1)
+sequence = np.resize(random.integers(0, 4, 10**6).astype(np.uint8), (1, 10**8))
+arguments = sequence, log_kd, column_range
+options = {"threads": 2, "instruction_set": "portable"}
+# As Ctrl-C does, but surely when the scan has begun.
+signal.signal(signal.SIGALRM, signal.default_int_handler)
+signal.setitimer(signal.ITIMER_REAL, 0.5)
+if sys.argv[1] == "hits":
+    _native.scan_hits(*arguments, log_kd.min(axis=1).sum(axis=0), limit=10, **options)
+else:
+    _native.best_sites(*arguments, **options)
+"""
+
+
+@pytest.mark.parametrize("question", ["hits", "best"])
+def test_keyboard_interrupt_ends_a_scan(question):
+    command = [sys.executable, "-c", ENDLESS_SCAN, question]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert "KeyboardInterrupt" in done.stderr

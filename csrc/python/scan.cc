@@ -7,6 +7,7 @@
 #include <pybind11/stl.h>
 
 #include <algorithm>
+#include <chrono>
 #include <limits>
 #include <optional>
 #include <stdexcept>
@@ -70,6 +71,17 @@ void CheckThreads(int threads) {
   Require(threads >= 1, "threads: expected 1 or more, got " + std::to_string(threads));
 }
 
+// Lets the user's Ctrl-C, of which Python only takes a note, end a long scan.
+scan::Interrupted CheckSignals() {
+  using Clock = std::chrono::steady_clock;
+  return [next = Clock::now()]() mutable {
+    if (Clock::now() < next) return false;
+    py::gil_scoped_acquire acquire;
+    next = Clock::now() + std::chrono::milliseconds(200);
+    return PyErr_CheckSignals() != 0;
+  };
+}
+
 std::optional<py::tuple> ScanHits(const Array<uint8_t>& sequence, const Array<float>& log_kd,
                                   const Array<int32_t>& column_range, const Array<float>& threshold,
                                   int64_t limit, int threads, const std::string& instruction_set) {
@@ -81,8 +93,9 @@ std::optional<py::tuple> ScanHits(const Array<uint8_t>& sequence, const Array<fl
   std::optional<scan::ChunkedHits> chunks;
   {
     py::gil_scoped_release release;
-    chunks = scan::FindHits(problem, kernels, threshold.data(), limit, threads);
+    chunks = scan::FindHits(problem, kernels, threshold.data(), limit, threads, CheckSignals());
   }
+  if (PyErr_Occurred() != nullptr) throw py::error_already_set();
   if (!chunks) return std::nullopt;
   ssize_t count = 0;
   for (const std::vector<scan::Hit>& chunk : *chunks) count += chunk.size();
@@ -110,17 +123,14 @@ py::tuple BestSites(const Array<uint8_t>& sequence, const Array<float>& log_kd,
   py::array_t<int64_t> positions(shape);
   py::array_t<int8_t> strands(shape);
   py::array_t<float> values(shape);
-  int64_t* position = positions.mutable_data();
-  int8_t* strand = strands.mutable_data();
-  float* value = values.mutable_data();
+  const scan::BestSiteArrays arrays = {positions.mutable_data(), strands.mutable_data(),
+                                       values.mutable_data()};
+  bool done;
   {
     py::gil_scoped_release release;
-    for (const scan::BestSite& site : scan::FindBestSites(problem, kernels, threads)) {
-      *position++ = site.position;
-      *strand++ = site.strand;
-      *value++ = site.log_kd;
-    }
+    done = scan::FindBestSites(problem, kernels, arrays, threads, CheckSignals());
   }
+  if (!done) throw py::error_already_set();
   return py::make_tuple(positions, strands, values);
 }
 

@@ -28,37 +28,48 @@ struct Desk {
 
 class BestSearch {
  public:
-  BestSearch(const Problem& problem, const FilterKernels& kernels)
+  BestSearch(const Problem& problem, const FilterKernels& kernels, const BestSiteArrays& arrays)
       : problem_(problem),
         kernels_(kernels),
         kmers_(kernels.kmer_length),
         filters_(problem, kernels, kmers_),
         matrices_(problem),
-        best_(problem.sequence_count * problem.motif_count, kNoSite) {
+        arrays_(arrays) {
     filters_.MakeForStrongest();
+    const int64_t count = problem.sequence_count * problem.motif_count;
+    for (int64_t i = 0; i < count; ++i) Write(i, kNoSite);
   }
 
-  std::vector<BestSite> Run(int threads) {
-    ShareOut(ChunkCount(problem_), threads, [&](const auto& next) {
+  bool Run(int threads, const Interrupted& interrupted) {
+    return ShareOut(ChunkCount(problem_), threads, interrupted, [&](const NextItem& next) {
       Desk desk;
       for (int64_t i = next(); i >= 0; i = next()) {
         desk.chunk.Load(problem_, kmers_, i);
         SearchChunk(&desk);
       }
     });
-    return std::move(best_);
   }
 
  private:
+  BestSite Read(int64_t i) const {
+    return {arrays_.position[i], arrays_.log_kd[i], arrays_.strand[i]};
+  }
+  void Write(int64_t i, const BestSite& site) {
+    arrays_.position[i] = site.position;
+    arrays_.log_kd[i] = site.log_kd;
+    arrays_.strand[i] = site.strand;
+  }
+
   void SearchChunk(Desk* desk) {
     const Chunk& chunk = desk->chunk;
     const int64_t first = chunk.begin / problem_.length;
     const int64_t end = (chunk.begin + chunk.count - 1) / problem_.length + 1;
-    const auto known = best_.begin() + first * problem_.motif_count;
+    const int64_t motifs = problem_.motif_count, entries = (end - first) * motifs;
+    desk->best.resize(entries);
     {
       // What other chunks of the first and the last sequence have found saves work.
       const std::lock_guard<std::mutex> lock(mutex_);
-      desk->best.assign(known, known + (end - first) * problem_.motif_count);
+      for (int64_t i = 0; i < entries; ++i) desk->best[i] = Read(first * motifs + i);
     }
     for (const MotifFilter& motif : filters_.motifs()) {
       for (int64_t sequence = first; sequence < end; ++sequence) {
@@ -68,12 +79,13 @@ class BestSearch {
             std::min(origin + problem_.length - motif.width + 1, chunk.begin + chunk.count);
         if (begin >= behind) continue;
         SearchSequence(motif, begin, behind - begin, desk,
-                       &desk->best[(sequence - first) * problem_.motif_count + motif.motif]);
+                       &desk->best[(sequence - first) * motifs + motif.motif]);
       }
     }
     const std::lock_guard<std::mutex> lock(mutex_);
-    for (size_t i = 0; i < desk->best.size(); ++i) {
-      if (Better(desk->best[i], known[i])) known[i] = desk->best[i];
+    for (int64_t i = 0; i < entries; ++i) {
+      const int64_t entry = first * motifs + i;
+      if (Better(desk->best[i], Read(entry))) Write(entry, desk->best[i]);
     }
   }
 
@@ -108,15 +120,15 @@ class BestSearch {
   const KmerNumbering kmers_;
   FilterSet filters_;
   const SiteMatrices matrices_;
-  std::vector<BestSite> best_;
+  const BestSiteArrays arrays_;
   std::mutex mutex_;
 };
 
 }  // namespace
 
-std::vector<BestSite> FindBestSites(const Problem& problem, const FilterKernels& kernels,
-                                    int threads) {
-  return BestSearch(problem, kernels).Run(threads);
+bool FindBestSites(const Problem& problem, const FilterKernels& kernels,
+                   const BestSiteArrays& arrays, int threads, const Interrupted& interrupted) {
+  return BestSearch(problem, kernels, arrays).Run(threads, interrupted);
 }
 
 }  // namespace cisreg::scan

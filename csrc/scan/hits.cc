@@ -33,16 +33,16 @@ class HitSearch {
     filters_.MakeForThresholds(threshold);
   }
 
-  std::optional<ChunkedHits> Run(int threads) {
+  std::optional<ChunkedHits> Run(int threads, const Interrupted& interrupted) {
     ChunkedHits chunks(ChunkCount(problem_));
-    ShareOut(chunks.size(), threads, [&](const auto& next) {
+    const bool done = ShareOut(chunks.size(), threads, interrupted, [&](const NextItem& next) {
       Desk desk;
       for (int64_t i = next(); i >= 0 && !TooMany(); i = next()) {
         SearchChunk(i, &desk);
         chunks[i].assign(desk.found.begin(), desk.found.end());
       }
     });
-    if (TooMany()) return std::nullopt;
+    if (!done || TooMany()) return std::nullopt;
     return chunks;
   }
 
@@ -110,15 +110,17 @@ class HitSearch {
 }  // namespace
 
 std::optional<ChunkedHits> FindHits(const Problem& problem, const FilterKernels& kernels,
-                                    const float* threshold, int64_t limit, int threads) {
-  return HitSearch(problem, kernels, threshold, limit).Run(threads);
+                                    const float* threshold, int64_t limit, int threads,
+                                    const Interrupted& interrupted) {
+  return HitSearch(problem, kernels, threshold, limit).Run(threads, interrupted);
 }
 
 void WriteHits(const Problem& problem, const ChunkedHits& chunks, const HitArrays& arrays,
                int threads) {
   std::vector<int64_t> first(chunks.size() + 1, 0);
   for (size_t i = 0; i < chunks.size(); ++i) first[i + 1] = first[i] + chunks[i].size();
-  ShareOut(chunks.size(), threads, [&](const auto& next) {
+  const Interrupted never = [] { return false; };
+  ShareOut(chunks.size(), threads, never, [&](const NextItem& next) {
     for (int64_t chunk = next(); chunk >= 0; chunk = next()) {
       int64_t sequence = chunk * Chunk::kWindows / problem.length;
       int64_t i = first[chunk];

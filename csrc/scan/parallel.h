@@ -6,26 +6,38 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <future>
 #include <vector>
 
 namespace cisreg::scan {
 
-// Calls work(next) in up to `threads` threads, this one among them. `next()` hands out 0, 1, ...
-// each once, and -1 when there is nothing left. What a thread throws is thrown here.
+// Asked now and then by the thread that called, and by no other: true ends the work early.
+using Interrupted = std::function<bool()>;
+
+// Hands out 0, 1, ... each once among all threads, and -1 when there is nothing left.
+using NextItem = std::function<int64_t()>;
+
+// Calls work(next) in up to `threads` threads, this one among them; false if interrupted. What a
+// thread throws is thrown here.
 template <class Work>
-void ShareOut(int64_t items, int threads, const Work& work) {
+bool ShareOut(int64_t items, int threads, const Interrupted& interrupted, const Work& work) {
   std::atomic<int64_t> counter{0};
-  const auto next = [&]() -> int64_t {
-    const int64_t item = counter++;
+  std::atomic<bool> stopped{false};
+  const NextItem next = [&]() -> int64_t {
+    const int64_t item = stopped ? items : counter++;
     return item < items ? item : -1;
   };
   std::vector<std::future<void>> others;
   for (int64_t i = 1; i < std::min<int64_t>(threads, items); ++i) {
     others.push_back(std::async(std::launch::async, [&] { work(next); }));
   }
-  work(next);
+  work(NextItem([&] {
+    if (interrupted()) stopped = true;
+    return next();
+  }));
   for (std::future<void>& other : others) other.get();
+  return !stopped;
 }
 
 }  // namespace cisreg::scan

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "scan/filter.h"
+#include "scan/parallel.h"
 #include "scan/problem.h"
 
 namespace cisreg::scan {
@@ -24,17 +25,26 @@ struct HitArrays {
   float* log_kd;
 };
 
-// All sites with log Kd of at most threshold[m], or nothing where they are more than `limit`.
+// All sites with log Kd of at most threshold[m]; nothing where they are more than `limit`, or when
+// interrupted.
 std::optional<ChunkedHits> FindHits(const Problem& problem, const FilterKernels& kernels,
-                                    const float* threshold, int64_t limit, int threads);
+                                    const float* threshold, int64_t limit, int threads,
+                                    const Interrupted& interrupted);
 
 void WriteHits(const Problem& problem, const ChunkedHits& chunks, const HitArrays& arrays,
                int threads);
 
-// The site of lowest log Kd of each motif on each sequence, [N, M]; of equal ones the leftmost, and
-// of its strands the forward one.
-std::vector<BestSite> FindBestSites(const Problem& problem, const FilterKernels& kernels,
-                                    int threads);
+// Arrays [N, M] to write the strongest sites to; position and strand are -1 where there is none.
+struct BestSiteArrays {
+  int64_t* position;
+  int8_t* strand;
+  float* log_kd;
+};
+
+// The site of lowest log Kd of each motif on each sequence; of equal ones the leftmost, and of its
+// strands the forward one. Returns whether it was not interrupted.
+bool FindBestSites(const Problem& problem, const FilterKernels& kernels,
+                   const BestSiteArrays& arrays, int threads, const Interrupted& interrupted);
 
 }  // namespace cisreg::scan
 

@@ -154,6 +154,15 @@ def test_sites_over_the_borders_of_chunks(instruction_set):
     assert hits[1].tolist() == starts
 
 
+def test_a_slightly_stronger_site_in_a_later_chunk(instruction_set):
+    # Penalties of 1.001 and 1 nats are the same byte where the weakest site's are 50.
+    motifs = MotifSet.from_matrices(["a"], [[[1.001, 1, 50, 50]]], width=1)
+    sequence = np.zeros((1, CHUNK + 10), np.uint8)
+    sequence[0, CHUNK + 5] = 1
+    position, strand, _ = native_best(sequence, motifs, instruction_set)
+    assert (position.tolist(), strand.tolist()) == ([[CHUNK + 5]], [[0]])
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),

@@ -261,12 +261,18 @@ def p_value_threshold(
 
 
 def _strictest_threshold(matrix: np.ndarray, p_value: float, background: np.ndarray) -> float:
-    """The largest grid point that random sites reach with `p_value` or less, in nats.
+    """Half a step above the last grid point that random sites reach with `p_value` or less.
+
+    Whatever lies below the next point is rounded down to this one or a lower one; half a step is
+    more than what float32 rounds off.
 
     Args:
         matrix: [own width, 4], nats.
         p_value: the largest probability.
         background: [4], probabilities of the bases.
+
+    Returns:
+        Nats; -infinity where the lowest grid point is likelier.
     """
     possible = background > 0
     columns = matrix.astype(np.float64)[:, possible]
@@ -282,7 +288,7 @@ def _strictest_threshold(matrix: np.ndarray, p_value: float, background: np.ndar
             wider[shift : shift + len(chance)] += weight * chance
         chance = wider
     passing = int(np.searchsorted(np.cumsum(chance), p_value, side="right"))
-    return float(lowest.sum() + (passing - 1) * step) if passing else -np.inf
+    return float(lowest.sum() + (passing - 0.5) * step) if passing else -np.inf
 
 
 def _matrices(motifs: MotifSet | np.ndarray) -> tuple[np.ndarray, np.ndarray]:

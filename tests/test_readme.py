@@ -31,3 +31,5 @@ def test_python_examples(tmp_path, monkeypatch):
     exec(blocks[1], names)
     assert names["bound"].shape == (200, 2, 245)
     assert np.isfinite(names["bound"]).all()
+    exec(blocks[2], names)
+    assert names["hits"].num_rows > 200

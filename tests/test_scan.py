@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -197,6 +199,16 @@ def test_p_value_of_motifs_too_weak_for_it(caplog):
     ]
 
 
+def test_strongest_sites_pass_where_they_alone_are_rare_enough():
+    random = np.random.default_rng(16)
+    columns = random.permuted(np.tile([-1.1, -1.0985, 0.7, 1.9], (200, 6, 1)), axis=2)
+    matrices = columns + random.normal(0, 1, (200, 6, 1))
+    motifs = MotifSet.from_matrices([str(index) for index in range(200)], list(matrices))
+    hits = scan(encode(motifs.strongest_site()), motifs, p_value_threshold(motifs, 1.01 * 4.0**-6))
+    own = hits.motif[(hits.sequence == hits.motif) & (hits.strand == 0)]
+    np.testing.assert_array_equal(own, np.arange(200))
+
+
 def test_p_values_hold_on_random_sequences():
     motifs = random_motifs(np.random.default_rng(13), [10, 15, 30])
     sequence = random_sequence(np.random.default_rng(14), 1, 1_000_000)
@@ -218,3 +230,12 @@ def test_p_values_hold_on_random_sequences():
 def test_refusals_of_p_values(options, message):
     with pytest.raises(ValueError, match=message):
         p_value_threshold(demo_motifs(), **options)
+
+
+def test_example_of_the_page():
+    page = (Path(__file__).parents[1] / "docs" / "scanning.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    names: dict[str, object] = {}
+    exec(example, names)
+    assert names["table"].num_rows == len(names["hits"]) > 0
+    assert names["best"].position.shape == (1, len(names["motifs"]))

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from cisreg.library import LibraryError, load_ops
 from cisreg.reference import (
+    ComputeDtype,
     Padding,
     Reduction,
     check_choice,
@@ -45,6 +46,7 @@ def occupancy(
     column_range: tf.Tensor | None = None,
     reduction: Reduction = "expected",
     padding: Padding = "same",
+    compute_dtype: ComputeDtype = "float32",
     implementation: Implementation = "auto",
 ) -> Occupancy:
     """Occupancy of every motif on every sequence: scan, occupancy law and sum in one operation.
@@ -66,6 +68,12 @@ def occupancy(
             `MotifSet.column_range` knows them. None: every column is the motif's.
         reduction: what `bound` holds.
         padding: "same" places windows as tf.nn.conv1d does; "valid" keeps whole windows only.
+        compute_dtype: what sites may be computed in: "float32", "bfloat16" or "float16".
+            Parameters, sums over windows, results and gradients are float32 whatever it is. The
+            fused op computes both 16-bit types alike on a CPU, in fixed point: int16 tables of the
+            energies. Its error is at most twice that of the same law in TensorFlow's own operations
+            at that type (standard does that), which is in the order of 1 % for "bfloat16" and of
+            0.1 % for "float16".
         implementation: "fused" is the custom op, which keeps no tensor of sites and recomputes the
             scan for its gradient; "standard" is the same law in TensorFlow's own ops, and the way
             to second derivatives and to gradients of soft sequences; "auto" is fused where the
@@ -89,6 +97,7 @@ def occupancy(
     """
     check_choice("reduction", reduction, Reduction)
     check_choice("padding", padding, Padding)
+    check_choice("compute_dtype", compute_dtype, ComputeDtype)
     check_choice("implementation", implementation, Implementation)
     sequence = tf.convert_to_tensor(sequence)
     log_kd = _float32("log_kd", log_kd)
@@ -104,6 +113,7 @@ def occupancy(
             *(sequence, log_kd, log_concentration, position_weight, column_range),
             reduction=reduction,
             padding=padding,
+            compute_dtype=compute_dtype,
         )
     if column_range is not None:
         log_kd = hold_columns(log_kd, column_range)
@@ -114,6 +124,7 @@ def occupancy(
         position_weight=position_weight,
         reduction=reduction,
         padding=padding,
+        compute_dtype=compute_dtype,
     )
     return Occupancy(bound, weighted)
 
@@ -159,6 +170,7 @@ def _occupancy_fused(
     *,
     reduction: str,
     padding: str,
+    compute_dtype: str,
 ) -> Occupancy:
     bound, weighted = load_ops().cisreg_occupancy(
         sequence=sequence,
@@ -168,6 +180,7 @@ def _occupancy_fused(
         column_range=[] if column_range is None else [column_range],
         reduction="expected" if reduction == "expected" else "log_unbound",
         padding=padding,
+        compute_dtype=compute_dtype,
     )
     if reduction == "probability":
         bound = -tf.math.expm1(tf.reduce_sum(bound, axis=1))
@@ -188,6 +201,7 @@ def _occupancy_gradient(op: tf.Operation, *upstream: tf.Tensor) -> list[tf.Tenso
         weighted_gradient=list(upstream[1:]),
         reduction=op.get_attr("reduction"),
         padding=op.get_attr("padding"),
+        compute_dtype=op.get_attr("compute_dtype"),
     )
     no_range = [None] * op.get_attr("range_count")
     return [None, gradients[0], gradients[1], *gradients[2], *no_range]

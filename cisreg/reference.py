@@ -15,6 +15,7 @@ import tensorflow as tf
 
 Reduction = Literal["expected", "probability", "log_unbound"]
 Padding = Literal["same", "valid"]
+ComputeDtype = Literal["float32", "bfloat16", "float16"]
 UNKNOWN = 4  # the code of padding and of every letter but A, C, G and T
 
 
@@ -47,6 +48,7 @@ def site_occupancy_standard(
     log_concentration: tf.Tensor,
     *,
     padding: Padding = "same",
+    compute_dtype: ComputeDtype = "float32",
 ) -> tf.Tensor:
     """Occupancy of every site, in standard TensorFlow operations.
 
@@ -56,13 +58,14 @@ def site_occupancy_standard(
         log_kd: float32 [W, 4, M], nats.
         log_concentration: float32 [M], nats.
         padding: "same" or "valid".
+        compute_dtype: what log Kd and occupancy of the sites are computed in.
 
     Returns:
         float32 [N, 2, P, M], probability that the factor sits on the site; strand 1 is the reverse
         complement of the same window.
 
     Raises:
-        ValueError: unknown padding.
+        ValueError: unknown padding or compute_dtype.
         tf.errors.InvalidArgumentError: a code above 4.
 
     Example:
@@ -72,7 +75,8 @@ def site_occupancy_standard(
         >>> site.shape, float(site[0, 0, 0, 0])
         (TensorShape([1, 2, 3, 5]), 0.5)
     """
-    return tf.sigmoid(_site_logit(sequence, log_kd, log_concentration, padding))
+    logit = _site_logit(sequence, log_kd, log_concentration, padding, compute_dtype)
+    return tf.cast(tf.sigmoid(logit), tf.float32)
 
 
 def occupancy_standard(
@@ -83,6 +87,7 @@ def occupancy_standard(
     position_weight: tf.Tensor | None = None,
     reduction: Reduction = "expected",
     padding: Padding = "same",
+    compute_dtype: ComputeDtype = "float32",
 ) -> tuple[tf.Tensor, tf.Tensor | None]:
     """Occupancy summed over the windows, in standard TensorFlow operations.
 
@@ -95,13 +100,15 @@ def occupancy_standard(
             both for each strand apart; "probability" is that of being bound at least once on either
             strand.
         padding: "same" or "valid".
+        compute_dtype: what the sites, and in the gradient their slopes and the sums over them, are
+            computed in; sums over windows, results and gradients are float32 whatever it is.
 
     Returns:
         (bound, weighted): bound is float32 [N, 2, M], or [N, M] for "probability"; weighted is the
         sum of position_weight times p, float32 [N, 2, M], or None without position weights.
 
     Raises:
-        ValueError: unknown reduction or padding.
+        ValueError: unknown reduction, padding or compute_dtype.
         tf.errors.InvalidArgumentError: a code above 4.
 
     Example:
@@ -112,13 +119,14 @@ def occupancy_standard(
         (TensorShape([1, 2, 5]), 1.5)
     """
     check_choice("reduction", reduction, Reduction)
-    logit = _site_logit(sequence, log_kd, log_concentration, padding)
+    logit = _site_logit(sequence, log_kd, log_concentration, padding, compute_dtype)
     weighted = None
     if position_weight is not None:
-        weighted = tf.einsum("nspm,spm->nsm", tf.sigmoid(logit), position_weight)
+        bound = tf.cast(tf.sigmoid(logit), tf.float32)
+        weighted = tf.einsum("nspm,spm->nsm", bound, position_weight)
     if reduction == "expected":
-        return tf.reduce_sum(tf.sigmoid(logit), axis=2), weighted
-    log_unbound = -tf.reduce_sum(tf.math.softplus(logit), axis=2)
+        return tf.reduce_sum(tf.cast(tf.sigmoid(logit), tf.float32), axis=2), weighted
+    log_unbound = -tf.reduce_sum(tf.cast(tf.math.softplus(logit), tf.float32), axis=2)
     if reduction == "log_unbound":
         return log_unbound, weighted
     return -tf.math.expm1(tf.reduce_sum(log_unbound, axis=1)), weighted
@@ -154,13 +162,20 @@ def hold_columns(log_kd: tf.Tensor, column_range: tf.Tensor) -> tf.Tensor:
 
 
 def _site_logit(
-    sequence: tf.Tensor, log_kd: tf.Tensor, log_concentration: tf.Tensor, padding: Padding
+    sequence: tf.Tensor,
+    log_kd: tf.Tensor,
+    log_concentration: tf.Tensor,
+    padding: Padding,
+    compute_dtype: ComputeDtype,
 ) -> tf.Tensor:
-    """log_concentration - log Kd of every site, [N, 2, P, M]."""
+    """log_concentration - log Kd of every site, [N, 2, P, M] of compute_dtype."""
     check_choice("padding", padding, Padding)
+    check_choice("compute_dtype", compute_dtype, ComputeDtype)
     sequence = tf.convert_to_tensor(sequence)
-    log_kd = tf.convert_to_tensor(log_kd)
+    log_kd = tf.cast(log_kd, compute_dtype)
+    log_concentration = tf.cast(log_concentration, compute_dtype)
     one_hot = sequence if sequence.dtype.is_floating else _one_hot(sequence)
+    one_hot = tf.cast(one_hot, compute_dtype)
     if padding == "valid":
         tf.debugging.assert_greater_equal(
             tf.shape(sequence)[1],

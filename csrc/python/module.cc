@@ -87,6 +87,14 @@ bool HasShape(const Array<T>& array, const std::vector<int64_t>& shape) {
   return std::equal(shape.begin(), shape.end(), array.shape(), array.shape() + array.ndim());
 }
 
+ComputeType ComputeTypeNamed(const std::string& name) {
+  if (name == "float32") return ComputeType::kFloat32;
+  if (name == "bfloat16") return ComputeType::kBfloat16;
+  Require(name == "float16",
+          "compute_dtype: expected 'float32', 'bfloat16' or 'float16', got '" + name + "'");
+  return ComputeType::kFloat16;
+}
+
 struct KernelArguments {
   OccupancyShape shape;
   OccupancyInputs inputs;
@@ -99,6 +107,7 @@ KernelArguments CheckArguments(const Array<uint8_t>& sequence, const Array<float
                                const std::optional<Array<float>>& position_weight,
                                const std::optional<Array<int32_t>>& column_range,
                                const std::string& reduction, const std::string& padding,
+                               const std::string& compute_dtype,
                                const std::string& instruction_set) {
   Require(sequence.ndim() == 2, "sequence: expected [N, L]");
   Require(log_kd.ndim() == 3 && log_kd.shape(1) == kBases, "log_kd: expected [W, 4, M]");
@@ -127,6 +136,7 @@ KernelArguments CheckArguments(const Array<uint8_t>& sequence, const Array<float
     Require(sequence.data()[i] <= kUnknownBase, "sequence: expected codes of at most 4");
   }
   arguments.inputs = {};
+  arguments.inputs.compute_type = ComputeTypeNamed(compute_dtype);
   arguments.inputs.weighted = position_weight.has_value();
   arguments.inputs.sequence = sequence.data();
   arguments.inputs.log_kd = log_kd.data();
@@ -146,10 +156,11 @@ py::tuple OccupancyForward(const Array<uint8_t>& sequence, const Array<float>& l
                            const std::optional<Array<float>>& position_weight,
                            const std::optional<Array<int32_t>>& column_range,
                            const std::string& reduction, const std::string& padding,
-                           const std::string& instruction_set, int threads) {
+                           const std::string& compute_dtype, const std::string& instruction_set,
+                           int threads) {
   const KernelArguments arguments =
       CheckArguments(sequence, log_kd, log_concentration, position_weight, column_range, reduction,
-                     padding, instruction_set);
+                     padding, compute_dtype, instruction_set);
   const std::vector<int64_t> shape = {arguments.shape.sequence_count, kStrands,
                                       arguments.shape.motif_count};
   py::array_t<float> bound(shape);
@@ -175,10 +186,11 @@ py::tuple OccupancyBackward(const Array<uint8_t>& sequence, const Array<float>& 
                             const std::optional<Array<float>>& weighted_gradient,
                             const std::optional<Array<int32_t>>& column_range,
                             const std::string& reduction, const std::string& padding,
-                            const std::string& instruction_set, int threads) {
+                            const std::string& compute_dtype, const std::string& instruction_set,
+                            int threads) {
   const KernelArguments arguments =
       CheckArguments(sequence, log_kd, log_concentration, position_weight, column_range, reduction,
-                     padding, instruction_set);
+                     padding, compute_dtype, instruction_set);
   const std::vector<int64_t> outputs = {arguments.shape.sequence_count, kStrands,
                                         arguments.shape.motif_count};
   Require(HasShape(bound_gradient, outputs), "bound_gradient: expected [N, 2, M]");
@@ -235,13 +247,15 @@ PYBIND11_MODULE(_native, module) {
   module.def("occupancy_forward", &OccupancyForward, py::arg("sequence"), py::arg("log_kd"),
              py::arg("log_concentration"), py::arg("position_weight") = py::none(), py::kw_only(),
              py::arg("column_range") = py::none(), py::arg("reduction") = "expected",
-             py::arg("padding") = "same", py::arg("instruction_set") = "", py::arg("threads") = 1,
+             py::arg("padding") = "same", py::arg("compute_dtype") = "float32",
+             py::arg("instruction_set") = "", py::arg("threads") = 1,
              "The fused kernel's (bound, weighted), both [N, 2, M].");
   module.def("occupancy_backward", &OccupancyBackward, py::arg("sequence"), py::arg("log_kd"),
              py::arg("log_concentration"), py::arg("position_weight"), py::arg("bound_gradient"),
              py::arg("weighted_gradient") = py::none(), py::kw_only(),
              py::arg("column_range") = py::none(), py::arg("reduction") = "expected",
-             py::arg("padding") = "same", py::arg("instruction_set") = "", py::arg("threads") = 1,
+             py::arg("padding") = "same", py::arg("compute_dtype") = "float32",
+             py::arg("instruction_set") = "", py::arg("threads") = 1,
              "The fused kernel's gradients of log_kd, log_concentration and position_weight.");
   BindScan(module);
   module.def("build_info", &BuildInfo,

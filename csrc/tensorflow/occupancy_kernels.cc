@@ -74,19 +74,27 @@ absl::Status CheckColumnRange(const Tensor& column_range, const OccupancyShape& 
   return absl::OkStatus();
 }
 
+// The op's definition allows no other names.
+ComputeType ComputeTypeNamed(const std::string& name) {
+  if (name == "bfloat16") return ComputeType::kBfloat16;
+  return name == "float16" ? ComputeType::kFloat16 : ComputeType::kFloat32;
+}
+
 // What both ops share: the attributes, the checked inputs and the launch.
 class OccupancyOpBase : public OpKernel {
  public:
   explicit OccupancyOpBase(OpKernelConstruction* context) : OpKernel(context) {
-    std::string reduction, padding;
+    std::string reduction, padding, compute_dtype;
     OP_REQUIRES_OK(context, context->GetAttr("reduction", &reduction));
     OP_REQUIRES_OK(context, context->GetAttr("padding", &padding));
+    OP_REQUIRES_OK(context, context->GetAttr("compute_dtype", &compute_dtype));
     OP_REQUIRES_OK(context, context->GetAttr("weight_count", &weight_count_));
     OP_REQUIRES_OK(context, context->GetAttr("range_count", &range_count_));
     OP_REQUIRES_OK(context, CheckCount("position_weight", weight_count_));
     OP_REQUIRES_OK(context, CheckCount("column_range", range_count_));
     reduction_ = reduction == "expected" ? Reduction::kExpected : Reduction::kLogUnbound;
     same_padding_ = padding == "same";
+    compute_type_ = ComputeTypeNamed(compute_dtype);
   }
 
  protected:
@@ -123,6 +131,7 @@ class OccupancyOpBase : public OpKernel {
     TF_RETURN_IF_ERROR(CheckFinite("log_kd", log_kd));
     TF_RETURN_IF_ERROR(CheckFinite("log_concentration", log_concentration));
     *inputs = {};
+    inputs->compute_type = compute_type_;
     inputs->sequence = sequence.flat<uint8_t>().data();
     inputs->log_kd = log_kd.flat<float>().data();
     inputs->log_concentration = log_concentration.flat<float>().data();
@@ -181,6 +190,7 @@ class OccupancyOpBase : public OpKernel {
   int range_count_ = 0;
   Reduction reduction_;
   bool same_padding_;
+  ComputeType compute_type_;
 };
 
 class OccupancyOp : public OccupancyOpBase {

@@ -105,6 +105,7 @@ REGISTER_OP("Cisreg>Occupancy")
     .Attr("range_count: int >= 0 = 0")
     .Attr("reduction: {'expected', 'log_unbound'} = 'expected'")
     .Attr("padding: {'same', 'valid'} = 'same'")
+    .Attr("compute_dtype: {'float32', 'bfloat16', 'float16'} = 'float32'")
     .SetShapeFn(OccupancyShapes)
     .Doc(R"doc(
 Occupancy of every motif on every sequence, both strands, summed over the windows.
@@ -117,6 +118,7 @@ column_range: nothing, or one tensor [2, M]: first column of each motif and the 
   the others are held at zero.
 bound: [N, 2, M], the sum of p, or of log(1 - p).
 weighted: nothing, or the sum of position_weight * p, [N, 2, M].
+compute_dtype: what sites may be computed in; sums and outputs are float32 whatever it is.
 )doc");
 
 REGISTER_OP("Cisreg>OccupancyGrad")
@@ -134,6 +136,7 @@ REGISTER_OP("Cisreg>OccupancyGrad")
     .Attr("range_count: int >= 0 = 0")
     .Attr("reduction: {'expected', 'log_unbound'} = 'expected'")
     .Attr("padding: {'same', 'valid'} = 'same'")
+    .Attr("compute_dtype: {'float32', 'bfloat16', 'float16'} = 'float32'")
     .SetShapeFn(OccupancyGradShapes)
     .Doc("Gradient of Cisreg>Occupancy; scans the sequences again and keeps no site in memory.");
 

@@ -25,7 +25,7 @@ import numpy as np
 import tensorflow as tf
 
 from cisreg.occupancy import Implementation, Padding, occupancy
-from cisreg.reference import hold_columns, site_occupancy_standard, window_count
+from cisreg.reference import ComputeDtype, hold_columns, site_occupancy_standard, window_count
 from cisreg.spline import spline_basis
 
 logger = logging.getLogger("cisreg.model")
@@ -264,6 +264,7 @@ def predict(
     sequence: tf.Tensor,
     *,
     column_range: np.ndarray | tf.Tensor | None = None,
+    compute_dtype: ComputeDtype = "float32",
     implementation: Implementation = "auto",
 ) -> Prediction:
     """Expression, accessibility and binding of sequences.
@@ -277,6 +278,7 @@ def predict(
         sequence: uint8 [N, L] base codes, or soft float32 [N, L, 4] in standard operations.
         column_range: int32 [2, M], columns outside of which motifs are held at zero, see
             `cisreg.occupancy`; it speeds up gradients. None: none are.
+        compute_dtype: of the occupancy operation, see `cisreg.occupancy`; all else is float32.
         implementation: of the occupancy operation, see `cisreg.occupancy`.
 
     Raises:
@@ -290,13 +292,19 @@ def predict(
     """
     check_parameters(spec, parameters)
     sequence = _check_sequence(spec, sequence)
-    scan = _scan(spec, parameters, sequence, column_range, implementation)
-    accessibility = _accessibility(spec, parameters, scan)
-    if column_range is not None:
+    scan = _scan(spec, parameters, sequence, column_range, compute_dtype, implementation)
+    if column_range is not None and not spec.fused:
+        # The operation holds the columns by itself; sites that are computed outside of it do not.
         held = hold_columns(tf.convert_to_tensor(parameters["log_kd"]), column_range)
         parameters = {**parameters, "log_kd": held}
-    bound = _bound(spec, parameters, sequence, scan, accessibility)
-    expression = parameters["bias"] + tf.reduce_sum(_contribution(spec, parameters, bound), axis=1)
+    if spec.binding_limit:
+        accessibility = _accessibility(spec, parameters, scan)
+        bound = _bound(spec, parameters, sequence, scan, accessibility, compute_dtype)
+        effect = tf.reduce_sum(_limited_contribution(spec, parameters, bound), axis=1)
+    else:
+        accessibility, effect = _linear_layers(spec, parameters, scan)
+        bound = _per_sequence(accessibility, 3) * _acting(spec, scan)
+    expression = parameters["bias"] + effect
     if spec.accessibility_activity:
         expression += parameters["accessibility_activity"] * accessibility
     return Prediction(expression, accessibility, _reported_binding(spec, parameters, bound))
@@ -307,6 +315,7 @@ def strand_binding(
     parameters: Parameters,
     sequence: tf.Tensor,
     *,
+    compute_dtype: ComputeDtype = "float32",
     implementation: Implementation = "auto",
 ) -> tf.Tensor:
     """Accessible binding of each motif to each strand, whatever the model's options.
@@ -315,6 +324,7 @@ def strand_binding(
         spec: the model's layers.
         parameters: by name, as for `predict`.
         sequence: uint8 [N, L] base codes.
+        compute_dtype: of the occupancy operation, see `cisreg.occupancy`.
         implementation: of the occupancy operation, see `cisreg.occupancy`.
 
     Returns:
@@ -325,12 +335,13 @@ def strand_binding(
         ValueError: as `predict`.
     """
     check_parameters(spec, parameters)
-    scan = _scan(spec, parameters, _check_sequence(spec, sequence), None, implementation)
+    sequence = _check_sequence(spec, sequence)
+    scan = _scan(spec, parameters, sequence, None, compute_dtype, implementation)
     return _per_sequence(_accessibility(spec, parameters, scan), 3) * scan.by_strand
 
 
 class _Scan(NamedTuple):
-    both: tf.Tensor  # [N, M], binding to either strand
+    either: tf.Tensor  # [N, S, M], of which the sum over S is the binding to either strand
     by_strand: tf.Tensor  # [N, 2, M]
     weighted: tf.Tensor | None  # [N, 2, M], summed with position weights
 
@@ -340,6 +351,7 @@ def _scan(
     parameters: Parameters,
     sequence: tf.Tensor,
     column_range: np.ndarray | tf.Tensor | None,
+    compute_dtype: ComputeDtype,
     implementation: Implementation,
 ) -> _Scan:
     weigh_here = spec.positional and spec.fused
@@ -351,18 +363,61 @@ def _scan(
         column_range=column_range,
         reduction="expected" if spec.binding == "expected" else "log_unbound",
         padding=spec.padding,
+        compute_dtype=compute_dtype,
         implementation=implementation,
     )
     if spec.binding == "expected":
-        return _Scan(tf.reduce_sum(bound, axis=1), bound, weighted)
-    return _Scan(-tf.math.expm1(tf.reduce_sum(bound, axis=1)), -tf.math.expm1(bound), weighted)
+        return _Scan(bound, bound, weighted)
+    either = -tf.math.expm1(tf.reduce_sum(bound, axis=1, keepdims=True))
+    return _Scan(either, -tf.math.expm1(bound), weighted)
+
+
+def _acting(spec: ModelSpec, scan: _Scan) -> tf.Tensor:
+    """What acts on expression where all of it is accessible, [N, S, M]."""
+    if scan.weighted is not None:
+        return scan.weighted
+    return scan.by_strand if spec.stranded else scan.either
 
 
 def _accessibility(spec: ModelSpec, parameters: Parameters, scan: _Scan) -> tf.Tensor | None:
     if not spec.potentiation:
         return None
-    signal = tf.linalg.matvec(scan.both, parameters["potentiation"])
+    (signal,) = _sum_motifs(scan.either, parameters["potentiation"])
     return tf.sigmoid(parameters["potentiation_bias"] + signal)
+
+
+def _linear_layers(
+    spec: ModelSpec, parameters: Parameters, scan: _Scan
+) -> tuple[tf.Tensor | None, tf.Tensor]:
+    """Accessibility, and the effect on expression, of a model without limits, [N] both."""
+    acting, activity = _acting(spec, scan), _activity(spec, parameters)
+    if spec.potentiation and acting is scan.either:
+        signal, effect = _sum_motifs(acting, parameters["potentiation"], activity)
+        accessibility = tf.sigmoid(parameters["potentiation_bias"] + signal)
+    else:
+        accessibility = _accessibility(spec, parameters, scan)
+        (effect,) = _sum_motifs(acting, activity)
+    return accessibility, _per_sequence(accessibility, 1) * effect
+
+
+def _sum_motifs(binding: tf.Tensor, *weights: tf.Tensor) -> list[tf.Tensor]:
+    """Sums of weight * binding [N, S, M] over strands and motifs, [N] for each weight [(S,) M].
+
+    One product of matrices makes all the sums, and in the gradient takes them apart again: the time
+    goes into reading and writing what is as large as the binding.
+    """
+    strands, motifs = binding.shape[1:]
+    rows = [tf.reshape(tf.broadcast_to(each, [strands, motifs]), [-1]) for each in weights]
+    flat = tf.reshape(binding, [-1, strands * motifs])
+    return tf.unstack(tf.matmul(tf.stack(rows), flat, transpose_b=True))
+
+
+def _activity(spec: ModelSpec, parameters: Parameters) -> tf.Tensor:
+    """[M], or [2, M] where a model tells the strands apart."""
+    activity = tf.convert_to_tensor(parameters["activity"])
+    if not spec.stranded:
+        return activity
+    return tf.stack([activity, activity + parameters["activity_difference"]])
 
 
 def _bound(
@@ -371,35 +426,28 @@ def _bound(
     sequence: tf.Tensor,
     scan: _Scan,
     accessibility: tf.Tensor | None,
+    compute_dtype: ComputeDtype,
 ) -> tf.Tensor:
-    """What acts on expression, [N, S, M]; S is 1 where a model does not tell the strands apart."""
+    """What acts on expression before the limits of motifs, after those of sites, [N, S, M]."""
     if not spec.positional:
-        binding = scan.by_strand if spec.stranded else scan.both[:, tf.newaxis]
-        return _per_sequence(accessibility, 3) * binding
-    if scan.weighted is not None:
-        return _per_sequence(accessibility, 3) * scan.weighted
+        return _per_sequence(accessibility, 3) * _acting(spec, scan)
     _say_standard()
     site = site_occupancy_standard(
-        sequence, parameters["log_kd"], parameters["log_concentration"], padding=spec.padding
+        *(sequence, parameters["log_kd"], parameters["log_concentration"]),
+        padding=spec.padding,
+        compute_dtype=compute_dtype,
     )
     limit = tf.exp(parameters["log_binding_limit"])
     accessible = tf.minimum(_per_sequence(accessibility, 4) * site, limit)
     return tf.einsum("nspm,spm->nsm", accessible, _position_weight(spec, parameters))
 
 
-def _contribution(spec: ModelSpec, parameters: Parameters, bound: tf.Tensor) -> tf.Tensor:
-    """What each motif adds to expression, [N, M]."""
-    activity = tf.convert_to_tensor(parameters["activity"])
-    if spec.stranded:
-        by_strand = tf.stack([activity, activity + parameters["activity_difference"]])
-        contribution = tf.reduce_sum(bound * by_strand, axis=1)
-    else:
-        contribution = tf.reduce_sum(bound, axis=1) * activity
-    if not spec.binding_limit:
-        return contribution
+def _limited_contribution(spec: ModelSpec, parameters: Parameters, bound: tf.Tensor) -> tf.Tensor:
+    """What each motif adds to expression where that has a limit, [N, M]."""
+    contribution = tf.reduce_sum(bound * _activity(spec, parameters), axis=1)
     # Limits saturate the effect of a motif and never turn its sign: an activator does not repress,
     # even where position weights or the other strand's activity are negative.
-    most = activity * tf.exp(parameters["log_binding_limit"])
+    most = parameters["activity"] * tf.exp(parameters["log_binding_limit"])
     contribution = tf.maximum(contribution, tf.minimum(most, 0.0))
     return tf.minimum(contribution, tf.maximum(most, 0.0))
 
@@ -411,9 +459,10 @@ def _reported_binding(
         return None
     if spec.stranded:
         return bound
+    either = tf.reduce_sum(bound, axis=1)
     if spec.binding_limit:
-        return tf.minimum(bound[:, 0], tf.exp(parameters["log_binding_limit"]))
-    return bound[:, 0]
+        return tf.minimum(either, tf.exp(parameters["log_binding_limit"]))
+    return either
 
 
 def _position_weight(spec: ModelSpec, parameters: Parameters) -> tf.Tensor:

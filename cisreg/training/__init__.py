@@ -2,6 +2,7 @@
 
 from cisreg.training.checkpoint import checkpoint_parameters
 from cisreg.training.loop import FitResult, fit
+from cisreg.training.precision import Precision
 from cisreg.training.run import NonFiniteLossError
 from cisreg.training.schedules import (
     Constant,
@@ -22,6 +23,7 @@ __all__ = [
     "FitResult",
     "Loss",
     "NonFiniteLossError",
+    "Precision",
     "Schedule",
     "Stage",
     "TriangularCycle",

@@ -17,7 +17,7 @@ from cisreg.files import replace_file
 from cisreg.training.state import Best, EpochRecord, TrainingState
 
 _NAME = "checkpoint.npz"
-_FORMAT_VERSION = 1
+_FORMAT_VERSION = 2
 # All that NumPy, zipfile and json raise for a file that another program wrote, or that was damaged.
 _UNREADABLE = (
     OSError,

@@ -16,6 +16,7 @@ from cisreg.occupancy import Implementation
 from cisreg.training.checkpoint import Checkpoints
 from cisreg.training.monitor import Monitor
 from cisreg.training.plan import TrainingPlan
+from cisreg.training.precision import Precision
 from cisreg.training.run import TrainingRun
 from cisreg.training.stages import Stage
 from cisreg.training.state import EpochRecord, TrainingState
@@ -58,6 +59,7 @@ def fit(
     log_directory: str | os.PathLike[str] | None = None,
     steps_per_call: int = 64,
     progress: bool = True,
+    precision: Precision = "float32",
     implementation: Implementation = "auto",
 ) -> FitResult:
     """Trains a model, stage by stage.
@@ -87,6 +89,14 @@ def fit(
         log_directory: folder for TensorBoard scalars and histograms; needs the package tensorboard.
         steps_per_call: steps run by one call of the compiled function, at most.
         progress: draw a progress bar where standard error is a terminal.
+        precision: "float32", or "mixed_bfloat16" or "mixed_float16", as Keras names them: the
+            occupancy operation computes its sites in 16 bits (see its `compute_dtype`), and all
+            else is float32: parameters, sums, the other layers, loss, optimizer and validation.
+            For "mixed_float16" the loss is scaled as Keras' LossScaleOptimizer does: a step whose
+            gradient is not finite is skipped and the scale, 2^15 at first, halved; after 2,000
+            steps without it is doubled. What can overflow is what the standard operations hold in
+            float16, the gradients of sites and of motifs; the fused operation has no such numbers
+            on a CPU, and the scale changes nothing there but rounding.
         implementation: of the occupancy operation: "auto", "fused" or "standard".
 
     Returns:
@@ -124,6 +134,7 @@ def fit(
         column_range=None if column_range is None else np.asarray(column_range, np.int32),
         seed=seed,
         implementation=implementation,
+        precision=precision,
     )
     # Reading all of the data for its fingerprint takes time: only where it will be compared.
     fingerprint = {} if checkpoint_directory is None else plan.fingerprint()

@@ -14,7 +14,8 @@ from cisreg.data import Dataset
 from cisreg.losses import Penalty
 from cisreg.model import ModelSpec, check_parameters
 from cisreg.occupancy import Implementation
-from cisreg.reference import hold_columns
+from cisreg.reference import check_choice, hold_columns
+from cisreg.training.precision import Precision
 from cisreg.training.schedules import Constant
 from cisreg.training.stages import Stage
 from cisreg.training.step import Loss
@@ -35,6 +36,7 @@ class TrainingPlan:
         column_range: int32 [2, M], columns outside of which motifs are held at zero, or None.
         seed: of the order of the sequences.
         implementation: of the occupancy operation.
+        precision: see `fit`.
 
     Raises:
         ValueError: parts that do not fit together.
@@ -50,6 +52,7 @@ class TrainingPlan:
     column_range: np.ndarray | None
     seed: int
     implementation: Implementation
+    precision: Precision = "float32"
 
     def __post_init__(self) -> None:
         if keras.backend.backend() != "tensorflow":
@@ -57,6 +60,7 @@ class TrainingPlan:
                 f"keras: expected the backend 'tensorflow', got {keras.backend.backend()!r}; set "
                 "the environment variable KERAS_BACKEND=tensorflow"
             )
+        check_choice("precision", self.precision, Precision)
         self._check_parameters()
         self._check_data(self.training, "dataset")
         if self.validation is not None:
@@ -136,6 +140,7 @@ class TrainingPlan:
             "column range": "none" if columns is None else _digest(columns),
             "seed": str(self.seed),
             "implementation": self.implementation,
+            "precision": self.precision,
         }
 
 

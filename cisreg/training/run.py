@@ -14,6 +14,7 @@ from cisreg.training.checkpoint import Checkpoints
 from cisreg.training.health import HealthCheck
 from cisreg.training.monitor import Monitor
 from cisreg.training.plan import TrainingPlan
+from cisreg.training.precision import compute_dtype, loss_scale
 from cisreg.training.schedules import StageLearningRate
 from cisreg.training.stages import Stage, make_optimizer
 from cisreg.training.state import Best, EpochRecord, TrainingState
@@ -25,6 +26,7 @@ from cisreg.training.step import (
     make_train_steps,
     steps_per_epoch,
 )
+from cisreg.training.vector import ParameterVector
 
 # Without a validation set, this many training sequences stand in for it in the health checks.
 _PROBE_SEQUENCES = 1024
@@ -89,12 +91,12 @@ class TrainingRun:
     def _begin_stage(self, stage: Stage) -> None:
         self._stage = stage
         self._steps = steps_per_epoch(self._count, stage.batch_size)
-        self._trained = [self._variables[name] for name in stage.trainable]
+        self._vector = ParameterVector(self._variables, stage.trainable)
         self._learning_rate = StageLearningRate(
             stage.learning_rate, stage.schedule, stage.epochs, self._steps
         )
-        self._optimizer = make_optimizer(stage, self._learning_rate)
-        self._optimizer.build(self._trained)
+        self._optimizer = make_optimizer(stage, self._learning_rate, self._plan.precision)
+        self._optimizer.build([self._vector.variable])
         if self._state.optimizer:
             for variable, value in zip(
                 self._optimizer.variables, self._state.optimizer, strict=True
@@ -103,10 +105,11 @@ class TrainingRun:
         self._train_steps = make_train_steps(
             self._plan.spec,
             self._variables,
-            stage.trainable,
+            self._vector,
             self._optimizer,
             self._objective(),
-            self._plan.implementation,
+            implementation=self._plan.implementation,
+            compute_dtype=compute_dtype(self._plan.precision),
         )
         if stage.patience is not None and self._state.best is None:
             assert self._plan.validation is not None  # the plan checked it
@@ -173,7 +176,8 @@ class TrainingRun:
         state = self._state
         raw = self._values()
         # Where the stage averages, the average stands for the parameters from here on.
-        self._optimizer.finalize_variable_values(self._trained)
+        self._optimizer.finalize_variable_values([self._vector.variable])
+        self._vector.write()
         values = self._values()
         validation = self._plan.validation
         evaluation = self._evaluate(self._probe() if validation is None else validation)
@@ -231,7 +235,8 @@ class TrainingRun:
         state = self._state
         validated = self._plan.validation is not None
         steps_before = state.history[-1].step if state.history else 0
-        last_step = self._optimizer.iterations.value - 1
+        # Steps that a loss scale skips do not count; it may have skipped all.
+        last_step = tf.maximum(self._optimizer.iterations.value - 1, 0)
         return EpochRecord(
             stage=state.stage + 1,
             epoch=state.epoch + 1,
@@ -243,6 +248,7 @@ class TrainingRun:
             validation_loss=evaluation.loss if validated else None,
             validation_r=_defined(evaluation.r) if validated else None,
             validation_r_squared=_defined(evaluation.r_squared) if validated else None,
+            loss_scale=loss_scale(self._optimizer),
             seconds=seconds,
             sequences_per_second=sequences_per_second,
         )

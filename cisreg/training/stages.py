@@ -9,6 +9,7 @@ from typing import Literal, get_args
 import keras
 
 from cisreg.losses import Penalty
+from cisreg.training.precision import Precision, with_loss_scale
 from cisreg.training.schedules import Constant, Schedule, StageLearningRate
 
 OptimizerName = Literal["adam", "rmsprop", "sgd"]
@@ -110,12 +111,18 @@ class Stage:
                 )
 
 
-def make_optimizer(stage: Stage, learning_rate: StageLearningRate) -> keras.optimizers.Optimizer:
-    """The stage's Keras optimizer at this learning rate, averaging where the stage does."""
+def make_optimizer(
+    stage: Stage, learning_rate: StageLearningRate, precision: Precision = "float32"
+) -> keras.optimizers.Optimizer:
+    """The stage's Keras optimizer at this learning rate, averaging where the stage does.
+
+    For "mixed_float16" the loss is scaled, see `cisreg.training.precision.with_loss_scale`.
+    """
     options = {name: getattr(stage, name) for name in _OPTIONS[stage.optimizer]}
     if stage.average_decay is not None:
         options |= {"use_ema": True, "ema_momentum": stage.average_decay}
-    return _OPTIMIZERS[stage.optimizer](learning_rate=learning_rate, **options)
+    optimizer = _OPTIMIZERS[stage.optimizer](learning_rate=learning_rate, **options)
+    return with_loss_scale(optimizer, precision)
 
 
 def _names(trainable: tuple[str, ...]) -> tuple[str, ...]:

@@ -15,13 +15,14 @@ class EpochRecord:
         stage: counted from 1.
         epoch: of the stage, counted from 1.
         total_epoch: of the whole run, counted from 1.
-        step: optimizer steps of the whole run so far.
+        step: steps of the whole run so far, those included that a loss scale skipped.
         learning_rate: of the epoch's last step.
         loss: mean over the epoch's sequences of the loss of their batch, penalties excluded.
         penalty: mean likewise of the penalties.
         validation_loss: loss of the validation set after the epoch; None without one.
         validation_r: Pearson's r there; None without a validation set, or where it is undefined.
         validation_r_squared: explained share of the variance there; None likewise.
+        loss_scale: of "mixed_float16", after the epoch's last step; None otherwise.
         seconds: time that the epoch's steps took, in this process.
         sequences_per_second: sequences trained on in that time, per second.
     """
@@ -36,6 +37,7 @@ class EpochRecord:
     validation_loss: float | None
     validation_r: float | None
     validation_r_squared: float | None
+    loss_scale: float | None
     seconds: float
     sequences_per_second: float
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -13,6 +13,9 @@ import tensorflow as tf
 from cisreg.losses import Penalty, penalty
 from cisreg.model import ModelSpec, predict
 from cisreg.occupancy import Implementation
+from cisreg.reference import ComputeDtype
+from cisreg.training.precision import gradient_is_sound
+from cisreg.training.vector import ParameterVector
 
 # Bounds the memory of prediction whatever the batch size of training.
 _PREDICTION_BATCH = 1024
@@ -41,7 +44,8 @@ class StepTotals(NamedTuple):
         step: int64, steps done in this epoch.
         loss: float64, sum of the loss over the sequences so far, penalties excluded.
         penalty: float64, sum of the penalty over the sequences so far.
-        finite: bool, whether every loss, gradient and trained parameter so far was finite.
+        finite: bool, whether every loss, gradient and trained parameter so far was finite, but for
+            gradients that a loss scale skips.
     """
 
     step: tf.Tensor
@@ -75,12 +79,24 @@ def steps_per_epoch(count: int, batch_size: int) -> int:
 def make_train_steps(
     spec: ModelSpec,
     variables: Mapping[str, tf.Variable],
-    trainable: Sequence[str],
+    vector: ParameterVector,
     optimizer: keras.optimizers.Optimizer,
     objective: Objective,
+    *,
     implementation: Implementation,
+    compute_dtype: ComputeDtype = "float32",
 ) -> Callable[[EpochData, StepTotals, tf.Tensor, tf.Tensor], StepTotals]:
     """Compiles the training steps of a stage.
+
+    Args:
+        spec: the model.
+        variables: all of its parameters by name. Each call begins at their values and leaves the
+            new ones there.
+        vector: those that train.
+        optimizer: built for the vector's variable alone.
+        objective: what is minimized.
+        implementation: of the occupancy operation, see `cisreg.occupancy`.
+        compute_dtype: of the occupancy operation, see `cisreg.occupancy`.
 
     Returns:
         A function of (data, totals, stop, steps) that runs the steps from `totals.step` up to
@@ -88,51 +104,71 @@ def make_train_steps(
         rows order[k * N // steps : (k + 1) * N // steps]. It ends early, `finite` false, at the
         first loss, gradient or updated parameter that is not finite.
     """
-    trained = [variables[name] for name in trainable]
 
-    def one_step(data: EpochData, totals: StepTotals, steps: tf.Tensor) -> StepTotals:
+    def batch(data: EpochData, step: tf.Tensor, steps: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         count = tf.size(data.order, out_type=tf.int64)
-        first, last = totals.step * count // steps, (totals.step + 1) * count // steps
-        rows = data.order[first:last]
-        measured = tf.gather(data.expression, rows)
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(trained)
+        rows = data.order[step * count // steps : (step + 1) * count // steps]
+        return tf.gather(data.sequence, rows), tf.gather(data.expression, rows)
+
+    def losses(
+        trained: tf.Tensor, sequence: tf.Tensor, measured: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        parameters = {**variables, **vector.split(trained)}
+        with tf.name_scope("model"):
             prediction = predict(
                 spec,
-                variables,
-                tf.gather(data.sequence, rows),
+                parameters,
+                sequence,
                 column_range=objective.column_range,
+                compute_dtype=compute_dtype,
                 implementation=implementation,
             )
+        with tf.name_scope("loss"):
             loss = objective.loss(prediction.expression, measured)
-            penalized = tf.zeros_like(loss)
-            if objective.penalty is not None:
-                penalized = penalty(variables, objective.penalty, initial=objective.initial)
+        if objective.penalty is None:
+            return loss, tf.zeros_like(loss)
+        with tf.name_scope("penalty"):
+            return loss, penalty(parameters, objective.penalty, initial=objective.initial)
+
+    def one_step(data: EpochData, totals: StepTotals, steps: tf.Tensor) -> StepTotals:
+        with tf.name_scope("batch"):
+            sequence, measured = batch(data, totals.step, steps)
+        trained = tf.convert_to_tensor(vector.variable)
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(trained)
+            loss, penalized = losses(trained, sequence, measured)
             total = loss + penalized
-        gradients = tape.gradient(total, trained, unconnected_gradients="zero")
-        finite = tf.math.is_finite(total) & tf.math.is_finite(tf.linalg.global_norm(gradients))
-        optimizer.apply_gradients(zip(gradients, trained, strict=True))
-        # A finite gradient may still carry a parameter past the largest float32.
-        for variable in trained:
-            finite &= tf.reduce_all(tf.math.is_finite(variable))
-        weight = tf.cast(last - first, tf.float64)
-        return StepTotals(
-            totals.step + 1,
-            totals.loss + weight * tf.cast(loss, tf.float64),
-            totals.penalty + weight * tf.cast(penalized, tf.float64),
-            finite,
-        )
+            scaled = optimizer.scale_loss(total)
+        gradient = tape.gradient(scaled, trained, unconnected_gradients="zero")
+        with tf.name_scope("check"):
+            sound = gradient_is_sound(optimizer, tf.math.is_finite(tf.nn.l2_loss(gradient)))
+        with tf.name_scope("optimizer"):
+            optimizer.apply_gradients([(gradient, vector.variable)])
+        with tf.name_scope("check"):
+            # A finite gradient may still carry a parameter past the largest float32. A sum is
+            # finite only if all of its terms are.
+            finite = sound & tf.math.is_finite(total + tf.reduce_sum(vector.variable))
+        with tf.name_scope("totals"):
+            weight = tf.cast(tf.size(measured), tf.float64)
+            return StepTotals(
+                totals.step + 1,
+                totals.loss + weight * tf.cast(loss, tf.float64),
+                totals.penalty + weight * tf.cast(penalized, tf.float64),
+                finite,
+            )
 
     @tf.function(input_signature=_signature(spec), autograph=False)
     def train_steps(
         data: EpochData, totals: StepTotals, stop: tf.Tensor, steps: tf.Tensor
     ) -> StepTotals:
+        vector.read()
         (result,) = tf.while_loop(
             lambda now: (now.step < stop) & now.finite,
             lambda now: (one_step(data, now, steps),),
             (totals,),
             parallel_iterations=1,
         )
+        vector.write()
         return result
 
     # A concrete function cannot be traced again, whatever it is called with.

@@ -11,6 +11,7 @@ from cisreg.data import epoch_order
 from cisreg.losses import Penalty, mean_squared_error, penalty
 from cisreg.model import predict
 from cisreg.training import Stage
+from cisreg.training.precision import compute_dtype
 from cisreg.training.schedules import Constant, StageLearningRate
 from cisreg.training.stages import make_optimizer
 from cisreg.training.step import (
@@ -21,6 +22,7 @@ from cisreg.training.step import (
     make_train_steps,
     steps_per_epoch,
 )
+from cisreg.training.vector import ParameterVector
 
 TRAINABLE = ("activity", "bias", "log_kd")
 DATASET = make_dataset(100)
@@ -38,15 +40,20 @@ class Steps:
         parameters=None,
         loss=mean_squared_error,
         learning_rate=0.05,
+        precision="float32",
     ):
         parameters = parameters or start_parameters()
         self.variables = {name: tf.Variable(value) for name, value in parameters.items()}
         stage = Stage(TRAINABLE, epochs=1, learning_rate=learning_rate, optimizer=optimizer)
-        self.optimizer = make_optimizer(stage, StageLearningRate(learning_rate, Constant(), 1, 1))
-        self.optimizer.build([self.variables[name] for name in TRAINABLE])
+        rate = StageLearningRate(learning_rate, Constant(), 1, 1)
+        self.optimizer = make_optimizer(stage, rate, precision)
+        vector = ParameterVector(self.variables, TRAINABLE)
+        self.optimizer.build([vector.variable])
         objective = Objective(loss, weights, parameters, column_range)
         self.compiled = make_train_steps(
-            SPEC, self.variables, TRAINABLE, self.optimizer, objective, "standard"
+            *(SPEC, self.variables, vector, self.optimizer, objective),
+            implementation="standard",
+            compute_dtype=compute_dtype(precision),
         )
 
     def run(self, stops, steps, totals=START, epoch=1, dataset=DATASET):

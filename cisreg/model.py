@@ -15,8 +15,6 @@ Each layer but binding is optional; see `ModelSpec` for what each option changes
 from __future__ import annotations
 
 import dataclasses
-import functools
-import logging
 import math
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, get_args
@@ -24,13 +22,20 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 import tensorflow as tf
 
-from cisreg.occupancy import Implementation, Padding, occupancy
-from cisreg.reference import ComputeDtype, hold_columns, site_occupancy_standard, window_count
-from cisreg.spline import spline_basis
+from cisreg.layers import (
+    Parameters,
+    accessibility_of,
+    acting_binding,
+    bound_before_limits,
+    limited_contribution,
+    linear_layers,
+    per_sequence,
+    reported_binding,
+    scan_motifs,
+)
+from cisreg.occupancy import Implementation
+from cisreg.reference import ComputeDtype, Padding, hold_columns, window_count
 
-logger = logging.getLogger("cisreg.model")
-
-Parameters = Mapping[str, tf.Tensor]
 Binding = Literal["expected", "probability"]
 
 
@@ -292,22 +297,22 @@ def predict(
     """
     check_parameters(spec, parameters)
     sequence = _check_sequence(spec, sequence)
-    scan = _scan(spec, parameters, sequence, column_range, compute_dtype, implementation)
+    scan = scan_motifs(spec, parameters, sequence, column_range, compute_dtype, implementation)
     if column_range is not None and not spec.fused:
         # The operation holds the columns by itself; sites that are computed outside of it do not.
         held = hold_columns(tf.convert_to_tensor(parameters["log_kd"]), column_range)
         parameters = {**parameters, "log_kd": held}
     if spec.binding_limit:
-        accessibility = _accessibility(spec, parameters, scan)
-        bound = _bound(spec, parameters, sequence, scan, accessibility, compute_dtype)
-        effect = tf.reduce_sum(_limited_contribution(spec, parameters, bound), axis=1)
+        accessibility = accessibility_of(spec, parameters, scan)
+        bound = bound_before_limits(spec, parameters, sequence, scan, accessibility, compute_dtype)
+        effect = tf.reduce_sum(limited_contribution(spec, parameters, bound), axis=1)
     else:
-        accessibility, effect = _linear_layers(spec, parameters, scan)
-        bound = _per_sequence(accessibility, 3) * _acting(spec, scan)
+        accessibility, effect = linear_layers(spec, parameters, scan)
+        bound = per_sequence(accessibility, 3) * acting_binding(spec, scan)
     expression = parameters["bias"] + effect
     if spec.accessibility_activity:
         expression += parameters["accessibility_activity"] * accessibility
-    return Prediction(expression, accessibility, _reported_binding(spec, parameters, bound))
+    return Prediction(expression, accessibility, reported_binding(spec, parameters, bound))
 
 
 def strand_binding(
@@ -336,150 +341,8 @@ def strand_binding(
     """
     check_parameters(spec, parameters)
     sequence = _check_sequence(spec, sequence)
-    scan = _scan(spec, parameters, sequence, None, compute_dtype, implementation)
-    return _per_sequence(_accessibility(spec, parameters, scan), 3) * scan.by_strand
-
-
-class _Scan(NamedTuple):
-    either: tf.Tensor  # [N, S, M], of which the sum over S is the binding to either strand
-    by_strand: tf.Tensor  # [N, 2, M]
-    weighted: tf.Tensor | None  # [N, 2, M], summed with position weights
-
-
-def _scan(
-    spec: ModelSpec,
-    parameters: Parameters,
-    sequence: tf.Tensor,
-    column_range: np.ndarray | tf.Tensor | None,
-    compute_dtype: ComputeDtype,
-    implementation: Implementation,
-) -> _Scan:
-    weigh_here = spec.positional and spec.fused
-    bound, weighted = occupancy(
-        sequence,
-        parameters["log_kd"],
-        parameters["log_concentration"],
-        position_weight=_position_weight(spec, parameters) if weigh_here else None,
-        column_range=column_range,
-        reduction="expected" if spec.binding == "expected" else "log_unbound",
-        padding=spec.padding,
-        compute_dtype=compute_dtype,
-        implementation=implementation,
-    )
-    if spec.binding == "expected":
-        return _Scan(bound, bound, weighted)
-    either = -tf.math.expm1(tf.reduce_sum(bound, axis=1, keepdims=True))
-    return _Scan(either, -tf.math.expm1(bound), weighted)
-
-
-def _acting(spec: ModelSpec, scan: _Scan) -> tf.Tensor:
-    """What acts on expression where all of it is accessible, [N, S, M]."""
-    if scan.weighted is not None:
-        return scan.weighted
-    return scan.by_strand if spec.stranded else scan.either
-
-
-def _accessibility(spec: ModelSpec, parameters: Parameters, scan: _Scan) -> tf.Tensor | None:
-    if not spec.potentiation:
-        return None
-    (signal,) = _sum_motifs(scan.either, parameters["potentiation"])
-    return tf.sigmoid(parameters["potentiation_bias"] + signal)
-
-
-def _linear_layers(
-    spec: ModelSpec, parameters: Parameters, scan: _Scan
-) -> tuple[tf.Tensor | None, tf.Tensor]:
-    """Accessibility, and the effect on expression, of a model without limits, [N] both."""
-    acting, activity = _acting(spec, scan), _activity(spec, parameters)
-    if spec.potentiation and acting is scan.either:
-        signal, effect = _sum_motifs(acting, parameters["potentiation"], activity)
-        accessibility = tf.sigmoid(parameters["potentiation_bias"] + signal)
-    else:
-        accessibility = _accessibility(spec, parameters, scan)
-        (effect,) = _sum_motifs(acting, activity)
-    return accessibility, _per_sequence(accessibility, 1) * effect
-
-
-def _sum_motifs(binding: tf.Tensor, *weights: tf.Tensor) -> list[tf.Tensor]:
-    """Sums of weight * binding [N, S, M] over strands and motifs, [N] for each weight [(S,) M].
-
-    One product of matrices makes all the sums, and in the gradient takes them apart again: the time
-    goes into reading and writing what is as large as the binding.
-    """
-    strands, motifs = binding.shape[1:]
-    rows = [tf.reshape(tf.broadcast_to(each, [strands, motifs]), [-1]) for each in weights]
-    flat = tf.reshape(binding, [-1, strands * motifs])
-    return tf.unstack(tf.matmul(tf.stack(rows), flat, transpose_b=True))
-
-
-def _activity(spec: ModelSpec, parameters: Parameters) -> tf.Tensor:
-    """[M], or [2, M] where a model tells the strands apart."""
-    activity = tf.convert_to_tensor(parameters["activity"])
-    if not spec.stranded:
-        return activity
-    return tf.stack([activity, activity + parameters["activity_difference"]])
-
-
-def _bound(
-    spec: ModelSpec,
-    parameters: Parameters,
-    sequence: tf.Tensor,
-    scan: _Scan,
-    accessibility: tf.Tensor | None,
-    compute_dtype: ComputeDtype,
-) -> tf.Tensor:
-    """What acts on expression before the limits of motifs, after those of sites, [N, S, M]."""
-    if not spec.positional:
-        return _per_sequence(accessibility, 3) * _acting(spec, scan)
-    _say_standard()
-    site = site_occupancy_standard(
-        *(sequence, parameters["log_kd"], parameters["log_concentration"]),
-        padding=spec.padding,
-        compute_dtype=compute_dtype,
-    )
-    limit = tf.exp(parameters["log_binding_limit"])
-    accessible = tf.minimum(_per_sequence(accessibility, 4) * site, limit)
-    return tf.einsum("nspm,spm->nsm", accessible, _position_weight(spec, parameters))
-
-
-def _limited_contribution(spec: ModelSpec, parameters: Parameters, bound: tf.Tensor) -> tf.Tensor:
-    """What each motif adds to expression where that has a limit, [N, M]."""
-    contribution = tf.reduce_sum(bound * _activity(spec, parameters), axis=1)
-    # Limits saturate the effect of a motif and never turn its sign: an activator does not repress,
-    # even where position weights or the other strand's activity are negative.
-    most = parameters["activity"] * tf.exp(parameters["log_binding_limit"])
-    contribution = tf.maximum(contribution, tf.minimum(most, 0.0))
-    return tf.minimum(contribution, tf.maximum(most, 0.0))
-
-
-def _reported_binding(
-    spec: ModelSpec, parameters: Parameters, bound: tf.Tensor
-) -> tf.Tensor | None:
-    if spec.positional:
-        return None
-    if spec.stranded:
-        return bound
-    either = tf.reduce_sum(bound, axis=1)
-    if spec.binding_limit:
-        return tf.minimum(either, tf.exp(parameters["log_binding_limit"]))
-    return either
-
-
-def _position_weight(spec: ModelSpec, parameters: Parameters) -> tf.Tensor:
-    """Weights of the windows of both strands, [2, P, M]."""
-    weight = tf.convert_to_tensor(parameters["position_weight"])
-    if spec.position_knots is not None:
-        weight = tf.einsum(
-            "pk,skm->spm", spline_basis(spec.window_count, spec.position_knots), weight
-        )
-    return weight if spec.stranded else tf.repeat(weight, 2, axis=0)
-
-
-def _per_sequence(accessibility: tf.Tensor | None, rank: int) -> tf.Tensor | float:
-    """Accessibility with axes to multiply a tensor [N, ...] of this rank; 1 without the layer."""
-    if accessibility is None:
-        return 1.0
-    return tf.reshape(accessibility, [-1] + [1] * (rank - 1))
+    scan = scan_motifs(spec, parameters, sequence, None, compute_dtype, implementation)
+    return per_sequence(accessibility_of(spec, parameters, scan), 3) * scan.by_strand
 
 
 def _check_sequence(spec: ModelSpec, sequence: tf.Tensor) -> tf.Tensor:
@@ -491,12 +354,3 @@ def _check_sequence(spec: ModelSpec, sequence: tf.Tensor) -> tf.Tensor:
             f"got {length}; encode them with length={spec.sequence_length}"
         )
     return sequence
-
-
-@functools.lru_cache(maxsize=1)
-def _say_standard() -> None:
-    """Warns, once, that a model does without the fused operation."""
-    logger.warning(
-        "binding limits inside positional sums need every site by itself: this model runs through "
-        "standard TensorFlow operations, slower and with memory for sequences * length * motifs"
-    )

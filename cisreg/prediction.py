@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from cisreg.model import predict, strand_binding
 from cisreg.occupancy import Implementation
+from cisreg.reference import ComputeDtype
 from cisreg.storage import Model
 
 
@@ -34,6 +35,7 @@ def predict_batches(
     *,
     binding: bool = False,
     batch_size: int = 1024,
+    compute_dtype: ComputeDtype = "float32",
     implementation: Implementation = "auto",
 ) -> Iterator[BatchPrediction]:
     """Predicts batch after batch, in the order of the sequences.
@@ -43,10 +45,11 @@ def predict_batches(
         sequence: uint8 [N, L] base codes, L the model's sequence_length.
         binding: give the binding of each motif too, see `cisreg.model.strand_binding`.
         batch_size: sequences per batch at most, 1 or more.
+        compute_dtype: of the occupancy operation, see `cisreg.occupancy`.
         implementation: of the occupancy operation, see `cisreg.occupancy`.
 
     Raises:
-        ValueError: sequences of another length, or a batch size below 1.
+        ValueError: sequences of another length, an unknown option, or a batch size below 1.
 
     Example:
         >>> for batch in predict_batches(model, sequence):  # doctest: +SKIP
@@ -61,19 +64,18 @@ def predict_batches(
             f"{list(sequence.shape)}; encode with length={spec.sequence_length}"
         )
     parameters = {name: tf.constant(value) for name, value in model.parameters.items()}
+    options: Any = {"compute_dtype": compute_dtype, "implementation": implementation}
 
     @tf.function(
         input_signature=[tf.TensorSpec([None, spec.sequence_length], tf.uint8)], autograph=False
     )
     def predict_batch(codes: tf.Tensor) -> dict[str, tf.Tensor]:
-        prediction = predict(spec, parameters, codes, implementation=implementation)
+        prediction = predict(spec, parameters, codes, **options)
         outputs = {"expression": prediction.expression}
         if prediction.accessibility is not None:
             outputs["accessibility"] = prediction.accessibility
         if binding:
-            outputs["binding"] = strand_binding(
-                spec, parameters, codes, implementation=implementation
-            )
+            outputs["binding"] = strand_binding(spec, parameters, codes, **options)
         return outputs
 
     for start in range(0, len(sequence), batch_size):
@@ -85,7 +87,11 @@ def predict_batches(
 
 
 def predict_expression(
-    model: Model, sequence: np.ndarray, *, implementation: Implementation = "auto"
+    model: Model,
+    sequence: np.ndarray,
+    *,
+    compute_dtype: ComputeDtype = "float32",
+    implementation: Implementation = "auto",
 ) -> np.ndarray:
     """Predicted expression, float32 [N], of all sequences; arguments as `predict_batches`.
 
@@ -93,5 +99,7 @@ def predict_expression(
         >>> predict_expression(model, encode(["ACGT"], 110)).shape  # doctest: +SKIP
         (1,)
     """
-    batches = predict_batches(model, sequence, implementation=implementation)
+    batches = predict_batches(
+        model, sequence, compute_dtype=compute_dtype, implementation=implementation
+    )
     return np.concatenate([np.empty(0, np.float32), *(batch.expression for batch in batches)])

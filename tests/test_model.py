@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cisreg import model
+from cisreg import layers
 from cisreg.model import ModelSpec, init_parameters, predict, strand_binding
 from cisreg.reference import site_occupancy_standard
 
@@ -125,7 +125,7 @@ def test_fused_says_what_needs_standard_operations(caplog):
     for spec in SPECS:
         assert spec.fused == (not (spec.positional and spec.binding_limit))
     spec = ModelSpec(**SIZES, positional=True, binding_limit=True)
-    model._say_standard.cache_clear()
+    layers._say_standard.cache_clear()
     with caplog.at_level(logging.WARNING, "cisreg.model"):
         for _ in range(2):
             predict(spec, random_parameters(spec), random_sequence(2), implementation="standard")

@@ -41,6 +41,7 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, not a table.")] = False,
     sequence_column: options.SequenceColumn = "1",
     expression_column: options.ExpressionColumn = "2",
+    compute_dtype: options.ComputeDtype = "float32",
     implementation: options.Implementation = "auto",
 ) -> None:
     """Compare what a model predicts with what was measured: r, R², mean squared error, Spearman.
@@ -62,7 +63,9 @@ def evaluate(
     )
     if len(dataset) < 2:
         raise ValueError(f"{table}: expected at least 2 rows to compare, got {len(dataset)}")
-    predicted = predict_expression(learned, dataset.sequence, implementation=implementation)
+    predicted = predict_expression(
+        *(learned, dataset.sequence), compute_dtype=compute_dtype, implementation=implementation
+    )
     expression = {"measured": agreement(predicted, dataset.expression)}
     comparisons: list[ParameterComparison] = []
     if truth is not None:

@@ -51,6 +51,12 @@ Implementation = Annotated[
 ]
 
 
+ComputeDtype = Annotated[
+    Literal["float32", "bfloat16", "float16"],
+    typer.Option(metavar="NAME", help="What sites are computed in; all else is float32."),
+]
+
+
 def column(text: str) -> int | str:
     """A column's position from 0 where `text` is its number from 1, else its name."""
     return int(text) - 1 if text.isdecimal() else text

@@ -42,6 +42,7 @@ def predict(
     batch_size: Annotated[
         int, typer.Option(min=1, help="Sequences that are in memory with their binding.")
     ] = 1024,
+    compute_dtype: options.ComputeDtype = "float32",
     implementation: options.Implementation = "auto",
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the file that is there.")
@@ -76,6 +77,7 @@ def predict(
             *(learned, codes),
             binding=binding,
             batch_size=batch_size,
+            compute_dtype=compute_dtype,
             implementation=implementation,
         ):
             count = len(batch.expression)

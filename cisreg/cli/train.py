@@ -40,7 +40,7 @@ _PENALTIES = (
     "motif_pull",
     "position_smoothness",
 )
-_OTHERS = ("epochs", "validation", "motif_width", "motif_flank")
+_OTHERS = ("epochs", "validation", "motif_width", "motif_flank", "precision")
 
 
 def train(
@@ -72,6 +72,7 @@ def train(
     position_smoothness: choose.PositionSmoothness = None,
     likelihood: choose.Likelihood = None,
     epochs: choose.Epochs = None,
+    precision: choose.PrecisionName = None,
     seed: choose.Seed = 0,
     implementation: options.Implementation = "auto",
     resume: choose.Resume = False,

@@ -132,6 +132,13 @@ Likelihood = Annotated[
     ),
 ]
 Epochs = Annotated[int | None, _training("Epochs of each stage, at most.", min=1, metavar="EPOCHS")]
+PrecisionName = Annotated[
+    Literal["float32", "mixed_bfloat16", "mixed_float16"] | None,
+    _training(
+        "mixed_bfloat16, mixed_float16: sites are computed in 16 bits, all else in float32.",
+        metavar="NAME",
+    ),
+]
 Seed = Annotated[
     int, _training("Of initial activities, validation split and order.", min=0, metavar="SEED")
 ]

@@ -8,7 +8,8 @@ from typing import Any
 
 from cisreg.losses import Penalty
 from cisreg.model import ModelSpec
-from cisreg.training import Stage
+from cisreg.reference import check_choice
+from cisreg.training import Precision, Stage
 
 SIZES = ("motif_count", "motif_width", "sequence_length")
 LAYER_OPTIONS = tuple(each.name for each in fields(ModelSpec) if each.name not in SIZES)
@@ -37,6 +38,7 @@ class Recipe:
             at zero; None: all W columns train.
         validation: share of the table that is held out; 0: none.
         penalty: weights of the penalties.
+        precision: see `cisreg.training.fit`.
 
     Raises:
         ValueError: an option that models do not have, or a value out of its range.
@@ -51,6 +53,7 @@ class Recipe:
     motif_flank: int | None = None
     validation: float = 0.1
     penalty: Penalty = field(default_factory=Penalty)
+    precision: Precision = "float32"
 
     def __post_init__(self) -> None:
         check_keys("model", self.model, LAYER_OPTIONS)
@@ -62,6 +65,7 @@ class Recipe:
             raise ValueError(
                 f"validation: expected a share of at least 0 and below 1, got {self.validation}"
             )
+        check_choice("precision", self.precision, Precision)
         if not self.stages:
             raise ValueError("stages: expected at least one stage, got none")
         for number, stage in enumerate(self.stages, start=1):

@@ -112,6 +112,7 @@ def run_recipe(
         column_range=None if flank is None else motif_set.column_range(flank),
         seed=seed,
         implementation=implementation,
+        precision=recipe.precision,
     )
     _begin_folder(directory, recipe, resume)
     result = fit(
@@ -130,6 +131,7 @@ def run_recipe(
         metrics_path=directory / METRICS_FILE,
         log_directory=directory / TENSORBOARD_FOLDER if tensorboard else None,
         implementation=plan.implementation,
+        precision=plan.precision,
     )
     model = Model(spec, result.parameters, motif_set.names, dict(metadata or {}))
     save_model(directory, model)

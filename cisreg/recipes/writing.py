@@ -18,7 +18,7 @@ def format_recipe(recipe: Recipe) -> str:
         >>> print(format_recipe(read_recipe("quick")))  # doctest: +SKIP
     """
     motifs = {"width": recipe.motif_width, "flank": recipe.motif_flank}
-    parts = [f"validation = {_value(recipe.validation)}\n"]
+    parts = [f"validation = {_value(recipe.validation)}\nprecision = {_value(recipe.precision)}\n"]
     for name, table in (
         ("motifs", motifs),
         ("model", recipe.model),

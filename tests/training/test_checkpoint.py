@@ -187,9 +187,9 @@ def test_a_damaged_checkpoint_is_said(tmp_path, damage):
 @pytest.mark.parametrize("kind", ["no history", "a list", "one array", "other fingerprint"])
 def test_a_foreign_checkpoint_is_said(tmp_path, kind):
     path = tmp_path / "checkpoint.npz"
-    own = {"format_version": 1, "fingerprint": {}, "history": []}
+    own = {"format_version": 2, "fingerprint": {}, "history": []}
     contents = {
-        "no history": {"format_version": 1, "fingerprint": {}},
+        "no history": {"format_version": 2, "fingerprint": {}},
         "a list": [1, 2],
         "other fingerprint": own | {"fingerprint": 3},
     }
@@ -208,7 +208,7 @@ def test_a_foreign_checkpoint_is_said(tmp_path, kind):
 def test_a_checkpoint_of_another_format_is_said(tmp_path):
     description = np.array(json.dumps({"format_version": 99}))
     np.savez(tmp_path / "checkpoint.npz", description=description)
-    with pytest.raises(ValueError, match="expected a checkpoint of format 1, got format 99"):
+    with pytest.raises(ValueError, match="expected a checkpoint of format 2, got format 99"):
         checkpoint_parameters(tmp_path)
 
 

@@ -1,0 +1,184 @@
+"""The layers behind the scan: from the occupancy of motifs to accessibility and expression."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from cisreg.occupancy import Implementation, occupancy
+from cisreg.reference import ComputeDtype, site_occupancy_standard
+from cisreg.spline import spline_basis
+
+if TYPE_CHECKING:
+    from cisreg.model import ModelSpec
+
+logger = logging.getLogger("cisreg.model")
+
+Parameters = Mapping[str, tf.Tensor]
+
+
+class Scan(NamedTuple):
+    """What one scan of the sequences gives, float32.
+
+    Attributes:
+        either: [N, S, M], of which the sum over S is the binding to either strand.
+        by_strand: [N, 2, M], binding to each strand.
+        weighted: [N, 2, M], expected occupancy summed with position weights, or None.
+    """
+
+    either: tf.Tensor
+    by_strand: tf.Tensor
+    weighted: tf.Tensor | None
+
+
+def scan_motifs(
+    spec: ModelSpec,
+    parameters: Parameters,
+    sequence: tf.Tensor,
+    column_range: np.ndarray | tf.Tensor | None,
+    compute_dtype: ComputeDtype,
+    implementation: Implementation,
+) -> Scan:
+    """The binding of all motifs; arguments as `cisreg.model.predict` has them."""
+    weigh_here = spec.positional and spec.fused
+    bound, weighted = occupancy(
+        sequence,
+        parameters["log_kd"],
+        parameters["log_concentration"],
+        position_weight=_position_weight(spec, parameters) if weigh_here else None,
+        column_range=column_range,
+        reduction="expected" if spec.binding == "expected" else "log_unbound",
+        padding=spec.padding,
+        compute_dtype=compute_dtype,
+        implementation=implementation,
+    )
+    if spec.binding == "expected":
+        return Scan(bound, bound, weighted)
+    either = -tf.math.expm1(tf.reduce_sum(bound, axis=1, keepdims=True))
+    return Scan(either, -tf.math.expm1(bound), weighted)
+
+
+def acting_binding(spec: ModelSpec, scan: Scan) -> tf.Tensor:
+    """What acts on expression where all of it is accessible, [N, S, M]."""
+    if scan.weighted is not None:
+        return scan.weighted
+    return scan.by_strand if spec.stranded else scan.either
+
+
+def accessibility_of(spec: ModelSpec, parameters: Parameters, scan: Scan) -> tf.Tensor | None:
+    """Accessibility, [N]; None without the layer."""
+    if not spec.potentiation:
+        return None
+    (signal,) = _sum_motifs(scan.either, parameters["potentiation"])
+    return tf.sigmoid(parameters["potentiation_bias"] + signal)
+
+
+def linear_layers(
+    spec: ModelSpec, parameters: Parameters, scan: Scan
+) -> tuple[tf.Tensor | None, tf.Tensor]:
+    """Accessibility, and the effect on expression, of a model without limits, [N] both."""
+    acting, activity = acting_binding(spec, scan), _activity(spec, parameters)
+    if spec.potentiation and acting is scan.either:
+        signal, effect = _sum_motifs(acting, parameters["potentiation"], activity)
+        accessibility = tf.sigmoid(parameters["potentiation_bias"] + signal)
+    else:
+        accessibility = accessibility_of(spec, parameters, scan)
+        (effect,) = _sum_motifs(acting, activity)
+    return accessibility, per_sequence(accessibility, 1) * effect
+
+
+def _sum_motifs(binding: tf.Tensor, *weights: tf.Tensor) -> list[tf.Tensor]:
+    """Sums of weight * binding [N, S, M] over strands and motifs, [N] for each weight [(S,) M].
+
+    One product of matrices makes all the sums, and in the gradient takes them apart again: the time
+    goes into reading and writing what is as large as the binding.
+    """
+    strands, motifs = binding.shape[1:]
+    rows = [tf.reshape(tf.broadcast_to(each, [strands, motifs]), [-1]) for each in weights]
+    flat = tf.reshape(binding, [-1, strands * motifs])
+    return tf.unstack(tf.matmul(tf.stack(rows), flat, transpose_b=True))
+
+
+def _activity(spec: ModelSpec, parameters: Parameters) -> tf.Tensor:
+    """[M], or [2, M] where a model tells the strands apart."""
+    activity = tf.convert_to_tensor(parameters["activity"])
+    if not spec.stranded:
+        return activity
+    return tf.stack([activity, activity + parameters["activity_difference"]])
+
+
+def bound_before_limits(
+    spec: ModelSpec,
+    parameters: Parameters,
+    sequence: tf.Tensor,
+    scan: Scan,
+    accessibility: tf.Tensor | None,
+    compute_dtype: ComputeDtype,
+) -> tf.Tensor:
+    """What acts on expression before the limits of motifs, after those of sites, [N, S, M]."""
+    if not spec.positional:
+        return per_sequence(accessibility, 3) * acting_binding(spec, scan)
+    _say_standard()
+    site = site_occupancy_standard(
+        *(sequence, parameters["log_kd"], parameters["log_concentration"]),
+        padding=spec.padding,
+        compute_dtype=compute_dtype,
+    )
+    accessible = tf.minimum(per_sequence(accessibility, 4) * site, _limit(parameters))
+    return tf.einsum("nspm,spm->nsm", accessible, _position_weight(spec, parameters))
+
+
+def limited_contribution(spec: ModelSpec, parameters: Parameters, bound: tf.Tensor) -> tf.Tensor:
+    """What each motif adds to expression where that has a limit, [N, M]."""
+    contribution = tf.reduce_sum(bound * _activity(spec, parameters), axis=1)
+    # Limits saturate the effect of a motif and never turn its sign: an activator does not repress,
+    # even where position weights or the other strand's activity are negative.
+    most = parameters["activity"] * _limit(parameters)
+    contribution = tf.maximum(contribution, tf.minimum(most, 0.0))
+    return tf.minimum(contribution, tf.maximum(most, 0.0))
+
+
+def reported_binding(spec: ModelSpec, parameters: Parameters, bound: tf.Tensor) -> tf.Tensor | None:
+    """The binding of a `cisreg.model.Prediction`, from what is bound before limits [N, S, M]."""
+    if spec.positional:
+        return None
+    if spec.stranded:
+        return bound
+    either = tf.reduce_sum(bound, axis=1)
+    return tf.minimum(either, _limit(parameters)) if spec.binding_limit else either
+
+
+def _limit(parameters: Parameters) -> tf.Tensor:
+    """Most molecules of each motif that act, [M]."""
+    return tf.exp(parameters["log_binding_limit"])
+
+
+def _position_weight(spec: ModelSpec, parameters: Parameters) -> tf.Tensor:
+    """Weights of the windows of both strands, [2, P, M]."""
+    weight = tf.convert_to_tensor(parameters["position_weight"])
+    if spec.position_knots is not None:
+        weight = tf.einsum(
+            "pk,skm->spm", spline_basis(spec.window_count, spec.position_knots), weight
+        )
+    return weight if spec.stranded else tf.repeat(weight, 2, axis=0)
+
+
+def per_sequence(accessibility: tf.Tensor | None, rank: int) -> tf.Tensor | float:
+    """Accessibility with axes to multiply a tensor [N, ...] of this rank; 1 without the layer."""
+    if accessibility is None:
+        return 1.0
+    return tf.reshape(accessibility, [-1] + [1] * (rank - 1))
+
+
+@functools.lru_cache(maxsize=1)
+def _say_standard() -> None:
+    """Warns, once, that a model does without the fused operation."""
+    logger.warning(
+        "binding limits inside positional sums need every site by itself: this model runs through "
+        "standard TensorFlow operations, slower and with memory for sequences * length * motifs"
+    )

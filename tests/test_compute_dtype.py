@@ -201,8 +201,10 @@ def test_every_kind_of_model_takes_a_compute_dtype(layers):
         name: random.normal(-0.5, 0.5, shape).astype(np.float32)
         for name, shape in spec.parameter_shapes.items()
     }
-    # Weak sites: or else all motifs are bound for certain.
+    # Weak sites and positive weights: or else all motifs are bound for certain, or held at 0.
     parameters["log_concentration"] -= 5
+    if "position_weight" in parameters:
+        parameters["position_weight"] = np.abs(parameters["position_weight"])
     sequence = example((30, 20, 5, 7))["sequence"]
 
     def expression(compute_dtype):

@@ -67,6 +67,26 @@ def test_a_run_broken_after_any_save_ends_with_the_same_bits(
         )
 
 
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("number", [1, 5, 9])
+def test_a_broken_run_in_mixed_precision_ends_with_the_same_bits(
+    tmp_path, monkeypatch, precision, number
+):
+    unbroken = fit_tiny(precision=precision)
+    options = {"checkpoint_directory": tmp_path, "checkpoint_every": 2, "steps_per_call": 1}
+    options |= {"precision": precision}
+    with monkeypatch.context() as patch, pytest.raises(KilledError):
+        die_after_save(patch, number)
+        fit_tiny(**options)
+    resumed = fit_tiny(**options, resume=True)
+    assert_same_bits(resumed.parameters, unbroken.parameters)
+    scales = [[record.loss_scale for record in run.history] for run in (resumed, unbroken)]
+    assert scales[0] == scales[1]
+    if precision == "mixed_float16":
+        # Some steps overflowed: there was a state to resume.
+        assert min(scales[0]) < 2**15
+
+
 def test_a_run_saves_as_often_as_asked(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         saves = die_after_save(patch, None)

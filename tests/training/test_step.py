@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
-from tiny_model import MOTIFS, SPEC, WIDTH, make_dataset, start_parameters
+from tiny_model import MOTIFS, SPEC, WIDTH, assert_same_bits, make_dataset, start_parameters
 
 from cisreg.data import epoch_order
 from cisreg.losses import Penalty, mean_squared_error, penalty
@@ -26,6 +26,7 @@ from cisreg.training.vector import ParameterVector
 
 TRAINABLE = ("activity", "bias", "log_kd")
 DATASET = make_dataset(100)
+FIRST_SCALE = 2.0**15
 START = StepTotals(tf.constant(0, tf.int64), *tf.zeros([2], tf.float64), tf.constant(True))
 
 
@@ -182,3 +183,75 @@ def test_batches_of_any_number_of_sequences_predict_alike():
     np.testing.assert_allclose(result.expression, whole.expression, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(result.accessibility, whole.accessibility, rtol=1e-5)
     assert predict_batches(codes[:0]).expression.shape == (0,)
+
+
+def scale(steps):
+    return float(steps.optimizer.dynamic_scale.numpy())
+
+
+def slope_of(factor):
+    """A loss whose gradient is as large as that of the prediction times `factor`."""
+    return lambda predicted, measured: factor * tf.reduce_mean(predicted)
+
+
+def test_an_overflow_halves_the_scale_skips_the_update_and_goes_on():
+    # The gradient of the sites fits into float16, but not when it is 2^15 times as large.
+    steps = Steps("sgd", precision="mixed_float16", loss=slope_of(3e3), learning_rate=1e-6)
+    before = steps.values()
+    totals = steps.run([1], 8)
+    assert totals.finite
+    assert scale(steps) == FIRST_SCALE / 2
+    assert_same_bits(steps.values(), before)
+    totals = steps.run([8], 8, totals)
+    assert totals.finite
+    assert int(totals.step) == 8
+    skipped = int(np.log2(FIRST_SCALE / scale(steps)))
+    assert 1 < skipped < 8
+    assert int(steps.optimizer.iterations.numpy()) == 8 - skipped
+    assert (steps.values()["activity"] != before["activity"]).all()
+
+
+def test_the_scale_does_not_change_what_is_learned():
+    """Its powers of 2 come out of the gradient again as they went in."""
+    scaled, plain = Steps(precision="mixed_float16"), Steps()
+    assert scaled.run([10], 10).finite
+    plain.run([10], 10)
+    skipped = 10 - int(scaled.optimizer.iterations.numpy())
+    assert skipped == np.log2(FIRST_SCALE / scale(scaled))
+    for name, value in scaled.values().items():
+        # A skipped step or two aside, and what float16 rounds.
+        np.testing.assert_allclose(value, plain.values()[name], atol=0.05 * (1 + skipped))
+
+
+def test_the_scale_grows_again():
+    steps = Steps(precision="mixed_float16", loss=slope_of(1e-3))
+    # So many steps without an overflow.
+    steps.optimizer.step_counter.assign(1998)
+    totals = steps.run([1], 3)
+    assert scale(steps) == FIRST_SCALE
+    steps.run([3], 3, totals)
+    assert scale(steps) == 2 * FIRST_SCALE
+
+
+def test_a_loss_that_is_not_finite_ends_training_whatever_the_scale():
+    steps = Steps(precision="mixed_float16", loss=lambda *_: tf.constant(np.inf))
+    totals = steps.run([5], 5)
+    assert not totals.finite
+    assert int(totals.step) == 1
+
+
+def test_a_gradient_that_is_not_finite_at_any_scale_ends_training():
+    loss = lambda predicted, _: tf.reduce_sum(tf.sqrt(0 * predicted))  # noqa: E731
+    steps = Steps(precision="mixed_float16", loss=loss)
+    before = steps.values()
+    totals = steps.run([100], 100)
+    assert not totals.finite
+    # From 2^15 to 2^-14, and one more that finds no room.
+    assert int(totals.step) == 30
+    assert_same_bits(steps.values(), before)
+
+
+def test_bfloat16_wants_no_scale():
+    steps = Steps(precision="mixed_bfloat16", loss=slope_of(np.inf))
+    assert not steps.run([5], 5).finite
+    assert not hasattr(steps.optimizer, "dynamic_scale")

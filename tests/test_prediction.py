@@ -39,6 +39,19 @@ def test_binding_is_computed_only_where_asked_for():
     assert batch.binding is None
 
 
+def test_sites_are_computed_in_the_dtype_asked_for():
+    sequence = make_dataset(20).sequence
+    options = {"compute_dtype": "bfloat16", "implementation": "standard"}
+    (batch,) = predict_batches(MODEL, sequence, binding=True, **options)
+    expected = predict(SPEC, MODEL.parameters, sequence, **options)
+    binding = strand_binding(SPEC, MODEL.parameters, sequence, **options)
+    np.testing.assert_allclose(batch.expression, expected.expression, rtol=1e-6, atol=1e-7)
+    np.testing.assert_allclose(batch.binding, binding, rtol=1e-6)
+    in_float32 = predict_expression(MODEL, sequence)
+    assert (batch.expression != in_float32).any()
+    np.testing.assert_array_equal(predict_expression(MODEL, sequence, **options), batch.expression)
+
+
 def test_arguments_are_checked():
     with pytest.raises(ValueError, match=rf"expected shape \[N, {LENGTH}\]"):
         next(predict_batches(MODEL, np.zeros((2, LENGTH + 1), np.uint8)))

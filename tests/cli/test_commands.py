@@ -129,6 +129,40 @@ def test_layers_and_penalties_override_the_recipe(data, tmp_path):
     assert "validation = 0.0" in recipe
 
 
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_train_in_mixed_precision(data, tmp_path, precision):
+    arguments = (*TRAIN, data / "train.tsv.gz", "--output", tmp_path, "--epochs", 1)
+    succeed(*arguments, "--precision", precision)
+    assert f'precision = "{precision}"' in (tmp_path / "recipe.toml").read_text()
+    records = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [record["loss_scale"] is not None for record in records] == [
+        precision == "mixed_float16"
+    ] * 2
+    # The recipe beside the model holds it: the run goes on as it was.
+    (tmp_path / "model.json").unlink()
+    succeed("train", data / "train.tsv.gz", "--motifs", "demo", "--output", tmp_path, "--resume")
+    refused = fail(1, *arguments, "--resume", "--precision", "float32")
+    assert "another precision" in refused
+
+
+def test_precision_of_another_name_is_refused(data, tmp_path):
+    fail(2, *TRAIN, data / "train.tsv.gz", "--output", tmp_path, "--precision", "float16")
+
+
+def test_predict_and_evaluate_compute_in_16_bits_where_asked(data, model, tmp_path):
+    table = data / "test.tsv.gz"
+    expression = {}
+    for dtype in ("float32", "bfloat16"):
+        output = tmp_path / f"{dtype}.tsv"
+        options = ("--compute-dtype", dtype, "--implementation", "standard")
+        succeed("predict", model, table, "--output", output, *options)
+        lines = output.read_text().splitlines()[1:]
+        expression[dtype] = np.array([line.split("\t")[1] for line in lines], float)
+        assert "measured" in succeed("evaluate", model, table, *options)
+    difference = np.abs(expression["bfloat16"] - expression["float32"]).max()
+    assert 0 < difference < 0.1 * np.ptp(expression["float32"])
+
+
 def test_tensorboard_logs_are_written_beside_the_model(data, tmp_path):
     pytest.importorskip("tensorboard")
     succeed(*(*TRAIN, data / "train.tsv.gz", "--output", tmp_path, "--epochs", 1, "--tensorboard"))

@@ -49,6 +49,7 @@ def test_every_option_survives_writing_and_reading(tmp_path):
         motif_flank=2,
         validation=0.25,
         penalty=Penalty(motif_pull=1e-5),
+        precision="mixed_float16",
     )
     assert read_recipe(write(tmp_path, format_recipe(recipe))) == recipe
 
@@ -117,6 +118,8 @@ def test_zero_knots_are_free_weights():
         ('[model]\npositional = "no"\n' + STAGE, "model: positional: expected true or false, got"),
         ("[model]\nposition_knots = 2.5\n" + STAGE, "model: position_knots: expected an integer"),
         ("[model]\nbinding = 1\n" + STAGE, "model: binding: expected text, got 1"),
+        ("precision = 16\n" + STAGE, "precision: expected text, got 16"),
+        ('precision = "half"\n' + STAGE, "precision: expected one of 'float32', .* got 'half'"),
         ('validation = "a"\n' + STAGE, "validation: expected a number, got 'a'"),
         ('[penalty]\nmotif_l2 = "a"\n' + STAGE, "penalty: motif_l2: expected a number, got 'a'"),
         (STAGE + 'learning_rate = "a"\n', "stage 1: learning_rate: expected a number, got 'a'"),

@@ -162,9 +162,7 @@ def _position_weight(spec: ModelSpec, parameters: Parameters) -> tf.Tensor:
     """Weights of the windows of both strands, [2, P, M]."""
     weight = tf.convert_to_tensor(parameters["position_weight"])
     if spec.position_knots is not None:
-        weight = tf.einsum(
-            "pk,skm->spm", spline_basis(spec.window_count, spec.position_knots), weight
-        )
+        weight = tf.matmul(spline_basis(spec.window_count, spec.position_knots), weight)
     return weight if spec.stranded else tf.repeat(weight, 2, axis=0)
 
 

@@ -70,11 +70,12 @@ def occupancy(
         padding: "same" places windows as tf.nn.conv1d does; "valid" keeps whole windows only.
         compute_dtype: what sites may be computed in: "float32", "bfloat16" or "float16".
             Parameters, sums over windows, results and gradients are float32 whatever it is. On a
-            CPU the fused op computes both 16-bit types alike, in fixed point: int16 tables of the
-            energies. Its error is at most twice that of the standard implementation, which holds
-            every site in that type. On yeast promoters and motifs the root mean square error of
-            that one's sums and gradients is 1 to 4 % for "bfloat16" and 0.1 to 0.5 % for "float16",
-            which takes sites that are bound less than 6e-8 of the time for free.
+            CPU the fused op is no faster in 16 bits, and so computes in float32 all the same, as
+            exactly as ever: its tables hold odds to be multiplied, which float32 does best. The
+            standard implementation holds every site in that type. On yeast promoters and motifs
+            the root mean square error of its sums and gradients is 1 to 4 % for "bfloat16" and 0.1
+            to 0.5 % for "float16", which takes sites that are bound less than 6e-8 of the time for
+            free.
         implementation: "fused" is the custom op, which keeps no tensor of sites and recomputes the
             scan for its gradient; "standard" is the same law in TensorFlow's own ops, and the way
             to second derivatives and to gradients of soft sequences; "auto" is fused where the

@@ -244,6 +244,17 @@ def test_the_gradient_computes_as_the_operation_does():
     assert dtypes == {"Cisreg>Occupancy": "bfloat16", "Cisreg>OccupancyGrad": "bfloat16"}
 
 
+@pytest.mark.parametrize("compute_dtype", SIXTEEN_BITS)
+def test_the_cpu_computes_in_float32_whatever_is_asked_for(compute_dtype):
+    """As the documentation of `occupancy` says."""
+    arguments = example((20, 40, 9, 17))
+    upstream = random_upstream([np.empty((20, 2, 17))] * 2)
+    asked = value_and_gradient(arguments, upstream, compute_dtype=compute_dtype)
+    plain = value_and_gradient(arguments, upstream)
+    for actual, expected in zip(tf.nest.flatten(asked), tf.nest.flatten(plain), strict=True):
+        np.testing.assert_array_equal(actual, expected)
+
+
 def test_other_dtypes_are_refused():
     arguments = example((2, 7, 3, 2))
     message = "compute_dtype: expected one of 'float32', 'bfloat16', 'float16', got 'int8'"

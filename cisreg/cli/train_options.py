@@ -135,7 +135,7 @@ Epochs = Annotated[int | None, _training("Epochs of each stage, at most.", min=1
 PrecisionName = Annotated[
     Literal["float32", "mixed_bfloat16", "mixed_float16"] | None,
     _training(
-        "mixed_bfloat16, mixed_float16: sites are computed in 16 bits, all else in float32.",
+        "mixed_bfloat16, mixed_float16: sites may be computed in 16 bits (no faster on a CPU).",
         metavar="NAME",
     ),
 ]

@@ -1,118 +1,91 @@
-"""The occupancy sum in other people's operations, each written as well as its library allows.
+"""The programs that are compared, each written as well as its library allows.
 
-Every rival is a factory: given the problem's arrays it returns `forward()` and
-`forward_backward()`, which compute the expected occupancy [N, 2, M] and the gradients of the sum of
-its squares with respect to log Kd and log concentration. Both return arrays that are ready.
+Every one is a factory: given a problem's arrays it returns `Functions`. They compute the expected
+occupancy [N, 2, M], the gradients of the sum of its squares with respect to log Kd and log
+concentration, and training steps of one model::
+
+    binding       = expected occupancy on both strands
+    accessibility = sigmoid(potentiation_bias + sum over motifs of potentiation * binding)
+    expression    = bias + sum over motifs of activity * accessibility * binding
+
+with the mean squared error as loss, all parameters trained by Adam.
 """
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+from problem import Problem
 
+LEARNING_RATE = 0.001
 
-class Problem(NamedTuple):
-    """Arguments of the occupancy operation."""
-
-    sequence: np.ndarray  # uint8 [N, L]
-    log_kd: np.ndarray  # float32 [W, 4, M]
-    log_concentration: np.ndarray  # float32 [M]
+# Called at the end of each epoch.
+EpochEnd = Callable[[], None]
 
 
 class Functions(NamedTuple):
-    """What is timed."""
+    """What is timed; the results are ready when the call returns.
 
-    forward: Callable[[], Any]
-    forward_backward: Callable[[], Any]
+    Attributes:
+        forward: expected occupancy, array [N, 2, M].
+        forward_backward: gradients of log Kd [W, 4, M] and log concentration [M].
+        train: (epochs, at the end of each) to the seconds that the steps of each epoch took.
+    """
 
-
-def _tensorflow(problem: Problem, occupancy: Callable[..., Any], *, xla: bool) -> Functions:
-    import tensorflow as tf
-
-    sequence = tf.constant(problem.sequence)
-    log_kd = tf.constant(problem.log_kd)
-    log_concentration = tf.constant(problem.log_concentration)
-    compiled = tf.function(jit_compile=True) if xla else tf.function
-
-    @compiled
-    def forward() -> tf.Tensor:
-        return occupancy(sequence, log_kd, log_concentration)
-
-    @compiled
-    def forward_backward() -> list[tf.Tensor]:
-        with tf.GradientTape() as tape:
-            tape.watch([log_kd, log_concentration])
-            loss = tf.reduce_sum(occupancy(sequence, log_kd, log_concentration) ** 2)
-        return tape.gradient(loss, [log_kd, log_concentration])
-
-    return Functions(
-        lambda: forward().numpy(), lambda: [gradient.numpy() for gradient in forward_backward()]
-    )
+    forward: Callable[[], np.ndarray]
+    forward_backward: Callable[[], list[np.ndarray]]
+    train: Callable[[int, EpochEnd], list[float]]
 
 
-def fused(problem: Problem) -> Functions:
-    """This library's operation."""
-    import cisreg
+class Implementation(NamedTuple):
+    """Where a factory is."""
 
-    def bound(*arguments: Any) -> Any:
-        return cisreg.occupancy(*arguments, implementation="fused").bound
-
-    return _tensorflow(problem, bound, xla=False)
+    package: str  # what must be installed
+    module: str
+    factory: str
 
 
-def _conv1d_occupancy(sequence: Any, log_kd: Any, log_concentration: Any) -> Any:
-    """One convolution over both strands at once, then the sigmoid."""
-    import tensorflow as tf
-
-    both_strands = tf.concat([log_kd, tf.reverse(log_kd, axis=[0, 1])], axis=2)
-    site = tf.nn.conv1d(tf.one_hot(sequence, 4), both_strands, stride=1, padding="SAME")
-    occupied = tf.sigmoid(tf.tile(log_concentration, [2]) - site)
-    return tf.reshape(tf.reduce_sum(occupied, axis=1), [-1, 2, log_kd.shape[2]])
-
-
-def _conv2d_occupancy(sequence: Any, log_kd: Any, log_concentration: Any) -> Any:
-    """The original software's formulation: a two-dimensional convolution per strand, then exp."""
-    import tensorflow as tf
-
-    image = tf.transpose(tf.one_hot(sequence, 4), [0, 2, 1])[..., tf.newaxis]
-    strands = []
-    for strand_log_kd in (log_kd, tf.reverse(log_kd, axis=[0, 1])):
-        kernel = tf.transpose(strand_log_kd, [1, 0, 2])[:, :, tf.newaxis]
-        # Four rows, one of them whole: the original pads along the sequence only.
-        width = log_kd.shape[0]
-        sides = [[0, 0], [0, 0], [(width - 1) // 2, width // 2], [0, 0]]
-        site = tf.nn.conv2d(image, kernel, strides=1, padding=sides)
-        occupied = 1 - 1 / (1 + tf.exp(log_concentration - site))
-        strands.append(tf.reduce_sum(occupied, axis=[1, 2]))
-    return tf.stack(strands, axis=1)
-
-
-def conv1d_graph(problem: Problem) -> Functions:
-    """TensorFlow graph, conv1d and sigmoid."""
-    return _tensorflow(problem, _conv1d_occupancy, xla=False)
-
-
-def conv1d_xla(problem: Problem) -> Functions:
-    """TensorFlow under XLA, conv1d and sigmoid."""
-    return _tensorflow(problem, _conv1d_occupancy, xla=True)
-
-
-def conv2d_graph(problem: Problem) -> Functions:
-    """TensorFlow graph, the original's conv2d and exp."""
-    return _tensorflow(problem, _conv2d_occupancy, xla=False)
-
-
-def conv2d_xla(problem: Problem) -> Functions:
-    """TensorFlow under XLA, the original's conv2d and exp."""
-    return _tensorflow(problem, _conv2d_occupancy, xla=True)
-
-
-RIVALS: dict[str, Callable[[Problem], Functions]] = {
-    "conv1d graph": conv1d_graph,
-    "conv1d XLA": conv1d_xla,
-    "conv2d graph": conv2d_graph,
-    "conv2d XLA": conv2d_xla,
+IMPLEMENTATIONS = {
+    "fused": Implementation("tensorflow", "rivals_tensorflow", "fused"),
+    "fused, zero columns held": Implementation("tensorflow", "rivals_tensorflow", "fused_held"),
+    "conv1d graph": Implementation("tensorflow", "rivals_tensorflow", "conv1d_graph"),
+    "conv1d XLA": Implementation("tensorflow", "rivals_tensorflow", "conv1d_xla"),
+    "conv2d graph": Implementation("tensorflow", "rivals_tensorflow", "conv2d_graph"),
+    "conv2d XLA": Implementation("tensorflow", "rivals_tensorflow", "conv2d_xla"),
+    "PyTorch eager": Implementation("torch", "rivals_torch", "eager"),
+    "PyTorch compiled": Implementation("torch", "rivals_torch", "compiled"),
+    "JAX jit": Implementation("jax", "rivals_jax", "jit"),
 }
-IMPLEMENTATIONS: dict[str, Callable[[Problem], Functions]] = {"fused": fused, **RIVALS}
+FUSED = "fused"
+FUSED_HELD = "fused, zero columns held"
+ORIGINAL = "conv2d graph"  # the formulation of CisRegModels
+
+
+def installed(name: str) -> bool:
+    """Whether the library of an implementation is there."""
+    return importlib.util.find_spec(IMPLEMENTATIONS[name].package) is not None
+
+
+def make_functions(name: str, problem: Problem) -> Functions:
+    """An implementation's functions for a problem."""
+    implementation = IMPLEMENTATIONS[name]
+    factory: Any = getattr(importlib.import_module(implementation.module), implementation.factory)
+    return factory(problem)
+
+
+def initial_parameters(problem: Problem) -> dict[str, np.ndarray]:
+    """Where training begins: the parameters of `cisreg.ModelSpec` with its default layers."""
+    random = np.random.default_rng(0)
+    motif_count = problem.log_kd.shape[2]
+    return {
+        "log_kd": problem.log_kd,
+        "log_concentration": problem.log_concentration,
+        "potentiation": random.normal(0, 0.01, motif_count).astype(np.float32),
+        "potentiation_bias": np.zeros((), np.float32),
+        "activity": random.normal(0, 0.01, motif_count).astype(np.float32),
+        "bias": np.zeros((), np.float32),
+    }

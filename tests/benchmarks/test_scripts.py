@@ -1,0 +1,100 @@
+"""Every script runs, says what it measured on, and writes rows that make sense."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+sys.path.insert(0, str(BENCHMARKS))
+from rivals import IMPLEMENTATIONS, installed
+from scaling import linear_range
+
+
+def run(script, tmp_path, *options):
+    files = tmp_path / "rows.json", tmp_path / "plot.png"
+    done = subprocess.run(
+        [sys.executable, str(BENCHMARKS / script), "--quick"]
+        + ["--threads", "1", "--json", str(files[0]), "--plot", str(files[1]), *options],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert files[1].read_bytes().startswith(b"\x89PNG")
+    written = json.loads(files[0].read_text())
+    assert {"device", "instruction_set", "clock_ghz", "tensorflow"} <= set(written["machine"])
+    return written["rows"], done.stdout
+
+
+def test_fused_vs_standard(tmp_path):
+    rows, printed = run("fused_vs_standard.py", tmp_path)
+    assert (tmp_path / "plot_grid.png").exists()
+    assert {row["task"] for row in rows} == {"forward", "forward_backward", "train_step"}
+    for row in rows:
+        name = row["implementation"]
+        assert name in printed
+        if not installed(name):
+            assert row["missing"] == "not installed"
+        if row["dtype"] == "float32" and IMPLEMENTATIONS[name].package == "tensorflow":
+            assert "missing" not in row, row
+        if "missing" in row:
+            continue
+        low, high = row["quartiles_milliseconds"]
+        assert 0 < low <= row["median_milliseconds"] <= high
+        assert row["peak_mebibytes"] >= 0
+        assert 0 < row["share_of_limit"] < 1
+        assert row["calls"] >= 1
+
+
+def test_scaling(tmp_path):
+    rows, printed = run("scaling.py", tmp_path)
+    assert {row["variable"] for row in rows} == {"N", "L", "M", "W"}
+    assert all(0 < row["share_of_limit"] < 1 for row in rows)
+    assert "N: linear" in printed
+
+
+def test_train_throughput(tmp_path):
+    rows, _ = run("train_throughput.py", tmp_path)
+    assert {"fused", "conv2d graph", "conv1d XLA"} <= {row["implementation"] for row in rows}
+    for row in rows:
+        assert row["median_sequences_per_second"] > 0
+        # A whole epoch takes longer than its steps.
+        steps_per_second = row["median_sequences_per_second"] / row["sequence_count"]
+        assert 1e3 / steps_per_second > 0.9 * row["median_step_milliseconds"]
+
+
+def test_scan_vs_lightmotif(tmp_path):
+    rows, _ = run("scan_vs_lightmotif.py", tmp_path)
+    agreement, *rows = rows
+    assert agreement["hits"]["cisreg"] > 0
+    for row in rows:
+        if row["library"] == "lightmotif" and importlib.util.find_spec("lightmotif") is None:
+            assert row["missing"] == "not installed"
+        else:
+            assert row["sites_per_second"] > 0
+
+
+@pytest.mark.parametrize("script", ["fused_vs_standard.py", "scaling.py"])
+def test_help(script):
+    command = [sys.executable, str(BENCHMARKS / script), "--help"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0
+    assert "--quick" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("slopes", "expected"),
+    [
+        ([0.1, 0.9, 1.0], (4, 64)),
+        ([1.0, 0.5, 1.0], (1, 4)),
+        ([0.1, 0.1, 2.0], None),
+        ([1.0, 1.0, 1.0], (1, 64)),
+    ],
+)
+def test_linear_range(slopes, expected):
+    assert linear_range([1, 4, 16, 64], slopes) == expected

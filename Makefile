@@ -5,11 +5,17 @@ PYTHON_SOURCES := cisreg tests benchmarks setup.py
 SOURCES := pyproject.toml setup.py CMakeLists.txt $(wildcard csrc/*/*)
 CPP_SOURCES := $(wildcard csrc/*/*.cc csrc/*/*.h)
 
-.PHONY: help environment demo test lint format clean
+# Real motifs for the benchmarks, where they lie beside the repository.
+BENCH_DATA := $(wildcard ../shared/data/gpra_example)
+BENCH_OPTIONS := $(if $(BENCH_DATA),--data $(BENCH_DATA))
+bench_files = --json benchmarks/results/$(1).json --plot docs/images/$(1).png
+
+.PHONY: help environment demo test bench lint format clean
 
 help:
 	@echo "make demo         simulate, train, evaluate: ends with a table and demo/evaluation.png"
 	@echo "make test         run the tests"
+	@echo "make bench        measure all benchmarks and draw docs/images, in a quarter of an hour"
 	@echo "make environment  build cisreg into .venv, with what the tests need"
 	@echo "make lint         check the form of the code, and its types"
 	@echo "make format       put the code into that form"
@@ -35,6 +41,16 @@ demo: .venv/installed
 
 test: .venv/installed
 	$(BIN)/pytest
+
+.venv/installed-bench: .venv/installed
+	$(BIN)/pip install --quiet --editable '.[bench]'
+	touch $@
+
+bench: .venv/installed-bench
+	$(BIN)/python benchmarks/fused_vs_standard.py $(BENCH_OPTIONS) $(call bench_files,fused_vs_standard)
+	$(BIN)/python benchmarks/scaling.py $(call bench_files,scaling)
+	$(BIN)/python benchmarks/train_throughput.py $(BENCH_OPTIONS) $(call bench_files,train_throughput)
+	$(BIN)/python benchmarks/scan_vs_lightmotif.py $(BENCH_OPTIONS) $(call bench_files,scan_vs_lightmotif)
 
 lint: .venv/installed-lint
 	$(BIN)/ruff check $(PYTHON_SOURCES)

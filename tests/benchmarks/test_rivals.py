@@ -14,12 +14,12 @@ import pytest
 
 from cisreg.reference import occupancy_oracle, occupancy_oracle_gradient
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-sys.path.insert(0, str(BENCHMARKS))
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 from measure import FORWARD, TRAIN_STEP, Servers
 from problem import Point, make_problem
 from rivals import IMPLEMENTATIONS, installed
 
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 # Writes what every implementation of a library computes, named by implementation and width.
 PROGRAM = """
 import sys

@@ -10,17 +10,20 @@ from pathlib import Path
 
 import pytest
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-sys.path.insert(0, str(BENCHMARKS))
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 from rivals import IMPLEMENTATIONS, installed
 from scaling import linear_range
 
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
-def run(script, tmp_path, *options):
+
+def run(script, tmp_path):
     files = tmp_path / "rows.json", tmp_path / "plot.png"
     done = subprocess.run(
-        [sys.executable, str(BENCHMARKS / script), "--quick"]
-        + ["--threads", "1", "--json", str(files[0]), "--plot", str(files[1]), *options],
+        [
+            *(sys.executable, str(BENCHMARKS / script), "--quick", "--threads", "1"),
+            *("--json", str(files[0]), "--plot", str(files[1])),
+        ],
         capture_output=True,
         text=True,
     )

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from limit import limit_milliseconds
-from measure import FORWARD, FORWARD_BACKWARD, TRAIN_STEP, Servers
+from measure import FORWARD, FORWARD_BACKWARD, TIME_LIMIT, TRAIN_STEP, Servers
 from problem import Point
 from rivals import FUSED, FUSED_HELD, IMPLEMENTATIONS
 from suite import (
@@ -25,6 +25,7 @@ from suite import (
     Row,
     add_data_option,
     describe_motifs,
+    log_scale,
     machine,
     make_parser,
     median,
@@ -37,6 +38,7 @@ from suite import (
     save,
     subplots,
     tell_progress,
+    thread_count,
     write_json,
 )
 
@@ -74,11 +76,16 @@ GRID: dict[str, tuple[dict[str, Any], ...]] = {
         {"motif_count": 2000, "sequence_count": 128},
     ),
     "W": ({"width": 5}, {"width": 10}, {"width": 20}),
-    "dtype": ({"dtype": "bfloat16"}, {"dtype": "float16"}),
+    "dtype": (
+        {"dtype": "bfloat16", "sequence_count": 256},
+        {"dtype": "float16", "sequence_count": 256},
+    ),
 }
 FIELDS = {"N": "sequence_count", "L": "length", "M": "motif_count", "W": "width", "dtype": "dtype"}
 # Compiling takes it ten seconds for every point; it is in the headline.
 NOT_IN_GRID = ("PyTorch compiled",)
+# Seconds that a process may take at a point of the grid; some 16-bit convolutions take minutes.
+GRID_TIME_LIMIT = 15.0
 QUICK_GRID = ("dtype",)
 QUICK_RIVALS = ("conv1d XLA", "conv2d graph")
 QUICK_LIBRARIES = ("PyTorch eager", "JAX jit")
@@ -139,7 +146,10 @@ def measure_all(arguments: argparse.Namespace, facts: dict[str, Any]) -> list[Ro
                 for name in names:
                     seconds = arguments.seconds if headline else arguments.seconds / 4
                     point = shape._replace(implementation=name)
-                    results[name].append(servers.measure(point, task, seconds=seconds))
+                    limit = TIME_LIMIT if headline else GRID_TIME_LIMIT
+                    results[name].append(
+                        servers.measure(point, task, seconds=seconds, time_limit=limit)
+                    )
             for name in names:
                 point = shape._replace(implementation=name)
                 row = {"group": group, "task": task, **point._asdict()}
@@ -198,7 +208,9 @@ def print_headline(rows: list[Row]) -> None:
             continue
         fused, first = of(group, FUSED), group[0]
         sizes = ", ".join(f"{name}={first[field]}" for name, field in FIELDS.items())
-        title = f"{TITLES[first['task']]}: {sizes}, {first['motifs']}, {first['threads']} threads"
+        title = (
+            f"{TITLES[first['task']]}: {sizes}, {first['motifs']}, {thread_count(first['threads'])}"
+        )
         columns = ("", "ms", "quartiles", "Gsites/s", "time", "peak MiB", "memory", "of limit")
         print_table(title, columns, [headline_cells(row, fused) for row in group])
         best, least = best_rival(group), best_rival(group, "peak_mebibytes")
@@ -286,7 +298,7 @@ def draw_headline(rows: list[Row], path: Path, facts: dict[str, Any]) -> None:
     first = groups[0][0]
     figure.suptitle(
         f"{first['motif_count']} {first['motifs']} stored in {first['width']} columns, "
-        f"L={first['length']}, {first['threads']} threads",
+        f"L={first['length']}, {thread_count(first['threads'])}",
         fontsize=11,
     )
     save(figure, path, facts)
@@ -318,19 +330,18 @@ def draw_panel(axis: Any, rows: list[Row], variable: str, task: str) -> None:
             for row in rows
             if (row["implementation"], row["task"]) == (name, task) and "missing" not in row
         ]
-        headline = [row for row in shown if row["group"] == "headline"]
-        shown = sorted(
-            [row for row in shown if row["group"] == variable] + headline,
-            key=lambda row: (isinstance(row[field], str), row[field] if field != "dtype" else 0),
-        )
-        if len(shown) < len(headline) + 1 or name in NOT_IN_GRID:
+        shown = [row for row in shown if row["group"] in ("headline", variable)]
+        if variable != "dtype":
+            shown.sort(key=lambda row: row[field])
+        if name in NOT_IN_GRID:
             continue
         rates = [row["sites_per_second"] / 1e6 for row in shown]
         axis.plot([row[field] for row in shown], rates, "o-", ms=3, color=colour, label=name)
-    axis.set_yscale("log")
+    axis.set(yscale="log", xlabel={"dtype": "compute dtype"}.get(variable, variable))
+    log_scale(axis.yaxis)
     if variable != "dtype":
         axis.set_xscale("log")
-    axis.set_xlabel({"dtype": "compute dtype"}.get(variable, variable))
+        log_scale(axis.xaxis)
 
 
 def main() -> None:

@@ -30,6 +30,8 @@ FOLDER = Path(__file__).parent
 MEBIBYTE = 2**20
 # Of one process; a rival that wants more is reported as out of memory.
 MEMORY_LIMIT = 24 * 2**30
+# Of one measurement, compiling and all; what takes longer is reported as too slow.
+TIME_LIMIT = 60.0
 _FEWEST_CALLS = 2
 FORWARD, FORWARD_BACKWARD, TRAIN_STEP = "forward", "forward_backward", "train_step"
 
@@ -105,10 +107,11 @@ def _measure_training(make: Callable[[Point], Functions], point: Point, seconds:
     }
 
 
-def measure(point: Point, task: str, seconds: float) -> Result:
+def measure(point: Point, task: str, seconds: float, time_limit: float) -> Result:
     """One task of a point, in this process."""
     cores = sorted(os.sched_getaffinity(0))[: point.threads]
     os.sched_setaffinity(0, cores)
+    signal.setitimer(signal.ITIMER_REAL, time_limit)
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_LIMIT, MEMORY_LIMIT))
 
     def make(of: Point) -> Functions:
@@ -125,7 +128,7 @@ def _in_child(request: dict[str, Any]) -> Result:
     child = os.fork()
     if child == 0:
         try:
-            result = measure(Point(**request["point"]), request["task"], request["seconds"])
+            result = measure(Point(**request.pop("point")), **request)
         except Exception as error:
             lines = str(error).splitlines() or [""]
             result = {"missing": f"{type(error).__name__}: {lines[0]}"[:300]}
@@ -138,6 +141,8 @@ def _in_child(request: dict[str, Any]) -> Result:
     if sent:
         return json.loads(sent)
     number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+    if number == signal.SIGALRM:
+        return {"missing": f"took longer than {request['time_limit']:g} s"}
     return {"missing": f"ended by {signal.Signals(number).name if number else status}"}
 
 
@@ -162,7 +167,9 @@ class Servers:
             _pipe(server.stdin).close()
             server.wait()
 
-    def measure(self, point: Point, task: str, *, seconds: float) -> Result:
+    def measure(
+        self, point: Point, task: str, *, seconds: float, time_limit: float = TIME_LIMIT
+    ) -> Result:
         """Measures in a process of its own.
 
         Returns:
@@ -175,6 +182,7 @@ class Servers:
             return {"missing": "not installed"}
         server = self._server(IMPLEMENTATIONS[point.implementation].package, point.threads)
         request = {"point": point._asdict(), "task": task, "seconds": seconds}
+        request["time_limit"] = time_limit
         _pipe(server.stdin).write(json.dumps(request) + "\n")
         _pipe(server.stdin).flush()
         line = _pipe(server.stdout).readline()

@@ -24,6 +24,7 @@ from suite import (
     FUSED_COLOUR,
     HELD_COLOUR,
     Row,
+    log_scale,
     machine,
     make_parser,
     median,
@@ -35,6 +36,7 @@ from suite import (
     save,
     subplots,
     tell_progress,
+    thread_count,
     write_json,
 )
 
@@ -158,7 +160,14 @@ def print_rows(rows: list[Row], threads: int) -> None:
                 )
             text = "nowhere" if linear is None else f"{linear[0]} to {linear[1]}"
             lines.append([f"  {variable}: linear {text}", "", "", "", "", ""])
-        columns = ("", "ms, 1 thread", f"ms, {threads} threads", "speed-up", "slope", "of limit")
+        columns = (
+            "",
+            "ms, 1 thread",
+            f"ms, {thread_count(threads)}",
+            "speed-up",
+            "slope",
+            "of limit",
+        )
         print_table(f"{title}, around N=1024, L=110, M=245, W=30", columns, lines)
 
 
@@ -173,10 +182,13 @@ def draw(rows: list[Row], arguments: argparse.Namespace, facts: dict[str, Any]) 
                 points = curve(rows, variable, task, threads)
                 values = [row["value"] for row in points]
                 times = [row["median_milliseconds"] for row in points]
-                label = f"{title}, {threads} threads" if threads > 1 else f"{title}, 1 thread"
+                label = f"{title}, {thread_count(threads)}"
                 axis.plot(values, times, style, ms=3, color=colours[task], label=label)
-            draw_proportional(axis, values, times)
+            if variable != "W":
+                draw_proportional(axis, values, times)
         axis.set(xscale="log", yscale="log", xlabel=variable)
+        log_scale(axis.xaxis)
+        log_scale(axis.yaxis)
     axes[0, 0].set_ylabel("ms")
     draw_threads(axes[0, -1], rows, arguments.threads, colours)
     handles, labels = axes[0, 0].get_legend_handles_labels()

@@ -36,6 +36,7 @@ from suite import (
     quartiles,
     save,
     subplots,
+    thread_count,
     version,
     write_json,
 )
@@ -234,7 +235,7 @@ def print_rows(rows: list[Row], title: str) -> None:
     """Seconds and sites per second, and how much faster."""
     lines = []
     for row in rows:
-        heading = f"{row['task']}, {row['library']}, {row['threads']} threads"
+        heading = f"{row['task']}, {row['library']}, {thread_count(row['threads'])}"
         if "missing" in row:
             lines.append([heading, row["missing"], "", "", ""])
             continue
@@ -262,14 +263,14 @@ def draw(rows: list[Row], title: str, facts: dict[str, Any], arguments: argparse
     colours = {CISREG: FUSED_COLOUR, LIGHTMOTIF: RIVAL_COLOURS[0]}
     for axis, task in zip(axes[0], (HITS, BEST), strict=True):
         shown = [row for row in rows if row["task"] == task and "missing" not in row]
-        names = [f"{row['library']}\n{row['threads']} threads" for row in shown]
+        names = [f"{row['library']}\n{thread_count(row['threads'])}" for row in shown]
         values = [row["sites_per_second"] / 1e9 for row in shown]
         bars = axis.bar(names, values, color=[colours[row["library"]] for row in shown])
         axis.bar_label(bars, [f"{value:.2f}" for value in values], padding=2, fontsize=8)
         axis.set_title(task)
     axes[0, 0].set_ylabel("billion sites per second")
     figure.suptitle(title, fontsize=10)
-    save(figure, arguments.plot, {**facts, "tensorflow": version("tensorflow")})
+    save(figure, arguments.plot, facts, (LIGHTMOTIF,))
 
 
 def main() -> None:

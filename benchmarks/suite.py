@@ -135,6 +135,11 @@ def number(value: float, digits: int = 3) -> str:
     return f"{value:,.{max(0, digits - max(magnitude, 1))}f}"
 
 
+def thread_count(threads: int) -> str:
+    """For titles and labels."""
+    return "1 thread" if threads == 1 else f"{threads} threads"
+
+
 def tell_progress(done: int, count: int, what: str) -> None:
     """What is measured now, to standard error: tables come when all is done."""
     print(f"{done + 1} of {count}: {what}", file=sys.stderr)
@@ -177,9 +182,20 @@ def subplots(rows: int, columns: int, width: float, height: float, **options: An
     )
 
 
-def save(figure: Any, path: Path, facts: dict[str, Any]) -> None:
+def log_scale(axis: Any) -> None:
+    """Logarithmic, with plain numbers."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axis.set_major_locator(LogLocator(numticks=6))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def save(
+    figure: Any, path: Path, facts: dict[str, Any], libraries: Sequence[str] = ("tensorflow",)
+) -> None:
     """Writes the figure with a line that says what it was measured on."""
-    versions = f"cisreg {facts['cisreg']}, TensorFlow {facts['tensorflow']}"
+    versions = ", ".join(f"{library} {facts[library]}" for library in ("cisreg", *libraries))
     device = f"{facts['device']}, {facts['instruction_set']}"
     figure.supxlabel(f"{device}; {versions}", fontsize=7, color="#666666")
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -4,9 +4,9 @@
 
 Hits are sought in one random sequence, as long as a small genome, with a threshold per motif that a
 site passes with the probability --p-value (where the strongest site is likelier, only that passes);
-best sites in the same bases cut into sequences of 10,000. lightmotif scans one motif and strand at
-a time; its motifs are spread over as many threads. Encoding is done before, by both. Both must find
-the same hits before anything is timed; sites within rounding of the threshold may differ.
+best sites in the first 2 Mb of it cut into sequences of 10,000. lightmotif scans one motif and
+strand at a time; its motifs are spread over as many threads. Encoding is done before, by both. Both
+must find the same hits before anything is timed; sites within rounding of the threshold may differ.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ import cisreg
 
 HITS, BEST = "hits", "best sites"
 CISREG, LIGHTMOTIF = "cisreg", "lightmotif"
+BEST_BASES = 2_000_000
 # Hits of all may differ by sites whose sums are rounded to the other side of the threshold.
 TOLERANCE = 1e-4
 
@@ -54,7 +55,7 @@ class Genome(NamedTuple):
 
     Attributes:
         codes: uint8 [1, L], the whole.
-        pieces: uint8 [N, piece], the same bases cut into sequences.
+        pieces: uint8 [N, piece], the first of these bases cut into sequences.
         motifs: the motifs.
         threshold: float32 [M], largest log Kd of a hit.
     """
@@ -81,7 +82,7 @@ def parse_arguments() -> argparse.Namespace:
     """Command line."""
     parser = make_parser(__doc__, seconds=0.0, rounds=3)
     add_data_option(parser)
-    parser.add_argument("--bases", type=int, default=10_000_000, help="(default %(default)s)")
+    parser.add_argument("--bases", type=int, default=12_000_000, help="(default %(default)s)")
     parser.add_argument(
         "--piece", type=int, default=10_000, help="bases per sequence of best sites"
     )
@@ -100,7 +101,7 @@ def make_genome(arguments: argparse.Namespace) -> Genome:
     threshold = cisreg.p_value_threshold(motifs, arguments.p_value)
     # Rounding must not decide whether a strongest site is a hit.
     threshold = np.maximum(threshold, motifs.lowest_log_kd() + np.float32(1e-3))
-    whole = arguments.bases // arguments.piece * arguments.piece
+    whole = min(arguments.bases, BEST_BASES) // arguments.piece * arguments.piece
     return Genome(
         codes[np.newaxis],
         codes[:whole].reshape(-1, arguments.piece),

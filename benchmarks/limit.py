@@ -3,15 +3,17 @@
 Counted are the vector instructions of the algorithm, whatever the kernels do beside it. A vector
 holds sites of as many motifs as it has lanes.
 
-    scan       one table row per three columns: a load each, an addition each but the first
-    sigmoid    1 / (1 + 2^x): 2^x, one addition, and a division that serves two sites for one more
-               addition and one more product; the sum of p is that of the two quotients
-    backward   the scan and the sigmoid of each site alone again, its slope, its product with the
-               incoming gradient, its part of the concentration's gradient and one store; and, per
-               three columns, a load and an addition to sum the slopes of sites with equal bases
+    scan       one table row per three columns that are not zero: a load each, a product each but
+               the first
+    occupancy  1 + odds; two sites are added as fractions, two products and one multiply-add, and
+               share a division; the sum of p is that of the quotients
+    backward   the scan again, 1 + odds, one division for two sites and three products to share it;
+               p, its slope, the product with the incoming gradient, the concentration's part and
+               one store; and, per three columns that train, a load and an addition to sum the
+               slopes of sites with equal bases
 
-Each vector of sites then takes as many cycles as its busiest unit: vector arithmetic, loads or the
-divider. Left out, so that no program reaches the limit: encoding, tables, loop counters, cache
+Each vector of sites then takes as many cycles as its busiest unit: products, all arithmetic, loads
+or the divider. Left out, so that no program reaches the limit: encoding, tables, loop counters, cache
 misses, addresses, and the instructions that turn sums of tables into gradients.
 """
 
@@ -29,12 +31,11 @@ from rivals import FUSED_HELD
 
 STRANDS = 2
 COLUMNS_PER_ROW = 3
-# Round x (2) and subtract (1), polynomial of degree 5 (5), shift and add the exponent (2).
-EXP2 = 10
-# 1 + power; half of an addition and half of a product to share the division; half of the sum.
-SHARED_SIGMOID = EXP2 + 1 + 0.5 + 0.5 + 0.5
-# 1 + power; slope = power * p * p (2), times upstream (1), into the concentration's sum (1).
-SIGMOID_AND_SLOPE = EXP2 + 1 + 2 + 1 + 1
+# By site, beside the scan: products and multiply-adds, and additions.
+FORWARD_PRODUCTS, FORWARD_ADDITIONS = 1.5, 1.5
+BACKWARD_PRODUCTS, BACKWARD_ADDITIONS = 1.5 + 3, 2
+# Of sites that share a division.
+DIVISIONS = 0.5
 
 
 @dataclass(frozen=True)
@@ -43,28 +44,28 @@ class Processor:
 
     Attributes:
         lanes: float32 numbers in a vector.
-        arithmetic: vector additions, products and fused multiply-adds.
+        products: vector products and fused multiply-adds.
+        arithmetic: these and additions together.
         loads: vector loads from the first-level cache.
         divide_cycles: cycles between two divisions of a vector.
     """
 
     lanes: int
+    products: float
     arithmetic: float
     loads: float
     divide_cycles: float
 
 
-# Intel from Ice Lake to Sapphire Rapids and AMD Zen 2 to 4 agree on these to within the model's
-# purpose (uops.info; Agner Fog, Instruction tables): two units for additions and multiply-adds,
-# two loads, VDIVPS of 8 lanes every 5 cycles. In AVX-512 two units of 16 lanes are those of
-# server processors; the divider takes 8 lanes at a time.
+# Intel from Ice Lake and AMD from Zen 2 agree on these to within the model's purpose (uops.info;
+# Agner Fog, Instruction tables): two units for products, a third at least for additions, two loads,
+# VDIVPS of 8 lanes every 5 cycles. In AVX-512 the two units of 16 lanes are those of server
+# processors; the divider takes 8 lanes at a time.
 PROCESSORS = {
-    "portable": Processor(lanes=4, arithmetic=2, loads=2, divide_cycles=4),
-    "avx2": Processor(lanes=8, arithmetic=2, loads=2, divide_cycles=5),
-    "avx512": Processor(lanes=16, arithmetic=2, loads=2, divide_cycles=10),
+    "portable": Processor(lanes=4, products=2, arithmetic=3, loads=2, divide_cycles=4),
+    "avx2": Processor(lanes=8, products=2, arithmetic=3, loads=2, divide_cycles=5),
+    "avx512": Processor(lanes=16, products=2, arithmetic=2, loads=2, divide_cycles=10),
 }
-# 16-bit numbers pass the scan's additions and loads two to a lane; the sigmoid is float32.
-SCAN_NUMBERS_PER_LANE = {"float32": 1, "bfloat16": 2, "float16": 2}
 
 # Dependent integer additions take one cycle each on every processor since 2000: this counts them.
 #   xor eax,eax; mov ecx,1; again: 64 times add rax,rcx; dec rdi; jnz again; ret
@@ -107,28 +108,32 @@ def _table_rows(columns: np.ndarray) -> float:
     return float(np.mean(np.ceil(np.maximum(columns, 1) / COLUMNS_PER_ROW)))
 
 
-def forward_cycles(processor: Processor, rows: float, dtype: str) -> float:
-    """Cycles that one core needs for a vector of sites that read this many table rows each.
-
-    Example:
-        >>> forward_cycles(PROCESSORS["avx2"], 10, "float32")
-        10.75
-    """
-    numbers = SCAN_NUMBERS_PER_LANE[dtype]
+def _cycles(processor: Processor, products: float, additions: float, loads: float) -> float:
     return max(
-        ((rows - 1) / numbers + SHARED_SIGMOID) / processor.arithmetic,
-        rows / numbers / processor.loads,
-        processor.divide_cycles / 2,
+        products / processor.products,
+        (products + additions) / processor.arithmetic,
+        loads / processor.loads,
+        DIVISIONS * processor.divide_cycles,
     )
 
 
-def backward_cycles(processor: Processor, rows: float, dtype: str) -> float:
-    """The same for the gradient, which scans again and sums into as many rows as it reads."""
-    numbers = SCAN_NUMBERS_PER_LANE[dtype]
-    return max(
-        ((rows - 1) / numbers + SIGMOID_AND_SLOPE + rows) / processor.arithmetic,
-        (rows / numbers + rows) / processor.loads,
-        processor.divide_cycles,
+def forward_cycles(processor: Processor, rows: float) -> float:
+    """Cycles that one core needs for a vector of sites that read this many table rows each.
+
+    Example:
+        >>> forward_cycles(PROCESSORS["avx2"], 10)
+        5.25
+    """
+    return _cycles(processor, rows - 1 + FORWARD_PRODUCTS, FORWARD_ADDITIONS, rows)
+
+
+def backward_cycles(processor: Processor, scanned_rows: float, trained_rows: float) -> float:
+    """The same for the gradient, which scans again and sums into the rows that train."""
+    return _cycles(
+        processor,
+        scanned_rows - 1 + BACKWARD_PRODUCTS,
+        BACKWARD_ADDITIONS + trained_rows,
+        scanned_rows + trained_rows,
     )
 
 
@@ -137,9 +142,9 @@ def limit_milliseconds(
 ) -> float:
     """Least time of a point on this processor.
 
-    Columns outside a motif are zero, so that the forward scan can always skip them. The gradient
-    scans and sums those that train: every stored column, or the motif's own where the others are
-    held.
+    Columns outside a motif are zero, so that a scan can always skip them. The gradient sums those
+    that train: every stored column, or the motif's own where the others are held. 16-bit types are
+    computed in float32.
 
     Args:
         point: the shapes; its implementation says whether zero columns are held.
@@ -149,9 +154,10 @@ def limit_milliseconds(
     """
     processor = PROCESSORS[instruction_set]
     widths = make_motifs(point.motifs, point.motif_count, point.width).widths
-    cycles = forward_cycles(processor, _table_rows(widths), point.dtype)
+    rows = _table_rows(widths)
+    cycles = forward_cycles(processor, rows)
     if backward:
         trained = widths if point.implementation == FUSED_HELD else np.array([point.width])
-        cycles += backward_cycles(processor, _table_rows(trained), point.dtype)
+        cycles += backward_cycles(processor, rows, _table_rows(trained))
     vectors = STRANDS * point.sequence_count * point.length * point.motif_count / processor.lanes
     return 1e3 * vectors * cycles / (clock * point.threads)

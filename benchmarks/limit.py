@@ -13,8 +13,8 @@ holds sites of as many motifs as it has lanes.
                slopes of sites with equal bases
 
 Each vector of sites then takes as many cycles as its busiest unit: products, all arithmetic, loads
-or the divider. Left out, so that no program reaches the limit: encoding, tables, loop counters, cache
-misses, addresses, and the instructions that turn sums of tables into gradients.
+or the divider. Left out, so that no program reaches the limit: encoding, tables, loop counters,
+cache misses, addresses, and the instructions that turn sums of tables into gradients.
 """
 
 from __future__ import annotations

@@ -52,8 +52,8 @@ def per_motif_error(actual, expected):
     return (np.sqrt(((actual - expected) ** 2).sum(axes)) / norm).max()
 
 
-# Log2 odds of the strongest site: below 60, odds are products and two sites share a division; beyond,
-# odds are exponentials of sums.
+# Log2 odds of the strongest site: below 60, odds are products and two sites share a division;
+# beyond, odds are exponentials of sums.
 @pytest.mark.parametrize("reduction", ["expected", "log_unbound"])
 @pytest.mark.parametrize(
     "strongest", [[-150], [-100], [0], [30], [59.9], [60.1], [300], [-90, 0, 30, 59, 90]]

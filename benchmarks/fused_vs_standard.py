@@ -341,8 +341,10 @@ def draw_panel(axis: Any, rows: list[Row], variable: str, task: str) -> None:
     axis.set(yscale="log", xlabel={"dtype": "compute dtype"}.get(variable, variable))
     log_scale(axis.yaxis)
     if variable != "dtype":
+        sizes = sorted({row[field] for row in rows if row["group"] in ("headline", variable)})
         axis.set_xscale("log")
-        log_scale(axis.xaxis)
+        axis.set_xticks(sizes, [f"{size:,}" for size in sizes], rotation=30)
+        axis.xaxis.minorticks_off()
 
 
 def main() -> None:

@@ -62,10 +62,10 @@ def _measure_calls(
 ) -> Result:
     """Peak memory of the first call, times of the later ones.
 
-    The same work on two sequences comes before: libraries load and compile on their first use,
+    The same work on three sequences comes before: libraries load and compile on their first use,
     and that is neither time nor memory of the work.
     """
-    getattr(make(point._replace(sequence_count=2)), task)()
+    getattr(make(point._replace(sequence_count=3)), task)()
     call = getattr(make(point), task)
     peak = _Peak()
     call()
@@ -86,7 +86,7 @@ def _measure_training(make: Callable[[Point], Functions], point: Point, seconds:
     the end of one to the end of the next, with all that is done between the steps. The first epoch
     of a run compiles, so that it counts for the memory alone.
     """
-    make(point._replace(sequence_count=2, steps=1)).train(1, lambda: None)
+    make(point._replace(sequence_count=3, steps=1)).train(1, lambda: None)
     functions = make(point)
     ends: list[float] = []
     peak = _Peak()

@@ -52,9 +52,11 @@ def _loss(
 def _functions(
     problem: Problem, occupancy: Callable[..., torch.Tensor], loss: Callable[..., torch.Tensor]
 ) -> Functions:
+    # Gradients of weak sites are too small for normal numbers, which take three times as long.
+    torch.set_flush_denormal(True)
     torch.set_num_threads(_cores())
     dtype = getattr(torch, problem.dtype)
-    sequence = _batch(problem.sequence)
+    sequence = torch.from_numpy(problem.sequence)
     parameters = [torch.from_numpy(problem.log_kd), torch.from_numpy(problem.log_concentration)]
     watched = [parameter.clone().requires_grad_() for parameter in parameters]
 
@@ -72,13 +74,6 @@ def _functions(
     return Functions(forward, forward_backward, train)
 
 
-def _batch(array: np.ndarray) -> torch.Tensor:
-    """A tensor whose first size may change without compiling anew."""
-    tensor = torch.from_numpy(array)
-    torch._dynamo.mark_dynamic(tensor, 0, min=2)
-    return tensor
-
-
 def _cores() -> int:
     return len(os.sched_getaffinity(0))
 
@@ -94,14 +89,14 @@ def _train(
         for name, value in initial_parameters(problem).items()
     }
     optimizer = torch.optim.Adam(parameters.values(), LEARNING_RATE, fused=True)
-    sequence, expression, batch = problem.sequence, problem.expression, problem.batch
-    dtype, seconds = getattr(torch, problem.dtype), []
+    sequence, expression = torch.from_numpy(problem.sequence), torch.from_numpy(problem.expression)
+    dtype, batch, seconds = getattr(torch, problem.dtype), problem.batch, []
     for _ in range(epochs):
         began = time.perf_counter()
         for start in range(0, len(sequence) - batch + 1, batch):
             rows = slice(start, start + batch)
             optimizer.zero_grad()
-            value = loss(parameters, _batch(sequence[rows]), _batch(expression[rows]), dtype)
+            value = loss(parameters, sequence[rows], expression[rows], dtype)
             value.backward()
             optimizer.step()
             value.item()
@@ -117,7 +112,7 @@ def eager(problem: Problem) -> Functions:
 
 @functools.cache
 def _compiled(function: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
-    return torch.compile(function)
+    return torch.compile(function, dynamic=False)
 
 
 def compiled(problem: Problem) -> Functions:

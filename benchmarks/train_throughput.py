@@ -53,7 +53,7 @@ SEQUENCES = 8982
 
 def parse_arguments() -> argparse.Namespace:
     """Command line."""
-    parser = make_parser(__doc__, seconds=3.0, rounds=1)
+    parser = make_parser(__doc__, seconds=3.0, rounds=2)
     add_data_option(parser)
     parser.add_argument(
         "--sequences", type=int, default=SEQUENCES, help="per epoch (default %(default)s)"

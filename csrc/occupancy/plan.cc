@@ -18,9 +18,9 @@ constexpr int64_t kForwardWindowBlocks = 32768;
 constexpr int64_t kBackwardWindowBlocks = 32768;
 constexpr int64_t kLeastWindowBlocks = 1024;
 constexpr int64_t kFewItems = 16;
-constexpr int64_t kMaxItems = 512;
-constexpr int64_t kMaxSlices = 64;
+constexpr int64_t kMaxItems = 128;
 // A slice's gradients are cleared, folded and added up: little beside the work of so many tiles.
+constexpr int64_t kMaxSlices = 32;
 constexpr int64_t kTilesPerSlice = 4;
 // Floats that the slices' gradients of position weights may take together: 16 MiB.
 constexpr int64_t kMaxWeightGradients = int64_t{1} << 22;

@@ -20,7 +20,7 @@ from cisreg.motifs import MotifSet
 
 logger = logging.getLogger("cisreg.scan")
 
-# Grid of the log Kd distribution behind p-values, in nats, and how many points it may have.
+# Grid of the log Kd distribution behind p-values, in nats, and how many points it has at most.
 _GRID_STEP = 1e-3
 _GRID_POINTS = 100_000
 
@@ -210,10 +210,10 @@ def p_value_threshold(
     """The threshold that a random site passes with a probability of at most `p_value`.
 
     The distribution of log Kd over sites of independent bases is computed on a grid of 0.001 nats
-    (coarser for motifs that span more than 100 nats), every column rounded towards stronger
-    binding. So the probability is never above `p_value`, and the threshold is at most one grid
-    step per column stricter than it need be. It is that of one site: a sequence has two for nearly
-    every base, and no correction is made for their number.
+    (coarser for thresholds more than 100 nats above the strongest site), every column rounded
+    towards stronger binding. So the probability is never above `p_value`, and the threshold is at
+    most one grid step per column stricter than it need be. It is that of one site: a sequence has
+    two for nearly every base, and no correction is made for their number.
 
     Args:
         motifs: a motif set, or float32 [W, 4, M] position Kd matrices in nats.
@@ -278,17 +278,33 @@ def _strictest_threshold(matrix: np.ndarray, p_value: float, background: np.ndar
     columns = matrix.astype(np.float64)[:, possible]
     lowest = columns.min(axis=1)
     excess = columns - lowest[:, np.newaxis]
-    step = max(_GRID_STEP, float(excess.max(axis=1).sum()) / _GRID_POINTS)
+    step = _GRID_STEP
+    while (passing := _passing_points(excess, step, p_value, background[possible])) == _GRID_POINTS:
+        step *= 10
+    return float(lowest.sum() + (passing - 0.5) * step) if passing else -np.inf
+
+
+def _passing_points(excess: np.ndarray, step: float, p_value: float, background: np.ndarray) -> int:
+    """How many points of the grid random sites reach with `p_value` or less, from the lowest on.
+
+    Args:
+        excess: [own width, bases], nats above the strongest base.
+        step: of the grid, nats.
+        p_value: the largest probability.
+        background: [bases], probabilities of the bases.
+    """
     # Slightly less than the quotient, so that its rounding never puts a site on a weaker point.
-    grid = np.floor(excess / step * (1 - 1e-12)).astype(np.int64)
+    # What lies beyond the last point stays there, whatever the other columns add.
+    quotient = np.minimum(excess / step, _GRID_POINTS + 1)
+    grid = np.floor(quotient * (1 - 1e-12)).astype(np.int64)
     chance = np.ones(1)
     for column in grid:
-        wider = np.zeros(len(chance) + int(column.max()))
-        for shift, weight in zip(column, background[possible], strict=True):
-            wider[shift : shift + len(chance)] += weight * chance
+        wider = np.zeros(min(len(chance) + int(column.max()), _GRID_POINTS))
+        for shift, weight in zip(column, background, strict=True):
+            there = chance[: max(len(wider) - shift, 0)]
+            wider[shift : shift + len(there)] += weight * there
         chance = wider
-    passing = int(np.searchsorted(np.cumsum(chance), p_value, side="right"))
-    return float(lowest.sum() + (passing - 0.5) * step) if passing else -np.inf
+    return int(np.searchsorted(np.cumsum(chance), p_value, side="right"))
 
 
 def _matrices(motifs: MotifSet | np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -188,6 +188,27 @@ def test_p_value_thresholds(p_value, background):
         assert chance(next_point + (width + 1) * step + 1e-5) > p_value
 
 
+def test_p_values_of_bases_that_are_forbidden():
+    """However much a base costs, the grid is as fine for all the others."""
+    matrix = np.random.default_rng(13).normal(0, 1, (8, 4, 1)).astype(np.float32)
+    thresholds = []
+    for cost in (50, 1e6, 1e38):
+        matrix[3, 2] = cost
+        thresholds.append(p_value_threshold(matrix, 1e-3))
+    assert np.isfinite(thresholds[0])
+    assert thresholds[0] == thresholds[1] == thresholds[2]
+
+
+def test_p_values_far_above_the_strongest_site():
+    motifs = random_motifs(np.random.default_rng(14), [6], spread=1000)
+    (first,), (end,) = motifs.column_range()
+    log_kd = motifs.log_kd[first:end, :, 0][np.arange(6), every_site(6)].sum(axis=1)
+    for p_value in (0.01, 0.5):
+        threshold = p_value_threshold(motifs, p_value)
+        assert threshold > log_kd.min() + 100
+        assert 0.95 * p_value < (log_kd <= threshold).mean() <= p_value
+
+
 def test_p_value_of_motifs_too_weak_for_it(caplog):
     motifs = random_motifs(np.random.default_rng(12), [2, 12])
     with caplog.at_level(logging.WARNING, "cisreg.scan"):

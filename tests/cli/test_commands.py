@@ -151,14 +151,15 @@ def test_precision_of_another_name_is_refused(data, tmp_path):
 
 def test_predict_and_evaluate_compute_in_16_bits_where_asked(data, model, tmp_path):
     table = data / "test.tsv.gz"
-    expression = {}
+    expression, reports = {}, []
     for dtype in ("float32", "bfloat16"):
         output = tmp_path / f"{dtype}.tsv"
         options = ("--compute-dtype", dtype, "--implementation", "standard")
         succeed("predict", model, table, "--output", output, *options)
         lines = output.read_text().splitlines()[1:]
         expression[dtype] = np.array([line.split("\t")[1] for line in lines], float)
-        assert "measured" in succeed("evaluate", model, table, *options)
+        reports.append(succeed("evaluate", model, table, "--json", *options))
+    assert reports[0] != reports[1]
     difference = np.abs(expression["bfloat16"] - expression["float32"]).max()
     assert 0 < difference < 0.1 * np.ptp(expression["float32"])
 

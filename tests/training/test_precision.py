@@ -65,11 +65,13 @@ def test_plain_operations_learn_the_same_in_16_bits(precision):
         replace(STAGES[0], epochs=12),
         replace(STAGES[1], epochs=12, optimizer="adam", momentum=0.0, patience=None),
     ]
-    r = {}
+    r, bias = {}, {}
     for name in ("float32", precision):
         parameters = fit_tiny(dataset, stages, validation=None, precision=name).parameters
         expression = predict(SPEC, parameters, test.sequence, implementation="standard")[0]
         r[name] = pearson_correlation(expression.numpy(), test.expression)
+        bias[name] = parameters["bias"]
+    assert bias[precision] != bias["float32"]
     assert r["float32"] > 0.9
     assert abs(r[precision] - r["float32"]) < 0.005
 

@@ -18,6 +18,7 @@ def occupancy_forward(
     column_range: NDArray[np.int32] | None = None,
     reduction: str = "expected",
     padding: str = "same",
+    compute_dtype: str = "float32",
     instruction_set: str = "",
     threads: int = 1,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]: ...
@@ -32,6 +33,7 @@ def occupancy_backward(
     column_range: NDArray[np.int32] | None = None,
     reduction: str = "expected",
     padding: str = "same",
+    compute_dtype: str = "float32",
     instruction_set: str = "",
     threads: int = 1,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32] | None]: ...

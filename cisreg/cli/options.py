@@ -53,7 +53,10 @@ Implementation = Annotated[
 
 ComputeDtype = Annotated[
     Literal["float32", "bfloat16", "float16"],
-    typer.Option(metavar="NAME", help="What sites are computed in; all else is float32."),
+    typer.Option(
+        metavar="NAME",
+        help="What sites may be computed in (no faster on a CPU); all else is float32.",
+    ),
 ]
 
 

@@ -90,8 +90,9 @@ def fit(
         steps_per_call: steps run by one call of the compiled function, at most.
         progress: draw a progress bar where standard error is a terminal.
         precision: "float32", or "mixed_bfloat16" or "mixed_float16", as Keras names them: the
-            occupancy operation computes its sites in 16 bits (see its `compute_dtype`), and all
-            else is float32: parameters, sums, the other layers, loss, optimizer and validation.
+            occupancy operation may compute its sites in 16 bits (see its `compute_dtype`; on a CPU
+            the fused one does not, and is no faster), and all else is float32: parameters, sums,
+            the other layers, loss, optimizer and validation.
             For "mixed_float16" the loss is scaled as Keras' LossScaleOptimizer does: a step whose
             gradient is not finite is skipped and the scale, 2^15 at first, halved; after 2,000
             steps without it is doubled. What can overflow is what the standard operations hold in

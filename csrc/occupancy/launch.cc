@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "simd/denormals.h"
+
 namespace cisreg {
 namespace {
 
@@ -91,6 +93,8 @@ void OccupancyLaunch::Backward(const Executor& executor, char* workspace,
 
 void OccupancyLaunch::SumPartials(int64_t block, const float* partials,
                                   const OccupancyGradients& gradients) const {
+  // As in the items, whatever the caller's threads do: else the bits could depend on the thread.
+  const simd::FlushDenormals flush;
   const OccupancyPlan& plan = job_.plan;
   const PartialLayout layout = MakePartialLayout(job_.shape, job_.inputs.weighted);
   const int64_t stride = plan.block_count * layout.total();

@@ -23,7 +23,7 @@ V Round(V x) {
   return (x + magic) - magic;
 }
 
-// 2^x for |x| <= kMaxExponent; relative error below 2e-7. Minimax polynomial of degree 5 on
+// 2^x for |x| <= kMaxExponent; relative error below 3e-7. Minimax polynomial of degree 5 on
 // [-1/2, 1/2] (Remez), the power of two added to the exponent field.
 template <class V>
 V Exp2(V x) {
@@ -46,15 +46,16 @@ struct SplitFloat {
   V power;
 };
 
-// e^x to the last digit, for |x| < 2^20, whatever its size: x less the nearest multiple of ln 2,
+// e^x to the last digit, for |x| of at most 1e4: x less the nearest multiple of ln 2,
 // taken off in two parts so that no digit is lost, then the Taylor series.
 template <class V>
 SplitFloat<V> Exp(V x) {
   const V power = Round(x * V::Broadcast(1.44269504f));
   V rest = MultiplyAdd(power, V::Broadcast(-0.693359375f), x);
   rest = MultiplyAdd(power, V::Broadcast(2.12194440e-4f), rest);
+  constexpr float kTerms[] = {1.0f / 720, 1.0f / 120, 1.0f / 24, 1.0f / 6, 0.5f};
   V series = V::Broadcast(1.0f / 5040);
-  for (const float term : {1.0f / 720, 1.0f / 120, 1.0f / 24, 1.0f / 6, 0.5f}) {
+  for (const float term : kTerms) {
     series = MultiplyAdd(series, rest, V::Broadcast(term));
   }
   series = MultiplyAdd(series, rest * rest, rest) + V::Broadcast(1.0f);

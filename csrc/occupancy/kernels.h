@@ -11,7 +11,8 @@
 
 namespace cisreg {
 
-// What every work item reads; filled once per launch. Motifs are in the layout's order.
+// What every work item reads; filled once per launch. Inputs are in the caller's order of motifs,
+// which block_motif maps the blocks' places to.
 struct OccupancyJob {
   OccupancyShape shape;
   OccupancyPlan plan;
@@ -23,7 +24,7 @@ struct OccupancyJob {
   const BlockColumns* block_trained;  // [block_count]
   // What tables are filled with:
   float* tables;                // [block_count, table_floats]
-  int32_t* sites_per_division;  // [block_count], see scan.h
+  int32_t* sites_per_division;  // [block_count], 1 or 2, see table.h
   float* block_weight;          // [block_count, P, kBlockSites], or unused
 };
 

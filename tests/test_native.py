@@ -97,6 +97,36 @@ def test_long_sites_neither_overflow_nor_underflow_on_the_way(instruction_set):
     np.testing.assert_allclose(actual, expected, rtol=2e-4)
 
 
+def test_weak_sites_of_strong_motifs_are_not_lost_on_the_way(instruction_set):
+    """The first bases alone are worth less than a float holds; the others make up for it."""
+    width, ln2 = 60, np.log(2)
+    log_kd = np.zeros((width, 4, 2), np.float32)
+    log_kd[:, 0] = -1e-3
+    log_kd[0, 1] = [140 * ln2, 80 * ln2]
+    log_kd[3, 1, 1] = 60 * ln2
+    sequence = np.zeros((1, width), np.uint8)
+    sequence[0, [0, 3]] = 1
+    options = {"padding": "valid"}
+    arguments = [sequence, log_kd, np.full(2, 58 * ln2, np.float32)]
+    expected = occupancy_oracle(*arguments, **options)[0]
+    assert (expected[:, 0] < 1e-20).all()
+    actual = _native.occupancy_forward(*arguments, instruction_set=instruction_set, **options)[0]
+    np.testing.assert_allclose(actual, expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("log_concentration", [-0.3465736, -0.34657356, -77.28591])
+def test_rows_weaker_than_floats(instruction_set, log_concentration):
+    """Half powers of two: each factor of a row rounds down as far as it can."""
+    log_kd = np.zeros((3, 4, 1), np.float32)
+    log_kd[:, 1] = 77.28591
+    sequence = np.ones((1, 3), np.uint8)
+    arguments = [sequence, log_kd, np.array([log_concentration], np.float32)]
+    options = {"padding": "valid"}
+    expected = occupancy_oracle(*arguments, **options)[0]
+    actual = _native.occupancy_forward(*arguments, instruction_set=instruction_set, **options)[0]
+    np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-36)
+
+
 @pytest.mark.parametrize("shape", [(300, 60, 9, 40), (1, 900, 5, 100), (700, 40, 6, 3)])
 def test_same_bits_for_every_thread_count(instruction_set, shape):
     arguments = list(example(shape).values())

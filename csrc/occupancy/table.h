@@ -5,11 +5,13 @@
 // bound. The odds of a site are the product of its rows: no exponential is left to the scan, and
 // rounding errors are relative to the odds, not to their logarithm.
 //
-// Powers of two are moved between the groups so that each carries an equal part of the strongest
-// site's odds: partial products then lie between 1 and these odds for the strongest site, and below
-// for all others. One that underflows belongs to a site whose odds underflow; none overflows.
-// Where even that is not enough, because some site may be bound more strongly than floats can
-// multiply, the rows of the whole block hold logarithms instead: powers of two, to be added.
+// Powers of two are moved between the groups: the partial products of the strongest site are its
+// odds from the first group on where these are above 1, else they fall to them in equal steps.
+// Those of all other sites lie below, but never below the site's own odds. So one that underflows
+// belongs to a site whose odds underflow; none overflows. A row itself is no smaller than
+// 2^kWeakestRow. Where even that is not enough, because some site may be bound more strongly than
+// floats can multiply, the rows of the whole block hold logarithms instead: powers of two, to be
+// added.
 
 #ifndef CISREG_CSRC_OCCUPANCY_TABLE_H_
 #define CISREG_CSRC_OCCUPANCY_TABLE_H_
@@ -26,13 +28,16 @@ constexpr float kLog2E = 1.44269504f;
 constexpr float kLn2 = 0.693147181f;
 // Larger energies mean the same occupancy and could overflow when they are summed.
 constexpr float kMaxEnergy = 1e30f;
-// Nats that Exp() takes in a motif, with a wide margin.
+// Nats that Exp() takes without losing digits.
 constexpr float kMaxFactor = 1e4f;
 
 // Two sites share a division, 1 / (a b). The product of two 1 + odds has to stay finite, which
 // limits the odds of a block's strongest site to this power of two. Blocks with stronger sites do
 // not share, and hold logarithms.
 constexpr float kStrongestShared = 60.0f;
+// A row's significand is the product of four numbers between the square roots of 1/2 and 2, give or
+// take rounding: with this power of two it is still a normal float.
+constexpr float kWeakestRow = -123.0f;
 
 // A row of M numbers for the sites of a block; both strands get the same.
 template <class V>
@@ -125,8 +130,8 @@ void FillProducts(const V (&column)[kGroupBases][kBases + 1], const simd::SplitF
     return Factor{a.significand * b.significand, a.power + b.power};
   };
   const auto join = [](const Factor& factor) {
-    const V power = simd::ClampExponent(factor.power) + V::Broadcast(simd::kRoundingMagic);
-    return ScaleByPower(factor.significand, power);
+    const V power = Max(factor.power, V::Broadcast(kWeakestRow));
+    return ScaleByPower(factor.significand, power + V::Broadcast(simd::kRoundingMagic));
   };
   Factor factors[kGroupBases][kBases + 1];
   for (int j = 0; j < kGroupBases; ++j) {
@@ -209,7 +214,7 @@ void FillProductTable(V concentration, V strongest, int64_t group_count, float* 
     GroupEnergies<V> column;
     LoadEnergies(rows, column);
     passed = passed + StrongestTriplet(column);
-    const V share = strongest * V::Broadcast((group + 1.0f) / group_count);
+    const V share = Max(strongest, strongest * V::Broadcast((group + 1.0f) / group_count));
     const bool last = group + 1 == group_count;
     const V take = last ? V::Broadcast(0.0f) - odds.power
                         : simd::Round((passed - share) * V::Broadcast(kLog2E));

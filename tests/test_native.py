@@ -127,6 +127,20 @@ def test_rows_weaker_than_floats(instruction_set, log_concentration):
     np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-36)
 
 
+def test_gradient_of_repetitive_sequences(instruction_set):
+    """Thousands of sites with the same bases are not added up one after the other."""
+    arguments = example((30, 512, 9, 8))
+    arguments["sequence"][:] = 0
+    arguments["position_weight"] = None
+    upstream = np.ones((30, 2, 8), np.float32)
+    actual = _native.occupancy_backward(
+        *arguments.values(), upstream, instruction_set=instruction_set
+    )[0]
+    del arguments["position_weight"]
+    expected = occupancy_oracle_gradient(**arguments, grad_bound=upstream)["log_kd"]
+    assert relative_error(actual, expected) <= 2e-6
+
+
 @pytest.mark.parametrize("shape", [(300, 60, 9, 40), (1, 900, 5, 100), (700, 40, 6, 3)])
 def test_same_bits_for_every_thread_count(instruction_set, shape):
     arguments = list(example(shape).values())

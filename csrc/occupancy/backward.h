@@ -15,6 +15,10 @@
 namespace cisreg {
 namespace {
 
+// Rows of a k-mer added up before they join the other sums, lest sequences of few different k-mers
+// lose digits.
+constexpr int kLongestSum = 128;
+
 // One block's sums while an item runs. `dlogit` holds one tile; `table` the gradient of the k-mer
 // table as [k-mer, group, site].
 struct BlockGradients {
@@ -122,7 +126,7 @@ inline void StoreWindows(const float* table, int64_t group_count,
 template <class V, Reduction kReduction, bool kWeighted, int kSitesPerDivision>
 void StoreTile(const OccupancyJob& job, int64_t block, const Tile& tile,
                const OccupancyUpstream& upstream, const BlockGradients& gradients) {
-  const float* table = job.tables + block * job.plan.table_floats();
+  const float* table = job.table(block);
   const BlockColumns scanned = job.block_scanned[block];
   const int64_t trained_first = job.block_trained[block].first;
   V total = V::Load(gradients.log_concentration);
@@ -206,8 +210,11 @@ void SumTile(int64_t group_count, const Tile& tile, const BlockGradients& gradie
     const uint32_t* offset = tile.sorted_offset;
     for (int kmer = 0; kmer < kEmptyRow; ++kmer) {
       const uint32_t* end = tile.sorted_offset + tile.bin_end[kmer];
-      if (offset != end) sum_groups(dlogit, offset, end, sums + kmer * group_count * kBlockSites);
-      offset = end;
+      while (offset != end) {
+        const uint32_t* next = end - offset > kLongestSum ? offset + kLongestSum : end;
+        sum_groups(dlogit, offset, next, sums + kmer * group_count * kBlockSites);
+        offset = next;
+      }
     }
   }
 }

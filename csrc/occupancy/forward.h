@@ -74,7 +74,7 @@ inline void SumWindows(const float* table, int64_t group_count, const uint16_t* 
 template <class V, Reduction kReduction, bool kWeighted, int kSitesPerDivision>
 SegmentSums<V> SumSegment(const OccupancyJob& job, int64_t block, const Segment& segment,
                           const uint16_t* kmer_offset) {
-  const float* table = job.tables + block * job.plan.table_floats();
+  const float* table = job.table(block);
   const BlockColumns columns = job.block_scanned[block];
   kmer_offset += segment.first_row + columns.first;
   const float* weight = BlockWeight(job, block, segment.first_window);

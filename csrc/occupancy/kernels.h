@@ -22,10 +22,13 @@ struct OccupancyJob {
   const ColumnRange* motif_columns;   // [M], the columns that count
   const BlockColumns* block_scanned;  // [block_count]
   const BlockColumns* block_trained;  // [block_count]
+  const int64_t* table_offset;        // [block_count + 1], in floats
   // What tables are filled with:
-  float* tables;                // [block_count, table_floats]
+  float* tables;                // of all blocks, one after the other
   int32_t* sites_per_division;  // [block_count], 1 or 2, see table.h
   float* block_weight;          // [block_count, P, kBlockSites], or unused
+
+  float* table(int64_t block) const { return tables + table_offset[block]; }
 };
 
 struct OccupancyKernels {

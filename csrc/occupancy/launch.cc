@@ -7,8 +7,10 @@
 namespace cisreg {
 namespace {
 
-// What a work item takes, for the scheduler: far more than starting it.
-constexpr int64_t kItemCycles = 300000;
+// Rough cycles for the scheduler: of one window of one block, and of one number of a table.
+constexpr int64_t kForwardCycles = 8;
+constexpr int64_t kBackwardCycles = 24;
+constexpr double kTableCycles = 0.5;
 
 size_t RoundToLine(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
@@ -33,13 +35,14 @@ OccupancyLaunch::OccupancyLaunch(const OccupancyKernels& kernels, const Occupanc
   job_.motif_columns = layout_.trained_columns.data();
   job_.block_scanned = layout_.block_scanned.data();
   job_.block_trained = layout_.block_trained.data();
+  job_.table_offset = layout_.table_offset.data();
 }
 
 WorkspaceBytes OccupancyLaunch::Workspace(const Executor& executor) const {
   const OccupancyPlan& plan = job_.plan;
   const bool weighted = job_.inputs.weighted;
   WorkspaceBytes bytes = {};
-  bytes.tables = RoundToLine(plan.block_count * plan.table_floats() * sizeof(float));
+  bytes.tables = RoundToLine(layout_.table_offset.back() * sizeof(float));
   bytes.divisions = RoundToLine(plan.block_count * sizeof(int32_t));
   bytes.scratch = executor.worker_count * RoundToLine(kernels_.scratch_bytes(plan, backward_));
   if (weighted) {
@@ -53,12 +56,24 @@ WorkspaceBytes OccupancyLaunch::Workspace(const Executor& executor) const {
   return bytes;
 }
 
+int64_t OccupancyLaunch::ItemCycles() const {
+  const OccupancyPlan& plan = job_.plan;
+  const int64_t window_blocks =
+      job_.shape.sequence_count * job_.shape.window_count * plan.block_count / plan.item_count();
+  if (!backward_) return kForwardCycles * window_blocks;
+  // Tables of gradients are cleared and folded.
+  return kBackwardCycles * window_blocks +
+         static_cast<int64_t>(kTableCycles * plan.blocks_per_item * plan.gradient_floats());
+}
+
 void OccupancyLaunch::BuildTables(const Executor& executor, char* workspace) {
   const WorkspaceBytes bytes = Workspace(executor);
   job_.tables = reinterpret_cast<float*>(workspace);
   job_.sites_per_division = reinterpret_cast<int32_t*>(workspace + bytes.tables);
   job_.block_weight = reinterpret_cast<float*>(workspace + bytes.tables + bytes.divisions);
-  executor.parallel_for(job_.plan.block_count, job_.plan.table_floats(),
+  const auto cost =
+      static_cast<int64_t>(kTableCycles * layout_.table_offset.back() / job_.plan.block_count);
+  executor.parallel_for(job_.plan.block_count, cost,
                         [this](int64_t block, int) { kernels_.build_table(job_, block); });
 }
 
@@ -71,7 +86,7 @@ void OccupancyLaunch::Forward(const Executor& executor, char* workspace,
   const WorkspaceBytes bytes = Workspace(executor);
   char* const scratch = workspace + bytes.tables + bytes.divisions + bytes.weights;
   const size_t stride = bytes.scratch / executor.worker_count;
-  executor.parallel_for(job_.plan.item_count(), kItemCycles, [&](int64_t item, int worker) {
+  executor.parallel_for(job_.plan.item_count(), ItemCycles(), [&](int64_t item, int worker) {
     kernels_.forward_item(job_, item, scratch + worker * stride, outputs);
   });
 }
@@ -84,7 +99,7 @@ void OccupancyLaunch::Backward(const Executor& executor, char* workspace,
   char* const scratch = workspace + bytes.tables + bytes.divisions + bytes.weights;
   float* const partials = reinterpret_cast<float*>(scratch + bytes.scratch);
   const size_t stride = bytes.scratch / executor.worker_count;
-  executor.parallel_for(job_.plan.item_count(), kItemCycles, [&](int64_t item, int worker) {
+  executor.parallel_for(job_.plan.item_count(), ItemCycles(), [&](int64_t item, int worker) {
     kernels_.backward_item(job_, item, scratch + worker * stride, upstream, partials);
   });
   executor.parallel_for(job_.plan.block_count, 4 * job_.shape.width * job_.plan.sequence_slices,

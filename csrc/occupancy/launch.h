@@ -12,9 +12,9 @@
 
 namespace cisreg {
 
-// The caller's threads. `parallel_for(count, task)` calls task(index, worker) once for every index
-// below count, in any order; no two calls at the same time have the same worker number, which lies
-// below `worker_count`. `cost` is a rough number of cycles of one call.
+// The caller's threads. `parallel_for(count, cost, task)` calls task(index, worker) once for every
+// index below count, in any order; no two calls at the same time have the same worker number, which
+// lies below `worker_count`. `cost` is a rough number of cycles of one call.
 struct Executor {
   int worker_count;
   std::function<void(int64_t count, int64_t cost,
@@ -50,6 +50,7 @@ class OccupancyLaunch {
                 const OccupancyGradients& gradients);
 
  private:
+  int64_t ItemCycles() const;
   void BuildTables(const Executor& executor, char* workspace);
   void SumPartials(int64_t block, const float* partials, const OccupancyGradients& gradients) const;
   void HoldColumns(int64_t motif, float* log_kd) const;

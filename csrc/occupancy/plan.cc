@@ -22,8 +22,8 @@ constexpr int64_t kMaxItems = 128;
 // A slice's gradients are cleared, folded and added up: little beside the work of so many tiles.
 constexpr int64_t kMaxSlices = 32;
 constexpr int64_t kTilesPerSlice = 4;
-// Floats that the slices' gradients of position weights may take together: 16 MiB.
-constexpr int64_t kMaxWeightGradients = int64_t{1} << 22;
+// Floats that the slices' gradients may take together while they wait for the final sum: 16 MiB.
+constexpr int64_t kMaxPartials = int64_t{1} << 22;
 
 int64_t CeilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -104,10 +104,13 @@ MotifLayout MakeMotifLayout(const OccupancyShape& shape, const OccupancyInputs& 
   std::stable_sort(layout.block_motif.begin(), layout.block_motif.end(),
                    [&](int32_t a, int32_t b) { return widths(a) < widths(b); });
   layout.block_motif.resize(blocks * kBlockMotifs, layout.block_motif.back());
+  layout.table_offset.push_back(0);
   for (int64_t block = 0; block < blocks; ++block) {
     const int32_t* motif = layout.block_motif.data() + block * kBlockMotifs;
     layout.block_trained.push_back(FindBlockColumns(shape, layout.trained_columns, motif));
     layout.block_scanned.push_back(FindBlockColumns(shape, layout.scanned_columns, motif));
+    layout.table_offset.push_back(layout.table_offset.back() +
+                                  layout.block_scanned.back().group_count * kGroupFloats);
   }
   return layout;
 }
@@ -116,7 +119,6 @@ OccupancyPlan MakeOccupancyPlan(const OccupancyShape& shape, const MotifLayout& 
                                 bool weighted, bool backward) {
   OccupancyPlan plan;
   plan.block_count = CeilDivide(shape.motif_count, kBlockMotifs);
-  plan.max_scanned_groups = MostGroups(layout.block_scanned);
   plan.max_trained_groups = MostGroups(layout.block_trained);
   plan.pad_rows = shape.width - 1;
   plan.segment_windows = std::min(std::max(kSegmentWindows, 2 * plan.pad_rows),
@@ -131,12 +133,10 @@ OccupancyPlan MakeOccupancyPlan(const OccupancyShape& shape, const MotifLayout& 
   int64_t most_slices = std::clamp<int64_t>(shape.sequence_count, 1, kMaxSlices);
   if (backward) {
     const int64_t rows = shape.sequence_count * (shape.window_count + plan.pad_rows);
-    most_slices = std::clamp<int64_t>(rows / (kTilesPerSlice * plan.tile_rows), 1, most_slices);
-  }
-  if (weighted) {
-    const int64_t weights = shape.window_count * plan.block_count * kBlockSites;
-    most_slices =
-        std::clamp<int64_t>(kMaxWeightGradients / std::max<int64_t>(1, weights), 1, most_slices);
+    const int64_t partials = plan.block_count * MakePartialLayout(shape, weighted).total();
+    most_slices = std::clamp<int64_t>(
+        std::min(rows / (kTilesPerSlice * plan.tile_rows), kMaxPartials / partials), 1,
+        most_slices);
   }
   const int64_t widest = std::min(kMaxBlocksPerItem, plan.block_count);
   plan.sequence_slices =

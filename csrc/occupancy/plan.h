@@ -23,6 +23,8 @@ inline constexpr int kTableRows = 125;
 // window: the motifs on the forward strand, then the same motifs on the reverse strand.
 inline constexpr int kBlockMotifs = 8;
 inline constexpr int kBlockSites = kStrands * kBlockMotifs;
+// Floats of one group's table.
+inline constexpr int64_t kGroupFloats = int64_t{kTableRows} * kBlockSites;
 
 // Columns [first, end) of a motif.
 struct ColumnRange {
@@ -38,9 +40,8 @@ struct BlockColumns {
 
 struct OccupancyPlan {
   int64_t block_count;         // motif blocks
-  int64_t max_scanned_groups;  // most groups of any block, of columns that are scanned
-  int64_t max_trained_groups;  // and of columns that have a gradient
-  int64_t pad_rows;            // zero rows between two segments of a tile
+  int64_t max_trained_groups;  // most groups of any block, of columns that have a gradient
+  int64_t pad_rows;            // rows between the windows of two segments of a tile
   int64_t tile_rows;           // most rows of a tile
   int64_t slot_stride;         // rows of a tile that are the same modulo three
   int64_t segment_windows;     // most windows of one sequence in one segment
@@ -49,9 +50,8 @@ struct OccupancyPlan {
   int64_t sequence_slices;  // work items along the sequences
 
   int64_t item_count() const { return block_groups * sequence_slices; }
-  // Floats of one block's table, and of one block's table of gradients.
-  int64_t table_floats() const { return max_scanned_groups * kTableRows * kBlockSites; }
-  int64_t gradient_floats() const { return max_trained_groups * kTableRows * kBlockSites; }
+  // Floats of one block's table of gradients.
+  int64_t gradient_floats() const { return max_trained_groups * kGroupFloats; }
 };
 
 // Which motif sits in which lane, and what each block scans. Motifs of like width share blocks, so
@@ -66,6 +66,8 @@ struct MotifLayout {
   // By block: what these make its motifs reach on either strand.
   std::vector<BlockColumns> block_trained;
   std::vector<BlockColumns> block_scanned;
+  // Where each block's table begins, in floats, and where the last one ends.
+  std::vector<int64_t> table_offset;
 };
 
 // The columns that count are those in column_range, or else all.

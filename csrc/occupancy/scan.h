@@ -16,7 +16,9 @@ struct ItemRange {
 };
 
 inline ItemRange FindItem(const OccupancyPlan& plan, int64_t item) {
-  const int64_t first = item % plan.block_groups * plan.blocks_per_item;
+  // The widest blocks first, so that no long item is left to the end.
+  const int64_t group = plan.block_groups - 1 - item % plan.block_groups;
+  const int64_t first = group * plan.blocks_per_item;
   const int64_t end = first + plan.blocks_per_item;
   return {item / plan.block_groups, first, end < plan.block_count ? end : plan.block_count};
 }
@@ -32,7 +34,7 @@ inline void ScanWindows(const float* table, int64_t group_count, const uint16_t*
                         V (&site)[kWindows]) {
   for (int k = 0; k < kWindows; ++k) site[k] = V::Load(TableRow(table, kmer_offset[k]));
   for (int64_t group = 1; group < group_count; ++group) {
-    table += kTableRows * kBlockSites;
+    table += kGroupFloats;
     kmer_offset += kGroupBases;
     for (int k = 0; k < kWindows; ++k) {
       const V row = V::Load(TableRow(table, kmer_offset[k]));

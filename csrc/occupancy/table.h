@@ -186,7 +186,7 @@ BlockStrength<V> GatherEnergies(const OccupancyJob& job, int64_t block, V concen
     for (int j = 0; j < kGroupBases; ++j) {
       GatherColumn(job, block, columns.first + group * kGroupBases + j, column[j]);
     }
-    float* to = rows + group * kTableRows * kBlockSites;
+    float* to = rows + group * kGroupFloats;
     for (const auto& base : column) {
       for (const V& energy : base) {
         energy.Store(to);
@@ -210,7 +210,7 @@ void FillProductTable(V concentration, V strongest, int64_t group_count, float* 
   // Powers of two taken out of the groups so far; in the end they make up the concentration's.
   V taken = V::Broadcast(0.0f);
   V passed = V::Broadcast(0.0f);
-  for (int64_t group = 0; group < group_count; ++group, rows += kTableRows * kBlockSites) {
+  for (int64_t group = 0; group < group_count; ++group, rows += kGroupFloats) {
     GroupEnergies<V> column;
     LoadEnergies(rows, column);
     passed = passed + StrongestTriplet(column);
@@ -226,7 +226,7 @@ void FillProductTable(V concentration, V strongest, int64_t group_count, float* 
 
 template <class V>
 void FillLogarithmTable(V concentration, int64_t group_count, float* rows) {
-  for (int64_t group = 0; group < group_count; ++group, rows += kTableRows * kBlockSites) {
+  for (int64_t group = 0; group < group_count; ++group, rows += kGroupFloats) {
     GroupEnergies<V> column;
     LoadEnergies(rows, column);
     FillLogarithms(column, group == 0 ? concentration : V::Broadcast(0.0f), rows);
@@ -235,7 +235,7 @@ void FillLogarithmTable(V concentration, int64_t group_count, float* rows) {
 
 template <class V>
 void BuildTable(const OccupancyJob& job, int64_t block) {
-  float* const table = job.tables + block * job.plan.table_floats();
+  float* const table = job.table(block);
   const int64_t group_count = job.block_scanned[block].group_count;
   const V concentration = ClampEnergy(GatherMotifs<V>(job, block, job.inputs.log_concentration));
   const auto [strongest, largest] = GatherEnergies(job, block, concentration, table);

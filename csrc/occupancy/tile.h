@@ -16,6 +16,7 @@
 #ifndef CISREG_CSRC_OCCUPANCY_TILE_H_
 #define CISREG_CSRC_OCCUPANCY_TILE_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 

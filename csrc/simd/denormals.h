@@ -25,7 +25,7 @@ class FlushDenormals {
   const unsigned before_;
 };
 #else
-// Processors without this switch compute with denormals.
+// Elsewhere denormals are computed with.
 class FlushDenormals {
  public:
   FlushDenormals() {}

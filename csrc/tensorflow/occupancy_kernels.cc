@@ -1,5 +1,6 @@
 // CPU kernels of the occupancy ops: check, allocate, launch on TensorFlow's own threads.
 
+#include <algorithm>
 #include <cmath>
 #include <optional>
 #include <string>
@@ -17,6 +18,10 @@ using tensorflow::OpKernelConstruction;
 using tensorflow::OpKernelContext;
 using tensorflow::Tensor;
 using tensorflow::TensorShape;
+
+// Cycles: below the first, work is not worth sharing; tasks of less than the second are joined.
+constexpr int64_t kWorthSharing = 200000;
+constexpr int64_t kWorthStarting = 20000;
 
 absl::Status CheckShape(const char* name, const Tensor& tensor, const TensorShape& expected,
                         const char* dimensions) {
@@ -166,11 +171,14 @@ class OccupancyOpBase : public OpKernel {
     executor.worker_count = pool->NumThreads() + 1;
     executor.parallel_for = [pool](int64_t count, int64_t cost,
                                    const std::function<void(int64_t, int)>& task) {
-      const auto scheduling = tsl::thread::ThreadPool::SchedulingParams::Adaptive(cost);
       const auto run = [&task](int64_t begin, int64_t end, int worker) {
         for (int64_t i = begin; i < end; ++i) task(i, worker);
       };
-      pool->ParallelForWithWorkerId(count, scheduling, run);
+      if (count * cost < kWorthSharing) return run(0, count, 0);
+      // Not by adaptive cost: that joins items until few are left, and these are of unlike size.
+      const int64_t together = std::max<int64_t>(1, kWorthStarting / std::max<int64_t>(1, cost));
+      pool->ParallelForWithWorkerId(
+          count, tsl::thread::ThreadPool::SchedulingParams::Fixed(together), run);
     };
     return executor;
   }

@@ -20,7 +20,7 @@ using tensorflow::Tensor;
 using tensorflow::TensorShape;
 
 // Cycles: below the first, work is not worth sharing; tasks of less than the second are joined.
-constexpr int64_t kWorthSharing = 200000;
+constexpr int64_t kWorthSharing = 500000;
 constexpr int64_t kWorthStarting = 20000;
 
 absl::Status CheckShape(const char* name, const Tensor& tensor, const TensorShape& expected,

@@ -350,7 +350,7 @@ def draw_panel(axis: Any, rows: list[Row], variable: str, task: str) -> None:
 def main() -> None:
     """Measures, prints, writes."""
     arguments = parse_arguments()
-    facts = machine(arguments)
+    facts = machine(arguments.clock)
     print_machine(facts)
     rows = measure_all(arguments, facts)
     print_headline(rows)

@@ -22,9 +22,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
-from fused_vs_standard import machine
 from rich.console import Console
 from rich.table import Table
+from suite import machine, print_machine
 from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
 import cisreg
@@ -258,12 +258,13 @@ def main() -> None:
         dataset = read_dataset(arguments.table)
     if arguments.motifs is not None:
         motifs = read_motifs(arguments.motifs, width=read_recipe(arguments.recipe).motif_width)
-    print(", ".join(f"{key} {value}" for key, value in machine().items()))
+    facts = machine()
+    print_machine(facts)
     results = [measure(arguments, dataset, motifs, batch) for batch in arguments.batches]
     for result in results:
         print_table(result, arguments.least)
     if arguments.json:
-        content = {"machine": machine(), "precision": arguments.precision, "results": results}
+        content = {"machine": facts, "precision": arguments.precision, "results": results}
         arguments.json.write_text(json.dumps(content, indent=1) + "\n")
 
 

@@ -215,7 +215,7 @@ def draw_threads(axis: Any, rows: list[Row], threads: int, colours: dict[str, st
 def main() -> None:
     """Measures, prints, writes."""
     arguments = parse_arguments()
-    facts = machine(arguments)
+    facts = machine(arguments.clock)
     print_machine(facts)
     rows = measure_all(arguments, facts)
     print_rows(rows, arguments.threads)

@@ -277,7 +277,7 @@ def draw(rows: list[Row], title: str, facts: dict[str, Any], arguments: argparse
 def main() -> None:
     """Checks, measures, prints, writes."""
     arguments = parse_arguments()
-    facts = machine(arguments)
+    facts = machine(arguments.clock)
     print_machine(facts)
     genome = make_genome(arguments)
     scanners = {CISREG: make_cisreg(genome)}

@@ -89,8 +89,8 @@ def describe_motifs(source: str) -> str:
     return "random motifs of like widths" if source == LIKE_YEAST else "yeast motifs"
 
 
-def machine(arguments: argparse.Namespace) -> dict[str, Any]:
-    """What the numbers were measured on; the clock, in GHz, for the limit."""
+def machine(clock: float | None = None) -> dict[str, Any]:
+    """What the numbers were measured on; `clock` in GHz, measured where it is not given."""
     name = platform.processor() or platform.machine()
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
@@ -99,7 +99,7 @@ def machine(arguments: argparse.Namespace) -> dict[str, Any]:
         "device": name,
         "cores": len(os.sched_getaffinity(0)),
         "instruction_set": _native.selected_instruction_set(),
-        "clock_ghz": round(arguments.clock or measure_clock() / 1e9, 2),
+        "clock_ghz": round(clock or measure_clock() / 1e9, 2),
         "cisreg": metadata.version("cisreg"),
         "python": platform.python_version(),
         **{library: version(library) for library in LIBRARIES},

@@ -161,7 +161,7 @@ def draw(rows: list[Row], arguments: argparse.Namespace, facts: dict[str, Any]) 
 def main() -> None:
     """Measures, prints, writes."""
     arguments = parse_arguments()
-    facts = machine(arguments)
+    facts = machine(arguments.clock)
     print_machine(facts)
     rows = measure_all(arguments)
     print_rows(rows)

@@ -1,6 +1,6 @@
 """The CPU kernels alone, one thread, without TensorFlow: what an idea gains is measured here.
 
-    python benchmarks/kernels.py
+    python benchmarks/kernels.py --data folder
 
 Prints the best of many calls, which other programs on the machine disturb least. To compare two
 versions of the kernels, run both in turn and keep each one's best.
@@ -14,8 +14,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from problem import EVERY_COLUMN, Point, make_problem
 from rich.console import Console
 from rich.table import Table
+from suite import add_data_option, describe_motifs, motif_source
 
 from cisreg import _native
 
@@ -25,52 +27,52 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--sequences", type=int, default=256, help="N (default %(default)s)")
+    parser.add_argument("--sequences", type=int, default=512, help="N (default %(default)s)")
     parser.add_argument("--length", type=int, default=110, help="L (default %(default)s)")
+    parser.add_argument("--width", type=int, default=30, help="W (default %(default)s)")
     parser.add_argument("--motifs", type=int, default=245, help="M (default %(default)s)")
-    parser.add_argument("--widths", type=int, nargs="+", default=[30, 9], help="W, one or more")
-    parser.add_argument("--calls", type=int, default=60, help="(default %(default)s)")
+    parser.add_argument("--calls", type=int, default=25, help="(default %(default)s)")
+    add_data_option(parser)
     return parser.parse_args()
 
 
-def best_seconds(call: Callable[[], Any], calls: int) -> float:
+def best_milliseconds(call: Callable[[], Any], calls: int) -> float:
     """Shortest of so many calls."""
     times = []
     for _ in range(calls):
         start = time.perf_counter()
         call()
         times.append(time.perf_counter() - start)
-    return min(times)
+    return 1e3 * min(times)
 
 
-def measure(arguments: argparse.Namespace, width: int, instruction_set: str) -> list[float]:
-    """Billions of sites per second, forward and backward."""
-    random = np.random.default_rng(0)
-    count, motifs = arguments.sequences, arguments.motifs
-    sequence = random.integers(0, 4, (count, arguments.length)).astype(np.uint8)
-    log_kd = random.normal(0, 1.5, (width, 4, motifs)).astype(np.float32)
-    # The strongest site is occupied half of the time, as training assumes at its start.
-    log_concentration = log_kd.min(axis=1).sum(axis=0)
-    upstream = random.normal(size=(count, 2, motifs)).astype(np.float32)
-    inputs = (sequence, log_kd, log_concentration, None)
+def measure(arguments: argparse.Namespace, source: str, instruction_set: str) -> list[float]:
+    """Milliseconds forward, backward, and backward with zero columns held."""
+    sizes = (arguments.sequences, arguments.length, arguments.width, arguments.motifs)
+    problem = make_problem(Point("fused", *sizes, motifs=source))
+    upstream = np.random.default_rng(0).normal(size=(arguments.sequences, 2, arguments.motifs))
+    inputs = (problem.sequence, problem.log_kd, problem.log_concentration, None)
+    options = {"instruction_set": instruction_set}
+    held = {**options, "column_range": problem.column_range}
     calls = (
-        lambda: _native.occupancy_forward(*inputs, instruction_set=instruction_set),
-        lambda: _native.occupancy_backward(*inputs, upstream, instruction_set=instruction_set),
+        lambda: _native.occupancy_forward(*inputs, **options),
+        lambda: _native.occupancy_backward(*inputs, upstream, **options),
+        lambda: _native.occupancy_backward(*inputs, upstream, **held),
     )
-    sites = 2 * count * arguments.length * motifs
-    return [sites / best_seconds(call, arguments.calls) / 1e9 for call in calls]
+    return [best_milliseconds(call, arguments.calls) for call in calls]
 
 
 def main() -> None:
     """Measures and prints."""
     arguments = parse_arguments()
-    table = Table(title="billions of sites per second, one thread, best call")
-    for column in ("instruction set", "W", "forward", "backward"):
+    table = Table(title="milliseconds, one thread, best call")
+    for column in ("instruction set", "motifs", "forward", "backward", "backward held"):
         table.add_column(column, justify="right")
     for instruction_set in _native.instruction_sets():
-        for width in arguments.widths:
-            rates = measure(arguments, width, instruction_set)
-            table.add_row(instruction_set, str(width), *(f"{rate:.2f}" for rate in rates))
+        for source in (motif_source(arguments), EVERY_COLUMN):
+            name = "every column used" if source == EVERY_COLUMN else describe_motifs(source)
+            times = measure(arguments, source, instruction_set)
+            table.add_row(instruction_set, name, *(f"{each:.2f}" for each in times))
     Console().print(table)
 
 

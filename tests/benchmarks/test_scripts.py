@@ -14,6 +14,8 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 from rivals import IMPLEMENTATIONS, installed
 from scaling import linear_range
 
+from cisreg import _native
+
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
@@ -102,3 +104,11 @@ def test_help(script):
 )
 def test_linear_range(slopes, expected):
     assert linear_range([1, 4, 16, 64], slopes) == expected
+
+
+def test_kernels_alone():
+    sizes = ("--sequences", "3", "--length", "20", "--motifs", "9", "--calls", "1")
+    command = [sys.executable, str(BENCHMARKS / "kernels.py"), *sizes]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert all(name in done.stdout for name in _native.instruction_sets())

@@ -1,0 +1,50 @@
+// Runs the CUDA kernels on a stream of the caller's, in memory of the caller's.
+//
+// Plain C++ for whoever launches: the op glue, the Python module, the tests. All pointers of the
+// problem are device pointers here. Nothing synchronises, allocates or copies from the host.
+
+#ifndef CISREG_CUDA_LAUNCH_H_
+#define CISREG_CUDA_LAUNCH_H_
+
+#include <cstdint>
+#include <string>
+
+#include "occupancy/problem.h"
+
+namespace cisreg {
+
+// What a launch must know of the device it runs on.
+struct GpuDevice {
+  int compute_capability;  // 75, 80, 86, 89, 90, ...
+  int multiprocessor_count;
+  int64_t shared_memory_per_block;  // bytes that a block may ask for (opt-in limit)
+};
+
+// Empty where all went well, else what failed and how.
+using GpuError = std::string;
+
+// Reads the properties of a device (once per device; they are kept).
+GpuError FindGpuDevice(int ordinal, GpuDevice* device);
+
+// Bytes of device memory, aligned to 256, that a launch needs beside inputs and outputs.
+// Says what the device cannot do, if so.
+GpuError GpuWorkspaceBytes(const GpuDevice& device, const OccupancyShape& shape,
+                           const OccupancyInputs& inputs, bool backward, int64_t* bytes);
+
+// `stream` is a cudaStream_t. Sites that show a code above 4 and motifs with a parameter that is
+// not finite are NaN, and so are the sums that hold them: on a device nobody waits to raise an
+// error.
+GpuError GpuOccupancyForward(const GpuDevice& device, const OccupancyShape& shape,
+                             Reduction reduction, const OccupancyInputs& inputs, void* stream,
+                             char* workspace, const OccupancyOutputs& outputs);
+
+// The gradients; sums are added in an order fixed by the problem and the device, so the same inputs
+// give the same bits on every run.
+GpuError GpuOccupancyBackward(const GpuDevice& device, const OccupancyShape& shape,
+                              Reduction reduction, const OccupancyInputs& inputs, void* stream,
+                              char* workspace, const OccupancyUpstream& upstream,
+                              const OccupancyGradients& gradients);
+
+}  // namespace cisreg
+
+#endif  // CISREG_CUDA_LAUNCH_H_

@@ -1,0 +1,150 @@
+// The occupancy law of sites in registers: odds o = 2^x, p = o / (1 + o), and their sums.
+//
+// Special functions are the scarce unit: one exponential for each site cannot be helped, but four
+// sites share one division, and one logarithm, as long as products of four (1 + o) do not overflow.
+
+#ifndef CISREG_CUDA_LAW_CUH_
+#define CISREG_CUDA_LAW_CUH_
+
+#include "ptx.cuh"
+
+namespace cisreg::gpu {
+
+inline constexpr float kLn2 = 0.693147180559945309f;
+
+// log(1 + u) for u >= 0, with full relative accuracy at small u. The polynomial is a Chebyshev fit
+// of (log(1 + u) - u) / u^2 on [0, 1/4], relative error 7e-8 in float32.
+__device__ __forceinline__ float Log1p(float u) {
+  float q = fmaf(0.0782136191f, u, -0.15080462f);
+  q = fmaf(q, u, 0.198079934f);
+  q = fmaf(q, u, -0.249891976f);
+  q = fmaf(q, u, 0.33333108f);
+  q = fmaf(q, u, -0.499999992f);
+  return u < 0.25f ? fmaf(u * u, q, u) : kLn2 * ptx::Log2(1.0f + u);
+}
+
+// bound / divisor = sum of p, weighted / divisor = sum of weight * p over the sites joined so far;
+// surplus = product of (1 + o) less 1, exact where o are small.
+struct SitesJoined {
+  float bound, weighted, divisor, surplus;
+};
+
+template <bool LogUnbound, bool Weighted>
+__device__ __forceinline__ SitesJoined OneSite(float log2_odds, float weight) {
+  const float odds = ptx::Exp2(log2_odds);
+  return {odds, Weighted ? weight * odds : 0.0f, 1.0f + odds, odds};
+}
+
+template <bool LogUnbound, bool Weighted>
+__device__ __forceinline__ SitesJoined Join(const SitesJoined& a, const SitesJoined& b) {
+  SitesJoined joined = {};
+  if (!LogUnbound) joined.bound = fmaf(a.bound, b.divisor, b.bound * a.divisor);
+  if (Weighted) joined.weighted = fmaf(a.weighted, b.divisor, b.weighted * a.divisor);
+  if (!LogUnbound || Weighted) joined.divisor = a.divisor * b.divisor;
+  if (LogUnbound) joined.surplus = fmaf(a.surplus, b.surplus, a.surplus + b.surplus);
+  return joined;
+}
+
+template <bool LogUnbound, bool Weighted>
+__device__ __forceinline__ void AddJoined(const SitesJoined& sites, float& bound, float& weighted) {
+  if (LogUnbound) bound -= Log1p(sites.surplus);
+  if (LogUnbound && !Weighted) return;
+  const float inverse = ptx::Reciprocal(sites.divisor);
+  if (!LogUnbound) bound = fmaf(sites.bound, inverse, bound);
+  if (Weighted) weighted = fmaf(sites.weighted, inverse, weighted);
+}
+
+// Sums over an even number of sites that are weak enough to share divisions. `weight(k)` is asked
+// for site k where it is needed, since registers are scarce.
+template <bool LogUnbound, bool Weighted, int Sites, class Weight>
+__device__ __forceinline__ void SumShared(const float (&x)[Sites], const Weight& weight,
+                                          float& bound, float& weighted) {
+#pragma unroll
+  for (int k = 0; k < Sites; k += 4) {
+    SitesJoined sites =
+        Join<LogUnbound, Weighted>(OneSite<LogUnbound, Weighted>(x[k], weight(k)),
+                                   OneSite<LogUnbound, Weighted>(x[k + 1], weight(k + 1)));
+    if (k + 2 < Sites) {
+      const int l = k + 2 < Sites ? k + 2 : 0;
+      sites = Join<LogUnbound, Weighted>(
+          sites,
+          Join<LogUnbound, Weighted>(OneSite<LogUnbound, Weighted>(x[l], weight(l)),
+                                     OneSite<LogUnbound, Weighted>(x[l + 1], weight(l + 1))));
+    }
+    AddJoined<LogUnbound, Weighted>(sites, bound, weighted);
+  }
+}
+
+// p and 1 - p of a site of any strength, without overflow.
+struct Bound {
+  float p, q, small_odds;
+};
+
+__device__ __forceinline__ Bound AnySite(float log2_odds) {
+  const float odds = ptx::Exp2(-fabsf(log2_odds));
+  const float larger = ptx::Reciprocal(1.0f + odds);
+  const float smaller = odds * larger;
+  return log2_odds > 0.0f ? Bound{larger, smaller, odds} : Bound{smaller, larger, odds};
+}
+
+template <bool LogUnbound, bool Weighted, int Sites, class Weight>
+__device__ __forceinline__ void SumAny(const float (&x)[Sites], const Weight& weight, float& bound,
+                                       float& weighted) {
+#pragma unroll
+  for (int k = 0; k < Sites; ++k) {
+    const Bound site = AnySite(x[k]);
+    if (Weighted) weighted = fmaf(weight(k), site.p, weighted);
+    // max would turn NaN into 0, and so hide a motif that is none.
+    const float above = x[k] < 0.0f ? 0.0f : x[k];
+    bound += LogUnbound ? -(Log1p(site.small_odds) + kLn2 * above) : site.p;
+  }
+}
+
+// p and 1 - p of an even number of sites that share divisions.
+template <int Sites>
+__device__ __forceinline__ void BoundShared(float (&p)[Sites], float (&q)[Sites]) {
+#pragma unroll
+  for (int k = 0; k < Sites; k += 4) {
+    const int l = k + 2 < Sites ? k + 2 : k;
+    const float d0 = 1.0f + p[k], d1 = 1.0f + p[k + 1];
+    const float d01 = d0 * d1;
+    if (l == k) {
+      const float inverse = ptx::Reciprocal(d01);
+      q[k] = inverse * d1;
+      q[k + 1] = inverse * d0;
+    } else {
+      const float d2 = 1.0f + p[l], d3 = 1.0f + p[l + 1];
+      const float d23 = d2 * d3;
+      const float inverse = ptx::Reciprocal(d01 * d23);
+      const float r01 = inverse * d23, r23 = inverse * d01;
+      q[k] = r01 * d1;
+      q[k + 1] = r01 * d0;
+      q[l] = r23 * d3;
+      q[l + 1] = r23 * d2;
+    }
+  }
+#pragma unroll
+  for (int k = 0; k < Sites; ++k) p[k] *= q[k];
+}
+
+// From log2 odds x to p and q = 1 - p.
+template <int Sites>
+__device__ __forceinline__ void BoundOfSites(bool shares_division, const float (&x)[Sites],
+                                             float (&p)[Sites], float (&q)[Sites]) {
+  if (shares_division) {
+#pragma unroll
+    for (int k = 0; k < Sites; ++k) p[k] = ptx::Exp2(x[k]);
+    BoundShared(p, q);
+  } else {
+#pragma unroll
+    for (int k = 0; k < Sites; ++k) {
+      const Bound site = AnySite(x[k]);
+      p[k] = site.p;
+      q[k] = site.q;
+    }
+  }
+}
+
+}  // namespace cisreg::gpu
+
+#endif  // CISREG_CUDA_LAW_CUH_

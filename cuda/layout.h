@@ -1,0 +1,60 @@
+// What the kernels of one launch share: the prepared motifs, and where everything lies.
+
+#ifndef CISREG_CUDA_LAYOUT_H_
+#define CISREG_CUDA_LAYOUT_H_
+
+#include <cuda_runtime.h>
+
+#include <cstdint>
+
+#include "occupancy/problem.h"
+#include "tiles.h"
+
+namespace cisreg::gpu {
+
+// Columns and odds of one motif in its own order, before motifs are sorted by width.
+struct MotifColumns {
+  int32_t scan_first, scan_end;    // columns that are not zero
+  int32_t train_first, train_end;  // columns that have a gradient
+  float strongest;                 // log2 odds of its strongest site
+};
+
+// Of the 8 motifs of a tile together, on the tile's strand.
+struct TileColumns {
+  int32_t scan_first, scan_end;    // in steps of 8 columns
+  int32_t train_first, train_end;  // in steps of 4 columns
+  int32_t shares_division;         // all sites are weak enough for that
+};
+
+// Tile 2 i + s holds the 8 motifs of places 8 i to 8 i + 7 on strand s. Motifs are sorted by width,
+// so that narrow ones share tiles and cost what they are wide.
+struct PreparedMotifs {
+  int32_t motif_count;
+  int32_t tile_count;
+  int32_t step_count;    // of 8 columns, a multiple of kChunkSteps
+  int32_t term_count;    // 2: energies are the sum of two float16; 1: of one
+  MotifColumns* motif;   // [M]
+  int32_t* motif_at;     // [4 tile_count], motif of each place, -1 behind the last
+  TileColumns* columns;  // [tile_count]
+  float* offset;         // [tile_count, 8], log2 of the concentration
+  uint4* energies;       // [tile_count, step_count, term_count, 32 lanes], log2 of 1 / Kd
+  float* weight;         // [tile_count, P, 8], or null
+  // float16 gradients only (capability 7.5): powers of two that bring slopes into range.
+  float* scale;  // [tile_count, 8], or null
+
+  __host__ __device__ int64_t TileUint4s() const {
+    return static_cast<int64_t>(step_count) * term_count * kWarp;
+  }
+};
+
+struct ScanShape {
+  int64_t sequence_count;
+  int64_t length;
+  int64_t window_count;
+  int64_t first_start;
+  int32_t width;
+};
+
+}  // namespace cisreg::gpu
+
+#endif  // CISREG_CUDA_LAYOUT_H_

@@ -1,0 +1,254 @@
+// Prepares motifs, in this order: the columns and odds of each, their order by width, the operands
+// of each tile, weights in the tiles' order, the scale of float16 gradients.
+
+#include "prepare.cuh"
+#include "ptx.cuh"
+#include "run.h"
+
+namespace cisreg::gpu {
+namespace {
+
+constexpr int kThreads = 128;
+constexpr float kLog2E = 1.442695040888963407f;
+// Energies beyond this, in log2, are not told apart: float16 ends at 65504.
+constexpr float kLargestEnergy = 32768.0f;
+// float16 gradients are scaled to just below this power of two, by no more than that one.
+constexpr int kScaledExponent = 14;
+constexpr int kLargestScaleExponent = 100;
+
+__device__ __forceinline__ float NotANumber() { return __uint_as_float(0x7fffffff); }
+
+// Log2 of what one base contributes to 1 / Kd; NaN where the parameter is not finite.
+__device__ __forceinline__ float Energy(float log_kd) {
+  if (!isfinite(log_kd)) return NotANumber();
+  return fminf(fmaxf(-kLog2E * log_kd, -kLargestEnergy), kLargestEnergy);
+}
+
+__device__ __forceinline__ float Offset(float log_concentration) {
+  return isfinite(log_concentration) ? kLog2E * log_concentration : NotANumber();
+}
+
+__device__ __forceinline__ int Width(const MotifColumns& columns) {
+  return columns.scan_end - columns.scan_first;
+}
+
+}  // namespace
+
+__global__ void MotifColumnsKernel(const __grid_constant__ PrepareParams params) {
+  const int motif = blockIdx.x * blockDim.x + threadIdx.x;
+  const int motif_count = params.motifs.motif_count;
+  if (motif >= motif_count) return;
+  const int width = params.shape.width;
+  MotifColumns columns = {width, 0, 0, width, 0.0f};
+  if (params.column_range != nullptr) {
+    // The checks of a device are its own: a range out of bounds reads nothing.
+    columns.train_first = max(params.column_range[motif], 0);
+    columns.train_end = min(params.column_range[motif_count + motif], width);
+  }
+  float strongest = Offset(params.log_concentration[motif]);
+  for (int column = columns.train_first; column < columns.train_end; ++column) {
+    float best = 0.0f;
+    bool zero = true;
+    for (int base = 0; base < kBases; ++base) {
+      const float energy = Energy(
+          params.log_kd[(static_cast<int64_t>(column) * kBases + base) * motif_count + motif]);
+      zero = zero && energy == 0.0f;
+      // Not fmaxf, which forgets NaN.
+      best = energy <= best ? best : energy;
+    }
+    strongest += best;
+    if (zero) continue;
+    columns.scan_first = min(columns.scan_first, column);
+    columns.scan_end = column + 1;
+  }
+  if (columns.scan_end == 0) columns.scan_first = 0;
+  columns.strongest = strongest;
+  params.motifs.motif[motif] = columns;
+}
+
+// The place of each motif: how many are wider, or as wide and come before it.
+__global__ void MotifOrderKernel(const __grid_constant__ PrepareParams params) {
+  const int place = blockIdx.x * blockDim.x + threadIdx.x;
+  const int motif_count = params.motifs.motif_count;
+  if (place >= motif_count) {
+    if (place < 4 * params.motifs.tile_count) params.motifs.motif_at[place] = -1;
+    return;
+  }
+  const MotifColumns own = params.motifs.motif[place];
+  int before = 0;
+  for (int other = 0; other < motif_count; ++other) {
+    const MotifColumns& columns = params.motifs.motif[other];
+    const int wider = Width(columns) - Width(own);
+    const int later = columns.scan_first - own.scan_first;
+    const bool comes_first =
+        wider > 0 || (wider == 0 && (later < 0 || (later == 0 && other < place)));
+    before += comes_first ? 1 : 0;
+  }
+  params.motifs.motif_at[before] = place;
+}
+
+// Columns of a tile: whatever one of its motifs needs, mirrored on the reverse strand.
+__device__ TileColumns ColumnsOfTile(const PrepareParams& params, int tile) {
+  const int width = params.shape.width;
+  int first = width, end = 0, train_first = width, train_end = 0;
+  TileColumns columns = {0, 0, 0, 0, 1};
+  for (int i = 0; i < kTileMotifs; ++i) {
+    const int motif = params.motifs.motif_at[tile / 2 * kTileMotifs + i];
+    if (motif < 0) continue;
+    const MotifColumns& own = params.motifs.motif[motif];
+    if (!(own.strongest <= kSharedDivisionLog2Odds)) columns.shares_division = 0;
+    if (own.scan_first < own.scan_end) {
+      first = min(first, own.scan_first);
+      end = max(end, own.scan_end);
+    }
+    if (own.train_first < own.train_end) {
+      train_first = min(train_first, own.train_first);
+      train_end = max(train_end, own.train_end);
+    }
+  }
+  const bool reverse = tile % 2 == 1;
+  if (first < end) {
+    columns.scan_first = (reverse ? width - end : first) / kStepColumns;
+    columns.scan_end = ((reverse ? width - first : end) + kStepColumns - 1) / kStepColumns;
+  }
+  if (train_first < train_end) {
+    columns.train_first = (reverse ? width - train_end : train_first) / kGradientColumns;
+    columns.train_end =
+        ((reverse ? width - train_first : train_end) + kGradientColumns - 1) / kGradientColumns;
+  }
+  return columns;
+}
+
+// Energy at row k (column, base) of the product's second operand, for one motif of the tile.
+__device__ __forceinline__ float EnergyAt(const PrepareParams& params, int tile, int motif, int k) {
+  int column = k / kBases, base = k % kBases;
+  const int width = params.shape.width;
+  if (motif < 0 || column >= width) return 0.0f;
+  if (tile % 2 == 1) {
+    column = width - 1 - column;
+    base = kBases - 1 - base;
+  }
+  const MotifColumns& own = params.motifs.motif[motif];
+  if (column < own.train_first || column >= own.train_end) return 0.0f;
+  const int64_t row = static_cast<int64_t>(column) * kBases + base;
+  return Energy(params.log_kd[row * params.motifs.motif_count + motif]);
+}
+
+// One block a tile: its operands, 32 lanes by step and term.
+__global__ void EnergiesKernel(const __grid_constant__ PrepareParams params) {
+  const PreparedMotifs& motifs = params.motifs;
+  const int tile = blockIdx.x;
+  if (threadIdx.x == 0) motifs.columns[tile] = ColumnsOfTile(params, tile);
+  if (threadIdx.x < kTileMotifs) {
+    const int motif = motifs.motif_at[tile / 2 * kTileMotifs + threadIdx.x];
+    motifs.offset[tile * kTileMotifs + threadIdx.x] =
+        motif < 0 ? -1e30f : Offset(params.log_concentration[motif]);
+  }
+  uint4* const to = motifs.energies + tile * motifs.TileUint4s();
+  for (int i = threadIdx.x; i < motifs.step_count * kWarp; i += blockDim.x) {
+    const int step = i / kWarp, lane = i % kWarp;
+    const int motif = motifs.motif_at[tile / 2 * kTileMotifs + (lane >> 2)];
+    uint32_t high[4], low[4];
+    for (int j = 0; j < 4; ++j) {
+      const int k = step * kStepColumns * kBases + 8 * j + 2 * (lane & 3);
+      const float even = EnergyAt(params, tile, motif, k);
+      const float odd = EnergyAt(params, tile, motif, k + 1);
+      high[j] = ptx::PackHalf(even, odd);
+      low[j] = ptx::PackHalf(even - ptx::HalfLow(high[j]), odd - ptx::HalfHigh(high[j]));
+    }
+    uint4* const at = to + step * motifs.term_count * kWarp + lane;
+    at[0] = make_uint4(high[0], high[1], high[2], high[3]);
+    if (motifs.term_count == 2) at[kWarp] = make_uint4(low[0], low[1], low[2], low[3]);
+  }
+}
+
+__global__ void WeightsKernel(const __grid_constant__ PrepareParams params) {
+  const PreparedMotifs& motifs = params.motifs;
+  const int64_t windows = params.shape.window_count;
+  const int64_t count = motifs.tile_count * windows * kTileMotifs;
+  const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
+  for (int64_t i = blockIdx.x * static_cast<int64_t>(blockDim.x) + threadIdx.x; i < count;
+       i += stride) {
+    const int column = static_cast<int>(i % kTileMotifs);
+    const int64_t window = i / kTileMotifs % windows;
+    const int tile = static_cast<int>(i / kTileMotifs / windows);
+    const int motif = motifs.motif_at[tile / 2 * kTileMotifs + column];
+    const int64_t row = tile % 2 * windows + window;
+    motifs.weight[i] = motif < 0 ? 0.0f : params.position_weight[row * motifs.motif_count + motif];
+  }
+}
+
+// Largest of a number per thread, for each of the 8 motifs of a tile; threads i, i + 8, ... agree.
+__device__ float LargestOfBlock(float value, float* shared) {
+  shared[threadIdx.x] = value;
+  __syncthreads();
+  for (int half = kThreads / 2; half >= kTileMotifs; half /= 2) {
+    if (threadIdx.x < half) {
+      shared[threadIdx.x] = fmaxf(shared[threadIdx.x], shared[threadIdx.x + half]);
+    }
+    __syncthreads();
+  }
+  const float largest = shared[threadIdx.x % kTileMotifs];
+  __syncthreads();
+  return largest;
+}
+
+// One block a tile. No slope is larger than the largest upstream gradient times the occupancy of
+// the strongest site; the scale brings that bound just below 2^14.
+__global__ void ScaleKernel(const __grid_constant__ ScaleParams params) {
+  extern __shared__ __align__(16) char shared_memory[];
+  float* const shared = reinterpret_cast<float*>(shared_memory);
+  const PreparedMotifs& motifs = params.motifs;
+  const int tile = blockIdx.x;
+  const int column = threadIdx.x % kTileMotifs;
+  const int motif = motifs.motif_at[tile / 2 * kTileMotifs + column];
+  float bound = 0.0f, weighted = 0.0f, weight = 0.0f;
+  for (int64_t n = threadIdx.x / kTileMotifs; motif >= 0 && n < params.shape.sequence_count;
+       n += kThreads / kTileMotifs) {
+    const int64_t at = (n * kStrands + tile % 2) * motifs.motif_count + motif;
+    bound = fmaxf(bound, fabsf(params.bound[at]));
+    if (params.weighted != nullptr) weighted = fmaxf(weighted, fabsf(params.weighted[at]));
+  }
+  for (int64_t window = threadIdx.x / kTileMotifs;
+       motifs.weight != nullptr && window < params.shape.window_count;
+       window += kThreads / kTileMotifs) {
+    const int64_t row = tile * params.shape.window_count + window;
+    weight = fmaxf(weight, fabsf(motifs.weight[row * kTileMotifs + column]));
+  }
+  bound = LargestOfBlock(bound, shared);
+  weighted = LargestOfBlock(weighted, shared);
+  weight = LargestOfBlock(weight, shared);
+  if (threadIdx.x >= kTileMotifs) return;
+  const float largest = fmaf(weighted, weight, bound);
+  float scale = 1.0f;
+  if (motif >= 0 && largest > 0.0f && isfinite(largest)) {
+    const float strongest = fminf(motifs.motif[motif].strongest, 0.0f);
+    const float exponent = kScaledExponent - ceilf(strongest + ptx::Log2(largest) + 1e-3f);
+    scale = ptx::Exp2(fminf(fmaxf(exponent, -kLargestScaleExponent), kLargestScaleExponent));
+  }
+  motifs.scale[tile * kTileMotifs + column] = scale;
+}
+
+cudaError_t Prepare(const PrepareParams& params, cudaStream_t stream) {
+  const PreparedMotifs& motifs = params.motifs;
+  const unsigned motif_blocks = BlocksFor(motifs.motif_count, kThreads);
+  cudaError_t status = Run(MotifColumnsKernel, motif_blocks, kThreads, 0, stream, params);
+  if (status != cudaSuccess) return status;
+  const unsigned place_blocks = BlocksFor(4 * static_cast<int64_t>(motifs.tile_count), kThreads);
+  status = Run(MotifOrderKernel, place_blocks, kThreads, 0, stream, params);
+  if (status != cudaSuccess) return status;
+  status = Run(EnergiesKernel, motifs.tile_count, kThreads, 0, stream, params);
+  if (status != cudaSuccess || motifs.weight == nullptr) return status;
+  constexpr int64_t kMostBlocks = 4096;
+  const int64_t weights = motifs.tile_count * params.shape.window_count * kTileMotifs;
+  const int64_t most = kMostBlocks * kThreads;
+  return Run(WeightsKernel, BlocksFor(weights < most ? weights : most, kThreads), kThreads, 0,
+             stream, params);
+}
+
+cudaError_t PrepareScale(const ScaleParams& params, cudaStream_t stream) {
+  return Run(ScaleKernel, params.motifs.tile_count, kThreads, kThreads * sizeof(float), stream,
+             params);
+}
+
+}  // namespace cisreg::gpu

@@ -1,0 +1,34 @@
+// Prepares motifs for the scan: sorts them by width and writes their energies as operands.
+
+#ifndef CISREG_CUDA_PREPARE_CUH_
+#define CISREG_CUDA_PREPARE_CUH_
+
+#include "layout.h"
+
+namespace cisreg::gpu {
+
+struct PrepareParams {
+  PreparedMotifs motifs;
+  ScanShape shape;
+  const float* log_kd;
+  const float* log_concentration;
+  const float* position_weight;  // or null
+  const int32_t* column_range;   // or null
+};
+
+// Fills everything of `motifs` but the scale.
+cudaError_t Prepare(const PrepareParams& params, cudaStream_t stream);
+
+struct ScaleParams {
+  PreparedMotifs motifs;
+  ScanShape shape;
+  const float* bound;     // upstream gradients [N, 2, M]
+  const float* weighted;  // [N, 2, M], or null
+};
+
+// Powers of two that keep the slopes of each motif within float16; for capability 7.5.
+cudaError_t PrepareScale(const ScaleParams& params, cudaStream_t stream);
+
+}  // namespace cisreg::gpu
+
+#endif  // CISREG_CUDA_PREPARE_CUH_

@@ -8,12 +8,13 @@
 namespace cisreg::gpu {
 
 // How the work is cut: a block has kBlockTiles tiles of motifs, one slice of the sequences, one
-// strip of the windows and one chunk of the columns whose gradient it sums.
+// strip of the windows; each chunk of columns has a launch of its own.
 struct BackwardCut {
   int32_t slice_count;
   int32_t strip_count;
   int32_t strip_tiles;  // of 16 windows
   int32_t column_chunks;
+  int32_t sum_sequences;    // after so many, sums leave the registers
   int32_t moves_to_shared;  // whether sums wait in shared memory, else in the parts themselves
   int64_t slice_sequences;
 
@@ -38,6 +39,7 @@ struct BackwardParams {
   ScanShape shape;
   BackwardCut cut;
   BackwardShared shared;
+  int32_t column_chunk;            // of this launch
   const uint8_t* sequence;         // [N, L]
   const float* bound_gradient;     // [N, 2, M]
   const float* weighted_gradient;  // [N, 2, M], or null
@@ -52,7 +54,10 @@ struct BackwardParams {
 BackwardShared ShareBackward(const BackwardCut& cut, int step_count, bool weighted);
 
 BackwardCut CutBackward(const PreparedMotifs& motifs, const ScanShape& shape,
-                        int compute_capability, int multiprocessors);
+                        int compute_capability, int multiprocessors, int64_t shared_bytes);
+
+// Adds up the parts; all gradients are 0 where there are none.
+cudaError_t Finish(const BackwardParams& params, cudaStream_t stream);
 
 cudaError_t Backward(Reduction reduction, const BackwardParams& params, cudaStream_t stream);
 

@@ -94,7 +94,7 @@ __device__ __forceinline__ void SumSites(const float (&log_odds)[Tall][4], const
   for (int h = 0; h < 2; ++h) {
     float x[2 * Tall];
 #pragma unroll
-    for (int k = 0; k < 2 * Tall; ++k) x[k] = log_odds[k / 2][2 * (k % 2) + h];
+    for (int k = 0; k < 2 * Tall; ++k) x[k] = log_odds[k % Tall][2 * (k / Tall) + h];
     const RowWeights weights = {weight + row * kTileMotifs + 2 * (lane & 3) + h, row,
                                 Weighted ? rows : 0};
     bound[h] = weighted[h] = 0.0f;
@@ -142,6 +142,7 @@ __global__ void __launch_bounds__((Weighted ? kForwardWarpsWeighted : kForwardWa
   constexpr int kWarps = Weighted ? kForwardWarpsWeighted : kForwardWarps;
   const int64_t stride = static_cast<int64_t>(gridDim.x) * kWarps;
   OneHotStrip<Tall> strip;
+  constexpr int kOperands = OneHotStrip<Tall>::kOperands;
   for (int64_t n = blockIdx.x * static_cast<int64_t>(kWarps) + warp;
        n < params.shape.sequence_count; n += stride) {
     const uint8_t* const sequence = params.sequence + n * params.shape.length;
@@ -150,14 +151,21 @@ __global__ void __launch_bounds__((Weighted ? kForwardWarpsWeighted : kForwardWa
       const int rows =
           static_cast<int>(min(windows - first, static_cast<int64_t>(Tall * kTileWindows)));
       FillWords(params, shared, sequence, params.shape.first_start + first, lane);
-      strip.Load(shared.first_words, shared.second_words, lane);
+      strip.template Load<0, kOperands>(shared.first_words, shared.second_words, lane);
       for (int i = 0; i < tiles; ++i) {
         const TileColumns columns = shared.columns[i];
         const float2 offset = reinterpret_cast<const float2*>(shared.offset)[4 * i + (lane & 3)];
         float sums[Tall][4];
-        ScanTile<Tall, Terms>(sums, strip, shared.first_words, shared.second_words,
-                              shared.energies + i * motifs.TileUint4s(), columns, motifs.step_count,
-                              lane);
+        ClearLogOdds(sums);
+        const uint4* const energies = shared.energies + i * motifs.TileUint4s();
+        for (int step = 0; step < motifs.step_count; step += kChunkSteps) {
+          // A single chunk of columns stays in registers for all tiles.
+          if (motifs.step_count > kChunkSteps) {
+            strip.template Load<0, kOperands>(shared.first_words + step * kStepColumns,
+                                              shared.second_words + step * kStepColumns, lane);
+          }
+          ScanChunk<Tall, Terms>(sums, strip, energies + step * Terms * kWarp, columns, step, lane);
+        }
         FinishLogOdds(sums, offset, rows, lane);
         const int tile = first_tile + i;
         const float* const weight =
@@ -214,7 +222,7 @@ ForwardPlan PlanForward(const PreparedMotifs& motifs, const ScanShape& shape,
                         int compute_capability, int multiprocessors, int64_t shared_bytes) {
   ForwardPlan plan = {};
   plan.tall = TallFor(shape.window_count, compute_capability);
-  plan.warp_positions = StripPositions(plan.tall, motifs.step_count) + kWordReach;
+  plan.warp_positions = StripPositions(plan.tall, motifs.step_count);
   const int warps = ForwardWarps(motifs.weight != nullptr);
   const int64_t own_bytes = warps * WarpBytes(plan.warp_positions);
   const int64_t fitting = (shared_bytes - own_bytes) / TileBytes(motifs);

@@ -83,8 +83,8 @@ Launch LayOut(const GpuDevice& device, const OccupancyShape& shape, const Occupa
     motifs.weight = arena.Take<float>(tiles * shape.window_count * gpu::kTileMotifs);
   }
   if (backward) {
-    launch.cut =
-        CutBackward(motifs, launch.shape, device.compute_capability, device.multiprocessor_count);
+    launch.cut = CutBackward(motifs, launch.shape, device.compute_capability,
+                             device.multiprocessor_count, device.shared_memory_per_block);
     if (device.compute_capability < gpu::kSparseCapability) {
       motifs.scale = arena.Take<float>(tiles * gpu::kTileMotifs);
     }

@@ -1,9 +1,11 @@
 // One-hot windows as operands of tensor cores, built from base codes.
 //
-// Row r, column c of the one-hot matrix shows the base at position r + c, so every register that a
-// lane needs depends on one position alone, and rows 8 and 16 further down reuse the registers of
-// steps further right: a strip of T tiles and 4 steps takes 4 T + 6 registers for values instead of
-// 16 T. `Words` are what lies in shared memory for one position, ready to be loaded.
+// Row r, column c of the one-hot matrix shows the base at position r + c, so what a lane needs
+// depends on positions alone. Tile i of a strip of T tiles has the windows 8 i + g in its rows g
+// and 8 (i + T) + g in its rows g + 8: then tile i's operand for step s (columns from 8 s) is that
+// of all tiles and steps of the same i + s, down to the order of its four registers, and T + 3
+// operands serve 4 T products. `Words` are what lies in shared memory for one position, ready to be
+// loaded.
 
 #ifndef CISREG_CUDA_ONE_HOT_CUH_
 #define CISREG_CUDA_ONE_HOT_CUH_
@@ -18,11 +20,13 @@ inline constexpr uint32_t kHalfOne = 0x3c00;
 // Twice NaN: what a code that is none brings into every site that shows it.
 inline constexpr uint32_t kHalfNaNs = 0x7e007e00;
 
-// Positions beyond the last one of a strip that its words look at.
-inline constexpr int kWordReach = 12;
+// Words that lanes load behind a strip's last, to no effect, and codes that a word reaches over.
+inline constexpr int kWordSlack = 8;
+inline constexpr int kWordReach = 4;
 
+// Positions whose codes a strip needs; words are made of all but the last kWordReach.
 __host__ __device__ constexpr int StripPositions(int tiles, int steps) {
-  return tiles * kTileWindows + steps * kStepColumns;
+  return tiles * kTileWindows + steps * kStepColumns + kWordSlack + kWordReach;
 }
 
 // Code of a position that may lie outside the sequence.
@@ -41,32 +45,39 @@ __device__ __forceinline__ uint32_t FirstWord(const uint8_t* codes, int at) {
   return code > kUnknownBase ? kHalfNaNs : 0;
 }
 
-// Which two of the four: (A, T), (C, T), (G, T) and (G, T) again, four bits for each position;
-// 4 positions from here in the low half, those 8 further on in the high half.
+// Which two of the four: (A, T), (C, T), (G, T) and (G, T) again, four bits for each of 4
+// positions.
 __device__ __forceinline__ uint32_t SecondWord(const uint8_t* codes, int at) {
   uint32_t word = 0;
 #pragma unroll
-  for (int i = 0; i < 4; ++i) {
-    const uint32_t low = 12 + min(static_cast<int>(codes[at + i]), 2);
-    const uint32_t high = 12 + min(static_cast<int>(codes[at + 8 + i]), 2);
-    word |= (low | high << 16) << (4 * i);
-  }
+  for (int i = 0; i < 4; ++i) word |= (12 + min(static_cast<int>(codes[at + i]), 2)) << (4 * i);
   return word;
 }
 
 template <int Tall>
 struct OneHotStrip {
-  uint32_t value[4 * Tall + 2 * kChunkSteps - 2];
-  uint32_t metadata[Tall + kChunkSteps / 2 - 1];
+  static constexpr int kOperands = Tall + kChunkSteps - 1;
+  uint32_t value[kOperands][4];
+  // Lanes 0 and 1 of four hold the metadata of even operands, lanes 2 and 3 those of odd ones.
+  uint32_t metadata[(kOperands + 1) / 2];
 
+  // Operands [From, End), in rising order.
+  template <int From, int End>
   __device__ __forceinline__ void Load(const uint32_t* first, const uint32_t* second, int lane) {
     const int g = lane >> 2, t = lane & 3;
 #pragma unroll
-    for (int j = 0; j < 4 * Tall + 2 * kChunkSteps - 2; ++j) value[j] = first[g + t + 4 * j];
-    // Lanes 0 and 1 of four hold the metadata of even steps, lanes 2 and 3 those of odd ones.
+    for (int q = From; q < End; ++q) {
+      const uint32_t* const from = first + g + t + 8 * q;
+      value[q][0] = from[0];
+      value[q][1] = from[8 * Tall];
+      value[q][2] = from[4];
+      value[q][3] = from[8 * Tall + 4];
+    }
     const uint32_t* const from = second + g + 4 * (t & 1) + 8 * (t >> 1);
 #pragma unroll
-    for (int j = 0; j < Tall + kChunkSteps / 2 - 1; ++j) metadata[j] = from[16 * j];
+    for (int q = (From + 1) / 2; q < (End + 1) / 2; ++q) {
+      metadata[q] = from[16 * q] | from[16 * q + 8 * Tall] << 16;
+    }
   }
 
   // sums[i] += one-hot rows of tile i, columns of this step, times the step's energies.
@@ -74,9 +85,13 @@ struct OneHotStrip {
   __device__ __forceinline__ void Multiply(float (&sums)[Tall][4], const uint4& energies) const {
 #pragma unroll
     for (int i = 0; i < Tall; ++i) {
-      const int j = 4 * i + 2 * Step;
-      ptx::MmaSparseHalf<Step & 1>(sums[i], value[j], value[j + 2], value[j + 1], value[j + 3],
-                                   energies, metadata[i + Step / 2]);
+      const uint32_t (&a)[4] = value[i + Step];
+      const uint32_t e = metadata[(i + Step) / 2];
+      if ((i + Step) % 2 == 0) {
+        ptx::MmaSparseHalf<0>(sums[i], a[0], a[1], a[2], a[3], energies, e);
+      } else {
+        ptx::MmaSparseHalf<1>(sums[i], a[0], a[1], a[2], a[3], energies, e);
+      }
     }
   }
 };
@@ -100,24 +115,28 @@ __device__ __forceinline__ uint32_t SecondWord(const uint8_t* codes, int at) {
 
 template <int Tall>
 struct OneHotStrip {
-  uint32_t value[8 * Tall + 4 * kChunkSteps - 4];
+  static constexpr int kOperands = Tall + kChunkSteps - 1;
+  // Of 2 columns each.
+  uint32_t value[4 * kOperands][2];
 
+  template <int From, int End>
   __device__ __forceinline__ void Load(const uint32_t* first, const uint32_t* second, int lane) {
     const int g = lane >> 2, t = lane & 3;
     const uint32_t* const from = ((t & 1) == 0 ? first : second) + g + (t >> 1);
 #pragma unroll
-    for (int j = 0; j < 8 * Tall + 4 * kChunkSteps - 4; ++j) value[j] = from[2 * j];
+    for (int q = 4 * From; q < 4 * End; ++q) {
+      value[q][0] = from[2 * q];
+      value[q][1] = from[2 * q + 8 * Tall];
+    }
   }
 
   template <int Step>
   __device__ __forceinline__ void Multiply(float (&sums)[Tall][4], const uint4& energies) const {
 #pragma unroll
     for (int i = 0; i < Tall; ++i) {
-      const int j = 8 * i + 4 * Step;
-      ptx::MmaHalf(sums[i], value[j], value[j + 4], value[j + 1], value[j + 5], energies.x,
-                   energies.y);
-      ptx::MmaHalf(sums[i], value[j + 2], value[j + 6], value[j + 3], value[j + 7], energies.z,
-                   energies.w);
+      const uint32_t (*a)[2] = value + 4 * (i + Step);
+      ptx::MmaHalf(sums[i], a[0][0], a[0][1], a[1][0], a[1][1], energies.x, energies.y);
+      ptx::MmaHalf(sums[i], a[2][0], a[2][1], a[3][0], a[3][1], energies.z, energies.w);
     }
   }
 };

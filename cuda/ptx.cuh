@@ -128,6 +128,14 @@ __device__ __forceinline__ void MmaSparseHalf(float (&d)[4], uint32_t a0, uint32
 }
 #endif
 
+// threadIdx.x, read anew: what follows from it is not kept in registers across loops, but found
+// again.
+__device__ __forceinline__ int ThreadAnew() {
+  int thread;
+  asm volatile("mov.u32 %0, %%tid.x;" : "=r"(thread));
+  return thread;
+}
+
 // Transposes an 8 x 8 matrix of 16-bit numbers, two to a lane: (row g, columns 2t 2t+1).
 __device__ __forceinline__ uint32_t Transpose(uint32_t x) {
   uint32_t y;

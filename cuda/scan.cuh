@@ -30,28 +30,55 @@ __device__ __forceinline__ void ScanTerm(float (&sums)[Tall][4], const OneHotStr
   if ((steps & 8) != 0) strip.template Multiply<3>(sums, from[3 * Terms * kWarp]);
 }
 
-// Sums of energies for all windows of the strip: lane (g, t) gets windows 16 i + g (numbers 0, 1)
-// and 16 i + g + 8 (2, 3) of motifs 2t and 2t + 1. The low terms come first, while sums are small:
-// tensor cores truncate.
+// Adds to the sums what the columns of one chunk contribute: lane (g, t) gets windows 8 i + g
+// (numbers 0, 1) and 8 (i + Tall) + g (2, 3) of motifs 2t and 2t + 1. `energies` are the tile's, at
+// the chunk's first step. The low terms come first, while sums are small: tensor cores truncate.
 template <int Tall, int Terms>
-__device__ __forceinline__ void ScanTile(float (&sums)[Tall][4], OneHotStrip<Tall>& strip,
+__device__ __forceinline__ void ScanChunk(float (&sums)[Tall][4], const OneHotStrip<Tall>& strip,
+                                          const uint4* energies, const TileColumns& columns,
+                                          int first_step, int lane) {
+  const unsigned steps =
+      StepMask(columns.scan_first - first_step, columns.scan_end - first_step, kChunkSteps);
+  if (Terms == 2) ScanTerm<Tall, Terms>(sums, strip, energies, 1, steps, lane);
+  ScanTerm<Tall, Terms>(sums, strip, energies, 0, steps, lane);
+}
+
+// One step of a chunk, with both terms, and the operand that it is the first to need.
+template <int Tall, int Terms, int Step>
+__device__ __forceinline__ void ScanStep(float (&sums)[Tall][4], OneHotStrip<Tall>& strip,
                                          const uint32_t* first_words, const uint32_t* second_words,
-                                         const uint4* energies, const TileColumns& columns,
-                                         int step_count, int lane) {
+                                         const uint4* energies, unsigned steps, int lane) {
+  strip.template Load<Step == 0 ? 0 : Step + Tall - 1, Step + Tall>(first_words, second_words,
+                                                                    lane);
+  if ((steps & 1u << Step) == 0) return;
+  const uint4* const from = energies + Step * Terms * kWarp + lane;
+  if (Terms == 2) strip.template Multiply<Step>(sums, from[kWarp]);
+  strip.template Multiply<Step>(sums, from[0]);
+}
+
+// As ScanChunk, but loads operands as they are needed and forgets them: fewer registers. The terms
+// of a step come together, so that a low term meets larger sums; that is exact enough for a
+// gradient.
+template <int Tall, int Terms>
+__device__ __forceinline__ void ScanChunkBriefly(float (&sums)[Tall][4],
+                                                 const uint32_t* first_words,
+                                                 const uint32_t* second_words,
+                                                 const uint4* energies, const TileColumns& columns,
+                                                 int first_step, int lane) {
+  const unsigned steps =
+      StepMask(columns.scan_first - first_step, columns.scan_end - first_step, kChunkSteps);
+  OneHotStrip<Tall> strip;
+  ScanStep<Tall, Terms, 0>(sums, strip, first_words, second_words, energies, steps, lane);
+  ScanStep<Tall, Terms, 1>(sums, strip, first_words, second_words, energies, steps, lane);
+  ScanStep<Tall, Terms, 2>(sums, strip, first_words, second_words, energies, steps, lane);
+  ScanStep<Tall, Terms, 3>(sums, strip, first_words, second_words, energies, steps, lane);
+}
+
+template <int Tall>
+__device__ __forceinline__ void ClearLogOdds(float (&sums)[Tall][4]) {
 #pragma unroll
   for (int i = 0; i < Tall; ++i) {
     sums[i][0] = sums[i][1] = sums[i][2] = sums[i][3] = 0.0f;
-  }
-  for (int step = 0; step < step_count; step += kChunkSteps) {
-    // A single chunk of columns stays in registers for all tiles.
-    if (step_count > kChunkSteps) {
-      strip.Load(first_words + step * kStepColumns, second_words + step * kStepColumns, lane);
-    }
-    const uint4* const chunk = energies + step * Terms * kWarp;
-    const unsigned steps =
-        StepMask(columns.scan_first - step, columns.scan_end - step, kChunkSteps);
-    if (Terms == 2) ScanTerm<Tall, Terms>(sums, strip, chunk, 1, steps, lane);
-    ScanTerm<Tall, Terms>(sums, strip, chunk, 0, steps, lane);
   }
 }
 
@@ -65,11 +92,12 @@ __device__ __forceinline__ void FinishLogOdds(float (&sums)[Tall][4], float2 off
     sums[i][1] += offset.y;
     sums[i][2] += offset.x;
     sums[i][3] += offset.y;
-    if (rows < (i + 1) * kTileWindows) {
-      const int row = i * kTileWindows + (lane >> 2);
-      if (row >= rows) sums[i][0] = sums[i][1] = kNoSite;
-      if (row + 8 >= rows) sums[i][2] = sums[i][3] = kNoSite;
-    }
+  }
+#pragma unroll
+  for (int k = 2 * Tall - 1; k >= 0; --k) {
+    if (rows >= 8 * k + 8) break;
+    if (8 * k + (lane >> 2) < rows) continue;
+    sums[k % Tall][2 * (k / Tall)] = sums[k % Tall][2 * (k / Tall) + 1] = kNoSite;
   }
 }
 

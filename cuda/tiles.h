@@ -35,11 +35,15 @@ inline constexpr int kBackwardShort = 3;
 // Rows of the second product (4 columns x 4 bases) and such rows in a chunk of columns.
 inline constexpr int kGradientColumns = 4;
 inline constexpr int kGradientRows = kChunkColumns / kGradientColumns;
+// Numbers of a lane in the gradient of one tile and chunk.
+inline constexpr int kTileSums = 4 * kGradientRows;
 // Most windows of a block, in tiles; fewer where shared memory is small.
 inline constexpr int kBackwardTiles = 7;
 inline constexpr int kBackwardTilesSmall = 4;
 // Tensor cores truncate their sums: after so many products they are added, rounded, elsewhere.
 inline constexpr int kProductsPerSum = 112;
+// Where a block may have so much shared memory, that is where; else in the results themselves.
+inline constexpr int kSharedForSums = 128 << 10;
 // Blocks of a multiprocessor that run at a time, and the fewest sequences worth a block.
 inline constexpr int kBackwardBlocks = 3;
 inline constexpr int kLeastSequences = 4;

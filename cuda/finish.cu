@@ -1,0 +1,115 @@
+// The second stage of the gradients: adds the parts that blocks have written, in their order.
+
+#include "backward.cuh"
+#include "run.h"
+
+namespace cisreg::gpu {
+namespace {
+
+constexpr int kFinishThreads = 128;
+
+// The sum of the parts of one number, in their order.
+__device__ __forceinline__ float SumParts(const float* from, int64_t parts, int64_t stride) {
+  float sum = 0.0f;
+  for (int64_t part = 0; part < parts; ++part) sum += from[part * stride];
+  return sum;
+}
+
+__device__ __forceinline__ float Unscale(const PreparedMotifs& motifs, int tile, int column) {
+  return motifs.scale == nullptr ? 1.0f : 1.0f / motifs.scale[tile * kTileMotifs + column];
+}
+
+// Where the parts of one tile hold the gradient of a column and base for the motif of a place:
+// in the order of the kernel's registers and lanes.
+__device__ __forceinline__ int64_t PlaceOfSum(int column, int base, int motif) {
+  const int row = column % kGradientColumns * kBases + base;
+  const int number = column / kGradientColumns * 4 + row / 8 * 2 + motif % 2;
+  return number * kWarp + row % 8 * 4 + motif / 2;
+}
+
+// Gradient of one entry of log Kd: that of the forward strand's and of the reverse strand's.
+__device__ __forceinline__ float LogKdGradient(const BackwardParams& params, int64_t parts,
+                                               int place, int column, int base) {
+  const PreparedMotifs& motifs = params.motifs;
+  const int64_t tile_numbers = static_cast<int64_t>(params.cut.column_chunks) * kTileSums * kWarp;
+  float gradient = 0.0f;
+  for (int strand = 0; strand < kStrands; ++strand) {
+    const int tile = place / kTileMotifs * 2 + strand;
+    const int at_column = strand == 0 ? column : params.shape.width - 1 - column;
+    const int at_base = strand == 0 ? base : kBases - 1 - base;
+    const float* const from = params.partial_log_kd + tile * tile_numbers +
+                              PlaceOfSum(at_column, at_base, place % kTileMotifs);
+    gradient -= SumParts(from, parts, motifs.tile_count * tile_numbers) *
+                Unscale(motifs, tile, place % kTileMotifs);
+  }
+  return gradient;
+}
+
+__device__ __forceinline__ bool IsHeld(const BackwardParams& params, int motif, int column) {
+  if (params.column_range == nullptr) return false;
+  return column < params.column_range[motif] ||
+         column >= params.column_range[params.motifs.motif_count + motif];
+}
+
+}  // namespace
+
+// One thread for each entry of log Kd and of log concentration.
+__global__ void FinishKernel(const __grid_constant__ BackwardParams params) {
+  const PreparedMotifs& motifs = params.motifs;
+  const int64_t places = 4 * static_cast<int64_t>(motifs.tile_count);
+  const int64_t at = blockIdx.x * static_cast<int64_t>(blockDim.x) + threadIdx.x;
+  const int64_t row = at / places;
+  const int64_t rows = static_cast<int64_t>(params.shape.width) * kBases;
+  if (row > rows) return;
+  const int place = static_cast<int>(at % places);
+  const int motif = motifs.motif_at[place];
+  if (motif < 0) return;
+  const int64_t parts = params.cut.part_count();
+  if (row < rows) {
+    const int column = static_cast<int>(row / kBases), base = static_cast<int>(row % kBases);
+    params.gradients.log_kd[row * motifs.motif_count + motif] =
+        IsHeld(params, motif, column) ? 0.0f : LogKdGradient(params, parts, place, column, base);
+    return;
+  }
+  float gradient = 0.0f;
+  for (int strand = 0; strand < kStrands; ++strand) {
+    const int tile = place / kTileMotifs * 2 + strand, column = place % kTileMotifs;
+    const float* const from = params.partial_log_concentration + tile * kTileMotifs + column;
+    gradient += SumParts(from, parts, motifs.tile_count * static_cast<int64_t>(kTileMotifs)) *
+                Unscale(motifs, tile, column);
+  }
+  params.gradients.log_concentration[motif] = gradient;
+}
+
+// One thread for each position weight.
+__global__ void FinishWeightsKernel(const __grid_constant__ BackwardParams params) {
+  const PreparedMotifs& motifs = params.motifs;
+  const int64_t windows = params.shape.window_count;
+  const int64_t count = motifs.tile_count * windows * kTileMotifs;
+  const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
+  for (int64_t at = blockIdx.x * static_cast<int64_t>(blockDim.x) + threadIdx.x; at < count;
+       at += stride) {
+    const int tile = static_cast<int>(at / kTileMotifs / windows);
+    const int64_t window = at / kTileMotifs % windows;
+    const int motif = motifs.motif_at[tile / 2 * kTileMotifs + static_cast<int>(at % kTileMotifs)];
+    if (motif < 0) continue;
+    params.gradients.position_weight[(tile % 2 * windows + window) * motifs.motif_count + motif] =
+        SumParts(params.partial_weight + at, params.cut.slice_count, count);
+  }
+}
+
+cudaError_t Finish(const BackwardParams& params, cudaStream_t stream) {
+  const PreparedMotifs& motifs = params.motifs;
+  const int64_t places = 4 * static_cast<int64_t>(motifs.tile_count);
+  const int64_t rows = static_cast<int64_t>(params.shape.width) * kBases + 1;
+  const cudaError_t status = Run(FinishKernel, BlocksFor(places * rows, kFinishThreads),
+                                 kFinishThreads, 0, stream, params);
+  if (status != cudaSuccess || params.partial_weight == nullptr) return status;
+  constexpr int64_t kMostBlocks = 4096;
+  const int64_t weights = motifs.tile_count * params.shape.window_count * kTileMotifs;
+  const int64_t most = kMostBlocks * kFinishThreads;
+  return Run(FinishWeightsKernel, BlocksFor(weights < most ? weights : most, kFinishThreads),
+             kFinishThreads, 0, stream, params);
+}
+
+}  // namespace cisreg::gpu

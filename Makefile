@@ -2,20 +2,22 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PYTHON_SOURCES := cisreg tests benchmarks setup.py
-SOURCES := pyproject.toml setup.py CMakeLists.txt $(wildcard csrc/*/*)
-CPP_SOURCES := $(wildcard csrc/*/*.cc csrc/*/*.h)
+SOURCES := pyproject.toml setup.py CMakeLists.txt $(wildcard cmake/* csrc/*/* cuda/*)
+CPP_SOURCES := $(wildcard csrc/*/*.cc csrc/*/*.h cuda/*.cu cuda/*.cuh cuda/*.h \
+  tests/cuda_shim/*.cc tests/cuda_shim/*.cu tests/cuda_shim/*.cuh tests/cuda_shim/*.h)
 
 # Real motifs for the benchmarks, where they lie beside the repository.
 BENCH_DATA := $(wildcard ../shared/data/gpra_example)
 BENCH_OPTIONS := $(if $(BENCH_DATA),--data $(BENCH_DATA))
 bench_files = --json benchmarks/results/$(1).json --plot docs/images/$(1).png
 
-.PHONY: help environment demo test bench lint format clean
+.PHONY: help environment demo test bench gpu-check lint format clean
 
 help:
 	@echo "make demo         simulate, train, evaluate: ends with a table and demo/evaluation.png"
 	@echo "make test         run the tests"
 	@echo "make bench        measure all benchmarks and draw docs/images, in a quarter of an hour"
+	@echo "make gpu-check    test and measure on this machine's GPU: benchmarks/results/gpu.html"
 	@echo "make environment  build cisreg into .venv, with what the tests need"
 	@echo "make lint         check the form of the code, and its types"
 	@echo "make format       put the code into that form"
@@ -51,6 +53,11 @@ bench: .venv/installed-bench
 	$(BIN)/python benchmarks/scaling.py $(call bench_files,scaling)
 	$(BIN)/python benchmarks/train_throughput.py $(BENCH_OPTIONS) $(call bench_files,train_throughput)
 	$(BIN)/python benchmarks/scan_vs_lightmotif.py $(BENCH_OPTIONS) $(call bench_files,scan_vs_lightmotif)
+
+gpu-check: .venv/installed
+	$(BIN)/python benchmarks/gpu_check.py --find
+	$(BIN)/pytest -m gpu
+	$(BIN)/python benchmarks/gpu_check.py --json benchmarks/results/gpu.json --page benchmarks/results/gpu.html
 
 lint: .venv/installed-lint
 	$(BIN)/ruff check $(PYTHON_SOURCES)

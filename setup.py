@@ -1,7 +1,11 @@
 """Builds the compiled part of cisreg with CMake; everything else is in pyproject.toml.
 
-Environment: CISREG_CUDA=auto|on|off (auto builds without CUDA kernels: this version has none, and
-`on` says so), CISREG_WARNINGS_AS_ERRORS=1 for contributors.
+Environment:
+    CISREG_CUDA: auto (default) builds the CUDA kernels where nvcc is found, in CUDACXX, CUDA_HOME,
+        PATH or /usr/local/cuda*/bin; on fails where it is not; off builds none.
+    CISREG_CUDA_ARCHITECTURES: what to build them for, as CMake names it, such as "90-real" or
+        "80 86" or "native"; default: everything since Turing.
+    CISREG_WARNINGS_AS_ERRORS: 1 for contributors.
 """
 
 from __future__ import annotations
@@ -18,16 +22,13 @@ ROOT = Path(__file__).parent.resolve()
 CUDA_CHOICES = ("auto", "on", "off")
 
 
-def cuda_choice() -> str:
-    """What CISREG_CUDA asks for, resolved to what this version can build."""
+def cuda_options() -> list[str]:
+    """What the environment says of CUDA, for CMake; always said, for CMake remembers."""
     choice = os.environ.get("CISREG_CUDA", "auto")
     if choice not in CUDA_CHOICES:
         raise SystemExit(f"CISREG_CUDA: expected one of {', '.join(CUDA_CHOICES)}, got {choice!r}")
-    if choice == "on":
-        raise SystemExit(
-            "CISREG_CUDA=on: this version of cisreg has no CUDA kernels; use auto or off"
-        )
-    return "off"
+    architectures = os.environ.get("CISREG_CUDA_ARCHITECTURES", "")
+    return [f"-DCISREG_CUDA={choice}", f"-DCISREG_CUDA_ARCHITECTURES={architectures}"]
 
 
 class CMakeBuild(build_ext):
@@ -42,7 +43,8 @@ class CMakeBuild(build_ext):
     def build_extension(self, extension: Extension) -> None:
         """Configures and builds; the second library finds nothing left to do."""
         output = Path(self.get_ext_fullpath(extension.name)).parent.resolve()
-        build = Path(self.build_temp).resolve()
+        # Not build_temp, which is new for every editable install: the CUDA kernels take minutes.
+        build = ROOT / "build" / f"cmake-{sys.implementation.cache_tag}"
         build.mkdir(parents=True, exist_ok=True)
         strict = "ON" if os.environ.get("CISREG_WARNINGS_AS_ERRORS") == "1" else "OFF"
         configure = [
@@ -50,7 +52,7 @@ class CMakeBuild(build_ext):
             str(ROOT),
             f"-DPython3_EXECUTABLE={sys.executable}",
             f"-DCISREG_OUTPUT={output}",
-            f"-DCISREG_CUDA={cuda_choice()}",
+            *cuda_options(),
             f"-DCISREG_WARNINGS_AS_ERRORS={strict}",
         ]
         target = extension.name.rpartition(".")[2]

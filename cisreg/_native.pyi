@@ -1,4 +1,11 @@
-"""Types of the compiled module."""
+"""Types of the compiled module.
+
+`cuda_devices` is always there; it gives an empty list without a GPU, a driver or a CUDA build. The
+other functions of CUDA are there where the kernels were built: `build_info()["cuda"]` is not "off".
+They copy to the device, launch on a stream of their own and copy back; RuntimeError is CUDA's.
+"""
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +44,47 @@ def occupancy_backward(
     instruction_set: str = "",
     threads: int = 1,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32] | None]: ...
+def cuda_devices() -> list[dict[str, Any]]: ...
+def cuda_occupancy_forward(
+    sequence: NDArray[np.uint8],
+    log_kd: NDArray[np.float32],
+    log_concentration: NDArray[np.float32],
+    position_weight: NDArray[np.float32] | None = None,
+    *,
+    column_range: NDArray[np.int32] | None = None,
+    reduction: str = "expected",
+    padding: str = "same",
+    compute_dtype: str = "float32",
+    device: int = 0,
+) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]: ...
+def cuda_occupancy_backward(
+    sequence: NDArray[np.uint8],
+    log_kd: NDArray[np.float32],
+    log_concentration: NDArray[np.float32],
+    position_weight: NDArray[np.float32] | None,
+    bound_gradient: NDArray[np.float32],
+    weighted_gradient: NDArray[np.float32] | None = None,
+    *,
+    column_range: NDArray[np.int32] | None = None,
+    reduction: str = "expected",
+    padding: str = "same",
+    compute_dtype: str = "float32",
+    device: int = 0,
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32] | None]: ...
+def cuda_time(
+    sequence: NDArray[np.uint8],
+    log_kd: NDArray[np.float32],
+    log_concentration: NDArray[np.float32],
+    position_weight: NDArray[np.float32] | None = None,
+    *,
+    column_range: NDArray[np.int32] | None = None,
+    reduction: str = "expected",
+    padding: str = "same",
+    compute_dtype: str = "float32",
+    direction: str = "forward",
+    repeats: int = 20,
+    device: int = 0,
+) -> list[float]: ...
 def scan_hits(
     sequence: NDArray[np.uint8],
     log_kd: NDArray[np.float32],

@@ -61,7 +61,10 @@ def diagnose(messages: Sequence[str] = ()) -> list[Finding]:
     ]
     if any(finding.state == "error" for finding in findings):
         return findings
-    return [*findings, _check_kernels(), _check_agreement(), *_measure_speed()]
+    findings += [_check_kernels(), _check_agreement()]
+    if findings[-1].state == "error":
+        return findings
+    return [*findings, *_measure_speed()]
 
 
 def _version(package: str) -> str:
@@ -135,13 +138,17 @@ def _check_kernels() -> Finding:
             "kernels",
             "warning",
             f"{text}. A GPU is there but this build has no GPU kernel, so occupancy is computed on "
-            "the CPU; to use the GPU now, ask for the standard implementation",
+            "the CPU: build cisreg again with CISREG_CUDA=on where nvcc of the CUDA toolkit is; to "
+            "use the GPU now, ask for the standard implementation",
         )
     return Finding("kernels", "ok", text)
 
 
 def registered_devices(operation: str) -> list[str]:
-    """Types of the devices that the operation has kernels for, such as ["CPU"].
+    """Types of the devices that the operation has kernels for.
+
+    For the fused operation they are ["CPU"], and ["CPU", "GPU"] in a build with CUDA kernels,
+    whether or not a GPU is there.
 
     Example:
         >>> registered_devices("MatMul")
@@ -179,8 +186,12 @@ def _trial() -> _Trial:
 
 def _check_agreement() -> Finding:
     trial = _trial()
+    try:
+        pairs = zip(trial.backward("fused"), trial.backward("standard"), strict=True)
+    except tf.errors.OpError as error:
+        return Finding("agreement", "error", f"the fused operation failed: {error.message}")
     differences = []
-    for fused, standard in zip(trial.backward("fused"), trial.backward("standard"), strict=True):
+    for fused, standard in pairs:
         scale = tf.reduce_max(tf.abs(standard))
         differences.append(float(tf.reduce_max(tf.abs(fused - standard)) / scale))
     text = "largest difference from the standard operations, relative to the largest value: " + (

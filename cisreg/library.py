@@ -55,7 +55,10 @@ def native_module() -> ModuleType:
 
 
 def build_info() -> dict[str, str]:
-    """What the library was built with: keys `tensorflow_version`, `cuda` and `compiler`."""
+    """What the library was built with: keys `tensorflow_version`, `cuda` and `compiler`.
+
+    `cuda` is "off", or the version of CUDA and the architectures: "13.0 (75 80 86 89 90)".
+    """
     return dict(native_module().build_info())
 
 

@@ -1,45 +1,39 @@
-"""The occupancy law written plainly, twice.
+"""The occupancy law written plainly.
 
 `occupancy_standard` uses TensorFlow's own operations: it is the fallback of the fused operation,
 its comparison in the benchmarks, and the way to second derivatives and to soft sequences.
-`occupancy_oracle` is NumPy in float64, looks every window up base by base, and is what the tests
-trust.
+`occupancy_oracle` is NumPy in float64 and is what the tests trust; it lies in `cisreg.oracle`, with
+what both share.
 """
 
 from __future__ import annotations
 
-from typing import Literal, get_args
-
-import numpy as np
 import tensorflow as tf
 
-Reduction = Literal["expected", "probability", "log_unbound"]
-Padding = Literal["same", "valid"]
-ComputeDtype = Literal["float32", "bfloat16", "float16"]
-UNKNOWN = 4  # the code of padding and of every letter but A, C, G and T
+from cisreg.oracle import (
+    UNKNOWN,
+    ComputeDtype,
+    Padding,
+    Reduction,
+    check_choice,
+    occupancy_oracle,
+    occupancy_oracle_gradient,
+    window_count,
+)
 
-
-def window_count(length: int, width: int, padding: Padding = "same") -> int:
-    """Number P of windows of `width` bases scanned in a sequence of `length` bases.
-
-    "same" gives a window for every base, reaching over the ends; "valid" only windows that fit.
-
-    Raises:
-        ValueError: unknown padding, or "valid" with windows wider than the sequence.
-
-    Example:
-        >>> window_count(110, 30), window_count(110, 30, "valid")
-        (110, 81)
-    """
-    check_choice("padding", padding, Padding)
-    if padding == "same":
-        return length
-    if width > length:
-        raise ValueError(
-            f'padding="valid" needs windows that fit: expected width <= length, got width {width} '
-            f'and length {length}; use padding="same" or longer sequences'
-        )
-    return length - width + 1
+__all__ = [
+    "UNKNOWN",
+    "ComputeDtype",
+    "Padding",
+    "Reduction",
+    "check_choice",
+    "hold_columns",
+    "occupancy_oracle",
+    "occupancy_oracle_gradient",
+    "occupancy_standard",
+    "site_occupancy_standard",
+    "window_count",
+]
 
 
 def site_occupancy_standard(
@@ -197,166 +191,3 @@ def _one_hot(sequence: tf.Tensor) -> tf.Tensor:
         "sequence: expected base codes 0 to 4; encode text with cisreg.sequences.encode",
     )
     return tf.one_hot(sequence, 4)
-
-
-def occupancy_oracle(
-    sequence: np.ndarray,
-    log_kd: np.ndarray,
-    log_concentration: np.ndarray,
-    *,
-    position_weight: np.ndarray | None = None,
-    reduction: Reduction = "expected",
-    padding: Padding = "same",
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """The same law in NumPy float64, one table look-up for each base of each window.
-
-    Slow, with memory for N * P * W bases and N * P * M sites: for tests.
-
-    Args:
-        sequence: [N, L] base codes.
-        log_kd: [W, 4, M], nats.
-        log_concentration: [M], nats.
-        position_weight: [2, P, M], or None.
-        reduction: as for `occupancy_standard`.
-        padding: "same" or "valid".
-
-    Returns:
-        (bound, weighted) as float64 arrays, weighted None without position weights.
-
-    Raises:
-        ValueError: unknown reduction or padding, or "valid" with windows wider than the sequence.
-
-    Example:
-        >>> sequence, log_kd = np.zeros((1, 3), np.uint8), np.zeros((2, 4, 5))
-        >>> bound, _ = occupancy_oracle(sequence, log_kd, np.zeros(5))
-        >>> bound.shape, float(bound[0, 0, 0])
-        ((1, 2, 5), 1.5)
-    """
-    check_choice("reduction", reduction, Reduction)
-    logit = _oracle_logit(
-        _oracle_windows(sequence, len(log_kd), padding), log_kd, log_concentration
-    )
-    weighted = None
-    if position_weight is not None:
-        weighted = (_logistic(logit) * position_weight).sum(axis=2)
-    if reduction == "expected":
-        return _logistic(logit).sum(axis=2), weighted
-    log_unbound = -np.logaddexp(0.0, logit).sum(axis=2)
-    if reduction == "log_unbound":
-        return log_unbound, weighted
-    return -np.expm1(log_unbound.sum(axis=1)), weighted
-
-
-def occupancy_oracle_gradient(
-    sequence: np.ndarray,
-    log_kd: np.ndarray,
-    log_concentration: np.ndarray,
-    *,
-    grad_bound: np.ndarray,
-    grad_weighted: np.ndarray | None = None,
-    position_weight: np.ndarray | None = None,
-    reduction: Reduction = "expected",
-    padding: Padding = "same",
-) -> dict[str, np.ndarray]:
-    """Gradient of `sum(grad_bound * bound) + sum(grad_weighted * weighted)`, derived by hand.
-
-    Args:
-        sequence: [N, L] base codes.
-        log_kd: [W, 4, M], nats.
-        log_concentration: [M], nats.
-        grad_bound: shape of bound ([N, 2, M], or [N, M] for "probability").
-        grad_weighted: [N, 2, M]; given exactly when position_weight is.
-        position_weight: [2, P, M], or None.
-        reduction: as for `occupancy_standard`.
-        padding: "same" or "valid".
-
-    Returns:
-        float64 arrays "log_kd" [W, 4, M], "log_concentration" [M] and, with position weights,
-        "position_weight" [2, P, M].
-
-    Raises:
-        ValueError: unknown reduction or padding, or only one of position_weight and grad_weighted
-            given.
-
-    Example:
-        >>> sequence, log_kd = np.zeros((1, 1), np.uint8), np.zeros((1, 4, 1))
-        >>> gradient = occupancy_oracle_gradient(
-        ...     sequence, log_kd, np.zeros(1), grad_bound=np.ones((1, 2, 1))
-        ... )
-        >>> gradient["log_concentration"], gradient["log_kd"][0, :, 0]
-        (array([0.5]), array([-0.25, -0.  , -0.  , -0.25]))
-    """
-    check_choice("reduction", reduction, Reduction)
-    if (position_weight is None) != (grad_weighted is None):
-        raise ValueError(
-            "position_weight, grad_weighted: expected both or neither, got one; pass the other too"
-        )
-    windows = _oracle_windows(sequence, len(log_kd), padding)
-    logit = _oracle_logit(windows, log_kd, log_concentration)
-    bound = _logistic(logit)
-    slope = bound * _logistic(-logit)
-    if reduction == "expected":
-        grad_logit = grad_bound[:, :, None] * slope
-    elif reduction == "log_unbound":
-        grad_logit = -grad_bound[:, :, None] * bound
-    else:
-        unbound = np.exp(-np.logaddexp(0.0, logit).sum(axis=(1, 2)))
-        grad_logit = (grad_bound * unbound)[:, None, None] * bound
-    gradient = {}
-    if position_weight is not None and grad_weighted is not None:
-        grad_logit = grad_logit + grad_weighted[:, :, None] * position_weight * slope
-        gradient["position_weight"] = (grad_weighted[:, :, None] * bound).sum(axis=0)
-    gradient["log_concentration"] = grad_logit.sum(axis=(0, 1, 2))
-    # [W, 4, M]: for each column and base, the windows that show this base there.
-    gradient["log_kd"] = np.stack(
-        [
-            np.stack([-grad_logit[windows[..., column] == base].sum(axis=0) for base in range(4)])
-            for column in range(len(log_kd))
-        ]
-    )
-    return gradient
-
-
-def _oracle_windows(sequence: np.ndarray, width: int, padding: Padding) -> np.ndarray:
-    """Base codes under each window as each strand reads them, [N, 2, P, W]."""
-    sequence = np.asarray(sequence)
-    windows = window_count(sequence.shape[1], width, padding)
-    first = -((width - 1) // 2) if padding == "same" else 0
-    position = first + np.arange(windows)[:, None] + np.arange(width)
-    inside = (position >= 0) & (position < sequence.shape[1])
-    forward = np.full((len(sequence), windows, width), UNKNOWN, np.int64)
-    forward[:, inside] = sequence[:, position[inside]]
-    reverse = np.where(forward == UNKNOWN, UNKNOWN, 3 - forward)[:, :, ::-1]
-    return np.stack([forward, reverse], axis=1)
-
-
-def _oracle_logit(
-    windows: np.ndarray, log_kd: np.ndarray, log_concentration: np.ndarray
-) -> np.ndarray:
-    """log_concentration - log Kd of every site, float64 [N, 2, P, M]."""
-    unknown_row = np.zeros((len(log_kd), 1, log_kd.shape[2]))
-    table = np.concatenate([np.asarray(log_kd, np.float64), unknown_row], axis=1)
-    logit = np.zeros((*windows.shape[:3], log_kd.shape[2])) + np.asarray(
-        log_concentration, np.float64
-    )
-    for column, of_base in enumerate(table):
-        logit -= of_base[windows[..., column]]
-    return logit
-
-
-def _logistic(logit: np.ndarray) -> np.ndarray:
-    """1 / (1 + exp(-logit)) without overflow and with full relative accuracy for weak sites."""
-    return np.exp(-np.logaddexp(0.0, -logit))
-
-
-def check_choice(argument: str, value: object, choices: object) -> None:
-    """Makes sure that an option is one of those that a `Literal` type lists.
-
-    Raises:
-        ValueError: it is not; the message names the argument and the choices.
-    """
-    allowed = get_args(choices)
-    if value not in allowed:
-        raise ValueError(
-            f"{argument}: expected one of {', '.join(map(repr, allowed))}, got {value!r}"
-        )

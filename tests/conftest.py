@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 
 import pytest
+
+# Other processes, those of tests among them, want memory of a GPU as well.
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 
 
 @pytest.fixture(autouse=True)
@@ -16,3 +21,13 @@ def log_as_it_was():
     logger.handlers[:] = handlers
     logger.setLevel(level)
     logger.propagate = propagate
+
+
+@pytest.fixture(autouse=True)
+def on_the_cpu(request):
+    """A GPU is for the tests that are marked so: it looks at no numbers, which others expect."""
+    import tensorflow as tf
+
+    marked = request.node.get_closest_marker("gpu") is not None
+    with contextlib.nullcontext() if marked else tf.device("CPU:0"):
+        yield

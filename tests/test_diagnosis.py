@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from cisreg import diagnosis
 from cisreg.cli import app
-from cisreg.library import LibraryError
+from cisreg.library import LibraryError, build_info
 
 
 def find(findings, subject):
@@ -43,6 +43,23 @@ def test_a_gpu_without_kernels_is_said(monkeypatch):
     kernels = find(findings, "kernels")
     assert kernels.state == "warning"
     assert "no GPU kernel" in kernels.text
+    assert "CISREG_CUDA=on" in kernels.text
+
+
+def test_kernels_are_built_for_the_gpu_where_they_are_built_with_cuda():
+    expected = ["CPU"] if build_info()["cuda"] == "off" else ["CPU", "GPU"]
+    for operation in diagnosis.OPERATIONS:
+        assert diagnosis.registered_devices(operation) == expected
+
+
+def test_an_operation_that_fails_is_said(monkeypatch):
+    def occupancy(*arguments, **options):
+        raise tf.errors.UnimplementedError(None, None, "GPU: expected compute capability 7.5")
+
+    monkeypatch.setattr(diagnosis, "occupancy", occupancy)
+    findings = diagnosis.diagnose()
+    assert find(findings, "agreement").state == "error"
+    assert "expected compute capability 7.5" in find(findings, "agreement").text
 
 
 def test_a_driver_without_a_gpu_in_tensorflow_is_a_warning_that_repeats_why(monkeypatch, tmp_path):

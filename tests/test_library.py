@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from cisreg.library import LibraryError, build_info, check_versions, load_ops
 def test_build_is_recorded():
     info = build_info()
     assert info["tensorflow_version"] == tf.__version__
-    assert info["cuda"] == "off"
+    assert re.fullmatch(r"off|\d+\.\d+ \(.+\)", info["cuda"])
 
 
 def test_patch_versions_are_alike_and_minor_versions_are_not():
@@ -59,6 +60,16 @@ def test_libraries_export_what_is_looked_up_and_no_more(file, names):
     path = Path(library.__file__).with_name(file)
     listed = subprocess.check_output(["nm", "-D", "--defined-only", str(path)], text=True)
     assert {line.split()[-1] for line in listed.splitlines()} == names
+
+
+@pytest.mark.parametrize("file", ["_ops.so", Path(_native.__file__).name])
+def test_no_other_cuda_runtime_is_looked_for(file):
+    """TensorFlow's library exports functions of the same names, of another version."""
+    if shutil.which("nm") is None:
+        pytest.skip("nm, of the compiler's tools, is not here")
+    path = Path(library.__file__).with_name(file)
+    listed = subprocess.check_output(["nm", "-D", "--undefined-only", str(path)], text=True)
+    assert "cuda" not in listed.lower()
 
 
 @pytest.fixture

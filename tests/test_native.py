@@ -181,6 +181,52 @@ def test_bad_arguments(options, message):
         _native.occupancy_forward(**arguments)
 
 
+def cuda_function(name):
+    if _native.build_info()["cuda"] == "off":
+        pytest.skip("this build has no CUDA kernels")
+    return getattr(_native, name)
+
+
+@pytest.mark.parametrize("name", ["cuda_occupancy_forward", "cuda_time"])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"sequence": np.full((2, 7), 5)}, "sequence: expected codes of at most 4"),
+        ({"column_range": np.array([[2] * 9, [1] * 9])}, "column_range: expected 0 <= first"),
+        ({"log_concentration": np.zeros((3, 3))}, r"log_concentration: expected \[M\]"),
+        ({"position_weight": np.zeros((7, 2, 9))}, r"position_weight: expected \[2, P, M\]"),
+        ({"compute_dtype": "half"}, "compute_dtype: expected 'float32'"),
+    ],
+)
+def test_bad_arguments_for_a_gpu(name, options, message):
+    with pytest.raises(ValueError, match=message):
+        cuda_function(name)(**{**example((2, 7, 3, 9)), **options})
+
+
+def test_bad_arguments_of_the_gradient_and_of_times_on_a_gpu():
+    arguments = list(example((2, 7, 3, 9)).values())
+    sums = np.zeros((2, 2, 9))
+    backward = cuda_function("cuda_occupancy_backward")
+    with pytest.raises(ValueError, match=r"bound_gradient: expected \[N, 2, M\]"):
+        backward(*arguments, sums[:1], sums)
+    with pytest.raises(ValueError, match=r"weighted_gradient: .* exactly where"):
+        backward(*arguments, sums)
+    time = cuda_function("cuda_time")
+    with pytest.raises(ValueError, match="direction: expected 'forward' or 'backward'"):
+        time(*arguments, direction="sideways")
+    with pytest.raises(ValueError, match="repeats: expected 1 or more, got 0"):
+        time(*arguments, repeats=0)
+
+
+def test_devices_are_listed_and_no_device_is_said():
+    devices = _native.cuda_devices()
+    for device in devices:
+        assert {"name", "compute_capability", "multiprocessor_count", "memory"} <= set(device)
+    forward = cuda_function("cuda_occupancy_forward")
+    with pytest.raises(RuntimeError, match="choose the device: "):
+        forward(**example((2, 7, 3, 2)), device=len(devices))
+
+
 MEMORY_OF_LONG_WEIGHTED_GRADIENTS = """
 import sys
 import numpy as np

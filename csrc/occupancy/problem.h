@@ -57,6 +57,13 @@ struct OccupancyInputs {
   const int32_t* column_range;
 };
 
+// The question as a whole.
+struct OccupancyProblem {
+  OccupancyShape shape;
+  OccupancyInputs inputs;
+  Reduction reduction;
+};
+
 struct OccupancyOutputs {
   float* bound;     // [N, 2, M]
   float* weighted;  // [N, 2, M], or unused

@@ -2,9 +2,7 @@
 
 #include "scan/scan.h"
 
-#include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
-#include <pybind11/stl.h>
 
 #include <algorithm>
 #include <chrono>
@@ -14,17 +12,12 @@
 #include <string>
 #include <vector>
 
+#include "python/arguments.h"
+
 namespace py = pybind11;
 
 namespace cisreg {
 namespace {
-
-template <class T>
-using Array = py::array_t<T, py::array::c_style | py::array::forcecast>;
-
-void Require(bool condition, const std::string& message) {
-  if (!condition) throw std::invalid_argument(message);
-}
 
 void CheckCodes(const Array<uint8_t>& sequence) {
   const uint8_t* begin = sequence.data();

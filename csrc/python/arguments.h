@@ -1,0 +1,72 @@
+// Arguments of the occupancy kernels as NumPy arrays: checked, and as the kernels want them.
+
+#ifndef CISREG_CSRC_PYTHON_ARGUMENTS_H_
+#define CISREG_CSRC_PYTHON_ARGUMENTS_H_
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "occupancy/problem.h"
+
+namespace cisreg {
+
+template <class T>
+using Array = pybind11::array_t<T, pybind11::array::c_style | pybind11::array::forcecast>;
+
+// Python's ValueError where the condition does not hold.
+void Require(bool condition, const std::string& message);
+
+// What every function of the occupancy takes, by the names that Python calls it.
+struct OccupancyArrays {
+  const Array<uint8_t>& sequence;
+  const Array<float>& log_kd;
+  const Array<float>& log_concentration;
+  const std::optional<Array<float>>& position_weight;
+  const std::optional<Array<int32_t>>& column_range;
+  const std::string& reduction;
+  const std::string& padding;
+  const std::string& compute_dtype;
+};
+
+// The problem that the arrays pose; it points into them.
+OccupancyProblem CheckArguments(const OccupancyArrays& arrays);
+
+// Incoming gradients, of the outputs' shape.
+OccupancyUpstream CheckUpstream(const OccupancyProblem& problem, const Array<float>& bound_gradient,
+                                const std::optional<Array<float>>& weighted_gradient);
+
+// Shapes of `bound` and `weighted`, and of the weights of positions.
+std::vector<int64_t> SumShape(const OccupancyShape& shape);
+std::vector<int64_t> WeightShape(const OccupancyShape& shape);
+
+// New arrays for what a function returns, and where the kernels write it.
+struct OutputArrays {
+  explicit OutputArrays(const OccupancyProblem& problem);
+  pybind11::tuple ToTuple() const { return pybind11::make_tuple(bound, weighted); }
+
+  pybind11::array_t<float> bound;
+  std::optional<pybind11::array_t<float>> weighted;
+  OccupancyOutputs pointers;
+};
+
+struct GradientArrays {
+  explicit GradientArrays(const OccupancyProblem& problem);
+  pybind11::tuple ToTuple() const {
+    return pybind11::make_tuple(log_kd, log_concentration, position_weight);
+  }
+
+  pybind11::array_t<float> log_kd;
+  pybind11::array_t<float> log_concentration;
+  std::optional<pybind11::array_t<float>> position_weight;
+  OccupancyGradients pointers;
+};
+
+}  // namespace cisreg
+
+#endif  // CISREG_CSRC_PYTHON_ARGUMENTS_H_

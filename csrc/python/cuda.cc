@@ -1,0 +1,317 @@
+// cisreg._native: the CUDA kernels on NumPy arrays, checked and timed without TensorFlow.
+
+#include <cuda_runtime.h>
+#include <pybind11/pybind11.h>
+
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cuda/launch.h"
+#include "python/arguments.h"
+
+namespace py = pybind11;
+
+namespace cisreg {
+namespace {
+
+void Check(cudaError_t status, const char* what) {
+  if (status == cudaSuccess) return;
+  cudaGetLastError();  // Or the next call would fail of this.
+  throw std::runtime_error(std::string(what) + ": " + cudaGetErrorString(status));
+}
+
+void Check(const GpuError& error) {
+  if (!error.empty()) throw std::runtime_error(error);
+}
+
+struct FreeDevice {
+  void operator()(char* memory) const { cudaFree(memory); }
+};
+using DeviceMemory = std::unique_ptr<char, FreeDevice>;
+
+class Stream {
+ public:
+  Stream() { Check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "create a stream"); }
+  ~Stream() { cudaStreamDestroy(stream_); }
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+  cudaStream_t get() const { return stream_; }
+  void Wait() const { Check(cudaStreamSynchronize(stream_), "wait for the kernels"); }
+
+ private:
+  cudaStream_t stream_ = nullptr;
+};
+
+class Event {
+ public:
+  Event() { Check(cudaEventCreate(&event_), "create an event"); }
+  ~Event() {
+    if (event_ != nullptr) cudaEventDestroy(event_);
+  }
+  Event(Event&& other) noexcept : event_(std::exchange(other.event_, nullptr)) {}
+  void Record(const Stream& stream) const {
+    Check(cudaEventRecord(event_, stream.get()), "record an event");
+  }
+  float MillisecondsSince(const Event& start) const {
+    float milliseconds = 0;
+    Check(cudaEventElapsedTime(&milliseconds, start.event_, event_), "read a time");
+    return milliseconds;
+  }
+
+ private:
+  cudaEvent_t event_ = nullptr;
+};
+
+// A problem on a device: memory for all that it reads and writes, and the stream it runs on.
+class DeviceProblem {
+ public:
+  DeviceProblem(const OccupancyProblem& problem, bool backward, int ordinal)
+      : shape_(problem.shape), inputs_(problem.inputs), reduction_(problem.reduction) {
+    Check(cudaSetDevice(ordinal), "choose the device");
+    Check(FindGpuDevice(ordinal, &device_));
+    stream_.emplace();
+    const OccupancyShape& s = shape_;
+    Copy(&inputs_.sequence, s.sequence_count * s.length);
+    Copy(&inputs_.log_kd, kd_count());
+    Copy(&inputs_.log_concentration, s.motif_count);
+    Copy(&inputs_.position_weight, weight_count());
+    if (inputs_.column_range != nullptr) Copy(&inputs_.column_range, 2 * s.motif_count);
+    int64_t bytes = 0;
+    Check(GpuWorkspaceBytes(device_, shape_, inputs_, backward, &bytes));
+    workspace_ = Allocate(bytes);
+  }
+
+  void Prepare(const OccupancyOutputs& host) {
+    outputs_ = host;
+    Reserve(&outputs_.bound, sum_count());
+    if (inputs_.weighted) Reserve(&outputs_.weighted, sum_count());
+  }
+
+  void Prepare(const OccupancyUpstream& upstream, const OccupancyGradients& host) {
+    upstream_ = upstream;
+    gradients_ = host;
+    Copy(&upstream_.bound, sum_count());
+    if (inputs_.weighted) Copy(&upstream_.weighted, sum_count());
+    Reserve(&gradients_.log_kd, kd_count());
+    Reserve(&gradients_.log_concentration, shape_.motif_count);
+    if (inputs_.weighted) Reserve(&gradients_.position_weight, weight_count());
+  }
+
+  void Forward() const {
+    Check(GpuOccupancyForward(device_, shape_, reduction_, inputs_, stream_->get(), workspace_,
+                              outputs_));
+  }
+
+  void Backward() const {
+    Check(GpuOccupancyBackward(device_, shape_, reduction_, inputs_, stream_->get(), workspace_,
+                               upstream_, gradients_));
+  }
+
+  void Fetch(const OccupancyOutputs& host) const {
+    Fetch(host.bound, outputs_.bound, sum_count());
+    if (inputs_.weighted) Fetch(host.weighted, outputs_.weighted, sum_count());
+    stream_->Wait();
+  }
+
+  void Fetch(const OccupancyGradients& host) const {
+    Fetch(host.log_kd, gradients_.log_kd, kd_count());
+    Fetch(host.log_concentration, gradients_.log_concentration, shape_.motif_count);
+    if (inputs_.weighted) Fetch(host.position_weight, gradients_.position_weight, weight_count());
+    stream_->Wait();
+  }
+
+  const Stream& stream() const { return *stream_; }
+
+ private:
+  int64_t sum_count() const { return shape_.sequence_count * kStrands * shape_.motif_count; }
+  int64_t kd_count() const { return shape_.width * kBases * shape_.motif_count; }
+  int64_t weight_count() const {
+    return inputs_.weighted ? kStrands * shape_.window_count * shape_.motif_count : 0;
+  }
+
+  // Bytes of ones: numbers that nobody writes are NaN, also where they are only added up.
+  char* Allocate(int64_t bytes) {
+    if (bytes == 0) return nullptr;
+    void* memory = nullptr;
+    Check(cudaMalloc(&memory, bytes), "allocate device memory");
+    memory_.emplace_back(static_cast<char*>(memory));
+    Check(cudaMemsetAsync(memory, 0xff, bytes, stream_->get()), "fill device memory");
+    return memory_.back().get();
+  }
+
+  template <class T>
+  void Reserve(T** pointer, int64_t count) {
+    *pointer = reinterpret_cast<T*>(Allocate(count * sizeof(T)));
+  }
+
+  // From host memory to new memory of the device, which the pointer names from then on.
+  template <class T>
+  void Copy(const T** pointer, int64_t count) {
+    T* on_device = nullptr;
+    Reserve(&on_device, count);
+    if (count > 0) {
+      Check(cudaMemcpyAsync(on_device, *pointer, count * sizeof(T), cudaMemcpyHostToDevice,
+                            stream_->get()),
+            "copy to the device");
+    }
+    *pointer = on_device;
+  }
+
+  void Fetch(float* host, const float* on_device, int64_t count) const {
+    if (count == 0) return;
+    Check(cudaMemcpyAsync(host, on_device, count * sizeof(float), cudaMemcpyDeviceToHost,
+                          stream_->get()),
+          "copy from the device");
+  }
+
+  OccupancyShape shape_;
+  OccupancyInputs inputs_;
+  Reduction reduction_;
+  GpuDevice device_;
+  std::optional<Stream> stream_;
+  std::vector<DeviceMemory> memory_;
+  char* workspace_ = nullptr;
+  OccupancyOutputs outputs_ = {};
+  OccupancyUpstream upstream_ = {};
+  OccupancyGradients gradients_ = {};
+};
+
+py::tuple Forward(const Array<uint8_t>& sequence, const Array<float>& log_kd,
+                  const Array<float>& log_concentration,
+                  const std::optional<Array<float>>& position_weight,
+                  const std::optional<Array<int32_t>>& column_range, const std::string& reduction,
+                  const std::string& padding, const std::string& compute_dtype, int device) {
+  const OccupancyProblem problem =
+      CheckArguments({sequence, log_kd, log_concentration, position_weight, column_range, reduction,
+                      padding, compute_dtype});
+  const OutputArrays outputs(problem);
+  {
+    py::gil_scoped_release release;
+    DeviceProblem on_device(problem, false, device);
+    on_device.Prepare(outputs.pointers);
+    on_device.Forward();
+    on_device.Fetch(outputs.pointers);
+  }
+  return outputs.ToTuple();
+}
+
+py::tuple Backward(const Array<uint8_t>& sequence, const Array<float>& log_kd,
+                   const Array<float>& log_concentration,
+                   const std::optional<Array<float>>& position_weight,
+                   const Array<float>& bound_gradient,
+                   const std::optional<Array<float>>& weighted_gradient,
+                   const std::optional<Array<int32_t>>& column_range, const std::string& reduction,
+                   const std::string& padding, const std::string& compute_dtype, int device) {
+  const OccupancyProblem problem =
+      CheckArguments({sequence, log_kd, log_concentration, position_weight, column_range, reduction,
+                      padding, compute_dtype});
+  const OccupancyUpstream upstream = CheckUpstream(problem, bound_gradient, weighted_gradient);
+  const GradientArrays gradients(problem);
+  {
+    py::gil_scoped_release release;
+    DeviceProblem on_device(problem, true, device);
+    on_device.Prepare(upstream, gradients.pointers);
+    on_device.Backward();
+    on_device.Fetch(gradients.pointers);
+  }
+  return gradients.ToTuple();
+}
+
+// Milliseconds of each launch. All are handed over before the first is waited for, so that the
+// device never waits for the host.
+template <class Launch>
+std::vector<float> TimeLaunches(const Stream& stream, int repeats, const Launch& launch) {
+  std::vector<Event> events(repeats + 1);
+  launch();
+  events[0].Record(stream);
+  for (int i = 1; i <= repeats; ++i) {
+    launch();
+    events[i].Record(stream);
+  }
+  stream.Wait();
+  std::vector<float> times;
+  for (int i = 1; i <= repeats; ++i) times.push_back(events[i].MillisecondsSince(events[i - 1]));
+  return times;
+}
+
+std::vector<float> Time(const Array<uint8_t>& sequence, const Array<float>& log_kd,
+                        const Array<float>& log_concentration,
+                        const std::optional<Array<float>>& position_weight,
+                        const std::optional<Array<int32_t>>& column_range,
+                        const std::string& reduction, const std::string& padding,
+                        const std::string& compute_dtype, const std::string& direction, int repeats,
+                        int device) {
+  const OccupancyProblem problem =
+      CheckArguments({sequence, log_kd, log_concentration, position_weight, column_range, reduction,
+                      padding, compute_dtype});
+  const bool backward = direction == "backward";
+  Require(backward || direction == "forward", "direction: expected 'forward' or 'backward'");
+  Require(repeats >= 1, "repeats: expected 1 or more, got " + std::to_string(repeats));
+  py::gil_scoped_release release;
+  DeviceProblem on_device(problem, backward, device);
+  if (!backward) {
+    on_device.Prepare(OccupancyOutputs{});
+    return TimeLaunches(on_device.stream(), repeats, [&] { on_device.Forward(); });
+  }
+  const OccupancyShape& shape = problem.shape;
+  const std::vector<float> ones(shape.sequence_count * kStrands * shape.motif_count, 1.0f);
+  on_device.Prepare(OccupancyUpstream{ones.data(), ones.data()}, OccupancyGradients{});
+  return TimeLaunches(on_device.stream(), repeats, [&] { on_device.Backward(); });
+}
+
+py::dict DescribeDevice(int ordinal) {
+  cudaDeviceProp properties;
+  Check(cudaGetDeviceProperties(&properties, ordinal), "read the device's properties");
+  int kilohertz = 0;
+  Check(cudaDeviceGetAttribute(&kilohertz, cudaDevAttrClockRate, ordinal), "read its clock");
+  py::dict device;
+  device["name"] = std::string(properties.name);
+  device["compute_capability"] =
+      std::to_string(properties.major) + "." + std::to_string(properties.minor);
+  device["multiprocessor_count"] = properties.multiProcessorCount;
+  device["memory"] = properties.totalGlobalMem;
+  device["clock_ghz"] = kilohertz / 1e6;
+  return device;
+}
+
+py::list Devices() {
+  py::list devices;
+  int count = 0;
+  // Without a driver or a device this is an error, and the answer is plain.
+  if (cudaGetDeviceCount(&count) != cudaSuccess) count = 0;
+  cudaGetLastError();
+  for (int ordinal = 0; ordinal < count; ++ordinal) devices.append(DescribeDevice(ordinal));
+  return devices;
+}
+
+}  // namespace
+
+void BindCuda(py::module_& module) {
+  module.def("cuda_devices", &Devices,
+             "The GPUs that CUDA finds: name, compute_capability, multiprocessor_count, memory in "
+             "bytes and clock_ghz of each; none where there is no driver.");
+  module.def("cuda_occupancy_forward", &Forward, py::arg("sequence"), py::arg("log_kd"),
+             py::arg("log_concentration"), py::arg("position_weight") = py::none(), py::kw_only(),
+             py::arg("column_range") = py::none(), py::arg("reduction") = "expected",
+             py::arg("padding") = "same", py::arg("compute_dtype") = "float32",
+             py::arg("device") = 0, "The CUDA kernel's (bound, weighted), both [N, 2, M].");
+  module.def("cuda_occupancy_backward", &Backward, py::arg("sequence"), py::arg("log_kd"),
+             py::arg("log_concentration"), py::arg("position_weight"), py::arg("bound_gradient"),
+             py::arg("weighted_gradient") = py::none(), py::kw_only(),
+             py::arg("column_range") = py::none(), py::arg("reduction") = "expected",
+             py::arg("padding") = "same", py::arg("compute_dtype") = "float32",
+             py::arg("device") = 0,
+             "The CUDA kernel's gradients of log_kd, log_concentration and position_weight.");
+  module.def("cuda_time", &Time, py::arg("sequence"), py::arg("log_kd"),
+             py::arg("log_concentration"), py::arg("position_weight") = py::none(), py::kw_only(),
+             py::arg("column_range") = py::none(), py::arg("reduction") = "expected",
+             py::arg("padding") = "same", py::arg("compute_dtype") = "float32",
+             py::arg("direction") = "forward", py::arg("repeats") = 20, py::arg("device") = 0,
+             "Milliseconds of each launch of the CUDA kernel, its arrays on the device.");
+}
+
+}  // namespace cisreg

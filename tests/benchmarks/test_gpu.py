@@ -1,0 +1,124 @@
+"""The GPU benchmarks where there is no GPU, their limit, and the page that they write."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import tensorflow as tf
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+from gpu_limit import Size, limit_milliseconds
+from gpu_report import (
+    BACKWARD,
+    DTYPES,
+    FORWARD,
+    FORWARD_BACKWARD,
+    NO_GPU,
+    draw,
+    make_row,
+    make_tables,
+    missing_row,
+    print_tables,
+    write_page,
+)
+from problem import Point
+from rivals_tensorflow import ON_GPU
+
+from cisreg import _native
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+H100 = {
+    "name": "H100",
+    "compute_capability": "9.0",
+    "multiprocessor_count": 132,
+    "clock_ghz": 1.83,
+}
+
+
+@pytest.mark.parametrize("script", ["gpu_check.py", "gpu_launchers.py"])
+def test_no_gpu_is_said_with_a_status_of_its_own(script):
+    if _native.cuda_devices() or tf.config.list_physical_devices("GPU"):
+        pytest.skip("there is a GPU here")
+    environment = {k: v for k, v in os.environ.items() if k != "CISREG_CUDA_ARCHITECTURES"}
+    command = [sys.executable, str(BENCHMARKS / script)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == NO_GPU, done.stderr
+    assert done.stderr.splitlines()[-1].startswith("no GPU: ")
+    assert "on this machine" in done.stderr
+
+
+def test_limit_counted_by_hand():
+    # In float32 two products of 2 * 4 * 30 operations, of which a multiprocessor does 4096 a cycle.
+    sites = 2 * 1024 * 110 * 245
+    expected = sites * 2 * 240 / 4096 / (132 * 1.83e6)
+    assert limit_milliseconds(H100, Size(1024), backward=False) == pytest.approx(expected)
+    assert limit_milliseconds(H100, Size(1024), backward=True) == pytest.approx(2 * expected)
+    # In 16 bits one, which takes less time than the special functions.
+    expected = sites * 1.25 / 16 / (132 * 1.83e6)
+    size = Size(1024, dtype="float16")
+    assert limit_milliseconds(H100, size, backward=False) == pytest.approx(expected)
+
+
+def test_no_limit_for_a_gpu_unknown():
+    assert limit_milliseconds(H100 | {"compute_capability": "12.0"}, Size(1), backward=True) is None
+
+
+def test_a_size_is_a_point():
+    assert set(Size._fields) <= set(Point._fields)
+
+
+def make_rows():
+    rows = []
+    for task in (FORWARD, FORWARD_BACKWARD, BACKWARD):
+        for dtype in DTYPES:
+            for count in (128, 1024):
+                size = Size(count, dtype=dtype)
+                rows.append(make_row(task, "fused", size, [2.0, 1.0, 3.0], H100, 12.5))
+                rows.append(make_row(task, "conv1d XLA", size, [10.0], H100))
+                rows.append(missing_row(task, "conv1d eager", size, "out of <memory>"))
+    return rows
+
+
+def test_rows():
+    row = make_rows()[0]
+    assert row["median_milliseconds"] == 2.0
+    limit = limit_milliseconds(H100, Size(128), backward=False)
+    assert row["share_of_limit"] == pytest.approx(limit / 2.0)
+    both = make_row(FORWARD_BACKWARD, "fused", Size(128), [2.0], H100)
+    assert both["limit_milliseconds"] == pytest.approx(3 * limit)
+
+
+def test_page(tmp_path, capsys):
+    rows, facts = make_rows(), {"device": "H100", "clock_ghz": 1.83}
+    tables = make_tables(rows, "fused")
+    assert [table.title for table in tables] == ["forward", "forward + backward", "backward"]
+    assert {len(row) for table in tables for row in table.rows} == {len(tables[0].columns)}
+    print_tables(tables)
+    assert "5.00x" in capsys.readouterr().out
+    path = tmp_path / "new" / "page.html"
+    write_page(path, "A & B", facts, tables, draw(rows, facts))
+    written = path.read_text()
+    assert written.count("<table>") == 3
+    assert "data:image/png;base64," in written
+    assert "A &amp; B" in written
+    assert "out of &lt;memory&gt;" in written
+    # Nothing is loaded from elsewhere.
+    assert "http" not in written
+
+
+def test_everyone_on_a_gpu_computes_the_same():
+    """Where there is none, on the CPU."""
+    from problem import make_problem
+
+    problem = make_problem(Point("fused", 3, 20, 8, 5))
+    expected = ON_GPU["fused"](problem)
+    for name, factory in ON_GPU.items():
+        calls = factory(problem)
+        assert calls.forward().shape == (3, 2, 5), name
+        error = tf.reduce_max(tf.abs(calls.forward() - expected.forward()))
+        assert float(error) < 1e-4, name
+        assert len(calls.forward_backward()) == 2

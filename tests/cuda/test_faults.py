@@ -1,0 +1,222 @@
+"""Faults planted into a copy of the kernels: whoever runs the kernels must notice each of them.
+
+Each fault is a piece of text and what takes its place. Where the text has gone, the kernels were
+rewritten and the fault wants to be planted anew.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+from cuda_cases import CASES, Case
+from cuda_checks import check_gradients, check_sums
+from cuda_executors import CUDA, KernelError, Shim, Simulator, scratch
+
+WRONG_NUMBERS = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Fault:
+    """`error` is a pattern of the message that must come, or WRONG_NUMBERS."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    executor: str
+    error: str | None = WRONG_NUMBERS
+
+    def __str__(self):
+        return self.name.replace(" ", "-")
+
+
+EXECUTORS = {
+    "shim": lambda cuda: [Shim(900, cuda=cuda)],
+    "shim 7.5": lambda cuda: [Shim(750, cuda=cuda)],
+    "shim in any order": lambda cuda: [Shim(900, seed=seed, cuda=cuda) for seed in range(8)],
+    "sanitized": lambda cuda: [Shim(900, sanitized=True, cuda=cuda)],
+    "simulator": lambda cuda: [Simulator(900, cuda=cuda)],
+}
+# The simulator is slow, and needs few cases to see what it sees.
+FEW_CASES = [
+    Case(2, 30, 9, 9, "expected", "same", "float32", "weighted"),
+    Case(9, 130, 5, 9, "log_unbound", "same", "float32"),
+]
+
+FAULTS = [
+    # Operands.
+    Fault(
+        "fragments of the scan in the wrong order",
+        "one_hot.cuh",
+        "ptx::MmaSparseHalf<0>(sums[i], a[0], a[1], a[2], a[3], energies, e);",
+        "ptx::MmaSparseHalf<0>(sums[i], a[0], a[2], a[1], a[3], energies, e);",
+        "shim",
+    ),
+    Fault(
+        "fragments of dense products shifted",
+        "one_hot.cuh",
+        "ptx::MmaHalf(sums[i], a[2][0], a[2][1], a[3][0], a[3][1],",
+        "ptx::MmaHalf(sums[i], a[2][0], a[2][1], a[3][0], a[2][1],",
+        "shim 7.5",
+    ),
+    Fault(
+        "metadata of rows behind",
+        "one_hot.cuh",
+        "from[16 * q + 8 * Tall] << 16",
+        "from[16 * q + 8 * Tall - 1] << 16",
+        "shim",
+    ),
+    Fault(
+        "metadata that do not rise",
+        "one_hot.cuh",
+        "(12 + min(static_cast<int>(codes[at + i]), 2))",
+        "(12 + min(static_cast<int>(codes[at + i]), 3))",
+        "shim",
+        "mma.sp: metadata of row .* do not rise",
+    ),
+    Fault(
+        "low terms forgotten",
+        "scan.cuh",
+        "if (Terms == 2) ScanTerm<Tall, Terms>(sums, strip, energies, 1, steps, lane);",
+        "",
+        "shim",
+    ),
+    Fault(
+        "reverse strand without complement",
+        "prepare.cu",
+        "    base = kBases - 1 - base;\n",
+        "",
+        "shim",
+    ),
+    Fault(
+        "bases of the second product",
+        "backward.cu",
+        "pairs + (g & 3) * pair_stride",
+        "pairs",
+        "shim",
+    ),
+    # Tails.
+    Fault(
+        "rows behind the last window are bound",
+        "scan.cuh",
+        "if (8 * k + (lane >> 2) < rows) continue;",
+        "if (8 * k < rows) continue;",
+        "shim",
+    ),
+    Fault(
+        "weights behind the last window",
+        "forward.cu",
+        "return row + 8 * k < rows ?",
+        "return rows > 0 ?",
+        "sanitized",
+        "AddressSanitizer: heap-buffer-overflow",
+    ),
+    Fault(
+        "held columns move",
+        "finish.cu",
+        "if (params.column_range == nullptr) return false;",
+        "return false;",
+        "shim",
+    ),
+    # Sums.
+    Fault(
+        "only the last strip counts",
+        "forward.cu",
+        "to[motif] = first_strip ? sum : to[motif] + sum;",
+        "to[motif] = sum;",
+        "shim",
+    ),
+    Fault(
+        "a partial sum is skipped",
+        "finish.cu",
+        "for (int64_t part = 0; part < parts; ++part)",
+        "for (int64_t part = 0; part < parts && part < 3; ++part)",
+        "shim",
+    ),
+    Fault(
+        "the scale of float16 gradients stays",
+        "finish.cu",
+        "return motifs.scale == nullptr ? 1.0f :",
+        "return motifs.scale != nullptr ? 1.0f :",
+        "shim 7.5",
+    ),
+    # Who waits for whom.
+    Fault(
+        "lanes leave the loop over tiles",
+        "forward.cu",
+        "if (lane >= kTileMotifs) continue;",
+        "if (lane >= kTileMotifs) break;",
+        "shim",
+        "have left the kernel|leaves the kernel|meet at different places|nobody can run",
+    ),
+    Fault(
+        "no barrier after the slice is copied",
+        "forward.cu",
+        "CopySlice(params, shared, first_tile, tiles);\n  __syncthreads();",
+        "CopySlice(params, shared, first_tile, tiles);",
+        "shim in any order",
+    ),
+    Fault(
+        "no barrier between sequences",
+        "backward.cu",
+        "    __syncthreads();\n  }\n  if (!HasTiles(params)) return;",
+        "  }\n  if (!HasTiles(params)) return;",
+        "simulator",
+        "RaceError|UninitError",
+    ),
+    Fault(
+        "words before all codes are there",
+        "forward.cu",
+        "params.shape.length, start + i);\n  }\n  __syncwarp();",
+        "params.shape.length, start + i);\n  }",
+        "simulator",
+        "RaceError|UninitError",
+    ),
+]
+
+
+def plant(fault):
+    """A copy of the kernels with the fault in it."""
+    folder = Path(tempfile.mkdtemp(dir=scratch())) / "cuda"
+    shutil.copytree(CUDA, folder)
+    text = (folder / fault.file).read_text()
+    count = text.count(fault.old)
+    assert count == 1, f"{fault.file} holds the text of this fault {count} times; plant it anew"
+    (folder / fault.file).write_text(text.replace(fault.old, fault.new))
+    return folder
+
+
+def first_sign(executors, cases):
+    """What is noticed first: an error of a kernel, or None for numbers that are wrong."""
+    for case in cases:
+        for executor in executors:
+            try:
+                check_sums(case, executor.forward(case))
+                check_gradients(case, executor.backward(case))
+            except KernelError as error:
+                return str(error)
+            except AssertionError:
+                return WRONG_NUMBERS
+    return pytest.fail("nobody noticed")
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=str)
+def test_planted_faults_are_noticed(fault):
+    cases = FEW_CASES if fault.executor == "simulator" else CASES
+    sign = first_sign(EXECUTORS[fault.executor](plant(fault)), cases)
+    if fault.error is WRONG_NUMBERS:
+        assert sign is WRONG_NUMBERS, sign
+    else:
+        with pytest.raises(KernelError, match=fault.error):
+            raise KernelError(sign or "only wrong numbers")
+
+
+def test_without_a_fault_nothing_is_noticed():
+    """A copy of the kernels does what the kernels do."""
+    nothing = Fault("nothing", "launch.h", "namespace cisreg {", "namespace cisreg {", "shim")
+    with pytest.raises(pytest.fail.Exception, match="nobody noticed"):
+        first_sign(EXECUTORS["shim"](plant(nothing)), CASES)

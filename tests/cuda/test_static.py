@@ -1,0 +1,200 @@
+"""What nvcc makes of the kernels: everything in registers, and no instruction that is not meant.
+
+Counts are those of the text, of both ways to the law: sites that share divisions, sites of any
+strength. They follow from the sizes of tiles alone, as long as nothing is compiled twice.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+from gpu_static import (
+    ARCHITECTURES,
+    CUDA,
+    count,
+    find_nvcc,
+    find_nvdisasm,
+    is_clean,
+    kind_of,
+    resident_warps,
+    resources,
+)
+
+# The gradient kernel finds a sequence's place among those between two sums.
+INTEGER_DIVISIONS = 1
+# A lane has two motifs of a tile.
+LANE_MOTIFS = 2
+
+
+def constants():
+    """The integers of the table of tile sizes, some of which follow from those before them."""
+    found = {}
+    text = (CUDA / "tiles.h").read_text()
+    for name, value in re.findall(r"constexpr int (k\w+) = ([\w */+-]+);", text):
+        found[name] = eval(value.replace("/", "//"), {}, found)
+    return found
+
+
+SIZES = constants()
+
+
+@pytest.fixture(scope="module")
+def compiled():
+    """All rows; a fixture, so that what does not compile is not tried for every test."""
+    if find_nvcc() is None:
+        pytest.skip("kernels are compiled by nvcc, which is not here")
+    return resources(ARCHITECTURES)
+
+
+def rows_of(compiled, architecture, name=""):
+    """Kernels whose names begin so, but those that are empty on purpose and never launched."""
+    rows = [row for row in compiled if row["architecture"] == architecture]
+    rows = [row for row in rows if row["kernel"].startswith(name) and is_launched(row)]
+    assert rows, f"no {name} for sm_{architecture}"
+    return rows
+
+
+def counted_rows(compiled, architecture, name):
+    if find_nvdisasm() is None:
+        pytest.skip("instructions are counted by nvdisasm, which is not here")
+    if shutil.which("c++filt") is None:
+        pytest.skip("kernels are told apart by names from c++filt, which is not here")
+    return rows_of(compiled, architecture, name)
+
+
+def is_sparse(architecture):
+    return architecture >= SIZES["kSparseCapability"]
+
+
+def is_launched(row):
+    tall = row["kernel"].startswith(f"ForwardKernel<{SIZES['kForwardTall']},")
+    return is_sparse(row["architecture"]) or not tall
+
+
+def template_arguments(row):
+    """Numbers and truths, as a kernel's short name lists them."""
+    inside = re.search(r"<(.*)>", row["kernel"])[1]
+    words = {"true": True, "false": False}
+    return [words[each] if each in words else int(each) for each in inside.split(",")]
+
+
+def check_products(row, scan, gradient):
+    """Sparse products of the scan and dense ones of the gradient; dense ones alone are shallow."""
+    if is_sparse(row["architecture"]):
+        wanted = {"HMMA.SP": scan, "HMMA": gradient}
+    else:
+        wanted = {"HMMA.SP": 0, "HMMA": 4 * scan + 2 * gradient}
+    assert {kind: count(row, kind) for kind in wanted} == wanted, row
+
+
+def divisions(sites):
+    """Of sites that share them in fours, then of as many sites of any strength."""
+    return -(-sites // 4) + sites
+
+
+# ------------------------------------------------------------------------ what ptxas tells
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_everything_is_in_registers(compiled, architecture):
+    assert [row for row in rows_of(compiled, architecture) if not is_clean(row)] == []
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_registers_allow_the_blocks_that_are_wanted(compiled, architecture):
+    for row in rows_of(compiled, architecture, "ForwardKernel"):
+        assert row["blocks"] >= 1, row
+    for row in rows_of(compiled, architecture, "GradientKernel"):
+        weighted = row["kernel"].endswith("true>")
+        bounded = is_sparse(architecture) and not weighted
+        assert row["blocks"] >= (SIZES["kBackwardBlocks"] if bounded else 2), row
+
+
+def test_a_planted_spill_is_noticed(tmp_path):
+    # Two blocks where one has room: launch bounds are what nvcc obeys before all else.
+    if find_nvcc() is None:
+        pytest.skip("kernels are compiled by nvcc, which is not here")
+    cuda = tmp_path / "cuda"
+    shutil.copytree(CUDA, cuda, ignore=lambda _, names: {x for x in names if x.endswith(".cu")})
+    text = (CUDA / "forward.cu").read_text()
+    bounds = re.compile(r"(__launch_bounds__\(.*kWarp), 1\)")
+    assert len(bounds.findall(text)) == 1, "the fault wants to be planted anew"
+    (cuda / "forward.cu").write_text(bounds.sub(r"\1, 2)", text))
+    rows = resources([90], cuda)
+    spilled = [row for row in rows if not is_clean(row)]
+    assert spilled
+    assert all(row["spill_store_bytes"] and row["spill_load_bytes"] for row in spilled)
+    if find_nvdisasm() is not None:
+        assert all(count(row, "LDL") and count(row, "STL") for row in spilled)
+
+
+# ------------------------------------------------------------------- what nvdisasm tells
+
+
+@pytest.mark.parametrize("name", ["ForwardKernel", "GradientKernel"])
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_scans_on_tensor_cores(compiled, architecture, name):
+    wanted = "HMMA.SP.16832" if is_sparse(architecture) else "HMMA.1688"
+    for row in counted_rows(compiled, architecture, name):
+        assert any(f"{opcode}.".startswith(f"{wanted}.") for opcode in row["opcodes"]), row
+        assert count(row, "LDL") == count(row, "STL") == 0, row
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_forward_counted_by_hand(compiled, architecture):
+    for row in counted_rows(compiled, architecture, "ForwardKernel"):
+        tall, terms, log_unbound, weighted = template_arguments(row)
+        # Rows g and g + 8 of each tile of windows, for each of the lane's motifs.
+        sites = 2 * tall
+        assert count(row, "MUFU.EX2") == LANE_MOTIFS * 2 * sites, row
+        reciprocals = divisions(sites) if weighted or not log_unbound else 0
+        assert count(row, "MUFU.RCP") == LANE_MOTIFS * reciprocals, row
+        assert count(row, "MUFU.LG2") == (LANE_MOTIFS * divisions(sites) if log_unbound else 0), row
+        check_products(row, terms * SIZES["kChunkSteps"] * tall, 0)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_gradient_counted_by_hand(compiled, architecture):
+    groups = SIZES["kBackwardTall"], SIZES["kBackwardShort"]
+    laws = LANE_MOTIFS * SIZES["kWarpTiles"]
+    for row in counted_rows(compiled, architecture, "GradientKernel"):
+        terms = template_arguments(row)[0]
+        assert count(row, "MUFU.EX2") == laws * sum(2 * 2 * tall for tall in groups), row
+        reciprocals = laws * sum(divisions(2 * tall) for tall in groups)
+        assert count(row, "MUFU.RCP") == reciprocals + INTEGER_DIVISIONS, row
+        assert count(row, "MUFU.LG2") == 0, row
+        tiles = SIZES["kWarpTiles"] * sum(groups)
+        assert count(row, "MOVM") == 2 * terms * tiles, row
+        # All rows of the gradient, and the same again for those that are wanted.
+        gradient = 2 * SIZES["kGradientRows"] * terms * tiles
+        check_products(row, terms * SIZES["kChunkSteps"] * tiles, gradient)
+
+
+def test_the_longest_name_counts():
+    assert kind_of("HMMA.SP.16832.F32") == "HMMA.SP"
+    assert kind_of("HMMA.16816.F32.BF16") == "HMMA"
+    assert kind_of("LDS.U.128") == "LDS"
+    assert kind_of("LDSM.16.M88") is None
+
+
+@pytest.mark.parametrize(
+    ("architecture", "registers", "threads", "blocks", "warps"),
+    [
+        (90, 128, 512, 1, 16),
+        (90, 168, 384, 1, 12),
+        (90, 168, 128, 3, 12),
+        (90, 169, 128, 2, 8),
+        (90, 32, 128, 16, 64),
+        (86, 32, 128, 12, 48),
+        (75, 32, None, None, 32),
+    ],
+)
+def test_residents_counted_by_hand(architecture, registers, threads, blocks, warps):
+    found = resident_warps(architecture, registers, threads)
+    assert found == {"blocks": blocks, "warps": warps}

@@ -1,0 +1,219 @@
+"""One table of problems for the CUDA kernels, forward and backward alike, whatever runs them."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+
+import numpy as np
+from test_occupancy import random_range, random_upstream
+
+from cisreg.reference import occupancy_oracle, occupancy_oracle_gradient, window_count
+
+LN2 = np.log(2)
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """Shape and options of a problem; its numbers follow from them."""
+
+    sequences: int
+    length: int
+    width: int
+    motifs: int
+    reduction: str = "expected"
+    padding: str = "same"
+    compute_dtype: str = "float32"
+    # "weighted": position weights; "held": a column range; "narrow": most motifs fill a part of
+    # their columns, the others are 0; "unknown": no base is known.
+    marks: str = ""
+    # Log2 odds of the strongest site, for motif after motif; none: concentrations around e^-2.
+    strongest: tuple[float, ...] = ()
+
+    def __str__(self):
+        shape = f"{self.sequences}x{self.length}x{self.width}x{self.motifs}"
+        words = [shape, self.reduction, self.padding, self.compute_dtype, *self.marks.split()]
+        if self.strongest:
+            words.append("strongest" + ",".join(f"{value:g}" for value in self.strongest))
+        return "-".join(words)
+
+    @property
+    def weighted(self):
+        return "weighted" in self.marks
+
+    @property
+    def shape(self):
+        return self.sequences, self.length, self.width, self.motifs
+
+    @property
+    def windows(self):
+        return window_count(self.length, self.width, self.padding)
+
+    @property
+    def options(self):
+        return {"reduction": self.reduction, "padding": self.padding}
+
+    @functools.cached_property
+    def column_range(self):
+        return random_range(self.width, self.motifs) if "held" in self.marks else None
+
+    @functools.cached_property
+    def arguments(self):
+        """Arguments of the operation by name, without the column range."""
+        random = np.random.default_rng(self.sequences + 10 * self.length + 100 * self.width)
+        width, motifs = self.width, self.motifs
+        # As in the tests of the CPU kernels: tens of nats for a whole site, a few bases unknown.
+        scale = 1.5 / np.sqrt(width / 5 + 1)
+        sequence = random.integers(0, 4, self.shape[:2]).astype(np.uint8)
+        sequence[random.random(sequence.shape) < (1 if "unknown" in self.marks else 0.1)] = 4
+        log_kd = random.normal(0, scale, (width, 4, motifs)).astype(np.float32)
+        if "narrow" in self.marks:
+            edges = random_range(width, motifs, seed=3)
+            column = np.arange(width)[:, None]
+            log_kd *= ((column >= edges[0]) & (column < edges[1]))[:, None]
+        arguments = {
+            "sequence": sequence,
+            "log_kd": log_kd,
+            "log_concentration": random.normal(-2, 2, motifs).astype(np.float32),
+        }
+        if self.strongest:
+            best = np.minimum(self.held(log_kd).min(axis=1), 0).sum(axis=0)
+            strongest = np.resize(self.strongest, motifs) * LN2
+            arguments["log_concentration"] = (strongest + best).astype(np.float32)
+        if self.weighted:
+            shape = (2, self.windows, motifs)
+            arguments["position_weight"] = random.normal(1, 1, shape).astype(np.float32)
+        return arguments
+
+    def held(self, log_kd):
+        """With zeros in the columns that are held."""
+        return np.where(self.trained, log_kd, np.zeros_like(log_kd[:1]))
+
+    @functools.cached_property
+    def trained(self):
+        """Whether a column has a gradient, [W, 1, M]."""
+        if self.column_range is None:
+            return np.ones((self.width, 1, self.motifs), bool)
+        column = np.arange(self.width)[:, None]
+        first, end = self.column_range
+        return ((column >= first) & (column < end))[:, None]
+
+    @functools.cached_property
+    def plain_arguments(self):
+        """The same problem without a column range."""
+        return self.arguments | {"log_kd": self.held(self.arguments["log_kd"])}
+
+    @functools.cached_property
+    def expected(self):
+        """(bound, weighted) of the oracle."""
+        return occupancy_oracle(**self.plain_arguments, **self.options)
+
+    @functools.cached_property
+    def terms(self):
+        """Sums of the absolute values of what the outputs are sums of."""
+        arguments = dict(self.plain_arguments)
+        if self.weighted:
+            arguments["position_weight"] = np.abs(arguments["position_weight"])
+        return [
+            x if x is None else np.abs(x) for x in occupancy_oracle(**arguments, **self.options)
+        ]
+
+    @functools.cached_property
+    def upstream(self):
+        """Gradients of bound and weighted, with a sequence that does not matter."""
+        upstream = random_upstream(self.expected)
+        for gradient in upstream:
+            if gradient is not None and self.sequences > 2:
+                gradient[1] = 0
+        return upstream
+
+    @functools.cached_property
+    def expected_gradient(self):
+        gradient = occupancy_oracle_gradient(
+            **self.plain_arguments,
+            **self.options,
+            grad_bound=self.upstream[0],
+            grad_weighted=self.upstream[1],
+        )
+        gradient["log_kd"] = np.where(self.trained, gradient["log_kd"], 0)
+        return gradient
+
+
+EXPECTED, UNBOUND = "expected", "log_unbound"
+SAME, VALID = "same", "valid"
+F32, BF16, F16 = "float32", "bfloat16", "float16"
+
+CASES = [
+    # Nothing, or next to nothing.
+    Case(0, 10, 3, 2),
+    Case(0, 30, 9, 9, UNBOUND, VALID, BF16, "weighted held"),
+    Case(1, 1, 1, 1),
+    Case(1, 1, 1, 1, UNBOUND, VALID, F16, "weighted"),
+    Case(2, 1, 70, 7, EXPECTED, SAME, F32, "weighted"),
+    Case(5, 15, 16, 8, UNBOUND, SAME, F32, "weighted"),
+    Case(1, 16, 33, 9, EXPECTED, SAME, F16, "held"),
+    Case(2, 17, 17, 7, EXPECTED, VALID, F32, "weighted held"),
+    Case(2, 30, 7, 5, EXPECTED, SAME, F32, "unknown weighted"),
+    Case(2, 30, 7, 5, UNBOUND, SAME, BF16, "unknown"),
+    # Lengths beside the tiles of 16 windows, the strips of 4 and 7 tiles, and one strip more.
+    Case(5, 15, 4, 9, EXPECTED, SAME, F32),
+    Case(5, 16, 4, 9, EXPECTED, SAME, F32, "weighted"),
+    Case(5, 17, 4, 9, UNBOUND, SAME, F32),
+    Case(5, 17, 3, 17, UNBOUND, VALID, F32, "weighted"),
+    Case(3, 64, 8, 8, EXPECTED, SAME, F32, "weighted held"),
+    Case(3, 65, 8, 8, UNBOUND, SAME, F32, "held"),
+    Case(3, 64, 9, 17, EXPECTED, SAME, BF16, "weighted"),
+    Case(2, 110, 30, 33, EXPECTED, SAME, F32, "narrow"),
+    Case(2, 110, 30, 33, UNBOUND, SAME, F32, "narrow weighted"),
+    Case(2, 110, 30, 17, EXPECTED, SAME, F32, "narrow weighted held"),
+    Case(2, 110, 30, 17, UNBOUND, SAME, BF16, "narrow weighted held"),
+    Case(2, 110, 30, 17, EXPECTED, VALID, F16, "narrow"),
+    Case(3, 111, 7, 9, EXPECTED, SAME, F32),
+    Case(3, 112, 8, 9, UNBOUND, SAME, F32, "weighted"),
+    Case(3, 113, 9, 9, EXPECTED, SAME, F32, "weighted"),
+    Case(3, 113, 3, 9, EXPECTED, SAME, F16),
+    Case(2, 112, 1, 8, UNBOUND, VALID, F32),
+    Case(2, 113, 4, 7, EXPECTED, VALID, BF16, "weighted"),
+    Case(2, 150, 16, 9, EXPECTED, SAME, F32, "weighted held"),
+    Case(2, 150, 31, 8, UNBOUND, VALID, F32, "narrow"),
+    Case(1, 250, 12, 17, EXPECTED, SAME, F32, "weighted"),
+    Case(1, 250, 30, 9, UNBOUND, SAME, F16, "weighted narrow"),
+    # Widths beside the steps of 8 columns and the chunks of 32.
+    Case(3, 20, 1, 7, EXPECTED, SAME, F32, "weighted"),
+    Case(3, 20, 3, 7, UNBOUND, SAME, F32),
+    Case(3, 20, 4, 7, EXPECTED, SAME, F16, "held"),
+    Case(3, 40, 7, 17, EXPECTED, VALID, F32, "weighted held narrow"),
+    Case(3, 40, 8, 17, UNBOUND, VALID, F32, "held"),
+    Case(3, 40, 9, 17, EXPECTED, SAME, F32, "held"),
+    Case(2, 60, 31, 9, EXPECTED, SAME, F32, "weighted"),
+    Case(2, 60, 32, 9, UNBOUND, SAME, F32, "weighted held"),
+    Case(2, 60, 33, 9, EXPECTED, SAME, F32, "held narrow"),
+    Case(2, 60, 33, 8, EXPECTED, VALID, BF16, "weighted"),
+    Case(2, 60, 40, 7, UNBOUND, VALID, F32, "weighted narrow"),
+    Case(2, 80, 70, 9, EXPECTED, SAME, F32, "weighted held"),
+    Case(2, 80, 70, 8, UNBOUND, VALID, F16, "held"),
+    Case(1, 130, 65, 33, EXPECTED, SAME, F32, "narrow"),
+    # Motifs beside the tiles of 8, the warps' pairs of tiles and the blocks' 8 tiles.
+    Case(5, 20, 5, 1, UNBOUND, SAME, F32, "weighted"),
+    Case(5, 20, 5, 8, EXPECTED, SAME, F32),
+    Case(5, 20, 5, 9, UNBOUND, SAME, F16, "weighted"),
+    Case(2, 20, 5, 33, EXPECTED, SAME, F32, "weighted held"),
+    Case(2, 20, 5, 70, UNBOUND, SAME, F32, "narrow"),
+    Case(2, 20, 9, 70, EXPECTED, VALID, BF16, "weighted"),
+    # Sequences beside the slices of 4, the warps of a block and a block more.
+    Case(17, 20, 6, 9, EXPECTED, SAME, F32, "weighted"),
+    Case(33, 20, 6, 9, UNBOUND, SAME, F32, "held"),
+    Case(33, 17, 4, 17, EXPECTED, VALID, F32, "weighted held"),
+    Case(33, 20, 6, 7, EXPECTED, SAME, BF16, "weighted"),
+    Case(150, 20, 4, 3, EXPECTED, SAME, F32, "weighted"),
+    # Weak and strong motifs, beside the odds up to which sites share a division.
+    Case(3, 50, 13, 9, EXPECTED, SAME, F32, "weighted", (-40,)),
+    Case(3, 50, 13, 9, UNBOUND, SAME, F32, "", (-40, -20, 0, 10)),
+    Case(3, 50, 13, 9, EXPECTED, SAME, F32, "weighted", (29.9,)),
+    Case(3, 50, 13, 9, UNBOUND, SAME, F32, "weighted", (30.1,)),
+    Case(3, 50, 13, 9, UNBOUND, SAME, F32, "", (29.9, 30.1)),
+    Case(3, 50, 13, 17, EXPECTED, SAME, F32, "weighted held", (-40, 0, 20, 40, 60)),
+    Case(3, 50, 13, 17, UNBOUND, SAME, F32, "narrow", (-20, 45, 100)),
+    Case(3, 50, 13, 9, UNBOUND, SAME, BF16, "weighted", (-20, 35, 50)),
+    Case(3, 50, 13, 9, EXPECTED, SAME, F16, "held", (-20, 35)),
+]

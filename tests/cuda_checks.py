@@ -1,0 +1,78 @@
+"""How exact the CUDA kernels must be.
+
+The rules are the same for all cases and executors, and follow from what numbers the kernels compute
+in; nothing here is tuned to what they reach.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+from test_compute_dtype import IN_FLOAT32
+from test_occupancy import relative_error, value_and_gradient
+
+# Sums below this are not held to any relative error.
+LEAST_SUM = 1e-12
+LARGEST_ERROR = 3e-6
+LARGEST_GRADIENT_ERROR = 1e-5
+
+
+@functools.cache
+def plain_errors(case):
+    """Errors of the same law in TensorFlow's operations, at the case's dtype."""
+    outputs, gradient = value_and_gradient(
+        case.plain_arguments,
+        case.upstream,
+        implementation="standard",
+        compute_dtype=case.compute_dtype,
+        **case.options,
+    )
+    errors = {
+        name: relative_error(found, expected)
+        for name, found, expected in zip(["bound", "weighted"], outputs, case.expected, strict=True)
+        if expected is not None
+    }
+    for name, expected in case.expected_gradient.items():
+        found = np.where(case.trained, gradient[name], 0) if name == "log_kd" else gradient[name]
+        errors[f"gradient of {name}"] = relative_error(found, expected)
+    return errors
+
+
+def allowed(case, name):
+    """16 bits: twice the error of the plain operations."""
+    if case.sequences == 0:
+        return 0
+    return 2 * plain_errors(case)[name] + IN_FLOAT32
+
+
+def check_sums(case, found):
+    """float32: each sum, and all together, to 3e-6 of the sum of its terms' absolute values."""
+    for name, actual, expected, terms in zip(
+        ["bound", "weighted"], found, case.expected, case.terms, strict=True
+    ):
+        assert (actual is None) == (expected is None), name
+        if expected is None:
+            continue
+        assert actual.shape == expected.shape and actual.dtype == np.float32, name
+        assert np.isfinite(actual).all(), f"{name} holds numbers that are none"
+        if case.compute_dtype != "float32":
+            assert relative_error(actual, expected) <= allowed(case, name), name
+            continue
+        large = terms >= LEAST_SUM
+        errors = np.abs(actual - expected)[large] / terms[large]
+        assert errors.max(initial=0) <= LARGEST_ERROR, name
+        assert np.linalg.norm(actual - expected) <= LARGEST_ERROR * np.linalg.norm(terms), name
+
+
+def check_gradients(case, found):
+    """float32: 1e-5 of the gradient's norm; columns that are held have none at all."""
+    assert found.keys() == case.expected_gradient.keys()
+    for name, expected in case.expected_gradient.items():
+        assert found[name].shape == expected.shape and found[name].dtype == np.float32, name
+        assert np.isfinite(found[name]).all(), f"{name} holds numbers that are none"
+        largest = LARGEST_GRADIENT_ERROR
+        if case.compute_dtype != "float32":
+            largest = allowed(case, f"gradient of {name}")
+        assert relative_error(found[name], expected) <= largest, name
+    assert not np.where(case.trained, 0, found["log_kd"]).any(), "columns that are held have moved"

@@ -1,0 +1,389 @@
+"""Who can run the CUDA kernels: fibers of the host, the PTX simulator, a device.
+
+All have `forward(case) -> (bound, weighted)` and `backward(case) -> gradients by name`. What goes
+wrong inside a kernel is a `KernelError`; what is missing on this machine skips the test.
+"""
+
+from __future__ import annotations
+
+import atexit
+import concurrent.futures
+import functools
+import hashlib
+import os
+import pickle
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cisreg import _native
+
+ROOT = Path(__file__).parents[1]
+CUDA = ROOT / "cuda"
+SHIM = ROOT / "tests" / "cuda_shim"
+PTXSIM = ROOT.parent / "shared" / "tools" / "ptxsim"
+
+# (compute capability, multiprocessors, bytes of shared memory that a block may ask for). Few
+# multiprocessors, so that small problems are cut into few parts as well as into many.
+DEVICES = {750: (75, 8, 64 << 10), 800: (80, 5, 163 << 10), 900: (90, 12, 227 << 10)}
+SANITIZERS = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+SANITIZER_OPTIONS = {
+    # Python itself does not give all back; the sanitizer's own exit code tells a report.
+    "ASAN_OPTIONS": "detect_leaks=0:exitcode=99",
+    "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
+}
+
+
+class KernelError(Exception):
+    """A kernel did what it must not do."""
+
+
+def scratch():
+    """A folder for what this process compiles."""
+    return Path(_scratch().name)
+
+
+@functools.cache
+def _scratch():
+    folder = tempfile.TemporaryDirectory(prefix="cisreg-cuda-")
+    atexit.register(folder.cleanup)
+    return folder
+
+
+def compile_units(command, units, include, suffix):
+    """Compiles units, two at a time, unless the same text was compiled before; returns the results.
+
+    What a unit may include is all headers of the folders `include`.
+    """
+    headers = sorted(path for folder in include for path in folder.glob("**/*.*h*"))
+    common = [path.read_bytes() for path in headers]
+    targets = []
+    for unit in units:
+        digest = hashlib.sha256(repr([command, suffix]).encode())
+        for text in (unit.read_bytes(), *common):
+            digest.update(text)
+        targets.append(scratch() / f"{unit.stem}-{digest.hexdigest()[:16]}{suffix}")
+    flags = [f"-I{folder}" for folder in include]
+    run_compilers(
+        [*command, *flags, unit, "-o", target]
+        for unit, target in zip(units, targets, strict=True)
+        if not target.exists()
+    )
+    return targets
+
+
+def run_compilers(commands):
+    """Runs all, two at a time; the first that fails ends the test with what it printed."""
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        for done in pool.map(
+            lambda command: subprocess.run(command, capture_output=True, text=True), commands
+        ):
+            if done.returncode:
+                raise RuntimeError(f"{' '.join(map(str, done.args))}\n{done.stderr}")
+
+
+def cuda_units(cuda):
+    return sorted([*cuda.glob("*.cu"), *cuda.glob("*.cc")])
+
+
+# ---------------------------------------------------------------------------------- the shim
+
+
+@functools.cache
+def shim_library(arch, sanitized=False, cuda=CUDA, own=("api.cc",)):
+    """Compiles the kernels of a folder, and units of the shim's own, for the host."""
+    if shutil.which("g++") is None or platform.machine() != "x86_64":
+        pytest.skip("the shim wants g++ and an x86-64 processor")
+    flags = ["-std=c++17", "-DCISREG_CUDA_SHIM", f"-DCISREG_CUDA_ARCH={arch}", "-fPIC"]
+    flags += ["-Wall", "-Wno-unknown-pragmas"]
+    # Shared memory changes its type as it is used again; nothing is fused but what is written so.
+    flags += ["-fno-strict-aliasing", "-ffp-contract=off"]
+    flags += SANITIZERS if sanitized else ["-O1"]
+    units = [SHIM / "fibers.cc", *(SHIM / name for name in own)]
+    if "api.cc" in own:
+        units += cuda_units(cuda)
+    include = [SHIM, cuda, ROOT / "csrc"]
+    objects = compile_units(["g++", *flags, "-x", "c++", "-c"], units, include, ".o")
+    library = Path(tempfile.mkdtemp(dir=scratch())) / "shim.so"
+    link = ["-fsanitize=address,undefined"] if sanitized else []
+    run_compilers([["g++", "-shared", *link, *objects, "-o", library, "-ldl", "-Wl,-z,defs"]])
+    return library
+
+
+class Worker:
+    """A process that holds a library of the shim; started again where a kernel has ended it."""
+
+    def __init__(self, library, sanitized):
+        self.library, self.sanitized = library, sanitized
+        self.process = None
+
+    def ask(self, task, request):
+        if self.process is None:
+            self._start()
+        try:
+            pickle.dump((task, request), self.process.stdin)
+            self.process.stdin.flush()
+            answer = pickle.load(self.process.stdout)
+        except (EOFError, BrokenPipeError, pickle.UnpicklingError):
+            raise KernelError(self._last_words()) from None
+        if answer.get("error"):
+            raise KernelError(answer["error"])
+        return answer
+
+    def _start(self):
+        environment = dict(os.environ)
+        if self.sanitized:
+            name = ["g++", "-print-file-name=libasan.so"]
+            preload = subprocess.run(name, check=True, capture_output=True, text=True).stdout
+            environment |= {**SANITIZER_OPTIONS, "LD_PRELOAD": preload.strip()}
+        self.errors = (scratch() / f"worker{id(self)}").open("w+b")
+        self.process = subprocess.Popen(
+            [sys.executable, SHIM / "worker.py", self.library],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.errors,
+            env=environment,
+        )
+        atexit.register(self.stop)
+
+    def _last_words(self):
+        code = self.process.wait()
+        self.errors.seek(0)
+        text = self.errors.read().decode(errors="replace")
+        self.process = None
+        return f"the kernels ended their process ({code}):\n{text[:6000]}"
+
+    def stop(self):
+        if self.process is not None:
+            self.process.stdin.close()
+            self.process.wait()
+            self.process = None
+
+
+@functools.cache
+def worker(library, sanitized=False):
+    return Worker(library, sanitized)
+
+
+GRADIENT_NAMES = {
+    "log_kd": "log_kd_gradient",
+    "log_concentration": "log_concentration_gradient",
+    "position_weight": "position_weight_gradient",
+}
+
+
+def request_of(case, arch, backward):
+    """The problem as the worker wants it: numbers, inputs by name, shapes of outputs by name."""
+    arrays = dict(case.arguments)
+    if case.column_range is not None:
+        arrays["column_range"] = case.column_range
+    sums = (case.sequences, 2, case.motifs)
+    names = ["bound", "weighted_sums"][: 1 + case.weighted]
+    if backward:
+        arrays |= dict(zip(names, case.upstream, strict=False))
+        outputs = {
+            target: case.arguments[name].shape
+            for name, target in GRADIENT_NAMES.items()
+            if name in case.arguments
+        }
+    else:
+        outputs = dict.fromkeys(names, sums)
+    return {
+        "shape": case.shape,
+        **case.options,
+        "compute_dtype": case.compute_dtype,
+        "weighted": case.weighted,
+        "device": DEVICES[arch],
+        "backward": backward,
+        "arrays": arrays,
+        "outputs": outputs,
+    }
+
+
+class Executor:
+    """What all executors share: `_run(request) -> outputs by name`."""
+
+    arch = 900
+
+    def forward(self, case):
+        outputs = self._run(request_of(case, self.arch, False))
+        return outputs["bound"], outputs.get("weighted_sums")
+
+    def backward(self, case):
+        outputs = self._run(request_of(case, self.arch, True))
+        return {name: outputs[key] for name, key in GRADIENT_NAMES.items() if key in outputs}
+
+
+class Shim(Executor):
+    """The kernels compiled by g++, one fiber a thread; the order of threads follows the seed."""
+
+    def __init__(self, arch, seed=1, sanitized=False, cuda=CUDA):
+        self.arch, self.seed, self.sanitized, self.cuda = arch, seed, sanitized, cuda
+
+    def __str__(self):
+        return f"shim{self.arch}" + ("-sanitized" if self.sanitized else "")
+
+    def _run(self, request):
+        library = shim_library(self.arch, self.sanitized, self.cuda)
+        request = {**request, "seed": self.seed}
+        return worker(library, self.sanitized).ask("run", request)["arrays"]
+
+
+# ----------------------------------------------------------------------------- the simulator
+
+
+def import_ptxsim():
+    if not PTXSIM.is_dir():
+        pytest.skip("the PTX simulator is not beside the repository: ../shared/tools/ptxsim")
+    if str(PTXSIM) not in sys.path:
+        sys.path.append(str(PTXSIM))
+    import ptxsim
+
+    return ptxsim
+
+
+def find_nvcc():
+    for nvcc in (os.environ.get("CUDACXX"), shutil.which("nvcc"), "/usr/local/cuda/bin/nvcc"):
+        if nvcc and Path(nvcc).exists():
+            return nvcc
+    return pytest.skip("kernels are compiled to PTX by nvcc, which is not here")
+
+
+@functools.cache
+def ptx_kernels(arch, cuda=CUDA):
+    """All kernels of a folder by their mangled names."""
+    ptxsim, nvcc = import_ptxsim(), find_nvcc()
+    flags = ["-ptx", f"-arch=sm_{arch // 10}", "-O3", "-lineinfo", "-std=c++17"]
+    units = [unit for unit in cuda_units(cuda) if "__global__" in unit.read_text()]
+    targets = compile_units([nvcc, *flags], units, [cuda, ROOT / "csrc"], ".ptx")
+    modules = [ptxsim.Module.from_file(target) for target in targets]
+    return {name: module for module in modules for name in module.kernels}
+
+
+class Simulator(Executor):
+    """The PTX that nvcc makes, simulated with all checks; launches are those that the shim records.
+
+    Buffers and workspace hold `fill` beforehand: results must not depend on it.
+    """
+
+    def __init__(self, arch, order="forward", schedule="lockstep", seed=0, fill=0xFF, cuda=CUDA):
+        self.arch, self.cuda, self.fill = arch, cuda, fill
+        self.options = {"order": order, "schedule": schedule, "seed": seed}
+
+    def __str__(self):
+        return f"ptx{self.arch}"
+
+    def _run(self, request):
+        ptxsim = import_ptxsim()
+        ptx_kernels(self.arch, self.cuda)
+        recorder = worker(shim_library(750 if self.arch < 800 else 900, False, self.cuda))
+        size = recorder.ask("record", request)["workspace_bytes"]
+        buffers = {name: ptxsim.DeviceArray(x, name) for name, x in request["arrays"].items()}
+        for name, shape in request["outputs"].items():
+            buffers[name] = ptxsim.DeviceArray(self._filled(4 * int(np.prod(shape))), name)
+        buffers["workspace"] = ptxsim.DeviceArray(self._filled(size), "workspace")
+        try:
+            addresses = {name: buffer.address for name, buffer in buffers.items()}
+            launches = recorder.ask("record", {**request, "addresses": addresses})["launches"]
+            self._launch_all(ptxsim, launches, buffers, request["outputs"])
+            return {
+                name: buffers[name].array.view(np.ndarray).view(np.float32).reshape(shape)
+                for name, shape in request["outputs"].items()
+            }
+        finally:
+            for buffer in buffers.values():
+                buffer.free()
+
+    def _filled(self, size):
+        return np.full(size, self.fill, np.uint8)
+
+    def _launch_all(self, ptxsim, launches, buffers, outputs):
+        for buffer in (buffers[name] for name in outputs):
+            buffer.array = buffer.array.view(ptxsim.OutArray)
+        for number, launch in enumerate(launches):
+            # The simulator forgets between launches what was written, so that it can tell reads of
+            # never-written workspace in the first one alone; `fill` tells the others.
+            kind = ptxsim.OutArray if number == 0 else np.ndarray
+            buffers["workspace"].array = buffers["workspace"].array.view(kind)
+            self._launch(ptxsim, launch)
+
+    def _launch(self, ptxsim, launch):
+        module = ptx_kernels(self.arch, self.cuda)[launch["symbol"]]
+        try:
+            stats = module[launch["symbol"]].launch(
+                launch["grid"],
+                launch["block"],
+                launch["shared"],
+                [launch["params"]],
+                racecheck="raise",
+                warp_racecheck="raise",
+                host_threads=1,
+                **self.options,
+            )
+        except ptxsim.SimError as error:
+            raise KernelError(f"{type(error).__name__}: {error}") from error
+        for what, found in (
+            ("writes by two blocks", stats["races"]["global"]),
+            ("reads of what nobody wrote", stats["uninit_reads"]),
+        ):
+            if found["count"]:
+                raise KernelError(f"{stats['kernel']}: {found['count']} {what}: {found['first']}")
+
+
+# --------------------------------------------------------------------------------- a device
+
+
+class Device(Executor):
+    """The kernels as built into the package, on the first GPU."""
+
+    def __init__(self, ordinal=0):
+        self.ordinal = ordinal
+
+    def __str__(self):
+        return "device"
+
+    def _options(self, case):
+        if not hasattr(_native, "cuda_devices"):
+            pytest.skip("cisreg was built without CUDA kernels")
+        if len(_native.cuda_devices()) <= self.ordinal:
+            pytest.skip("no GPU here that the CUDA kernels run on")
+        return {
+            "column_range": case.column_range,
+            **case.options,
+            "compute_dtype": case.compute_dtype,
+            "device": self.ordinal,
+        }
+
+    def forward(self, case):
+        options = self._options(case)
+        arguments = case.arguments
+        return _native.cuda_occupancy_forward(
+            arguments["sequence"],
+            arguments["log_kd"],
+            arguments["log_concentration"],
+            arguments.get("position_weight"),
+            **options,
+        )
+
+    def backward(self, case):
+        options = self._options(case)
+        arguments = case.arguments
+        gradients = _native.cuda_occupancy_backward(
+            arguments["sequence"],
+            arguments["log_kd"],
+            arguments["log_concentration"],
+            arguments.get("position_weight"),
+            *case.upstream,
+            **options,
+        )
+        return {
+            name: gradient
+            for name, gradient in zip(GRADIENT_NAMES, gradients, strict=True)
+            if gradient is not None
+        }

@@ -6,39 +6,52 @@ import functools
 import logging
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 from problem import Problem
-from rivals import LEARNING_RATE, EpochEnd, Functions, initial_parameters
+from rivals import FUSED, FUSED_HELD, LEARNING_RATE, EpochEnd, Functions, initial_parameters
 
 import cisreg
 
 Occupancy = Callable[..., tf.Tensor]
 
 
-def _functions(problem: Problem, occupancy: Occupancy, train: Any, *, xla: bool) -> Functions:
+class Calls(NamedTuple):
+    """Two of `rivals.Functions` as TensorFlow has them: results stay where they were computed."""
+
+    forward: Callable[[], tf.Tensor]
+    forward_backward: Callable[[], list[tf.Tensor]]
+
+
+def _compiled(*, xla: bool) -> Any:
+    return tf.function(jit_compile=xla, autograph=False)
+
+
+def _calls(problem: Problem, occupancy: Occupancy, compiled: Any) -> Calls:
     sequence = tf.constant(problem.sequence)
     log_kd = tf.constant(problem.log_kd)
     log_concentration = tf.constant(problem.log_concentration)
-    compiled = tf.function(jit_compile=xla, autograph=False)
 
-    @compiled
     def forward() -> tf.Tensor:
         return occupancy(sequence, log_kd, log_concentration)
 
-    @compiled
     def forward_backward() -> list[tf.Tensor]:
         with tf.GradientTape() as tape:
             tape.watch([log_kd, log_concentration])
             loss = tf.reduce_sum(occupancy(sequence, log_kd, log_concentration) ** 2)
         return tape.gradient(loss, [log_kd, log_concentration])
 
+    return Calls(compiled(forward), compiled(forward_backward))
+
+
+def _functions(problem: Problem, occupancy: Occupancy, train: Any, *, xla: bool) -> Functions:
+    calls = _calls(problem, occupancy, _compiled(xla=xla))
     return Functions(
-        lambda: forward().numpy(),
-        lambda: [gradient.numpy() for gradient in forward_backward()],
+        lambda: calls.forward().numpy(),
+        lambda: [gradient.numpy() for gradient in calls.forward_backward()],
         train,
     )
 
@@ -80,7 +93,7 @@ def _train_fused(
     return [record.seconds for record in result.history]
 
 
-def _fused(problem: Problem, column_range: np.ndarray | None) -> Functions:
+def _fused_occupancy(problem: Problem, column_range: np.ndarray | None) -> Occupancy:
     options = {} if problem.dtype == "float32" else {"compute_dtype": problem.dtype}
 
     def bound(*arguments: tf.Tensor) -> tf.Tensor:
@@ -88,8 +101,12 @@ def _fused(problem: Problem, column_range: np.ndarray | None) -> Functions:
             *arguments, column_range=column_range, implementation="fused", **options
         ).bound
 
+    return bound
+
+
+def _fused(problem: Problem, column_range: np.ndarray | None) -> Functions:
     train = functools.partial(_train_fused, problem, column_range)
-    return _functions(problem, bound, train, xla=False)
+    return _functions(problem, _fused_occupancy(problem, column_range), train, xla=False)
 
 
 def fused(problem: Problem) -> Functions:
@@ -133,15 +150,38 @@ def _image(one_hot: Any) -> Any:
     return tf.transpose(one_hot, [0, 2, 1])[..., tf.newaxis]
 
 
-def _standard(problem: Problem, *, original: bool, xla: bool) -> Functions:
+def _standard_occupancy(problem: Problem, *, original: bool) -> Occupancy:
     convolve = _conv2d if original else _conv1d
 
     def occupancy(sequence: tf.Tensor, *parameters: tf.Tensor) -> tf.Tensor:
         one_hot = tf.one_hot(sequence, 4, dtype=problem.dtype)
         return convolve(_image(one_hot) if original else one_hot, *parameters, problem.dtype)
 
+    return occupancy
+
+
+def _standard(problem: Problem, *, original: bool, xla: bool) -> Functions:
     train = functools.partial(_train_standard, problem, original=original, xla=xla)
+    occupancy = _standard_occupancy(problem, original=original)
     return _functions(problem, occupancy, train, xla=xla)
+
+
+# Who is compared on a GPU: operations one by one as they are called, or compiled together.
+ON_GPU: dict[str, Callable[[Problem], Calls]] = {
+    FUSED: lambda problem: _calls(problem, _fused_occupancy(problem, None), _compiled(xla=False)),
+    FUSED_HELD: lambda problem: _calls(
+        problem, _fused_occupancy(problem, problem.column_range), _compiled(xla=False)
+    ),
+    "conv1d eager": lambda problem: _calls(
+        problem, _standard_occupancy(problem, original=False), lambda function: function
+    ),
+    "conv1d graph": lambda problem: _calls(
+        problem, _standard_occupancy(problem, original=False), _compiled(xla=False)
+    ),
+    "conv1d XLA": lambda problem: _calls(
+        problem, _standard_occupancy(problem, original=False), _compiled(xla=True)
+    ),
+}
 
 
 def conv1d_graph(problem: Problem) -> Functions:

@@ -1,4 +1,8 @@
-"""What the scripts share: options, the machine, medians, tables, JSON and plots."""
+"""What the scripts share: options, the machine, medians, tables, JSON and plots.
+
+Imports of its own are those of the standard library: the rest waits for the function that wants it,
+so that a script for machines with little installed can use the others.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +16,6 @@ from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
-
-from limit import measure_clock
-from problem import LIKE_YEAST
-from rich.console import Console
-from rich.table import Table
-
-from cisreg import _native
 
 Row = dict[str, Any]
 
@@ -81,16 +78,24 @@ def parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
 
 def motif_source(arguments: argparse.Namespace) -> str:
     """What `Point.motifs` is to name."""
+    from problem import LIKE_YEAST
+
     return LIKE_YEAST if arguments.data is None else str(arguments.data.resolve())
 
 
 def describe_motifs(source: str) -> str:
     """For titles of tables: never a path, which says nothing elsewhere."""
+    from problem import LIKE_YEAST
+
     return "random motifs of like widths" if source == LIKE_YEAST else "yeast motifs"
 
 
 def machine(clock: float | None = None) -> dict[str, Any]:
     """What the numbers were measured on; `clock` in GHz, measured where it is not given."""
+    from limit import measure_clock
+
+    from cisreg import _native
+
     name = platform.processor() or platform.machine()
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
@@ -147,11 +152,16 @@ def tell_progress(done: int, count: int, what: str) -> None:
 
 def print_machine(facts: dict[str, Any]) -> None:
     """One line above the tables."""
+    from rich.console import Console
+
     Console(width=120).print(", ".join(f"{key} {value}" for key, value in facts.items()))
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """The first column left, the others right."""
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table(title=title)
     for index, column in enumerate(columns):
         table.add_column(column, justify="right" if index else "left")

@@ -1,0 +1,63 @@
+"""The least time that a GPU's arithmetic allows for the work of a size: a stated model.
+
+    scan       a matrix product with one-hot bases: 4 W products and as many additions per site; in
+               float32 twice, for tensor cores take energies of 16 bits and a remainder
+    occupancy  one exponential, and one reciprocal for four sites
+    backward   the scan and the occupancy again, and one more product of the same size for the sums
+               over sites, in float32 twice
+
+A site takes as long as its busier unit: the tensor cores or the special functions. Left out, so
+that no program reaches the limit: everything else. Per multiprocessor and cycle all GPUs since
+Turing give 16 special functions; tensor cores differ. Products with one-hot bases fit sparse tensor
+cores, whose greater speed is not counted.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+STRANDS, BASES = 2, 4
+SPECIAL_FUNCTIONS_PER_CYCLE = 16
+SPECIAL_FUNCTIONS_PER_SITE = 1.25
+# By compute capability: operations per cycle of a multiprocessor on dense matrices of 16-bit
+# floats, a product and an addition being two (NVIDIA's white papers of Turing to Hopper).
+TENSOR_OPERATIONS_PER_CYCLE = {"7.5": 1024, "8.0": 2048, "8.6": 1024, "8.9": 1024, "9.0": 4096}
+
+
+class Size(NamedTuple):
+    """One shape of the problem; the names are those of `problem.Point`."""
+
+    sequence_count: int
+    length: int = 110
+    width: int = 30
+    motif_count: int = 245
+    dtype: str = "float32"
+
+    @property
+    def sites(self) -> int:
+        """Windows on both strands, for all motifs."""
+        return STRANDS * self.sequence_count * self.length * self.motif_count
+
+
+def limit_milliseconds(device: dict[str, Any], size: Size, *, backward: bool) -> float | None:
+    """Least time of a size, forward or backward alone; None for GPUs unknown to the model.
+
+    Args:
+        device: an entry of `_native.cuda_devices()`.
+        size: the shape.
+        backward: the gradient alone, else forward alone.
+
+    Example:
+        >>> h100 = {"compute_capability": "9.0", "multiprocessor_count": 132, "clock_ghz": 1.83}
+        >>> round(limit_milliseconds(h100, Size(65536), backward=False), 2)
+        1.71
+    """
+    tensor = TENSOR_OPERATIONS_PER_CYCLE.get(device["compute_capability"])
+    if tensor is None:
+        return None
+    products = (2 if size.dtype == "float32" else 1) * (2 if backward else 1)
+    cycles = max(
+        2 * BASES * size.width * products / tensor,
+        SPECIAL_FUNCTIONS_PER_SITE / SPECIAL_FUNCTIONS_PER_CYCLE,
+    )
+    return size.sites * cycles / (device["multiprocessor_count"] * device["clock_ghz"] * 1e6)

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from gpu_static import print_markdown
 from problem import EVERY_COLUMN, Point, Problem, make_problem
 from suite import Row, number, print_table, write_json
 
@@ -37,11 +38,11 @@ CHIPS = {
 }
 SPECIAL_FUNCTIONS = 1.25
 # Float32 numbers per site that standard operations move, as `occupancy_standard` has them. Eager
-# forward: the convolution writes; concentration minus log Kd, the transposition and the sigmoid read
-# and write; the sum reads. Eager backward: the sum's gradient is spread out (write); the sigmoid's
-# gradient reads two and writes; transposition and negation read and write; the concentration's
-# gradient and the convolution's read. XLA fuses what lies between convolution and sum, and between
-# the sum's gradient and that of the convolution.
+# forward: the convolution writes; concentration minus log Kd, the transposition and the sigmoid
+# read and write; the sum reads. Eager backward: the sum's gradient is spread out (write); the
+# sigmoid's gradient reads two and writes; transposition and negation read and write; the
+# concentration's gradient and the convolution's read. XLA fuses what lies between convolution and
+# sum, and between the sum's gradient and that of the convolution.
 EAGER = {"forward": 1 + 2 + 2 + 2 + 1, "backward": 1 + 3 + 2 + 2 + 1 + 1}
 XLA = {"forward": 1 + 1, "backward": 1 + 1 + 2}
 # Blocks of the gradient kernel that a multiprocessor holds, as cuda/tiles.h has it.
@@ -57,7 +58,11 @@ class Work:
     upstream: Sequence[np.ndarray | None]
     column_range: np.ndarray | None = None
     weighted: bool = False
-    options = {"reduction": "expected", "padding": "same"}  # noqa: RUF012
+
+    @property
+    def options(self) -> dict[str, str]:
+        """What is the same for all rows."""
+        return {"reduction": "expected", "padding": "same"}
 
     @property
     def arguments(self) -> dict[str, np.ndarray]:
@@ -92,6 +97,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--motifs", default=EVERY_COLUMN, help="'every column' or a folder")
     parser.add_argument("--chips", nargs="+", default=list(CHIPS), choices=CHIPS)
     parser.add_argument("--dtypes", nargs="+", default=["float32", "float16"])
+    parser.add_argument("--markdown", action="store_true", help="print tables as Markdown")
     parser.add_argument("--json", type=Path, help="file to write all counts to")
     return parser.parse_args()
 
@@ -229,8 +235,10 @@ def cells(row: Row) -> list[str]:
         row["limited_by"],
         f"{row['share']:.0%}",
         f"{row['share_without_overlap']:.0%}",
-        f"{row['eager_microseconds'] / row['microseconds']:.0f}x",
-        f"{row['xla_microseconds'] / row['microseconds']:.0f}x",
+        *(
+            f"{number(row[rival])} ({row[rival] / row['microseconds']:.1f}x)"
+            for rival in ("eager_microseconds", "xla_microseconds")
+        ),
     ]
 
 
@@ -250,13 +258,16 @@ def main() -> None:
                 motifs=arguments.motifs,
             )
             rows += [measure(executors, ptxsim, chip, point, back) for back in (False, True)]
-    print_table(
+    show = print_markdown if arguments.markdown else print_table
+    show(
         f"Model of the time, N={arguments.sequences}, L=110, M=245, W=30, {arguments.motifs}",
-        ["chip", "direction", "dtype", "µs at least", "bound by", "limit, µs", "limited by"]
-        + ["of the limit", "without overlap", "eager ops move", "XLA moves"],
+        [
+            *("chip", "direction", "dtype", "µs at least", "bound by", "limit, µs", "limited by"),
+            *("of the limit", "without overlap", "eager ops, µs", "XLA, µs"),
+        ],
         [cells(row) for row in rows],
     )
-    print_table(
+    show(
         "Microseconds of each unit",
         ["chip", "direction", "dtype", "units"],
         [[row["chip"], row["direction"], row["dtype"], _units(row["units"])] for row in rows],

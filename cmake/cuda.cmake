@@ -6,7 +6,8 @@ set(CISREG_CUDA "auto" CACHE STRING "auto: CUDA kernels where nvcc is found; on:
 set_property(CACHE CISREG_CUDA PROPERTY STRINGS auto on off)
 set(CISREG_CUDA_ARCHITECTURES "" CACHE STRING
     "Architectures as CMake names them, such as native or 90-real; empty: all since Turing")
-set(oldest_cuda 11.8)
+# The first with ordered metadata of sparse products.
+set(oldest_cuda 12.5)
 
 # nvcc of CUDACXX, CUDA_HOME, PATH or the newest toolkit in its usual place; empty where none is.
 function(find_nvcc result)
@@ -53,6 +54,10 @@ if(reason STREQUAL "" AND CISREG_CUDA STREQUAL "auto")
   # An nvcc that compiles nothing, for want of a host compiler that it knows, is none.
   include(CheckLanguage)
   set(ENV{CUDACXX} "${nvcc}")
+  if(NOT CMAKE_CUDA_COMPILER)
+    # Not what an earlier configuration remembers.
+    unset(CMAKE_CUDA_COMPILER CACHE)
+  endif()
   check_language(CUDA)
   if(NOT CMAKE_CUDA_COMPILER)
     set(reason "${nvcc} does not compile with this C++ compiler")

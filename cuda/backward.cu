@@ -296,8 +296,8 @@ cudaError_t RunGradient(Reduction reduction, const BackwardParams& params, cudaS
   BackwardParams of_chunk = params;
   for (int chunk = 0; chunk < cut.column_chunks; ++chunk) {
     of_chunk.column_chunk = chunk;
-    const cudaError_t status =
-        Run(kernel, grid, kGradientThreads, params.shared.total(), stream, of_chunk);
+    const cudaError_t status = Run(kernel, grid, kGradientThreads, params.shared.total(), stream,
+                                   of_chunk, params.shared.limit);
     if (status != cudaSuccess) return status;
   }
   return cudaSuccess;

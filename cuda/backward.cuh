@@ -28,6 +28,7 @@ struct BackwardShared {
   int32_t positions;    // of a strip, and what its words look at beyond
   int32_t pair_stride;  // words between the bases of the second product's operand
   int64_t sequence_bytes, sums_bytes, weight_bytes, tiles_bytes;
+  int64_t limit;  // of the device
 
   __host__ __device__ int64_t total() const {
     return 2 * sequence_bytes + sums_bytes + weight_bytes + tiles_bytes;

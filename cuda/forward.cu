@@ -213,7 +213,8 @@ cudaError_t RunForward(const ForwardPlan& plan, Reduction reduction, const Forwa
                                               : ForwardKernel<Tall, Terms, true, false>)
                                   : (weighted ? ForwardKernel<Tall, Terms, false, true>
                                               : ForwardKernel<Tall, Terms, false, false>);
-  return Run(kernel, plan.grid, ForwardWarps(weighted) * kWarp, plan.shared_bytes, stream, params);
+  return Run(kernel, plan.grid, ForwardWarps(weighted) * kWarp, plan.shared_bytes, stream, params,
+             plan.shared_limit);
 }
 
 }  // namespace
@@ -239,6 +240,7 @@ ForwardPlan PlanForward(const PreparedMotifs& motifs, const ScanShape& shape,
   const int64_t resident = multiprocessors / plan.grid.y > 0 ? multiprocessors / plan.grid.y : 1;
   plan.grid.x = static_cast<unsigned>(sequence_blocks < resident ? sequence_blocks : resident);
   plan.grid.z = 1;
+  plan.shared_limit = shared_bytes;
   plan.shared_bytes = plan.slice_tiles * TileBytes(motifs) + own_bytes;
   return plan;
 }

@@ -23,6 +23,7 @@ struct ForwardPlan {
   int warp_positions;  // positions of a strip, and what its words look at beyond
   dim3 grid;
   int64_t shared_bytes;
+  int64_t shared_limit;  // of the device
 };
 
 // slice_tiles is 0 where not even one tile fits into the shared memory of a block.

@@ -19,9 +19,9 @@ using gpu::ScanShape;
 using gpu::TileColumns;
 
 constexpr int kOldestCapability = 75;
-// Limits of CUDA: blocks in the last dimension of a grid, and int32 indices of places.
+// Limits of CUDA: blocks in the last two dimensions of a grid.
 constexpr int64_t kMostStrips = 65535;
-constexpr int64_t kMostMotifs = int64_t{1} << 28;
+constexpr int64_t kMostMotifs = 4 * int64_t{65535};
 constexpr int64_t kMostWidth = int64_t{1} << 20;
 
 GpuError ErrorOf(cudaError_t status, const char* what) {
@@ -167,7 +167,13 @@ GpuError FindGpuDevice(int ordinal, GpuDevice* device) {
     const cudaError_t status = cudaDeviceGetAttribute(each.value, each.attribute, ordinal);
     if (status != cudaSuccess) return ErrorOf(status, "reading the GPU's properties");
   }
-  *device = {10 * major + minor, multiprocessors, shared_memory};
+  int code_capability = 0;
+  const cudaError_t status = gpu::FindCodeCapability(&code_capability);
+  if (status != cudaSuccess) {
+    return ErrorOf(status, "finding kernels for this GPU (CISREG_CUDA_ARCHITECTURES of the build)");
+  }
+  const int own = 10 * major + minor;
+  *device = {own < code_capability ? own : code_capability, multiprocessors, shared_memory};
   return {};
 }
 
@@ -222,6 +228,7 @@ GpuError GpuOccupancyBackward(const GpuDevice& device, const OccupancyShape& sha
   params.shape = launch.shape;
   params.cut = launch.cut;
   params.shared = ShareBackward(launch.cut, launch.motifs.step_count, inputs.weighted);
+  params.shared.limit = device.shared_memory_per_block;
   params.sequence = inputs.sequence;
   params.bound_gradient = upstream.bound;
   params.weighted_gradient = weighted;

@@ -23,7 +23,8 @@ struct GpuDevice {
 // Empty where all went well, else what failed and how.
 using GpuError = std::string;
 
-// Reads the properties of a device (once per device; they are kept).
+// Reads the properties of a device. The compute capability is that of the code which runs there,
+// the device's own or an older one.
 GpuError FindGpuDevice(int ordinal, GpuDevice* device);
 
 // Bytes of device memory, aligned to 256, that a launch needs beside inputs and outputs.

@@ -54,7 +54,7 @@ __global__ void MotifColumnsKernel(const __grid_constant__ PrepareParams params)
           params.log_kd[(static_cast<int64_t>(column) * kBases + base) * motif_count + motif]);
       zero = zero && energy == 0.0f;
       // Not fmaxf, which forgets NaN.
-      best = energy <= best ? best : energy;
+      best = best != best || energy <= best ? best : energy;
     }
     strongest += best;
     if (zero) continue;
@@ -141,8 +141,13 @@ __global__ void EnergiesKernel(const __grid_constant__ PrepareParams params) {
   if (threadIdx.x == 0) motifs.columns[tile] = ColumnsOfTile(params, tile);
   if (threadIdx.x < kTileMotifs) {
     const int motif = motifs.motif_at[tile / 2 * kTileMotifs + threadIdx.x];
+    // A motif with a parameter that is not finite has NaN for its strongest site. Products skip
+    // what the metadata does not name, so that NaN among the energies alone would show at some
+    // sites only.
+    const float strongest = motif < 0 ? 0.0f : motifs.motif[motif].strongest;
     motifs.offset[tile * kTileMotifs + threadIdx.x] =
-        motif < 0 ? -1e30f : Offset(params.log_concentration[motif]);
+        motif < 0 ? -1e30f
+                  : (strongest != strongest ? strongest : Offset(params.log_concentration[motif]));
   }
   uint4* const to = motifs.energies + tile * motifs.TileUint4s();
   for (int i = threadIdx.x; i < motifs.step_count * kWarp; i += blockDim.x) {
@@ -227,6 +232,14 @@ __global__ void ScaleKernel(const __grid_constant__ ScaleParams params) {
     scale = ptx::Exp2(fminf(fmaxf(exponent, -kLargestScaleExponent), kLargestScaleExponent));
   }
   motifs.scale[tile * kTileMotifs + column] = scale;
+}
+
+cudaError_t FindCodeCapability(int* capability) {
+  cudaFuncAttributes attributes;
+  const cudaError_t status =
+      cudaFuncGetAttributes(&attributes, reinterpret_cast<const void*>(MotifOrderKernel));
+  if (status == cudaSuccess) *capability = attributes.ptxVersion;
+  return status;
 }
 
 cudaError_t Prepare(const PrepareParams& params, cudaStream_t stream) {

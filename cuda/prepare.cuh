@@ -16,6 +16,10 @@ struct PrepareParams {
   const int32_t* column_range;   // or null
 };
 
+// Capability that the kernels which the device runs were compiled for: older than its own where PTX
+// of an older one was translated for it.
+cudaError_t FindCodeCapability(int* capability);
+
 // Fills everything of `motifs` but the scale.
 cudaError_t Prepare(const PrepareParams& params, cudaStream_t stream);
 

@@ -12,13 +12,14 @@ namespace cisreg::gpu {
 
 template <class Params>
 cudaError_t Run(void (*kernel)(Params), dim3 grid, int threads, size_t shared_bytes,
-                cudaStream_t stream, const Params& params) {
-  // What a block gets without asking.
+                cudaStream_t stream, const Params& params, int64_t shared_limit = 0) {
+  // What a block gets without asking. The limit is set to the most that the device allows, whatever
+  // this launch needs: it belongs to the kernel, and others may launch it at the same time.
   constexpr size_t kSharedByDefault = 48 << 10;
   if (shared_bytes > kSharedByDefault) {
     const cudaError_t status = cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
                                                     cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                                    static_cast<int>(shared_bytes));
+                                                    static_cast<int>(shared_limit));
     if (status != cudaSuccess) return status;
   }
   cudaLaunchConfig_t config = {};
@@ -29,7 +30,7 @@ cudaError_t Run(void (*kernel)(Params), dim3 grid, int threads, size_t shared_by
   return cudaLaunchKernelEx(&config, kernel, params);
 }
 
-// Blocks of `threads` that cover `count`, as many as a grid may have in its first dimension.
+// Blocks of `threads` that cover `count`; at least one.
 inline unsigned BlocksFor(int64_t count, int threads) {
   const int64_t blocks = (count + threads - 1) / threads;
   return static_cast<unsigned>(blocks < 1 ? 1 : blocks);

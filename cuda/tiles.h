@@ -48,8 +48,9 @@ inline constexpr int kSharedForSums = 128 << 10;
 inline constexpr int kBackwardBlocks = 3;
 inline constexpr int kLeastSequences = 4;
 
-// Up to these log2 odds of a motif's strongest site, four sites share one division.
-inline constexpr float kSharedDivisionLog2Odds = 30.0f;
+// Up to these log2 odds of a motif's strongest site, four sites share one division: products of
+// four (1 + odds) stay below 2^97, which leaves room for position weights up to 2^29.
+inline constexpr float kSharedDivisionLog2Odds = 24.0f;
 
 // First capability with sparse products and bfloat16.
 inline constexpr int kSparseCapability = 80;

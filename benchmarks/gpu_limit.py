@@ -1,15 +1,15 @@
 """The least time that a GPU's arithmetic allows for the work of a size: a stated model.
 
     scan       a matrix product with one-hot bases: 4 W products and as many additions per site; in
-               float32 twice, for tensor cores take energies of 16 bits and a remainder
+               float32 twice, for tensor cores take energies of 16 bits and a remainder; one base
+               in four is what sparse tensor cores want, from 8.0 on, which are twice as fast
     occupancy  one exponential, and one reciprocal for four sites
     backward   the scan and the occupancy again, and one more product of the same size for the sums
                over sites, in float32 twice
 
 A site takes as long as its busier unit: the tensor cores or the special functions. Left out, so
 that no program reaches the limit: everything else. Per multiprocessor and cycle all GPUs since
-Turing give 16 special functions; tensor cores differ. Products with one-hot bases fit sparse tensor
-cores, whose greater speed is not counted.
+Turing give 16 special functions; tensor cores differ.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ SPECIAL_FUNCTIONS_PER_SITE = 1.25
 # By compute capability: operations per cycle of a multiprocessor on dense matrices of 16-bit
 # floats, a product and an addition being two (NVIDIA's white papers of Turing to Hopper).
 TENSOR_OPERATIONS_PER_CYCLE = {"7.5": 1024, "8.0": 2048, "8.6": 1024, "8.9": 1024, "9.0": 4096}
+SPARSE_FACTOR = {"7.5": 1}
 
 
 class Size(NamedTuple):
@@ -50,14 +51,15 @@ def limit_milliseconds(device: dict[str, Any], size: Size, *, backward: bool) ->
     Example:
         >>> h100 = {"compute_capability": "9.0", "multiprocessor_count": 132, "clock_ghz": 1.83}
         >>> round(limit_milliseconds(h100, Size(65536), backward=False), 2)
-        1.71
+        1.14
     """
     tensor = TENSOR_OPERATIONS_PER_CYCLE.get(device["compute_capability"])
     if tensor is None:
         return None
-    products = (2 if size.dtype == "float32" else 1) * (2 if backward else 1)
+    terms = 2 if size.dtype == "float32" else 1
+    products = 1 / SPARSE_FACTOR.get(device["compute_capability"], 2) + (1 if backward else 0)
     cycles = max(
-        2 * BASES * size.width * products / tensor,
+        2 * BASES * size.width * terms * products / tensor,
         SPECIAL_FUNCTIONS_PER_SITE / SPECIAL_FUNCTIONS_PER_CYCLE,
     )
     return size.sites * cycles / (device["multiprocessor_count"] * device["clock_ghz"] * 1e6)

@@ -52,6 +52,7 @@ struct Launch {
   PreparedMotifs motifs;
   ScanShape shape;
   BackwardCut cut;
+  float* expected;  // occupancy, where slopes are scaled by it
   float* partial_log_kd;
   float* partial_log_concentration;
   float* partial_weight;
@@ -87,6 +88,7 @@ Launch LayOut(const GpuDevice& device, const OccupancyShape& shape, const Occupa
                              device.multiprocessor_count, device.shared_memory_per_block);
     if (device.compute_capability < gpu::kSparseCapability) {
       motifs.scale = arena.Take<float>(tiles * gpu::kTileMotifs);
+      launch.expected = arena.Take<float>(shape.sequence_count * kStrands * shape.motif_count);
     }
     const int64_t part_tiles = launch.cut.part_count() * tiles;
     launch.partial_log_kd = arena.Take<float>(part_tiles * launch.cut.column_chunks *
@@ -152,6 +154,33 @@ GpuError PrepareMotifs(const Launch& launch, const OccupancyInputs& inputs, cuda
   return ErrorOf(Prepare(params, stream), "preparing motifs");
 }
 
+// Without weighted outputs, position weights are left alone.
+GpuError RunForward(const GpuDevice& device, const Launch& launch, Reduction reduction,
+                    const OccupancyInputs& inputs, const OccupancyOutputs& outputs,
+                    cudaStream_t stream) {
+  PreparedMotifs motifs = launch.motifs;
+  if (outputs.weighted == nullptr) motifs.weight = nullptr;
+  const ForwardPlan plan = PlanForward(motifs, launch.shape, device.compute_capability,
+                                       device.multiprocessor_count, device.shared_memory_per_block);
+  const ForwardParams params = {
+      motifs,          launch.shape,  plan.slice_tiles, plan.warp_positions,
+      inputs.sequence, outputs.bound, outputs.weighted};
+  return ErrorOf(Forward(plan, reduction, params, stream), "the forward kernel");
+}
+
+// Where slopes are float16, they are scaled to what they can be at most.
+GpuError ScaleSlopes(const GpuDevice& device, const Launch& launch, const OccupancyInputs& inputs,
+                     const float* bound, const float* weighted, cudaStream_t stream) {
+  if (launch.shape.sequence_count > 0) {
+    const GpuError error = RunForward(device, launch, Reduction::kExpected, inputs,
+                                      {launch.expected, nullptr}, stream);
+    if (!error.empty()) return error;
+  }
+  return ErrorOf(
+      gpu::PrepareScale({launch.motifs, launch.shape, launch.expected, bound, weighted}, stream),
+      "scaling the gradient");
+}
+
 }  // namespace
 
 GpuError FindGpuDevice(int ordinal, GpuDevice* device) {
@@ -183,8 +212,9 @@ GpuError GpuWorkspaceBytes(const GpuDevice& device, const OccupancyShape& shape,
   GpuError error = CheckSizes(device, shape);
   if (!error.empty()) return error;
   const Launch launch = LayOut(device, shape, inputs, backward, nullptr);
-  error =
-      backward ? CheckBackward(device, shape, inputs, launch) : CheckForward(device, shape, launch);
+  const bool scaled = device.compute_capability < gpu::kSparseCapability;
+  if (!backward || scaled) error = CheckForward(device, shape, launch);
+  if (backward && error.empty()) error = CheckBackward(device, shape, inputs, launch);
   if (error.empty()) *bytes = launch.bytes;
   return error;
 }
@@ -197,16 +227,8 @@ GpuError GpuOccupancyForward(const GpuDevice& device, const OccupancyShape& shap
   const auto cuda_stream = static_cast<cudaStream_t>(stream);
   const GpuError error = PrepareMotifs(launch, inputs, cuda_stream);
   if (!error.empty()) return error;
-  const ForwardPlan plan = PlanForward(launch.motifs, launch.shape, device.compute_capability,
-                                       device.multiprocessor_count, device.shared_memory_per_block);
-  const ForwardParams params = {launch.motifs,
-                                launch.shape,
-                                plan.slice_tiles,
-                                plan.warp_positions,
-                                inputs.sequence,
-                                outputs.bound,
-                                inputs.weighted ? outputs.weighted : nullptr};
-  return ErrorOf(Forward(plan, reduction, params, cuda_stream), "the forward kernel");
+  return RunForward(device, launch, reduction, inputs,
+                    {outputs.bound, inputs.weighted ? outputs.weighted : nullptr}, cuda_stream);
 }
 
 GpuError GpuOccupancyBackward(const GpuDevice& device, const OccupancyShape& shape,
@@ -218,9 +240,7 @@ GpuError GpuOccupancyBackward(const GpuDevice& device, const OccupancyShape& sha
   GpuError error = PrepareMotifs(launch, inputs, cuda_stream);
   const float* const weighted = inputs.weighted ? upstream.weighted : nullptr;
   if (error.empty() && launch.motifs.scale != nullptr) {
-    error = ErrorOf(
-        gpu::PrepareScale({launch.motifs, launch.shape, upstream.bound, weighted}, cuda_stream),
-        "scaling the gradient");
+    error = ScaleSlopes(device, launch, inputs, upstream.bound, weighted, cuda_stream);
   }
   if (!error.empty()) return error;
   BackwardParams params = {};

@@ -198,8 +198,9 @@ __device__ float LargestOfBlock(float value, float* shared) {
   return largest;
 }
 
-// One block a tile. No slope is larger than the largest upstream gradient times the occupancy of
-// the strongest site; the scale brings that bound just below 2^14.
+// One block a tile. No slope of a sequence is larger than its upstream gradient times its summed
+// occupancy, or 1; the scale brings the largest such bound just below 2^14. What sites there are
+// decides, not what sites there could be: those may be out of float16's reach.
 __global__ void ScaleKernel(const __grid_constant__ ScaleParams params) {
   extern __shared__ __align__(16) char shared_memory[];
   float* const shared = reinterpret_cast<float*>(shared_memory);
@@ -207,28 +208,27 @@ __global__ void ScaleKernel(const __grid_constant__ ScaleParams params) {
   const int tile = blockIdx.x;
   const int column = threadIdx.x % kTileMotifs;
   const int motif = motifs.motif_at[tile / 2 * kTileMotifs + column];
-  float bound = 0.0f, weighted = 0.0f, weight = 0.0f;
-  for (int64_t n = threadIdx.x / kTileMotifs; motif >= 0 && n < params.shape.sequence_count;
-       n += kThreads / kTileMotifs) {
-    const int64_t at = (n * kStrands + tile % 2) * motifs.motif_count + motif;
-    bound = fmaxf(bound, fabsf(params.bound[at]));
-    if (params.weighted != nullptr) weighted = fmaxf(weighted, fabsf(params.weighted[at]));
-  }
+  float weight = 0.0f;
   for (int64_t window = threadIdx.x / kTileMotifs;
        motifs.weight != nullptr && window < params.shape.window_count;
        window += kThreads / kTileMotifs) {
     const int64_t row = tile * params.shape.window_count + window;
     weight = fmaxf(weight, fabsf(motifs.weight[row * kTileMotifs + column]));
   }
-  bound = LargestOfBlock(bound, shared);
-  weighted = LargestOfBlock(weighted, shared);
   weight = LargestOfBlock(weight, shared);
+  float largest = 0.0f;
+  for (int64_t n = threadIdx.x / kTileMotifs; motif >= 0 && n < params.shape.sequence_count;
+       n += kThreads / kTileMotifs) {
+    const int64_t at = (n * kStrands + tile % 2) * motifs.motif_count + motif;
+    const float weighted = params.weighted == nullptr ? 0.0f : fabsf(params.weighted[at]);
+    const float upstream = fmaf(weighted, weight, fabsf(params.bound[at]));
+    largest = fmaxf(largest, upstream * fminf(params.expected[at], 1.0f));
+  }
+  largest = LargestOfBlock(largest, shared);
   if (threadIdx.x >= kTileMotifs) return;
-  const float largest = fmaf(weighted, weight, bound);
   float scale = 1.0f;
   if (motif >= 0 && largest > 0.0f && isfinite(largest)) {
-    const float strongest = fminf(motifs.motif[motif].strongest, 0.0f);
-    const float exponent = kScaledExponent - ceilf(strongest + ptx::Log2(largest) + 1e-3f);
+    const float exponent = kScaledExponent - ceilf(ptx::Log2(largest) + 1e-3f);
     scale = ptx::Exp2(fminf(fmaxf(exponent, -kLargestScaleExponent), kLargestScaleExponent));
   }
   motifs.scale[tile * kTileMotifs + column] = scale;

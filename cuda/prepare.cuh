@@ -26,6 +26,7 @@ cudaError_t Prepare(const PrepareParams& params, cudaStream_t stream);
 struct ScaleParams {
   PreparedMotifs motifs;
   ScanShape shape;
+  const float* expected;  // occupancy summed over windows [N, 2, M]
   const float* bound;     // upstream gradients [N, 2, M]
   const float* weighted;  // [N, 2, M], or null
 };

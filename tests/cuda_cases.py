@@ -25,7 +25,8 @@ class Case:
     padding: str = "same"
     compute_dtype: str = "float32"
     # "weighted": position weights; "held": a column range; "narrow": most motifs fill a part of
-    # their columns, the others are 0; "unknown": no base is known.
+    # their columns, the others are 0; "unknown": no base is known; "steep": entries are four times
+    # as large.
     marks: str = ""
     # Log2 odds of the strongest site, for motif after motif; none: concentrations around e^-2.
     strongest: tuple[float, ...] = ()
@@ -67,6 +68,9 @@ class Case:
         sequence = random.integers(0, 4, self.shape[:2]).astype(np.uint8)
         sequence[random.random(sequence.shape) < (1 if "unknown" in self.marks else 0.1)] = 4
         log_kd = random.normal(0, scale, (width, 4, motifs)).astype(np.float32)
+        if "steep" in self.marks:
+            # Sites on the sequences are far weaker than the strongest that there could be.
+            log_kd *= 4
         if "narrow" in self.marks:
             edges = random_range(width, motifs, seed=3)
             column = np.arange(width)[:, None]
@@ -144,6 +148,9 @@ SAME, VALID = "same", "valid"
 F32, BF16, F16 = "float32", "bfloat16", "float16"
 
 CASES = [
+    # Weak sites of motifs with much stronger ones.
+    Case(8, 110, 30, 8, EXPECTED, SAME, F32, "steep"),
+    Case(3, 110, 30, 9, UNBOUND, SAME, F32, "steep weighted"),
     # Nothing, or next to nothing.
     Case(0, 10, 3, 2),
     Case(0, 30, 9, 9, UNBOUND, VALID, BF16, "weighted held"),

@@ -144,6 +144,13 @@ FAULTS = [
         "return motifs.scale != nullptr ? 1.0f :",
         "shim 7.5",
     ),
+    Fault(
+        "slopes scaled for sites that are not there",
+        "prepare.cu",
+        "upstream * fminf(params.expected[at], 1.0f)",
+        "upstream",
+        "shim 7.5",
+    ),
     # Who waits for whom.
     Fault(
         "lanes leave the loop over tiles",

@@ -90,7 +90,8 @@ def occupancy(
         ValueError: an option is not one of those named above, or static shapes disagree.
         tf.errors.InvalidArgumentError: an input has the wrong dtype or shape, a code above 4 or a
             non-finite number; the message names it, what was expected and what came. On a GPU the
-            fused op looks at no numbers: the sequence or the motif they belong to gives NaN.
+            fused op looks at no numbers: sites that show such a code, and motifs with such a
+            number, are NaN, and so are the sums that hold them.
         tf.errors.UnimplementedError: the GPU or its driver is too old for the fused op, or the
             problem too large for it.
         LibraryError: implementation is "fused" and the compiled library does not load.

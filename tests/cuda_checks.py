@@ -1,7 +1,8 @@
 """How exact the CUDA kernels must be.
 
 The rules are the same for all cases and executors, and follow from what numbers the kernels compute
-in; nothing here is tuned to what they reach.
+in; nothing here is tuned to what they reach. `python tests/cuda_checks.py` prints what the shim
+reaches.
 """
 
 from __future__ import annotations
@@ -46,6 +47,12 @@ def allowed(case, name):
     return 2 * plain_errors(case)[name] + IN_FLOAT32
 
 
+def largest_sum_error(actual, expected, terms):
+    """Of all sums worth a relative error, relative to the absolute values of their terms."""
+    large = terms >= LEAST_SUM
+    return (np.abs(actual - expected)[large] / terms[large]).max(initial=0)
+
+
 def check_sums(case, found):
     """float32: each sum, and all together, to 3e-6 of the sum of its terms' absolute values."""
     for name, actual, expected, terms in zip(
@@ -59,9 +66,7 @@ def check_sums(case, found):
         if case.compute_dtype != "float32":
             assert relative_error(actual, expected) <= allowed(case, name), name
             continue
-        large = terms >= LEAST_SUM
-        errors = np.abs(actual - expected)[large] / terms[large]
-        assert errors.max(initial=0) <= LARGEST_ERROR, name
+        assert largest_sum_error(actual, expected, terms) <= LARGEST_ERROR, name
         assert np.linalg.norm(actual - expected) <= LARGEST_ERROR * np.linalg.norm(terms), name
 
 
@@ -76,3 +81,29 @@ def check_gradients(case, found):
             largest = allowed(case, f"gradient of {name}")
         assert relative_error(found[name], expected) <= largest, name
     assert not np.where(case.trained, 0, found["log_kd"]).any(), "columns that are held have moved"
+
+
+def print_largest_errors(executor, cases):
+    """Over all cases in float32 mode."""
+    sums, gradients = [], []
+    for case in cases:
+        if case.compute_dtype != "float32":
+            continue
+        sums += [
+            largest_sum_error(*numbers)
+            for numbers in zip(executor.forward(case), case.expected, case.terms, strict=True)
+            if numbers[0] is not None
+        ]
+        found = executor.backward(case)
+        gradients += [
+            relative_error(found[name], value) for name, value in case.expected_gradient.items()
+        ]
+    print(f"{executor}: sums {max(sums):.1e}, gradients {max(gradients):.1e}")
+
+
+if __name__ == "__main__":
+    from cuda_cases import CASES
+    from cuda_executors import Shim
+
+    for capability in (900, 750):
+        print_largest_errors(Shim(capability), CASES)

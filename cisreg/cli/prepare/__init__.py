@@ -1,0 +1,18 @@
+"""cisreg prepare: from sequencing reads to a table that trains."""
+
+from __future__ import annotations
+
+import typer
+
+app = typer.Typer(
+    name="prepare",
+    no_args_is_help=True,
+    help="Turn sequencing reads into a table of sequences and their expression.",
+    epilog="**Example:** cisreg prepare merge-pairs R1.fastq.gz R2.fastq.gz --overlap 40 "
+    "--output sequences.txt",
+    rich_markup_mode="markdown",
+)
+# One (function, example) for each command, in the order in which a run of sequencing uses them.
+COMMANDS: tuple[tuple[object, str], ...] = ()
+for command, example in COMMANDS:
+    app.command(epilog=f"**Example:** {example}")(command)  # type: ignore[type-var]

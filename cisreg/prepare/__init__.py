@@ -1,0 +1,1 @@
+"""From sequencing reads to a table of sequences and their expression."""

@@ -1,0 +1,159 @@
+"""Bytes in and out, a block at a time: compression by content, "-" for the standard streams."""
+
+from __future__ import annotations
+
+import bz2
+import io
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import zstandard
+from isal import igzip, isal_zlib
+
+from cisreg.files import replace_file
+
+STANDARD = "-"
+_BLOCK = 1 << 20
+
+
+class _ZstdFile(io.RawIOBase):
+    """Decompresses zstd frames, and notices a cut file, which its package's own reader does not."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._frame: Any = None
+        self._compressed = b""
+        self._text = memoryview(b"")
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fills the buffer as far as the text at hand goes."""
+        while not self._text and self._more():
+            pass
+        size = min(len(buffer), len(self._text))
+        buffer[:size] = self._text[:size]
+        self._text = self._text[size:]
+        return size
+
+    def _more(self) -> bool:
+        """Decompresses another block; False at the end."""
+        self._compressed = self._compressed or self._file.read(_BLOCK)
+        if not self._compressed:
+            if self._frame is not None:
+                raise EOFError("the compressed stream ended before its end was reached")
+            return False
+        self._frame = self._frame or zstandard.ZstdDecompressor().decompressobj()
+        self._text = memoryview(self._frame.decompress(self._compressed))
+        self._compressed = b""
+        if self._frame.eof:
+            self._compressed, self._frame = self._frame.unused_data, None
+        return True
+
+
+_READERS: dict[bytes, Callable[[Any], Any]] = {
+    b"\x1f\x8b": lambda file: igzip.IGzipFile(fileobj=file, mode="rb"),
+    b"\x28\xb5\x2f\xfd": _ZstdFile,
+    b"BZh": bz2.BZ2File,
+}
+# As a name of any type, since the stubs of isal do not know its error for one.
+_DAMAGE: Any = (OSError, EOFError, isal_zlib.error, zstandard.ZstdError)
+_LONGEST_MAGIC = max(map(len, _READERS))
+
+
+class _Named(io.RawIOBase):
+    """A decompressed stream whose errors name the file."""
+
+    def __init__(self, stream: Any, name: str) -> None:
+        self._stream, self._name = stream, name
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fills the buffer as far as the stream goes."""
+        try:
+            return self._stream.readinto(buffer)
+        except _DAMAGE as error:
+            raise ValueError(
+                f"{self._name}: cannot be decompressed ({error}); is the file complete?"
+            ) from None
+
+
+@contextmanager
+def open_input(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Opens a file for reading, decompressed where its content is gzip, zstd or bzip2.
+
+    The name does not matter: it is the first bytes that tell.
+
+    Args:
+        path: the file; "-" is standard input.
+
+    Yields:
+        A buffered binary stream.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: while reading: a compressed file that is cut or damaged, by name.
+
+    Example:
+        >>> with open_input("reads.fastq.gz") as stream:  # doctest: +SKIP
+        ...     first = stream.readline()
+    """
+    standard = os.fspath(path) == STANDARD
+    name = "standard input" if standard else os.fspath(path)
+    with ExitStack() as stack:
+        if standard:
+            raw: Any = sys.stdin.buffer
+        else:
+            try:
+                raw = stack.enter_context(Path(path).open("rb"))
+            except FileNotFoundError:
+                raise FileNotFoundError(f"{name}: no such file; check the path") from None
+        start = raw.peek(_LONGEST_MAGIC)
+        for magic, reader in _READERS.items():
+            if start.startswith(magic):
+                raw = io.BufferedReader(_Named(reader(raw), name), buffer_size=_BLOCK)
+                break
+        yield cast(BinaryIO, raw)
+
+
+@contextmanager
+def open_output(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    r"""Opens a file for writing that takes its place at `path` once it is whole.
+
+    Args:
+        path: the file, compressed where its name ends in .gz or .zst; "-" is standard output.
+
+    Yields:
+        A binary stream.
+
+    Raises:
+        OSError: the file cannot be written.
+
+    Example:
+        >>> with open_output("sequences.txt.gz") as stream:  # doctest: +SKIP
+        ...     _ = stream.write(b"ACGT\n")
+    """
+    if os.fspath(path) == STANDARD:
+        yield cast(BinaryIO, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+        return
+    name = os.fspath(path).lower()
+    with replace_file(path) as file:
+        if name.endswith(".gz"):
+            # Without a name and a time, the same content gives the same bytes.
+            with igzip.IGzipFile("", "wb", fileobj=file, mtime=0) as compressed:
+                yield cast(BinaryIO, compressed)
+        elif name.endswith(".zst"):
+            with zstandard.ZstdCompressor().stream_writer(file, closefd=False) as compressed:
+                yield cast(BinaryIO, compressed)
+        else:
+            yield file

@@ -12,7 +12,16 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 import cisreg
-from cisreg.cli import doctor, evaluate, predict, simulate, train
+from cisreg.cli import (
+    doctor,
+    evaluate,
+    export_model,
+    import_model,
+    predict,
+    prepare,
+    simulate,
+    train,
+)
 
 _ERROR_STATUS = 1
 # Errors with a message for the user; any other exception is a fault of cisreg and shows where.
@@ -64,14 +73,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command, example in (
-    (train.train, train.EXAMPLE),
-    (predict.predict, predict.EXAMPLE),
-    (evaluate.evaluate, evaluate.EXAMPLE),
-    (simulate.simulate, simulate.EXAMPLE),
-    (doctor.doctor, doctor.EXAMPLE),
+for name, command, example in (
+    ("train", train.train, train.EXAMPLE),
+    ("predict", predict.predict, predict.EXAMPLE),
+    ("evaluate", evaluate.evaluate, evaluate.EXAMPLE),
+    ("simulate", simulate.simulate, simulate.EXAMPLE),
+    ("import", import_model.import_model, import_model.EXAMPLE),
+    ("export", export_model.export_model, export_model.EXAMPLE),
+    ("doctor", doctor.doctor, doctor.EXAMPLE),
 ):
-    app.command(epilog=f"**Example:** {example}")(command)
+    app.command(name, epilog=f"**Example:** {example}")(command)
+app.add_typer(prepare.app)
 
 
 def _show_version(asked: bool) -> None:

@@ -1,0 +1,52 @@
+"""cisreg export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from cisreg.cli import options
+from cisreg.quiet import start_tensorflow
+
+EXAMPLE = "cisreg export model --output test.model.APCM"
+
+
+def export_model(
+    model: options.ModelFolder,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output", metavar="PREFIX", help="Writes PREFIX.params, .pkdms and .positional.gz."
+        ),
+    ],
+    checkpoint: Annotated[
+        bool,
+        typer.Option(
+            "--checkpoint", help="Write PREFIX.ckpt too, which the original's -res reads."
+        ),
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the files that are there.")
+    ] = False,
+) -> None:
+    """Write a model in the text files of CisRegModels.
+
+    They have six digits of each number; a checkpoint has all.
+    """
+    if not overwrite:
+        for suffix in (".params", ".pkdms", ".positional.gz", ".ckpt.index"):
+            path = Path(f"{output}{suffix}")
+            if path.exists():
+                raise ValueError(
+                    f"{path}: expected a new file, but it exists; give --overwrite to replace it, "
+                    "or another --output"
+                )
+    start_tensorflow()
+    from cisreg import legacy
+    from cisreg.storage import load_model
+
+    written = legacy.export_model(output, load_model(model), checkpoint=checkpoint)
+    Console(highlight=False).print(f"Model written to {', '.join(written)}", soft_wrap=True)

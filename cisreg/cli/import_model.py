@@ -1,0 +1,97 @@
+"""cisreg import."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+
+from cisreg.cli import options
+from cisreg.quiet import start_tensorflow
+
+EXAMPLE = "cisreg import test.model.APCM --binding expected --length 110 --output model"
+
+
+def import_model(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="PREFIX of the text files PREFIX.params, .pkdms and .positional.gz, or a "
+            "checkpoint PREFIX.ckpt, or a folder PREFIX.Model.",
+        ),
+    ],
+    output: Annotated[Path, typer.Option("--output", metavar="DIR", help="Folder for the model.")],
+    binding: Annotated[
+        Literal["expected", "probability"] | None,
+        typer.Option(
+            metavar="KIND",
+            help="expected where the original was run with -eb, probability where it was not; "
+            "a .Model folder tells.",
+        ),
+    ] = None,
+    length: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="BASES",
+            help="Bases per sequence (-sl); position weights and .Model folders tell.",
+        ),
+    ] = None,
+    motifs: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SOURCE",
+            help="The motifs (-dm): their names, and their matrices where the model held them "
+            "constant (-ntm).",
+        ),
+    ] = None,
+    motif_width: Annotated[
+        int, typer.Option(min=1, metavar="COLUMNS", help="Columns for those motifs (-ml).")
+    ] = 30,
+    concentrations: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Log concentrations (-ic), where the model held them constant (-ntc).",
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the model that is in DIR.")
+    ] = False,
+) -> None:
+    """Take over a trained model of CisRegModels.
+
+    Its layers are found in its files; what they do not tell is asked for.
+    """
+    if not overwrite:
+        options.refuse_used_folder(
+            output, ("model.json", "recipe.toml"), "give --overwrite or another --output"
+        )
+    start_tensorflow()
+    from cisreg import legacy
+    from cisreg.motifs import read_log_concentration
+    from cisreg.storage import save_model
+
+    motif_set = None if motifs is None else options.load_motifs(motifs, motif_width)
+    if concentrations is not None and motif_set is None:
+        raise ValueError("--concentrations: expected --motifs beside it, whose names it uses")
+    model = legacy.import_model(
+        source,
+        binding=binding,
+        sequence_length=length,
+        motif_set=motif_set,
+        log_concentration=None
+        if concentrations is None or motif_set is None
+        else read_log_concentration(concentrations, motif_set.names),
+    )
+    save_model(output, model)
+    layers = [name for name, value in model.spec.to_dict().items() if value is True]
+    Console(highlight=False).print(
+        f"{model.spec.motif_count} motifs of {model.spec.motif_width} columns, sequences of "
+        f"{model.spec.sequence_length} bases, {model.spec.binding} binding, layers: "
+        f"{', '.join(layers) or 'none'}; model written to {output}",
+        soft_wrap=True,
+    )

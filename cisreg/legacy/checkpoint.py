@@ -1,0 +1,235 @@
+"""Variables of CisRegModels in TensorFlow 1's checkpoints and in its SavedModel folders."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
+
+from cisreg.legacy.text import Arrays
+
+Binding = Literal["expected", "probability"]
+
+INDEX, META, SAVED_MODEL = ".index", ".meta", "saved_model.pb"
+# The original's variables by ours; position weights are two of them, see `_POSITIONAL`.
+VARIABLES = {
+    "log_kd": "motifs",
+    "log_concentration": "concentrations",
+    "potentiation": "potents",
+    "potentiation_bias": "constantPot",
+    "log_binding_limit": "logBindingLimits",
+    "activity": "activities",
+    "activity_difference": "activityDiffs",
+    "accessibility_activity": "accessActiv",
+    "bias": "constant",
+}
+_OLDER_CONCENTRATIONS = "Variable"
+_POSITIONAL = ("positionalActivities", "positionalActivitiesRC")
+_SCALARS = ("potentiation_bias", "accessibility_activity", "bias")
+# A parameter that a model holds constant is in its graph instead of its checkpoint.
+_CONSTANT = re.compile(f"^({'|'.join([*VARIABLES.values(), _OLDER_CONCENTRATIONS])})$")
+
+
+@dataclass(frozen=True)
+class GraphFacts:
+    """What the graph beside a checkpoint tells of its model.
+
+    Attributes:
+        binding: how binding is computed.
+        sequence_length: L, bases of the input.
+        constants: what the model holds constant, by the original's names.
+    """
+
+    binding: Binding
+    sequence_length: int
+    constants: Mapping[str, np.ndarray]
+
+
+def read_checkpoint(prefix: str | os.PathLike[str]) -> tuple[Arrays, GraphFacts | None]:
+    """Reads a checkpoint that CisRegModels saved, by the names of its variables.
+
+    Args:
+        prefix: PREFIX.ckpt, beside which lie PREFIX.ckpt.index and .data-00000-of-00001, and
+            PREFIX.ckpt.meta where the graph is known too.
+
+    Returns:
+        (float32 arrays by our names, those that were held constant and have no graph missing; what
+        the graph says, or None without one).
+
+    Raises:
+        FileNotFoundError: no such checkpoint.
+        ValueError: a file that is damaged or holds other variables.
+
+    Example:
+        >>> arrays, graph = read_checkpoint("model.APCM.ckpt")  # doctest: +SKIP
+    """
+    meta = Path(f"{os.fspath(prefix)}{META}")
+    facts = None
+    if meta.exists():
+        graph = meta_graph_pb2.MetaGraphDef()
+        _parse(graph, meta)
+        facts = _graph_facts(graph.graph_def, meta)
+    return _arrays(prefix, _variables(prefix), facts), facts
+
+
+def read_saved_model(folder: str | os.PathLike[str]) -> tuple[Arrays, GraphFacts]:
+    """Reads a SavedModel folder that CisRegModels wrote: its variables, constants and graph.
+
+    Nothing of the graph is run.
+
+    Args:
+        folder: PREFIX.Model, with saved_model.pb and the folder variables.
+
+    Returns:
+        (float32 arrays by our names, what the graph says).
+
+    Raises:
+        FileNotFoundError: no such folder.
+        ValueError: a file that is damaged, or the graph of another model.
+
+    Example:
+        >>> arrays, graph = read_saved_model("model.APCM.Model")  # doctest: +SKIP
+    """
+    path = Path(folder) / SAVED_MODEL
+    if not path.is_file():
+        raise FileNotFoundError(f"{folder}: expected a folder with {SAVED_MODEL}, found none")
+    model = saved_model_pb2.SavedModel()
+    _parse(model, path)
+    if not model.meta_graphs:
+        raise ValueError(f"{path}: expected the graph of a model, got none; is it complete?")
+    facts = _graph_facts(model.meta_graphs[0].graph_def, path)
+    prefix = Path(folder) / "variables" / "variables"
+    return _arrays(prefix, _variables(prefix), facts), facts
+
+
+def write_checkpoint(prefix: str | os.PathLike[str], arrays: Mapping[str, np.ndarray]) -> None:
+    """Writes a checkpoint that CisRegModels restores (its option -res).
+
+    Args:
+        prefix: PREFIX.ckpt.
+        arrays: parameters by name, position weights for each window.
+
+    Raises:
+        OSError: the files cannot be written.
+
+    Example:
+        >>> write_checkpoint("model.ckpt", model.parameters)  # doctest: +SKIP
+    """
+    variables: Arrays = {}
+    for name, value in arrays.items():
+        if name == "position_weight":
+            variables |= dict(zip(_POSITIONAL, value, strict=False))
+        elif name == "log_kd":
+            variables[VARIABLES[name]] = value.transpose(1, 0, 2)
+        elif name == "log_concentration":
+            variables[VARIABLES[name]] = value.reshape(1, 1, 1, -1)
+        else:
+            variables[VARIABLES[name]] = np.atleast_1d(value)
+    try:
+        tf.raw_ops.SaveV2(
+            prefix=os.fspath(prefix),
+            tensor_names=list(variables),
+            shape_and_slices=[""] * len(variables),
+            tensors=[tf.constant(value, tf.float32) for value in variables.values()],
+        )
+    except tf.errors.OpError as error:
+        raise OSError(f"{os.fspath(prefix)}: cannot be written ({error.message})") from None
+
+
+def _variables(prefix: str | os.PathLike[str]) -> Arrays:
+    """All float32 variables of a checkpoint by name, its optimizer's too."""
+    if not Path(f"{os.fspath(prefix)}{INDEX}").is_file():
+        raise FileNotFoundError(
+            f"{os.fspath(prefix)}: expected a checkpoint, found no file "
+            f"{os.fspath(prefix)}{INDEX}; check the path"
+        )
+    try:
+        reader = tf.train.load_checkpoint(os.fspath(prefix))
+        kinds = reader.get_variable_to_dtype_map()
+        return {name: reader.get_tensor(name) for name in kinds if kinds[name] == tf.float32}
+    except (tf.errors.OpError, IndexError, RuntimeError, ValueError) as error:
+        raise ValueError(
+            f"{os.fspath(prefix)}: expected a checkpoint, cannot read it ({error}); copy all of "
+            "its files again"
+        ) from None
+
+
+def _arrays(prefix: str | os.PathLike[str], variables: Arrays, facts: GraphFacts | None) -> Arrays:
+    """The parameters among the variables, and among the graph's constants, under our names."""
+    known = {**(facts.constants if facts else {}), **variables}
+    if "concentrations" not in known and _OLDER_CONCENTRATIONS in known:
+        known["concentrations"] = known[_OLDER_CONCENTRATIONS]
+    if "activities" not in known and "constant" not in known:
+        raise ValueError(
+            f"{os.fspath(prefix)}: expected the variables of CisRegModels (such as activities and "
+            f"constant), got {', '.join(sorted(variables)) or 'none'}; is it such a checkpoint?"
+        )
+    arrays = {}
+    for name, variable in VARIABLES.items():
+        if variable in known:
+            arrays[name] = _reshaped(prefix, name, variable, known[variable])
+    strands = [known[name] for name in _POSITIONAL if name in known]
+    if strands:
+        if any(strand.ndim != 2 or strand.shape != strands[0].shape for strand in strands):
+            raise ValueError(
+                f"{os.fspath(prefix)}: expected {' and '.join(_POSITIONAL)} of shape [L, M], got "
+                f"{', '.join(str(strand.shape) for strand in strands)}"
+            )
+        arrays["position_weight"] = np.stack(strands)
+    return arrays
+
+
+def _reshaped(
+    prefix: str | os.PathLike[str], name: str, variable: str, value: np.ndarray
+) -> np.ndarray:
+    if name == "log_kd":
+        if value.ndim != 3 or len(value) != 4:
+            raise ValueError(
+                f"{os.fspath(prefix)}: expected {variable} of shape [4, W, M], got {value.shape}"
+            )
+        return np.ascontiguousarray(value.transpose(1, 0, 2))
+    if name in _SCALARS and value.size != 1:
+        raise ValueError(
+            f"{os.fspath(prefix)}: expected one number as {variable}, got shape {value.shape}"
+        )
+    return value.reshape(() if name in _SCALARS else -1)
+
+
+def _parse(message: Any, path: Path) -> None:
+    try:
+        message.ParseFromString(path.read_bytes())
+    except Exception as error:  # protobuf raises errors of its own, which no public name covers
+        raise ValueError(
+            f"{path}: expected the graph of a model, cannot read it ({error}); copy it again"
+        ) from None
+
+
+def _graph_facts(graph: Any, path: Path) -> GraphFacts:
+    nodes = {node.name: node for node in graph.node}
+    sequence = nodes.get("ohcX")
+    if sequence is None or len(sequence.attr["shape"].shape.dim) != 4:
+        raise ValueError(
+            f"{path}: expected the graph of CisRegModels with its input ohcX, got another one"
+        )
+    # Products of floats are of the probabilities of not being bound; gradients multiply shapes.
+    products = any(
+        node.op == "Prod" and node.attr["T"].type == tf.float32.as_datatype_enum
+        for node in graph.node
+    )
+    constants = {
+        name: tf.make_ndarray(node.attr["value"].tensor)
+        for name, node in nodes.items()
+        if node.op == "Const" and _CONSTANT.match(name)
+    }
+    return GraphFacts(
+        "probability" if products else "expected",
+        int(sequence.attr["shape"].shape.dim[2].size),
+        constants,
+    )

@@ -1,0 +1,294 @@
+"""Trained models of CisRegModels as models of cisreg, and the way back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+
+from cisreg.legacy.checkpoint import (
+    INDEX,
+    META,
+    SAVED_MODEL,
+    Binding,
+    read_checkpoint,
+    read_saved_model,
+    write_checkpoint,
+)
+from cisreg.legacy.text import (
+    PARAMS,
+    PKDMS,
+    POSITIONAL,
+    Arrays,
+    read_params,
+    read_pkdms,
+    read_positional,
+    write_params,
+    write_pkdms,
+    write_positional,
+)
+from cisreg.model import ModelSpec
+from cisreg.motifs import MotifSet
+from cisreg.spline import spline_basis
+from cisreg.storage import Model
+
+_Fact = TypeVar("_Fact")
+
+CHECKPOINT = ".ckpt"
+# The layers that parameters show, and the parameters that a layer cannot do without.
+_LAYERS = {
+    "potentiation": ("potentiation", "potentiation_bias"),
+    "accessibility_activity": ("accessibility_activity",),
+    "binding_limit": ("log_binding_limit",),
+    "positional": ("position_weight",),
+    "stranded": ("activity_difference",),
+}
+
+
+class LegacyParameters(NamedTuple):
+    """What the files of an original model hold.
+
+    Attributes:
+        arrays: float32 arrays by our names, those that the files lack missing.
+        binding: how binding is computed; None where the files do not say.
+        sequence_length: L; None where the files do not say.
+    """
+
+    arrays: Arrays
+    binding: Binding | None
+    sequence_length: int | None
+
+
+def read_parameters(source: str | os.PathLike[str]) -> LegacyParameters:
+    """Reads whatever CisRegModels left of a model.
+
+    Args:
+        source: one of
+            PREFIX (or PREFIX.params): the text files PREFIX.params and, where they exist,
+            PREFIX.pkdms and PREFIX.positional.gz;
+            PREFIX.ckpt: a checkpoint, with PREFIX.ckpt.meta where it exists;
+            PREFIX.Model: the folder of a SavedModel.
+
+    Returns:
+        The parameters, with binding and length where the files tell.
+
+    Raises:
+        FileNotFoundError: none of these.
+        ValueError: a damaged file, or files of different models, by name and line.
+
+    Example:
+        >>> read_parameters("model.APCM").arrays["log_kd"].shape  # doctest: +SKIP
+        (30, 4, 250)
+    """
+    path = os.fspath(source)
+    if (Path(path) / SAVED_MODEL).is_file():
+        arrays, graph = read_saved_model(path)
+        return LegacyParameters(arrays, graph.binding, graph.sequence_length)
+    checkpoint = path.removesuffix(INDEX).removesuffix(META)
+    if Path(checkpoint + INDEX).is_file():
+        arrays, facts = read_checkpoint(checkpoint)
+        if facts is not None:
+            return LegacyParameters(arrays, facts.binding, facts.sequence_length)
+        return LegacyParameters(arrays, None, _window_count(arrays))
+    prefix = path.removesuffix(PARAMS)
+    if Path(prefix + PARAMS).is_file():
+        arrays = _read_text(prefix)
+        return LegacyParameters(arrays, None, _window_count(arrays))
+    raise FileNotFoundError(
+        f"{path}: expected PREFIX of PREFIX{PARAMS}, a checkpoint PREFIX{CHECKPOINT} or a folder "
+        f"with {SAVED_MODEL}, found none of them; check the path"
+    )
+
+
+def _read_text(prefix: str) -> Arrays:
+    arrays = read_params(prefix + PARAMS)
+    count = len(arrays["activity"])
+    if Path(prefix + PKDMS).is_file():
+        arrays["log_kd"] = read_pkdms(prefix + PKDMS)
+        _check_count(prefix, PKDMS, arrays["log_kd"].shape[2], count)
+    if Path(prefix + POSITIONAL).is_file():
+        weight = arrays["position_weight"] = read_positional(prefix + POSITIONAL)
+        _check_count(prefix, POSITIONAL, weight.shape[2], count)
+        if (len(weight) == 2) != ("activity_difference" in arrays):
+            raise ValueError(
+                f"{prefix}{POSITIONAL}: expected {'two' if len(weight) == 1 else 'one'} column(s) "
+                f"of weights, as {prefix}{PARAMS} has "
+                f"{'a' if 'activity_difference' in arrays else 'no'} column activityDiffs, got "
+                f"{len(weight)}; are both of one model?"
+            )
+    return arrays
+
+
+def _check_count(prefix: str, suffix: str, count: int, expected: int) -> None:
+    if count != expected:
+        raise ValueError(
+            f"{prefix}{suffix}: expected {expected} motifs as in {prefix}{PARAMS}, got {count}; "
+            "are both of one model?"
+        )
+
+
+def _window_count(arrays: Arrays) -> int | None:
+    """L, where position weights tell it: the original scans as many windows as bases."""
+    return arrays["position_weight"].shape[1] if "position_weight" in arrays else None
+
+
+def import_model(
+    source: str | os.PathLike[str],
+    *,
+    binding: Binding | None = None,
+    sequence_length: int | None = None,
+    motif_set: MotifSet | None = None,
+    log_concentration: np.ndarray | None = None,
+    motif_names: Sequence[str] | None = None,
+) -> Model:
+    """Reads a trained model of CisRegModels.
+
+    Its layers are inferred from the parameters that are there. What files do not tell (a graph
+    tells all of it) has to be said, and what they tell cannot be said otherwise.
+
+    Args:
+        source: see `read_parameters`.
+        binding: "expected" where the original was run with -eb, "probability" where it was not.
+        sequence_length: L, bases per sequence (-sl).
+        motif_set: the motifs (-dm), for models that held them constant (-ntm) and so did not save
+            them.
+        log_concentration: float32 [M], likewise for -ntc.
+        motif_names: M names; None: those of `motif_set`, else motif_0, motif_1, ...
+
+    Returns:
+        The model.
+
+    Raises:
+        FileNotFoundError: no such model.
+        ValueError: damaged files, files of different models, or something that is missing; the
+            message says how to give it.
+
+    Example:
+        >>> model = import_model("model.APCM", binding="expected", sequence_length=110)
+    """
+    found = read_parameters(source)
+    name = os.fspath(source)
+    arrays = dict(found.arrays)
+    if "log_kd" not in arrays and motif_set is not None:
+        arrays["log_kd"] = motif_set.log_kd
+    if "log_concentration" not in arrays and log_concentration is not None:
+        arrays["log_concentration"] = np.asarray(log_concentration, np.float32)
+    _check_complete(name, arrays)
+    layers: dict[str, Any] = {layer: names[0] in arrays for layer, names in _LAYERS.items()}
+    spec = ModelSpec(
+        motif_count=len(arrays["activity"]),
+        motif_width=len(arrays["log_kd"]),
+        sequence_length=_told(
+            name, "sequence_length", found.sequence_length, sequence_length, "--length (-sl)"
+        ),
+        binding=_told(
+            name,
+            "binding",
+            found.binding,
+            binding,
+            "--binding expected where CisRegModels was run with -eb, --binding probability where "
+            "not",
+        ),
+        **layers,
+    )
+    _check_shapes(name, spec, arrays)
+    names = motif_names or (motif_set.names if motif_set else None) or ()
+    rest = [f"motif_{index}" for index in range(len(names), spec.motif_count)]
+    return Model(
+        spec,
+        {name: np.asarray(arrays[name], np.float32) for name in spec.parameter_shapes},
+        (*names, *rest),
+        {"imported_from": name, "padding_side": "left"},
+    )
+
+
+def _check_complete(name: str, arrays: Arrays) -> None:
+    advice = {
+        "log_kd": "the model held its motifs constant; give them with --motifs (-dm)",
+        "log_concentration": "the model held them constant; give them with --concentrations (-ic)",
+        "activity": "the model held them constant; import its SavedModel folder or its text files",
+        "bias": "is it the checkpoint of a model?",
+    }
+    for parameter, hint in advice.items():
+        if parameter not in arrays:
+            raise ValueError(f"{name}: expected {parameter}, found none; {hint}")
+    for layer, parameters in _LAYERS.items():
+        missing = [each for each in parameters if each not in arrays]
+        if missing and len(missing) < len(parameters):
+            raise ValueError(
+                f"{name}: expected {', '.join(parameters)} for the layer {layer}, found no "
+                f"{', '.join(missing)}; import the SavedModel folder or the text files"
+            )
+
+
+def _told(name: str, what: str, found: _Fact | None, given: _Fact | None, how: str) -> _Fact:
+    """What the files say or, where they do not, what the caller says."""
+    if found is None and given is None:
+        raise ValueError(f"{name}: expected {what}, which these files do not tell; give {how}")
+    if found is not None and given is not None and found != given:
+        raise ValueError(f"{name}: expected {what} {found}, as its files say, got {given}")
+    fact = given if found is None else found
+    assert fact is not None  # or the first error was raised
+    return fact
+
+
+def _check_shapes(name: str, spec: ModelSpec, arrays: Arrays) -> None:
+    for parameter, shape in spec.parameter_shapes.items():
+        if arrays[parameter].shape != shape:
+            raise ValueError(
+                f"{name}: expected {parameter} of shape {shape} beside {spec.motif_count} "
+                f"activities, got {arrays[parameter].shape}; are all files of one model?"
+            )
+
+
+def export_model(
+    prefix: str | os.PathLike[str], model: Model, *, checkpoint: bool = False
+) -> list[str]:
+    """Writes a model as CisRegModels would have.
+
+    Args:
+        prefix: PREFIX of PREFIX.params, PREFIX.pkdms and, with position weights,
+            PREFIX.positional.gz.
+        model: the model; weights on knots are written for each position.
+        checkpoint: write PREFIX.ckpt too, with all of float32's digits, which its -res restores.
+
+    Returns:
+        The paths of the files written.
+
+    Raises:
+        ValueError: a model that the original cannot express: `padding="valid"`.
+        OSError: a file cannot be written.
+
+    Example:
+        >>> export_model("model.APCM", cisreg.load_model("model"))  # doctest: +SKIP
+    """
+    if model.spec.padding != "same":
+        raise ValueError(
+            f'padding: expected "same", as CisRegModels pads, got {model.spec.padding!r}; train '
+            "the model with it to export it"
+        )
+    stem = os.fspath(prefix)
+    arrays = _for_each_window(model.spec, model.parameters)
+    write_params(stem + PARAMS, arrays)
+    write_pkdms(stem + PKDMS, arrays["log_kd"])
+    written = [stem + PARAMS, stem + PKDMS]
+    if "position_weight" in arrays:
+        write_positional(stem + POSITIONAL, arrays["position_weight"])
+        written.append(stem + POSITIONAL)
+    if checkpoint:
+        write_checkpoint(stem + CHECKPOINT, arrays)
+        written.append(stem + CHECKPOINT)
+    return written
+
+
+def _for_each_window(
+    spec: ModelSpec, parameters: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    arrays = dict(parameters)
+    if spec.position_knots is not None:
+        basis = spline_basis(spec.window_count, spec.position_knots)
+        arrays["position_weight"] = basis @ arrays["position_weight"]
+    return arrays

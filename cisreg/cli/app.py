@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -64,6 +65,12 @@ class _StandardErrorHandler(logging.Handler):
         print(prefix + self.format(record), file=sys.stderr)
 
 
+def _file_handler(path: Path) -> logging.Handler:
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    return handler
+
+
 app = typer.Typer(
     name="cisreg",
     cls=_Commands,
@@ -100,6 +107,13 @@ def options(
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Log warnings and errors alone.")
     ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Log what is of interest to few, too.")
+    ] = False,
+    log: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Add the log to this file instead of showing it."),
+    ] = None,
     version: Annotated[
         bool,
         typer.Option(
@@ -113,8 +127,14 @@ def options(
     **cisreg doctor** says what works on this machine.
     """
     logger = logging.getLogger("cisreg")
-    logger.setLevel(logging.WARNING if quiet else logging.INFO)
-    logger.handlers = [_StandardErrorHandler()]
+    if quiet and verbose:
+        raise typer.BadParameter("--quiet and --verbose exclude each other")
+    logger.setLevel(logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO)
+    if log is not None:
+        log.parent.mkdir(parents=True, exist_ok=True)
+    for handler in logger.handlers:
+        handler.close()
+    logger.handlers = [_StandardErrorHandler() if log is None else _file_handler(log)]
 
 
 def main() -> None:

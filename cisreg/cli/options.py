@@ -51,6 +51,10 @@ Implementation = Annotated[
 ]
 
 
+Threads = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="COUNT", help="Threads to compute with; otherwise all cores."),
+]
 ComputeDtype = Annotated[
     Literal["float32", "bfloat16", "float16"],
     typer.Option(
@@ -58,6 +62,15 @@ ComputeDtype = Annotated[
         help="What sites may be computed in (no faster on a CPU); all else is float32.",
     ),
 ]
+
+
+def set_threads(count: int | None) -> None:
+    """Has TensorFlow compute with so many threads; call it before anything is computed."""
+    import tensorflow as tf
+
+    if count is not None:
+        tf.config.threading.set_intra_op_parallelism_threads(count)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
 
 
 def column(text: str) -> int | str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
 from cisreg.cli import options
+from cisreg.cli.old_commands import run_old_command
 from cisreg.quiet import start_tensorflow
 
 if TYPE_CHECKING:
@@ -19,17 +20,20 @@ EXAMPLE = "cisreg predict model sequences.tsv.gz --output predictions.tsv.gz"
 
 
 def predict(
-    model: options.ModelFolder,
+    context: typer.Context,
+    model: Annotated[
+        Path | None, typer.Argument(metavar="MODEL", help="Folder that **cisreg train** wrote.")
+    ] = None,
     table: Annotated[
-        Path,
+        Path | None,
         typer.Argument(metavar="TABLE", help="TSV or CSV (.gz, .bz2, .zst) with sequences."),
-    ],
+    ] = None,
     output: Annotated[
-        Path,
+        Path | None,
         typer.Option(
-            metavar="FILE", help="Table to write, .tsv, .csv (also with .gz) or .parquet."
+            metavar="FILE", help="Table to write, .tsv, .csv (also with .gz) or .parquet. Required."
         ),
-    ],
+    ] = None,
     binding: Annotated[
         bool,
         typer.Option(
@@ -39,11 +43,27 @@ def predict(
         ),
     ] = False,
     sequence_column: options.SequenceColumn = "1",
+    measured_column: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Take over this column, its name or its number, as the column measured.",
+        ),
+    ] = None,
     batch_size: Annotated[
         int, typer.Option(min=1, help="Sequences that are in memory with their binding.")
     ] = 1024,
     compute_dtype: options.ComputeDtype = "float32",
+    threads: options.Threads = None,
     implementation: options.Implementation = "auto",
+    like_cisregmodels: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COMMAND",
+            help="Run an old command line of CisRegModels, quoted, as it stands, and say what it "
+            "means in the options here.",
+        ),
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the file that is there.")
     ] = False,
@@ -53,12 +73,20 @@ def predict(
     The output has the sequences as they came, in the same order. Numbers are in the unit of the
     table that the model was trained on; accessibility is between 0 and 1.
     """
+    if like_cisregmodels is not None:
+        run_old_command(like_cisregmodels, overwrite)
+        return
+    if model is None or table is None or output is None:
+        raise typer.BadParameter(
+            "expected MODEL, TABLE and --output, or --like-cisregmodels alone", ctx=context
+        )
     if output.exists() and not overwrite:
         raise ValueError(
             f"{output}: expected a new file, but it exists; give --overwrite to replace it, or "
             "another --output"
         )
     start_tensorflow()
+    options.set_threads(threads)
     from cisreg.data import read_table
     from cisreg.prediction import predict_batches
     from cisreg.sequences import encode
@@ -67,9 +95,12 @@ def predict(
 
     check_ending(output)
     learned = load_model(model)
-    text = read_table(
-        table, sequence_column=options.column(sequence_column), expression_column=None
-    ).sequence
+    rows = read_table(
+        table,
+        sequence_column=options.column(sequence_column),
+        expression_column=None if measured_column is None else options.column(measured_column),
+    )
+    text = rows.sequence
     codes = encode(text, learned.spec.sequence_length, side=options.padding_side(learned))
     with open_table(output) as write:
         row = 0
@@ -81,7 +112,10 @@ def predict(
             implementation=implementation,
         ):
             count = len(batch.expression)
-            write({"sequence": text.slice(row, count), **_columns(batch, learned.motif_names)})
+            columns: dict[str, Any] = {"sequence": text.slice(row, count)}
+            if rows.expression is not None:
+                columns["measured"] = rows.expression[row : row + count]
+            write({**columns, **_columns(batch, learned.motif_names)})
             row += count
     Console(highlight=False).print(f"{row:,} predictions written to {output}", soft_wrap=True)
 

@@ -11,13 +11,18 @@ import typer
 
 from cisreg.cli import options
 from cisreg.cli import train_options as choose
+from cisreg.cli.old_commands import run_old_command
 from cisreg.cli.tables import show_run
+from cisreg.cli.train_start import (
+    carried_over,
+    choose_motifs,
+    initial_concentrations,
+    initial_values,
+    load_earlier,
+)
 from cisreg.quiet import start_tensorflow
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from cisreg.motifs import MotifSet
     from cisreg.recipes import Recipe
     from cisreg.training.step import Loss
 
@@ -45,11 +50,16 @@ _OTHERS = ("epochs", "validation", "motif_width", "motif_flank", "precision")
 
 def train(
     context: typer.Context,
-    table: options.MeasuredTable,
-    motifs: options.Motifs,
-    output: choose.Output,
+    table: choose.Table = None,
+    motifs: choose.Motifs = None,
+    output: choose.Output = None,
     recipe: choose.RecipeSource = None,
+    random_motifs: choose.RandomMotifs = 0,
     concentrations: choose.Concentrations = None,
+    initial_activity: choose.InitialActivity = None,
+    initial_potentiation: choose.InitialPotentiation = None,
+    initial_binding_limit: choose.InitialBindingLimit = None,
+    start: choose.Start = None,
     length: choose.Length = None,
     side: choose.PaddingSide = "left",
     sequence_column: options.SequenceColumn = "1",
@@ -74,31 +84,57 @@ def train(
     epochs: choose.Epochs = None,
     precision: choose.PrecisionName = None,
     seed: choose.Seed = 0,
+    threads: options.Threads = None,
     implementation: options.Implementation = "auto",
     resume: choose.Resume = False,
     checkpoint_every: choose.CheckpointEvery = None,
+    report_every: choose.ReportEvery = None,
     tensorboard: choose.TensorBoard = False,
+    profile: choose.Profile = False,
+    like_cisregmodels: choose.LikeCisRegModels = None,
     overwrite: choose.Overwrite = False,
 ) -> None:
     """Learn how factors bind and act, from sequences and their measured expression.
 
     DIR will hold the model, recipe.toml, metrics.jsonl with a line per epoch, and a checkpoint.
     """
+    if like_cisregmodels is not None:
+        run_old_command(like_cisregmodels, overwrite)
+        return
+    if table is None or output is None:
+        raise typer.BadParameter(
+            "expected a TABLE and --output, or --like-cisregmodels alone", ctx=context
+        )
     _check_folder(output, resume, overwrite)
     start_tensorflow()
+    options.set_threads(threads)
     from cisreg.recipes import run_recipe
 
     chosen = _recipe(recipe or _usual_recipe(output, resume), context.params)
-    motif_set = options.load_motifs(motifs, chosen.motif_width)
+    earlier = load_earlier(start)
+    motif_set, random_count = choose_motifs(
+        motifs, random_motifs, chosen.motif_width, earlier, seed
+    )
     dataset = options.load_dataset(table, length, side, sequence_column, expression_column)
+    base_count = dataset.sequence.shape[1]
+    names = chosen.spec(len(motif_set), base_count).parameter_shapes
     run = run_recipe(
         *(chosen, motif_set, dataset, output),
-        log_concentration=_log_concentration(concentrations, motif_set),
+        log_concentration=initial_concentrations(
+            concentrations, motif_set, random_count, base_count
+        ),
+        start=initial_values(
+            *(initial_activity, initial_potentiation, initial_binding_limit),
+            *(motif_set, random_count),
+        )
+        | carried_over(earlier, names),
         loss=_loss(likelihood),
         seed=seed,
         resume=resume,
         checkpoint_every=checkpoint_every,
         tensorboard=tensorboard,
+        report_every=report_every,
+        profile=profile,
         implementation=implementation,
         metadata={"table": str(table), "motifs": motifs, "padding_side": side, "seed": seed},
     )
@@ -131,12 +167,6 @@ def _recipe(source: str, given: Mapping[str, Any]) -> Recipe:
         penalty={name: given[name] for name in _PENALTIES if given[name] is not None},
         **{name: given[name] for name in _OTHERS},
     )
-
-
-def _log_concentration(path: Path | None, motif_set: MotifSet) -> np.ndarray | None:
-    from cisreg.motifs import read_log_concentration
-
-    return None if path is None else read_log_concentration(path, motif_set.names)
 
 
 def _loss(table: Path | None) -> Loss:

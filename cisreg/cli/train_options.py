@@ -32,8 +32,23 @@ def _record(text: str, *names: str, **settings: Any) -> Any:
     return typer.Option(*names, help=text, rich_help_panel=_OUTPUT, **settings)
 
 
+Table = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="TABLE", help="TSV or CSV (.gz, .bz2, .zst) with a sequence and its expression."
+    ),
+]
+Motifs = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SOURCE",
+        help="A .pkdm file, a folder of them, a file that lists them one per line, or the word "
+        "**demo** for the sixteen that come with cisreg.",
+    ),
+]
 Output = Annotated[
-    Path, typer.Option(metavar="DIR", help="Folder for the model and the records of the run.")
+    Path | None,
+    typer.Option(metavar="DIR", help="Folder for the model and the records of the run. Required."),
 ]
 RecipeSource = Annotated[
     str | None,
@@ -45,6 +60,29 @@ RecipeSource = Annotated[
     ),
 ]
 
+RandomMotifs = Annotated[
+    int,
+    _data("Train so many random motifs, after those of --motifs or alone.", min=0, metavar="COUNT"),
+]
+Start = Annotated[
+    str | None,
+    _data(
+        "Go on from the parameters of a model: a folder of **cisreg train**, or what "
+        "CisRegModels left (PREFIX, PREFIX.ckpt or PREFIX.Model). They win over all other "
+        "initial values.",
+        metavar="MODEL",
+    ),
+]
+InitialActivity = Annotated[
+    str | None,
+    _data("Initial activities: a number, or a motif and a number per line.", metavar="X|FILE"),
+]
+InitialPotentiation = Annotated[
+    str | None, _data("Initial potentiations, likewise.", metavar="X|FILE")
+]
+InitialBindingLimit = Annotated[
+    str | None, _data("Initial binding limits (bound molecules), likewise.", metavar="X|FILE")
+]
 Concentrations = Annotated[
     Path | None,
     _data(
@@ -156,5 +194,26 @@ CheckpointEvery = Annotated[
 ]
 TensorBoard = Annotated[
     bool, _record("Write scalars and histograms to DIR/tensorboard.", "--tensorboard")
+]
+ReportEvery = Annotated[
+    int | None,
+    _record(
+        "Tell the mean loss of so many steps whenever they are over, in DIR/steps.jsonl and for "
+        "TensorBoard too.",
+        min=1,
+        metavar="STEPS",
+    ),
+]
+Profile = Annotated[
+    bool,
+    _record("Trace some steps: DIR/profile/trace.json.gz opens in a browser.", "--profile"),
+]
+LikeCisRegModels = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COMMAND",
+        help="Run an old command line of CisRegModels, quoted, as it stands: says what it means "
+        "in the options here, and where it did not do what it said.",
+    ),
 ]
 Overwrite = Annotated[bool, _record("Replace the run that is in DIR.", "--overwrite")]

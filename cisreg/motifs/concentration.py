@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -30,22 +30,24 @@ def strongest_site_log_concentration(motif_set: MotifSet) -> np.ndarray:
     return motif_set.lowest_log_kd()
 
 
-def read_log_concentration(path: str | os.PathLike[str], names: Sequence[str]) -> np.ndarray:
+def read_log_concentration(
+    path: str | os.PathLike[str],
+    names: Sequence[str],
+    *,
+    default: Mapping[str, float] | None = None,
+) -> np.ndarray:
     r"""Reads log concentrations and puts them in the order of `names`.
 
     Args:
-        path: a tab-separated file without header, one line per motif in any order: its name (a path
-            of its .pkdm file counts as the name) and its log concentration in nats. Blank lines and
-            lines that begin with # are skipped.
+        path: a tab-separated file as `read_motif_values` reads it; the numbers are in nats.
         names: the M names of the motif set.
+        default: log concentrations of motifs that the file may leave out, by name.
 
     Returns:
         float32 [M], nats.
 
     Raises:
-        ValueError: a line that cannot be parsed, a name given twice, or names that are missing from
-            the file or from `names`.
-        OSError: the file cannot be read.
+        ValueError, OSError: as `read_motif_values`.
 
     Example:
         >>> with open("log_concentration.tsv", "w") as file:
@@ -53,25 +55,61 @@ def read_log_concentration(path: str | os.PathLike[str], names: Sequence[str]) -
         >>> read_log_concentration("log_concentration.tsv", ["Abf1", "Reb1"])
         array([-12. ,  -9.5], dtype=float32)
     """
+    return read_motif_values(path, names, "log concentration", default=default)
+
+
+def read_motif_values(
+    path: str | os.PathLike[str],
+    names: Sequence[str],
+    what: str = "number",
+    *,
+    default: Mapping[str, float] | None = None,
+) -> np.ndarray:
+    r"""Reads one number for each motif and puts them in the order of `names`.
+
+    Args:
+        path: a tab-separated file without header, one line per motif in any order: its name (a path
+            of its .pkdm file counts as the name) and its number. Blank lines and lines that begin
+            with # are skipped.
+        names: the M names of the motif set.
+        what: what the numbers are, for errors.
+        default: numbers of motifs that the file may leave out, by name.
+
+    Returns:
+        float32 [M].
+
+    Raises:
+        ValueError: a line that cannot be parsed, a name given twice, or names that are missing from
+            the file or from `names`.
+        OSError: the file cannot be read.
+
+    Example:
+        >>> with open("activity.tsv", "w") as file:
+        ...     _ = file.write("Reb1\t2\nAbf1\t1\n")
+        >>> read_motif_values("activity.tsv", ["Abf1", "Reb1"], "activity")
+        array([1., 2.], dtype=float32)
+    """
     found: dict[str, float] = {}
+    others = default or {}
     for place, fields in table_rows(path):
         if len(fields) != 2:
             raise ValueError(
-                f"{place}: expected a motif name, a tab and a log concentration, got "
+                f"{place}: expected a motif name, a tab and a {what}, got "
                 f"{len(fields)} field(s); give two fields per line"
             )
         name = motif_name(fields[0])
         if name in found:
             raise ValueError(f"{place}: expected each motif once, got {name!r} again; remove one")
         found[name] = parse_number(fields[1], place, 2)
-    missing = [name for name in names if name not in found]
+    missing = [name for name in names if name not in found and name not in others]
     extra = sorted(found.keys() - set(names))
     if missing or extra:
         raise ValueError(
-            f"{os.fspath(path)}: expected one log concentration for each of {len(names)} motifs, "
+            f"{os.fspath(path)}: expected one {what} for each of {len(names)} motifs, "
             f"got {_some(missing)} missing and {_some(extra)} unknown; match the file to the motifs"
         )
-    return np.array([found[name] for name in names], dtype=np.float32)
+    values = [found[name] if name in found else others[name] for name in names]
+    return np.array(values, dtype=np.float32)
 
 
 def _some(names: Sequence[str], shown: int = 5) -> str:

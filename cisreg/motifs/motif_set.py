@@ -183,6 +183,26 @@ class MotifSet:
             tuple(names), self.log_kd[:, :, index], self.first_column[index], self.widths[index]
         )
 
+    def append(self, other: MotifSet) -> MotifSet:
+        """These motifs and then those of `other`, which has as many columns.
+
+        Raises:
+            ValueError: another number of columns, or a name that both have.
+
+        Example:
+            >>> from cisreg.motifs import demo_motifs, random_motifs
+            >>> len(demo_motifs(width=20).append(random_motifs(4, width=20)))
+            20
+        """
+        if other.width != self.width:
+            raise ValueError(f"other: expected {self.width} columns, got {other.width}")
+        return MotifSet(
+            self.names + other.names,
+            np.concatenate([self.log_kd, other.log_kd], axis=2),
+            np.concatenate([self.first_column, other.first_column]),
+            np.concatenate([self.widths, other.widths]),
+        )
+
     def reverse_complement(self) -> MotifSet:
         """The same motifs as read on the other strand.
 

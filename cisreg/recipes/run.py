@@ -14,7 +14,7 @@ import numpy as np
 from cisreg.data import Dataset, split
 from cisreg.files import replace_file
 from cisreg.losses import mean_squared_error
-from cisreg.model import init_parameters
+from cisreg.model import ModelSpec, init_parameters
 from cisreg.motifs import MotifSet, strongest_site_log_concentration
 from cisreg.occupancy import Implementation
 from cisreg.recipes.recipe import Recipe
@@ -28,6 +28,8 @@ RECIPE_FILE = "recipe.toml"
 METRICS_FILE = "metrics.jsonl"
 CHECKPOINT_FOLDER = "checkpoint"
 TENSORBOARD_FOLDER = "tensorboard"
+STEPS_FILE = "steps.jsonl"
+PROFILE_FOLDER = "profile"
 MODEL_FILE = "model.json"
 
 
@@ -54,11 +56,14 @@ def run_recipe(
     directory: str | os.PathLike[str],
     *,
     log_concentration: np.ndarray | None = None,
+    start: Mapping[str, np.ndarray] | None = None,
     loss: Loss = mean_squared_error,
     seed: int = 0,
     resume: bool = False,
     checkpoint_every: int | None = None,
     tensorboard: bool = False,
+    report_every: int | None = None,
+    profile: bool = False,
     implementation: Implementation = "auto",
     metadata: Mapping[str, Any] | None = None,
 ) -> RecipeRun:
@@ -72,12 +77,16 @@ def run_recipe(
             checkpoint; made where it is missing.
         log_concentration: float32 [M], where training begins; None: where each motif's strongest
             site is bound half of the time.
+        start: float32 arrays by the names of `ModelSpec.parameter_shapes`, where training begins
+            instead of where `cisreg.init_parameters` has it.
         loss: (predicted [N], measured [N]) to a scalar.
         seed: of the initial activities, the validation split and the order of the sequences.
         resume: go on from the checkpoint in `directory`; otherwise an earlier run there is
             replaced.
         checkpoint_every: see `cisreg.training.fit`.
         tensorboard: write scalars and histograms to the folder's own folder tensorboard.
+        report_every: see `cisreg.training.fit`; its records go to the folder's steps.jsonl.
+        profile: trace some steps, in the folder's own folder profile, see `cisreg.training.fit`.
         implementation: of the occupancy operation, see `cisreg.occupancy`.
         metadata: anything else to keep with the model.
 
@@ -103,7 +112,7 @@ def run_recipe(
     # Whatever does not fit together is refused here, before the folder's earlier run is gone.
     plan = TrainingPlan(
         spec=spec,
-        initial=init_parameters(spec, motif_set.log_kd, log_concentration, seed=seed),
+        initial=_initial(spec, motif_set, log_concentration, seed, start or {}),
         training=training,
         validation=validation,
         stages=recipe.stages_for(spec),
@@ -130,12 +139,36 @@ def run_recipe(
         resume=resume,
         metrics_path=directory / METRICS_FILE,
         log_directory=directory / TENSORBOARD_FOLDER if tensorboard else None,
+        report_every=report_every,
+        steps_path=directory / STEPS_FILE,
+        profile_directory=directory / PROFILE_FOLDER if profile else None,
         implementation=plan.implementation,
         precision=plan.precision,
     )
     model = Model(spec, result.parameters, motif_set.names, dict(metadata or {}))
     save_model(directory, model)
     return RecipeRun(model, result, training, validation)
+
+
+def _initial(
+    spec: ModelSpec,
+    motif_set: MotifSet,
+    log_concentration: np.ndarray,
+    seed: int,
+    start: Mapping[str, np.ndarray],
+) -> dict[str, np.ndarray]:
+    """Where training begins."""
+    parameters = init_parameters(spec, motif_set.log_kd, log_concentration, seed=seed)
+    for name, value in start.items():
+        shape = spec.parameter_shapes.get(name)
+        if np.shape(value) != shape:
+            raise ValueError(
+                f"start: expected {name} of shape {shape}, as the recipe's model with "
+                f"{spec.motif_count} motifs has it, got {np.shape(value)}; leave it out, or make "
+                "the recipe and the motifs those of its model"
+            )
+        parameters[name] = np.array(value, np.float32)
+    return parameters
 
 
 def _begin_folder(directory: Path, recipe: Recipe, resume: bool) -> None:
@@ -146,8 +179,9 @@ def _begin_folder(directory: Path, recipe: Recipe, resume: bool) -> None:
             return
     else:
         # A run that is stopped must not leave the model of another one beside its recipe.
-        (directory / MODEL_FILE).unlink(missing_ok=True)
-        for folder in (CHECKPOINT_FOLDER, TENSORBOARD_FOLDER):
+        for name in (MODEL_FILE, STEPS_FILE):
+            (directory / name).unlink(missing_ok=True)
+        for folder in (CHECKPOINT_FOLDER, TENSORBOARD_FOLDER, PROFILE_FOLDER):
             shutil.rmtree(directory / folder, ignore_errors=True)
     with replace_file(directory / RECIPE_FILE) as file:
         file.write(format_recipe(recipe).encode())

@@ -3,6 +3,7 @@
 from cisreg.training.checkpoint import checkpoint_parameters
 from cisreg.training.loop import FitResult, fit
 from cisreg.training.precision import Precision
+from cisreg.training.reports import StepRecord
 from cisreg.training.run import NonFiniteLossError
 from cisreg.training.schedules import (
     Constant,
@@ -26,6 +27,7 @@ __all__ = [
     "Precision",
     "Schedule",
     "Stage",
+    "StepRecord",
     "TriangularCycle",
     "checkpoint_parameters",
     "fit",

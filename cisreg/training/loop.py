@@ -57,6 +57,9 @@ def fit(
     resume: bool = False,
     metrics_path: str | os.PathLike[str] | None = None,
     log_directory: str | os.PathLike[str] | None = None,
+    report_every: int | None = None,
+    steps_path: str | os.PathLike[str] | None = None,
+    profile_directory: str | os.PathLike[str] | None = None,
     steps_per_call: int = 64,
     progress: bool = True,
     precision: Precision = "float32",
@@ -87,6 +90,11 @@ def fit(
         metrics_path: file for one JSON object per epoch (see `EpochRecord`); an old one is
             replaced.
         log_directory: folder for TensorBoard scalars and histograms; needs the package tensorboard.
+        report_every: also tell the mean loss of so many steps whenever they are over: in the log,
+            in `steps_path` and for TensorBoard.
+        steps_path: file that these reports are added to, one JSON object each (see
+            `cisreg.training.StepRecord`).
+        profile_directory: folder for a trace of some steps, see `cisreg.training.reports.Trace`.
         steps_per_call: steps run by one call of the compiled function, at most.
         progress: draw a progress bar where standard error is a terminal.
         precision: "float32", or "mixed_bfloat16" or "mixed_float16", as Keras names them: the
@@ -118,8 +126,9 @@ def fit(
     """
     _check_at_least(0, seed, "seed")
     _check_at_least(1, steps_per_call, "steps_per_call")
-    if checkpoint_every is not None:
-        _check_at_least(1, checkpoint_every, "checkpoint_every")
+    for argument, steps in (("checkpoint_every", checkpoint_every), ("report_every", report_every)):
+        if steps is not None:
+            _check_at_least(1, steps, argument)
     if checkpoint_directory is None and (resume or checkpoint_every is not None):
         argument = "resume" if resume else "checkpoint_every"
         raise ValueError(f"checkpoint_directory: expected a folder with {argument}, got None")
@@ -150,9 +159,12 @@ def fit(
         metrics_path=metrics_path,
         log_directory=log_directory,
         progress=progress,
+        steps_path=steps_path,
     )
     with monitor:
-        TrainingRun(plan, state, monitor, checkpoints, steps_per_call).run()
+        TrainingRun(
+            plan, state, monitor, checkpoints, steps_per_call, report_every, profile_directory
+        ).run()
     seconds = sum(record.seconds for record in state.history)
     return FitResult(state.parameters, state.history, state.result_epoch, seconds)
 

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from cisreg.files import replace_file
+from cisreg.training.reports import StepRecord
 from cisreg.training.stages import Stage
 from cisreg.training.state import EpochRecord
 
@@ -34,6 +35,7 @@ class Monitor:
         history: records of the epochs done before, when a run is resumed.
         metrics_path: file with one JSON object per epoch, begun anew with `history`; None: no file.
         log_directory: folder for TensorBoard; None: no such log.
+        steps_path: file that gets one JSON object per step record; None: no file.
         progress: whether to draw a bar where there is a terminal.
 
     Raises:
@@ -49,11 +51,13 @@ class Monitor:
         metrics_path: str | os.PathLike[str] | None,
         log_directory: str | os.PathLike[str] | None,
         progress: bool,
+        steps_path: str | os.PathLike[str] | None = None,
     ) -> None:
         console = Console(stderr=True)
         self._bar = _Bar(stages, count, console) if progress and console.is_terminal else None
         self._board = None if log_directory is None else _TensorBoard(log_directory)
         self._metrics = None if metrics_path is None else _MetricsFile(metrics_path, history)
+        self._steps_path = None if steps_path is None else Path(steps_path)
 
     def __enter__(self) -> Monitor:
         if self._bar is not None:
@@ -75,6 +79,17 @@ class Monitor:
         """`done` sequences of the epoch are through, with this mean loss."""
         if self._bar is not None:
             self._bar.advance(done, loss)
+
+    def report(self, record: StepRecord) -> None:
+        """Some steps of an epoch are over: writes their record."""
+        if self._steps_path is not None:
+            self._steps_path.parent.mkdir(parents=True, exist_ok=True)
+            with self._steps_path.open("ab") as file:
+                file.write(_json_line(record))
+        if self._board is not None:
+            self._board.write_steps(record)
+        if self._bar is None:
+            logger.info("step %d: loss %.5g of the last %d", record.step, record.loss, record.steps)
 
     def end_epoch(
         self,
@@ -157,7 +172,7 @@ class _MetricsFile:
             file.write(_json_line(record))
 
 
-def _json_line(record: EpochRecord) -> bytes:
+def _json_line(record: EpochRecord | StepRecord) -> bytes:
     return json.dumps(asdict(record), allow_nan=False).encode() + b"\n"
 
 
@@ -186,6 +201,12 @@ class _TensorBoard:
                 tf.summary.histogram(f"parameters/{name}", value, step=step)
             if accessibility is not None:
                 tf.summary.histogram("accessibility", accessibility, step=step)
+        self._writer.flush()
+
+    def write_steps(self, record: StepRecord) -> None:
+        with self._writer.as_default():
+            tf.summary.scalar("steps/loss", record.loss, step=record.step)
+            tf.summary.scalar("steps/learning_rate", record.learning_rate, step=record.step)
         self._writer.flush()
 
     def close(self) -> None:

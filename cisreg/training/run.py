@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import NamedTuple, NoReturn
 
@@ -15,6 +16,7 @@ from cisreg.training.health import HealthCheck
 from cisreg.training.monitor import Monitor
 from cisreg.training.plan import TrainingPlan
 from cisreg.training.precision import compute_dtype, loss_scale
+from cisreg.training.reports import StepRecord, StepWindow, Trace
 from cisreg.training.schedules import StageLearningRate
 from cisreg.training.stages import Stage, make_optimizer
 from cisreg.training.state import Best, EpochRecord, TrainingState
@@ -52,6 +54,8 @@ class TrainingRun:
         monitor: told of each epoch.
         checkpoints: where the state is saved.
         steps_per_call: steps run by one call of the compiled function, at most.
+        report_every: see `fit`.
+        profile_directory: see `fit`.
     """
 
     def __init__(
@@ -61,6 +65,8 @@ class TrainingRun:
         monitor: Monitor,
         checkpoints: Checkpoints,
         steps_per_call: int,
+        report_every: int | None = None,
+        profile_directory: str | os.PathLike[str] | None = None,
     ) -> None:
         self._plan = plan
         self._state = state
@@ -68,6 +74,8 @@ class TrainingRun:
         self._checkpoints = checkpoints
         self._steps_per_call = steps_per_call
         self._count = len(plan.training)
+        self._window = StepWindow(report_every)
+        self._trace = Trace(profile_directory, self._calls())
         self._variables = {
             name: tf.Variable(value, name=name) for name, value in state.parameters.items()
         }
@@ -75,6 +83,14 @@ class TrainingRun:
         self._health = HealthCheck(plan.training.expression)
         self._sequence = tf.constant(plan.training.sequence)
         self._expression = tf.constant(plan.training.expression)
+
+    def _calls(self) -> int:
+        """Calls of the compiled function in a whole run, at most."""
+        steps = [steps_per_epoch(self._count, stage.batch_size) for stage in self._plan.stages]
+        return sum(
+            stage.epochs * -(-each // self._steps_per_call)
+            for stage, each in zip(self._plan.stages, steps, strict=True)
+        )
 
     def run(self) -> None:
         """Runs all stages that the state has not finished.
@@ -152,17 +168,42 @@ class TrainingRun:
             tf.constant(state.penalty_sum, tf.float64),
             tf.constant(True),
         )
-        stop = min(state.step + self._steps_per_call, self._steps)
-        after = self._train_steps(
-            data, before, tf.constant(stop, tf.int64), tf.constant(self._steps, tf.int64)
-        )
+        steps = min(self._steps_per_call, self._window.room or self._steps_per_call)
+        stop = min(state.step + steps, self._steps)
+        with self._trace.watch():
+            after = self._train_steps(
+                data, before, tf.constant(stop, tf.int64), tf.constant(self._steps, tf.int64)
+            )
         if not after.finite:
             self._stop(
                 f"step {int(after.step)}: the loss, its gradient or a parameter is not finite"
             )
+        self._report(stop, float(after.loss) - state.loss_sum)
         state.step = stop
         state.loss_sum = float(after.loss)
         state.penalty_sum = float(after.penalty)
+
+    def _report(self, stop: int, loss_sum: float) -> None:
+        """Takes the steps up to `stop` into the window, and tells of it where it is full."""
+        state, steps = self._state, self._window.steps
+        sequences = self._rows(stop) - self._rows(state.step)
+        mean = self._window.add(stop - state.step, sequences, loss_sum)
+        if mean is not None:
+            before = state.history[-1].step if state.history else 0
+            self._monitor.report(
+                StepRecord(
+                    stage=state.stage + 1,
+                    epoch=state.epoch + 1,
+                    step=before + stop,
+                    steps=steps + stop - state.step,
+                    loss=mean,
+                    learning_rate=self._last_learning_rate(),
+                )
+            )
+
+    def _last_learning_rate(self) -> float:
+        # Steps that a loss scale skips do not count; it may have skipped all.
+        return float(self._learning_rate(tf.maximum(self._optimizer.iterations.value - 1, 0)))
 
     def _stop(self, what: str) -> NoReturn:
         state, stage = self._state, self._stage
@@ -235,14 +276,12 @@ class TrainingRun:
         state = self._state
         validated = self._plan.validation is not None
         steps_before = state.history[-1].step if state.history else 0
-        # Steps that a loss scale skips do not count; it may have skipped all.
-        last_step = tf.maximum(self._optimizer.iterations.value - 1, 0)
         return EpochRecord(
             stage=state.stage + 1,
             epoch=state.epoch + 1,
             total_epoch=len(state.history) + 1,
             step=steps_before + self._steps,
-            learning_rate=float(self._learning_rate(last_step)),
+            learning_rate=self._last_learning_rate(),
             loss=state.loss_sum / self._count,
             penalty=state.penalty_sum / self._count,
             validation_loss=evaluation.loss if validated else None,

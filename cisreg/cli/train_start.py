@@ -1,0 +1,158 @@
+"""Where `cisreg train` begins: motifs, concentrations and the parameters of an earlier model."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from cisreg.cli import options
+
+if TYPE_CHECKING:
+    from cisreg.motifs import MotifSet
+
+logger = logging.getLogger("cisreg.cli")
+
+# Motifs that a file of values does not name, the random ones, begin here: not all of them at
+# nothing, which they could not leave.
+_SMALL = 0.01
+
+
+class Earlier(NamedTuple):
+    """What is known of a model that training goes on from.
+
+    Attributes:
+        parameters: float32 arrays by name.
+        motif_names: of a model of cisreg; None: the original's have none.
+    """
+
+    parameters: Mapping[str, np.ndarray]
+    motif_names: tuple[str, ...] | None
+
+
+def load_earlier(source: str | None) -> Earlier | None:
+    """The parameters that `--start` names: a model of cisreg, or files of CisRegModels."""
+    from cisreg.legacy import read_parameters
+    from cisreg.storage import load_model
+
+    if source is None:
+        return None
+    if (Path(source) / "model.json").exists():
+        model = load_model(source)
+        return Earlier(model.parameters, model.motif_names)
+    return Earlier(read_parameters(source).arrays, None)
+
+
+def choose_motifs(
+    motifs: str | None, random_count: int, width: int, earlier: Earlier | None, seed: int
+) -> tuple[MotifSet, int]:
+    """The motifs to train, and how many of them are random; those come last."""
+    from cisreg.motifs import random_motifs
+
+    known = None
+    if motifs is not None:
+        known = options.load_motifs(motifs, width)
+    elif earlier is not None and "log_kd" in earlier.parameters and not random_count:
+        known = _motifs_of(earlier)
+    if random_count:
+        first = 0 if known is None else len(known)
+        drawn = random_motifs(random_count, width=width, seed=seed, first=first)
+        return (drawn if known is None else known.append(drawn)), random_count
+    if known is None:
+        raise ValueError(
+            "--motifs: expected motifs to train, got none; give --motifs, --random-motifs or the "
+            "--start of a model that has some"
+        )
+    return known, 0
+
+
+def _motifs_of(earlier: Earlier) -> MotifSet:
+    from cisreg.motifs import MotifSet
+
+    log_kd = earlier.parameters["log_kd"]
+    width, _, count = log_kd.shape
+    names = earlier.motif_names or tuple(f"motif_{index}" for index in range(count))
+    return MotifSet(names, log_kd, np.zeros(count, int), np.full(count, width))
+
+
+def initial_concentrations(
+    path: Path | None, motif_set: MotifSet, random_count: int, length: int
+) -> np.ndarray:
+    """Log concentrations, nats [M]: as the file says, else each strongest site half bound.
+
+    The strongest site of a random motif is hardly ever in any sequence. They begin where one site
+    of every sequence is about half bound.
+    """
+    from cisreg.motifs import read_log_concentration, strongest_site_log_concentration
+    from cisreg.scan import p_value_threshold
+
+    known = len(motif_set) - random_count
+    usual = strongest_site_log_concentration(motif_set)
+    names = motif_set.names[known:]
+    if random_count:
+        one_site = p_value_threshold(motif_set.select(names), 0.5 / length)
+        usual[known:] = np.maximum(one_site, usual[known:])
+    if path is None:
+        return usual
+    default = dict(zip(names, usual[known:].tolist(), strict=True))
+    return read_log_concentration(path, motif_set.names, default=default)
+
+
+def initial_values(
+    activity: str | None,
+    potentiation: str | None,
+    binding_limit: str | None,
+    motif_set: MotifSet,
+    random_count: int,
+) -> dict[str, np.ndarray]:
+    """Float32 [M] by parameter name, from a number for all motifs or a file with one for each."""
+    values = {
+        name: _values(name, source, motif_set, random_count)
+        for name, source in (
+            ("activity", activity),
+            ("potentiation", potentiation),
+            ("binding_limit", binding_limit),
+        )
+        if source is not None
+    }
+    if "binding_limit" in values:
+        limit = values.pop("binding_limit")
+        if not (limit > 0).all():
+            raise ValueError(
+                f"--initial-binding-limit: expected numbers above 0, got {limit.min():g}"
+            )
+        values["log_binding_limit"] = np.log(limit)
+    return values
+
+
+def _values(name: str, source: str, motif_set: MotifSet, random_count: int) -> np.ndarray:
+    from cisreg.motifs import read_motif_values
+
+    try:
+        return np.full(len(motif_set), float(source), np.float32)
+    except ValueError:
+        pass
+    if not Path(source).exists():
+        raise FileNotFoundError(
+            f"{name.replace('_', ' ')}: expected a number or a file, got {source}, which does not "
+            "exist"
+        )
+    drawn = motif_set.names[len(motif_set) - random_count :]
+    return read_motif_values(
+        source, motif_set.names, name.replace("_", " "), default=dict.fromkeys(drawn, _SMALL)
+    )
+
+
+def carried_over(earlier: Earlier | None, names: Mapping[str, object]) -> dict[str, np.ndarray]:
+    """The earlier model's parameters that the new one has too."""
+    if earlier is None:
+        return {}
+    lost = sorted(set(earlier.parameters) - set(names))
+    if lost:
+        logger.warning(
+            "--start: the new model has no %s, which the earlier one has", ", ".join(lost)
+        )
+    return {name: value for name, value in earlier.parameters.items() if name in names}

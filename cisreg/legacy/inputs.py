@@ -1,0 +1,129 @@
+"""Input files of old command lines: lists of motifs, values by order, one-hot text."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from cisreg.motifs.pkdm import SUFFIX
+from cisreg.motifs.reading import motif_name
+from cisreg.motifs.text import parse_number
+from cisreg.streams import open_input
+
+
+def count_sequences(path: str) -> int:
+    """Lines of a text file that hold a sequence: all but blank ones and those that begin with #.
+
+    Raises:
+        OSError, ValueError: as `cisreg.streams.open_input`.
+    """
+    with open_input(path) as stream:
+        return sum(1 for line in stream if line.strip() and not line.startswith(b"#"))
+
+
+def list_motifs(path: str) -> list[tuple[str, Path]]:
+    """Name and path of each motif in a list, where the original looked or where cisreg does.
+
+    The original looked in the folder it was run in, cisreg looks in that of the list.
+
+    Raises:
+        FileNotFoundError: a motif is in neither.
+        ValueError: an empty list.
+    """
+    folder = Path(path).parent
+    motifs = []
+    with open_input(path) as stream:
+        for number, line in enumerate(stream, start=1):
+            text = line.decode("utf-8", "replace").rstrip()
+            if not text or text.startswith("#"):
+                continue
+            name = text.split("\t")[0]
+            found = [each for each in (folder / name, Path(name)) if each.is_file()]
+            if not found:
+                raise FileNotFoundError(
+                    f"{path}:{number}: expected a motif, but {name} is neither beside the list nor "
+                    "in this folder; check the path"
+                )
+            motifs.append((motif_name(name), found[0]))
+    if not motifs:
+        raise ValueError(f"{path}: expected a motif in each line, got none; is it the list (-dm)?")
+    return motifs
+
+
+def match_motif_list(
+    path: str, motifs: Sequence[tuple[str, Path]], prefix: str, files: dict[str, str]
+) -> str:
+    """A list that cisreg reads: the old one, or a new one where paths are of the current folder."""
+    folder = Path(path).parent
+    if all(_is_beside(motif, folder) and motif.suffix == SUFFIX for _, motif in motifs):
+        return path
+    own = f"{prefix}.motif_list.txt"
+    start = Path(own).parent
+    files[own] = "".join(f"{os.path.relpath(motif, start)}\n" for _, motif in motifs)
+    return own
+
+
+def _is_beside(motif: Path, folder: Path) -> bool:
+    return motif.is_relative_to(folder)
+
+
+def match_values(
+    source: str, option: str, names: Sequence[str], own: str, files: dict[str, str]
+) -> str:
+    """A number, or a file with a number for each motif by name.
+
+    The original read the numbers by their order, whatever the names beside them; where the names
+    are not those of the motifs, a new file has the same numbers beside the right ones.
+
+    Args:
+        source: a number or the path of a file with two columns.
+        option: the old option, for errors.
+        names: of all motifs, in order.
+        own: path of the new file, without its ending.
+        files: gets the new file's text.
+
+    Raises:
+        ValueError: a line that cannot be read, or more numbers than motifs.
+        OSError: the file cannot be read.
+    """
+    if not Path(source).exists():
+        try:
+            return f"{float(source):g}"
+        except ValueError:
+            raise FileNotFoundError(
+                f"{option}: expected a number or a file, got {source}, which does not exist"
+            ) from None
+    rows = _value_rows(source)
+    if len(rows) > len(names):
+        raise ValueError(
+            f"{option}: expected numbers for {len(names)} motifs at most, got {len(rows)} in "
+            f"{source}"
+        )
+    if [motif_name(name) for name, _ in rows] == list(names[: len(rows)]) and _has_tabs(source):
+        return source
+    files[f"{own}.tsv"] = "".join(
+        f"{name}\t{value}\n" for name, (_, value) in zip(names, rows, strict=False)
+    )
+    return f"{own}.tsv"
+
+
+def _value_rows(path: str) -> list[tuple[str, str]]:
+    rows = []
+    with open_input(path) as stream:
+        for number, line in enumerate(stream, start=1):
+            fields = line.decode("utf-8", "replace").split("#")[0].split()
+            if not fields:
+                continue
+            place = f"{path}:{number}"
+            if len(fields) < 2:
+                raise ValueError(f"{place}: expected a motif and a number, got {len(fields)} field")
+            parse_number(fields[1], place, 2)
+            rows.append((fields[0], fields[1]))
+    return rows
+
+
+def _has_tabs(path: str) -> bool:
+    """Whether each line is what cisreg reads: two fields with a tab between them."""
+    with open_input(path) as stream:
+        return all(line.count(b"\t") == 1 for line in stream if line.strip())

@@ -1,0 +1,203 @@
+"""The recipe that an old command line asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from cisreg.legacy.arguments import OldCommand
+from cisreg.losses import Penalty
+from cisreg.recipes import Recipe
+from cisreg.training import Constant, ExponentialDecay, Schedule, Stage, TriangularCycle
+from cisreg.training.step import steps_per_epoch
+
+# The original's own values for what a command line leaves out.
+_BATCH, _MOTIF_WIDTH, _LEARNING_RATE, _RUNS = 1000, 20, 0.01, 1
+_ADAM = {"adam_beta_1": 0.9, "adam_beta_2": 0.999, "adam_epsilon": 1e-8}
+_RMSPROP = {"rmsprop_decay": 0.9, "rmsprop_epsilon": 1e-10}
+# Its exponential decay acts once in so many steps.
+_DECAY_STEPS = 175
+
+
+@dataclass
+class Translation:
+    """What comes up while a command line is translated.
+
+    Attributes:
+        notes: where the original did not do what it said, or something is done otherwise.
+    """
+
+    notes: list[str] = field(default_factory=list)
+
+
+def make_recipe(
+    old: OldCommand, translation: Translation, count_sequences: Callable[[], int]
+) -> Recipe:
+    """Layers, penalties and the one stage of an old command.
+
+    Args:
+        old: a command that makes a model.
+        translation: gets the notes.
+        count_sequences: gives the number of sequences, asked for where a schedule counts in steps.
+
+    Raises:
+        ValueError: options that exclude one another or are out of range.
+
+    Example:
+        >>> make_recipe(parse_command("-i a -sl 110 -ntm"), Translation(), lambda: 9000).stages
+    """
+    return Recipe(
+        stages=(_stage(old, translation, count_sequences),),
+        model=_layers(old, translation),
+        motif_width=old["motif_width"] or _MOTIF_WIDTH,
+        motif_flank=None,
+        validation=0.0,
+        penalty=_penalty(old, translation),
+    )
+
+
+def _layers(old: OldCommand, translation: Translation) -> dict[str, Any]:
+    positional, stranded = bool(old["positional"]), bool(old["stranded"])
+    if positional != stranded:
+        translation.notes.append(
+            f"{'-posa' if positional else '-stra'} without {'-stra' if positional else '-posa'} "
+            "crashed in the original; here each works alone"
+        )
+    for option, name in (("-bl", "binding_limits"), ("-aisa", "accessibility_activity")):
+        if old[name]:
+            translation.notes.append(f"{option}: the original crashed when it saved such a model")
+    return {
+        "binding": "expected" if old["expected_binding"] else "probability",
+        "potentiation": bool(old["potentiation"]),
+        "accessibility_activity": bool(old["accessibility_activity"]),
+        "binding_limit": bool(old["binding_limits"]),
+        "positional": positional,
+        "stranded": stranded,
+    }
+
+
+def _trainable(old: OldCommand) -> tuple[str, ...]:
+    """Constants, differences of strands and weights of positions trained in every run."""
+    layers = {
+        "potentiation": bool(old["potentiation"]),
+        "potentiation_bias": bool(old["potentiation"]),
+        "accessibility_activity": bool(old["accessibility_activity"]),
+        "log_binding_limit": bool(old["binding_limits"]),
+        "position_weight": bool(old["positional"]),
+        "activity_difference": bool(old["stranded"]),
+    }
+    held = {
+        "log_kd": old["hold_motifs"],
+        "log_concentration": old["hold_concentrations"],
+        "activity": old["hold_activities"],
+        "potentiation": old["hold_potentiations"],
+        "log_binding_limit": old["hold_binding_limits"],
+    }
+    names = ("log_kd", "log_concentration", "activity", *layers, "bias")
+    return tuple(name for name in names if layers.get(name, True) and not held.get(name, 0))
+
+
+def _penalty(old: OldCommand, translation: Translation) -> Penalty:
+    notes = translation.notes
+    l1, l2, smooth = old["l1"] or 0.0, old["l2"] or 0.0, old["l2_positional"] or 0.0
+    if l1:
+        notes.append("-l1: the original crashed where it logged this penalty (-v -v and more)")
+    if l1 and (old["stranded"] or old["positional"] or old["accessibility_activity"]):
+        notes.append(
+            "-l1 also counted activity differences, weights of the first position and the "
+            "activity of accessibility; here the activities of both strands count alike, and the "
+            "others do not"
+        )
+    if smooth and old["positional"]:
+        notes.append(
+            "-l2Pos squared the steps between positions on the reverse strand alone and took their "
+            "size on the forward one; here both are squared"
+        )
+    return Penalty(
+        activity_l1=l1,
+        potentiation_l1=l1 if old["potentiation"] else 0.0,
+        motif_l2=0.0 if old["hold_motifs"] else l2,
+        # Half the sum of squares there, the sum here.
+        position_smoothness=smooth / 2 if old["positional"] else 0.0,
+    )
+
+
+def _stage(old: OldCommand, translation: Translation, count_sequences: Callable[[], int]) -> Stage:
+    batch = old["batch"] or _BATCH
+    rate, schedule = _schedule(old, translation, lambda: steps_per_epoch(count_sequences(), batch))
+    return Stage(
+        trainable=_trainable(old),
+        epochs=old["runs"] or _RUNS,
+        learning_rate=rate,
+        schedule=schedule,
+        batch_size=batch,
+        **_optimizer(old, translation),
+    )
+
+
+def _optimizer(old: OldCommand, translation: Translation) -> dict[str, Any]:
+    if old["momentum_optimizer"] and old["rmsprop"]:
+        raise ValueError("-mo, -rms: expected one of them, got both")
+    momentum = old["momentum"] or 0.0
+    if old["momentum_optimizer"] or old["rmsprop"]:
+        translation.notes.append(
+            f"{'-mo' if old['momentum_optimizer'] else '-rms'}: the original crashed with it "
+            "under Python 3"
+        )
+    if old["momentum_optimizer"]:
+        return {"optimizer": "sgd", "momentum": momentum, "nesterov": _nesterov(old, translation)}
+    if old["rmsprop"]:
+        given = _given(old, _RMSPROP)
+        return {
+            "optimizer": "rmsprop",
+            "momentum": momentum,
+            "rho": given["rmsprop_decay"],
+            "epsilon": given["rmsprop_epsilon"],
+        }
+    given = _given(old, _ADAM)
+    return {
+        "optimizer": "adam",
+        "beta_1": given["adam_beta_1"],
+        "beta_2": given["adam_beta_2"],
+        "epsilon": given["adam_epsilon"],
+    }
+
+
+def _nesterov(old: OldCommand, translation: Translation) -> bool:
+    if old["nesterov"] and not old["momentum"]:
+        translation.notes.append("-mon: without -mom there is no momentum for it to act on")
+    return bool(old["nesterov"] and old["momentum"])
+
+
+def _given(old: OldCommand, defaults: dict[str, float]) -> dict[str, float]:
+    return {name: value if old[name] is None else old[name] for name, value in defaults.items()}
+
+
+def _schedule(
+    old: OldCommand, translation: Translation, steps: Callable[[], int]
+) -> tuple[float, Schedule]:
+    """The learning rate where the schedule's factor is 1, and the schedule."""
+    rate = _LEARNING_RATE if old["learning_rate"] is None else old["learning_rate"]
+    cycle, decay = old["learning_rate_cycle"], old["learning_rate_decay"]
+    if cycle is not None:
+        translation.notes.append("-clr: the original computed this cycle and never used it")
+        low, high, period = _cycle(cycle)
+        # Its period is that of half a cycle, in steps.
+        return high, TriangularCycle(low=low / high, epochs=2 * period / steps())
+    if decay is not None and decay != 1.0:
+        translation.notes.append("-lred: the original computed this decay and never used it")
+        return rate, ExponentialDecay(rate=decay, epochs=_DECAY_STEPS / steps())
+    return rate, Constant()
+
+
+def _cycle(text: str) -> tuple[float, float, float]:
+    try:
+        low, high, period = map(float, text.split(","))
+    except ValueError:
+        low = high = period = 0.0
+    if not (0 <= low < high and period > 0):
+        raise ValueError(
+            f"-clr: expected LOW,HIGH,PERIOD, two learning rates and a number of steps, got {text}"
+        )
+    return low, high, period

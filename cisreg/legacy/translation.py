@@ -1,0 +1,262 @@
+"""What an old command line of CisRegModels means in the commands and recipes of cisreg."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cisreg.files import replace_file
+from cisreg.legacy.arguments import OldCommand
+from cisreg.legacy.checkpoint import INDEX, SAVED_MODEL
+from cisreg.legacy.inputs import (
+    count_sequences,
+    list_motifs,
+    match_motif_list,
+    match_values,
+)
+from cisreg.legacy.training import Translation, make_recipe
+from cisreg.recipes.writing import format_recipe
+from cisreg.writing import ENDINGS
+
+# Where a new command leaves what the old one left at PREFIX.
+MODEL_SUFFIX, RECIPE_SUFFIX, IMPORTED_SUFFIX = ".cisreg", ".recipe.toml", ".imported"
+_OLD_MODEL_SUFFIX = ".Model"
+_DEFAULT_MOTIF_COUNT = 400
+_MOST_WORDS = 3  # -v -v -v and more told all there was to tell
+
+
+@dataclass
+class NewCommands:
+    """The commands that do what an old one did.
+
+    Attributes:
+        commands: arguments of `cisreg`, one list per command, to be run in this order.
+        files: text of the files that they read and that have to be written first, by path.
+        notes: where the original did not do what it said, or something is done otherwise.
+    """
+
+    commands: list[list[str]] = field(default_factory=list)
+    files: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def translate(old: OldCommand, *, overwrite: bool = False) -> NewCommands:
+    """Finds the new commands for an old command line.
+
+    Args:
+        old: the old one, see `cisreg.legacy.arguments.parse_command`.
+        overwrite: let the new commands replace what is there.
+
+    Returns:
+        Commands, files and notes; nothing is written or run yet.
+
+    Raises:
+        ValueError: options that make no sense together, or input files that do not fit.
+        OSError: an input file cannot be read.
+
+    Example:
+        >>> new = translate(parse_command("-i train.ohc.gz -sl 110 -dm motifs.txt -eb -o model"))
+    """
+    new = _translate_make(old) if old.program == "make" else _translate_predict(old)
+    for command in new.commands:
+        if overwrite:
+            command.append("--overwrite")
+    return new
+
+
+def _translate_make(old: OldCommand) -> NewCommands:
+    prefix = old["output"]
+    if prefix is None:
+        raise ValueError("-o: expected a prefix for the model's files, got none; give -o PREFIX")
+    steps = Translation()
+    new = NewCommands(notes=steps.notes)
+    recipe = make_recipe(old, steps, lambda: count_sequences(old["input"]))
+    new.files[prefix + RECIPE_SUFFIX] = format_recipe(recipe)
+    train = [*_global_options(old), "train", old["input"], "--length", str(old["sequence_length"])]
+    train += _motif_options(old, prefix, new)
+    if old["restore"] is not None:
+        train += ["--start", old["restore"]]
+        if not old["clear_adam"]:
+            new.notes.append(
+                "-res without -ca also restored the averages of Adam; here every run begins with "
+                "new ones, as with -ca"
+            )
+    train += ["--recipe", prefix + RECIPE_SUFFIX]
+    if old["mean_sd"] is not None:
+        train += ["--likelihood", old["mean_sd"]]
+    train += _record_options(old, prefix, new)
+    train += ["--output", prefix + MODEL_SUFFIX]
+    new.commands = [
+        train,
+        ["export", prefix + MODEL_SUFFIX, "--output", prefix, "--checkpoint"],
+    ]
+    new.notes += [
+        f"{prefix}{_OLD_MODEL_SUFFIX} is not written: the model is {prefix}{MODEL_SUFFIX}, and "
+        f"{prefix}.params, .pkdms, .positional.gz and .ckpt are what they were",
+        "every epoch runs through the sequences in a new order, which a seed decides; the original "
+        "kept that of the file",
+    ]
+    return new
+
+
+def _global_options(old: OldCommand) -> list[str]:
+    words = []
+    if old["log"] is not None:
+        words += ["--log", old["log"]]
+    if old["verbose"] >= _MOST_WORDS:
+        words.append("--verbose")
+    return words
+
+
+def _motif_options(old: OldCommand, prefix: str, new: NewCommands) -> list[str]:
+    count = old["motif_count"] or _DEFAULT_MOTIF_COUNT
+    words, names = [], []
+    if old["motifs"] is not None:
+        paths = list_motifs(old["motifs"])
+        words += ["--motifs", match_motif_list(old["motifs"], paths, prefix, new.files)]
+        names = [name for name, _ in paths]
+    spare = count - len(names)
+    if spare < 0:
+        raise ValueError(
+            f"-nm: expected at least the {len(names)} motifs of -dm, got {count}; give "
+            f"-nm {len(names)}"
+        )
+    if spare:
+        words += ["--random-motifs", str(spare)]
+        if names and old["restore"] is None:
+            new.notes.append(
+                f"-nm {count}: {len(names)} motifs are in -dm, the other {spare} begin random. "
+                "The original gave these a concentration of 1, at which they bind everywhere and "
+                "hold accessibility at exactly 1; here they begin with about one site a sequence"
+            )
+    names += [f"motif_{index}" for index in range(len(names), count)]
+    for option, name, flag in (
+        ("-ic", "concentrations", "--concentrations"),
+        ("-ia", "activities", "--initial-activity"),
+        ("-ip", "potentiations", "--initial-potentiation"),
+        ("-ibl", "initial_binding_limits", "--initial-binding-limit"),
+    ):
+        if old[name] is not None and not _is_left_out(old, name):
+            words += [flag, match_values(old[name], option, names, f"{prefix}.{name}", new.files)]
+    return words
+
+
+def _is_left_out(old: OldCommand, name: str) -> bool:
+    """Whether an initial value is of a layer that the model lacks, so that nothing reads it."""
+    layers = {"potentiations": "potentiation", "initial_binding_limits": "binding_limits"}
+    return name in layers and not old[layers[name]]
+
+
+def _record_options(old: OldCommand, prefix: str, new: NewCommands) -> list[str]:
+    words = []
+    if old["threads"] is not None:
+        words += ["--threads", str(old["threads"])]
+        new.notes.append(
+            "-t: the original gave TensorFlow one thread less, and all of them for -t 1; here it "
+            f"has {old['threads']}"
+        )
+    if old["save_every"] is not None:
+        words += ["--checkpoint-every", str(old["save_every"])]
+    every = old["running_average_window"]
+    if old["tensorboard"] is not None:
+        words.append("--tensorboard")
+        every = old["tensorboard_every"] or every
+        new.notes.append(
+            f"-tb: its files are in {prefix}{MODEL_SUFFIX}/tensorboard, not in {old['tensorboard']}"
+        )
+    if every is not None:
+        words += ["--report-every", str(every)]
+    if old["trace"]:
+        words.append("--profile")
+        new.notes.append(
+            f"-trace: the trace is {prefix}{MODEL_SUFFIX}/profile/trace.json.gz, and training goes "
+            "on after it; the original stopped"
+        )
+    return words
+
+
+def _translate_predict(old: OldCommand) -> NewCommands:
+    new = NewCommands()
+    output = _table_name(old, new)
+    model = _model_folder(old, output, new)
+    predict = [*_global_options(old), "predict", model, old["input"], "--measured-column", "2"]
+    if old["binding"]:
+        predict.append("--binding")
+    if old["batch"] is not None:
+        predict += ["--batch-size", str(old["batch"])]
+    if old["threads"] is not None:
+        predict += ["--threads", str(old["threads"])]
+    new.commands.append([*predict, "--output", output])
+    new.notes.append(
+        "the columns are sequence, measured, expression, accessibility (pred_openness, which the "
+        "original never wrote with -M) and, with -ob, forward_NAME and reverse_NAME for each motif"
+    )
+    return new
+
+
+def _table_name(old: OldCommand, new: NewCommands) -> str:
+    name = old["output"]
+    if name is None:
+        raise ValueError("-o: expected a file for the predictions, got none; give -o FILE")
+    if name.lower().endswith(ENDINGS):
+        return name
+    compressed = name.endswith(".gz")
+    table = f"{name.removesuffix('.gz')}.tsv{'.gz' if compressed else ''}"
+    new.notes.append(f"-o {name}: the table is {table}, whose ending says what it is")
+    return table
+
+
+def _model_folder(old: OldCommand, output: str, new: NewCommands) -> str:
+    """The folder of the model to predict with; a model of the original is imported first."""
+    source = old["model"] or old["restore"]
+    if source is None:
+        raise ValueError("-M, -res: expected a model, got none; give -M FOLDER or -res CHECKPOINT")
+    if old["older_name"]:
+        new.notes.append("-VARIABLE: the older name of concentrations is found without it")
+    stem = source.rstrip("/").removesuffix(_OLD_MODEL_SUFFIX)
+    if old["model"] is not None and not (Path(source) / SAVED_MODEL).exists():
+        folder = stem + MODEL_SUFFIX
+        if not (Path(folder) / "model.json").exists():
+            raise FileNotFoundError(
+                f"-M: expected a model, found neither {source}/{SAVED_MODEL} nor {folder}; check "
+                "the path"
+            )
+        return folder
+    folder = output.split(".tsv")[0] + IMPORTED_SUFFIX
+    words = ["import", source]
+    if old["model"] is None and not Path(f"{source}.meta").exists():
+        if not Path(source + INDEX).exists():
+            raise FileNotFoundError(f"-res: expected a checkpoint, found no {source}{INDEX}")
+        words += ["--binding", "expected" if old["expected_binding"] else "probability"]
+        words += ["--length", str(old["sequence_length"])]
+    if old["motifs"] is not None:
+        words += ["--motifs", old["motifs"], "--motif-width", str(old["motif_width"] or 20)]
+        if old["concentrations"] is not None:
+            words += ["--concentrations", old["concentrations"]]
+    new.commands.append([*words, "--output", folder])
+    return folder
+
+
+def write_files(new: NewCommands, *, overwrite: bool) -> None:
+    """Writes the files that the commands read.
+
+    Raises:
+        ValueError: one of them is there, and may not be replaced.
+        OSError: one cannot be written.
+    """
+    for path, content in new.files.items():
+        if Path(path).exists() and not overwrite and Path(path).read_text() != content:
+            raise ValueError(
+                f"{path}: expected a new file, but it exists; give --overwrite to replace it"
+            )
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        with replace_file(path) as file:
+            file.write(content.encode())
+
+
+def describe(arguments: Sequence[str]) -> str:
+    """A command as it is typed."""
+    return "cisreg " + shlex.join(os.fspath(word) for word in arguments)

@@ -1,0 +1,142 @@
+"""What a run tells between epochs: the mean loss of the last steps, and a trace of some of them."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from cisreg.files import replace_file
+
+TRACE_FILE = "trace.json.gz"
+_PICOSECONDS = 1e-6  # in microseconds, the unit of trace files
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """The mean loss of the steps since the record before; one line of steps.jsonl.
+
+    Attributes:
+        stage: counted from 1.
+        epoch: of the stage, counted from 1.
+        step: of the whole run, counted from 1: the last one that counts here.
+        steps: how many steps count here.
+        loss: mean over their sequences, penalties excluded.
+        learning_rate: of the last step.
+    """
+
+    stage: int
+    epoch: int
+    step: int
+    steps: int
+    loss: float
+    learning_rate: float
+
+
+class StepWindow:
+    """Adds up losses until a number of steps is full.
+
+    Args:
+        every: steps in a window; None: windows are never full.
+    """
+
+    def __init__(self, every: int | None) -> None:
+        self._every = every
+        self._clear()
+
+    def _clear(self) -> None:
+        self.steps, self._sequences, self._loss_sum = 0, 0, 0.0
+
+    @property
+    def room(self) -> int | None:
+        """Steps until the window is full; None: it never is."""
+        return None if self._every is None else self._every - self.steps
+
+    def add(self, steps: int, sequences: int, loss_sum: float) -> float | None:
+        """Takes steps in, which fit; the mean loss of the window where it is full now."""
+        if self._every is None:
+            return None
+        self.steps += steps
+        self._sequences += sequences
+        self._loss_sum += loss_sum
+        if self.steps < self._every:
+            return None
+        mean = self._loss_sum / self._sequences
+        self._clear()
+        return mean
+
+
+class Trace:
+    """Has TensorFlow's profiler trace one call of the compiled steps, the second if there is one.
+
+    The folder gets the profiler's own files, which TensorBoard shows, and trace.json.gz, which
+    every browser of the Chromium family (chrome://tracing) and ui.perfetto.dev show.
+
+    Args:
+        directory: the folder; None: no trace.
+        calls: how many calls the run will make.
+    """
+
+    def __init__(self, directory: str | os.PathLike[str] | None, calls: int) -> None:
+        self._directory = None if directory is None else Path(directory)
+        # The first call also loads and sets up what all others use.
+        self._traced_call = min(1, calls - 1)
+        self._call = 0
+
+    @contextmanager
+    def watch(self) -> Iterator[None]:
+        """Encloses each call."""
+        traced = self._directory is not None and self._call == self._traced_call
+        self._call += 1
+        if not traced:
+            yield
+            return
+        assert self._directory is not None
+        self._directory.mkdir(parents=True, exist_ok=True)
+        tf.profiler.experimental.start(str(self._directory))
+        try:
+            yield
+        finally:
+            tf.profiler.experimental.stop()
+        _write_trace(self._directory)
+
+
+def _write_trace(directory: Path) -> None:
+    """Puts the newest of the profiler's files into the format that browsers draw."""
+    from tensorflow.tsl.profiler.protobuf import xplane_pb2
+
+    space = xplane_pb2.XSpace()
+    newest = max(directory.rglob("*.xplane.pb"), key=lambda path: path.stat().st_mtime)
+    space.ParseFromString(newest.read_bytes())
+    events = [
+        event for process, plane in enumerate(space.planes) for event in _events(process, plane)
+    ]
+    with (
+        replace_file(directory / TRACE_FILE) as file,
+        gzip.GzipFile("", "wb", fileobj=file, mtime=0) as compressed,
+    ):
+        compressed.write(json.dumps({"traceEvents": events}).encode())
+
+
+def _events(process: int, plane: Any) -> Iterator[dict[str, Any]]:
+    """The plane's name and events as the trace event format has them; times in microseconds."""
+    yield {"ph": "M", "pid": process, "name": "process_name", "args": {"name": plane.name}}
+    for line in plane.lines:
+        thread = {"pid": process, "tid": line.id}
+        yield {"ph": "M", "name": "thread_name", "args": {"name": line.name}, **thread}
+        began = line.timestamp_ns * 1e-3
+        for event in line.events:
+            yield {
+                "ph": "X",
+                "name": plane.event_metadata[event.metadata_id].name,
+                "ts": began + event.offset_ps * _PICOSECONDS,
+                "dur": event.duration_ps * _PICOSECONDS,
+                **thread,
+            }

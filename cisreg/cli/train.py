@@ -105,6 +105,11 @@ def train(
         raise typer.BadParameter(
             "expected a TABLE and --output, or --like-cisregmodels alone", ctx=context
         )
+    if motifs is None and start is None and not random_motifs:
+        raise typer.BadParameter(
+            "expected motifs to train: --motifs, --random-motifs or the --start of a model",
+            ctx=context,
+        )
     _check_folder(output, resume, overwrite)
     start_tensorflow()
     options.set_threads(threads)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from typing import NamedTuple, NoReturn
@@ -29,6 +30,8 @@ from cisreg.training.step import (
     steps_per_epoch,
 )
 from cisreg.training.vector import ParameterVector
+
+logger = logging.getLogger("cisreg.training")
 
 # Without a validation set, this many training sequences stand in for it in the health checks.
 _PROBE_SEQUENCES = 1024
@@ -106,6 +109,7 @@ class TrainingRun:
 
     def _begin_stage(self, stage: Stage) -> None:
         self._stage = stage
+        logger.debug("stage %d: %s", self._state.stage + 1, stage)
         self._steps = steps_per_epoch(self._count, stage.batch_size)
         self._vector = ParameterVector(self._variables, stage.trainable)
         self._learning_rate = StageLearningRate(

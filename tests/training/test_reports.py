@@ -1,0 +1,77 @@
+"""Reports between epochs, and traces."""
+
+from __future__ import annotations
+
+import gzip
+import json
+
+import numpy as np
+import pytest
+from tiny_model import STAGES, fit_tiny
+
+from cisreg.training import Stage
+from cisreg.training.reports import StepWindow, Trace
+
+
+def read_lines(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_reports_change_nothing_and_add_up(tmp_path):
+    plain = fit_tiny()
+    path = tmp_path / "new" / "steps.jsonl"
+    reported = fit_tiny(report_every=1, steps_path=path)
+    for name, value in plain.parameters.items():
+        np.testing.assert_array_equal(reported.parameters[name], value)
+    steps = read_lines(path)
+    assert [each["step"] for each in steps] == list(range(1, plain.history[-1].step + 1))
+    assert {each["stage"] for each in steps} == {1, 2}
+    for record in plain.history:
+        of_epoch = [
+            each for each in steps if (each["stage"], each["epoch"]) == (record.stage, record.epoch)
+        ]
+        assert of_epoch[-1]["learning_rate"] == pytest.approx(record.learning_rate)
+        # Batches of an epoch differ by one sequence at most.
+        mean = np.mean([each["loss"] for each in of_epoch])
+        assert mean == pytest.approx(record.loss, rel=0.05)
+
+
+def test_windows_go_on_over_the_ends_of_epochs(tmp_path):
+    path = tmp_path / "steps.jsonl"
+    result = fit_tiny(report_every=5, steps_path=path, steps_per_call=2)
+    total = result.history[-1].step
+    assert [each["step"] for each in read_lines(path)] == list(range(5, total + 1, 5))
+    assert {each["steps"] for each in read_lines(path)} == {5}
+
+
+def test_a_window_is_a_mean_over_sequences():
+    window = StepWindow(3)
+    assert window.add(1, 10, 10.0) is None
+    assert window.room == 2
+    assert window.add(2, 30, 90.0) == pytest.approx(100 / 40)
+    assert window.room == 3
+    assert StepWindow(None).add(100, 1, 1.0) is None
+
+
+@pytest.mark.parametrize("every", [0, -1])
+def test_impossible_windows(every):
+    with pytest.raises(ValueError, match=f"report_every: expected 1 or more, got {every}"):
+        fit_tiny(report_every=every)
+
+
+@pytest.mark.parametrize("stages", [STAGES, [Stage(("bias",), epochs=1, batch_size=1000)]])
+def test_a_trace_of_the_second_call_or_of_the_only_one(tmp_path, stages):
+    fit_tiny(profile_directory=tmp_path / "profile", stages=stages, validation=0.2)
+    with gzip.open(tmp_path / "profile" / "trace.json.gz") as file:
+        events = json.load(file)["traceEvents"]
+    spans = [event for event in events if event["ph"] == "X"]
+    assert any("Sigmoid" in event["name"] for event in spans)
+    assert all(event["dur"] >= 0 for event in spans)
+    assert {event["pid"] for event in spans} <= {e["pid"] for e in events if e["ph"] == "M"}
+
+
+def test_without_a_folder_nothing_is_traced(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with Trace(None, 1).watch():
+        pass
+    assert not list(tmp_path.iterdir())

@@ -114,7 +114,7 @@ def open_input(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             raw: Any = sys.stdin.buffer
         else:
             try:
-                raw = stack.enter_context(Path(path).open("rb"))
+                raw = stack.enter_context(Path(path).open("rb", buffering=_BLOCK))
             except FileNotFoundError:
                 raise FileNotFoundError(f"{name}: no such file; check the path") from None
         start = raw.peek(_LONGEST_MAGIC)

@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 import cisreg
 from cisreg.cli import (
     doctor,
+    encode,
     evaluate,
     export_model,
     import_model,
@@ -87,6 +88,7 @@ for name, command, example in (
     ("simulate", simulate.simulate, simulate.EXAMPLE),
     ("import", import_model.import_model, import_model.EXAMPLE),
     ("export", export_model.export_model, export_model.EXAMPLE),
+    ("encode", encode.encode, encode.EXAMPLE),
     ("doctor", doctor.doctor, doctor.EXAMPLE),
 ):
     app.command(name, epilog=f"**Example:** {example}")(command)

@@ -5,13 +5,22 @@ from __future__ import annotations
 import logging
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as compute
 import pyarrow.csv
+
+from cisreg.data.one_hot import (
+    decode_padded,
+    iterate_one_hot,
+    one_hot_length,
+    whole_lines,
+)
 
 logger = logging.getLogger("cisreg.data")
 
@@ -60,6 +69,9 @@ def read_table(
 ) -> Table:
     """Reads a TSV or CSV file, plain or compressed (.gz, .bz2, .zst), one row a line.
 
+    One-hot text, as CisRegModels wants it, is recognised by its first line and read as well (see
+    `cisreg.data.one_hot`): its labels are the expression, N stands for its unknown bases.
+
     The delimiter is the tab where the first line has one, else the comma. Blank lines at the end
     are skipped; gzip is recognised under any name.
 
@@ -89,6 +101,8 @@ def read_table(
     """
     path = Path(path)
     content = _read_bytes(path)
+    if one_hot_length(content[: content.index(b"\n") + 1]):
+        return _one_hot_table(path, expression_column is not None)
     layout = _find_layout(path, content, sequence_column, expression_column, header)
     columns = _parse(path, content, layout)
     first_line = layout.header_lines + 1
@@ -96,6 +110,81 @@ def read_table(
     if layout.expression is None:
         return Table(sequence, None)
     return Table(sequence, _checked_numbers(path, columns[layout.expression], first_line))
+
+
+def iterate_table(
+    stream: BinaryIO,
+    name: str,
+    *,
+    sequence_column: int | str = 0,
+    label_column: int | str = 1,
+    block_size: int = 1 << 23,
+) -> Iterator[tuple[pa.Array, pa.Array]]:
+    """Reads two columns of a table a block at a time, the second one as text.
+
+    Args:
+        stream: the text of a TSV or CSV file as for `read_table`; lines that begin with # are
+            skipped.
+        name: of the file, for errors.
+        sequence_column: position or name of the column with the sequence.
+        label_column: position or name of the other one.
+        block_size: bytes that are in memory at once; a line may be longer.
+
+    Yields:
+        (sequences, labels), Arrow strings of equal number.
+
+    Raises:
+        ValueError: as `read_table`.
+
+    Example:
+        >>> with open_input("train.tsv.gz") as stream:  # doctest: +SKIP
+        ...     for sequence, label in iterate_table(stream, "train.tsv.gz"):
+        ...         print(len(sequence))
+    """
+    path, layout, line = Path(name), None, 1
+    for block in whole_lines(stream, block_size):
+        for part in _between_comments(block if block.endswith(b"\n") else block + b"\n"):
+            if part.strip() and not part.startswith(b"#"):
+                header = 0
+                if layout is None:
+                    layout = _find_layout(path, part, sequence_column, label_column, None)
+                    header = layout.header_lines
+                if part.count(b"\n") > header:
+                    yield _text_columns(path, part, replace(layout, header_lines=header), line)
+            line += part.count(b"\n")
+    if layout is None:
+        raise ValueError(f"{name}: expected lines with two columns, got none")
+
+
+def _text_columns(
+    path: Path, part: bytes, layout: _Layout, first_line: int
+) -> tuple[pa.Array, pa.Array]:
+    assert layout.expression is not None  # a column was asked for
+    columns = _parse(path, part, layout, first_line)
+    sequence = columns[layout.sequence]
+    return (
+        _checked_sequence(path, sequence, first_line + layout.header_lines),
+        columns[layout.expression],
+    )
+
+
+def _between_comments(content: bytes) -> Iterator[bytes]:
+    """Lines that begin with # one by one, and what is between them as a whole."""
+    if not content.startswith(b"#") and b"\n#" not in content:
+        yield content
+        return
+    yield from (match.group() for match in re.finditer(rb"#.*\n|(?:(?!#).*\n)+", content))
+
+
+def _one_hot_table(path: Path, with_expression: bool) -> Table:
+    parts = list(iterate_one_hot(path))
+    sequence = decode_padded(np.concatenate([part.codes for part in parts]))
+    if not with_expression:
+        return Table(sequence, None)
+    label = pa.chunked_array([part.label for part in parts]).combine_chunks()
+    return Table(
+        sequence, _checked_numbers(path, label, np.concatenate([part.line for part in parts]))
+    )
 
 
 def _read_bytes(path: Path) -> bytes:
@@ -221,7 +310,7 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _parse(path: Path, content: bytes, layout: _Layout) -> dict[int, pa.Array]:
+def _parse(path: Path, content: bytes, layout: _Layout, first_line: int = 1) -> dict[int, pa.Array]:
     """The wanted columns as trimmed text, by position."""
     names = [str(position) for position in range(layout.columns)]
     wanted = [column for column in (layout.sequence, layout.expression) if column is not None]
@@ -254,8 +343,8 @@ def _parse(path: Path, content: bytes, layout: _Layout) -> dict[int, pa.Array]:
         if invalid_rows:
             row = invalid_rows[0]
             raise ValueError(
-                f"{path}:{row.number}: expected {row.expected_columns} columns as in line 1, got "
-                f"{row.actual_columns}; correct or remove the line"
+                f"{path}:{first_line - 1 + row.number}: expected {row.expected_columns} columns "
+                f"as in line 1, got {row.actual_columns}; correct or remove the line"
             ) from None
         raise _parse_error(path, content, error) from None
     if table.num_rows == 0:
@@ -283,7 +372,8 @@ def _checked_sequence(path: Path, sequence: pa.Array, first_line: int) -> pa.Arr
     return sequence
 
 
-def _checked_numbers(path: Path, column: pa.Array, first_line: int) -> np.ndarray:
+def _checked_numbers(path: Path, column: pa.Array, line: int | np.ndarray) -> np.ndarray:
+    """The column as float32; `line` is that of its first row, which others follow, or of each."""
     try:
         numbers = compute.cast(column, pa.float64()).to_numpy(zero_copy_only=False)
     except pa.ArrowInvalid:
@@ -294,8 +384,8 @@ def _checked_numbers(path: Path, column: pa.Array, first_line: int) -> np.ndarra
             return numbers.astype(np.float32)
         row = int(wrong[0])
     raise ValueError(
-        f"{path}:{first_line + row}: expected a finite number as expression, got "
-        f"{column[row].as_py()!r}; correct or remove the line"
+        f"{path}:{line + row if isinstance(line, int) else line[row]}: expected a finite number as "
+        f"expression, got {column[row].as_py()!r}; correct or remove the line"
     )
 
 

@@ -1,0 +1,116 @@
+"""cisreg encode."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+from rich.console import Console
+
+from cisreg.cli import options
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+    import pyarrow as pa
+
+EXAMPLE = "cisreg encode train.tsv.gz --length 110 --output train.ohc.gz"
+
+
+def encode(
+    table: Annotated[
+        str,
+        typer.Argument(
+            metavar="TABLE",
+            help="TSV, CSV or one-hot text (.gz, .bz2, .zst); **-** is standard input.",
+        ),
+    ],
+    output: Annotated[
+        str,
+        typer.Option(metavar="FILE", help="File to write (.gz, .zst); **-** is standard output."),
+    ] = "-",
+    format: Annotated[
+        Literal["onehot", "table"],
+        typer.Option(
+            metavar="NAME",
+            help="onehot: a label and 4 zeros or ones for each base, all A first, then C, G and "
+            "T; table: a sequence and its label.",
+        ),
+    ] = "onehot",
+    length: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="BASES", help="Bases of each sequence; wanted for onehot."),
+    ] = None,
+    side: Annotated[
+        options.Side, typer.Option(help="Where shorter sequences are padded, longer ones trimmed.")
+    ] = "left",
+    sequence_column: options.SequenceColumn = "1",
+    label_column: Annotated[
+        str,
+        typer.Option(metavar="COLUMN", help="Name of the column with the label, or its number."),
+    ] = "2",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the file that is there.")
+    ] = False,
+) -> None:
+    """Turn sequences into the one-hot text of CisRegModels, or such text into a table.
+
+    Labels are taken over as they stand. The input is read a block at a time, however long it is.
+    No command of cisreg needs one-hot text: all take tables, and one-hot text too.
+    """
+    if os.fspath(output) != "-" and Path(output).exists() and not overwrite:
+        raise ValueError(
+            f"{output}: expected a new file, but it exists; give --overwrite to replace it, or "
+            "another --output"
+        )
+    if format == "onehot" and length is None:
+        raise typer.BadParameter("expected --length for onehot, whose lines are all of one length")
+    from cisreg.streams import open_output
+
+    count = 0
+    with open_output(output) as stream:
+        for codes, label in _rows(table, length, side, sequence_column, label_column):
+            stream.write(_text(codes, label, format, side))
+            count += len(codes)
+    Console(stderr=True, highlight=False).print(f"{count:,} sequences written to {output}")
+
+
+def _rows(
+    table: str, length: int | None, side: options.Side, sequence_column: str, label_column: str
+) -> Iterator[tuple[np.ndarray, pa.Array]]:
+    """Base codes and labels, a block at a time, of a table or of one-hot text."""
+    from cisreg.data.one_hot import decode_padded, one_hot_rows, starts_one_hot
+    from cisreg.data.table import iterate_table
+    from cisreg.sequences import encode as encode_text
+    from cisreg.streams import open_input
+
+    with open_input(table) as stream:
+        if starts_one_hot(stream.peek(1)):  # type: ignore[attr-defined]
+            for rows in one_hot_rows(stream, table):
+                codes = rows.codes
+                if length is not None and codes.shape[1] != length:
+                    codes = encode_text(decode_padded(codes, strip=side), length, side=side)
+                yield codes, rows.label
+            return
+        for sequence, label in iterate_table(
+            *(stream, table),
+            sequence_column=options.column(sequence_column),
+            label_column=options.column(label_column),
+        ):
+            yield encode_text(sequence, length, side=side), label
+
+
+def _text(codes: np.ndarray, label: pa.Array, format: str, side: options.Side) -> bytes:
+    import pyarrow.compute as compute
+
+    from cisreg.data.one_hot import decode_padded, format_one_hot
+
+    if format == "onehot":
+        return format_one_hot(codes, label)
+    lines = compute.binary_join_element_wise(
+        decode_padded(codes, strip=side), label.cast("large_string"), "\t"
+    )
+    return "".join(f"{line}\n" for line in lines.to_pylist()).encode()

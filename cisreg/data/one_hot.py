@@ -1,0 +1,261 @@
+"""One-hot text, the input of CisRegModels: a label and 4 L zeros and ones in each line.
+
+The first L are 1 where the sequence has A, the next L where it has C, then G, then T; padding and
+unknown bases are 0 in all four. Reading and writing go a block at a time.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as compute
+
+from cisreg.library import native_module
+from cisreg.streams import open_input
+
+_BLOCK = 1 << 23
+_BASES = 4
+_FIRST_LINE = re.compile(rb"[^\t\r\n]+((?:\t[01])+)\r?\n?")
+
+
+class OneHotRows(NamedTuple):
+    """Some lines of one-hot text.
+
+    Attributes:
+        codes: uint8 [n, L] base codes; padding and unknown bases are 4.
+        label: Arrow strings [n], as they stand in the file.
+        line: int64 [n], the lines of the file, counted from 1.
+    """
+
+    codes: np.ndarray
+    label: pa.Array
+    line: np.ndarray
+
+
+def one_hot_length(line: bytes) -> int | None:
+    r"""L where this line is one-hot text, else None.
+
+    Example:
+        >>> one_hot_length(b"5.5\t1\t0\t0\t0\t0\t0\t0\t1\n")
+        2
+    """
+    match = _FIRST_LINE.fullmatch(line)
+    if match is None:
+        return None
+    length, rest = divmod(len(match[1]) // 2, _BASES)
+    return None if rest else length
+
+
+def starts_one_hot(start: bytes) -> bool:
+    r"""Whether a text that starts so is one-hot text; its first line may be cut.
+
+    Example:
+        >>> starts_one_hot(b"5.5\t1\t0\t0\t0\t"), starts_one_hot(b"ACGT\t1\n")
+        (True, False)
+    """
+    line, end, _ = start.partition(b"\n")
+    if end:
+        return one_hot_length(line) is not None
+    return _FIRST_LINE.fullmatch(line.rpartition(b"\t")[0]) is not None
+
+
+def format_one_hot(codes: np.ndarray, label: pa.Array) -> bytes:
+    r"""Lines of one-hot text.
+
+    Args:
+        codes: uint8 [N, L], L of 1 or more.
+        label: N Arrow strings without tabs and line ends.
+
+    Returns:
+        N lines.
+
+    Raises:
+        ValueError: another number of labels, or no base.
+
+    Example:
+        >>> format_one_hot(np.array([[0, 3]], np.uint8), pa.array(["5.5"]))
+        b'5.5\t1\t0\t0\t0\t0\t0\t0\t1\n'
+    """
+    label = label.cast(pa.large_string())
+    if len(label) == 0:
+        return b""
+    _, offset_buffer, text_buffer = label.buffers()
+    offsets = np.frombuffer(offset_buffer, np.int64)[label.offset :][: len(label) + 1]
+    text = np.empty(0, np.uint8) if text_buffer is None else np.frombuffer(text_buffer, np.uint8)
+    return native_module().format_one_hot(text, offsets, codes)
+
+
+def iterate_one_hot(path: str | os.PathLike[str]) -> Iterator[OneHotRows]:
+    """Reads a file of one-hot text a block at a time, as `one_hot_rows` does.
+
+    Args:
+        path: the file, plain or compressed; "-" is standard input.
+
+    Example:
+        >>> for rows in iterate_one_hot("train.ohc.gz"):  # doctest: +SKIP
+        ...     print(rows.codes.shape)
+    """
+    with open_input(path) as stream:
+        yield from one_hot_rows(stream, os.fspath(path))
+
+
+def one_hot_rows(stream: BinaryIO, name: str, *, block_size: int = _BLOCK) -> Iterator[OneHotRows]:
+    r"""Reads one-hot text a block at a time; blank lines and those that begin with # are skipped.
+
+    Args:
+        stream: the text.
+        name: of the file, for errors.
+        block_size: bytes that are in memory at once; a line may be longer.
+
+    Yields:
+        Rows in the order of the file, as many as a block holds.
+
+    Raises:
+        ValueError: "file:line: reason" for a line with another number of fields than the first, a
+            field that is neither 0 nor 1, or two bases at one position; a file without rows, or
+            one that cannot be decompressed.
+
+    Example:
+        >>> next(one_hot_rows(io.BytesIO(b"5.5\t1\t0\t0\t0\n"), "example")).codes.tolist()
+        [[0]]
+    """
+    length, first_line, found = 0, 1, False
+    for block in whole_lines(stream, block_size):
+        length = length or _length(name, first_line, block)
+        rows = _parse(name, block, length, first_line) if length else None
+        first_line += block.count(b"\n")
+        if rows is not None and len(rows.codes):
+            found = True
+            yield rows
+    if not found:
+        raise ValueError(f"{name}: expected lines of one-hot text, got none")
+
+
+def read_one_hot(path: str | os.PathLike[str]) -> tuple[np.ndarray, pa.Array]:
+    """Reads all of a file of one-hot text.
+
+    Args:
+        path: the file, plain or compressed; "-" is standard input.
+
+    Returns:
+        (uint8 [N, L] base codes, Arrow strings [N]: the labels as they stand).
+
+    Raises:
+        ValueError: as `one_hot_rows`.
+        FileNotFoundError: no such file.
+
+    Example:
+        >>> codes, label = read_one_hot("train.ohc.gz")  # doctest: +SKIP
+    """
+    parts = list(iterate_one_hot(path))
+    label = pa.chunked_array([part.label for part in parts]).combine_chunks()
+    return np.concatenate([part.codes for part in parts]), label
+
+
+def whole_lines(stream: BinaryIO, block_size: int) -> Iterator[bytes]:
+    r"""A stream in blocks that end with a line; only the last one may lack its line end.
+
+    Args:
+        stream: the text.
+        block_size: bytes of a block; a longer line makes a longer one.
+
+    Example:
+        >>> list(whole_lines(io.BytesIO(b"a\nbc\nd"), 4))
+        [b'a\n', b'bc\n', b'd']
+    """
+    rest = b""
+    while block := stream.read(block_size):
+        cut = block.rfind(b"\n") + 1
+        if cut:
+            yield rest + block[:cut]
+            rest = block[cut:]
+        else:
+            rest += block
+    if rest:
+        yield rest
+
+
+def _length(name: str, first_line: int, block: bytes) -> int:
+    """L as the block's first line has it that is not skipped; 0 where all are."""
+    for number, line in enumerate(block.splitlines(), start=first_line):
+        if not line or line.startswith(b"#"):
+            continue
+        tabs = line.count(b"\t")
+        length, rest = divmod(tabs, _BASES)
+        if rest or not length:
+            raise ValueError(
+                f"{name}:{number}: expected a label and 4 fields for each base, with tabs between, "
+                f"got {tabs + 1} field(s)"
+            )
+        return length
+    return 0
+
+
+def _parse(name: str, block: bytes, length: int, first_line: int) -> OneHotRows:
+    parsed = native_module().parse_one_hot(block, length)
+    if parsed["fault"]:
+        place = f"{name}:{first_line + parsed['fault_line']}"
+        raise ValueError(f"{place}: {_reason(parsed, length)}; is the line complete?")
+    rows = parsed["rows"]
+    begin, end = parsed["label_begin"][:rows], parsed["label_end"][:rows]
+    return OneHotRows(
+        parsed["codes"][:rows], _labels(block, begin, end), parsed["line"][:rows] + first_line
+    )
+
+
+def _reason(parsed: dict[str, Any], length: int) -> str:
+    field = parsed["fault_field"]
+    if parsed["fault"] == "field count":
+        return (
+            f"expected {_BASES * length + 1} fields, a label and 4 for each of {length} bases, got "
+            f"{field}"
+        )
+    if parsed["fault"] == "field":
+        return f"expected 0 or 1 in field {field}, got something else"
+    return f"expected one base at each position, got a second one in field {field}"
+
+
+def _labels(block: bytes, begin: np.ndarray, end: np.ndarray) -> pa.Array:
+    """The parts of the block from each begin to its end."""
+    try:
+        return pa.array(
+            [block[first:last] for first, last in zip(begin.tolist(), end.tolist(), strict=True)],
+            pa.binary(),
+        ).cast(pa.large_string())
+    except pa.ArrowInvalid:
+        # Bytes that are no UTF-8 become marks, so that whoever reads the number complains of them.
+        texts = [
+            block[first:last].decode("utf-8", "replace")
+            for first, last in zip(begin.tolist(), end.tolist(), strict=True)
+        ]
+        return pa.array(texts, pa.large_string())
+
+
+def decode_padded(codes: np.ndarray, *, strip: str | None = None) -> pa.Array:
+    """The text of base codes as Arrow strings, N for code 4.
+
+    Args:
+        codes: uint8 [N, L].
+        strip: "left" or "right" to take the unknown bases of that end away; None: keep all.
+
+    Returns:
+        N strings.
+
+    Example:
+        >>> decode_padded(np.array([[4, 0, 3]], np.uint8), strip="left").to_pylist()
+        ['AT']
+    """
+    letters = np.frombuffer(b"ACGTN", np.uint8)[codes]
+    count, length = codes.shape
+    offsets = np.arange(count + 1, dtype=np.int64) * length
+    text = pa.LargeStringArray.from_buffers(
+        count, pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(letters))
+    )
+    if strip is None:
+        return text
+    return compute.utf8_ltrim(text, "N") if strip == "left" else compute.utf8_rtrim(text, "N")

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
+
+from cisreg.motifs.conversion import LogKdConvention, probabilities_to_log_kd
 
 logger = logging.getLogger("cisreg.motifs")
 
@@ -153,6 +156,47 @@ class MotifSet:
             )
         return cls(tuple(names), log_kd, np.array(first_column), np.array(widths))
 
+    @classmethod
+    def from_probabilities(
+        cls,
+        names: Sequence[str],
+        probabilities: Sequence[np.ndarray],
+        *,
+        background: npt.ArrayLike | None = None,
+        pseudocount: float = 0.001,
+        convention: LogKdConvention = "natural",
+        width: int = 30,
+    ) -> MotifSet:
+        """Motifs from matrices of probabilities, placed as `from_matrices` does.
+
+        Args:
+            names: M distinct names.
+            probabilities: M arrays [own width, 4], each column summing to 1, bases in the order
+                A C G T; `counts_to_probabilities` makes them from counts.
+            background: [4], probabilities of A, C, G and T; None for 1/4 each.
+            pseudocount: 0 or more, added to each probability.
+            convention: "natural" for ln(background / p), "pkdm" for log2 of it taken as nats; see
+                `cisreg.motifs.conversion`.
+            width: W, the columns of the result.
+
+        Returns:
+            A MotifSet with `log_kd` float32 [width, 4, M].
+
+        Raises:
+            ValueError: see `from_matrices` and `probabilities_to_log_kd`.
+
+        Example:
+            >>> MotifSet.from_probabilities(["a"], [[[0.9, 0.1, 0, 0]] * 3]).strongest_site()
+            ('AAA',)
+        """
+        matrices = [
+            probabilities_to_log_kd(
+                each, background=background, pseudocount=pseudocount, convention=convention
+            )
+            for each in probabilities
+        ]
+        return cls.from_matrices(names, matrices, width=width)
+
     def __len__(self) -> int:
         """M, the number of motifs."""
         return len(self.names)
@@ -201,6 +245,22 @@ class MotifSet:
             np.concatenate([self.log_kd, other.log_kd], axis=2),
             np.concatenate([self.first_column, other.first_column]),
             np.concatenate([self.widths, other.widths]),
+        )
+
+    def matrices(self) -> tuple[np.ndarray, ...]:
+        """Each motif's own columns, without the zeros around them.
+
+        Returns:
+            M arrays, float32 [own width, 4], nats, bases in the order A C G T.
+
+        Example:
+            >>> MotifSet.from_matrices(["a"], [[[-1, 1, 1, 1]]], width=6).matrices()
+            (array([[-1.,  1.,  1.,  1.]], dtype=float32),)
+        """
+        ends = self.first_column + self.widths
+        return tuple(
+            self.log_kd[first:end, :, index]
+            for index, (first, end) in enumerate(zip(self.first_column, ends, strict=True))
         )
 
     def reverse_complement(self) -> MotifSet:
@@ -259,8 +319,22 @@ class MotifSet:
         """
         return self.log_kd.min(axis=1).sum(axis=0, dtype=np.float64).astype(np.float32)
 
+    def highest_log_kd(self) -> np.ndarray:
+        """Log Kd of each motif's weakest site: the highest entry of every column, summed.
+
+        Returns:
+            float32 [M], nats.
+
+        Example:
+            >>> MotifSet.from_matrices(["a"], [[[-1, 1, 1, 1]] * 4], width=6).highest_log_kd()
+            array([4.], dtype=float32)
+        """
+        return self.log_kd.max(axis=1).sum(axis=0, dtype=np.float64).astype(np.float32)
+
     def strongest_site(self) -> tuple[str, ...]:
         """The sequence that each motif binds best; N where the base makes no difference.
+
+        `cisreg.motifs.sites_within` lists the next best ones.
 
         Returns:
             M strings, each as long as its motif is wide. Of equally good bases the first counts.
@@ -269,9 +343,24 @@ class MotifSet:
             >>> MotifSet.from_matrices(["a"], [[[2, -1, 2, 2], [0, 0, 0, 0]]]).strongest_site()
             ('CN',)
         """
+        return self._site_of(self.log_kd.argmin(axis=1))
+
+    def weakest_site(self) -> tuple[str, ...]:
+        """The sequence that each motif binds worst; N where the base makes no difference.
+
+        Returns:
+            M strings, each as long as its motif is wide. Of equally bad bases the first counts.
+
+        Example:
+            >>> MotifSet.from_matrices(["a"], [[[2, -1, 2, 3], [0, 0, 0, 0]]]).weakest_site()
+            ('TN',)
+        """
+        return self._site_of(self.log_kd.argmax(axis=1))
+
+    def _site_of(self, base: np.ndarray) -> tuple[str, ...]:
+        """The text of each motif's own columns of these base codes [W, M], N where any would do."""
         indifferent = np.ptp(self.log_kd, axis=1) == 0
-        best = np.where(indifferent, 4, self.log_kd.argmin(axis=1))
-        letters = np.array(list(BASES + "N"))[best]
+        letters = np.array(list(BASES + "N"))[np.where(indifferent, 4, base)]
         ends = self.first_column + self.widths
         return tuple(
             "".join(letters[first:end, index])

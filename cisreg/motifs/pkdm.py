@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 
 import numpy as np
+import numpy.typing as npt
 
+from cisreg.files import replace_file
+from cisreg.motifs.checking import check_one_motif
 from cisreg.motifs.motif_set import BASES
-from cisreg.motifs.text import parse_number, table_rows
+from cisreg.motifs.text import LARGEST_NUMBER, parse_number, table_rows
 
 SUFFIX = ".pkdm"
 
@@ -17,8 +20,9 @@ def read_pkdm(path: str | os.PathLike[str]) -> np.ndarray:
 
     The file holds four tab-separated rows in any order, each a base and then one number per column
     of the motif. The numbers are log2 odds, background over motif; the law uses them as nats, as
-    CisRegModels (de Boer et al., 2020) does, so they are returned as they stand. Blank lines and
-    lines that begin with # are skipped.
+    CisRegModels (de Boer et al., 2020) does, so they are returned as they stand
+    (`convention="pkdm"` of `log_kd_to_probabilities`). Blank lines and lines that begin with # are
+    skipped.
 
     Args:
         path: the file.
@@ -64,3 +68,48 @@ def read_pkdm(path: str | os.PathLike[str]) -> np.ndarray:
             f"{', '.join(missing)}; complete the file"
         )
     return np.array([rows[base] for base in BASES]).T
+
+
+def write_pkdm(path: str | os.PathLike[str], log_kd: npt.ArrayLike) -> None:
+    r"""Writes one motif to a .pkdm file, which is there whole or not at all.
+
+    Rows are A, C, G and T. Every number has the digits that it takes to read the same float64 (and
+    so the same float32) back. Nothing is converted: give log Kd as the law uses it.
+
+    Args:
+        path: the file, replaced where it exists.
+        log_kd: [own width, 4], finite as float32, bases in the order A C G T.
+
+    Raises:
+        ValueError: wrong shape, or a number that is not finite as float32.
+        OSError: the file cannot be written.
+
+    Example:
+        >>> write_pkdm("written.pkdm", [[-1, 0, 1, 2], [2, -2, 2, 0.1]])
+        >>> open("written.pkdm").read()
+        'A\t-1.0\t2.0\nC\t0.0\t-2.0\nG\t1.0\t2.0\nT\t2.0\t0.1\n'
+    """
+    content = pkdm_text(log_kd).encode()
+    with replace_file(path) as file:
+        file.write(content)
+
+
+def pkdm_text(log_kd: npt.ArrayLike) -> str:
+    r"""The text of a .pkdm file; see `write_pkdm`.
+
+    Raises:
+        ValueError: wrong shape, or a number that is not finite as float32.
+
+    Example:
+        >>> pkdm_text([[-1, 0, 1, 2]])
+        'A\t-1.0\nC\t0.0\nG\t1.0\nT\t2.0\n'
+    """
+    matrix = check_one_motif("log_kd", log_kd)
+    largest = np.abs(matrix).max()
+    if largest > LARGEST_NUMBER:
+        raise ValueError(
+            f"log_kd: expected numbers that are finite as float32, got one of size {largest:g}; "
+            "give log Kd in nats"
+        )
+    rows = zip(BASES, matrix.T.tolist(), strict=True)
+    return "".join("\t".join([base, *map(repr, row)]) + "\n" for base, row in rows)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-_LARGEST = float(np.finfo(np.float32).max)
+LARGEST_NUMBER = float(np.finfo(np.float32).max)
 
 
 def table_rows(path: str | os.PathLike[str]) -> Iterator[tuple[str, list[str]]]:
@@ -37,7 +37,7 @@ def parse_number(text: str, place: str, column: int) -> float:
         value = float(text)
     except ValueError:
         value = np.nan
-    if not abs(value) <= _LARGEST:
+    if not abs(value) <= LARGEST_NUMBER:
         raise ValueError(
             f"{place}: expected a finite number in column {column}, got {text!r}; correct it"
         )

@@ -1,0 +1,141 @@
+"""Checks that all functions on motif matrices share; their errors name the column."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+# Published matrices have two or three digits, so that their columns sum to 1 only roughly.
+_SUM_TOLERANCE = 0.02
+_BACKGROUND_TOLERANCE = 1e-6
+
+
+def check_matrix(argument: str, matrix: npt.ArrayLike) -> np.ndarray:
+    """The matrix as float64 [..., 4].
+
+    Raises:
+        ValueError: another last dimension, no column at all, or a number that is not finite; the
+            message begins with `argument`.
+
+    Example:
+        >>> check_matrix("counts", [[1, 2, 3, 4]])
+        array([[1., 2., 3., 4.]])
+    """
+    array = np.asarray(matrix, dtype=np.float64)
+    if array.ndim < 1 or array.shape[-1] != 4 or not array.size:
+        raise ValueError(
+            f"{argument}: expected shape [width, 4] with one row per column of the motif, bases in "
+            f"the order A C G T, got {list(array.shape)}; transpose a matrix of shape [4, width]"
+        )
+    _check_columns(argument, array, np.isfinite(array).all(axis=-1), "finite numbers", "correct it")
+    return array
+
+
+def check_one_motif(argument: str, matrix: npt.ArrayLike) -> np.ndarray:
+    """The matrix of a single motif as float64 [width, 4].
+
+    Raises:
+        ValueError: see `check_matrix`, or another number of dimensions.
+
+    Example:
+        >>> check_one_motif("log_kd", [[-1, 1, 1, 1]]).shape
+        (1, 4)
+    """
+    array = check_matrix(argument, matrix)
+    if array.ndim != 2:
+        raise ValueError(
+            f"{argument}: expected one motif of shape [width, 4], got {list(array.shape)}; call "
+            "once per motif"
+        )
+    return array
+
+
+def check_counts(argument: str, counts: npt.ArrayLike) -> np.ndarray:
+    """Counts as float64 [..., 4], none negative and no column without any.
+
+    Raises:
+        ValueError: see `check_matrix`, or counts other than these.
+
+    Example:
+        >>> check_counts("counts", [[0, 0, 9, 1]])
+        array([[0., 0., 9., 1.]])
+    """
+    array = check_matrix(argument, counts)
+    good = (array >= 0).all(axis=-1)
+    _check_columns(argument, array, good, "numbers of 0 or more", "correct it")
+    good = array.sum(axis=-1) > 0
+    _check_columns(argument, array, good, "a sum above 0", "trim it, or give it equal counts")
+    return array
+
+
+def check_probabilities(argument: str, probabilities: npt.ArrayLike) -> np.ndarray:
+    """Probabilities as float64 [..., 4], whose columns sum to 1 as exactly as float64 can.
+
+    Columns that sum to 1 within 0.02, as those of published matrices do, are normalised.
+
+    Raises:
+        ValueError: see `check_matrix`, or columns that are negative or have another sum.
+
+    Example:
+        >>> check_probabilities("probabilities", [[0.33, 0.33, 0.33, 0]]).round(3)
+        array([[0.333, 0.333, 0.333, 0.   ]])
+    """
+    array = check_matrix(argument, probabilities)
+    good = (array >= 0).all(axis=-1)
+    _check_columns(argument, array, good, "numbers of 0 or more", "correct it")
+    total = array.sum(axis=-1, keepdims=True)
+    good = (np.abs(total - 1) <= _SUM_TOLERANCE)[..., 0]
+    advice = "turn counts into probabilities with counts_to_probabilities"
+    _check_columns(argument, array, good, "probabilities that sum to 1", advice)
+    return array / total
+
+
+def check_background(background: npt.ArrayLike | None) -> np.ndarray:
+    """The background as float64 [4]; 1/4 each for None.
+
+    Raises:
+        ValueError: something other than four probabilities above 0 that sum to 1.
+
+    Example:
+        >>> check_background(None)
+        array([0.25, 0.25, 0.25, 0.25])
+    """
+    if background is None:
+        return np.full(4, 0.25)
+    array = np.asarray(background, dtype=np.float64)
+    good = array.shape == (4,) and (array > 0).all()
+    if not good or not abs(array.sum() - 1) <= _BACKGROUND_TOLERANCE:
+        raise ValueError(
+            "background: expected the probabilities of A, C, G and T, all above 0, which sum to 1, "
+            f"got {array.tolist()}; divide counts by their sum"
+        )
+    return array
+
+
+def check_pseudocount(pseudocount: float) -> float:
+    """The pseudocount.
+
+    Raises:
+        ValueError: it is negative or not finite.
+
+    Example:
+        >>> check_pseudocount(0.001)
+        0.001
+    """
+    if not 0 <= pseudocount < np.inf:
+        raise ValueError(f"pseudocount: expected 0 or more, got {pseudocount}; try 0.001")
+    return pseudocount
+
+
+def _check_columns(
+    argument: str, array: np.ndarray, good: npt.ArrayLike, expected: str, advice: str
+) -> None:
+    """Raises with the first column that is not good, bool [...]."""
+    bad = np.argwhere(np.logical_not(good))
+    if len(bad):
+        index = tuple(bad[0].tolist())
+        column = ", ".join(map(str, index)) or "0"
+        raise ValueError(
+            f"{argument}: expected {expected} in every column, got {array[index].tolist()} in "
+            f"column {column}, counted from 0; {advice}"
+        )

@@ -1,0 +1,140 @@
+"""The sites of a motif: all that bind strongly enough, and random ones."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from cisreg.motifs.checking import check_one_motif, check_probabilities
+
+# Points of the grid on which sites are counted where there are too many to list.
+_GRID_POINTS = 20_000
+
+
+class Sites(NamedTuple):
+    """Sites of one motif, strongest first; of equally strong ones the first in the alphabet.
+
+    Attributes:
+        codes: uint8 [sites, width], base codes; `cisreg.decode` turns them into text.
+        log_kd: [sites], log Kd in nats, of the dtype of the matrix.
+    """
+
+    codes: np.ndarray
+    log_kd: np.ndarray
+
+
+def sites_within(log_kd: np.ndarray, threshold: float, *, limit: int = 1_000_000) -> Sites:
+    """Every sequence of the motif's width whose log Kd is at most the threshold.
+
+    Log Kd is the sum of the columns' entries, added from the first to the last in float32 for a
+    float32 matrix, otherwise in float64; the former is to the bit what `cisreg.scan` finds.
+
+    Branch and bound, column by column: a prefix is kept where its strongest completion passes, so
+    that each that is kept ends in a site, and neither time nor memory is spent on other sequences.
+
+    Args:
+        log_kd: [width, 4], nats. For log odds give their negative, and that of the least score.
+        threshold: largest log Kd of a site, nats.
+        limit: largest number of sites; where there are more, nothing is returned but an error that
+            says about how many there are.
+
+    Returns:
+        Sites(codes, log_kd), sorted by log Kd.
+
+    Raises:
+        ValueError: wrong shape, numbers that are not finite, a threshold that is NaN, a negative
+            limit, or more sites than the limit.
+
+    Example:
+        >>> from cisreg.sequences import decode
+        >>> codes, energies = sites_within(np.array([[-2, 0, 1, 1], [3, -1, 3, 0]]), -1)
+        >>> decode(codes), energies.tolist()
+        (['AC', 'AT', 'CC'], [-3.0, -2.0, -1.0])
+    """
+    dtype = np.float32 if np.asarray(log_kd).dtype == np.float32 else np.float64
+    matrix = check_one_motif("log_kd", log_kd).astype(dtype)
+    if np.isnan(threshold):
+        raise ValueError("threshold: expected a number, got NaN; give log Kd in nats")
+    if limit < 0:
+        raise ValueError(f"limit: expected 0 or more sites, got {limit}; try 1_000_000")
+    highest = np.asarray(threshold, dtype)
+    codes, energy = np.zeros((1, 0), np.uint8), np.zeros(1, dtype)
+    lowest = matrix.min(axis=1)
+    for column, entries in enumerate(matrix):
+        total = (energy[:, np.newaxis] + entries).ravel()
+        # Rounded sums cannot be lower than the sum of the lowest entries added in the same order.
+        strongest = total.copy()
+        for entry in lowest[column + 1 :]:
+            strongest += entry
+        kept = np.flatnonzero(strongest <= highest)
+        if len(kept) > limit:
+            raise ValueError(
+                f"limit: expected at most {limit:,} sites, got about "
+                f"{_approximate_count(matrix, threshold):,.0f}; lower the threshold or raise the "
+                "limit"
+            )
+        base = (kept % 4).astype(np.uint8)[:, np.newaxis]
+        codes, energy = np.concatenate([codes[kept // 4], base], axis=1), total[kept]
+    order = np.argsort(energy, kind="stable")
+    return Sites(codes[order], energy[order])
+
+
+def sample_sites(
+    probabilities: npt.ArrayLike, count: int, random: np.random.Generator
+) -> np.ndarray:
+    """Random sites, each base drawn by itself with its column's probabilities.
+
+    Args:
+        probabilities: [width, 4], each column summing to 1. `log_kd_to_probabilities` gives those
+            of a position Kd matrix.
+        count: how many, 0 or more.
+        random: the generator, such as `np.random.default_rng(1)`.
+
+    Returns:
+        uint8 [count, width], base codes 0 to 3. A base of probability 0 never occurs.
+
+    Raises:
+        ValueError: bad probabilities, or a negative count.
+
+    Example:
+        >>> sample_sites([[1, 0, 0, 0], [0, 0, 0, 1]], 2, np.random.default_rng(1))
+        array([[0, 3],
+               [0, 3]], dtype=uint8)
+    """
+    array = check_probabilities("probabilities", check_one_motif("probabilities", probabilities))
+    if count < 0:
+        raise ValueError(f"count: expected 0 or more sites, got {count}; give how many to draw")
+    cumulative = np.cumsum(array, axis=1)
+    # Divided by the last, not only nearly 1: bases behind it that have no chance stay out of reach.
+    threshold = cumulative[:, :3] / cumulative[:, 3:]
+    draw = random.random((count, len(array)))
+    codes = np.zeros(draw.shape, np.uint8)
+    for base in range(3):
+        codes += draw >= threshold[:, base]
+    return codes
+
+
+def _approximate_count(matrix: np.ndarray, threshold: float) -> float:
+    """About how many sites have a log Kd of at most the threshold, by their distribution on a grid.
+
+    Exact where all sites do.
+    """
+    energy = matrix.astype(np.float64)
+    lowest = energy.min(axis=1)
+    spare = threshold - lowest.sum()
+    excess = energy - lowest[:, np.newaxis]
+    if excess.max(axis=1).sum() <= spare:
+        return 4.0 ** len(energy)
+    # With nothing to spare, only sites as strong as the strongest count.
+    step = max(spare, 1e-6) / _GRID_POINTS
+    grid = np.minimum(np.rint(excess / step), _GRID_POINTS + 1).astype(np.int64)
+    count = np.zeros(_GRID_POINTS + 1)
+    count[0] = 1
+    for column in grid:
+        wider = np.zeros_like(count)
+        for shift in column:
+            wider[shift:] += count[: len(count) - shift]
+        count = wider
+    return float(count.sum())

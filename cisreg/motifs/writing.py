@@ -1,0 +1,88 @@
+"""Writing of motif sets to folders that `read_motifs` reads."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from pathlib import Path
+
+from cisreg.files import replace_file
+from cisreg.motifs.motif_set import MotifSet
+from cisreg.motifs.pkdm import SUFFIX, write_pkdm
+
+logger = logging.getLogger("cisreg.motifs")
+
+LIST_NAME = "motif_list.txt"
+
+
+def write_motifs(folder: str | os.PathLike[str], motif_set: MotifSet) -> Path:
+    """Writes a motif set to a new folder: one .pkdm file per motif, and motif_list.txt.
+
+    The list keeps the order. `read_motifs` of the list, with the width of the set, gives the same
+    names and the same numbers to the bit. Motifs are centred again when they are read, so a set
+    whose motifs lie elsewhere in its columns comes back shifted; the log says so.
+
+    The folder appears once it is whole: until then its files are in one beside it, with .partial
+    behind its name.
+
+    Args:
+        folder: made, with those above it; it may exist if it is empty.
+        motif_set: the motifs. Each name becomes that of a file.
+
+    Returns:
+        The path of motif_list.txt, for `read_motifs`.
+
+    Raises:
+        ValueError: a motif whose name cannot be that of a file in a list.
+        FileExistsError: the folder has something in it.
+        OSError: the folder cannot be written.
+
+    Example:
+        >>> from cisreg.motifs import demo_motifs, read_motifs
+        >>> motifs = demo_motifs()
+        >>> read = read_motifs(write_motifs("demo_motifs", motifs), width=20)
+        >>> read.names == motifs.names and bool((read.log_kd == motifs.log_kd).all())
+        True
+    """
+    folder = Path(folder)
+    _check_names(motif_set)
+    if folder.exists() and not (folder.is_dir() and next(folder.iterdir(), None) is None):
+        raise FileExistsError(
+            f"{folder}: expected a new or an empty folder, but it holds something; choose another "
+            "or remove it"
+        )
+    centred = (motif_set.width - motif_set.widths) // 2
+    shifted = int((motif_set.first_column != centred).sum())
+    if shifted:
+        logger.warning(
+            "%d of %d motifs are not centred in their columns, and will be when they are read",
+            *(shifted, len(motif_set)),
+        )
+    partial = folder.with_name(folder.name + ".partial")
+    if partial.exists():
+        shutil.rmtree(partial)
+    partial.mkdir(parents=True)
+    try:
+        _write_files(partial, motif_set)
+        partial.replace(folder)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    return folder / LIST_NAME
+
+
+def _write_files(folder: Path, motif_set: MotifSet) -> None:
+    for name, matrix in zip(motif_set.names, motif_set.matrices(), strict=True):
+        write_pkdm(folder / (name + SUFFIX), matrix)
+    with replace_file(folder / LIST_NAME) as file:
+        file.write("".join(f"{name}{SUFFIX}\n" for name in motif_set.names).encode())
+
+
+def _check_names(motif_set: MotifSet) -> None:
+    for name in motif_set.names:
+        if "/" in name or name.startswith("#") or not name.isprintable():
+            raise ValueError(
+                f"names: expected names that can be those of files in a list, got {name!r}; rename "
+                "it without slashes, control characters and a # in front"
+            )

@@ -1,0 +1,138 @@
+"""Writing of .pkdm files and folders: every bit comes back, and no half is left."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from shared_data import shared_data
+
+from cisreg.motifs import MotifSet, demo_motifs, read_motifs, read_pkdm, write_motifs, write_pkdm
+from cisreg.motifs.pkdm import pkdm_text
+
+FLOAT32_MAX = float(np.finfo(np.float32).max)
+
+
+@given(
+    arrays.arrays(
+        np.float64,
+        st.tuples(st.integers(1, 6), st.just(4)),
+        elements=st.floats(-FLOAT32_MAX, FLOAT32_MAX),
+    )
+)
+def test_every_bit_of_a_matrix_comes_back(tmp_path_factory, matrix):
+    path = tmp_path_factory.getbasetemp() / "bits.pkdm"
+    write_pkdm(path, matrix)
+    read = read_pkdm(path)
+    np.testing.assert_array_equal(read.view(np.uint64), matrix.view(np.uint64))
+
+
+def test_the_text_is_that_of_the_format(tmp_path):
+    write_pkdm(tmp_path / "a.pkdm", [[-1, 0, 1, 2], [2, -2, 0.1, 1e-9]])
+    text = "A\t-1.0\t2.0\nC\t0.0\t-2.0\nG\t1.0\t0.1\nT\t2.0\t1e-09\n"
+    assert (tmp_path / "a.pkdm").read_bytes() == text.encode()
+
+
+@pytest.mark.parametrize(
+    ("matrix", "message"),
+    [
+        (np.zeros((4, 3)), r"log_kd: expected shape \[width, 4\]"),
+        (np.zeros(4), r"log_kd: expected one motif.*got \[4\]"),
+        ([[np.nan, 0, 0, 0]], "log_kd: expected finite numbers"),
+        ([[0, 0, -1e39, 0]], r"log_kd: expected numbers that are finite as float32.*1e\+39"),
+    ],
+)
+def test_what_cannot_be_read_is_not_written(tmp_path, matrix, message):
+    path = tmp_path / "a.pkdm"
+    path.write_text("before")
+    with pytest.raises(ValueError, match=message):
+        write_pkdm(path, matrix)
+    assert path.read_text() == "before"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.pkdm"]
+
+
+def assert_same(one: MotifSet, other: MotifSet) -> None:
+    assert one.names == other.names
+    np.testing.assert_array_equal(one.log_kd, other.log_kd)
+    np.testing.assert_array_equal(one.first_column, other.first_column)
+    np.testing.assert_array_equal(one.widths, other.widths)
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=5), st.integers(0, 99))
+def test_a_set_comes_back_in_its_order(tmp_path_factory, widths, seed):
+    random = np.random.default_rng(seed)
+    matrices = [random.normal(0, 3, (width, 4)) for width in widths]
+    names = [f"m {number}.pkdm" for number in random.permutation(len(widths))]
+    motifs = MotifSet.from_matrices(names, matrices, width=10)
+    listed = write_motifs(tmp_path_factory.mktemp("set") / "motifs", motifs)
+    assert_same(read_motifs(listed, width=10), motifs)
+
+
+def test_the_example_motifs_come_back(tmp_path):
+    motifs = read_motifs(shared_data("gpra_example") / "motif_list.txt")
+    assert_same(read_motifs(write_motifs(tmp_path / "motifs", motifs)), motifs)
+    assert len(read_motifs(tmp_path / "motifs")) == 245
+
+
+def test_files_of_the_folder(tmp_path):
+    motifs = demo_motifs().select(["Rap1", "Abf1"])
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    for folder in ("a/b", "new/er"):
+        listed = write_motifs(tmp_path / folder, motifs)
+        assert listed == tmp_path / folder / "motif_list.txt"
+        assert listed.read_bytes() == b"Rap1.pkdm\nAbf1.pkdm\n"
+        names = sorted(path.name for path in listed.parent.iterdir())
+        assert names == ["Abf1.pkdm", "Rap1.pkdm", "motif_list.txt"]
+        assert len(list(listed.parent.parent.iterdir())) == 1
+
+
+@pytest.mark.parametrize("name", ["motifs", "motifs/kept"])
+def test_what_is_there_stays(tmp_path, name):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("before")
+    with pytest.raises(FileExistsError, match="motifs: expected a new or an empty folder"):
+        write_motifs(tmp_path / "motifs", demo_motifs())
+    assert (tmp_path / name).read_text() == "before"
+    assert [path.name for path in tmp_path.iterdir()] == ["motifs"]
+
+
+def test_a_failure_leaves_no_folder(tmp_path, monkeypatch):
+    written = []
+
+    def fail_at_the_third(path, log_kd):
+        if len(written) == 2:
+            raise OSError("no space left")
+        written.append(path)
+        path.write_text(pkdm_text(log_kd))
+
+    monkeypatch.setattr("cisreg.motifs.writing.write_pkdm", fail_at_the_third)
+    with pytest.raises(OSError, match="no space left"):
+        write_motifs(tmp_path / "motifs", demo_motifs())
+    assert len(written) == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_dead_process_left_is_not_in_the_way(tmp_path):
+    (tmp_path / "motifs.partial").mkdir()
+    (tmp_path / "motifs.partial" / "old.pkdm").write_text("half of")
+    motifs = demo_motifs().select(["Reb1"])
+    write_motifs(tmp_path / "motifs", motifs)
+    assert [path.name for path in tmp_path.iterdir()] == ["motifs"]
+    assert read_motifs(tmp_path / "motifs").names == ("Reb1",)
+
+
+@pytest.mark.parametrize("name", ["a/b", "#a", "a\tb", "a\nb", "\ufeffa"])
+def test_names_that_a_list_cannot_hold(tmp_path, name):
+    motifs = MotifSet.from_matrices([name], [[[0, 0, 0, 1]]])
+    with pytest.raises(ValueError, match="names: expected names that can be those of files"):
+        write_motifs(tmp_path / "motifs", motifs)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_log_says_that_motifs_will_be_centred(tmp_path, caplog):
+    motifs = MotifSet(("a", "b"), np.ones((2, 4, 2)) * [[[1, 0]], [[0, 1]]], [0, 1], [1, 1])
+    listed = write_motifs(tmp_path / "motifs", motifs)
+    assert "1 of 2 motifs are not centred" in caplog.text
+    assert read_motifs(listed, width=2).first_column.tolist() == [0, 0]

@@ -108,7 +108,7 @@ def test_letters_that_are_no_nucleotides(tmp_path, caplog):
     ("content", "message"),
     [
         (b"@a\nACGT\n+\nIII\n", r"reads:4: is no FASTQ: Length"),
-        (b"@a\nACGT\n+\nIIII\n@b\nAC\n", r"reads:6: is no FASTQ: Premature end"),
+        (b"@a\nACGT\n+\nIIII\n@b\nAC\n", r"reads:7: is no FASTQ: Premature end"),
         (b"", r"reads: expected sequences, got none"),
         (b"# nothing\n\n", r"reads: expected sequences, got none"),
         (gzip.compress(b"ACGT\n" * 9999)[:-9], r"reads: cannot be decompressed"),

@@ -9,7 +9,7 @@ import typer
 
 from cisreg.cli.prepare import step_options
 
-EXAMPLE = "cisreg prepare collapse bin0.txt.gz bin1.txt.gz --output counts.tsv.gz"
+EXAMPLE = "cisreg prepare collapse bin0.txt bin1.txt --output counts.tsv"
 
 
 def collapse(

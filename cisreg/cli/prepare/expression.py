@@ -9,7 +9,7 @@ import typer
 
 from cisreg.cli.prepare import step_options
 
-EXAMPLE = "cisreg prepare expression roots.tsv.gz --minimum-reads 10 --output train.tsv.gz"
+EXAMPLE = "cisreg prepare expression roots.tsv --output train.tsv.gz"
 
 
 def expression(

@@ -9,7 +9,7 @@ import typer
 
 from cisreg.cli.prepare import step_options
 
-EXAMPLE = "cisreg prepare translate counts.tsv.gz map.txt.gz --counts --output roots.tsv.gz"
+EXAMPLE = "cisreg prepare translate --counts bins.tsv map.txt --output roots.tsv"
 
 
 def translate(

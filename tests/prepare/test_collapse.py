@@ -72,6 +72,13 @@ def test_lines_fasta_and_fastq_are_told_apart_by_their_content(tmp_path):
             assert rows(tmp_path / "out") == [("ACGT", "2"), ("TT", "1")], name
 
 
+@pytest.mark.parametrize("content", [b"AC\n\nAC\n", b"\nAC\nAC", b"AC\r\nAC\r", b"AC\nAC\n\n\n"])
+def test_empty_lines_and_last_lines(tmp_path, content):
+    (tmp_path / "reads").write_bytes(content)
+    collapse([tmp_path / "reads"], tmp_path / "out")
+    assert rows(tmp_path / "out") == [("AC", "2")]
+
+
 def test_one_input_with_a_name_is_a_table(tmp_path):
     (tmp_path / "a").write_text("AC\n")
     collapse([tmp_path / "a"], tmp_path / "out", names=["first"])

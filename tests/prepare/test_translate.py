@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cisreg.prepare.database import Resources
 from cisreg.prepare.translate import translate, translate_counts
 
 pytest.importorskip("duckdb")
@@ -51,6 +52,17 @@ def test_lines_keep_their_order(tmp_path_factory, translation, lines):
     assert (folder / "out").read_text() == "".join(f"{line}\n" for line in expected)
     changed = sum(before != after for before, after in zip(lines, expected, strict=True))
     assert (done.rows, done.translated, done.written) == (len(lines), changed, len(lines))
+
+
+def test_the_order_of_many_lines(tmp_path):
+    lines = [f"{index * 7919 % 400_009}" for index in range(400_000)]
+    translation = {line: f"x{line}" for line in lines[::3]}
+    write_map(tmp_path / "map", translation)
+    (tmp_path / "lines").write_text("".join(f"{line}\n" for line in lines))
+    translate(
+        *(tmp_path / "lines", tmp_path / "map", tmp_path / "out"), resources=Resources(threads=2)
+    )
+    assert (tmp_path / "out").read_text().split() == [translation.get(each, each) for each in lines]
 
 
 @settings(max_examples=50, deadline=None)
@@ -126,7 +138,7 @@ def test_dictionaries_that_make_no_sense(tmp_path, dictionary, message):
 
 def test_a_line_may_come_twice_and_a_quote_is_a_letter(tmp_path):
     (tmp_path / "map").write_bytes(gzip.compress(b'A\tC\r\nA\tC\r\n"\tG\n'))
-    (tmp_path / "lines").write_bytes(b'A\r\n"\r\nAA')
+    (tmp_path / "lines").write_bytes(b'A\r\n"\r\nAA\r')
     translate(tmp_path / "lines", tmp_path / "map", tmp_path / "out")
     assert (tmp_path / "out").read_bytes() == b"C\nG\nAA\n"
 

@@ -85,6 +85,17 @@ def test_scan_vs_lightmotif(tmp_path):
             assert row["sites_per_second"] > 0
 
 
+def test_collapse(tmp_path):
+    pytest.importorskip("duckdb")
+    rows, printed = run("collapse.py", tmp_path)
+    assert len({row["implementation"] for row in rows}) == 3
+    for row in rows:
+        assert row["implementation"] in printed
+        assert 0 < row["different_sequences"] < row["reads"] == 2000
+        assert row["peak_mebibytes"] > 0
+        assert row["reads_per_second"] * row["median_seconds"] == pytest.approx(2000)
+
+
 @pytest.mark.parametrize("script", ["fused_vs_standard.py", "scaling.py"])
 def test_help(script):
     command = [sys.executable, str(BENCHMARKS / script), "--help"]

@@ -1,0 +1,100 @@
+"""cisreg prepare expression."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cisreg.cli.prepare import step_options
+
+EXAMPLE = "cisreg prepare expression roots.tsv --output train.tsv.gz"
+
+
+def expression(
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="COUNTS...",
+            help="A table with a count column for each bin (a last one named total is no bin), or "
+            "one table with a single count column for each bin, in their order; **-** is standard "
+            "input.",
+        ),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option(
+            metavar="FILE",
+            help="Table to write, compressed where it ends in .gz or .zst; **-** is standard "
+            "output.",
+        ),
+    ],
+    bin_values: Annotated[
+        str | None,
+        typer.Option(
+            metavar="V,V,...",
+            help="Expression of each bin, such as the log fluorescence at its middle; default: 0, "
+            "1, 2, ...",
+        ),
+    ] = None,
+    cells: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N,N,...",
+            help="Cells sorted into each bin: counts are scaled by cells per read of the bin.",
+        ),
+    ] = None,
+    pseudocount: Annotated[
+        str,
+        typer.Option(
+            metavar="READS",
+            help="Reads to add to every count; one number, or one per bin with commas.",
+        ),
+    ] = "0",
+    minimum_reads: Annotated[
+        int, typer.Option(min=1, help="Leave out sequences with fewer reads in all bins together.")
+    ] = 1,
+    standard_deviation: Annotated[
+        bool,
+        typer.Option(
+            "--standard-deviation", help="Add the column: the spread over the bins' values."
+        ),
+    ] = False,
+    memory: step_options.Memory = "4GB",
+    threads: step_options.Threads = None,
+    temporary_folder: step_options.TemporaryFolder = None,
+    overwrite: step_options.Overwrite = False,
+) -> None:
+    """Compute the mean expression of sequences from their counts in sorting bins.
+
+    It is the mean of the bins' values, weighted by the sequence's reads in each. The output has the
+    columns sequence, expression and reads, sorted by reads: **cisreg train** takes it as it is.
+    """
+    step_options.refuse_existing(output, overwrite)
+    from cisreg.prepare.database import Resources
+    from cisreg.prepare.expression import Bins
+    from cisreg.prepare.expression import expression as run_expression
+
+    counts = run_expression(
+        inputs,
+        output,
+        bins=Bins(
+            values=step_options.numbers("--bin-values", bin_values),
+            cells=step_options.numbers("--cells", cells),
+            pseudocount=step_options.numbers("--pseudocount", pseudocount) or 0.0,
+        ),
+        minimum_reads=minimum_reads,
+        standard_deviation=standard_deviation,
+        resources=Resources(memory, threads, temporary_folder),
+        progress=True,
+    )
+    dropped = (
+        f"; {counts.dropped:,} with fewer than {minimum_reads} reads left out "
+        f"({counts.dropped_reads:,} of {sum(counts.bin_reads):,} reads)"
+    )
+    step_options.tell(
+        output,
+        f"{counts.sequences:,} sequences written to {step_options.destination(output)}"
+        f"{dropped if counts.dropped else ''}",
+    )

@@ -1,0 +1,189 @@
+"""Counting of identical sequences, of any number of reads."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from cisreg.prepare.count_table import SEQUENCE, TOTAL, count_column, write_counts
+from cisreg.prepare.database import Resources, open_database
+from cisreg.prepare.progress import RowCounter, count_rows
+from cisreg.prepare.reading import ReadCounts, input_name, read_sequences
+from cisreg.streams import STANDARD, open_output
+
+logger = logging.getLogger("cisreg.prepare")
+
+_SCHEMA = pa.schema([(SEQUENCE, pa.string()), ("input", pa.uint16())])
+_MOST_INPUTS = 1000
+_ENDINGS = (
+    *(".gz", ".zst", ".bz2", ".txt", ".tsv", ".seq"),
+    *(".fastq", ".fq", ".fasta", ".fa"),
+)
+
+
+@dataclass(frozen=True)
+class CollapseCounts:
+    """What `collapse` counted.
+
+    Attributes:
+        names: of the inputs.
+        reads: sequences that were counted, of each input.
+        dropped: sequences left out for a letter that is no nucleotide code, of each input.
+        unique: different sequences, which is the number of rows written.
+    """
+
+    names: tuple[str, ...]
+    reads: tuple[int, ...]
+    dropped: tuple[int, ...]
+    unique: int
+
+
+def collapse(
+    inputs: Sequence[str | os.PathLike[str]],
+    output: str | os.PathLike[str],
+    *,
+    names: Sequence[str] | None = None,
+    keep_case: bool = False,
+    drop_foreign: bool = False,
+    resources: Resources | None = None,
+    progress: bool = False,
+) -> CollapseCounts:
+    """Counts identical sequences; the most abundant come first.
+
+    Rows are sorted by count (for several inputs by the total), the largest first, and equal counts
+    by sequence, so that the output is one, whatever the number of threads. A sequence and its
+    reverse complement are two sequences.
+
+    Args:
+        inputs: files with one sequence per line, FASTA or FASTQ, plain or compressed, told apart
+            by their content; "-" is standard input. Empty lines and those that begin with # are
+            skipped.
+        output: for one input and no names, lines of `sequence<TAB>count`. Else a table with the
+            columns sequence, one per input, and total, and their names in the first line. Is
+            compressed where its name ends in .gz or .zst; "-" is standard output.
+        names: of the inputs, such as those of sorting bins; None for the files' names without
+            folder and endings.
+        keep_case: whether acgt is another sequence than ACGT; else all become capitals.
+        drop_foreign: leave out, and count, sequences with a letter that is no nucleotide code
+            (IUPAC), instead of stopping at the first.
+        resources: memory, threads and temporary folder; what does not fit the memory goes to the
+            disk.
+        progress: show how many reads there were, where standard error is a terminal.
+
+    Returns:
+        Reads of each input, and how many sequences are different.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ImportError: DuckDB, or for FASTA or FASTQ dnaio, is not installed.
+        ValueError: "file:line: reason" for a letter that is no nucleotide code or a damaged file;
+            no sequence at all; names that are too few, equal or unusable; too little memory.
+        OSError: the output or the temporary folder cannot be written.
+
+    Example:
+        >>> counts = collapse(["bin0.txt", "bin1.txt"], "counts.tsv.gz")  # doctest: +SKIP
+        >>> counts.reads, counts.unique  # doctest: +SKIP
+        ((1000, 2000), 1234)
+    """
+    resolved = _names(inputs, names)
+    is_table = names is not None or len(inputs) > 1
+    read_counts = [ReadCounts() for _ in inputs]
+
+    def batches(counter: RowCounter) -> Iterator[pa.RecordBatch]:
+        for index, (path, counts) in enumerate(zip(inputs, read_counts, strict=True)):
+            sequences = read_sequences(path, counts, keep_case=keep_case, drop_foreign=drop_foreign)
+            yield from counter.count(
+                f"reads of {resolved[index]}", (_batch(each, index) for each in sequences)
+            )
+
+    with (
+        count_rows(progress) as counter,
+        open_database(resources or Resources(), output) as database,
+    ):
+        database.register("reads", _SCHEMA, batches(counter))
+        rows = database.stream(_query(len(inputs), is_table))
+        with open_output(output) as stream:
+            unique = write_counts(
+                stream,
+                (SEQUENCE, *resolved, TOTAL) if is_table else None,
+                counter.count("sequences written", rows),
+            )
+            if not unique:
+                raise ValueError(
+                    f"{', '.join(map(input_name, inputs))}: expected sequences, got none"
+                )
+    _tell_what_is_missing(resolved, read_counts)
+    return CollapseCounts(
+        tuple(resolved),
+        tuple(counts.reads for counts in read_counts),
+        tuple(counts.dropped for counts in read_counts),
+        unique,
+    )
+
+
+def _names(
+    inputs: Sequence[str | os.PathLike[str]], names: Sequence[str] | None
+) -> tuple[str, ...]:
+    if not 1 <= len(inputs) <= _MOST_INPUTS:
+        raise ValueError(f"inputs: expected 1 to {_MOST_INPUTS} files, got {len(inputs)}")
+    if [os.fspath(path) for path in inputs].count(STANDARD) > 1:
+        raise ValueError('inputs: expected "-" (standard input) once, got it several times')
+    advice = "give other names" if names is not None else "give names"
+    resolved = tuple(names) if names is not None else tuple(map(_name_of, inputs))
+    if len(resolved) != len(inputs):
+        raise ValueError(f"names: expected {len(inputs)}, one per input, got {len(resolved)}")
+    for name in resolved:
+        if not name or {*"\t\r\n"} & {*name} or name.lower() in (SEQUENCE, TOTAL):
+            raise ValueError(
+                f"names: expected text without tabs and line ends other than {SEQUENCE!r} and "
+                f"{TOTAL!r}, got {name!r}; {advice}"
+            )
+        if resolved.count(name) > 1:
+            raise ValueError(
+                f"names: expected different ones, got {name!r} for two inputs; {advice}"
+            )
+    return resolved
+
+
+def _name_of(path: str | os.PathLike[str]) -> str:
+    name = "stdin" if os.fspath(path) == STANDARD else Path(path).name
+    while (ending := Path(name).suffix).lower() in _ENDINGS:
+        name = name.removesuffix(ending)
+    return name
+
+
+def _batch(sequences: pa.Array, index: int) -> pa.RecordBatch:
+    return pa.record_batch(
+        [sequences, pa.array(np.full(len(sequences), index, np.uint16))], schema=_SCHEMA
+    )
+
+
+def _query(inputs: int, is_table: bool) -> str:
+    # Counts are numbers of a fixed size, so that DuckDB can put its groups on the disk.
+    counts = "".join(
+        f"count(*) FILTER (WHERE input = {index}) AS {count_column(index)}, "
+        for index in range(inputs if is_table else 0)
+    )
+    return (
+        f"SELECT sequence, {counts}count(*) AS total FROM reads GROUP BY sequence "
+        "ORDER BY total DESC, sequence"
+    )
+
+
+def _tell_what_is_missing(names: Sequence[str], read_counts: Sequence[ReadCounts]) -> None:
+    for name, counts in zip(names, read_counts, strict=True):
+        if counts.dropped:
+            logger.warning(
+                "%s: %d sequences were dropped for letters that are no nucleotide codes",
+                *(name, counts.dropped),
+            )
+        if counts.empty:
+            logger.warning("%s: %d records without a base were dropped", name, counts.empty)
+        if not counts.reads:
+            logger.warning("%s: has no sequence", name)

@@ -1,0 +1,344 @@
+"""Mean expression of sequences from how often each was found in the bins of a sorting."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from cisreg.prepare.count_table import (
+    SEQUENCE,
+    CountTable,
+    count_column,
+    read_count_table,
+    write_counts,
+)
+from cisreg.prepare.database import Resources, open_database
+from cisreg.prepare.progress import count_rows
+from cisreg.prepare.reading import input_name
+from cisreg.streams import STANDARD, open_output
+
+logger = logging.getLogger("cisreg.prepare")
+
+
+@dataclass(frozen=True)
+class Bins:
+    """The bins that cells were sorted into by their fluorescence.
+
+    Attributes:
+        values: expression of each bin, such as the log fluorescence at its middle; None for 0, 1,
+            2, ...
+        cells: cells that were sorted into each bin; None to weigh reads of all bins equally.
+        pseudocount: reads that are added to each bin's count for every sequence, one number or one
+            per bin.
+    """
+
+    values: Sequence[float] | None = None
+    cells: Sequence[float] | None = None
+    pseudocount: float | Sequence[float] = 0.0
+
+
+@dataclass(frozen=True)
+class ExpressionCounts:
+    """What `expression` did.
+
+    Attributes:
+        sequences: sequences that were written.
+        dropped: sequences left out because they have fewer reads than asked for.
+        dropped_reads: reads of those.
+        bin_reads: reads of each bin, those of dropped sequences among them.
+    """
+
+    sequences: int
+    dropped: int
+    dropped_reads: int
+    bin_reads: tuple[int, ...]
+
+
+def bin_expression(
+    counts: npt.ArrayLike,
+    bins: Bins | None = None,
+    *,
+    bin_reads: npt.ArrayLike | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    r"""Mean and standard deviation of the expression of sequences over sorting bins.
+
+    With n_b reads of a sequence in bin b, the pseudocount p_b, the cells c_b that were sorted into
+    the bin and R_b reads of it in all, the weight of the bin is
+
+        w_b = (n_b + p_b) c_b / R_b        (c_b / R_b is 1 where no cells are given)
+
+    which is about the number of cells with the sequence in the bin. Then, with the bins' values
+    v_b,
+
+        mean = sum_b v_b w_b / sum_b w_b
+        standard deviation = sqrt(sum_b w_b (v_b - mean)^2 / sum_b w_b)
+
+    The mean over bins is that of de Boer et al. (2020, Nat. Biotechnol. 38:56), with v_b = 0, 1,
+    2, ... The standard deviation is that of the weights, divided by their sum: how far the cells of
+    one sequence spread over the bins. It is neither a standard error of the mean, nor is the width
+    of the bins in it; a sequence in one bin has 0.
+
+    Args:
+        counts: [N, B], reads of N sequences in B bins.
+        bins: values, cells and pseudocount.
+        bin_reads: [B], R_b; None for the sums of `counts`. Wanted with cells alone.
+
+    Returns:
+        Two float64 [N], in the unit of the bins' values; NaN for a sequence without any weight.
+
+    Raises:
+        ValueError: an argument has the wrong shape or values; the message says which.
+
+    Example:
+        >>> mean, deviation = bin_expression([[0, 1, 3], [2, 0, 2]])
+        >>> mean.tolist(), deviation.round(3).tolist()
+        ([1.75, 1.0], [0.433, 1.0])
+    """
+    numbers = np.asarray(counts, np.float64)
+    if numbers.ndim != 2 or not numbers.shape[1]:
+        raise ValueError(f"counts: expected shape [N, B], got {list(numbers.shape)}")
+    if not (np.isfinite(numbers) & (numbers >= 0)).all():
+        raise ValueError("counts: expected finite numbers of 0 or more")
+    count = numbers.shape[1]
+    bins = bins or Bins()
+    values = _bin_values(bins, count)
+    scale = np.ones(count)
+    if bins.cells is not None:
+        reads = numbers.sum(axis=0) if bin_reads is None else np.asarray(bin_reads, np.float64)
+        scale = _cells_per_read(bins.cells, reads, count)
+    weight = (numbers + _pseudocount(bins, count)) * scale
+    with np.errstate(invalid="ignore"):
+        share = weight / weight.sum(axis=1, keepdims=True)
+    mean = (share * values).sum(axis=1)
+    variance = (share * (values - mean[:, np.newaxis]) ** 2).sum(axis=1)
+    return mean, np.sqrt(variance)
+
+
+def expression(
+    inputs: Sequence[str | os.PathLike[str]],
+    output: str | os.PathLike[str],
+    *,
+    bins: Bins | None = None,
+    minimum_reads: int = 1,
+    standard_deviation: bool = False,
+    resources: Resources | None = None,
+    progress: bool = False,
+) -> ExpressionCounts:
+    """Writes the mean expression of sequences that were counted in each of several bins.
+
+    `bin_expression` has the formula. The table trains as it is with `cisreg train`. Its rows are
+    sorted by reads, the most first, and equal ones by sequence.
+
+    Args:
+        inputs: one table with a count column per bin, as `collapse` and `translate_counts` write
+            it (a last column named "total" is no bin), or one table with a single count column for
+            each bin, in the order of the bins; "-" is standard input. Counts of a sequence that
+            comes several times are added, and those of one that a table does not have are 0.
+        output: table with the columns sequence, expression, reads (and standard_deviation), and
+            their names in the first line; compressed where its name ends in .gz or .zst; "-" is
+            standard output.
+        bins: values, cells and pseudocount.
+        minimum_reads: leave out sequences with fewer reads in all bins together, 1 or more.
+        standard_deviation: write that column too.
+        resources: memory, threads and temporary folder; what does not fit the memory goes to the
+            disk.
+        progress: show how many rows were read, where standard error is a terminal.
+
+    Returns:
+        How many sequences were written and left out.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ImportError: DuckDB is not installed.
+        ValueError: "file:line: reason" for a row with another number of columns than the first
+            line, a letter that is no nucleotide code, or a count that is no whole number of 0 or
+            more; fewer than two bins, or tables that disagree about them; numbers per bin that are
+            too few, too many or make no sense; no sequence with enough reads.
+        OSError: the output or the temporary folder cannot be written.
+
+    Example:
+        >>> counts = expression(["roots.tsv"], "train.tsv.gz", minimum_reads=10)  # doctest: +SKIP
+        >>> counts.sequences, counts.dropped  # doctest: +SKIP
+        (9982, 310)
+    """
+    if minimum_reads < 1:
+        raise ValueError(f"minimum_reads: expected 1 or more, got {minimum_reads}")
+    tables = _open_tables(inputs)
+    count = len(tables) if len(tables) > 1 else tables[0].bins
+    bins = bins or Bins()
+    _check_bins(bins, count)
+    tally = _Tally(np.zeros(count, np.int64))
+    with (
+        count_rows(progress) as counter,
+        open_database(resources or Resources(), output) as database,
+    ):
+        schema = _schema(count)
+        batches = counter.count("rows read", tally.watch(_all_bins(tables, schema)))
+        database.register("counts", schema, batches)
+        rows = tally.compute(database.stream(_query(count)), bins, minimum_reads)
+        columns = [SEQUENCE, "expression", "reads"]
+        columns += ["standard_deviation"] if standard_deviation else []
+        with open_output(output) as stream:
+            selected = (row.select(columns) for row in rows if row.num_rows)
+            written = write_counts(stream, columns, counter.count("sequences written", selected))
+            if not written:
+                raise ValueError(
+                    f"minimum_reads: expected some sequence with {minimum_reads} reads or more, "
+                    f"got {tally.dropped} with fewer"
+                )
+    tally.tell(minimum_reads)
+    return ExpressionCounts(
+        written, tally.dropped, tally.dropped_reads, tuple(tally.bin_reads.tolist())
+    )
+
+
+@dataclass
+class _Tally:
+    """Sums over what passes by."""
+
+    bin_reads: np.ndarray
+    dropped: int = field(default=0)
+    dropped_reads: int = field(default=0)
+
+    def watch(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Passes batches on and adds up the reads of the bins."""
+        for batch in batches:
+            self.bin_reads += _matrix(batch, len(self.bin_reads)).sum(axis=0)
+            yield batch
+
+    def compute(
+        self, batches: Iterable[pa.RecordBatch], bins: Bins, minimum_reads: int
+    ) -> Iterator[pa.RecordBatch]:
+        """Expression of the sequences of each batch that have enough reads."""
+        for batch in batches:
+            counts = _matrix(batch, len(self.bin_reads))
+            reads = counts.sum(axis=1)
+            enough = reads >= minimum_reads
+            self.dropped += int((~enough).sum())
+            self.dropped_reads += int(reads[~enough].sum())
+            # The rows come sorted, so that all were read by now, and the sums are whole.
+            mean, deviation = bin_expression(counts[enough], bins, bin_reads=self.bin_reads)
+            yield pa.RecordBatch.from_pydict(
+                {
+                    SEQUENCE: batch[SEQUENCE].filter(pa.array(enough)),
+                    "expression": mean,
+                    "reads": reads[enough],
+                    "standard_deviation": deviation,
+                }
+            )
+
+    def tell(self, minimum_reads: int) -> None:
+        """Says in the log what was left out, and which bins are empty."""
+        if self.dropped:
+            logger.info(
+                "%d sequences with %d reads were dropped: fewer than %d reads each",
+                *(self.dropped, self.dropped_reads, minimum_reads),
+            )
+        for index in np.flatnonzero(self.bin_reads == 0):
+            logger.warning("bin %d of %d has no reads", index + 1, len(self.bin_reads))
+
+
+def _open_tables(inputs: Sequence[str | os.PathLike[str]]) -> list[CountTable]:
+    if not inputs:
+        raise ValueError("inputs: expected one table or more, got none")
+    if [os.fspath(path) for path in inputs].count(STANDARD) > 1:
+        raise ValueError('inputs: expected "-" (standard input) once, got it several times')
+    tables = [read_count_table(path) for path in inputs]
+    for path, table in zip(inputs, tables, strict=True):
+        if len(tables) > 1 and table.bins != 1:
+            raise ValueError(
+                f"{input_name(path)}: expected one column of counts, since each of the "
+                f"{len(tables)} tables is a bin, got {table.bins}"
+            )
+        if len(tables) == 1 and table.bins < 2:
+            raise ValueError(
+                f"{input_name(path)}: expected a column of counts for each bin, two or more, got "
+                f"{table.bins}; give one table per bin, or one with all bins"
+            )
+    return tables
+
+
+def _schema(count: int) -> pa.Schema:
+    return pa.schema(
+        {SEQUENCE: pa.string(), **{count_column(each): pa.int64() for each in range(count)}}
+    )
+
+
+def _all_bins(tables: Sequence[CountTable], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """Rows with a column for every bin, 0 where a table is of another one."""
+    if len(tables) == 1:
+        for batch in tables[0].batches:
+            yield batch.select(schema.names)
+        return
+    for index, table in enumerate(tables):
+        for batch in table.batches:
+            columns = [pa.array(np.zeros(batch.num_rows, np.int64))] * len(tables)
+            columns[index] = batch.column(1)
+            yield pa.record_batch([batch.column(0), *columns], schema=schema)
+
+
+def _query(count: int) -> str:
+    names = [count_column(index) for index in range(count)]
+    sums = ", ".join(f"sum({name})::BIGINT AS {name}" for name in names)
+    return (
+        f"SELECT {SEQUENCE}, {sums} FROM counts GROUP BY {SEQUENCE} "
+        f"ORDER BY {' + '.join(f'sum({name})' for name in names)} DESC, {SEQUENCE}"
+    )
+
+
+def _matrix(batch: pa.RecordBatch, count: int) -> np.ndarray:
+    """int64 [rows, B]."""
+    return np.stack([batch[count_column(each)].to_numpy() for each in range(count)], axis=1)
+
+
+def _check_bins(bins: Bins, count: int) -> None:
+    """What can be known before the first row is read."""
+    _bin_values(bins, count)
+    _pseudocount(bins, count)
+    if bins.cells is not None:
+        _cells_per_read(bins.cells, np.ones(count), count)
+
+
+def _bin_values(bins: Bins, count: int) -> np.ndarray:
+    if bins.values is None:
+        return np.arange(count, dtype=np.float64)
+    values = np.asarray(bins.values, np.float64)
+    if values.shape != (count,):
+        raise ValueError(f"bin values: expected {count}, one per bin, got {values.size}")
+    if not np.isfinite(values).all():
+        raise ValueError(f"bin values: expected finite numbers, got {values.tolist()}")
+    return values
+
+
+def _pseudocount(bins: Bins, count: int) -> np.ndarray:
+    pseudocount = np.asarray(bins.pseudocount, np.float64)
+    if pseudocount.shape not in ((), (1,), (count,)):
+        raise ValueError(
+            f"pseudocount: expected one number or {count}, one per bin, got {pseudocount.size}"
+        )
+    if not (np.isfinite(pseudocount) & (pseudocount >= 0)).all():
+        raise ValueError(f"pseudocount: expected numbers of 0 or more, got {pseudocount.tolist()}")
+    return pseudocount
+
+
+def _cells_per_read(cells: Sequence[float], reads: np.ndarray, count: int) -> np.ndarray:
+    numbers = np.asarray(cells, np.float64)
+    if numbers.shape != (count,):
+        raise ValueError(f"cells: expected {count} numbers, one per bin, got {numbers.size}")
+    if not (np.isfinite(numbers) & (numbers > 0)).all():
+        raise ValueError(f"cells: expected numbers above 0, got {numbers.tolist()}")
+    if reads.shape != (count,):
+        raise ValueError(f"bin_reads: expected {count} numbers, one per bin, got {reads.size}")
+    if not (reads > 0).all():
+        empty = int(np.flatnonzero(~(reads > 0))[0]) + 1
+        raise ValueError(
+            f"cells: expected reads of every bin to compare its cells with, got none of bin "
+            f"{empty} of {count}; leave that bin out, or the cells"
+        )
+    return numbers / reads

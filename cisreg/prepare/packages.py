@@ -1,0 +1,25 @@
+"""Packages that only the preparation of reads wants, and what to do where one is missing."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+
+def load_package(name: str) -> Any:
+    """Imports a package of the extra `prepare`.
+
+    Raises:
+        ImportError: it is not installed; the message says how to install it.
+
+    Example:
+        >>> load_package("dnaio").__name__
+        'dnaio'
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise ImportError(
+            f"expected the package {name} to be installed, got none ({error}); run "
+            "pip install 'cisreg[prepare]'"
+        ) from None

@@ -1,0 +1,222 @@
+"""Sequences from lines, FASTA or FASTQ, and blocks of whole lines, with the place of any fault."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import numpy as np
+import pyarrow as pa
+
+from cisreg.prepare.packages import load_package
+from cisreg.streams import STANDARD, open_input
+
+# The IUPAC codes of nucleotides.
+NUCLEOTIDES = b"ACGTUNRYSWKMBDHV"
+_EITHER_CASE = NUCLEOTIDES + NUCLEOTIDES.lower()
+_UPPER = bytes.maketrans(NUCLEOTIDES.lower(), NUCLEOTIDES)
+_BLOCK_BYTES = 1 << 22
+_BLOCK_RECORDS = 1 << 15
+_FORMATS = {b">": "fasta", b"@": "fastq"}
+
+
+@dataclass
+class ReadCounts:
+    """How many sequences were read so far.
+
+    Attributes:
+        reads: sequences that were taken.
+        dropped: sequences left out for a letter that is no nucleotide code.
+        empty: records of FASTA or FASTQ without a base, left out too.
+    """
+
+    reads: int = 0
+    dropped: int = 0
+    empty: int = 0
+
+
+def input_name(path: str | os.PathLike[str]) -> str:
+    """What messages call an input.
+
+    Example:
+        >>> input_name("-")
+        'standard input'
+    """
+    return "standard input" if os.fspath(path) == STANDARD else os.fspath(path)
+
+
+def read_sequences(
+    path: str | os.PathLike[str],
+    counts: ReadCounts,
+    *,
+    keep_case: bool = False,
+    drop_foreign: bool = False,
+) -> Iterator[pa.Array]:
+    """The sequences of a file, batch after batch.
+
+    A file that begins with > is FASTA, one that begins with @ FASTQ; any other has one sequence per
+    line, where empty lines and those that begin with # are skipped and white space around a
+    sequence is dropped.
+
+    Args:
+        path: the file, plain or compressed; "-" is standard input.
+        counts: to which what was read is added.
+        keep_case: leave small letters as they are, instead of making them capitals.
+        drop_foreign: leave out, and count, sequences with a letter that is no nucleotide code.
+
+    Yields:
+        Arrow arrays of strings.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ImportError: FASTA or FASTQ, and dnaio is not installed.
+        ValueError: "file:line: reason" (for FASTA "file: record: reason") for a letter that is no
+            nucleotide code, and for a damaged file.
+
+    Example:
+        >>> counts = ReadCounts()
+        >>> for batch in read_sequences("reads.fastq.gz", counts):  # doctest: +SKIP
+        ...     print(len(batch))
+    """
+    with open_input(path) as stream:
+        kind = _FORMATS.get(_peek(stream))
+        source = _lines(stream, input_name(path)) if kind is None else _records(stream, path, kind)
+        for text, locate in source:
+            clean = _clean(text, locate, counts, drop_foreign, has_comments=kind is None)
+            if clean:
+                lines = line_array(clean if keep_case else clean.translate(_UPPER))
+                counts.reads += len(lines)
+                yield lines
+
+
+def read_blocks(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """Blocks of whole lines, each with the number of its first line.
+
+    Every line ends in LF alone, the last one too; a byte-order mark is left out.
+
+    Args:
+        stream: of bytes, as `open_input` yields.
+
+    Yields:
+        Number of the first line, from 1, and the lines.
+    """
+    line, pieces = 1, []
+    start = b"\xef\xbb\xbf"
+    while block := stream.read(_BLOCK_BYTES):
+        block, start = block.removeprefix(start), b""
+        end = block.rfind(b"\n") + 1
+        if not end:
+            pieces.append(block)
+            continue
+        lines = b"".join((*pieces, block[:end])).replace(b"\r\n", b"\n")
+        yield line, lines
+        line += lines.count(b"\n")
+        pieces = [block[end:]]
+    if rest := b"".join(pieces):
+        yield line, rest.removesuffix(b"\r") + b"\n"
+
+
+def line_array(lines: bytes) -> pa.Array:
+    r"""Lines that end in LF as an Arrow array, without a Python string for each.
+
+    Args:
+        lines: text, at most 2 GiB.
+
+    Returns:
+        Strings, without the LF.
+
+    Example:
+        >>> line_array(b"AC\nGTT\n").to_pylist()
+        ['AC', 'GTT']
+    """
+    ends = np.flatnonzero(np.frombuffer(lines, np.uint8) == ord("\n"))
+    offsets = np.zeros(len(ends) + 1, np.int32)
+    offsets[1:] = ends - np.arange(len(ends))
+    text = lines.translate(None, b"\n")
+    return pa.StringArray.from_buffers(len(ends), pa.py_buffer(offsets), pa.py_buffer(text))
+
+
+def first_foreign(sequence: bytes) -> str | None:
+    """The first letter that is no nucleotide code, as messages show it, or None.
+
+    Example:
+        >>> first_foreign(b"ACXT")
+        "'X' at base 3"
+    """
+    foreign = sequence.translate(None, _EITHER_CASE)
+    if not foreign:
+        return None
+    return f"{chr(foreign[0])!r} at base {sequence.index(foreign[:1]) + 1}"
+
+
+def has_foreign(text: bytes) -> bool:
+    """Whether text has anything else than nucleotide codes in it."""
+    return bool(text.translate(None, _EITHER_CASE))
+
+
+def _peek(stream: Any) -> bytes:
+    return stream.peek(1)[:1]
+
+
+Source = Iterator[tuple[bytes, Callable[[int], str]]]
+
+
+def _lines(stream: BinaryIO, name: str) -> Source:
+    """Blocks of lines, and what says where the line of an index is."""
+    for first, lines in read_blocks(stream):
+        yield lines, lambda index, first=first: f"{name}:{first + index}"  # type: ignore[misc]
+
+
+def _records(stream: BinaryIO, path: str | os.PathLike[str], kind: str) -> Source:
+    """Blocks of the records' sequences as lines, and what says where that of an index is."""
+    dnaio = load_package("dnaio")
+    name, first = input_name(path), 0
+
+    def locate(index: int) -> str:
+        record = first + index
+        return f"{name}:{4 * record + 2}" if kind == "fastq" else f"{name}: record {record + 1}"
+
+    try:
+        with dnaio.open(stream, fileformat=kind) as reader:
+            records = iter(reader)
+            while block := [each.sequence for each in itertools.islice(records, _BLOCK_RECORDS)]:
+                yield ("\n".join(block) + "\n").encode(), locate
+                first += len(block)
+    except dnaio.FileFormatError as error:
+        place = name if error.line is None else f"{name}:{error.line + 1}"
+        raise ValueError(f"{place}: is no {kind.upper()}: {error.message}") from None
+
+
+def _clean(
+    text: bytes,
+    locate: Callable[[int], str],
+    counts: ReadCounts,
+    drop_foreign: bool,
+    *,
+    has_comments: bool,
+) -> bytes:
+    """The lines of `text` that are sequences; raises ValueError for another that is not to be."""
+    # Nearly every block is in order as it is, which three passes over its bytes show.
+    if not (text.translate(None, _EITHER_CASE + b"\n") or text[:1] == b"\n" or b"\n\n" in text):
+        return text
+    kept = []
+    for index, line in enumerate(text.split(b"\n")[:-1]):
+        sequence = line.strip() if has_comments else line
+        if has_comments and (not sequence or sequence[:1] == b"#"):
+            continue
+        if not sequence:
+            counts.empty += 1
+        elif not has_foreign(sequence):
+            kept.append(sequence)
+        elif drop_foreign:
+            counts.dropped += 1
+        else:
+            raise ValueError(
+                f"{locate(index)}: expected a sequence of nucleotide letters "
+                f"({NUCLEOTIDES.decode()}), got {first_foreign(sequence)}; correct the line or "
+                "drop such sequences"
+            )
+    return b"".join(sequence + b"\n" for sequence in kept)

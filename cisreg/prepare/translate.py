@@ -1,0 +1,212 @@
+"""Replacing of sequences by those of a dictionary, as follows the clustering of sequences."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as compute
+
+from cisreg.prepare.count_table import (
+    SEQUENCE,
+    CountTable,
+    read_count_table,
+    write_counts,
+)
+from cisreg.prepare.database import Resources, open_database
+from cisreg.prepare.dictionary import load_dictionary, text_fault
+from cisreg.prepare.progress import count_rows
+from cisreg.prepare.reading import input_name, line_array, read_blocks
+from cisreg.streams import STANDARD, open_input, open_output
+
+_LINES = pa.schema([("text", pa.string()), ("row", pa.int64())])
+
+
+@dataclass(frozen=True)
+class TranslationCounts:
+    """What `translate` and `translate_counts` did.
+
+    Attributes:
+        rows: lines, or rows of the table, that were read.
+        translated: how many of them the dictionary changed.
+        written: lines, or rows of the table, that were written.
+    """
+
+    rows: int
+    translated: int
+    written: int
+
+
+def translate(
+    lines: str | os.PathLike[str],
+    dictionary: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    resources: Resources | None = None,
+    progress: bool = False,
+) -> TranslationCounts:
+    """Replaces every line that the dictionary has by its translation, in the order of the lines.
+
+    Whole lines are compared, letter by letter and case by case. Lines that the dictionary does not
+    have stay as they are, empty ones too, so that there are as many lines as there were.
+
+    Args:
+        lines: file with one sequence per line, plain or compressed; "-" is standard input.
+        dictionary: file with lines of `from<TAB>to`, such as the map of `cisreg prepare cluster`.
+            A line may come twice. Where a translation is itself translated, the end of the chain
+            counts.
+        output: file to write, compressed where its name ends in .gz or .zst; "-" is standard
+            output.
+        resources: memory, threads and temporary folder; what does not fit the memory goes to the
+            disk, the dictionary too.
+        progress: show how many lines were read, where standard error is a terminal.
+
+    Returns:
+        How many lines there are, and how many were translated.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ImportError: DuckDB is not installed.
+        ValueError: "file:line: reason" for a line of the dictionary without exactly two fields, a
+            sequence with two translations, a chain that never ends, and text that is not UTF-8;
+            "file: reason" for an empty file; too little memory.
+        OSError: the output or the temporary folder cannot be written.
+
+    Example:
+        >>> translate("reads.txt", "map.txt.gz", "roots.txt").translated  # doctest: +SKIP
+        1234
+    """
+    _refuse_standard_input_twice(lines, dictionary)
+    with (
+        count_rows(progress) as counter,
+        open_database(resources or Resources(), output) as database,
+    ):
+        load_dictionary(database, dictionary, counter)
+        database.register("lines", _LINES, counter.count("lines read", _read_lines(lines)))
+        # Apart from the sorting, since each of the two takes the memory that there is.
+        database.run(
+            "CREATE TABLE translation AS SELECT coalesce(target, text) AS text, "
+            "target IS NOT NULL AS is_translated, row "
+            "FROM lines LEFT JOIN dictionary ON text = source"
+        )
+        rows = database.stream("SELECT text, is_translated FROM translation ORDER BY row")
+        with open_output(output) as stream:
+            written, translated = _write_lines(stream, counter.count("lines written", rows))
+            if not written:
+                raise ValueError(f"{input_name(lines)}: expected lines, got an empty file")
+    return TranslationCounts(written, translated, written)
+
+
+def translate_counts(
+    table: str | os.PathLike[str],
+    dictionary: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    resources: Resources | None = None,
+    progress: bool = False,
+) -> TranslationCounts:
+    """Translates the sequences of a table of counts, and adds the counts of those that become one.
+
+    This is what follows clustering: counts per bin of the roots. Rows are sorted as `collapse`
+    sorts them: by the total (the column of that name where it is the last, else the sum of all),
+    the largest first, and equal ones by sequence.
+
+    Args:
+        table: tab-separated sequence and counts, with or without names in the first line, as
+            `collapse` writes them; "-" is standard input. A sequence may come several times.
+        dictionary: as of `translate`.
+        output: table to write with the columns of `table`, compressed where its name ends in .gz
+            or .zst; "-" is standard output.
+        resources: memory, threads and temporary folder.
+        progress: show how many rows were read, where standard error is a terminal.
+
+    Returns:
+        How many rows were read, translated and written.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ImportError: DuckDB is not installed.
+        ValueError: as `translate`, and "file:line: reason" for a row of the table with another
+            number of columns than the first line, a letter that is no nucleotide code, or a count
+            that is no whole number of 0 or more.
+        OSError: the output or the temporary folder cannot be written.
+
+    Example:
+        >>> translate_counts("counts.tsv", "map.txt.gz", "roots.tsv").written  # doctest: +SKIP
+        1234
+    """
+    _refuse_standard_input_twice(table, dictionary)
+    with (
+        count_rows(progress) as counter,
+        open_database(resources or Resources(), output) as database,
+    ):
+        load_dictionary(database, dictionary, counter)
+        counts = read_count_table(table)
+        database.register("counts", counts.schema, counter.count("rows read", counts.batches))
+        # Apart from the adding up, since each of the two takes the memory that there is.
+        database.run(
+            f"CREATE TABLE translation AS SELECT coalesce(target, {SEQUENCE}) AS {SEQUENCE}, "
+            f"{', '.join(counts.schema.names[1:])}, target IS NOT NULL AS is_translated "
+            f"FROM counts LEFT JOIN dictionary ON {SEQUENCE} = source"
+        )
+        tally = database.row("SELECT count(*), count_if(is_translated) FROM translation")
+        assert tally is not None  # a count always has a row
+        rows = database.stream(_sums(counts))
+        with open_output(output) as stream:
+            header = None if counts.names is None else (SEQUENCE, *counts.names)
+            written = write_counts(stream, header, counter.count("rows written", rows))
+    read, translated = tally
+    return TranslationCounts(read, translated, written)
+
+
+def _sums(table: CountTable) -> str:
+    columns = table.schema.names[1:]
+    sums = ", ".join(f"sum({name})::BIGINT AS {name}" for name in columns)
+    has_total = table.bins < len(columns)
+    total = " + ".join(f"sum({name})" for name in (columns[-1:] if has_total else columns))
+    return (
+        f"SELECT {SEQUENCE}, {sums} FROM translation GROUP BY {SEQUENCE} "
+        f"ORDER BY {total} DESC, {SEQUENCE}"
+    )
+
+
+def _refuse_standard_input_twice(
+    first: str | os.PathLike[str], second: str | os.PathLike[str]
+) -> None:
+    if os.fspath(first) == os.fspath(second) == STANDARD:
+        raise ValueError(
+            'dictionary: expected a file where "-" (standard input) has the sequences, got "-" too'
+        )
+
+
+def _read_lines(path: str | os.PathLike[str]) -> Iterator[pa.RecordBatch]:
+    with open_input(path) as stream:
+        for first, lines in read_blocks(stream):
+            if not lines.isascii():
+                _check_text(input_name(path), first, lines)
+            array = line_array(lines)
+            row = pa.array(np.arange(first, first + len(array), dtype=np.int64))
+            yield pa.record_batch([array, row], schema=_LINES)
+
+
+def _check_text(name: str, first: int, lines: bytes) -> None:
+    for line, text in enumerate(lines.split(b"\n")[:-1], first):
+        if fault := text_fault(text):
+            raise ValueError(f"{name}:{line}: {fault}")
+
+
+def _write_lines(stream: BinaryIO, rows: Iterable[pa.RecordBatch]) -> tuple[int, int]:
+    """Writes the lines; returns how many there are, and how many of them are translated."""
+    written = translated = 0
+    for batch in rows:
+        line = batch["text"]
+        whole = pa.ListArray.from_arrays([0, len(line)], line)
+        stream.write(compute.binary_join(whole, "\n")[0].as_buffer())
+        stream.write(b"\n")
+        written += len(line)
+        translated += compute.sum(batch["is_translated"]).as_py()
+    return written, translated

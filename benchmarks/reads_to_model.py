@@ -3,8 +3,8 @@
     python benchmarks/reads_to_model.py --pairs 1000000
 
 The run (`benchmarks/sequencing_run.py`) has 18 bins, each with two files of reads. Every step is
-what a user types, a process of its own: `cisreg prepare merge-pairs` for each bin, `collapse` of all
-bins, `cluster`, `expression`, then `cisreg train`. Beside time and peak memory stand what was
+what a user types, a process of its own: `cisreg prepare merge-pairs` for each bin, `collapse` of
+all bins, `cluster`, `expression`, then `cisreg train`. Beside time and peak memory stand what was
 recovered and what is true.
 """
 
@@ -200,8 +200,8 @@ def show(
     rows.append((f"share of {good:,} true reads recovered", shares[0], shares[1]))
     print_table("Against the truth", ("", "collapse", "cluster"), rows)
     print(
-        f"Of {run.pairs:,} pairs {run.short_inserts:,} are of short inserts and {run.junk:,} of two "
-        f"molecules. The table that trains has {expression['rows']:,} sequences, "
+        f"Of {run.pairs:,} pairs {run.short_inserts:,} are of short inserts and {run.junk:,} of "
+        f"two molecules. The table that trains has {expression['rows']:,} sequences, "
         f"{expression['foreign_rows']:,} of them no promoter; r with true expression "
         f"{expression['r_with_truth']:.4f}."
     )

@@ -104,13 +104,10 @@ def _rows(
 
 
 def _text(codes: np.ndarray, label: pa.Array, format: str, side: options.Side) -> bytes:
-    import pyarrow.compute as compute
-
     from cisreg.data.one_hot import decode_padded, format_one_hot
 
     if format == "onehot":
         return format_one_hot(codes, label)
-    lines = compute.binary_join_element_wise(
-        decode_padded(codes, strip=side), label.cast("large_string"), "\t"
-    )
-    return "".join(f"{line}\n" for line in lines.to_pylist()).encode()
+    texts = decode_padded(codes, strip=side).to_pylist()
+    lines = (f"{text}\t{each}\n" for text, each in zip(texts, label.to_pylist(), strict=True))
+    return "".join(lines).encode()

@@ -18,7 +18,8 @@ namespace py = pybind11;
 
 namespace cisreg {
 
-void BindScan(py::module_& module);  // scan.cc
+void BindCluster(py::module_& module);  // cluster.cc
+void BindScan(py::module_& module);     // scan.cc
 #ifdef CISREG_HAVE_CUDA
 void BindCuda(py::module_& module);  // cuda.cc
 #else
@@ -171,6 +172,7 @@ PYBIND11_MODULE(_native, module) {
              py::arg("padding") = "same", py::arg("compute_dtype") = "float32",
              py::arg("instruction_set") = "", py::arg("threads") = 1,
              "The fused kernel's gradients of log_kd, log_concentration and position_weight.");
+  BindCluster(module);
   BindScan(module);
   BindCuda(module);
   module.def("build_info", &BuildInfo,

@@ -5,6 +5,7 @@ other functions of CUDA are there where the kernels were built: `build_info()["c
 They copy to the device, launch on a stream of their own and copy back; RuntimeError is CUDA's.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,16 @@ def build_info() -> dict[str, str]: ...
 def encode(
     data: NDArray[np.uint8], offsets: NDArray[np.int64], length: int, pad_left: bool
 ) -> tuple[NDArray[np.uint8], int, int]: ...
+def cluster_parents(
+    data: NDArray[np.uint8],
+    offsets: NDArray[np.int64],
+    candidates: NDArray[np.uint32],
+    *,
+    differences: int,
+    threads: int = 1,
+    progress: Callable[[float], None] | None = None,
+) -> tuple[NDArray[np.int64], int, int]: ...
+def edit_distance(a: str, b: str, limit: int) -> int: ...
 def instruction_sets() -> list[str]: ...
 def selected_instruction_set() -> str: ...
 def occupancy_forward(

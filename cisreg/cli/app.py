@@ -12,7 +12,7 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 import cisreg
-from cisreg.cli import doctor, evaluate, predict, simulate, train
+from cisreg.cli import doctor, evaluate, predict, prepare, simulate, train
 
 _ERROR_STATUS = 1
 # Errors with a message for the user; any other exception is a fault of cisreg and shows where.
@@ -72,6 +72,7 @@ for command, example in (
     (doctor.doctor, doctor.EXAMPLE),
 ):
     app.command(epilog=f"**Example:** {example}")(command)
+app.add_typer(prepare.app)
 
 
 def _show_version(asked: bool) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import typer
 
+from cisreg.cli.prepare import cluster
+
 app = typer.Typer(
     name="prepare",
     no_args_is_help=True,
@@ -13,6 +15,6 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 # One (function, example) for each command, in the order in which a run of sequencing uses them.
-COMMANDS: tuple[tuple[object, str], ...] = ()
+COMMANDS: tuple[tuple[object, str], ...] = ((cluster.cluster, cluster.EXAMPLE),)
 for command, example in COMMANDS:
     app.command(epilog=f"**Example:** {example}")(command)  # type: ignore[type-var]

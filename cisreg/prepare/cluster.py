@@ -289,7 +289,7 @@ def _candidates(counts: np.ndarray, minimum_ratio: float) -> np.ndarray:
 def _roots(parents: np.ndarray) -> np.ndarray:
     """What parents lead to, int64 [N]; every round doubles the steps taken."""
     roots = parents
-    while (further := roots[roots]).tobytes() != roots.tobytes():
+    while not np.array_equal(further := roots[roots], roots):
         roots = further
     return roots
 

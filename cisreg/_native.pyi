@@ -5,6 +5,7 @@ other functions of CUDA are there where the kernels were built: `build_info()["c
 They copy to the device, launch on a stream of their own and copy back; RuntimeError is CUDA's.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,16 @@ def format_one_hot(
     label_data: NDArray[np.uint8], label_offsets: NDArray[np.int64], codes: NDArray[np.uint8]
 ) -> bytes: ...
 def parse_one_hot(text: bytes, length: int) -> dict[str, Any]: ...
+def cluster_parents(
+    data: NDArray[np.uint8],
+    offsets: NDArray[np.int64],
+    candidates: NDArray[np.uint32],
+    *,
+    differences: int,
+    threads: int = 1,
+    progress: Callable[[float], None] | None = None,
+) -> tuple[NDArray[np.int64], int, int]: ...
+def edit_distance(a: str, b: str, limit: int) -> int: ...
 def instruction_sets() -> list[str]: ...
 def selected_instruction_set() -> str: ...
 def occupancy_forward(

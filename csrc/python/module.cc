@@ -18,6 +18,7 @@ namespace py = pybind11;
 
 namespace cisreg {
 
+void BindCluster(py::module_& module);     // cluster.cc
 void BindOneHotText(py::module_& module);  // one_hot_text.cc
 void BindScan(py::module_& module);        // scan.cc
 #ifdef CISREG_HAVE_CUDA
@@ -172,6 +173,7 @@ PYBIND11_MODULE(_native, module) {
              py::arg("padding") = "same", py::arg("compute_dtype") = "float32",
              py::arg("instruction_set") = "", py::arg("threads") = 1,
              "The fused kernel's gradients of log_kd, log_concentration and position_weight.");
+  BindCluster(module);
   BindOneHotText(module);
   BindScan(module);
   BindCuda(module);

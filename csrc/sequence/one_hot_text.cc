@@ -1,6 +1,7 @@
 #include "sequence/one_hot_text.h"
 
 #include <cstring>
+#include <vector>
 
 namespace cisreg {
 namespace {
@@ -54,18 +55,17 @@ int64_t ParseFields(const char* fields, int64_t length, uint8_t* codes) {
 
 void FormatOneHot(const SequenceText& labels, const uint8_t* codes, int64_t length, char* lines) {
   const int64_t line_size = OneHotLineSize(length);
+  std::vector<char> zeros(line_size, '0');
+  for (int64_t field = 0; field < kBases * length; ++field) zeros[2 * field] = '\t';
+  zeros[line_size - 1] = '\n';
   for (int64_t row = 0; row < labels.count; ++row, codes += length) {
     const int64_t label_size = labels.offsets[row + 1] - labels.offsets[row];
     std::memcpy(lines, labels.data + labels.offsets[row], label_size);
     lines += label_size;
-    for (int64_t field = 0; field < kBases * length; ++field) {
-      lines[2 * field] = '\t';
-      lines[2 * field + 1] = '0';
-    }
+    std::memcpy(lines, zeros.data(), line_size);
     for (int64_t position = 0; position < length; ++position) {
       if (codes[position] < kBases) lines[2 * (codes[position] * length + position) + 1] = '1';
     }
-    lines[line_size - 1] = '\n';
     lines += line_size;
   }
 }

@@ -96,6 +96,30 @@ def test_collapse(tmp_path):
         assert row["reads_per_second"] * row["median_seconds"] == pytest.approx(2000)
 
 
+def test_cluster(tmp_path):
+    rows, printed = run("cluster.py", tmp_path)
+    assert {row["program"] for row in rows} == {
+        "cisreg",
+        "vsearch",
+        "bowtie2 method",
+        "plain Python",
+    }
+    for row in rows:
+        assert row["program"] in printed
+        if "missing" in row:
+            assert row["program"] in ("vsearch", "bowtie2 method")
+            continue
+        assert row["sequences_per_second"] > 0
+        assert row["peak_mebibytes"] > 0
+        assert 0.5 < row["share_right"] <= 1
+    ours, python = (
+        {key: row[key] for key in ("erroneous", "share_right", "wrong_merges")}
+        for row in rows
+        if row["program"] in ("cisreg", "plain Python") and row["sequences"] == 60
+    )
+    assert ours == python
+
+
 @pytest.mark.parametrize("script", ["fused_vs_standard.py", "scaling.py"])
 def test_help(script):
     command = [sys.executable, str(BENCHMARKS / script), "--help"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from cisreg.cli.prepare import collapse, expression, translate
+from cisreg.cli.prepare import cluster, collapse, expression, translate
 
 app = typer.Typer(
     name="prepare",
@@ -17,6 +17,7 @@ app = typer.Typer(
 # One (function, example) for each command, in the order in which a run of sequencing uses them.
 COMMANDS: tuple[tuple[object, str], ...] = (
     (collapse.collapse, collapse.EXAMPLE),
+    (cluster.cluster, cluster.EXAMPLE),
     (translate.translate, translate.EXAMPLE),
     (expression.expression, expression.EXAMPLE),
 )

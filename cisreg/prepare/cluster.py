@@ -1,0 +1,334 @@
+"""Sequencing errors merged into the sequences they come from.
+
+Sequences are ranked by their counts, those of equal counts in the order in which they come. Each
+joins the nearest of those before it that are within some number of differences, of equally near
+ones the first; whatever joins a sequence that itself joins another ends up at the root of all.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from rich.console import Console
+from rich.progress import Progress
+
+from cisreg.library import native_module
+from cisreg.prepare.bowtie2 import bowtie2_parents
+from cisreg.prepare.ranked_table import RankedTable, open_text_table, read_ranked_table
+
+logger = logging.getLogger("cisreg.prepare")
+
+Method = Literal["embedded", "bowtie2"]
+MOST_DIFFERENCES = 10
+_MOST_COUNT = np.iinfo(np.int64).max
+
+
+@dataclass(frozen=True)
+class ClusterSummary:
+    """What was merged.
+
+    Attributes:
+        sequences: how many there were.
+        clusters: how many are left.
+        merged_reads: counts of the sequences that joined another, all columns together.
+        reads: counts of all.
+    """
+
+    sequences: int
+    clusters: int
+    merged_reads: int
+    reads: int
+
+
+class DuplicateError(ValueError):
+    """A sequence is there twice.
+
+    Attributes:
+        rows: where, counted from 0: the first that is there again, and where it was before.
+    """
+
+    def __init__(self, row: int, earlier: int) -> None:
+        self.rows = row, earlier
+        super().__init__(
+            f"sequences: expected each once, got the one of row {earlier} in row {row} again; sum "
+            "their counts first"
+        )
+
+
+def cluster_sequences(
+    sequences: Sequence[str] | pa.Array | pa.ChunkedArray,
+    counts: npt.ArrayLike,
+    *,
+    differences: int = 3,
+    minimum_ratio: float = 1,
+    method: Method = "embedded",
+    threads: int | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> np.ndarray:
+    """For each sequence, the more abundant one that it is taken for an erroneous copy of.
+
+    Sequences are ranked by falling count, those of equal counts in the order given. The parent of
+    a sequence is the one at the smallest edit distance (substitutions, inserted and deleted
+    letters, between whole sequences on the same strand) among those ranked before it that are
+    within `differences` and have `minimum_ratio` times its count or more; of equally near ones,
+    the first in rank. The root is what parents lead to in the end. Letters are compared as they
+    are: N is one like others, equal to N alone.
+
+    The embedded method is exact, and the same for every number of threads. It takes up to 46 bytes
+    of memory per sequence besides sequences and counts, and a copy of the sequences where they are
+    not sorted by falling count. Its time grows with the number of sequences for libraries of random
+    sequences, whatever flanks they share, but with its square where very many sequences have a
+    quarter (at 3 differences) of their varying letters in common. Ctrl-C ends it.
+
+    The method bowtie2 considers what bowtie2 aligns on the forward strand alone, so that it may
+    miss near sequences; the rest is the same.
+
+    Args:
+        sequences: N strings of at most 65,535 letters, each there once, or an Arrow array of them.
+        counts: whole numbers [N] of 0 or more.
+        differences: most edits between a sequence and its parent, 1 to 10.
+        minimum_ratio: least ratio of the parent's count to the sequence's, 1 or more.
+        method: "embedded", or "bowtie2" where that is installed.
+        threads: threads to use; None for one per available core.
+        progress: called about five times a second with the share of the work that is done
+            (embedded method only).
+
+    Returns:
+        int64 [N], index of each sequence's root, in the order given; its own for those that stay.
+
+    Raises:
+        DuplicateError: a sequence is there twice (a ValueError).
+        ValueError: an argument has the wrong shape or values; the message says which.
+        TypeError: sequences are no text, or counts no whole numbers.
+        FileNotFoundError: bowtie2 is asked for and not installed.
+        OSError: bowtie2 failed.
+        LibraryError: cisreg's compiled module does not load.
+
+    Example:
+        >>> cluster_sequences(["ACGTACGT", "ACGTACCT", "TTTTGGGG"], [90, 2, 40]).tolist()
+        [0, 0, 2]
+    """
+    text = _arrow_text(sequences)
+    numbers = _checked_counts(counts, len(text))
+    if not 1 <= differences <= MOST_DIFFERENCES:
+        raise ValueError(f"differences: expected 1 to {MOST_DIFFERENCES}, got {differences}")
+    if not 1 <= minimum_ratio < np.inf:
+        raise ValueError(f"minimum_ratio: expected a number of 1 or more, got {minimum_ratio}")
+    if method not in get_args(Method):
+        raise ValueError(f'method: expected "embedded" or "bowtie2", got {method!r}')
+    if threads is None:
+        threads = len(os.sched_getaffinity(0))
+    rank_order = np.argsort(-numbers, kind="stable")
+    if (np.diff(rank_order) < 0).any():
+        text = text.take(pa.array(rank_order))
+    candidates = _candidates(numbers[rank_order], minimum_ratio)
+    if method == "bowtie2":
+        parents = bowtie2_parents(text, candidates, differences=differences, threads=threads)
+    else:
+        parents, duplicate, original = native_module().cluster_parents(
+            *_buffers(text),
+            candidates,
+            differences=differences,
+            threads=threads,
+            progress=progress,
+        )
+        if duplicate >= 0:
+            raise DuplicateError(*sorted(rank_order[[duplicate, original]].tolist(), reverse=True))
+    roots = np.empty(len(text), np.int64)
+    roots[rank_order] = rank_order[_roots(parents)]
+    return roots
+
+
+def cluster_file(
+    path: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    map_output: str | os.PathLike[str] | None = None,
+    *,
+    differences: int = 3,
+    minimum_ratio: float = 1,
+    method: Method = "embedded",
+    threads: int | None = None,
+    progress: bool = True,
+) -> ClusterSummary:
+    """Merges sequencing errors in a table of sequences and counts, by `cluster_sequences`.
+
+    Sequences are ranked by their counts in all columns together (by the last column where it is
+    named total, as of `collapse`), and every column is summed.
+
+    Args:
+        path: table of a sequence and a count, or one count per bin, on each line, separated by
+            tabs, with or without a line of names; plain or compressed, "-" for standard input.
+        output: table to write, with the sequences that stay and the sums of their clusters, by
+            falling sum; names are those of the input. Compressed where it ends in .gz or .zst; "-"
+            for standard output.
+        map_output: table to write with two columns and no names, each sequence as it came and the
+            one that it is merged into, itself for those that stay; None for none.
+        differences: most edits between a sequence and its parent, 1 to 10.
+        minimum_ratio: least ratio of the parent's count to the sequence's, 1 or more.
+        method: "embedded", or "bowtie2" where that is installed.
+        threads: threads to use; None for one per available core.
+        progress: whether to draw a bar where standard error is a terminal.
+
+    Returns:
+        How many sequences and reads were merged.
+
+    Raises:
+        FileNotFoundError: no such file, or bowtie2 is asked for and not installed.
+        ValueError: "file:line: reason" for a line that is no sequence with counts, or a sequence
+            that is there twice; or an argument out of its range.
+        OSError: a file cannot be written, or bowtie2 failed.
+
+    Example:
+        >>> cluster_file("counts.txt.gz", "merged.txt.gz", "map.txt.gz")  # doctest: +SKIP
+        ClusterSummary(sequences=812, clusters=96, merged_reads=1033, reads=53012)
+    """
+    table = read_ranked_table(path)
+    with _progress_bar(progress) as show:
+        try:
+            roots = cluster_sequences(
+                *(table.sequence, table.totals()),
+                differences=differences,
+                minimum_ratio=minimum_ratio,
+                method=method,
+                threads=threads,
+                progress=show,
+            )
+        except DuplicateError as error:
+            row, earlier = map(table.line, error.rows)
+            raise ValueError(
+                f"{os.fspath(path)}:{row}: expected each sequence once, got that of line {earlier} "
+                "again; sum their counts first"
+            ) from None
+    if map_output is not None:
+        _write_map(map_output, table, roots)
+    clusters = _write_counts(output, table, roots)
+    merged = roots != np.arange(len(roots))
+    summary = ClusterSummary(
+        *(len(table), clusters, int(table.totals()[merged].sum()), int(table.totals().sum()))
+    )
+    logger.info(
+        "%d of %d sequences were merged into others, with %d of %d reads",
+        *(summary.sequences - clusters, summary.sequences, summary.merged_reads, summary.reads),
+    )
+    return summary
+
+
+def _arrow_text(sequences: Sequence[str] | pa.Array | pa.ChunkedArray) -> pa.Array:
+    """One Arrow array with offsets of 64 bits."""
+    if isinstance(sequences, str):
+        raise TypeError("sequences: expected a list of strings, got one string; put it in a list")
+    if not isinstance(sequences, (pa.Array, pa.ChunkedArray)):
+        try:
+            sequences = pa.array(sequences, pa.large_string())
+        except pa.ArrowTypeError as error:
+            raise TypeError(f"sequences: expected strings ({error})") from None
+    kind = sequences.type
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+        raise TypeError(f"sequences: expected an Arrow array of strings, got one of {kind}")
+    if sequences.null_count:
+        row = int(np.flatnonzero(sequences.is_null().to_numpy(zero_copy_only=False))[0])
+        raise ValueError(f"sequences: expected text in every row, got none in row {row}")
+    sequences = sequences.cast(pa.large_string())
+    if isinstance(sequences, pa.ChunkedArray):
+        sequences = sequences.combine_chunks()
+    return sequences
+
+
+def _buffers(text: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    """Letters, uint8, and offsets into them, int64 [N + 1], without a copy."""
+    if not len(text):
+        return np.empty(0, np.uint8), np.zeros(1, np.int64)
+    _, offsets, letters = text.buffers()
+    data = np.empty(0, np.uint8) if letters is None else np.frombuffer(letters, np.uint8)
+    return data, np.frombuffer(offsets, np.int64)[text.offset :][: len(text) + 1]
+
+
+def _checked_counts(counts: npt.ArrayLike, length: int) -> np.ndarray:
+    numbers = np.asarray(counts)
+    if numbers.shape != (length,):
+        raise ValueError(
+            f"counts: expected shape [{length}], one per sequence, got {list(numbers.shape)}"
+        )
+    if length and not np.issubdtype(numbers.dtype, np.integer):
+        raise TypeError(f"counts: expected whole numbers, got {numbers.dtype}")
+    if (numbers < 0).any() or (numbers > _MOST_COUNT).any():
+        row = int(np.flatnonzero((numbers < 0) | (numbers > _MOST_COUNT))[0])
+        raise ValueError(f"counts: expected 0 to 2^63 - 1, got {numbers[row]} in row {row}")
+    return numbers.astype(np.int64, copy=False)
+
+
+def _candidates(counts: np.ndarray, minimum_ratio: float) -> np.ndarray:
+    """How many of the sequences before each one have counts enough to be its parent.
+
+    Args:
+        counts: int64 [N], falling.
+        minimum_ratio: the parent's count over the sequence's, at least.
+
+    Returns:
+        uint32 [N], rising.
+    """
+    before = np.arange(len(counts), dtype=np.uint32)
+    if minimum_ratio == 1:
+        return before
+    # As it was written: 1.1 times 10 is 11, not a little more. Few counts are different.
+    ratio = Fraction(str(minimum_ratio))
+    values, which = np.unique(counts, return_inverse=True)
+    least = [min(-(-ratio * int(value) // 1), _MOST_COUNT) for value in values]
+    enough = len(counts) - np.searchsorted(counts[::-1], np.array(least, np.int64), side="left")
+    return np.minimum(before, enough.astype(np.uint32)[which])
+
+
+def _roots(parents: np.ndarray) -> np.ndarray:
+    """What parents lead to, int64 [N]; every round doubles the steps taken."""
+    roots = parents
+    while not np.array_equal(further := roots[roots], roots):
+        roots = further
+    return roots
+
+
+@contextmanager
+def _progress_bar(wanted: bool) -> Iterator[Callable[[float], None] | None]:
+    console = Console(stderr=True)
+    if not (wanted and console.is_terminal):
+        yield None
+        return
+    with Progress(console=console, transient=True) as bar:
+        task = bar.add_task("clustering", total=1.0)
+        yield lambda share: bar.update(task, completed=share)
+
+
+def _write_map(path: str | os.PathLike[str], table: RankedTable, roots: np.ndarray) -> None:
+    with open_text_table(path, None, 2) as write:
+        write(
+            len(table),
+            lambda start, stop: [
+                table.sequence[start:stop],
+                table.sequence.take(pa.array(roots[start:stop])),
+            ],
+        )
+
+
+def _write_counts(path: str | os.PathLike[str], table: RankedTable, roots: np.ndarray) -> int:
+    """Writes the clusters; returns their number."""
+    sums = np.zeros_like(table.counts)
+    np.add.at(sums, roots, table.counts)
+    kept = np.flatnonzero(roots == np.arange(len(roots)))
+    kept = kept[np.argsort(-sums[kept].sum(axis=1), kind="stable")]
+    with open_text_table(path, table.names, 1 + sums.shape[1]) as write:
+        write(
+            len(kept),
+            lambda start, stop: [
+                table.sequence.take(pa.array(kept[start:stop])),
+                *map(pa.array, sums[kept[start:stop]].T),
+            ],
+        )
+    return len(kept)

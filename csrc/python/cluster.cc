@@ -1,0 +1,119 @@
+// cisreg._native: sequences and the more abundant ones that they are erroneous copies of.
+
+#include "reads/cluster.h"
+
+#include <pybind11/functional.h>
+#include <pybind11/pybind11.h>
+
+#include <chrono>
+#include <limits>
+#include <optional>
+#include <string>
+
+#include "python/arguments.h"
+#include "reads/edit_distance.h"
+#include "reads/segments.h"
+
+namespace py = pybind11;
+
+namespace cisreg {
+namespace {
+
+using Progress = std::optional<py::function>;
+
+void CheckText(const Array<uint8_t>& data, const Array<int64_t>& offsets) {
+  Require(offsets.ndim() == 1 && offsets.size() >= 1,
+          "offsets: expected one more entry than there are sequences");
+  Require(offsets.size() - 1 < std::numeric_limits<uint32_t>::max(),
+          "sequences: expected fewer than 2^32 - 1, got " + std::to_string(offsets.size() - 1));
+  for (ssize_t i = 0; i + 1 < offsets.size(); ++i) {
+    const int64_t begin = offsets.at(i), end = offsets.at(i + 1);
+    Require(0 <= begin && begin <= end && end <= data.size(),
+            "offsets: expected to rise within data, entry " + std::to_string(i) + " does not");
+    Require(end - begin <= reads::kLongest,
+            "sequences: expected at most " + std::to_string(reads::kLongest) +
+                " letters in each, got " + std::to_string(end - begin) + " in row " +
+                std::to_string(i));
+  }
+}
+
+void CheckCandidates(const Array<uint32_t>& candidates, int64_t count) {
+  Require(candidates.ndim() == 1 && candidates.size() == count,
+          "candidates: expected one number for each sequence");
+  for (int64_t i = 0; i < count; ++i) {
+    Require(candidates.at(i) <= i && (i == 0 || candidates.at(i) >= candidates.at(i - 1)),
+            "candidates: expected at most i and rising, entry " + std::to_string(i) + " is not");
+  }
+}
+
+// Lets the user's Ctrl-C, of which Python only takes a note, and errors of `progress` end the work.
+reads::Interrupted CheckSignals(const Progress& progress) {
+  using Clock = std::chrono::steady_clock;
+  return [&progress, next = Clock::now()](double share) mutable {
+    if (Clock::now() < next) return false;
+    py::gil_scoped_acquire acquire;
+    next = Clock::now() + std::chrono::milliseconds(200);
+    try {
+      if (progress) (*progress)(share);
+    } catch (py::error_already_set& error) {
+      error.restore();
+      return true;
+    }
+    return PyErr_CheckSignals() != 0;
+  };
+}
+
+py::tuple ClusterParents(const Array<uint8_t>& data, const Array<int64_t>& offsets,
+                         const Array<uint32_t>& candidates, int differences, int threads,
+                         const Progress& progress) {
+  CheckText(data, offsets);
+  const int64_t count = offsets.size() - 1;
+  CheckCandidates(candidates, count);
+  Require(1 <= differences && differences <= reads::kMostDifferences,
+          "differences: expected 1 to " + std::to_string(reads::kMostDifferences) + ", got " +
+              std::to_string(differences));
+  Require(threads >= 1, "threads: expected 1 or more, got " + std::to_string(threads));
+  const reads::ClusterProblem problem = {
+      {data.data(), offsets.data(), count}, candidates.data(), differences};
+  py::array_t<int64_t> parents(count);
+  int64_t* const written = parents.mutable_data();
+  const reads::Interrupted interrupted = CheckSignals(progress);
+  reads::ClusterOutcome outcome;
+  {
+    py::gil_scoped_release release;
+    outcome = reads::FindParents(problem, threads, interrupted, written);
+  }
+  if (!outcome.finished) throw py::error_already_set();
+  return py::make_tuple(parents, outcome.duplicate, outcome.original);
+}
+
+int EditDistance(const std::string& from, const std::string& to, int limit) {
+  Require(0 <= limit && limit <= reads::kMostDifferences,
+          "limit: expected 0 to " + std::to_string(reads::kMostDifferences) + ", got " +
+              std::to_string(limit));
+  const auto text = [](const std::string& letters) {
+    Require(letters.size() <= static_cast<size_t>(reads::kLongest),
+            "text: expected at most " + std::to_string(reads::kLongest) + " letters, got " +
+                std::to_string(letters.size()));
+    return reads::Text{reinterpret_cast<const uint8_t*>(letters.data()),
+                       static_cast<int32_t>(letters.size())};
+  };
+  return reads::BoundedEditDistance(text(from), text(to), limit);
+}
+
+}  // namespace
+
+void BindCluster(py::module_& module) {
+  module.def("cluster_parents", &ClusterParents, py::arg("data"), py::arg("offsets"),
+             py::arg("candidates"), py::kw_only(), py::arg("differences"), py::arg("threads") = 1,
+             py::arg("progress") = py::none(),
+             "(parents [N], duplicate, original): the nearest of each sequence's first "
+             "candidates[i], itself where none is within `differences`; and the first sequence "
+             "that stood before, with its place, or -1 and -1. progress(share) is called now and "
+             "then.");
+  module.def("edit_distance", &EditDistance, py::arg("a"), py::arg("b"), py::arg("limit"),
+             "Substitutions, insertions and deletions between two texts; limit + 1 where they are "
+             "more than limit.");
+}
+
+}  // namespace cisreg

@@ -41,11 +41,12 @@ with open_(source, "rt") as lines, open_(target, "wt") as output:
     for line in lines:
         sequence, label = line.rstrip().split("\\t")
         sequence = sequence.upper()[-length:]
-        output.write(label)
+        padding = ["0"] * (length - len(sequence))
+        fields = [label]
         for base in "ACGT":
-            output.write("\\t0" * (length - len(sequence)))
-            output.write("".join("\\t1" if letter == base else "\\t0" for letter in sequence))
-        output.write("\\n")
+            fields += padding
+            fields += ["1" if sequence[at] == base else "0" for at in range(len(sequence))]
+        output.write("\\t".join(fields) + "\\n")
 """
 PLAIN_DECODE = """
 import gzip, sys

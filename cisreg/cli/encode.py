@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -71,10 +72,18 @@ def encode(
     from cisreg.streams import open_output
 
     count = 0
-    with open_output(output) as stream:
-        for codes, label in _rows(table, length, side, sequence_column, label_column):
-            stream.write(_text(codes, label, format, side))
+    rows = _rows(table, length, side, sequence_column, label_column)
+    with open_output(output) as stream, ThreadPoolExecutor(1) as pool:
+        # While a block is written, the next one is read and formatted.
+        waiting: Future[bytes] | None = None
+        for codes, label in rows:
+            formatted = pool.submit(_text, codes, label, format, side)
             count += len(codes)
+            if waiting is not None:
+                stream.write(waiting.result())
+            waiting = formatted
+        if waiting is not None:
+            stream.write(waiting.result())
     Console(stderr=True, highlight=False).print(f"{count:,} sequences written to {output}")
 
 

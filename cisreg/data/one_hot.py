@@ -18,7 +18,7 @@ import pyarrow.compute as compute
 from cisreg.library import native_module
 from cisreg.streams import open_input
 
-_BLOCK = 1 << 23
+_BLOCK = 1 << 22
 _BASES = 4
 _FIRST_LINE = re.compile(rb"[^\t\r\n]+((?:\t[01])+)\r?\n?")
 

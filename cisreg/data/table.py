@@ -118,7 +118,7 @@ def iterate_table(
     *,
     sequence_column: int | str = 0,
     label_column: int | str = 1,
-    block_size: int = 1 << 23,
+    block_size: int = 1 << 21,
 ) -> Iterator[tuple[pa.Array, pa.Array]]:
     """Reads two columns of a table a block at a time, the second one as text.
 

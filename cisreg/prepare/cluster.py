@@ -119,14 +119,9 @@ def cluster_sequences(
     """
     text = _arrow_text(sequences)
     numbers = _checked_counts(counts, len(text))
-    if not 1 <= differences <= MOST_DIFFERENCES:
-        raise ValueError(f"differences: expected 1 to {MOST_DIFFERENCES}, got {differences}")
-    if not 1 <= minimum_ratio < np.inf:
-        raise ValueError(f"minimum_ratio: expected a number of 1 or more, got {minimum_ratio}")
-    if method not in get_args(Method):
-        raise ValueError(f'method: expected "embedded" or "bowtie2", got {method!r}')
     if threads is None:
         threads = len(os.sched_getaffinity(0))
+    _check_options(differences, minimum_ratio, method, threads)
     rank_order = np.argsort(-numbers, kind="stable")
     if (np.diff(rank_order) < 0).any():
         text = text.take(pa.array(rank_order))
@@ -192,7 +187,8 @@ def cluster_file(
         ClusterSummary(sequences=812, clusters=96, merged_reads=1033, reads=53012)
     """
     table = read_ranked_table(path)
-    with _progress_bar(progress) as show:
+    # bowtie2 does not say how far it is.
+    with _progress_bar(progress and method == "embedded") as show:
         try:
             roots = cluster_sequences(
                 *(table.sequence, table.totals()),
@@ -220,6 +216,17 @@ def cluster_file(
         *(summary.sequences - clusters, summary.sequences, summary.merged_reads, summary.reads),
     )
     return summary
+
+
+def _check_options(differences: int, minimum_ratio: float, method: str, threads: int) -> None:
+    if not 1 <= differences <= MOST_DIFFERENCES:
+        raise ValueError(f"differences: expected 1 to {MOST_DIFFERENCES}, got {differences}")
+    if not 1 <= minimum_ratio < np.inf:
+        raise ValueError(f"minimum_ratio: expected a number of 1 or more, got {minimum_ratio}")
+    if method not in get_args(Method):
+        raise ValueError(f'method: expected "embedded" or "bowtie2", got {method!r}')
+    if threads < 1:
+        raise ValueError(f"threads: expected 1 or more, or None, got {threads}")
 
 
 def _arrow_text(sequences: Sequence[str] | pa.Array | pa.ChunkedArray) -> pa.Array:

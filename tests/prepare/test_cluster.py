@@ -200,7 +200,7 @@ def test_arrow_text(kind):
         ({"minimum_ratio": 0.5}, ValueError, "minimum_ratio: expected a number of 1 or more"),
         ({"minimum_ratio": float("nan")}, ValueError, "minimum_ratio: expected a number"),
         ({"method": "blast"}, ValueError, 'method: expected "embedded" or "bowtie2"'),
-        ({"threads": 0}, ValueError, "threads: expected 1 or more, got 0"),
+        ({"threads": 0}, ValueError, "threads: expected 1 or more, or None, got 0"),
     ],
 )
 def test_wrong_arguments(changed, error, message):

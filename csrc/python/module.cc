@@ -19,6 +19,7 @@ namespace py = pybind11;
 namespace cisreg {
 
 void BindOneHotText(py::module_& module);  // one_hot_text.cc
+void BindReads(py::module_& module);       // reads.cc
 void BindScan(py::module_& module);        // scan.cc
 #ifdef CISREG_HAVE_CUDA
 void BindCuda(py::module_& module);  // cuda.cc
@@ -173,6 +174,7 @@ PYBIND11_MODULE(_native, module) {
              py::arg("instruction_set") = "", py::arg("threads") = 1,
              "The fused kernel's gradients of log_kd, log_concentration and position_weight.");
   BindOneHotText(module);
+  BindReads(module);
   BindScan(module);
   BindCuda(module);
   module.def("build_info", &BuildInfo,

@@ -11,7 +11,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+Buffer = bytes | memoryview
+
 def build_info() -> dict[str, str]: ...
+def fastq_records(text: Buffer) -> int: ...
+def fastq_end(text: Buffer, records: int) -> int: ...
+def merge_pairs(
+    forward: Buffer,
+    reverse: Buffer,
+    *,
+    overlap: int,
+    slack: int,
+    minimum_overlap: int,
+    minimum_identity: float,
+    minimum_length: int,
+    maximum_unknown: int,
+    format: str,
+) -> tuple[bytes, dict[str, int], tuple[str, int, int] | None]: ...
 def encode(
     data: NDArray[np.uint8], offsets: NDArray[np.int64], length: int, pad_left: bool
 ) -> tuple[NDArray[np.uint8], int, int]: ...

@@ -20,6 +20,7 @@ namespace cisreg {
 
 void BindCluster(py::module_& module);     // cluster.cc
 void BindOneHotText(py::module_& module);  // one_hot_text.cc
+void BindReads(py::module_& module);       // reads.cc
 void BindScan(py::module_& module);        // scan.cc
 #ifdef CISREG_HAVE_CUDA
 void BindCuda(py::module_& module);  // cuda.cc
@@ -175,6 +176,7 @@ PYBIND11_MODULE(_native, module) {
              "The fused kernel's gradients of log_kd, log_concentration and position_weight.");
   BindCluster(module);
   BindOneHotText(module);
+  BindReads(module);
   BindScan(module);
   BindCuda(module);
   module.def("build_info", &BuildInfo,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from cisreg.cli.prepare import cluster, collapse, expression, translate
+from cisreg.cli.prepare import cluster, collapse, expression, merge_pairs, translate
 
 app = typer.Typer(
     name="prepare",
@@ -16,6 +16,7 @@ app = typer.Typer(
 )
 # One (function, example) for each command, in the order in which a run of sequencing uses them.
 COMMANDS: tuple[tuple[object, str], ...] = (
+    (merge_pairs.merge_pairs, merge_pairs.EXAMPLE),
     (collapse.collapse, collapse.EXAMPLE),
     (cluster.cluster, cluster.EXAMPLE),
     (translate.translate, translate.EXAMPLE),

@@ -1,0 +1,127 @@
+"""cisreg prepare merge-pairs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from cisreg.cli.prepare import step_options
+from cisreg.streams import STANDARD
+
+if TYPE_CHECKING:
+    from cisreg.prepare.merge_pairs import MergeCounts
+
+EXAMPLE = (
+    "cisreg prepare merge-pairs bin1_R1.fastq.gz bin1_R2.fastq.gz --overlap 40 --output bin1.txt"
+)
+
+
+def merge_pairs(
+    forward: Annotated[
+        Path,
+        typer.Argument(
+            metavar="R1",
+            help="FASTQ file of reads 1 (also gzip, zstd, bzip2); **-** is standard input.",
+        ),
+    ],
+    reverse: Annotated[
+        Path, typer.Argument(metavar="R2", help="FASTQ file of reads 2, in the same order.")
+    ],
+    overlap: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="Expected overlap: bases by which both reads together are longer than the "
+            "molecule.",
+        ),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option(
+            metavar="FILE",
+            help="File to write, compressed where it ends in .gz or .zst; **-** is standard "
+            "output.",
+        ),
+    ],
+    slack: Annotated[
+        int, typer.Option(min=0, help="How many bases longer or shorter the overlap may be.")
+    ] = 5,
+    minimum_overlap: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Fewest positions at which both reads must have a known base; default: 10, or "
+            "the shortest overlap that is tried where that is less.",
+        ),
+    ] = None,
+    minimum_identity: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Smallest share of these at which the bases are equal."),
+    ] = 0.75,
+    minimum_length: Annotated[
+        int, typer.Option(min=0, help="Leave out what merges to fewer bases.")
+    ] = 1,
+    maximum_unknown: Annotated[
+        int | None,
+        typer.Option(min=0, help="Leave out what has more unknown bases (N); default: any number."),
+    ] = None,
+    format: Annotated[
+        Literal["sequences", "table", "fasta", "fastq"],
+        typer.Option(
+            metavar="FORMAT",
+            help="sequences: one per line; table: name, sequence and overlap; fasta; fastq.",
+        ),
+    ] = "sequences",
+    threads: step_options.Threads = None,
+    overwrite: step_options.Overwrite = False,
+) -> None:
+    """Merge pairs of overlapping reads into one sequence each, in the strand of read 1.
+
+    The best overlap within the slack counts; where reads differ, the base of higher quality does.
+    Reads that run through a short molecule into the adapter are cut at its end.
+    """
+    step_options.refuse_existing(output, overwrite)
+    from cisreg.prepare.merge_pairs import merge_pairs as run_merge_pairs
+
+    counts = run_merge_pairs(
+        *(forward, reverse, output),
+        overlap=overlap,
+        slack=slack,
+        minimum_overlap=minimum_overlap,
+        minimum_identity=minimum_identity,
+        minimum_length=minimum_length,
+        maximum_unknown=maximum_unknown,
+        format=format,
+        threads=threads,
+        progress=True,
+    )
+    Console(stderr=str(output) == STANDARD, highlight=False).print(_table(counts))
+    step_options.tell(
+        output, f"{counts.merged:,} sequences written to {step_options.destination(output)}"
+    )
+
+
+def _table(counts: MergeCounts) -> Table:
+    table = Table("pairs", "count", "share")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for label, count in (
+        ("merged", counts.merged),
+        ("  of these cut at an adapter", counts.read_through),
+        ("no overlap found", counts.no_overlap),
+        ("too short", counts.too_short),
+        ("too many unknown bases", counts.too_many_unknown),
+        ("all", counts.pairs),
+    ):
+        table.add_row(label, f"{count:,}", _share(count, counts.pairs))
+    differing = _share(counts.different_bases, counts.compared_bases)
+    table.caption = f"{differing} of the bases in overlaps differ"
+    return table
+
+
+def _share(count: int, total: int) -> str:
+    return f"{100 * count / total:.2f} %" if total else "-"

@@ -1,0 +1,361 @@
+"""Convergent read pairs of one molecule, merged into its sequence in the strand of read 1.
+
+Both files are read in blocks of whole records, which compiled code parses and merges; a hundred
+million pairs take as little memory as ten thousand.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from typing import Any, BinaryIO, Literal
+
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from cisreg.library import native_module
+from cisreg.prepare.reading import input_name
+from cisreg.streams import open_input, open_output
+
+Format = Literal["sequences", "table", "fasta", "fastq"]
+# Of each file and batch; the longest record that can be read.
+_BLOCK = 4 << 20
+_LINES = 4
+# What the native code calls a fault: the line of the record that has it, and what was expected.
+_FAULTS = {
+    "name": (0, 'the record\'s name after "@"'),
+    "separator": (2, 'a line that begins with "+"'),
+    "quality": (3, "as many qualities as bases"),
+}
+
+
+@dataclass(frozen=True)
+class MergeCounts:
+    """What became of the pairs.
+
+    Attributes:
+        pairs: all of them; the sum of the next four.
+        merged: those that were written.
+        no_overlap: those without an overlap that is long and similar enough.
+        too_short: those that merge to fewer than `minimum_length` bases.
+        too_many_unknown: those that merge to more than `maximum_unknown` unknown bases.
+        read_through: merged pairs with a read that is longer than the molecule; its adapter was
+            cut off.
+        compared_bases: positions in the overlaps of merged pairs at which both reads have a base.
+        different_bases: those at which it is not the same one. Half their share is about the rate
+            of errors in the overlaps of the reads.
+    """
+
+    pairs: int = 0
+    merged: int = 0
+    no_overlap: int = 0
+    too_short: int = 0
+    too_many_unknown: int = 0
+    read_through: int = 0
+    compared_bases: int = 0
+    different_bases: int = 0
+
+    def __add__(self, other: MergeCounts) -> MergeCounts:
+        """The counts of both together."""
+        return MergeCounts(
+            *(getattr(self, field.name) + getattr(other, field.name) for field in fields(self))
+        )
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Whole records of both files, as many of each.
+
+    Attributes:
+        texts: FASTQ, of forward and reverse reads.
+        first: the index of the first record.
+    """
+
+    texts: tuple[memoryview, memoryview]
+    first: int
+
+
+def merge_pairs(
+    forward: str | os.PathLike[str],
+    reverse: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    overlap: int,
+    slack: int = 5,
+    minimum_overlap: int | None = None,
+    minimum_identity: float = 0.75,
+    minimum_length: int = 1,
+    maximum_unknown: int | None = None,
+    format: Format = "sequences",
+    threads: int | None = None,
+    progress: bool = False,
+) -> MergeCounts:
+    """Merges the pairs of two FASTQ files, and writes those that merge in the files' order.
+
+    Read 2 is reverse-complemented. Of the overlaps from `overlap - slack` to `overlap + slack` the
+    one with the largest share of equal bases is taken; of several the nearest to `overlap`, and of
+    two of them the longer. An overlap is the sum of the reads' lengths less that of the molecule;
+    where it is longer than a read, the other read runs through the molecule into the adapter, which
+    is cut off. An unknown base (any letter but A, C, G and T) counts neither for nor against an
+    overlap.
+
+    At each position the base of higher quality is taken, that of read 2 where qualities are the
+    same, and a known one rather than an unknown one. Its quality is the higher one where the reads
+    agree, else its own.
+
+    Args:
+        forward: FASTQ file of reads 1, plain or compressed (gzip, zstd, bzip2); "-" is standard
+            input.
+        reverse: FASTQ file of reads 2, in the same order.
+        output: file to write, compressed where its name ends in .gz or .zst; "-" is standard
+            output.
+        overlap: expected overlap, bases.
+        slack: how much longer or shorter it may be, bases.
+        minimum_overlap: fewest positions at which both reads have a known base; None for 10, or
+            for `overlap - slack` where that is less (but 1 at least).
+        minimum_identity: smallest share of these at which the bases are equal, 0 to 1.
+        minimum_length: fewest bases of a merged pair.
+        maximum_unknown: most unknown bases (N) in a merged pair; None for any number.
+        format: "sequences" writes a sequence per line; "table" name, sequence and overlap with tabs
+            between them; "fasta" and "fastq" what they are called. A name is that of read 1 up to
+            the first blank.
+        threads: threads to use, that which reads among them; None for one per available core.
+        progress: show the number of pairs on standard error, where that is a terminal.
+
+    Returns:
+        Counts of pairs by what became of them, the same for every number of threads.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: an argument is out of its range; or, as "file:line: ...", a record is damaged or
+            cut, names of a pair differ, or one file has more records than the other.
+        OSError: the output cannot be written.
+        LibraryError: cisreg's compiled module does not load.
+
+    Example:
+        >>> counts = merge_pairs(
+        ...     "bin1_R1.fastq.gz", "bin1_R2.fastq.gz", "bin1.txt", overlap=40, slack=5
+        ... )  # doctest: +SKIP
+        >>> counts.merged / counts.pairs  # doctest: +SKIP
+        0.98
+    """
+    if minimum_overlap is None:
+        minimum_overlap = max(1, min(10, overlap - slack))
+    options = {
+        "overlap": overlap,
+        "slack": slack,
+        "minimum_overlap": minimum_overlap,
+        "minimum_identity": minimum_identity,
+        "minimum_length": minimum_length,
+        # More than any read has.
+        "maximum_unknown": _BLOCK if maximum_unknown is None else maximum_unknown,
+        "format": format,
+    }
+    threads = _check(options, threads)
+    names = _names(forward, reverse)
+
+    def merge(batch: _Batch | ValueError) -> tuple[bytes, MergeCounts]:
+        # So that of all faults in the files the first is said, whatever the number of threads.
+        if isinstance(batch, ValueError):
+            raise batch
+        text, counts, fault = native_module().merge_pairs(*batch.texts, **options)
+        if fault is not None:
+            raise ValueError(_describe(names, batch, *fault))
+        return text, MergeCounts(**counts)
+
+    total = MergeCounts()
+    with (
+        open_input(forward) as first,
+        open_input(reverse) as second,
+        open_output(output) as sink,
+        _pair_counter(progress) as show,
+    ):
+        batches = _errors_in_line(_read_batches((first, second), names))
+        for text, counts in _in_order(merge, batches, threads):
+            sink.write(text)
+            total += counts
+            show(total.pairs)
+    return total
+
+
+def _check(options: dict[str, Any], threads: int | None) -> int:
+    """The number of threads.
+
+    Raises:
+        ValueError: an option is out of its range.
+    """
+    # Without pairs nothing happens but the checks of the options.
+    native_module().merge_pairs(b"", b"", **options)
+    longest = options["overlap"] + options["slack"]
+    if options["minimum_overlap"] > longest:
+        raise ValueError(
+            f"minimum_overlap: expected at most {longest}, the largest overlap that overlap and "
+            f"slack allow, got {options['minimum_overlap']}; lower it, or raise one of them"
+        )
+    if threads is None:
+        return len(os.sched_getaffinity(0))
+    if threads < 1:
+        raise ValueError(f"threads: expected 1 or more, or None, got {threads}")
+    return threads
+
+
+def _names(forward: str | os.PathLike[str], reverse: str | os.PathLike[str]) -> tuple[str, str]:
+    """What messages call the files."""
+    paths = os.fspath(forward), os.fspath(reverse)
+    if paths[0] == paths[1]:
+        raise ValueError(
+            f"reverse: expected another file than forward, got {paths[0]} for both; reads 1 and 2 "
+            "come in files of their own"
+        )
+    return input_name(forward), input_name(reverse)
+
+
+def _read_batches(streams: tuple[BinaryIO, BinaryIO], names: tuple[str, str]) -> Iterator[_Batch]:
+    """Cuts both files into batches of about a block.
+
+    Raises:
+        ValueError: a file is cut within a record, has fewer records than the other one, or has one
+            that is longer than a block.
+    """
+    native = native_module()
+    record, rests, ended = 0, [b"", b""], [False, False]
+    while True:
+        for file, stream in enumerate(streams):
+            if not ended[file]:
+                rests[file], ended[file] = _fill(stream, rests[file])
+            if ended[file] and rests[file].isspace():
+                rests[file] = b""
+        if not any(rests):
+            return
+        whole = [native.fastq_records(rest) for rest in rests]
+        count = min(whole)
+        if count == 0:
+            raise ValueError(_describe_end(names, rests, ended, whole, record))
+        ends = [native.fastq_end(rest, count) for rest in rests]
+        first, second = (memoryview(rest)[:end] for rest, end in zip(rests, ends, strict=True))
+        yield _Batch((first, second), record)
+        rests = [rest[end:] for rest, end in zip(rests, ends, strict=True)]
+        record += count
+
+
+def _fill(stream: BinaryIO, rest: bytes) -> tuple[bytes, bool]:
+    """Fills what is left of a block up to a whole one; whether the file has ended."""
+    parts, size = [rest], len(rest)
+    while size < _BLOCK:
+        part = stream.read(_BLOCK - size)
+        if not part:
+            text = b"".join(parts)
+            # The last line may lack its end.
+            return text if not text or text.endswith(b"\n") else text + b"\n", True
+        parts.append(part)
+        size += len(part)
+    return b"".join(parts), False
+
+
+def _describe_end(
+    names: tuple[str, str], rests: list[bytes], ended: list[bool], whole: list[int], record: int
+) -> str:
+    """Why there is no further pair, though there is text."""
+    for name, rest, at_end, records in zip(names, rests, ended, whole, strict=True):
+        if rest and not records:
+            start = record * _LINES + 1
+            if not rest.startswith(b"@"):
+                return _describe_line(name, rest, record, "name")
+            if at_end:
+                return (
+                    f"{name}:{start}: expected four lines of record {record + 1:,}, got "
+                    f"{rest.count(10)}; is the file complete?"
+                )
+            return (
+                f"{name}:{start}: expected a record of at most {_BLOCK:,} bytes, got more in "
+                f"record {record + 1:,}; is this a FASTQ file?"
+            )
+    short, long = names if not rests[0] else names[::-1]
+    return (
+        f"{short}: expected as many records as in {long}, got {record:,} and no more, while the "
+        "other file goes on; are these the files of one run, and complete?"
+    )
+
+
+def _describe(names: tuple[str, str], batch: _Batch, kind: str, file: int, record: int) -> str:
+    """The message of a fault that the native code found in a batch's record."""
+    lines = [bytes(text[native_module().fastq_end(text, record) :]) for text in batch.texts]
+    index = batch.first + record
+    if kind != "mates":
+        return _describe_line(names[file], lines[file], index, kind)
+    first, second = (text.split(b"\n", 1)[0].decode("utf-8", "replace") for text in lines)
+    return (
+        f"{names[1]}:{index * _LINES + 1}: expected the mate of {_shorten(first)}, got "
+        f"{_shorten(second)} in record {index + 1:,}; both files must have the same reads in the "
+        "same order"
+    )
+
+
+def _describe_line(name: str, text: bytes, record: int, kind: str) -> str:
+    """The message of a fault in the first record of a text."""
+    line, expected = _FAULTS[kind]
+    lines = text.split(b"\n", _LINES)
+    got = _shorten(lines[line].decode("utf-8", "replace").rstrip("\r"))
+    if kind == "quality":
+        bases, qualities = (len(lines[at].rstrip(b"\r")) for at in (1, 3))
+        got = f"{qualities:,} of {bases:,}"
+    return (
+        f"{name}:{record * _LINES + line + 1}: expected {expected}, got {got} in record "
+        f"{record + 1:,}; is this a FASTQ file with four lines for each record?"
+    )
+
+
+def _shorten(text: str) -> str:
+    return repr(text if len(text) <= 60 else text[:57] + "...")
+
+
+def _errors_in_line(batches: Iterator[_Batch]) -> Iterator[_Batch | ValueError]:
+    """The batches, and what ends them if that is an error, in the place of the next."""
+    try:
+        yield from batches
+    except ValueError as error:
+        yield error
+
+
+def _in_order(
+    work: Callable[[_Batch | ValueError], tuple[bytes, MergeCounts]],
+    batches: Iterator[_Batch | ValueError],
+    threads: int,
+) -> Iterator[tuple[bytes, MergeCounts]]:
+    """Results of all batches in their order, the work on them done by all threads but this one."""
+    if threads == 1:
+        yield from map(work, batches)
+        return
+    waiting: deque[Future[tuple[bytes, MergeCounts]]] = deque()
+    with ThreadPoolExecutor(threads - 1) as pool:
+        try:
+            for batch in batches:
+                waiting.append(pool.submit(work, batch))
+                if len(waiting) > threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+@contextmanager
+def _pair_counter(show: bool) -> Iterator[Callable[[int], None]]:
+    """A function that shows how many pairs are done while the block runs, or does nothing."""
+    console = Console(stderr=True)
+    if not (show and console.is_terminal):
+        yield lambda pairs: None
+        return
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("pairs: {task.completed:,.0f}"),
+        TimeElapsedColumn(),
+        console=console,
+    ) as bar:
+        task = bar.add_task("pairs", total=None)
+        yield lambda pairs: bar.update(task, completed=pairs)

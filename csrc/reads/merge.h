@@ -1,0 +1,75 @@
+// Convergent reads of one molecule, merged into its sequence in the strand of read 1.
+
+#ifndef CISREG_CSRC_READS_MERGE_H_
+#define CISREG_CSRC_READS_MERGE_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "reads/fastq.h"
+#include "reads/overlap.h"
+
+namespace cisreg::reads {
+
+struct MergeOptions {
+  OverlapSearch search;
+  int64_t minimum_length;   // of what they are merged to, bases
+  int64_t maximum_unknown;  // unknown bases in it
+};
+
+enum class Outcome { kMerged, kNoOverlap, kTooShort, kTooManyUnknown };
+
+// Merges pair after pair; what it gives lasts until the next.
+class PairMerger {
+ public:
+  explicit PairMerger(const MergeOptions& options) : options_(options) {}
+
+  Outcome Merge(const Record& forward, const Record& reverse);
+
+  const Overlap& overlap() const { return overlap_; }
+  // Letters A C G T N. Where only one read has a known base, it is that; where they differ, that of
+  // the higher quality, and of the same that of read 2. The quality is the higher one where they
+  // agree or neither knows, else that of the base which is taken.
+  std::string_view sequence() const { return sequence_; }
+  std::string_view quality() const { return quality_; }
+
+ private:
+  void MakeConsensus(const Record& forward, const Record& reverse);
+
+  MergeOptions options_;
+  BitRead forward_, reverse_;
+  Overlap overlap_ = {0, 0, 0};
+  std::string sequence_, quality_;
+};
+
+// What is written of a merged pair, one line each but for FASTA (2) and FASTQ (4).
+enum class Format { kSequences, kTable, kFasta, kFastq };
+
+struct MergeCounts {
+  int64_t pairs;
+  int64_t merged;
+  int64_t no_overlap;
+  int64_t too_short;
+  int64_t too_many_unknown;
+  int64_t read_through;     // of the merged: those with a read that runs into the adapter
+  int64_t compared_bases;   // in the overlaps of the merged
+  int64_t different_bases;  // among these
+};
+
+// The first record of a batch that stops the work, counted from 0, and the file that it is in.
+struct BatchFault {
+  Fault fault;
+  int file;
+  int64_t record;
+};
+
+// Merges all pairs of two FASTQ texts with as many records each; appends those that merge to
+// `output`, in their order.
+BatchFault MergeBatch(std::string_view forward, std::string_view reverse,
+                      const MergeOptions& options, Format format, std::string* output,
+                      MergeCounts* counts);
+
+}  // namespace cisreg::reads
+
+#endif  // CISREG_CSRC_READS_MERGE_H_

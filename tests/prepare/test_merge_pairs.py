@@ -1,0 +1,402 @@
+"""Merging of read pairs, against plain Python."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import random
+import sys
+from fractions import Fraction
+
+import pytest
+import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
+
+import cisreg.prepare.merge_pairs as module
+from cisreg import _native
+from cisreg.prepare.merge_pairs import MergeCounts, merge_pairs
+
+COMPLEMENT = {"A": "T", "C": "G", "G": "C", "T": "A"}
+
+
+def reverse_complement(text):
+    return "".join(COMPLEMENT.get(letter.upper(), "N") for letter in reversed(text))
+
+
+def oracle(forward, reverse, *, overlap, slack, minimum_overlap, minimum_identity):
+    """(sequence, quality, overlap) of (bases, qualities) of both reads, or None."""
+    bases = [
+        "".join(letter if letter in "ACGT" else "N" for letter in forward[0].upper()),
+        reverse_complement(reverse[0]),
+    ]
+    quality = [forward[1], reverse[1][::-1]]
+    best = None
+    for size in range(overlap - slack, overlap + slack + 1):
+        # Both reads on one line of positions, read 1 from 0 on.
+        start = len(bases[0]) - size
+        lines = [
+            dict(enumerate(zip(bases[0], quality[0], strict=True))),
+            dict(enumerate(zip(bases[1], quality[1], strict=True), start)),
+        ]
+        end = start + len(bases[1])
+        both = [(lines[0][i][0], lines[1][i][0]) for i in lines[0] if i in lines[1] and size >= 1]
+        known = [pair for pair in both if "N" not in pair]
+        if len(known) < minimum_overlap:
+            continue
+        identity = Fraction(sum(a == b for a, b in known), len(known))
+        rank = (identity, -abs(size - overlap), size)
+        if best is None or rank > best[0]:
+            best = rank, lines, end
+    if best is None or float(best[0][0]) < minimum_identity:
+        return None
+    (_, _, size), lines, end = best
+    consensus = []
+    for i in range(end):
+        there = [line[i] for line in reversed(lines) if i in line]
+        if len({base for base, _ in there}) > 1:
+            there = [each for each in there if each[0] != "N"]
+        consensus.append(max(there, key=lambda each: each[1]))
+    return "".join(base for base, _ in consensus), "".join(mark for _, mark in consensus), size
+
+
+def fastq(reads, *, suffix="", end="\n"):
+    return "".join(
+        end.join((f"@r{index}{suffix} x", bases, "+", quality, ""))
+        for index, (bases, quality) in enumerate(reads)
+    ).encode()
+
+
+def native(forward, reverse, *, format="fastq", minimum_length=0, maximum_unknown=1000, **options):
+    return _native.merge_pairs(
+        *(fastq([forward]), fastq([reverse])),
+        minimum_length=minimum_length,
+        maximum_unknown=maximum_unknown,
+        format=format,
+        **options,
+    )
+
+
+def read(length, letters):
+    return st.tuples(
+        st.text(letters, min_size=length, max_size=length),
+        st.text("!#+5I~", min_size=length, max_size=length),
+    )
+
+
+@st.composite
+def pairs(draw):
+    """Reads of one molecule with errors, or of nothing in common."""
+    letters = draw(st.sampled_from(["ACGTNacgtnR.", "AC", "ACGT"]))
+    lengths = draw(st.tuples(*[st.integers(0, 150)] * 2))
+    reads = [list(draw(read(length, letters))) for length in lengths]
+    molecule = draw(st.integers(0, 200))
+    if draw(st.booleans()):
+        bases = draw(st.text("ACGT", min_size=molecule, max_size=molecule))
+        for each, text in zip(reads, (bases, reverse_complement(bases)), strict=True):
+            wrong = draw(st.sets(st.integers(0, 150), max_size=8))
+            each[0] = "".join(
+                own if i in wrong or i >= molecule else text[i] for i, own in enumerate(each[0])
+            )
+    expected = max(1, sum(lengths) - molecule + draw(st.integers(-3, 3)))
+    return tuple(reads[0]), tuple(reads[1]), expected
+
+
+@given(pairs(), st.integers(0, 12), st.integers(1, 12), st.sampled_from([0.0, 0.75, 0.9, 1.0]))
+def test_a_pair_merges_as_in_plain_python(pair, slack, minimum_overlap, minimum_identity):
+    forward, reverse, overlap = pair
+    options = {
+        "overlap": overlap,
+        "slack": slack,
+        "minimum_overlap": minimum_overlap,
+        "minimum_identity": minimum_identity,
+    }
+    text, counts, fault = native(forward, reverse, **options)
+    assert fault is None
+    expected = oracle(forward, reverse, **options)
+    if expected is None:
+        assert (text, counts["no_overlap"], counts["merged"]) == (b"", 1, 0)
+        return
+    sequence, quality, size = expected
+    assert text.decode() == f"@r0\n{sequence}\n+\n{quality}\n"
+    table, _, _ = native(forward, reverse, format="table", **options)
+    assert table.decode() == f"r0\t{sequence}\t{size}\n"
+    assert counts["read_through"] == (len(sequence) < max(len(forward[0]), len(reverse[0])))
+
+
+def merged(tmp_path, forward, reverse, **options):
+    """The lines of the output, and the counts, of reads (bases, qualities)."""
+    (tmp_path / "1.fastq").write_bytes(fastq(forward))
+    (tmp_path / "2.fastq").write_bytes(fastq(reverse))
+    counts = merge_pairs(*(tmp_path / "1.fastq", tmp_path / "2.fastq", tmp_path / "out"), **options)
+    return (tmp_path / "out").read_text().splitlines(), counts
+
+
+def good(bases):
+    return bases, "I" * len(bases)
+
+
+def test_what_runs_through_the_molecule_is_cut_on_both_sides(tmp_path):
+    molecule = "ACCGTAGGCTTAACGATTGC"
+    forward, reverse = molecule + "AGATCGG", reverse_complement(molecule) + "CTGTC"
+    lines, counts = merged(
+        tmp_path, [good(forward)], [good(reverse)], overlap=30, slack=4, format="table"
+    )
+    assert lines == [f"r0\t{molecule}\t32"]
+    assert counts == MergeCounts(1, 1, read_through=1, compared_bases=20)
+
+
+def test_the_best_overlap_is_taken_and_not_the_first_that_will_do(tmp_path):
+    # Of period 4 but for one base, so that an overlap of 16 is right in 15 of 16 bases.
+    molecule = "TTGCACAC" + "ACGT" * 4 + "ACGA" + "GGATCCTA"
+    forward, reverse = good(molecule[:28]), good(reverse_complement(molecule[8:]))
+    lines, _ = merged(tmp_path, [forward], [reverse], overlap=16, slack=4, format="table")
+    assert lines == [f"r0\t{molecule}\t20"]
+
+
+@pytest.mark.parametrize(("overlap", "taken"), [(12, 12), (13, 12), (14, 16), (15, 16), (21, 20)])
+def test_of_equal_overlaps_the_nearest_and_then_the_longer_counts(tmp_path, overlap, taken):
+    # All multiples of 4 are right in all bases.
+    reads = [good("ACGT" * 5)], [good("ACGT" * 5)]
+    lines, _ = merged(tmp_path, *reads, overlap=overlap, slack=3, format="table")
+    assert lines == [f"r0\t{'ACGT' * (10 - taken // 4)}\t{taken}"]
+
+
+def test_the_base_of_higher_quality_is_taken_and_of_the_same_that_of_read_2(tmp_path):
+    forward = "TT" + "ACGTACGTAC", "IIIII5I+IIIN"
+    reverse = reverse_complement("CCCTACGTAT" + "GG"), ("I5II5IIIIIII")[::-1]
+    lines, counts = merged(
+        tmp_path, [forward], [reverse], overlap=10, slack=0, minimum_identity=0.6, format="fastq"
+    )
+    # Positions 2, 4 and 11 differ: the same quality, less of read 2's, more of read 1's.
+    assert lines == ["@r0", "TTCCCTACGTACGG", "+", "IIIIIIIIIIINII"]
+    assert (counts.compared_bases, counts.different_bases) == (10, 3)
+
+
+@pytest.mark.parametrize("letter", "NnR.")
+def test_unknown_bases_count_neither_for_nor_against(tmp_path, letter):
+    forward = "GG" + letter * 6 + "ACTTGC", "I" * 14
+    reverse = reverse_complement("ACGTTA" + "ACTTGC"), "#" * 12
+    options = {"overlap": 12, "slack": 0, "minimum_identity": 1.0}
+    lines, _ = merged(tmp_path, [forward], [reverse], minimum_overlap=6, **options)
+    assert lines == ["GGACGTTAACTTGC"]
+    _, counts = merged(tmp_path, [forward], [reverse], minimum_overlap=7, **options)
+    assert counts == MergeCounts(1, no_overlap=1)
+
+
+def test_pairs_are_left_out_by_length_and_unknown_bases(tmp_path):
+    molecules = ["ACGTTGCATG" * 2, "ACGTTGCATG" * 2 + "A", "NN" + "ACGTTGCATG" * 2]
+    forward = [good(molecule[:20]) for molecule in molecules] + [good("A" * 20)]
+    reverse = [good(reverse_complement(each)[:20]) for each in molecules] + [good("C" * 20)]
+    options = {"overlap": 19, "slack": 1, "minimum_length": 21}
+    lines, counts = merged(tmp_path, forward, reverse, maximum_unknown=1, **options)
+    assert lines == [molecules[1]]
+    assert (counts.pairs, counts.merged, counts.no_overlap, counts.too_short) == (4, 1, 1, 1)
+    assert counts.too_many_unknown == 1
+    lines, counts = merged(tmp_path, forward, reverse, **options)
+    assert lines == molecules[1:]
+    assert counts.too_many_unknown == 0
+
+
+def test_fasta(tmp_path):
+    lines, _ = merged(
+        tmp_path, [good("ACGTAC")], [good("GTACGT")], overlap=6, slack=0, format="fasta"
+    )
+    assert lines == [">r0", "ACGTAC"]
+
+
+@pytest.fixture
+def many(monkeypatch):
+    """Pairs that need many batches: reads 1, reads 2 and what they merge to."""
+    monkeypatch.setattr(module, "_BLOCK", 2_000)
+    generator = random.Random(0)
+    molecules = ["".join(generator.choices("ACGT", k=60)) for _ in range(300)]
+    # Of unequal lengths, so that the files' blocks hold unequal numbers of records.
+    forward = [good(molecule[: 45 + index % 15]) for index, molecule in enumerate(molecules)]
+    reverse = [good(reverse_complement(molecule)[:40]) for molecule in molecules]
+    return forward, reverse, molecules
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_the_output_has_the_order_of_the_input_for_every_number_of_threads(tmp_path, many, threads):
+    forward, reverse, molecules = many
+    lines, counts = merged(tmp_path, forward, reverse, overlap=32, slack=8, threads=threads)
+    assert lines == molecules
+    assert counts.pairs == counts.merged == len(molecules)
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress, zstandard.compress])
+@pytest.mark.parametrize("change", ["as it is", "CR LF", "no last line end", "blank lines"])
+def test_files_as_they_come(tmp_path, many, compress, change):
+    forward, reverse, molecules = many
+    end = "\r\n" if change == "CR LF" else "\n"
+    texts = [fastq(forward, suffix="/1", end=end), fastq(reverse, suffix="/2", end=end)]
+    if change == "no last line end":
+        texts[0] = texts[0].removesuffix(b"\n")
+    if change == "blank lines":
+        texts[1] += b"\n\n"
+    paths = [tmp_path / name for name in ("1", "2")]
+    for path, text in zip(paths, texts, strict=True):
+        path.write_bytes(compress(text))
+    counts = merge_pairs(*paths, tmp_path / "out.gz", overlap=32, slack=8, threads=2)
+    assert gzip.decompress((tmp_path / "out.gz").read_bytes()).decode().split() == molecules
+    assert counts.merged == len(molecules)
+
+
+def test_standard_input_and_output(tmp_path, many, monkeypatch, capfdbinary):
+    forward, reverse, molecules = many
+    (tmp_path / "2.fastq").write_bytes(fastq(reverse))
+    stdin = io.TextIOWrapper(io.BufferedReader(io.BytesIO(fastq(forward))))
+    monkeypatch.setattr(sys, "stdin", stdin)
+    merge_pairs("-", tmp_path / "2.fastq", "-", overlap=32, slack=8)
+    assert capfdbinary.readouterr().out.decode().split() == molecules
+
+
+def test_no_pairs_and_empty_reads(tmp_path):
+    assert merged(tmp_path, [], [], overlap=5) == ([], MergeCounts())
+    reads = [good(""), good("ACGTACGTACGT"), good("")]
+    lines, counts = merged(tmp_path, reads, reads, overlap=12)
+    assert lines == ["ACGTACGTACGT"]
+    assert counts == MergeCounts(3, 1, 2, compared_bases=12)
+
+
+def replace_record(index, text):
+    """Puts a text in the place of a record of reads 2."""
+
+    def change(texts):
+        records = texts[1].split(b"@")
+        records[index + 1] = text
+        texts[1] = b"@".join(records)
+
+    return change
+
+
+def cut(file, bytes_off):
+    def change(texts):
+        texts[file] = texts[file][:-bytes_off]
+
+    return change
+
+
+def drop_last(file, records=1):
+    def change(texts):
+        texts[file] = b"@".join(texts[file].split(b"@")[:-records])
+
+    return change
+
+
+FAULTS = {
+    "one line too few": (cut(1, 42), r"2:1197: .*four lines of record 300, got 3; is the file"),
+    "half a line": (cut(0, 5), r"1:1200: expected as many qualities as bases, got 55 of 59 "),
+    "fewer reads 1": (drop_last(0), r"1: expected as many records as in .*2, got 299 and no more"),
+    "fewer reads 2": (drop_last(1, 90), r"2: expected as many .*1, got 210 and no more"),
+    "another mate": (
+        replace_record(250, b"r7 x\nACGT\n+\nIIII\n"),
+        r"2:1001: expected the mate of '@r250 x', got '@r7 x' in record 251; both",
+    ),
+    "qualities": (
+        replace_record(250, b"r250\nACGT\n+\nIII\n"),
+        r"2:1004: expected as many qualities as bases, got 3 of 4 in record 251;",
+    ),
+    "no separator": (
+        replace_record(250, b"r250\nACGT\nIIII\nIIII\n"),
+        r'2:1003: expected a line that begins with "\+", got \'IIII\' in record 251;',
+    ),
+    "no name": (
+        replace_record(250, b"r250\nACGT\n+\nIIII\nr251\nACGT\n+\nIIII\n"),
+        r"2:1005: expected the record's name after \"@\", got 'r251' in record 252;",
+    ),
+    "too long a record": (
+        replace_record(250, b"r250\n" + b"A" * 3_000),
+        r"2:1001: expected a record of at most 2,000 bytes, got more in record 251;",
+    ),
+}
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_damaged_files_are_errors_with_file_and_line(tmp_path, many, fault, threads):
+    forward, reverse, _ = many
+    change, message = FAULTS[fault]
+    texts = [fastq(forward), fastq(reverse)]
+    change(texts)
+    paths = [tmp_path / name for name in ("1", "2")]
+    for path, text in zip(paths, texts, strict=True):
+        path.write_bytes(text)
+    with pytest.raises(ValueError, match=message):
+        merge_pairs(*paths, tmp_path / "out", overlap=32, slack=8, threads=threads)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_the_first_of_several_faults_is_said(tmp_path, many, threads):
+    forward, reverse, _ = many
+    texts = [fastq(forward), fastq(reverse)]
+    replace_record(298, b"r1\nACGT\n+\nIIII\n")(texts)
+    cut(1, 42)(texts)
+    paths = [tmp_path / name for name in ("1", "2")]
+    for path, text in zip(paths, texts, strict=True):
+        path.write_bytes(text)
+    with pytest.raises(ValueError, match=r"2:1193: expected the mate"):
+        merge_pairs(*paths, tmp_path / "out", overlap=32, slack=8, threads=threads)
+
+
+def test_other_formats_are_said_to_be_none(tmp_path):
+    (tmp_path / "1").write_bytes(b">r0\nACGT\n")
+    (tmp_path / "2").write_bytes(b">r0\nACGT\n")
+    with pytest.raises(ValueError, match=r"1:1: expected the record's name after \"@\", got '>r0'"):
+        merge_pairs(tmp_path / "1", tmp_path / "2", tmp_path / "out", overlap=4)
+
+
+@pytest.mark.parametrize(
+    ("names", "mates"),
+    [
+        (("a b", "a c"), True),
+        (("a\tb", "a"), True),
+        (("a/1 b", "a/2 b"), True),
+        (("a/2", "a/1"), False),
+        (("a/1", "b/2"), False),
+        (("a3", "a4"), False),
+        (("a", "ab"), False),
+        (("", ""), True),
+        (("1", ""), False),
+    ],
+)
+def test_names_of_a_pair(names, mates):
+    texts = [f"@{name}\nACGT\n+\nIIII\n".encode() for name in names]
+    _, _, fault = _native.merge_pairs(
+        *texts,
+        overlap=4,
+        slack=0,
+        minimum_overlap=1,
+        minimum_identity=0.5,
+        minimum_length=0,
+        maximum_unknown=0,
+        format="table",
+    )
+    assert (fault is None) == mates
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"overlap": 0}, "overlap: expected 1 or more, got 0"),
+        ({"slack": -1}, "slack: expected 0 or more, got -1"),
+        ({"minimum_overlap": 0}, "minimum_overlap: expected 1 or more, got 0"),
+        ({"minimum_overlap": 26}, "minimum_overlap: expected at most 25, the largest overlap"),
+        ({"minimum_identity": 1.5}, "minimum_identity: expected 0 to 1, got 1.5"),
+        ({"minimum_identity": float("nan")}, "minimum_identity: expected 0 to 1, got nan"),
+        ({"minimum_length": -1}, "minimum_length: expected 0 or more"),
+        ({"maximum_unknown": -1}, "maximum_unknown: expected 0 or more"),
+        ({"format": "sam"}, "format: expected sequences, table, fasta or fastq, got 'sam'"),
+        ({"threads": 0}, "threads: expected 1 or more, or None, got 0"),
+    ],
+)
+def test_options_out_of_range(tmp_path, options, message):
+    with pytest.raises(ValueError, match=message):
+        merged(tmp_path, [], [], **{"overlap": 20, "slack": 5, **options})
+
+
+def test_one_file_is_no_pair(tmp_path):
+    with pytest.raises(ValueError, match="reverse: expected another file than forward"):
+        merge_pairs("reads", "reads", tmp_path / "out", overlap=4)

@@ -13,15 +13,13 @@ All must count the same before anything is reported.
 from __future__ import annotations
 
 import argparse
-import os
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from processes import run
 from suite import (
     FUSED_COLOUR,
     RIVAL_COLOURS,
@@ -42,9 +40,7 @@ from suite import (
 )
 
 FOLDER = Path(__file__).parent
-MEBIBYTE = 2**20
 CISREG, PYTHON, SORT = "cisreg", "Python dict", "sort | uniq -c | sort -rn"
-_SECONDS_BETWEEN_LOOKS = 0.02
 _BATCH = 500_000
 
 
@@ -95,43 +91,6 @@ def commands(arguments: argparse.Namespace, reads: Path, output: Path) -> dict[s
         PYTHON: [sys.executable, str(FOLDER / "collapse_plain.py"), str(reads), str(output)],
         SORT: ["sh", "-c", f"{sort} '{reads}' | uniq -c | {sort} -rn > '{output}'"],
     }
-
-
-def run(command: list[str]) -> tuple[float, float]:
-    """Seconds and MiB of a process with all that it starts.
-
-    Raises:
-        RuntimeError: it failed.
-    """
-    start = time.perf_counter()
-    process = subprocess.Popen(
-        command,
-        env={**os.environ, "LC_ALL": "C"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    peak = 0
-    while process.poll() is None:
-        peak = max(peak, _memory(process.pid))
-        time.sleep(_SECONDS_BETWEEN_LOOKS)
-    seconds = time.perf_counter() - start
-    _, said = process.communicate()
-    if process.returncode:
-        raise RuntimeError(f"{command[0]} ended with {process.returncode}: {said}")
-    return seconds, peak / MEBIBYTE
-
-
-def _memory(process: int) -> int:
-    """Bytes of a process and its descendants; 0 where it is gone."""
-    folder = Path("/proc") / str(process)
-    try:
-        children = (folder / "task" / str(process) / "children").read_text().split()
-        pages = int((folder / "statm").read_text().split()[1])
-    except (OSError, IndexError):
-        return 0
-    own = pages * os.sysconf("SC_PAGE_SIZE")
-    return own + sum(_memory(int(child)) for child in children)
 
 
 def content(name: str, output: Path) -> list[tuple[str, str]]:

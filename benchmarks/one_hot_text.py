@@ -18,7 +18,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from collapse import run
+from processes import run
 from suite import (
     Row,
     machine,

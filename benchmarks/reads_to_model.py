@@ -11,25 +11,22 @@ recovered and what is true.
 from __future__ import annotations
 
 import argparse
-import os
-import re
-import subprocess
+import json
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
+from processes import run
 from sequencing_run import BINS, LENGTH, READ_LENGTH, Run, make_library, sequence
 from suite import machine, print_machine, print_table, write_json
 
 OVERLAP = 2 * READ_LENGTH - LENGTH
 SLACK = 14
 MINIMUM_READS = 10
-MEGABYTE = 1 << 10  # in kibibytes, the unit of the system's peak memory
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -54,26 +51,16 @@ class Steps:
         self.seconds: dict[str, float] = {}
         self.mebibytes: dict[str, float] = {}
 
-    def run(self, step: str, *words: object) -> str:
-        """Runs a command of cisreg as part of a step; what it printed."""
+    def run(self, step: str, *words: object) -> None:
+        """Runs a command of cisreg as part of a step."""
         code = "from cisreg.cli import main; main()"
-        began = time.perf_counter()
-        with tempfile.TemporaryFile("w+") as output:
-            command = [sys.executable, "-c", code, *map(str, words)]
-            process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
-            _, status, usage = os.wait4(process.pid, 0)
-            output.seek(0)
-            text = output.read()
-        if status:
-            raise SystemExit(f"{' '.join(map(str, words))}\n{text}")
-        self.seconds[step] = self.seconds.get(step, 0.0) + time.perf_counter() - began
-        peak = usage.ru_maxrss / MEGABYTE
-        self.mebibytes[step] = max(self.mebibytes.get(step, 0.0), peak)
-        return text
+        seconds, mebibytes = run([sys.executable, "-c", code, *map(str, words)])
+        self.seconds[step] = self.seconds.get(step, 0.0) + seconds
+        self.mebibytes[step] = max(self.mebibytes.get(step, 0.0), mebibytes)
 
 
-def prepare_and_train(folder: Path, steps: Steps, recipe: str) -> str:
-    """All steps; what training printed."""
+def prepare_and_train(folder: Path, steps: Steps, recipe: str) -> None:
+    """All steps."""
     merged = []
     for index in range(BINS):
         reads = [folder / f"bin{index:02d}_R{read}.fastq.gz" for read in (1, 2)]
@@ -91,7 +78,7 @@ def prepare_and_train(folder: Path, steps: Steps, recipe: str) -> str:
         *("expression", "prepare", "expression", folder / "clustered.tsv"),
         *("--minimum-reads", MINIMUM_READS, "--output", folder / "expression.tsv"),
     )
-    return steps.run(
+    steps.run(
         *("train", "train", folder / "expression.tsv", "--motifs", "demo", "--length", LENGTH),
         *("--recipe", recipe, "--output", folder / "model"),
     )
@@ -153,21 +140,24 @@ def main() -> None:
     steps = Steps()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        run = sequence(
+        sequenced = sequence(
             make_library(arguments.promoters, arguments.seed),
             *(arguments.pairs, folder, arguments.seed),
         )
-        training = prepare_and_train(folder, steps, arguments.recipe)
-        stages = {file: recovered(run, folder / file) for file in ("counts.tsv", "clustered.tsv")}
-        expression = expression_of(run, folder / "expression.tsv")
-    show(run, steps, stages, expression)
-    reached = re.findall(r"for (training|validation) +([\d.]+)", training)
-    print("cisreg train: " + ", ".join(f"r = {r} on the {part} set" for part, r in reached))
+        prepare_and_train(folder, steps, arguments.recipe)
+        records = (folder / "model" / "metrics.jsonl").read_text().splitlines()
+        validation_r = json.loads(records[-1])["validation_r"]
+        stages = {
+            file: recovered(sequenced, folder / file) for file in ("counts.tsv", "clustered.tsv")
+        }
+        expression = expression_of(sequenced, folder / "expression.tsv")
+    show(sequenced, steps, stages, expression)
+    print(f"cisreg train: r = {validation_r:.4f} on the validation set")
     rows = [
         {"step": step, "seconds": seconds, "peak_mebibytes": steps.mebibytes[step]}
         for step, seconds in steps.seconds.items()
     ]
-    rows.append({"step": "truth", "stages": stages, "expression": expression, "r": dict(reached)})
+    rows.append({"step": "truth", "stages": stages, "expression": expression, "r": validation_r})
     write_json(arguments.json, facts, rows)
 
 

@@ -4,11 +4,19 @@ Promoters of known expression are sorted into bins by what single cells express,
 pairs of reads from both ends. Reads have errors by their quality, unknown bases and unequal
 lengths; molecules have substitutions, and some a base more or less; short inserts are read through
 into the adapter; a few pairs are of two molecules. The same seed gives the same run.
+
+    python benchmarks/sequencing_run.py folder --pairs 1000000
+
+writes binNN_R1.fastq.gz, binNN_R2.fastq.gz and binNN_truth.tsv.gz (of each pair: name, number of
+the promoter, molecule) for each bin, and promoters.tsv.gz (sequence, expression, true pairs in each
+bin).
 """
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,8 +95,22 @@ def make_library(count: int, seed: int) -> Library:
     return Library(sequences, MEAN_EXPRESSION + EXPRESSION_DEVIATION * spread)
 
 
-def sequence(library: Library, pairs: int, folder: Path, seed: int) -> Run:
-    """Sorts and sequences a library; writes binNN_R1.fastq.gz and binNN_R2.fastq.gz."""
+def sequence(
+    library: Library, pairs: int, folder: Path, seed: int, *, with_truth: bool = False
+) -> Run:
+    """Sorts and sequences a library; writes binNN_R1.fastq.gz and binNN_R2.fastq.gz.
+
+    Args:
+        library: the promoters.
+        pairs: of reads, of all bins together.
+        folder: to write to.
+        seed: of all that is random.
+        with_truth: write binNN_truth.tsv.gz too: of each pair its name, the number of its promoter
+            and the molecule that was read, which is empty where the reads are of two.
+
+    Returns:
+        What is true of the run.
+    """
     random = np.random.default_rng([seed, 2])
     count = len(library.sequences)
     abundance = random.lognormal(0, 1, count)
@@ -105,7 +127,10 @@ def sequence(library: Library, pairs: int, folder: Path, seed: int) -> Run:
     for index in range(BINS):
         rows = np.flatnonzero(sorted_into == index)
         names = [folder / f"bin{index:02d}_R{read}.fastq.gz" for read in (1, 2)]
-        with open_output(names[0]) as first, open_output(names[1]) as second:
+        if with_truth:
+            names.append(folder / f"bin{index:02d}_truth.tsv.gz")
+        with ExitStack() as stack:
+            streams = [stack.enter_context(open_output(name)) for name in names]
             for start in range(0, len(rows), _CHUNK):
                 chunk = rows[start : start + _CHUNK]
                 of = promoter[chunk]
@@ -114,10 +139,11 @@ def sequence(library: Library, pairs: int, folder: Path, seed: int) -> Run:
                 np.add.at(exact, (of[molecules.good & molecules.exact], index), 1)
                 short += int(molecules.short.sum())
                 junk += int(molecules.junk.sum())
-                for stream, lines in zip(
-                    (first, second), _reads(molecules, chunk, random), strict=True
-                ):
+                reads = _reads(molecules, chunk, random)
+                for stream, lines in zip(streams[:2], reads, strict=True):
                     stream.write(lines)
+                if with_truth:
+                    streams[2].write(_truth(molecules, chunk, of))
     return Run(library, pairs, good, exact, short, junk)
 
 
@@ -175,6 +201,18 @@ def _reads(
         yield _records(bases, numbers, read + 1, random)
 
 
+def _truth(molecules: _Molecules, numbers: np.ndarray, promoters: np.ndarray) -> bytes:
+    """Lines of name, number of the promoter and molecule."""
+    lengths = np.where(molecules.junk, 0, molecules.lengths)
+    return "".join(
+        f"run:{number}\t{promoter}\t{text[:length]}\n"
+        for number, promoter, text, length in zip(
+            *(numbers.tolist(), promoters.tolist(), decode(molecules.codes), lengths.tolist()),
+            strict=True,
+        )
+    ).encode()
+
+
 def _records(
     bases: np.ndarray, numbers: np.ndarray, read: int, random: np.random.Generator
 ) -> bytes:
@@ -201,3 +239,42 @@ def _records(
             strict=True,
         )
     ).encode()
+
+
+def write_promoters(run: Run, path: Path) -> None:
+    """A table of sequence, expression and true pairs in each bin."""
+    header = ("sequence", "expression", *(f"bin{index:02d}" for index in range(BINS)))
+    with open_output(path) as stream:
+        stream.write(("\t".join(header) + "\n").encode())
+        for text, expression, counts in zip(
+            *(run.library.sequences, run.library.expression, run.good_counts.tolist()), strict=True
+        ):
+            stream.write(
+                ("\t".join((text, f"{expression:.6g}", *map(str, counts))) + "\n").encode()
+            )
+
+
+def main() -> None:
+    """Writes a run and its truth."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path, help="to write to; made where it is missing")
+    parser.add_argument("--pairs", type=int, default=1_000_000, help="of reads (%(default)s)")
+    parser.add_argument(
+        "--promoters", type=int, default=20_000, help="in the library (%(default)s)"
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    library = make_library(arguments.promoters, arguments.seed)
+    run = sequence(library, arguments.pairs, arguments.folder, arguments.seed, with_truth=True)
+    write_promoters(run, arguments.folder / "promoters.tsv.gz")
+    print(
+        f"{run.pairs:,} pairs in {BINS} bins written to {arguments.folder}: "
+        f"{run.short_inserts:,} of short inserts, {run.junk:,} of two molecules"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -116,7 +116,7 @@ def merge_pairs(
         overlap: expected overlap, bases.
         slack: how much longer or shorter it may be, bases.
         minimum_overlap: fewest positions at which both reads have a known base; None for 10, or
-            for `overlap - slack` where that is less (but 1 at least).
+            for half of `overlap` where that is less.
         minimum_identity: smallest share of these at which the bases are equal, 0 to 1.
         minimum_length: fewest bases of a merged pair.
         maximum_unknown: most unknown bases (N) in a merged pair; None for any number.
@@ -144,7 +144,7 @@ def merge_pairs(
         0.98
     """
     if minimum_overlap is None:
-        minimum_overlap = max(1, min(10, overlap - slack))
+        minimum_overlap = max(1, min(10, overlap // 2))
     options = {
         "overlap": overlap,
         "slack": slack,

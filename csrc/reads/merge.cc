@@ -1,38 +1,33 @@
 #include "reads/merge.h"
 
 #include <algorithm>
+#include <initializer_list>
 
 #include "reads/letters.h"
 
 namespace cisreg::reads {
 namespace {
 
-struct Base {
-  char letter;
-  char quality;
+// Positions that both reads cover.
+struct Shared {
+  const char* forward;
+  const char* forward_quality;
+  const char* reverse;
+  const char* reverse_quality;
+  int64_t size;
 };
 
-// The bases of a read in the strand of read 1.
-struct ForwardBases {
-  const Record& record;
-  Base operator[](int64_t i) const { return {Capital(record.sequence[i]), record.quality[i]}; }
-};
-
-struct ReverseBases {
-  const Record& record;
-  Base operator[](int64_t i) const {
-    const int64_t mirrored = record.sequence.size() - 1 - i;
-    return {Complement(record.sequence[mirrored]), record.quality[mirrored]};
+// Without branches, which qualities would make as good as random.
+void MakeConsensus(const Shared& shared, char* sequence, char* quality) {
+  for (int64_t i = 0; i < shared.size; ++i) {
+    const uint8_t a = shared.forward[i], b = shared.reverse[i];
+    const uint8_t quality_a = shared.forward_quality[i], quality_b = shared.reverse_quality[i];
+    const bool only_a = (a != kUnknownLetter) & (b == kUnknownLetter);
+    const bool only_b = (a == kUnknownLetter) & (b != kUnknownLetter);
+    const bool takes_a = only_a | (!only_b & (quality_a > quality_b));
+    sequence[i] = takes_a ? a : b;
+    quality[i] = takes_a ? quality_a : quality_b;
   }
-};
-
-Base Consensus(Base forward, Base reverse) {
-  const auto quality = [](Base base) { return static_cast<uint8_t>(base.quality); };
-  const Base surer = quality(forward) > quality(reverse) ? forward : reverse;
-  if (forward.letter == reverse.letter) return surer;
-  if (forward.letter == kUnknownLetter) return reverse;
-  if (reverse.letter == kUnknownLetter) return forward;
-  return surer;
 }
 
 void Append(std::initializer_list<std::string_view> parts, std::string* output) {
@@ -69,34 +64,35 @@ void Count(Outcome outcome, const PairMerger& merged, int64_t longer_read, Merge
 }  // namespace
 
 Outcome PairMerger::Merge(const Record& forward, const Record& reverse) {
-  forward_.Assign(forward.sequence);
-  reverse_.AssignReverseComplement(reverse.sequence);
-  overlap_ = BestOverlap(forward_, reverse_, options_.search);
+  Normalize(forward.sequence, &forward_bases_);
+  ReverseComplement(reverse.sequence, &reverse_bases_);
+  forward_bits_.Assign(forward_bases_);
+  reverse_bits_.Assign(reverse_bases_);
+  overlap_ = BestOverlap(forward_bits_, reverse_bits_, options_.search);
   if (overlap_.compared == 0) return Outcome::kNoOverlap;
-  MakeConsensus(forward, reverse);
+  reverse_quality_.assign(reverse.quality.rbegin(), reverse.quality.rend());
+  Join(forward.quality);
   if (static_cast<int64_t>(sequence_.size()) < options_.minimum_length) return Outcome::kTooShort;
   const int64_t unknown = std::count(sequence_.begin(), sequence_.end(), kUnknownLetter);
   return unknown > options_.maximum_unknown ? Outcome::kTooManyUnknown : Outcome::kMerged;
 }
 
-void PairMerger::MakeConsensus(const Record& forward, const Record& reverse) {
-  const int64_t start = forward_.size() - overlap_.size;
-  const int64_t length = start + reverse_.size();
-  const int64_t shared = std::clamp<int64_t>(start, 0, length);
-  const int64_t shared_end = std::min(forward_.size(), length);
-  const ForwardBases forward_bases = {forward};
-  const ReverseBases reverse_bases = {reverse};
+void PairMerger::Join(std::string_view forward_quality) {
+  const int64_t forward_size = forward_bases_.size(), reverse_size = reverse_bases_.size();
+  const int64_t start = forward_size - overlap_.size, length = start + reverse_size;
+  // Read 1 alone as far as `first`, both as far as `end`, read 2 alone from there on.
+  const int64_t first = std::max<int64_t>(start, 0), end = std::min(forward_size, length);
+  sequence_.assign(forward_bases_, 0, first);
+  quality_.assign(forward_quality, 0, first);
   sequence_.resize(length);
   quality_.resize(length);
-  const auto set = [this](int64_t i, Base base) {
-    sequence_[i] = base.letter;
-    quality_[i] = base.quality;
-  };
-  for (int64_t i = 0; i < shared; ++i) set(i, forward_bases[i]);
-  for (int64_t i = shared; i < shared_end; ++i) {
-    set(i, Consensus(forward_bases[i], reverse_bases[i - start]));
-  }
-  for (int64_t i = shared_end; i < length; ++i) set(i, reverse_bases[i - start]);
+  MakeConsensus({forward_bases_.data() + first, forward_quality.data() + first,
+                 reverse_bases_.data() + (first - start), reverse_quality_.data() + (first - start),
+                 end - first},
+                sequence_.data() + first, quality_.data() + first);
+  std::copy(reverse_bases_.begin() + (end - start), reverse_bases_.end(), sequence_.begin() + end);
+  std::copy(reverse_quality_.begin() + (end - start), reverse_quality_.end(),
+            quality_.begin() + end);
 }
 
 BatchFault MergeBatch(std::string_view forward, std::string_view reverse,

@@ -35,10 +35,12 @@ class PairMerger {
   std::string_view quality() const { return quality_; }
 
  private:
-  void MakeConsensus(const Record& forward, const Record& reverse);
+  void Join(std::string_view forward_quality);
 
   MergeOptions options_;
-  BitRead forward_, reverse_;
+  // Both reads in the strand of read 1.
+  std::string forward_bases_, reverse_bases_, reverse_quality_;
+  BitRead forward_bits_, reverse_bits_;
   Overlap overlap_ = {0, 0, 0};
   std::string sequence_, quality_;
 };

@@ -1,6 +1,7 @@
 #include "reads/overlap.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "reads/letters.h"
 
@@ -16,6 +17,32 @@ uint64_t Join(uint64_t word, uint64_t next, int shift) {
   return shift == 0 ? word : word >> shift | next << (kWordBases - shift);
 }
 
+// The lowest bits of eight bytes, that of the first byte lowest.
+uint64_t GatherBits(uint64_t bytes) {
+  constexpr uint64_t kOnes = 0x0101010101010101, kGather = 0x0102040810204080;
+  return (bytes & kOnes) * kGather >> 56;
+}
+
+uint64_t LoadEight(const uint8_t* bytes) {
+  uint64_t value = 0;
+  for (int i = 0; i < 8; ++i) value |= static_cast<uint64_t>(bytes[i]) << 8 * i;
+  return value;
+}
+
+// In ASCII the second and third bits tell A, C, G and T apart.
+BitRead::Word Pack(const uint8_t* letters) {
+  uint8_t known[kWordBases];
+  for (int i = 0; i < kWordBases; ++i) known[i] = letters[i] != kUnknownLetter && letters[i] != 0;
+  BitRead::Word word = {0, 0, 0};
+  for (int i = 0; i < kWordBases; i += 8) {
+    const uint64_t eight = LoadEight(letters + i);
+    word.low |= GatherBits(eight >> 1) << i;
+    word.high |= GatherBits(eight >> 2) << i;
+    word.known |= GatherBits(LoadEight(known + i)) << i;
+  }
+  return word;
+}
+
 bool IsBetter(const Overlap& candidate, const Overlap& best) {
   if (best.compared == 0) return true;
   // Fractions with products, which are exact.
@@ -24,32 +51,14 @@ bool IsBetter(const Overlap& candidate, const Overlap& best) {
 
 }  // namespace
 
-void BitRead::Resize(int64_t size) {
-  size_ = size;
-  words_.assign(size / kWordBases + 2, Word{0, 0, 0});
-}
-
-void BitRead::Set(int64_t position, uint64_t code, uint64_t known) {
-  Word& word = words_[position / kWordBases];
-  const int shift = position % kWordBases;
-  word.low |= (code & 1) << shift;
-  word.high |= (code >> 1 & 1) << shift;
-  word.known |= known << shift;
-}
-
-void BitRead::Assign(std::string_view letters) {
-  Resize(letters.size());
-  for (int64_t i = 0; i < size_; ++i) {
-    const uint8_t code = Code(letters[i]);
-    Set(i, code, code != kUnknownCode);
-  }
-}
-
-void BitRead::AssignReverseComplement(std::string_view letters) {
-  Resize(letters.size());
-  for (int64_t i = 0; i < size_; ++i) {
-    const uint8_t code = Code(letters[size_ - 1 - i]);
-    Set(i, code ^ 3, code != kUnknownCode);
+void BitRead::Assign(std::string_view bases) {
+  size_ = bases.size();
+  words_.assign(size_ / kWordBases + 2, Word{0, 0, 0});
+  for (int64_t i = 0; i < size_; i += kWordBases) {
+    // Zeros behind the end are no known bases.
+    uint8_t letters[kWordBases] = {};
+    std::memcpy(letters, bases.data() + i, std::min<int64_t>(kWordBases, size_ - i));
+    words_[i / kWordBases] = Pack(letters);
   }
 }
 

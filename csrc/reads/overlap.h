@@ -14,12 +14,11 @@
 
 namespace cisreg::reads {
 
-// A read as three bits for each base, 64 bases in a word: 00 A, 01 C, 10 G, 11 T, and whether it is
-// one of these.
+// A read as three bits for each base, 64 bases in a word: two that tell A C G T apart, and whether
+// it is one of these.
 class BitRead {
  public:
-  void Assign(std::string_view letters);
-  void AssignReverseComplement(std::string_view letters);
+  void Assign(std::string_view bases);  // letters A C G T N
 
   int64_t size() const { return size_; }
 
@@ -30,9 +29,6 @@ class BitRead {
   Word At(int64_t position) const;
 
  private:
-  void Resize(int64_t size);
-  void Set(int64_t position, uint64_t code, uint64_t known);
-
   int64_t size_ = 0;
   std::vector<Word> words_;  // one more than is needed, so that At finds a next one
 };

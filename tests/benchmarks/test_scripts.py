@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import importlib.util
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -118,6 +120,58 @@ def test_cluster(tmp_path):
         if row["program"] in ("cisreg", "plain Python") and row["sequences"] == 60
     )
     assert ours == python
+
+
+def test_merge_pairs(tmp_path):
+    rows, printed = run("merge_pairs.py", tmp_path)
+    names = {row["implementation"] for row in rows}
+    assert {"cisreg", "cisreg, any overlap", "Python"} <= names
+    assert {name for name in ("fastp", "vsearch") if shutil.which(name)} <= names
+    by_name = {row["implementation"]: row for row in rows}
+    for name, row in by_name.items():
+        assert name in printed
+        assert row["pairs"] == (100 if name == "Python" else 2000)
+        assert row["pairs_per_second"] * row["median_seconds"] == pytest.approx(row["pairs"])
+        assert 0.7 < row["exact_promoters"] <= 1 - row["wrong_promoters"]
+    # Molecules that reads run through have overlaps far from the expected one.
+    assert by_name["cisreg"]["exact_short_inserts"] == 0
+    assert by_name["cisreg, any overlap"]["exact_short_inserts"] > 0.9
+
+
+def test_sequencing_run(tmp_path):
+    script = str(BENCHMARKS / "sequencing_run.py")
+    sizes = ("--pairs", "3000", "--promoters", "200")
+    for folder in ("first", "again"):
+        command = [sys.executable, script, str(tmp_path / folder), *sizes]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    files = sorted(path.name for path in (tmp_path / "first").iterdir())
+    assert len(files) == 3 * 18 + 1
+    for name in files:
+        assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
+    promoters = [row.split("\t") for row in _lines(tmp_path / "first" / "promoters.tsv.gz")[1:]]
+    true = [[int(count) for count in row[2:]] for row in promoters]
+    whole = 0
+    for index in range(18):
+        reads = [_lines(tmp_path / "first" / f"bin{index:02d}_R{read}.fastq.gz") for read in (1, 2)]
+        truth = [
+            line.split("\t") for line in _lines(tmp_path / "first" / f"bin{index:02d}_truth.tsv.gz")
+        ]
+        assert len(reads[0]) == len(reads[1]) == 4 * len(truth)
+        for record, (name, promoter, molecule) in enumerate(truth):
+            assert reads[0][4 * record] == f"@{name} 1:N:0"
+            if molecule and len(molecule) > 75:
+                true[int(promoter)][index] -= 1
+                whole += molecule == promoters[int(promoter)][0]
+                # Six errors in the first twenty bases of a read are next to impossible.
+                pairs = zip(reads[0][4 * record + 1][:20], molecule, strict=False)
+                assert sum(a != b for a, b in pairs) < 6
+    assert not any(any(counts) for counts in true)
+    assert 0.9 < whole / 3000 < 1
+
+
+def _lines(path):
+    return gzip.decompress(path.read_bytes()).decode().splitlines()
 
 
 @pytest.mark.parametrize("script", ["fused_vs_standard.py", "scaling.py"])

@@ -348,6 +348,18 @@ def test_other_formats_are_said_to_be_none(tmp_path):
         merge_pairs(tmp_path / "1", tmp_path / "2", tmp_path / "out", overlap=4)
 
 
+@given(st.lists(st.integers(0, 300), max_size=40), st.binary(max_size=3))
+def test_whole_records_of_a_text(gaps, rest):
+    text = b"".join(b"x" * gap + b"\n" for gap in gaps) + rest
+    lines = text.split(b"\n")[:-1]
+    assert _native.fastq_records(text) == len(lines) // 4
+    for records in range(len(lines) // 4 + 1):
+        end = sum(len(line) + 1 for line in lines[: 4 * records])
+        assert _native.fastq_end(text, records) == end
+    with pytest.raises(ValueError, match=f"records: expected 0 to {len(lines) // 4}, got"):
+        _native.fastq_end(text, len(lines) // 4 + 1)
+
+
 @pytest.mark.parametrize(
     ("names", "mates"),
     [

@@ -55,7 +55,7 @@ def merge_pairs(
         typer.Option(
             min=1,
             help="Fewest positions at which both reads must have a known base; default: 10, or "
-            "the shortest overlap that is tried where that is less.",
+            "half of the expected overlap where that is less.",
         ),
     ] = None,
     minimum_identity: Annotated[

@@ -22,7 +22,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from collapse import run
+from processes import run
 from sequencing_run import BINS, LENGTH, READ_LENGTH, make_library, sequence
 from suite import (
     FUSED_COLOUR,

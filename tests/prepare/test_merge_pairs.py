@@ -10,7 +10,7 @@ from fractions import Fraction
 
 import pytest
 import zstandard
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import cisreg.prepare.merge_pairs as module
@@ -90,18 +90,20 @@ def pairs(draw):
     letters = draw(st.sampled_from(["ACGTNacgtnR.", "AC", "ACGT"]))
     lengths = draw(st.tuples(*[st.integers(0, 150)] * 2))
     reads = [list(draw(read(length, letters))) for length in lengths]
-    molecule = draw(st.integers(0, 200))
+    molecule = draw(st.integers(0, sum(lengths)))
     if draw(st.booleans()):
         bases = draw(st.text("ACGT", min_size=molecule, max_size=molecule))
         for each, text in zip(reads, (bases, reverse_complement(bases)), strict=True):
-            wrong = draw(st.sets(st.integers(0, 150), max_size=8))
+            wrong, unknown = (draw(st.sets(st.integers(0, 150), max_size=8)) for _ in range(2))
             each[0] = "".join(
-                own if i in wrong or i >= molecule else text[i] for i, own in enumerate(each[0])
+                "N" if i in unknown else own if i in wrong or i >= molecule else text[i]
+                for i, own in enumerate(each[0])
             )
     expected = max(1, sum(lengths) - molecule + draw(st.integers(-3, 3)))
     return tuple(reads[0]), tuple(reads[1]), expected
 
 
+@settings(max_examples=300, deadline=None)
 @given(pairs(), st.integers(0, 12), st.integers(1, 12), st.sampled_from([0.0, 0.75, 0.9, 1.0]))
 def test_a_pair_merges_as_in_plain_python(pair, slack, minimum_overlap, minimum_identity):
     forward, reverse, overlap = pair
@@ -174,14 +176,29 @@ def test_the_base_of_higher_quality_is_taken_and_of_the_same_that_of_read_2(tmp_
 
 
 @pytest.mark.parametrize("letter", "NnR.")
-def test_unknown_bases_count_neither_for_nor_against(tmp_path, letter):
-    forward = "GG" + letter * 6 + "ACTTGC", "I" * 14
-    reverse = reverse_complement("ACGTTA" + "ACTTGC"), "#" * 12
+@pytest.mark.parametrize("file", [0, 1])
+def test_unknown_bases_count_neither_for_nor_against(tmp_path, letter, file):
+    # Of the surest quality, which no known base has.
+    shared = ["ACGTTAACTTGC", letter * 6 + "ACTTGC"]
+    quality = ["#" * 12, "I" * 12]
+    first, second = (0, 1) if file else (1, 0)
+    forward = "GG" + shared[first], "II" + quality[first]
+    bases = "".join(each if each == letter else COMPLEMENT[each] for each in shared[second][::-1])
+    reverse = bases, quality[second]
     options = {"overlap": 12, "slack": 0, "minimum_identity": 1.0}
     lines, _ = merged(tmp_path, [forward], [reverse], minimum_overlap=6, **options)
     assert lines == ["GGACGTTAACTTGC"]
     _, counts = merged(tmp_path, [forward], [reverse], minimum_overlap=7, **options)
     assert counts == MergeCounts(1, no_overlap=1)
+
+
+@pytest.mark.parametrize(("overlap", "needed"), [(1, 1), (9, 4), (20, 10), (60, 10)])
+def test_the_shortest_overlap_that_counts_unless_it_is_given(tmp_path, overlap, needed):
+    for known in (needed - 1, needed):
+        bases = "A" * known + "N" * (overlap - known)
+        reads = [good(bases)], [good(reverse_complement(bases))]
+        _, counts = merged(tmp_path, *reads, overlap=overlap, slack=0)
+        assert counts.merged == (known == needed)
 
 
 def test_pairs_are_left_out_by_length_and_unknown_bases(tmp_path):
@@ -367,6 +384,7 @@ def test_whole_records_of_a_text(gaps, rest):
         (("a\tb", "a"), True),
         (("a/1 b", "a/2 b"), True),
         (("a/2", "a/1"), False),
+        (("a/1", "a/3"), False),
         (("a/1", "b/2"), False),
         (("a3", "a4"), False),
         (("a", "ab"), False),

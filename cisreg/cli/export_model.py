@@ -37,7 +37,7 @@ def export_model(
     They have six digits of each number; a checkpoint has all.
     """
     if not overwrite:
-        for suffix in (".params", ".pkdms", ".positional.gz", ".ckpt.index"):
+        for suffix in (".params", ".pkdms", ".positional.gz", ".ckpt.index", ".ckpt.meta"):
             path = Path(f"{output}{suffix}")
             if path.exists():
                 raise ValueError(

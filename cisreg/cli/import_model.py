@@ -11,7 +11,7 @@ from rich.console import Console
 from cisreg.cli import options
 from cisreg.quiet import start_tensorflow
 
-EXAMPLE = "cisreg import test.model.APCM --binding expected --length 110 --output model"
+EXAMPLE = "cisreg import old.APCM --binding expected --length 110 --output new"
 
 
 def import_model(

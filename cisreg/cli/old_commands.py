@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 import typer
 from rich.console import Console
@@ -12,10 +13,11 @@ from cisreg.quiet import start_tensorflow
 logger = logging.getLogger("cisreg.cli")
 
 
-def run_old_command(text: str, overwrite: bool) -> None:
+def run_old_command(context: typer.Context, text: str, overwrite: bool) -> None:
     """Says what an old command line means in new commands, and runs these.
 
     Args:
+        context: of the new command that was given the old one.
         text: the old command line.
         overwrite: let the new commands replace what is there.
 
@@ -23,6 +25,7 @@ def run_old_command(text: str, overwrite: bool) -> None:
         ValueError: not a command line of CisRegModels, or options that make no sense together.
         OSError: a file cannot be read or written.
     """
+    _check_alone(context)
     start_tensorflow()
     from cisreg.legacy.arguments import parse_command
     from cisreg.legacy.translation import describe, translate, write_files
@@ -37,9 +40,34 @@ def run_old_command(text: str, overwrite: bool) -> None:
     write_files(new, overwrite=overwrite)
     app = typer.main.get_command(_app())
     for arguments in new.commands:
-        status = app.main(arguments, prog_name="cisreg", standalone_mode=False)
+        words = [*_global_options(context, arguments), *arguments]
+        status = app.main(words, prog_name="cisreg", standalone_mode=False)
         if status:
             raise typer.Exit(status)
+
+
+def _check_alone(context: typer.Context) -> None:
+    """Raises where other options were given, which the old command line knows nothing of."""
+    for name in context.params:
+        source = context.get_parameter_source(name)
+        given = source is not None and source.name == "COMMANDLINE"
+        if given and name not in ("like_cisregmodels", "overwrite"):
+            raise typer.BadParameter(
+                f"expected --like-cisregmodels alone, but for --overwrite, got {name} too; run "
+                "the commands that it prints with whatever options you like",
+                ctx=context,
+            )
+
+
+def _global_options(context: typer.Context, arguments: Sequence[str]) -> list[str]:
+    """The options before the command's name, which each command sets anew."""
+    given = context.parent.params if context.parent is not None else {}
+    words = ["--debug"] if given.get("debug") else []
+    if "--verbose" not in arguments:
+        words += [f"--{name}" for name in ("quiet", "verbose") if given.get(name)]
+    if given.get("log") is not None and "--log" not in arguments:
+        words += ["--log", str(given["log"])]
+    return words
 
 
 def _app() -> typer.Typer:

@@ -74,7 +74,7 @@ def predict(
     table that the model was trained on; accessibility is between 0 and 1.
     """
     if like_cisregmodels is not None:
-        run_old_command(like_cisregmodels, overwrite)
+        run_old_command(context, like_cisregmodels, overwrite)
         return
     if model is None or table is None or output is None:
         raise typer.BadParameter(

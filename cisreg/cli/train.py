@@ -15,6 +15,7 @@ from cisreg.cli.old_commands import run_old_command
 from cisreg.cli.tables import show_run
 from cisreg.cli.train_start import (
     carried_over,
+    check_names,
     choose_motifs,
     initial_concentrations,
     initial_values,
@@ -99,7 +100,7 @@ def train(
     DIR will hold the model, recipe.toml, metrics.jsonl with a line per epoch, and a checkpoint.
     """
     if like_cisregmodels is not None:
-        run_old_command(like_cisregmodels, overwrite)
+        run_old_command(context, like_cisregmodels, overwrite)
         return
     if table is None or output is None:
         raise typer.BadParameter(
@@ -120,6 +121,7 @@ def train(
     motif_set, random_count = choose_motifs(
         motifs, random_motifs, chosen.motif_width, earlier, seed
     )
+    check_names(earlier, motif_set)
     dataset = options.load_dataset(table, length, side, sequence_column, expression_column)
     base_count = dataset.sequence.shape[1]
     names = chosen.spec(len(motif_set), base_count).parameter_shapes
@@ -130,7 +132,7 @@ def train(
         ),
         start=initial_values(
             *(initial_activity, initial_potentiation, initial_binding_limit),
-            *(motif_set, random_count),
+            *(motif_set, random_count, names),
         )
         | carried_over(earlier, names),
         loss=_loss(likelihood),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -56,10 +56,10 @@ def choose_motifs(
     if motifs is not None:
         known = options.load_motifs(motifs, width)
     elif earlier is not None and "log_kd" in earlier.parameters and not random_count:
-        known = _motifs_of(earlier)
+        known = _motifs_of(earlier, width)
     if random_count:
-        first = 0 if known is None else len(known)
-        drawn = random_motifs(random_count, width=width, seed=seed, first=first)
+        names = () if known is None else known.names
+        drawn = random_motifs(random_count, width=width, seed=seed, known=names)
         return (drawn if known is None else known.append(drawn)), random_count
     if known is None:
         raise ValueError(
@@ -69,11 +69,31 @@ def choose_motifs(
     return known, 0
 
 
-def _motifs_of(earlier: Earlier) -> MotifSet:
+def check_names(earlier: Earlier | None, motif_set: MotifSet) -> None:
+    """Raises ValueError where the earlier model's motifs have other names, or another order."""
+    names = None if earlier is None else earlier.motif_names
+    if names is None or names == motif_set.names:
+        return
+    if len(names) != len(motif_set):
+        raise ValueError(f"--start: expected {len(motif_set)} motifs, got a model of {len(names)}")
+    place = next(index for index, name in enumerate(names) if name != motif_set.names[index])
+    raise ValueError(
+        f"--start: expected a model of the same motifs in the same order, got {names[place]} "
+        f"as number {place + 1}, which is {motif_set.names[place]} here; leave --motifs out to "
+        "take those of the model"
+    )
+
+
+def _motifs_of(earlier: Earlier, width: int) -> MotifSet:
     from cisreg.motifs import MotifSet
 
     log_kd = earlier.parameters["log_kd"]
-    width, _, count = log_kd.shape
+    own_width, _, count = log_kd.shape
+    if own_width != width:
+        raise ValueError(
+            f"--start: expected motifs of {width} columns, as the recipe has them, got "
+            f"{own_width}; give --motif-width {own_width}"
+        )
     names = earlier.motif_names or tuple(f"motif_{index}" for index in range(count))
     return MotifSet(names, log_kd, np.zeros(count, int), np.full(count, width))
 
@@ -107,8 +127,18 @@ def initial_values(
     binding_limit: str | None,
     motif_set: MotifSet,
     random_count: int,
+    names: Collection[str],
 ) -> dict[str, np.ndarray]:
-    """Float32 [M] by parameter name, from a number for all motifs or a file with one for each."""
+    """Float32 [M] by parameter name, from a number for all motifs or a file with one for each.
+
+    Args:
+        activity: a number or a file; None for none.
+        potentiation: likewise.
+        binding_limit: likewise.
+        motif_set: the motifs.
+        random_count: how many of them, the last, are random.
+        names: of the model's parameters.
+    """
     values = {
         name: _values(name, source, motif_set, random_count)
         for name, source in (
@@ -125,6 +155,13 @@ def initial_values(
                 f"--initial-binding-limit: expected numbers above 0, got {limit.min():g}"
             )
         values["log_binding_limit"] = np.log(limit)
+    for name in values:
+        if name not in names:
+            option = name.removeprefix("log_").replace("_", "-")
+            raise ValueError(
+                f"--initial-{option}: expected a model with this layer, got one without; give "
+                f"--{option}, or leave the initial values out"
+            )
     return values
 
 

@@ -52,13 +52,17 @@ def one_hot_length(line: bytes) -> int | None:
 
 
 def starts_one_hot(start: bytes) -> bool:
-    r"""Whether a text that starts so is one-hot text; its first line may be cut.
+    r"""Whether a text that starts so is one-hot text.
+
+    Blank lines and those that begin with # do not count; the first that does may be cut.
 
     Example:
         >>> starts_one_hot(b"5.5\t1\t0\t0\t0\t"), starts_one_hot(b"ACGT\t1\n")
         (True, False)
     """
-    line, end, _ = start.partition(b"\n")
+    line, end, rest = start.partition(b"\n")
+    while end and (line.startswith(b"#") or not line.strip()):
+        line, end, rest = rest.partition(b"\n")
     if end:
         return one_hot_length(line) is not None
     return _FIRST_LINE.fullmatch(line.rpartition(b"\t")[0]) is not None
@@ -84,6 +88,11 @@ def format_one_hot(codes: np.ndarray, label: pa.Array) -> bytes:
     label = label.cast(pa.large_string())
     if len(label) == 0:
         return b""
+    broken = compute.index(compute.match_substring_regex(label, r"[\t\r\n]"), True).as_py()
+    if broken >= 0:
+        raise ValueError(
+            f"label: expected text without tabs and line ends, got {label[broken].as_py()!r}"
+        )
     _, offset_buffer, text_buffer = label.buffers()
     offsets = np.frombuffer(offset_buffer, np.int64)[label.offset :][: len(label) + 1]
     text = np.empty(0, np.uint8) if text_buffer is None else np.frombuffer(text_buffer, np.uint8)

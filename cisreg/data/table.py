@@ -18,7 +18,7 @@ import pyarrow.csv
 from cisreg.data.one_hot import (
     decode_padded,
     iterate_one_hot,
-    one_hot_length,
+    starts_one_hot,
     whole_lines,
 )
 
@@ -101,7 +101,7 @@ def read_table(
     """
     path = Path(path)
     content = _read_bytes(path)
-    if one_hot_length(content[: content.index(b"\n") + 1]):
+    if starts_one_hot(content[:_BLOCK_SIZE]):
         return _one_hot_table(path, expression_column is not None)
     layout = _find_layout(path, content, sequence_column, expression_column, header)
     columns = _parse(path, content, layout)

@@ -113,7 +113,7 @@ def write_checkpoint(prefix: str | os.PathLike[str], arrays: Mapping[str, np.nda
     """Writes a checkpoint that CisRegModels restores (its option -res).
 
     Args:
-        prefix: PREFIX.ckpt.
+        prefix: PREFIX.ckpt; the graph of an earlier model beside it, PREFIX.ckpt.meta, is removed.
         arrays: parameters by name, position weights for each window.
 
     Raises:
@@ -132,6 +132,7 @@ def write_checkpoint(prefix: str | os.PathLike[str], arrays: Mapping[str, np.nda
             variables[VARIABLES[name]] = value.reshape(1, 1, 1, -1)
         else:
             variables[VARIABLES[name]] = np.atleast_1d(value)
+    Path(f"{os.fspath(prefix)}{META}").unlink(missing_ok=True)
     try:
         tf.raw_ops.SaveV2(
             prefix=os.fspath(prefix),

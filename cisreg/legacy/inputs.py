@@ -69,7 +69,13 @@ def _is_beside(motif: Path, folder: Path) -> bool:
 
 
 def match_values(
-    source: str, option: str, names: Sequence[str], own: str, files: dict[str, str]
+    source: str,
+    option: str,
+    names: Sequence[str],
+    own: str,
+    files: dict[str, str],
+    *,
+    number_allowed: bool,
 ) -> str:
     """A number, or a file with a number for each motif by name.
 
@@ -82,18 +88,17 @@ def match_values(
         names: of all motifs, in order.
         own: path of the new file, without its ending.
         files: gets the new file's text.
+        number_allowed: whether a number for all motifs will do.
 
     Raises:
         ValueError: a line that cannot be read, or more numbers than motifs.
         OSError: the file cannot be read.
     """
     if not Path(source).exists():
-        try:
-            return f"{float(source):g}"
-        except ValueError:
-            raise FileNotFoundError(
-                f"{option}: expected a number or a file, got {source}, which does not exist"
-            ) from None
+        if number_allowed and _is_number(source):
+            return source
+        what = "a number or a file" if number_allowed else "a file"
+        raise FileNotFoundError(f"{option}: expected {what}, got {source}, which does not exist")
     rows = _value_rows(source)
     if len(rows) > len(names):
         raise ValueError(
@@ -108,13 +113,22 @@ def match_values(
     return f"{own}.tsv"
 
 
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _value_rows(path: str) -> list[tuple[str, str]]:
     rows = []
     with open_input(path) as stream:
         for number, line in enumerate(stream, start=1):
-            fields = line.decode("utf-8", "replace").split("#")[0].split()
-            if not fields:
+            text = line.decode("utf-8", "replace").strip()
+            if not text or text.startswith("#"):
                 continue
+            fields = text.split("\t") if "\t" in text else text.split()
             place = f"{path}:{number}"
             if len(fields) < 2:
                 raise ValueError(f"{place}: expected a motif and a number, got {len(fields)} field")

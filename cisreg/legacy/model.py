@@ -251,7 +251,7 @@ def export_model(
 
     Args:
         prefix: PREFIX of PREFIX.params, PREFIX.pkdms and, with position weights,
-            PREFIX.positional.gz.
+            PREFIX.positional.gz. Those of an earlier model are replaced or removed.
         model: the model; weights on knots are written for each position.
         checkpoint: write PREFIX.ckpt too, with all of float32's digits, which its -res restores.
 
@@ -278,6 +278,9 @@ def export_model(
     if "position_weight" in arrays:
         write_positional(stem + POSITIONAL, arrays["position_weight"])
         written.append(stem + POSITIONAL)
+    else:
+        # That of an earlier model would be taken for a part of this one.
+        Path(stem + POSITIONAL).unlink(missing_ok=True)
     if checkpoint:
         write_checkpoint(stem + CHECKPOINT, arrays)
         written.append(stem + CHECKPOINT)

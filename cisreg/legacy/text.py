@@ -219,6 +219,11 @@ def _rows(path: str | os.PathLike[str]) -> Iterator[tuple[str, list[str]]]:
     with open_input(path) as stream:
         for number, line in enumerate(stream, start=1):
             text = line.decode("utf-8", "replace").rstrip("\r\n")
+            if not line.endswith(b"\n"):
+                raise ValueError(
+                    f"{os.fspath(path)}:{number}: expected a whole line, got {text!r} and the end "
+                    "of the file; is it complete?"
+                )
             if text.strip():
                 yield f"{os.fspath(path)}:{number}", text.split("\t")
 

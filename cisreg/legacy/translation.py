@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from cisreg.files import replace_file
 from cisreg.legacy.arguments import OldCommand
-from cisreg.legacy.checkpoint import INDEX, SAVED_MODEL
+from cisreg.legacy.checkpoint import META, SAVED_MODEL
 from cisreg.legacy.inputs import (
     count_sequences,
     list_motifs,
@@ -18,13 +19,16 @@ from cisreg.legacy.inputs import (
     match_values,
 )
 from cisreg.legacy.training import Translation, make_recipe
+from cisreg.motifs.random import unused_names
 from cisreg.recipes.writing import format_recipe
 from cisreg.writing import ENDINGS
 
 # Where a new command leaves what the old one left at PREFIX.
 MODEL_SUFFIX, RECIPE_SUFFIX, IMPORTED_SUFFIX = ".cisreg", ".recipe.toml", ".imported"
-_OLD_MODEL_SUFFIX = ".Model"
+_OLD_MODEL_SUFFIX, _MODEL_FILE = ".Model", "model.json"
 _DEFAULT_MOTIF_COUNT = 400
+# The first line of the files that the new commands read, by which they are known for our own.
+_OWN = "# Written for an old command line of CisRegModels.\n"
 _MOST_WORDS = 3  # -v -v -v and more told all there was to tell
 
 
@@ -35,11 +39,13 @@ class NewCommands:
     Attributes:
         commands: arguments of `cisreg`, one list per command, to be run in this order.
         files: text of the files that they read and that have to be written first, by path.
+        outputs: what they will write, as far as it must not be there yet.
         notes: where the original did not do what it said, or something is done otherwise.
     """
 
     commands: list[list[str]] = field(default_factory=list)
     files: dict[str, str] = field(default_factory=dict)
+    outputs: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
@@ -60,10 +66,19 @@ def translate(old: OldCommand, *, overwrite: bool = False) -> NewCommands:
     Example:
         >>> new = translate(parse_command("-i train.ohc.gz -sl 110 -dm motifs.txt -eb -o model"))
     """
+    if not Path(old["input"]).is_file():
+        raise FileNotFoundError(f"-i: expected a file, found no {old['input']}; check the path")
     new = _translate_make(old) if old.program == "make" else _translate_predict(old)
     for command in new.commands:
-        if overwrite:
+        if overwrite and "--overwrite" not in command:
             command.append("--overwrite")
+        command[:0] = _global_options(old)
+    there = [path for path in new.outputs if Path(path).exists()]
+    if there and not overwrite:
+        raise ValueError(
+            f"{there[0]}: expected a new file, but it exists; give --overwrite beside "
+            "--like-cisregmodels to replace what the old command would have, or another -o"
+        )
     return new
 
 
@@ -71,11 +86,20 @@ def _translate_make(old: OldCommand) -> NewCommands:
     prefix = old["output"]
     if prefix is None:
         raise ValueError("-o: expected a prefix for the model's files, got none; give -o PREFIX")
+    if prefix.endswith("/"):
+        raise ValueError(f"-o: expected a prefix of file names, got the folder {prefix}")
     steps = Translation()
     new = NewCommands(notes=steps.notes)
     recipe = make_recipe(old, steps, lambda: count_sequences(old["input"]))
     new.files[prefix + RECIPE_SUFFIX] = format_recipe(recipe)
-    train = [*_global_options(old), "train", old["input"], "--length", str(old["sequence_length"])]
+    new.outputs = [
+        prefix + suffix
+        for suffix in (
+            *(f"{MODEL_SUFFIX}/recipe.toml", f"{MODEL_SUFFIX}/model.json"),
+            *(".params", ".pkdms", ".positional.gz", ".ckpt.index", ".ckpt.meta"),
+        )
+    ]
+    train = ["train", old["input"], "--length", str(old["sequence_length"])]
     train += _motif_options(old, prefix, new)
     if old["restore"] is not None:
         train += ["--start", old["restore"]]
@@ -132,7 +156,7 @@ def _motif_options(old: OldCommand, prefix: str, new: NewCommands) -> list[str]:
                 "The original gave these a concentration of 1, at which they bind everywhere and "
                 "hold accessibility at exactly 1; here they begin with about one site a sequence"
             )
-    names += [f"motif_{index}" for index in range(len(names), count)]
+    names += unused_names(names, spare)
     for option, name, flag in (
         ("-ic", "concentrations", "--concentrations"),
         ("-ia", "activities", "--initial-activity"),
@@ -140,8 +164,17 @@ def _motif_options(old: OldCommand, prefix: str, new: NewCommands) -> list[str]:
         ("-ibl", "initial_binding_limits", "--initial-binding-limit"),
     ):
         if old[name] is not None and not _is_left_out(old, name):
-            words += [flag, match_values(old[name], option, names, f"{prefix}.{name}", new.files)]
+            words += [flag, _values(old, option, name, names, prefix, new)]
     return words
+
+
+def _values(
+    old: OldCommand, option: str, name: str, names: list[str], prefix: str, new: NewCommands
+) -> str:
+    number_allowed = option in ("-ia", "-ip")
+    return match_values(
+        *(old[name], option, names, f"{prefix}.{name}", new.files), number_allowed=number_allowed
+    )
 
 
 def _is_left_out(old: OldCommand, name: str) -> bool:
@@ -182,7 +215,8 @@ def _translate_predict(old: OldCommand) -> NewCommands:
     new = NewCommands()
     output = _table_name(old, new)
     model = _model_folder(old, output, new)
-    predict = [*_global_options(old), "predict", model, old["input"], "--measured-column", "2"]
+    new.outputs.append(output)
+    predict = ["predict", model, old["input"], "--measured-column", "2"]
     if old["binding"]:
         predict.append("--binding")
     if old["batch"] is not None:
@@ -216,28 +250,58 @@ def _model_folder(old: OldCommand, output: str, new: NewCommands) -> str:
         raise ValueError("-M, -res: expected a model, got none; give -M FOLDER or -res CHECKPOINT")
     if old["older_name"]:
         new.notes.append("-VARIABLE: the older name of concentrations is found without it")
-    stem = source.rstrip("/").removesuffix(_OLD_MODEL_SUFFIX)
+    if (Path(source) / _MODEL_FILE).exists():
+        return source
+    own = source.rstrip("/").removesuffix(_OLD_MODEL_SUFFIX) + MODEL_SUFFIX
+    has_own = (Path(own) / _MODEL_FILE).exists()
     if old["model"] is not None and not (Path(source) / SAVED_MODEL).exists():
-        folder = stem + MODEL_SUFFIX
-        if not (Path(folder) / "model.json").exists():
+        if not has_own:
             raise FileNotFoundError(
-                f"-M: expected a model, found neither {source}/{SAVED_MODEL} nor {folder}; check "
-                "the path"
+                f"-M: expected a model, found neither {source}/{SAVED_MODEL} nor {own}; check the "
+                "path"
             )
-        return folder
-    folder = output.split(".tsv")[0] + IMPORTED_SUFFIX
+        return own
+    if old["model"] is not None and has_own:
+        new.notes.append(
+            f"{source} is a model of CisRegModels, and is used; the one that cisreg trained is "
+            f"{own}: give -M {own} for that"
+        )
+    return _imported(old, source, output, new)
+
+
+def _imported(old: OldCommand, source: str, output: str, new: NewCommands) -> str:
+    """The folder that a model of the original is imported into by a first command."""
+    stem = output
+    for ending in sorted(ENDINGS, key=len, reverse=True):
+        stem = stem.removesuffix(ending)
+    folder = stem + IMPORTED_SUFFIX
     words = ["import", source]
-    if old["model"] is None and not Path(f"{source}.meta").exists():
-        if not Path(source + INDEX).exists():
-            raise FileNotFoundError(f"-res: expected a checkpoint, found no {source}{INDEX}")
+    tells = (Path(source) / SAVED_MODEL).exists() or Path(source + META).exists()
+    if not tells:
         words += ["--binding", "expected" if old["expected_binding"] else "probability"]
         words += ["--length", str(old["sequence_length"])]
     if old["motifs"] is not None:
-        words += ["--motifs", old["motifs"], "--motif-width", str(old["motif_width"] or 20)]
+        paths = list_motifs(old["motifs"])
+        words += ["--motifs", match_motif_list(old["motifs"], paths, stem, new.files)]
+        words += ["--motif-width", str(old["motif_width"] or 20)]
         if old["concentrations"] is not None:
-            words += ["--concentrations", old["concentrations"]]
-    new.commands.append([*words, "--output", folder])
+            names = [name for name, _ in paths]
+            values = _values(old, "-ic", "concentrations", names, stem, new)
+            words += ["--concentrations", values]
+    words += ["--output", folder]
+    if _is_imported(folder):
+        words.append("--overwrite")
+    new.commands.append(words)
     return folder
+
+
+def _is_imported(folder: str) -> bool:
+    """Whether an earlier command of this kind made the folder, which can be made again."""
+    try:
+        description = json.loads((Path(folder) / _MODEL_FILE).read_bytes())
+        return "imported_from" in description["metadata"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def write_files(new: NewCommands, *, overwrite: bool) -> None:
@@ -248,13 +312,14 @@ def write_files(new: NewCommands, *, overwrite: bool) -> None:
         OSError: one cannot be written.
     """
     for path, content in new.files.items():
-        if Path(path).exists() and not overwrite and Path(path).read_text() != content:
+        own = Path(path).exists() and Path(path).read_bytes().startswith(_OWN.encode())
+        if Path(path).exists() and not (own or overwrite):
             raise ValueError(
                 f"{path}: expected a new file, but it exists; give --overwrite to replace it"
             )
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         with replace_file(path) as file:
-            file.write(content.encode())
+            file.write((_OWN + content).encode())
 
 
 def describe(arguments: Sequence[str]) -> str:

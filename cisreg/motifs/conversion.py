@@ -60,7 +60,11 @@ def counts_to_probabilities(counts: npt.ArrayLike, *, pseudocount: float = 0.0) 
         array([[0.8, 0. , 0.1, 0.1]])
     """
     array = check_counts("counts", counts)
-    probabilities = array / array.sum(axis=-1, keepdims=True)
+    with np.errstate(over="ignore"):
+        total = array.sum(axis=-1, keepdims=True)
+    if not np.isfinite(total).all():
+        raise ValueError(f"counts: expected columns with a finite sum, got up to {array.max():g}")
+    probabilities = array / total
     return _with_pseudocount(probabilities, pseudocount)
 
 

@@ -72,8 +72,8 @@ def sites_within(log_kd: np.ndarray, threshold: float, *, limit: int = 1_000_000
         if len(kept) > limit:
             raise ValueError(
                 f"limit: expected at most {limit:,} sites, got about "
-                f"{_approximate_count(matrix, threshold):,.0f}; lower the threshold or raise the "
-                "limit"
+                f"{_describe_count(_approximate_count(matrix, threshold))}; lower the threshold or "
+                "raise the limit"
             )
         base = (kept % 4).astype(np.uint8)[:, np.newaxis]
         codes, energy = np.concatenate([codes[kept // 4], base], axis=1), total[kept]
@@ -116,6 +116,10 @@ def sample_sites(
     return codes
 
 
+def _describe_count(count: float) -> str:
+    return f"{count:,.0f}" if count < 1e21 else f"{count:.3g}"
+
+
 def _approximate_count(matrix: np.ndarray, threshold: float) -> float:
     """About how many sites have a log Kd of at most the threshold, by their distribution on a grid.
 
@@ -126,7 +130,7 @@ def _approximate_count(matrix: np.ndarray, threshold: float) -> float:
     spare = threshold - lowest.sum()
     excess = energy - lowest[:, np.newaxis]
     if excess.max(axis=1).sum() <= spare:
-        return 4.0 ** len(energy)
+        return float(4 ** len(energy)) if len(energy) < 500 else float("inf")
     # With nothing to spare, only sites as strong as the strongest count.
     step = max(spare, 1e-6) / _GRID_POINTS
     grid = np.minimum(np.rint(excess / step), _GRID_POINTS + 1).astype(np.int64)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import tempfile
 from pathlib import Path
 
 from cisreg.files import replace_file
@@ -59,17 +60,23 @@ def write_motifs(folder: str | os.PathLike[str], motif_set: MotifSet) -> Path:
             "%d of %d motifs are not centred in their columns, and will be when they are read",
             *(shifted, len(motif_set)),
         )
-    partial = folder.with_name(folder.name + ".partial")
-    if partial.exists():
-        shutil.rmtree(partial)
-    partial.mkdir(parents=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent))
     try:
+        partial.chmod(0o777 & ~_umask())
         _write_files(partial, motif_set)
         partial.replace(folder)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
     return folder / LIST_NAME
+
+
+def _umask() -> int:
+    """The process's mask of permissions, which only setting it tells."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def _write_files(folder: Path, motif_set: MotifSet) -> None:

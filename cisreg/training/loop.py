@@ -92,8 +92,8 @@ def fit(
         log_directory: folder for TensorBoard scalars and histograms; needs the package tensorboard.
         report_every: also tell the mean loss of so many steps whenever they are over: in the log,
             in `steps_path` and for TensorBoard.
-        steps_path: file that these reports are added to, one JSON object each (see
-            `cisreg.training.StepRecord`).
+        steps_path: file for one JSON object per report (see `cisreg.training.StepRecord`); an old
+            one is replaced, but for what a resumed run keeps.
         profile_directory: folder for a trace of some steps, see `cisreg.training.reports.Trace`.
         steps_per_call: steps run by one call of the compiled function, at most.
         progress: draw a progress bar where standard error is a terminal.
@@ -160,6 +160,7 @@ def fit(
         log_directory=log_directory,
         progress=progress,
         steps_path=steps_path,
+        done_steps=(state.history[-1].step if state.history else 0) + state.step,
     )
     with monitor:
         TrainingRun(

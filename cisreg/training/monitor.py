@@ -36,6 +36,7 @@ class Monitor:
         metrics_path: file with one JSON object per epoch, begun anew with `history`; None: no file.
         log_directory: folder for TensorBoard; None: no such log.
         steps_path: file that gets one JSON object per step record; None: no file.
+        done_steps: steps done before, when a run is resumed; records of later ones are dropped.
         progress: whether to draw a bar where there is a terminal.
 
     Raises:
@@ -52,12 +53,15 @@ class Monitor:
         log_directory: str | os.PathLike[str] | None,
         progress: bool,
         steps_path: str | os.PathLike[str] | None = None,
+        done_steps: int = 0,
     ) -> None:
         console = Console(stderr=True)
         self._bar = _Bar(stages, count, console) if progress and console.is_terminal else None
         self._board = None if log_directory is None else _TensorBoard(log_directory)
         self._metrics = None if metrics_path is None else _MetricsFile(metrics_path, history)
         self._steps_path = None if steps_path is None else Path(steps_path)
+        if self._steps_path is not None:
+            _drop_steps_after(self._steps_path, done_steps)
 
     def __enter__(self) -> Monitor:
         if self._bar is not None:
@@ -170,6 +174,17 @@ class _MetricsFile:
     def append(self, record: EpochRecord) -> None:
         with self._path.open("ab") as file:
             file.write(_json_line(record))
+
+
+def _drop_steps_after(path: Path, done: int) -> None:
+    """Takes out what a run that was killed wrote after its checkpoint."""
+    if not path.exists():
+        return
+    lines = path.read_bytes().splitlines(keepends=True)
+    with replace_file(path) as file:
+        # The last line of a run that was killed may be cut.
+        kept = (line for line in lines if line.endswith(b"\n"))
+        file.writelines(line for line in kept if json.loads(line)["step"] <= done)
 
 
 def _json_line(record: EpochRecord | StepRecord) -> bytes:

@@ -19,6 +19,7 @@ from cisreg.cli.app import _message
 from cisreg.cli.options import column
 from cisreg.data import read_dataset
 from cisreg.model import strand_binding
+from cisreg.motifs import demo_motifs, write_motifs
 from cisreg.prediction import predict_expression
 from cisreg.storage import load_model
 
@@ -352,7 +353,46 @@ def test_debug_shows_where_an_error_comes_from(tmp_path):
     assert isinstance(result.exception, FileNotFoundError)
 
 
-@pytest.mark.parametrize("command", ["train", "predict", "evaluate", "simulate", "doctor"])
+@pytest.mark.parametrize(
+    "command", ["train", "predict", "evaluate", "simulate", "import", "export", "encode", "doctor"]
+)
 def test_help_ends_in_an_example(command):
     lines = [line.strip() for line in succeed(command, "--help").splitlines() if line.strip()]
     assert lines[-1].startswith(f"Example: cisreg {command}")
+
+
+def test_going_on_from_a_model_of_the_same_motifs(data, model, tmp_path):
+    words = (*TRAIN, data / "train.tsv.gz", "--epochs", 1)
+    succeed(*words, "--start", model, "--output", tmp_path / "more")
+    by_itself = [word for word in words if word not in ("--motifs", "demo")]
+    succeed(
+        *(*by_itself, "--start", model, "--motif-flank", 30, "--output", tmp_path / "alone"),
+    )
+    first, second = load_model(tmp_path / "more"), load_model(tmp_path / "alone")
+    assert first.motif_names == second.motif_names == load_model(model).motif_names
+
+
+def test_motifs_in_another_order_are_not_those_of_the_earlier_model(data, model, tmp_path):
+    folder = tmp_path / "motifs"
+    names = load_model(model).motif_names
+    write_motifs(folder, demo_motifs(width=30).select([*names[1:], names[0]]))
+    words = [word for word in TRAIN if word not in ("--motifs", "demo")]
+    message = fail(
+        *(1, *words, data / "train.tsv.gz", "--motifs", folder / "motif_list.txt"),
+        *("--start", model, "--output", tmp_path / "out"),
+    )
+    assert f"got {names[0]} as number 1, which is {names[1]} here" in message
+
+
+def test_initial_values_of_layers_that_the_model_lacks(data, tmp_path):
+    message = fail(
+        *(1, *TRAIN, data / "train.tsv.gz", "--output", tmp_path / "out"),
+        *("--initial-binding-limit", 5),
+    )
+    assert "--initial-binding-limit: expected a model with this layer" in message
+
+
+def test_random_motifs_alone(data, tmp_path):
+    words = [word for word in TRAIN if word not in ("--motifs", "demo")]
+    succeed(*words, data / "train.tsv.gz", "--random-motifs", 3, "--output", tmp_path / "out")
+    assert load_model(tmp_path / "out").motif_names == ("motif_0", "motif_1", "motif_2")

@@ -74,6 +74,12 @@ def test_lines_come_back(rows, block_size, line_end, comments):
     )
 
 
+@pytest.mark.parametrize("label", ["1\n2", "1\t2", "\r"])
+def test_labels_that_would_break_the_lines(label):
+    with pytest.raises(ValueError, match="label: expected text without tabs and line ends"):
+        format_one_hot(np.zeros((2, 3), np.uint8), pa.array(["1", label]))
+
+
 def test_a_slice_of_labels():
     labels = pa.array(["1", "22", "333"])[1:]
     assert format_one_hot(np.array([[0], [4]], np.uint8), labels) == (
@@ -89,6 +95,8 @@ def test_a_slice_of_labels():
         (b"5.5\t1\t0\t0\t0\r\n", 1, True),
         (b"5.5\t1\t0\t0\n", None, False),
         (b"5.5\t1\t0\t0\t0\t0", None, True),
+        (b"# said\n\n5.5\t1\t0\t0\t0\n", None, True),
+        (b"# said\n\nACGT\t1\n", None, False),
         (b"ACGT\t5.5\n", None, False),
         (b"ACGT\t1\n", None, False),
         (b"", None, False),

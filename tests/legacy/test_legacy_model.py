@@ -320,6 +320,22 @@ def test_empty_files(exported, suffix):
         import_model(exported / "model", binding="expected", sequence_length=L)
 
 
+@pytest.mark.parametrize("suffix", [".params", ".pkdms"])
+def test_files_cut_within_their_last_number(exported, suffix):
+    path = exported / f"model{suffix}"
+    path.write_bytes(path.read_bytes().rstrip(b"\n")[:-1])
+    with pytest.raises(ValueError, match=rf"{suffix}:\d+: expected a whole line, got .* complete"):
+        import_model(exported / "model", binding="expected", sequence_length=L)
+
+
+def test_the_graph_of_an_earlier_model_goes_with_it(tmp_path):
+    model = random_model(binding="probability")
+    checkpoint, _ = save_original(tmp_path, original_variables(model), {}, length=L, expected=False)
+    export_model(tmp_path / "model", random_model(seed=1), checkpoint=True)
+    back = import_model(checkpoint, binding="expected", sequence_length=L)
+    assert back.spec.binding == "expected"
+
+
 def test_files_of_different_models(tmp_path):
     export_model(tmp_path / "model", random_model(**LAYERS["all"]))
     export_model(tmp_path / "other", random_model(positional=True))

@@ -23,7 +23,9 @@ from legacy.old_data import (
     run_old,
     write_data,
 )
+from typer.testing import CliRunner
 
+from cisreg.cli import app
 from cisreg.legacy import import_model
 from cisreg.legacy.arguments import OPTIONS, parse_command
 from cisreg.legacy.translation import translate
@@ -254,8 +256,75 @@ def test_o_names_all_files(folder, base):
 
 
 def test_nothing_is_lost(folder, base):
-    with pytest.raises(AssertionError, match="expected a new folder, but it holds"):
+    with pytest.raises(AssertionError, match=r"recipe\.toml: expected a new file, but it exists"):
         make(folder, "base")
+
+
+def test_files_of_the_original_are_seen_before_training(folder):
+    (folder / "theirs.params").write_text("theirs")
+    with pytest.raises(AssertionError, match=r"theirs\.params: expected a new file"):
+        make(folder, "theirs")
+    assert (folder / "theirs.params").read_text() == "theirs"
+    assert not (folder / "theirs.cisreg").exists()
+    assert not (folder / "theirs.recipe.toml").exists()
+
+
+def test_a_failed_attempt_is_not_in_the_way_of_the_next(folder):
+    with pytest.raises(AssertionError, match="-i: expected a file, found no"):
+        run_old(base_options(folder, "next").replace("table.tsv", "tabel.tsv"))
+    with pytest.raises(AssertionError, match="expected one mean|expected a mean"):
+        make(folder, "next", f"-mll {folder}/table.tsv")
+    make(folder, "next")
+
+
+def test_a_recipe_of_the_user_is_not_replaced(folder):
+    (folder / "mine.recipe.toml").write_bytes(b"\xffmine")
+    with pytest.raises(AssertionError, match=r"mine\.recipe\.toml: expected a new file"):
+        make(folder, "mine")
+    assert (folder / "mine.recipe.toml").read_bytes() == b"\xffmine"
+
+
+def test_other_options_beside_an_old_command_are_refused(folder):
+    words = ["train", "--seed", "3", "--like-cisregmodels", base_options(folder, "seed")]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 2
+    assert "seed" in result.output
+    assert not (folder / "seed.cisreg").exists()
+
+
+def test_options_before_the_command_go_on(folder):
+    words = ["--log", f"{folder}/outer.log", "train"]
+    result = CliRunner().invoke(app, [*words, "--like-cisregmodels", base_options(folder, "outer")])
+    assert result.exit_code == 0, result.output
+    assert "stage 1, epoch 2: loss" in (folder / "outer.log").read_text()
+
+
+def test_layers_of_the_model_before_leave_nothing_behind(folder):
+    make(folder, "behind", "-posa")
+    run_old(f"{MAKE} {base_options(folder, 'behind')}", "--overwrite")
+    assert not import_model(
+        folder / "behind", binding="expected", sequence_length=LENGTH
+    ).spec.positional
+
+
+def test_predicting_finds_motifs_and_values_as_training_does(folder, base, monkeypatch):
+    """By paths of the current folder, and by order."""
+    (folder / "lists").mkdir()
+    (folder / "lists" / "list.txt").write_text("".join(f"PKdMs/{name}.pkdm\n" for name in MOTIFS))
+    (folder / "lists" / "by_order.txt").write_text("x -1\ny -2\nz -3\n")
+    monkeypatch.chdir(folder)
+    model = f"-res {folder}/base.ckpt -eb -ml {WIDTH}"
+    table, text = predict(folder, model, "-dm lists/list.txt -ic lists/by_order.txt", "-ob")
+    assert "forward_Abf1" in table.column_names
+    assert "concentrations.tsv" in text
+
+
+def test_predicting_with_text_files_and_with_models_of_cisreg(folder, base):
+    tables = [
+        predict(folder, f"-res {folder}/{name}", "-eb")[0] for name in ("base", "base.cisreg")
+    ]
+    for text, own in zip(*(table["expression"].to_pylist() for table in tables), strict=True):
+        assert text == pytest.approx(own, abs=1e-3)
 
 
 def test_raw_reports_the_mean_loss_of_so_many_batches(folder):

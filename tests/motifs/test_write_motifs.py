@@ -114,12 +114,14 @@ def test_a_failure_leaves_no_folder(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_a_dead_process_left_is_not_in_the_way(tmp_path):
+def test_what_lies_beside_is_neither_in_the_way_nor_touched(tmp_path):
     (tmp_path / "motifs.partial").mkdir()
     (tmp_path / "motifs.partial" / "old.pkdm").write_text("half of")
     motifs = demo_motifs().select(["Reb1"])
     write_motifs(tmp_path / "motifs", motifs)
-    assert [path.name for path in tmp_path.iterdir()] == ["motifs"]
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["motifs", "motifs.partial"]
+    assert (tmp_path / "motifs.partial" / "old.pkdm").read_text() == "half of"
     assert read_motifs(tmp_path / "motifs").names == ("Reb1",)
 
 

@@ -10,6 +10,7 @@ import pytest
 from tiny_model import STAGES, fit_tiny
 
 from cisreg.training import Stage
+from cisreg.training.checkpoint import Checkpoints
 from cisreg.training.reports import StepWindow, Trace
 
 
@@ -42,6 +43,26 @@ def test_windows_go_on_over_the_ends_of_epochs(tmp_path):
     total = result.history[-1].step
     assert [each["step"] for each in read_lines(path)] == list(range(5, total + 1, 5))
     assert {each["steps"] for each in read_lines(path)} == {5}
+
+
+def test_a_resumed_run_reports_no_step_twice(tmp_path, monkeypatch):
+    options = {"report_every": 1, "checkpoint_directory": tmp_path / "checkpoint"}
+    whole, path = tmp_path / "whole.jsonl", tmp_path / "steps.jsonl"
+    fit_tiny(report_every=1, steps_path=whole)
+    save = Checkpoints.save
+
+    def die(self, state):
+        if len(state.history) == 3:
+            raise KeyboardInterrupt
+        save(self, state)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Checkpoints, "save", die)
+        fit_tiny(steps_path=path, **options)
+    with path.open("ab") as file:
+        file.write(b'{"stage": 1, "ep')
+    fit_tiny(steps_path=path, resume=True, **options)
+    assert read_lines(path) == read_lines(whole)
 
 
 def test_a_window_is_a_mean_over_sequences():

@@ -272,7 +272,7 @@ def test_files_of_the_original_are_seen_before_training(folder):
 def test_a_failed_attempt_is_not_in_the_way_of_the_next(folder):
     with pytest.raises(AssertionError, match="-i: expected a file, found no"):
         run_old(base_options(folder, "next").replace("table.tsv", "tabel.tsv"))
-    with pytest.raises(AssertionError, match="expected one mean|expected a mean"):
+    with pytest.raises(AssertionError, match="expected a mean"):
         make(folder, "next", f"-mll {folder}/table.tsv")
     make(folder, "next")
 
@@ -320,11 +320,11 @@ def test_predicting_finds_motifs_and_values_as_training_does(folder, base, monke
 
 
 def test_predicting_with_text_files_and_with_models_of_cisreg(folder, base):
-    tables = [
-        predict(folder, f"-res {folder}/{name}", "-eb")[0] for name in ("base", "base.cisreg")
-    ]
-    for text, own in zip(*(table["expression"].to_pylist() for table in tables), strict=True):
-        assert text == pytest.approx(own, abs=1e-3)
+    from_text, own = (
+        predict(folder, f"-res {folder}/{name}", "-eb")[0]["expression"].to_numpy()
+        for name in ("base", "base.cisreg")
+    )
+    np.testing.assert_allclose(from_text, own, atol=1e-3)
 
 
 def test_raw_reports_the_mean_loss_of_so_many_batches(folder):

@@ -1,16 +1,17 @@
 """Convergent read pairs of one molecule, merged into its sequence in the strand of read 1.
 
-Both files are read in blocks of whole records, which compiled code parses and merges; a hundred
+Both files are read by dnaio, some thousand records at a time, which compiled code merges; a hundred
 million pairs take as little memory as ten thousand.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields
 from typing import Any, BinaryIO, Literal
 
@@ -18,19 +19,14 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from cisreg.library import native_module
+from cisreg.prepare.packages import load_package
 from cisreg.prepare.reading import input_name
 from cisreg.streams import open_input, open_output
 
 Format = Literal["sequences", "table", "fasta", "fastq"]
-# Of each file and batch; the longest record that can be read.
-_BLOCK = 4 << 20
+_RECORDS = 16_384  # of each file in a batch
+_MOST_UNKNOWN = 1 << 40
 _LINES = 4
-# What the native code calls a fault: the line of the record that has it, and what was expected.
-_FAULTS = {
-    "name": (0, 'the record\'s name after "@"'),
-    "separator": (2, 'a line that begins with "+"'),
-    "quality": (3, "as many qualities as bases"),
-}
 
 
 @dataclass(frozen=True)
@@ -75,7 +71,7 @@ class _Batch:
         first: the index of the first record.
     """
 
-    texts: tuple[memoryview, memoryview]
+    texts: tuple[bytes, bytes]
     first: int
 
 
@@ -134,6 +130,7 @@ def merge_pairs(
         ValueError: an argument is out of its range; or, as "file:line: ...", a record is damaged or
             cut, names of a pair differ, or one file has more records than the other.
         OSError: the output cannot be written.
+        ImportError: dnaio is not installed.
         LibraryError: cisreg's compiled module does not load.
 
     Example:
@@ -152,7 +149,7 @@ def merge_pairs(
         "minimum_identity": minimum_identity,
         "minimum_length": minimum_length,
         # More than any read has.
-        "maximum_unknown": _BLOCK if maximum_unknown is None else maximum_unknown,
+        "maximum_unknown": _MOST_UNKNOWN if maximum_unknown is None else maximum_unknown,
         "format": format,
     }
     threads = _check(options, threads)
@@ -164,7 +161,8 @@ def merge_pairs(
             raise batch
         text, counts, fault = native_module().merge_pairs(*batch.texts, **options)
         if fault is not None:
-            raise ValueError(_describe(names, batch, *fault))
+            _, _, record = fault
+            raise ValueError(_describe_mates(names, batch, record))
         return text, MergeCounts(**counts)
 
     total = MergeCounts()
@@ -215,97 +213,63 @@ def _names(forward: str | os.PathLike[str], reverse: str | os.PathLike[str]) -> 
 
 
 def _read_batches(streams: tuple[BinaryIO, BinaryIO], names: tuple[str, str]) -> Iterator[_Batch]:
-    """Cuts both files into batches of about a block.
+    """Reads both files in batches of as many records each.
 
     Raises:
-        ValueError: a file is cut within a record, has fewer records than the other one, or has one
-            that is longer than a block.
+        ValueError: a record is damaged or cut, or a file has fewer records than the other one.
     """
-    native = native_module()
-    record, rests, ended = 0, [b"", b""], [False, False]
-    while True:
-        for file, stream in enumerate(streams):
-            if not ended[file]:
-                rests[file], ended[file] = _fill(stream, rests[file])
-            if ended[file] and rests[file].isspace():
-                rests[file] = b""
-        if not any(rests):
-            return
-        whole = [native.fastq_records(rest) for rest in rests]
-        count = min(whole)
-        if count == 0:
-            raise ValueError(_describe_end(names, rests, ended, whole, record))
-        ends = [native.fastq_end(rest, count) for rest in rests]
-        first, second = (memoryview(rest)[:end] for rest, end in zip(rests, ends, strict=True))
-        yield _Batch((first, second), record)
-        rests = [rest[end:] for rest, end in zip(rests, ends, strict=True)]
-        record += count
-
-
-def _fill(stream: BinaryIO, rest: bytes) -> tuple[bytes, bool]:
-    """Fills what is left of a block up to a whole one; whether the file has ended."""
-    parts, size = [rest], len(rest)
-    while size < _BLOCK:
-        part = stream.read(_BLOCK - size)
-        if not part:
-            text = b"".join(parts)
-            # The last line may lack its end.
-            return text if not text or text.endswith(b"\n") else text + b"\n", True
-        parts.append(part)
-        size += len(part)
-    return b"".join(parts), False
-
-
-def _describe_end(
-    names: tuple[str, str], rests: list[bytes], ended: list[bool], whole: list[int], record: int
-) -> str:
-    """Why there is no further pair, though there is text."""
-    for name, rest, at_end, records in zip(names, rests, ended, whole, strict=True):
-        if rest and not records:
-            start = record * _LINES + 1
-            if not rest.startswith(b"@"):
-                return _describe_line(name, rest, record, "name")
-            if at_end:
-                return (
-                    f"{name}:{start}: expected four lines of record {record + 1:,}, got "
-                    f"{rest.count(10)}; is the file complete?"
+    dnaio = load_package("dnaio")
+    with ExitStack() as stack:
+        readers = []
+        for stream, name in zip(streams, names, strict=True):
+            with _named_faults(name, dnaio.FileFormatError):
+                reader = stack.enter_context(dnaio.open(stream, fileformat="fastq"))
+            readers.append(iter(reader))
+        first = 0
+        while True:
+            batches = []
+            for reader, name in zip(readers, names, strict=True):
+                with _named_faults(name, dnaio.FileFormatError):
+                    records = itertools.islice(reader, _RECORDS)
+                    batches.append([record.fastq_bytes() for record in records])
+            forward, reverse = batches
+            if len(forward) != len(reverse):
+                short, long = names if len(forward) < len(reverse) else names[::-1]
+                raise ValueError(
+                    f"{short}: expected as many records as in {long}, got "
+                    f"{first + min(len(forward), len(reverse)):,} and no more, while the other "
+                    "file goes on; are these the files of one run, and complete?"
                 )
-            return (
-                f"{name}:{start}: expected a record of at most {_BLOCK:,} bytes, got more in "
-                f"record {record + 1:,}; is this a FASTQ file?"
-            )
-    short, long = names if not rests[0] else names[::-1]
-    return (
-        f"{short}: expected as many records as in {long}, got {record:,} and no more, while the "
-        "other file goes on; are these the files of one run, and complete?"
-    )
+            if not forward:
+                return
+            yield _Batch((b"".join(forward), b"".join(reverse)), first)
+            first += len(forward)
 
 
-def _describe(names: tuple[str, str], batch: _Batch, kind: str, file: int, record: int) -> str:
-    """The message of a fault that the native code found in a batch's record."""
-    lines = [bytes(text[native_module().fastq_end(text, record) :]) for text in batch.texts]
+@contextmanager
+def _named_faults(name: str, fault: type[Exception]) -> Iterator[None]:
+    """Turns what dnaio says of a damaged file into an error that names file, line and record."""
+    try:
+        yield
+    except fault as error:
+        line = error.line + 1  # type: ignore[attr-defined]
+        reason = str(error).partition(": ")[2].rstrip(".")
+        raise ValueError(
+            f"{name}:{line}: expected four lines for each record, got record "
+            f"{(line - 1) // _LINES + 1:,} damaged ({reason}); is this a FASTQ file, and complete?"
+        ) from None
+
+
+def _describe_mates(names: tuple[str, str], batch: _Batch, record: int) -> str:
+    """The message of a pair whose names the native code found to differ."""
     index = batch.first + record
-    if kind != "mates":
-        return _describe_line(names[file], lines[file], index, kind)
-    first, second = (text.split(b"\n", 1)[0].decode("utf-8", "replace") for text in lines)
-    return (
-        f"{names[1]}:{index * _LINES + 1}: expected the mate of {_shorten(first)}, got "
-        f"{_shorten(second)} in record {index + 1:,}; both files must have the same reads in the "
-        "same order"
+    first, second = (
+        _shorten(text.split(b"\n")[_LINES * record].decode("utf-8", "replace"))
+        for text in batch.texts
     )
-
-
-def _describe_line(name: str, text: bytes, record: int, kind: str) -> str:
-    """The message of a fault in the first record of a text."""
-    line, expected = _FAULTS[kind]
-    lines = text.split(b"\n", _LINES)
-    got = _shorten(lines[line].decode("utf-8", "replace").rstrip("\r"))
-    if kind == "quality":
-        bases, qualities = (len(lines[at].rstrip(b"\r")) for at in (1, 3))
-        got = f"{qualities:,} of {bases:,}"
     return (
-        f"{name}:{record * _LINES + line + 1}: expected {expected}, got {got} in record "
-        f"{record + 1:,}; is this a FASTQ file with four lines for each record?"
+        f"{names[1]}:{index * _LINES + 1}: expected the mate of {first}, got {second} in record "
+        f"{index + 1:,}; both files must have the same reads in the same order"
     )
 
 

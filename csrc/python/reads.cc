@@ -1,4 +1,4 @@
-// cisreg._native: FASTQ text, and read pairs merged into one sequence each.
+// cisreg._native: read pairs merged into one sequence each.
 
 #include <pybind11/pybind11.h>
 
@@ -19,23 +19,6 @@ std::string_view Text(const py::buffer_info& info) {
   Require(info.itemsize == 1 && info.ndim == 1 && (info.size == 0 || info.strides[0] == 1),
           "text: expected bytes");
   return {static_cast<const char*>(info.ptr), static_cast<size_t>(info.size)};
-}
-
-int64_t FastqRecords(const py::buffer& text) {
-  const py::buffer_info info = text.request();
-  const std::string_view view = Text(info);
-  py::gil_scoped_release release;
-  return reads::CountRecords(view);
-}
-
-int64_t FastqEnd(const py::buffer& text, int64_t records) {
-  const py::buffer_info info = text.request();
-  const std::string_view view = Text(info);
-  const int64_t count = reads::CountRecords(view);
-  Require(0 <= records && records <= count,
-          "records: expected 0 to " + std::to_string(count) + ", got " + std::to_string(records));
-  py::gil_scoped_release release;
-  return reads::RecordsEnd(view, records);
 }
 
 reads::Format FormatNamed(const std::string& name) {
@@ -121,10 +104,6 @@ py::tuple MergePairs(const py::buffer& forward, const py::buffer& reverse, int64
 }  // namespace
 
 void BindReads(py::module_& module) {
-  module.def("fastq_records", &FastqRecords, py::arg("text"),
-             "How many records FASTQ text holds whole.");
-  module.def("fastq_end", &FastqEnd, py::arg("text"), py::arg("records"),
-             "Where the first records of FASTQ text end.");
   module.def("merge_pairs", &MergePairs, py::arg("forward"), py::arg("reverse"), py::kw_only(),
              py::arg("overlap"), py::arg("slack"), py::arg("minimum_overlap"),
              py::arg("minimum_identity"), py::arg("minimum_length"), py::arg("maximum_unknown"),

@@ -12,8 +12,8 @@ import pytest
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 
 
-@pytest.fixture(autouse=True)
-def log_as_it_was():
+@contextlib.contextmanager
+def _log_kept():
     """The commands send the package's log to the terminal; tests after them expect it quiet."""
     logger = logging.getLogger("cisreg")
     handlers, level, propagate = list(logger.handlers), logger.level, logger.propagate
@@ -21,6 +21,19 @@ def log_as_it_was():
     logger.handlers[:] = handlers
     logger.setLevel(level)
     logger.propagate = propagate
+
+
+@pytest.fixture(autouse=True, scope="module")
+def log_as_it_was_before_the_module():
+    """Fixtures of a module run before those of its tests, and may run commands as well."""
+    with _log_kept():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def log_as_it_was():
+    with _log_kept():
+        yield
 
 
 @pytest.fixture(autouse=True)

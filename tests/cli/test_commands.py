@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import importlib.util
 import json
-import logging
 import shutil
 
 import numpy as np
@@ -39,16 +38,6 @@ def fail(status: int, *arguments: object) -> str:
     assert result.exit_code == status, result.output
     assert "Traceback" not in result.output
     return " ".join(result.output.split())
-
-
-@pytest.fixture(autouse=True, scope="module")
-def log_as_before():
-    """The commands set up the log of their process, which is that of all tests here."""
-    logger = logging.getLogger("cisreg")
-    before = logger.level, logger.handlers
-    yield
-    logger.setLevel(before[0])
-    logger.handlers = before[1]
 
 
 @pytest.fixture(scope="module")

@@ -252,11 +252,14 @@ def _named_faults(name: str, fault: type[Exception]) -> Iterator[None]:
     try:
         yield
     except fault as error:
-        line = error.line + 1  # type: ignore[attr-defined]
+        line = error.line  # type: ignore[attr-defined]
+        place, what = name, "one"
+        if line is not None:  # counted from 0
+            place, what = f"{name}:{line + 1}", f"record {line // _LINES + 1:,}"
         reason = str(error).partition(": ")[2].rstrip(".")
         raise ValueError(
-            f"{name}:{line}: expected four lines for each record, got record "
-            f"{(line - 1) // _LINES + 1:,} damaged ({reason}); is this a FASTQ file, and complete?"
+            f"{place}: expected four lines for each record, got {what} damaged ({reason}); is this "
+            "a FASTQ file, and complete?"
         ) from None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 from cisreg.legacy.arguments import OldCommand
@@ -20,53 +19,40 @@ _RMSPROP = {"rmsprop_decay": 0.9, "rmsprop_epsilon": 1e-10}
 _DECAY_STEPS = 175
 
 
-@dataclass
-class Translation:
-    """What comes up while a command line is translated.
-
-    Attributes:
-        notes: where the original did not do what it said, or something is done otherwise.
-    """
-
-    notes: list[str] = field(default_factory=list)
-
-
-def make_recipe(
-    old: OldCommand, translation: Translation, count_sequences: Callable[[], int]
-) -> Recipe:
+def make_recipe(old: OldCommand, notes: list[str], count_sequences: Callable[[], int]) -> Recipe:
     """Layers, penalties and the one stage of an old command.
 
     Args:
         old: a command that makes a model.
-        translation: gets the notes.
+        notes: gets where the original did not do what it said, or something is done otherwise.
         count_sequences: gives the number of sequences, asked for where a schedule counts in steps.
 
     Raises:
         ValueError: options that exclude one another or are out of range.
 
     Example:
-        >>> make_recipe(parse_command("-i a -sl 110 -ntm"), Translation(), lambda: 9000).stages
+        >>> make_recipe(parse_command("-i a -sl 110 -ntm"), [], lambda: 9000).stages
     """
     return Recipe(
-        stages=(_stage(old, translation, count_sequences),),
-        model=_layers(old, translation),
+        stages=(_stage(old, notes, count_sequences),),
+        model=_layers(old, notes),
         motif_width=old["motif_width"] or _MOTIF_WIDTH,
         motif_flank=None,
         validation=0.0,
-        penalty=_penalty(old, translation),
+        penalty=_penalty(old, notes),
     )
 
 
-def _layers(old: OldCommand, translation: Translation) -> dict[str, Any]:
+def _layers(old: OldCommand, notes: list[str]) -> dict[str, Any]:
     positional, stranded = bool(old["positional"]), bool(old["stranded"])
     if positional != stranded:
-        translation.notes.append(
+        notes.append(
             f"{'-posa' if positional else '-stra'} without {'-stra' if positional else '-posa'} "
             "crashed in the original; here each works alone"
         )
     for option, name in (("-bl", "binding_limits"), ("-aisa", "accessibility_activity")):
         if old[name]:
-            translation.notes.append(f"{option}: the original crashed when it saved such a model")
+            notes.append(f"{option}: the original crashed when it saved such a model")
     return {
         "binding": "expected" if old["expected_binding"] else "probability",
         "potentiation": bool(old["potentiation"]),
@@ -98,8 +84,7 @@ def _trainable(old: OldCommand) -> tuple[str, ...]:
     return tuple(name for name in names if layers.get(name, True) and not held.get(name, 0))
 
 
-def _penalty(old: OldCommand, translation: Translation) -> Penalty:
-    notes = translation.notes
+def _penalty(old: OldCommand, notes: list[str]) -> Penalty:
     l1, l2, smooth = old["l1"] or 0.0, old["l2"] or 0.0, old["l2_positional"] or 0.0
     if l1:
         notes.append("-l1: the original crashed where it logged this penalty (-v -v and more)")
@@ -123,30 +108,30 @@ def _penalty(old: OldCommand, translation: Translation) -> Penalty:
     )
 
 
-def _stage(old: OldCommand, translation: Translation, count_sequences: Callable[[], int]) -> Stage:
+def _stage(old: OldCommand, notes: list[str], count_sequences: Callable[[], int]) -> Stage:
     batch = old["batch"] or _BATCH
-    rate, schedule = _schedule(old, translation, lambda: steps_per_epoch(count_sequences(), batch))
+    rate, schedule = _schedule(old, notes, lambda: steps_per_epoch(count_sequences(), batch))
     return Stage(
         trainable=_trainable(old),
         epochs=old["runs"] or _RUNS,
         learning_rate=rate,
         schedule=schedule,
         batch_size=batch,
-        **_optimizer(old, translation),
+        **_optimizer(old, notes),
     )
 
 
-def _optimizer(old: OldCommand, translation: Translation) -> dict[str, Any]:
+def _optimizer(old: OldCommand, notes: list[str]) -> dict[str, Any]:
     if old["momentum_optimizer"] and old["rmsprop"]:
         raise ValueError("-mo, -rms: expected one of them, got both")
     momentum = old["momentum"] or 0.0
     if old["momentum_optimizer"] or old["rmsprop"]:
-        translation.notes.append(
+        notes.append(
             f"{'-mo' if old['momentum_optimizer'] else '-rms'}: the original crashed with it "
             "under Python 3"
         )
     if old["momentum_optimizer"]:
-        return {"optimizer": "sgd", "momentum": momentum, "nesterov": _nesterov(old, translation)}
+        return {"optimizer": "sgd", "momentum": momentum, "nesterov": _nesterov(old, notes)}
     if old["rmsprop"]:
         given = _given(old, _RMSPROP)
         return {
@@ -164,9 +149,9 @@ def _optimizer(old: OldCommand, translation: Translation) -> dict[str, Any]:
     }
 
 
-def _nesterov(old: OldCommand, translation: Translation) -> bool:
+def _nesterov(old: OldCommand, notes: list[str]) -> bool:
     if old["nesterov"] and not old["momentum"]:
-        translation.notes.append("-mon: without -mom there is no momentum for it to act on")
+        notes.append("-mon: without -mom there is no momentum for it to act on")
     return bool(old["nesterov"] and old["momentum"])
 
 
@@ -175,18 +160,18 @@ def _given(old: OldCommand, defaults: dict[str, float]) -> dict[str, float]:
 
 
 def _schedule(
-    old: OldCommand, translation: Translation, steps: Callable[[], int]
+    old: OldCommand, notes: list[str], steps: Callable[[], int]
 ) -> tuple[float, Schedule]:
     """The learning rate where the schedule's factor is 1, and the schedule."""
     rate = _LEARNING_RATE if old["learning_rate"] is None else old["learning_rate"]
     cycle, decay = old["learning_rate_cycle"], old["learning_rate_decay"]
     if cycle is not None:
-        translation.notes.append("-clr: the original computed this cycle and never used it")
+        notes.append("-clr: the original computed this cycle and never used it")
         low, high, period = _cycle(cycle)
         # Its period is that of half a cycle, in steps.
         return high, TriangularCycle(low=low / high, epochs=2 * period / steps())
     if decay is not None and decay != 1.0:
-        translation.notes.append("-lred: the original computed this decay and never used it")
+        notes.append("-lred: the original computed this decay and never used it")
         return rate, ExponentialDecay(rate=decay, epochs=_DECAY_STEPS / steps())
     return rate, Constant()
 

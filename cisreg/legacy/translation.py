@@ -18,7 +18,7 @@ from cisreg.legacy.inputs import (
     match_motif_list,
     match_values,
 )
-from cisreg.legacy.training import Translation, make_recipe
+from cisreg.legacy.training import make_recipe
 from cisreg.motifs.random import unused_names
 from cisreg.recipes.writing import format_recipe
 from cisreg.writing import ENDINGS
@@ -88,9 +88,8 @@ def _translate_make(old: OldCommand) -> NewCommands:
         raise ValueError("-o: expected a prefix for the model's files, got none; give -o PREFIX")
     if prefix.endswith("/"):
         raise ValueError(f"-o: expected a prefix of file names, got the folder {prefix}")
-    steps = Translation()
-    new = NewCommands(notes=steps.notes)
-    recipe = make_recipe(old, steps, lambda: count_sequences(old["input"]))
+    new = NewCommands()
+    recipe = make_recipe(old, new.notes, lambda: count_sequences(old["input"]))
     new.files[prefix + RECIPE_SUFFIX] = format_recipe(recipe)
     new.outputs = [
         prefix + suffix

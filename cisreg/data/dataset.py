@@ -21,10 +21,13 @@ class Dataset:
 
     Attributes:
         sequence: uint8 [N, L], base codes 0 A, 1 C, 2 G, 3 T, 4 unknown or padding.
-        expression: float32 [N], finite.
+        expression: float32 [N], finite; [N, K] where K things were measured, for a loss of one's
+            own.
+        weight: float32 [N], finite and 0 or more, what the loss of each sequence is multiplied by;
+            None: 1 for all.
 
     Raises:
-        ValueError: another dtype or shape, a code above 4, or an expression that is not finite.
+        ValueError: another dtype or shape, a code above 4, or numbers that are not finite.
 
     Example:
         >>> data = Dataset(np.zeros((2, 5), np.uint8), np.ones(2, np.float32))
@@ -34,22 +37,31 @@ class Dataset:
 
     sequence: np.ndarray
     expression: np.ndarray
+    weight: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        _check(self.sequence, "sequence", np.uint8, 2)
-        _check(self.expression, "expression", np.float32, 1)
-        if len(self.sequence) != len(self.expression):
-            raise ValueError(
-                f"expression: expected one number for each of {len(self.sequence)} sequences, "
-                f"got {len(self.expression)}"
-            )
+        _check(self.sequence, "sequence", np.uint8, (2,))
         if self.sequence.size and self.sequence.max() > 4:
             raise ValueError(f"sequence: expected codes 0 to 4, got {self.sequence.max()}")
-        if not np.isfinite(self.expression).all():
-            row = int(np.flatnonzero(~np.isfinite(self.expression))[0])
+        self._check_numbers(self.expression, "expression", (1, 2))
+        if self.weight is not None:
+            self._check_numbers(self.weight, "weight", (1,))
+            if self.weight.size and self.weight.min() < 0:
+                raise ValueError(f"weight: expected 0 or more, got {self.weight.min()}")
+
+    def _check_numbers(self, numbers: np.ndarray, name: str, ranks: tuple[int, ...]) -> None:
+        _check(numbers, name, np.float32, ranks)
+        if len(self.sequence) != len(numbers):
             raise ValueError(
-                f"expression: expected finite numbers, got {self.expression[row]} in row {row}; "
-                "remove such rows"
+                f"{name}: expected one number for each of {len(self.sequence)} sequences, "
+                f"got {len(numbers)}"
+            )
+        finite = np.isfinite(numbers)
+        if not finite.all():
+            row = int(np.argwhere(~finite)[0, 0])
+            raise ValueError(
+                f"{name}: expected finite numbers, got {numbers[row]} in row {row}; remove such "
+                "rows"
             )
 
     def __len__(self) -> int:
@@ -57,14 +69,15 @@ class Dataset:
 
     def take(self, rows: np.ndarray) -> Dataset:
         """The Dataset of these rows, in this order; `rows` are integers [K]."""
-        return Dataset(self.sequence[rows], self.expression[rows])
+        weight = None if self.weight is None else self.weight[rows]
+        return Dataset(self.sequence[rows], self.expression[rows], weight)
 
 
-def _check(array: np.ndarray, name: str, dtype: type, rank: int) -> None:
-    if array.dtype != dtype or array.ndim != rank:
+def _check(array: np.ndarray, name: str, dtype: type, ranks: tuple[int, ...]) -> None:
+    if array.dtype != dtype or array.ndim not in ranks:
         raise ValueError(
-            f"{name}: expected {np.dtype(dtype)} with {rank} dimension(s), got {array.dtype} "
-            f"with shape {array.shape}"
+            f"{name}: expected {np.dtype(dtype)} with {' or '.join(map(str, ranks))} dimension(s), "
+            f"got {array.dtype} with shape {array.shape}"
         )
 
 

@@ -57,7 +57,9 @@ class Rows(NamedTuple):
     expression: np.ndarray
     weight: np.ndarray | None
 
-    def __len__(self) -> int:
+    @property
+    def count(self) -> int:
+        """n."""
         return len(self.sequence)
 
 
@@ -74,7 +76,9 @@ class EncodedRows(NamedTuple):
     expression: np.ndarray
     weight: np.ndarray | None
 
-    def __len__(self) -> int:
+    @property
+    def count(self) -> int:
+        """n."""
         return len(self.sequence)
 
 

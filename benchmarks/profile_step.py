@@ -28,15 +28,17 @@ from suite import machine, print_machine
 from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
 import cisreg
-from cisreg.data import Dataset, epoch_order, read_dataset
+from cisreg.data import Dataset, read_dataset
+from cisreg.data.feed import MemoryFeed, Steps
 from cisreg.losses import mean_squared_error
 from cisreg.motifs import MotifSet, read_motifs, strongest_site_log_concentration
 from cisreg.recipes import read_recipe
+from cisreg.training.batch import as_batches
 from cisreg.training.precision import compute_dtype
+from cisreg.training.replicas import Replicas
 from cisreg.training.schedules import StageLearningRate
 from cisreg.training.stages import make_optimizer
 from cisreg.training.step import (
-    EpochData,
     Objective,
     StepTotals,
     make_train_steps,
@@ -115,17 +117,23 @@ class Training:
             Objective(mean_squared_error, recipe.penalty, constants, columns),
             implementation="auto",
             compute_dtype=compute_dtype(arguments.precision),
+            replicas=Replicas(),
         )
-        order = epoch_order(len(dataset), 0, 1)
-        self._data = EpochData(*map(tf.constant, (dataset.sequence, dataset.expression, order)))
+        wanted = Steps(epoch=1, steps=self.epoch_steps, first=0, per_chunk=self.epoch_steps)
+        self._data = as_batches(next(MemoryFeed(dataset, 0).chunks(wanted)), Replicas())
 
     def run(self, epochs: int) -> float:
         """Seconds that so many epochs take."""
         steps = tf.constant(self.epoch_steps, tf.int64)
-        start = StepTotals(tf.constant(0, tf.int64), *tf.zeros([2], tf.float64), tf.constant(True))
+        start = StepTotals(
+            tf.constant(0, tf.int64),
+            *tf.zeros([2], tf.float64),
+            tf.constant(0, tf.int64),
+            tf.constant(True),
+        )
         before = time.perf_counter()
         for _ in range(epochs):
-            totals = self._train_steps(self._data, start, steps, steps)
+            totals = self._train_steps(self._data, start, steps)
             assert totals.finite, "the loss, its gradient or a parameter is not finite"
         return time.perf_counter() - before
 

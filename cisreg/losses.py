@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
 
-def mean_squared_error(predicted: tf.Tensor, measured: tf.Tensor) -> tf.Tensor:
-    """Mean over sequences of (predicted - measured)^2.
+def mean_squared_error(
+    predicted: tf.Tensor, measured: tf.Tensor, weight: tf.Tensor | None = None
+) -> tf.Tensor:
+    """Mean over sequences of weight (predicted - measured)^2.
 
     Args:
         predicted: float32 [N].
-        measured: float32 [N], same unit.
+        measured: float32 [N], same unit; [N, K]: the mean over K measurements of each sequence.
+        weight: float32 [N]; None: 1 for all. The sum is divided by N, not by that of the weights.
 
     Returns:
         float32 scalar.
@@ -24,13 +28,23 @@ def mean_squared_error(predicted: tf.Tensor, measured: tf.Tensor) -> tf.Tensor:
         >>> float(mean_squared_error(tf.constant([1.0, 2.0]), tf.constant([1.0, 4.0])))
         2.0
     """
-    return tf.reduce_mean(tf.math.squared_difference(predicted, measured))
+    measured = tf.convert_to_tensor(measured)
+    if measured.shape.rank == 2:
+        difference = tf.math.squared_difference(predicted[:, None], measured)
+        squared = tf.reduce_mean(difference, axis=1)
+    else:
+        squared = tf.math.squared_difference(predicted, measured)
+    return tf.reduce_mean(squared if weight is None else weight * squared)
 
 
 def negative_log_likelihood(
-    predicted: tf.Tensor, measured: tf.Tensor, table: np.ndarray
+    predicted: tf.Tensor,
+    measured: tf.Tensor,
+    weight: tf.Tensor | None = None,
+    *,
+    table: np.ndarray,
 ) -> tf.Tensor:
-    """Sum over sequences of ((predicted - measured) / standard deviation)^2.
+    """Sum over sequences of weight ((predicted - measured) / standard deviation)^2.
 
     Twice the negative log likelihood of normal measurements, without the terms that carry no
     gradient: the standard deviation is looked up at the prediction and held fixed. The row of a
@@ -40,6 +54,7 @@ def negative_log_likelihood(
     Args:
         predicted: float32 [N].
         measured: float32 [N], same unit.
+        weight: float32 [N]; None: 1 for all.
         table: float [K, 2], mean and standard deviation of the measurement; means evenly spaced
             from 0. See `read_mean_standard_deviation`.
 
@@ -51,14 +66,35 @@ def negative_log_likelihood(
 
     Example:
         >>> table = np.array([[0.0, 1.0], [1.0, 2.0]])
-        >>> float(negative_log_likelihood(tf.constant([1.0]), tf.constant([5.0]), table))
+        >>> float(negative_log_likelihood(tf.constant([1.0]), tf.constant([5.0]), table=table))
         4.0
     """
     table = _check_table(table)
     rows = len(table)
     row = tf.cast(tf.round(predicted * (rows / table[-1, 0])), tf.int32)
     deviation = tf.gather(tf.constant(table[:, 1], tf.float32), tf.clip_by_value(row, 0, rows - 1))
-    return tf.reduce_sum(tf.square((predicted - measured) / deviation))
+    squared = tf.square((predicted - measured) / deviation)
+    return tf.reduce_sum(squared if weight is None else weight * squared)
+
+
+negative_log_likelihood.is_sum = True  # type: ignore[attr-defined]
+
+
+def is_sum(loss: Callable[..., tf.Tensor]) -> bool:
+    """Whether a loss is a sum over sequences, which its attribute `is_sum` says, or their mean.
+
+    Training wants to know where a batch is divided among replicas.
+
+    Args:
+        loss: a function, or a `functools.partial` of one.
+
+    Example:
+        >>> is_sum(mean_squared_error), is_sum(negative_log_likelihood)
+        (False, True)
+    """
+    while isinstance(loss, functools.partial):
+        loss = loss.func
+    return bool(getattr(loss, "is_sum", False))
 
 
 def read_mean_standard_deviation(path: str | Path) -> np.ndarray:

@@ -31,13 +31,13 @@ def test_deviation_is_looked_up_at_the_prediction(prediction, deviation):
     predicted = tf.constant([prediction])
     with tf.GradientTape() as tape:
         tape.watch(predicted)
-        loss = negative_log_likelihood(predicted, tf.constant([prediction - 3.0]), TABLE)
+        loss = negative_log_likelihood(predicted, tf.constant([prediction - 3.0]), table=TABLE)
     assert float(loss) == pytest.approx(9 / deviation**2, rel=1e-5)
     assert float(tape.gradient(loss, predicted)[0]) == pytest.approx(6 / deviation**2, rel=1e-5)
 
 
 def test_likelihood_sums_over_sequences():
-    loss = negative_log_likelihood(tf.constant([0.0, 1.0]), tf.constant([1.0, 5.0]), TABLE)
+    loss = negative_log_likelihood(tf.constant([0.0, 1.0]), tf.constant([1.0, 5.0]), table=TABLE)
     assert float(loss) == 1.0 + 4.0
 
 
@@ -54,7 +54,7 @@ def test_likelihood_sums_over_sequences():
 )
 def test_refused_tables(table, message):
     with pytest.raises(ValueError, match=message):
-        negative_log_likelihood(tf.zeros(1), tf.zeros(1), np.array(table))
+        negative_log_likelihood(tf.zeros(1), tf.zeros(1), table=np.array(table))
 
 
 def test_read_mean_standard_deviation(tmp_path):

@@ -103,7 +103,7 @@ def assert_parity(actual, expected, tolerance):
 def loss_of(prediction, parameters, fixture, config):
     measured = fixture["expression"]
     if "mean_sd" in fixture:
-        return negative_log_likelihood(prediction.expression, measured, fixture["mean_sd"])
+        return negative_log_likelihood(prediction.expression, measured, table=fixture["mean_sd"])
     l1 = float(config.get("L1", 0))
     weights = Penalty(activity_l1=l1, potentiation_l1=l1, motif_l2=float(config.get("L2", 0)))
     return mean_squared_error(prediction.expression, measured) + penalty(parameters, weights)

@@ -1,6 +1,8 @@
 """Tables of measured sequences: reading, encoding, splitting and shuffling."""
 
-from cisreg.data.dataset import Dataset, epoch_order, read_dataset, split
+from cisreg.data.dataset import Dataset, read_dataset, split
+from cisreg.data.files import DatasetFiles
+from cisreg.data.order import epoch_order
 from cisreg.data.table import Table, read_table
 
-__all__ = ["Dataset", "Table", "epoch_order", "read_dataset", "read_table", "split"]
+__all__ = ["Dataset", "DatasetFiles", "Table", "epoch_order", "read_dataset", "read_table", "split"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
+from cisreg.data.order import epoch_order
 from cisreg.data.table import read_table
 from cisreg.sequences import encode
 
@@ -67,6 +69,15 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.sequence)
 
+    def fingerprint(self) -> str:
+        """Hex digits that other data do not have."""
+        total = hashlib.sha256()
+        arrays = (self.sequence, self.expression, self.weight)
+        for array in (np.ascontiguousarray(each) for each in arrays if each is not None):
+            total.update(f"{array.dtype.str} {array.shape} ".encode())
+            total.update(array.reshape(-1).view(np.uint8).data)
+        return total.hexdigest()
+
     def take(self, rows: np.ndarray) -> Dataset:
         """The Dataset of these rows, in this order; `rows` are integers [K]."""
         weight = None if self.weight is None else self.weight[rows]
@@ -112,23 +123,6 @@ def read_dataset(
     )
     assert table.expression is not None  # a column of it was asked for
     return Dataset(encode(table.sequence, length, side=side), table.expression)
-
-
-def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
-    """The order in which an epoch visits `count` rows: a function of its arguments alone.
-
-    The rows are sorted by raw numbers of the PCG64 generator, whose stream NumPy keeps between
-    versions (it does not promise that for `Generator.permutation`).
-
-    Returns:
-        int64 [count], each row once.
-
-    Example:
-        >>> sorted(epoch_order(4, seed=0, epoch=1).tolist())
-        [0, 1, 2, 3]
-    """
-    generator = np.random.PCG64(np.random.SeedSequence([seed, epoch]))
-    return np.argsort(generator.random_raw(count), kind="stable").astype(np.int64)
 
 
 def split(dataset: Dataset, fraction: float, seed: int = 0) -> tuple[Dataset, Dataset]:

@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from cisreg.data.dataset import Dataset
+
 
 @dataclass(frozen=True)
 class Columns:
@@ -59,7 +61,7 @@ class Rows(NamedTuple):
 
     @property
     def count(self) -> int:
-        """n."""
+        """N."""
         return len(self.sequence)
 
 
@@ -78,8 +80,22 @@ class EncodedRows(NamedTuple):
 
     @property
     def count(self) -> int:
-        """n."""
+        """N."""
         return len(self.sequence)
+
+    def to_dataset(self) -> Dataset:
+        """The same rows; [n] numbers of expression where K is 1."""
+        return Dataset(self.sequence, flat(self.expression), self.weight)
+
+
+def flat(expression: np.ndarray) -> np.ndarray:
+    """Measurements as losses take them: [n] where there is one a sequence, else [n, K].
+
+    Example:
+        >>> flat(np.zeros((5, 1))).shape, flat(np.zeros((5, 2))).shape
+        ((5,), (5, 2))
+    """
+    return expression[:, 0] if expression.shape[1] == 1 else expression
 
 
 @dataclass

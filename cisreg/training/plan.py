@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from cisreg.data import Dataset
+from cisreg.data.feed import Feed
 from cisreg.losses import Penalty
 from cisreg.model import ModelSpec, check_parameters
 from cisreg.occupancy import Implementation
@@ -28,13 +29,13 @@ class TrainingPlan:
     Attributes:
         spec: the model.
         initial: float32 arrays by name, where training begins.
-        training: what the steps see.
+        training: what the steps see, and in which order.
         validation: what they do not see, or None.
         stages: run one after the other.
         loss: see `fit`.
         penalty: of the stages that name none themselves, or None.
         column_range: int32 [2, M], columns outside of which motifs are held at zero, or None.
-        seed: of the order of the sequences.
+        seed: of the validation split and the order of the sequences.
         implementation: of the occupancy operation.
         precision: see `fit`.
 
@@ -44,7 +45,7 @@ class TrainingPlan:
 
     spec: ModelSpec
     initial: Mapping[str, np.ndarray]
-    training: Dataset
+    training: Feed
     validation: Dataset | None
     stages: Sequence[Stage]
     loss: Loss
@@ -62,9 +63,10 @@ class TrainingPlan:
             )
         check_choice("precision", self.precision, Precision)
         self._check_parameters()
-        self._check_data(self.training, "dataset")
+        self._check_data(self.training.count, self.training.sequence_length, "dataset")
         if self.validation is not None:
-            self._check_data(self.validation, "validation")
+            length = self.validation.sequence.shape[1]
+            self._check_data(len(self.validation), length, "validation")
         self._check_stages()
         self._check_columns()
 
@@ -80,13 +82,13 @@ class TrainingPlan:
             if not np.isfinite(value).all():
                 raise ValueError(f"parameters: expected finite numbers in {name!r}, got {value}")
 
-    def _check_data(self, dataset: Dataset, argument: str) -> None:
-        if len(dataset) == 0:
+    def _check_data(self, count: int, length: int, argument: str) -> None:
+        if count == 0:
             raise ValueError(f"{argument}: expected sequences, got none")
-        if dataset.sequence.shape[1] != self.spec.sequence_length:
+        if length != self.spec.sequence_length:
             raise ValueError(
                 f"{argument}: expected sequences of {self.spec.sequence_length} bases as the model "
-                f"has, got {dataset.sequence.shape[1]}; encode them with that length"
+                f"has, got {length}; encode them with that length"
             )
 
     def _check_columns(self) -> None:
@@ -130,10 +132,8 @@ class TrainingPlan:
             "set of initial parameters": _digest(
                 *(self.initial[name] for name in self.spec.parameter_shapes)
             ),
-            "training set": _digest(self.training.sequence, self.training.expression),
-            "validation set": "none"
-            if validation is None
-            else _digest(validation.sequence, validation.expression),
+            "training set": self.training.fingerprint(),
+            "validation set": "none" if validation is None else validation.fingerprint(),
             "list of stages": " ".join(map(_describe_stage, self.stages)),
             "loss": _describe_loss(self.loss),
             "penalty": repr(self.penalty),

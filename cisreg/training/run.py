@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import time
+from collections.abc import Sequence
+from contextlib import closing
 from typing import NamedTuple, NoReturn
 
 import numpy as np
 import tensorflow as tf
 
-from cisreg.data import Dataset, epoch_order
+from cisreg.data import Dataset
+from cisreg.data.feed import Chunk, Steps, steps_per_chunk
 from cisreg.metrics import pearson_correlation, r_squared
+from cisreg.training.batch import Batches, as_batches, put_on_devices
 from cisreg.training.checkpoint import Checkpoints
 from cisreg.training.health import HealthCheck
+from cisreg.training.interruption import StoppedError, StopRequest
 from cisreg.training.monitor import Monitor
 from cisreg.training.plan import TrainingPlan
 from cisreg.training.precision import compute_dtype, loss_scale
+from cisreg.training.replicas import Replicas
 from cisreg.training.reports import StepRecord, StepWindow, Trace
 from cisreg.training.schedules import StageLearningRate
 from cisreg.training.stages import Stage, make_optimizer
 from cisreg.training.state import Best, EpochRecord, TrainingState
 from cisreg.training.step import (
-    EpochData,
     Objective,
     StepTotals,
     make_predict_batches,
@@ -32,9 +38,6 @@ from cisreg.training.step import (
 from cisreg.training.vector import ParameterVector
 
 logger = logging.getLogger("cisreg.training")
-
-# Without a validation set, this many training sequences stand in for it in the health checks.
-_PROBE_SEQUENCES = 1024
 
 
 class NonFiniteLossError(ArithmeticError):
@@ -56,9 +59,11 @@ class TrainingRun:
         state: where to begin; kept up to date while the run goes on.
         monitor: told of each epoch.
         checkpoints: where the state is saved.
+        replicas: what trains.
         steps_per_call: steps run by one call of the compiled function, at most.
         report_every: see `fit`.
         profile_directory: see `fit`.
+        stop_signals: see `fit`.
     """
 
     def __init__(
@@ -67,45 +72,58 @@ class TrainingRun:
         state: TrainingState,
         monitor: Monitor,
         checkpoints: Checkpoints,
+        replicas: Replicas,
+        *,
         steps_per_call: int,
         report_every: int | None = None,
         profile_directory: str | os.PathLike[str] | None = None,
+        stop_signals: Sequence[signal.Signals] = (),
     ) -> None:
         self._plan = plan
         self._state = state
         self._monitor = monitor
         self._checkpoints = checkpoints
+        self._replicas = replicas
         self._steps_per_call = steps_per_call
-        self._count = len(plan.training)
+        self._count = plan.training.count
         self._window = StepWindow(report_every)
         self._trace = Trace(profile_directory, self._calls())
-        self._variables = {
-            name: tf.Variable(value, name=name) for name, value in state.parameters.items()
-        }
+        self._stop_request = StopRequest(stop_signals)
+        with replicas.scope():
+            self._variables = {
+                name: tf.Variable(value, name=name) for name, value in state.parameters.items()
+            }
         self._predict = make_predict_batches(plan.spec, self._variables, plan.implementation)
-        self._health = HealthCheck(plan.training.expression)
-        self._sequence = tf.constant(plan.training.sequence)
-        self._expression = tf.constant(plan.training.expression)
+        self._sample = plan.training.sample()
+        self._health = HealthCheck(self._sample.expression)
+        resident = plan.training.resident
+        self._resident = None if resident is None else put_on_devices(resident, replicas)
 
     def _calls(self) -> int:
         """Calls of the compiled function in a whole run, at most."""
         steps = [steps_per_epoch(self._count, stage.batch_size) for stage in self._plan.stages]
         return sum(
-            stage.epochs * -(-each // self._steps_per_call)
+            stage.epochs * -(-each // self._steps_per_chunk(stage))
             for stage, each in zip(self._plan.stages, steps, strict=True)
         )
+
+    def _steps_per_chunk(self, stage: Stage) -> int:
+        length = self._plan.training.sequence_length
+        return steps_per_chunk(stage.batch_size, length, self._steps_per_call)
 
     def run(self) -> None:
         """Runs all stages that the state has not finished.
 
         Raises:
             NonFiniteLossError: a loss, gradient, parameter or prediction that is not finite.
+            StoppedError: a signal came; the checkpoint holds all steps that were done.
         """
-        while self._state.stage < len(self._plan.stages):
-            index = self._state.stage
-            self._begin_stage(self._plan.stages[index])
-            while self._state.stage == index:
-                self._run_epoch()
+        with self._replicas.scope(), self._stop_request:
+            while self._state.stage < len(self._plan.stages):
+                index = self._state.stage
+                self._begin_stage(self._plan.stages[index])
+                while self._state.stage == index:
+                    self._run_epoch()
 
     def _begin_stage(self, stage: Stage) -> None:
         self._stage = stage
@@ -130,6 +148,8 @@ class TrainingRun:
             self._objective(),
             implementation=self._plan.implementation,
             compute_dtype=compute_dtype(self._plan.precision),
+            replicas=self._replicas,
+            resident=self._resident,
         )
         if stage.patience is not None and self._state.best is None:
             assert self._plan.validation is not None  # the plan checked it
@@ -137,60 +157,87 @@ class TrainingRun:
             self._state.best = Best(loss, len(self._state.history), self._values())
 
     def _objective(self) -> Objective:
+        expression = self._sample.expression
         return Objective(
             loss=self._plan.loss,
             penalty=self._stage.penalty or self._plan.penalty,
             initial={name: tf.constant(value) for name, value in self._plan.initial.items()},
             column_range=self._plan.column_range,
+            measurements=None if expression.ndim == 1 else expression.shape[1],
+            weighted=self._sample.weight is not None,
         )
 
     def _run_epoch(self) -> None:
         state = self._state
-        total_epoch = len(state.history) + 1
-        order = tf.constant(epoch_order(self._count, self._plan.seed, total_epoch))
-        data = EpochData(self._sequence, self._expression, order)
-        first_step, began = state.step, time.perf_counter()
-        self._monitor.begin_epoch(state.stage + 1, state.epoch + 1, self._rows(first_step))
-        while state.step < self._steps:
-            self._run_steps(data)
-            self._monitor.advance(self._rows(state.step), state.loss_sum / self._rows(state.step))
-            if state.step < self._steps and self._checkpoints.due(state.step):
-                self._keep()
-                self._checkpoints.save(state)
+        first_rows, began = state.sequences, time.perf_counter()
+        self._monitor.begin_epoch(state.stage + 1, state.epoch + 1, self._rows(state.step))
+        wanted = Steps(
+            epoch=len(state.history) + 1,
+            steps=self._steps,
+            first=state.step,
+            per_chunk=self._steps_per_chunk(self._stage),
+            worker=self._replicas.worker,
+            workers=self._replicas.workers,
+        )
+        with closing(self._plan.training.chunks(wanted)) as chunks:
+            for chunk in chunks:
+                self._run_chunk(chunk)
         seconds = time.perf_counter() - began
-        self._finish_epoch(seconds, self._count - self._rows(first_step))
+        self._finish_epoch(seconds, state.sequences - first_rows)
 
     def _rows(self, step: int) -> int:
-        """Sequences in the first `step` batches of an epoch."""
+        """Rows in the first `step` batches of an epoch."""
         return step * self._count // self._steps
 
-    def _run_steps(self, data: EpochData) -> None:
+    def _run_chunk(self, chunk: Chunk) -> None:
+        state = self._state
+        batches = as_batches(chunk, self._replicas)
+        while state.step < chunk.stop:
+            stopping = self._run_steps(batches, chunk.stop)
+            self._monitor.advance(self._rows(state.step), state.loss_sum / state.sequences)
+            if state.step < self._steps:
+                if stopping:
+                    self._stop_here()
+                if self._checkpoints.due(state.step):
+                    self._save()
+
+    def _run_steps(self, batches: Batches, last: int) -> bool:
+        """Runs some steps, `last` at most; whether a signal asks any worker to stop."""
         state = self._state
         before = StepTotals(
             tf.constant(state.step, tf.int64),
             tf.constant(state.loss_sum, tf.float64),
             tf.constant(state.penalty_sum, tf.float64),
+            tf.constant(state.sequences, tf.int64),
             tf.constant(True),
         )
         steps = min(self._steps_per_call, self._window.room or self._steps_per_call)
-        stop = min(state.step + steps, self._steps)
+        stop = min(state.step + steps, last)
         with self._trace.watch():
-            after = self._train_steps(
-                data, before, tf.constant(stop, tf.int64), tf.constant(self._steps, tf.int64)
-            )
-        if not after.finite:
+            after = self._train_steps(batches, before, tf.constant(stop, tf.int64))
+        if not (after.finite and np.isfinite(after.loss)):
             self._stop(
                 f"step {int(after.step)}: the loss, its gradient or a parameter is not finite"
             )
-        self._report(stop, float(after.loss) - state.loss_sum)
-        state.step = stop
+        sequences = int(after.sequences)
+        self._report(stop, sequences - state.sequences, float(after.loss) - state.loss_sum)
+        state.step, state.sequences = stop, sequences
         state.loss_sum = float(after.loss)
         state.penalty_sum = float(after.penalty)
+        asked = self._stop_request.received is not None
+        return bool(self._replicas.total(np.array([asked], np.int32))[0])
 
-    def _report(self, stop: int, loss_sum: float) -> None:
+    def _stop_here(self) -> NoReturn:
+        self._save()
+        received = self._stop_request.received
+        name = "another worker" if received is None else received.name
+        raise StoppedError(
+            f"stopped by {name} after step {self._state.total_steps}. {self._checkpoints.advice()}"
+        )
+
+    def _report(self, stop: int, sequences: int, loss_sum: float) -> None:
         """Takes the steps up to `stop` into the window, and tells of it where it is full."""
         state, steps = self._state, self._window.steps
-        sequences = self._rows(stop) - self._rows(state.step)
         mean = self._window.add(stop - state.step, sequences, loss_sum)
         if mean is not None:
             before = state.history[-1].step if state.history else 0
@@ -225,10 +272,11 @@ class TrainingRun:
         self._vector.write()
         values = self._values()
         validation = self._plan.validation
-        evaluation = self._evaluate(self._probe() if validation is None else validation)
+        evaluation = self._evaluate(self._sample if validation is None else validation)
         record = self._record(evaluation, seconds, trained_on / seconds)
         state.history.append(record)
-        state.epoch, state.step, state.loss_sum, state.penalty_sum = state.epoch + 1, 0, 0.0, 0.0
+        state.epoch, state.step, state.sequences = state.epoch + 1, 0, 0
+        state.loss_sum, state.penalty_sum = 0.0, 0.0
         if state.best is not None and evaluation.loss < state.best.validation_loss:
             state.best = Best(evaluation.loss, record.total_epoch, values)
         self._monitor.end_epoch(record, values, evaluation.accessibility)
@@ -238,7 +286,8 @@ class TrainingRun:
         else:
             self._assign(raw)
             self._keep()
-        self._checkpoints.save(state)
+        if self._replicas.is_chief:
+            self._checkpoints.save(state)
 
     def _stage_is_over(self) -> bool:
         state, stage = self._state, self._stage
@@ -257,22 +306,36 @@ class TrainingRun:
         state.parameters, state.optimizer, state.best = values, [], None
         state.stage, state.epoch = state.stage + 1, 0
 
-    def _probe(self) -> Dataset:
-        return self._plan.training.take(np.arange(min(self._count, _PROBE_SEQUENCES)))
-
     def _evaluate(self, dataset: Dataset) -> _Evaluation:
-        prediction = self._predict(dataset.sequence)
-        loss = float(
-            self._plan.loss(tf.constant(prediction.expression), tf.constant(dataset.expression))
-        )
-        if not (np.isfinite(prediction.expression).all() and np.isfinite(loss)):
+        """How well the model predicts these sequences; workers divide them among themselves."""
+        predicted, accessibility = self._predict_all(dataset.sequence)
+        measured = dataset.expression
+        weight = () if dataset.weight is None else (tf.constant(dataset.weight),)
+        loss = float(self._plan.loss(tf.constant(predicted), tf.constant(measured), *weight))
+        if not (np.isfinite(predicted).all() and np.isfinite(loss)):
             self._stop("validation: predictions or loss are not finite")
+        if measured.ndim == 2:
+            measured = measured.mean(axis=1)
         return _Evaluation(
             loss,
-            pearson_correlation(prediction.expression, dataset.expression),
-            r_squared(prediction.expression, dataset.expression),
-            prediction.accessibility,
+            pearson_correlation(predicted, measured),
+            r_squared(predicted, measured),
+            accessibility,
         )
+
+    def _predict_all(self, sequence: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        worker, workers = self._replicas.worker, self._replicas.workers
+        count = len(sequence)
+        begin, end = count * worker // workers, count * (worker + 1) // workers
+        own = self._predict(sequence[begin:end])
+
+        def gathered(values: np.ndarray) -> np.ndarray:
+            whole = np.zeros(count, np.float32)
+            whole[begin:end] = values
+            return self._replicas.total(whole)
+
+        accessibility = None if own.accessibility is None else gathered(own.accessibility)
+        return gathered(own.expression), accessibility
 
     def _record(
         self, evaluation: _Evaluation, seconds: float, sequences_per_second: float
@@ -286,8 +349,8 @@ class TrainingRun:
             total_epoch=len(state.history) + 1,
             step=steps_before + self._steps,
             learning_rate=self._last_learning_rate(),
-            loss=state.loss_sum / self._count,
-            penalty=state.penalty_sum / self._count,
+            loss=state.loss_sum / state.sequences,
+            penalty=state.penalty_sum / state.sequences,
             validation_loss=evaluation.loss if validated else None,
             validation_r=_defined(evaluation.r) if validated else None,
             validation_r_squared=_defined(evaluation.r_squared) if validated else None,
@@ -303,6 +366,12 @@ class TrainingRun:
     def _assign(self, values: dict[str, np.ndarray]) -> None:
         for name, value in values.items():
             self._variables[name].assign(value)
+
+    def _save(self) -> None:
+        """Writes a checkpoint within an epoch."""
+        if self._replicas.is_chief:
+            self._keep()
+            self._checkpoints.save(self._state)
 
     def _keep(self) -> None:
         """Takes the variables into the state."""

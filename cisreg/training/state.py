@@ -69,6 +69,7 @@ class TrainingState:
         epoch: epochs finished in this stage.
         step: steps finished in this epoch.
         loss_sum, penalty_sum: sums over the sequences of this epoch so far.
+        sequences: how many those are.
         result_epoch: epochs of the whole run that made the parameters the last stage ended with.
         history: one record for each finished epoch.
     """
@@ -81,5 +82,11 @@ class TrainingState:
     step: int = 0
     loss_sum: float = 0.0
     penalty_sum: float = 0.0
+    sequences: int = 0
     result_epoch: int = 0
     history: list[EpochRecord] = field(default_factory=list)
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of the whole run so far."""
+        return (self.history[-1].step if self.history else 0) + self.step

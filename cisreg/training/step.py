@@ -10,31 +10,19 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from cisreg.losses import Penalty, penalty
+from cisreg.losses import Penalty, is_sum, penalty
 from cisreg.model import ModelSpec, predict
 from cisreg.occupancy import Implementation
 from cisreg.reference import ComputeDtype
+from cisreg.training.batch import Batch, Batches, BatchShare, Resident, take_batch
 from cisreg.training.precision import gradient_is_sound
+from cisreg.training.replicas import Replicas
 from cisreg.training.vector import ParameterVector
 
 # Bounds the memory of prediction whatever the batch size of training.
 _PREDICTION_BATCH = 1024
 
-Loss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
-
-
-class EpochData(NamedTuple):
-    """What the steps of an epoch read, as tensors so that nothing is traced again.
-
-    Attributes:
-        sequence: uint8 [N, L].
-        expression: float32 [N].
-        order: int64 [N], the rows in the order of this epoch.
-    """
-
-    sequence: tf.Tensor
-    expression: tf.Tensor
-    order: tf.Tensor
+Loss = Callable[..., tf.Tensor]
 
 
 class StepTotals(NamedTuple):
@@ -44,6 +32,7 @@ class StepTotals(NamedTuple):
         step: int64, steps done in this epoch.
         loss: float64, sum of the loss over the sequences so far, penalties excluded.
         penalty: float64, sum of the penalty over the sequences so far.
+        sequences: int64, how many there were so far.
         finite: bool, whether every loss, gradient and trained parameter so far was finite, but for
             gradients that a loss scale skips.
     """
@@ -51,6 +40,7 @@ class StepTotals(NamedTuple):
     step: tf.Tensor
     loss: tf.Tensor
     penalty: tf.Tensor
+    sequences: tf.Tensor
     finite: tf.Tensor
 
 
@@ -59,16 +49,21 @@ class Objective:
     """What training minimizes.
 
     Attributes:
-        loss: (predicted [N], measured [N]) to a scalar, the mean over the sequences.
+        loss: (predicted [N], measured [N] or [N, K][, weight [N]]) to a scalar: the mean over the
+            sequences, or their sum where `cisreg.losses.is_sum` says so.
         penalty: weights of the penalties, or None.
         initial: the parameters that training began with, which a penalty may pull towards.
         column_range: int32 [2, M], columns outside of which motifs are held at zero, or None.
+        measurements: K where several things are measured of each sequence, else None.
+        weighted: whether the sequences have weights.
     """
 
     loss: Loss
     penalty: Penalty | None
     initial: Mapping[str, tf.Tensor]
     column_range: np.ndarray | None
+    measurements: int | None = None
+    weighted: bool = False
 
 
 def steps_per_epoch(count: int, batch_size: int) -> int:
@@ -85,7 +80,9 @@ def make_train_steps(
     *,
     implementation: Implementation,
     compute_dtype: ComputeDtype = "float32",
-) -> Callable[[EpochData, StepTotals, tf.Tensor, tf.Tensor], StepTotals]:
+    replicas: Replicas,
+    resident: Resident | None = None,
+) -> Callable[[Batches, StepTotals, tf.Tensor], StepTotals]:
     """Compiles the training steps of a stage.
 
     Args:
@@ -97,95 +94,135 @@ def make_train_steps(
         objective: what is minimized.
         implementation: of the occupancy operation, see `cisreg.occupancy`.
         compute_dtype: of the occupancy operation, see `cisreg.occupancy`.
+        replicas: among which each batch is divided; their gradients are added up.
+        resident: sequences that the devices hold; None: the batches hold theirs.
 
     Returns:
-        A function of (data, totals, stop, steps) that runs the steps from `totals.step` up to
-        `stop` (int64) of an epoch of `steps` (int64) and returns the new totals. Batch k holds the
-        rows order[k * N // steps : (k + 1) * N // steps]. It ends early, `finite` false, at the
-        first loss, gradient or updated parameter that is not finite.
+        A function of (batches, totals, stop) that runs the steps from `totals.step` up to `stop`
+        (int64), all of them within the batches, and returns the new totals. It ends early, `finite`
+        false, at the first loss, gradient or updated parameter that is not finite; among several
+        replicas only the parameters can end it, which all of them have.
     """
 
-    def batch(data: EpochData, step: tf.Tensor, steps: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        count = tf.size(data.order, out_type=tf.int64)
-        rows = data.order[step * count // steps : (step + 1) * count // steps]
-        return tf.gather(data.sequence, rows), tf.gather(data.expression, rows)
-
-    def losses(
-        trained: tf.Tensor, sequence: tf.Tensor, measured: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
+    def compute_losses(trained: tf.Tensor, batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
         parameters = {**variables, **vector.split(trained)}
         with tf.name_scope("model"):
             prediction = predict(
                 spec,
                 parameters,
-                sequence,
+                batch.sequence,
                 column_range=objective.column_range,
                 compute_dtype=compute_dtype,
                 implementation=implementation,
             )
         with tf.name_scope("loss"):
-            loss = objective.loss(prediction.expression, measured)
+            weight = (batch.weight,) if objective.weighted else ()
+            loss = objective.loss(prediction.expression, batch.expression, *weight)
         if objective.penalty is None:
             return loss, tf.zeros_like(loss)
         with tf.name_scope("penalty"):
             return loss, penalty(parameters, objective.penalty, initial=objective.initial)
 
-    def one_step(data: EpochData, totals: StepTotals, steps: tf.Tensor) -> StepTotals:
+    def replica_step(data: Batches, step: tf.Tensor) -> tuple[tf.Tensor, ...]:
         with tf.name_scope("batch"):
-            sequence, measured = batch(data, totals.step, steps)
+            batch = take_batch(data, step - data.first, replicas, resident)
+        share = BatchShare(batch, is_sum(objective.loss), replicas)
         trained = tf.convert_to_tensor(vector.variable)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(trained)
-            loss, penalized = losses(trained, sequence, measured)
-            total = loss + penalized
+            loss, penalized = compute_losses(trained, batch)
+            total = share.of_loss(loss) + share.of_penalty(penalized)
             scaled = optimizer.scale_loss(total)
         gradient = tape.gradient(scaled, trained, unconnected_gradients="zero")
         with tf.name_scope("check"):
             sound = gradient_is_sound(optimizer, tf.math.is_finite(tf.nn.l2_loss(gradient)))
         with tf.name_scope("optimizer"):
+            gradient = share.before_optimizer(gradient, optimizer)
             optimizer.apply_gradients([(gradient, vector.variable)])
         with tf.name_scope("check"):
             # A finite gradient may still carry a parameter past the largest float32. A sum is
             # finite only if all of its terms are.
-            finite = sound & tf.math.is_finite(total + tf.reduce_sum(vector.variable))
+            finite = tf.math.is_finite(tf.reduce_sum(vector.variable))
+            if replicas.count == 1:
+                finite &= sound & tf.math.is_finite(total)
         with tf.name_scope("totals"):
-            weight = tf.cast(tf.size(measured), tf.float64)
-            return StepTotals(
-                totals.step + 1,
-                totals.loss + weight * tf.cast(loss, tf.float64),
-                totals.penalty + weight * tf.cast(penalized, tf.float64),
-                finite,
-            )
+            return *share.sums(loss, penalized), batch.rows, finite
 
-    @tf.function(input_signature=_signature(spec), autograph=False)
-    def train_steps(
-        data: EpochData, totals: StepTotals, stop: tf.Tensor, steps: tf.Tensor
-    ) -> StepTotals:
+    def one_step(data: Batches, totals: StepTotals) -> StepTotals:
+        results = replicas.strategy.run(replica_step, args=(data, totals.step))
+        loss, penalized, rows = map(replicas.local_sum, results[:3])
+        return StepTotals(
+            totals.step + 1,
+            totals.loss + loss,
+            totals.penalty + penalized,
+            totals.sequences + rows,
+            replicas.strategy.experimental_local_results(results[3])[0],
+        )
+
+    @tf.function(input_signature=_signature(spec, objective), autograph=False)
+    def train_steps(data: Batches, totals: StepTotals, stop: tf.Tensor) -> StepTotals:
         vector.read()
         (result,) = tf.while_loop(
             lambda now: (now.step < stop) & now.finite,
-            lambda now: (one_step(data, now, steps),),
-            (totals,),
+            lambda now: (one_step(data, now),),
+            (_begin(totals, replicas),),
             parallel_iterations=1,
         )
         vector.write()
-        return result
+        return _end(totals, result, replicas)
 
     # A concrete function cannot be traced again, whatever it is called with.
     return train_steps.get_concrete_function()
 
 
-def _signature(spec: ModelSpec) -> list[Any]:
+def _begin(totals: StepTotals, replicas: Replicas) -> StepTotals:
+    """What a worker adds to: what all of them did before counts once, see `_end`."""
+    if replicas.workers == 1:
+        return totals
+    nothing = tf.zeros([], tf.float64)
+    return totals._replace(loss=nothing, penalty=nothing, sequences=tf.zeros([], tf.int64))
+
+
+def _end(before: StepTotals, own: StepTotals, replicas: Replicas) -> StepTotals:
+    """The totals of all workers."""
+    if replicas.workers == 1:
+        return own
+    rows = tf.cast(own.sequences, tf.float64)
+    added = replicas.sum_over_workers(tf.stack([own.loss, own.penalty, rows]))
+    return StepTotals(
+        own.step,
+        before.loss + added[0],
+        before.penalty + added[1],
+        before.sequences + tf.cast(added[2], tf.int64),
+        own.finite,
+    )
+
+
+def _signature(spec: ModelSpec, objective: Objective) -> list[Any]:
     def scalar(dtype: tf.DType) -> tf.TensorSpec:
         return tf.TensorSpec([], dtype)
 
-    data = EpochData(
-        tf.TensorSpec([None, spec.sequence_length], tf.uint8),
-        tf.TensorSpec([None], tf.float32),
-        tf.TensorSpec([None], tf.int64),
+    def vector(dtype: tf.DType) -> tf.TensorSpec:
+        return tf.TensorSpec([None], dtype)
+
+    several = [] if objective.measurements is None else [objective.measurements]
+    data = Batches(
+        sequence=tf.TensorSpec([None, spec.sequence_length], tf.uint8),
+        expression=tf.TensorSpec([None, *several], tf.float32),
+        weight=vector(tf.float32),
+        order=vector(tf.int64),
+        start=vector(tf.int64),
+        size=vector(tf.int64),
+        first=scalar(tf.int64),
     )
-    totals = StepTotals(scalar(tf.int64), scalar(tf.float64), scalar(tf.float64), scalar(tf.bool))
-    return [data, totals, scalar(tf.int64), scalar(tf.int64)]
+    totals = StepTotals(
+        step=scalar(tf.int64),
+        loss=scalar(tf.float64),
+        penalty=scalar(tf.float64),
+        sequences=scalar(tf.int64),
+        finite=scalar(tf.bool),
+    )
+    return [data, totals, scalar(tf.int64)]
 
 
 class BatchPrediction(NamedTuple):

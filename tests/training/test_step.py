@@ -7,15 +7,16 @@ import pytest
 import tensorflow as tf
 from tiny_model import MOTIFS, SPEC, WIDTH, assert_same_bits, make_dataset, start_parameters
 
-from cisreg.data import epoch_order
+from cisreg.data import epoch_order, feed
 from cisreg.losses import Penalty, mean_squared_error, penalty
 from cisreg.model import predict
 from cisreg.training import Stage
+from cisreg.training.batch import as_batches
 from cisreg.training.precision import compute_dtype
+from cisreg.training.replicas import Replicas
 from cisreg.training.schedules import Constant, StageLearningRate
 from cisreg.training.stages import make_optimizer
 from cisreg.training.step import (
-    EpochData,
     Objective,
     StepTotals,
     make_predict_batches,
@@ -27,7 +28,12 @@ from cisreg.training.vector import ParameterVector
 TRAINABLE = ("activity", "bias", "log_kd")
 DATASET = make_dataset(100)
 FIRST_SCALE = 2.0**15
-START = StepTotals(tf.constant(0, tf.int64), *tf.zeros([2], tf.float64), tf.constant(True))
+START = StepTotals(
+    tf.constant(0, tf.int64),
+    *tf.zeros([2], tf.float64),
+    tf.constant(0, tf.int64),
+    tf.constant(True),
+)
 
 
 class Steps:
@@ -55,14 +61,14 @@ class Steps:
             *(SPEC, self.variables, vector, self.optimizer, objective),
             implementation="standard",
             compute_dtype=compute_dtype(precision),
+            replicas=Replicas(),
         )
 
     def run(self, stops, steps, totals=START, epoch=1, dataset=DATASET):
-        order = epoch_order(len(dataset), 0, epoch)
-        data = EpochData(*map(tf.constant, (dataset.sequence, dataset.expression, order)))
+        wanted = feed.Steps(epoch=epoch, steps=steps, first=0, per_chunk=steps)
+        data = as_batches(next(feed.MemoryFeed(dataset, 0).chunks(wanted)), Replicas())
         for stop in stops:
-            bounds = tf.constant([stop, steps], tf.int64)
-            totals = self.compiled(data, totals, bounds[0], bounds[1])
+            totals = self.compiled(data, totals, tf.constant(stop, tf.int64))
         return totals
 
     def values(self):

@@ -1,0 +1,194 @@
+"""Batches straight from Parquet files: shuffled row groups, side by side, each one shuffled."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Protocol
+
+import numpy as np
+
+from cisreg.data.dataset import Dataset
+from cisreg.data.feed import Chunk, Steps, read_ahead
+from cisreg.data.order import Lane, batch_bounds, deal_lanes, epoch_order
+from cisreg.data.rows import EncodedRows, flat
+
+_SAMPLE_ROWS = 1024
+_READERS = 2
+
+
+class RowGroups(Protocol):
+    """Files whose row groups can be read in any order, by several threads."""
+
+    @property
+    def group_rows(self) -> np.ndarray:
+        """int64 [G], rows of each, unusable ones included."""
+
+    @property
+    def length(self) -> int:
+        """L."""
+
+    def read_group(
+        self, index: int, order: np.ndarray | None = None
+    ) -> tuple[EncodedRows, np.ndarray]:
+        """The usable rows of a group in this order, and bool [n] for each row: whether it is."""
+
+    def fingerprint(self) -> str:
+        """Text that other files do not have."""
+
+
+class FileFeed:
+    """Sequences in files, visited in an order that is random as far as memory allows.
+
+    An epoch shuffles the row groups and deals them out to lanes. Every batch draws from all lanes,
+    from each in proportion to its rows; within a row group rows are in an order that is exactly
+    random. So a batch is drawn from a window of lanes x rows of a row group, and memory holds twice
+    that. A worker reads the lanes whose number gives its own when divided by the number of workers:
+    batches are the same for any number of them.
+
+    A batch is counted in rows of the files: where some are unusable, it is smaller.
+
+    Args:
+        files: where the row groups are.
+        groups: int64 [G], numbers of those to visit.
+        seed: of the order, 0 or more.
+        lanes: see above.
+    """
+
+    resident = None
+
+    def __init__(self, files: RowGroups, groups: np.ndarray, seed: int, lanes: int) -> None:
+        self._files = files
+        self._groups = groups
+        self._rows = files.group_rows[groups]
+        self._seed = seed
+        self._lanes = lanes
+
+    @property
+    def count(self) -> int:
+        """Rows of an epoch."""
+        return int(self._rows.sum())
+
+    @property
+    def sequence_length(self) -> int:
+        """L."""
+        return self._files.length
+
+    def sample(self) -> Dataset:
+        """The first rows."""
+        rows, _ = self._files.read_group(int(self._groups[0]))
+        return rows.to_dataset().take(np.arange(min(rows.count, _SAMPLE_ROWS)))
+
+    def fingerprint(self) -> str:
+        """Of the files, the row groups and the lanes."""
+        return f"{self._files.fingerprint()} {self._groups.tolist()} {self._lanes} lanes"
+
+    def chunks(self, wanted: Steps) -> Iterator[Chunk]:
+        """The batches of an epoch; files are read by threads, ahead of their use."""
+        return read_ahead(self._chunks(wanted))
+
+    def _chunks(self, wanted: Steps) -> Iterator[Chunk]:
+        lanes = deal_lanes(self._rows, self._lanes, self._seed, wanted.epoch)
+        own = lanes[wanted.worker :: wanted.workers]
+        if not own:
+            raise ValueError(
+                f"dataset: expected at least {wanted.workers} lanes, one for each worker, got "
+                f"{len(lanes)}; train with fewer workers, with more lanes, or convert the dataset "
+                "with smaller row groups"
+            )
+        with ThreadPoolExecutor(min(_READERS, os.cpu_count() or 1)) as pool:
+            done = [wanted.first * lane.rows // wanted.steps for lane in own]
+            readers = [
+                _LaneReader(self, lane, wanted.epoch, pool, begin)
+                for lane, begin in zip(own, done, strict=True)
+            ]
+            try:
+                for first in range(wanted.first, wanted.steps, wanted.per_chunk):
+                    stop = min(first + wanted.per_chunk, wanted.steps)
+                    yield _draw(readers, wanted.steps, first, stop)
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
+
+    def read(self, group: int, epoch: int) -> tuple[EncodedRows, np.ndarray]:
+        """The group's usable rows in the epoch's order, and which rows those are."""
+        index = int(self._groups[group])
+        order = epoch_order(int(self._rows[group]), self._seed, epoch, index + 1)
+        return self._files.read_group(index, order)
+
+
+class _LaneReader:
+    """Hands out the rows of a lane from where it stands; the next row group is read meanwhile."""
+
+    def __init__(
+        self, feed: FileFeed, lane: Lane, epoch: int, pool: ThreadPoolExecutor, begin: int
+    ) -> None:
+        self._feed, self.lane, self._epoch, self._pool = feed, lane, epoch, pool
+        # The last group that begins at or before the place; groups without rows are passed over.
+        self._place = int(np.searchsorted(lane.begin[1:], begin, side="right"))
+        self._next = self._submit(self._place)
+        self._rows: EncodedRows | None = None
+
+    def _submit(self, place: int) -> Future[tuple[EncodedRows, np.ndarray]] | None:
+        if place >= len(self.lane.groups):
+            return None
+        return self._pool.submit(self._feed.read, int(self.lane.groups[place]), self._epoch)
+
+    def _advance(self) -> None:
+        assert self._next is not None  # there is a row that was not handed out
+        self._rows, kept = self._next.result()
+        self._usable = np.concatenate([[0], np.cumsum(kept)])
+        self._begin = int(self.lane.begin[self._place])
+        self._end = int(self.lane.begin[self._place + 1])
+        self._place += 1
+        self._next = self._submit(self._place)
+
+    def nothing(self) -> EncodedRows:
+        """No row at all, of the shape of the others."""
+        if self._rows is None:
+            self._advance()
+        assert self._rows is not None
+        weight = None if self._rows.weight is None else self._rows.weight[:0]
+        return EncodedRows(self._rows.sequence[:0], self._rows.expression[:0], weight)
+
+    def take(self, begin: int, end: int) -> Iterator[EncodedRows]:
+        """The usable ones of these rows of the lane; calls go forward only."""
+        while begin < end:
+            while self._rows is None or begin >= self._end:
+                self._advance()
+            upto = min(end, self._end)
+            first, stop = self._usable[[begin - self._begin, upto - self._begin]]
+            rows = self._rows
+            weight = None if rows.weight is None else rows.weight[first:stop]
+            yield EncodedRows(rows.sequence[first:stop], rows.expression[first:stop], weight)
+            begin = upto
+
+
+def _draw(readers: list[_LaneReader], steps: int, first: int, stop: int) -> Chunk:
+    """A chunk of the batches `first` to `stop`, each from all lanes."""
+    bounds = [batch_bounds(reader.lane.rows, steps, first, stop) for reader in readers]
+    parts: list[EncodedRows] = []
+    sizes = [0]
+    for step in range(stop - first):
+        before = len(parts)
+        for reader, bound in zip(readers, bounds, strict=True):
+            parts.extend(reader.take(int(bound[step]), int(bound[step + 1])))
+        sizes.append(sum(part.count for part in parts[before:]))
+    rows = _joined(parts or [readers[0].nothing()])
+    return Chunk(
+        rows.sequence,
+        flat(rows.expression),
+        np.empty(0, np.float32) if rows.weight is None else rows.weight,
+        np.empty(0, np.int64),
+        np.cumsum(sizes),
+        first,
+    )
+
+
+def _joined(parts: list[EncodedRows]) -> EncodedRows:
+    weights = [part.weight for part in parts if part.weight is not None]
+    return EncodedRows(
+        np.concatenate([part.sequence for part in parts]),
+        np.concatenate([part.expression for part in parts]),
+        np.concatenate(weights) if weights else None,
+    )

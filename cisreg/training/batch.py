@@ -1,0 +1,180 @@
+"""A replica's part of a batch, and what of loss and gradient it stands for."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from cisreg.data import Dataset
+from cisreg.data.feed import Chunk
+from cisreg.training.replicas import Replicas
+
+
+class Batches(NamedTuple):
+    """A chunk of batches (see `cisreg.data.feed.Chunk`) as tensors, so that nothing is traced anew.
+
+    Attributes:
+        sequence: uint8 [n, L].
+        expression: float32 [n] or [n, K].
+        weight: float32 [n], or empty.
+        order: int64 [n], or empty.
+        start: int64 [steps + 1], where the batches of this worker begin and end.
+        size: int64 [steps], rows of each batch that all workers have together.
+        first: int64, the step of the epoch that the first batch is for.
+    """
+
+    sequence: tf.Tensor
+    expression: tf.Tensor
+    weight: tf.Tensor
+    order: tf.Tensor
+    start: tf.Tensor
+    size: tf.Tensor
+    first: tf.Tensor
+
+
+class Resident(NamedTuple):
+    """Sequences that every device holds, as variables.
+
+    Attributes:
+        sequence: uint8 [N, L].
+        expression: float32 [N] or [N, K].
+        weight: float32 [N], or empty.
+    """
+
+    sequence: tf.Variable
+    expression: tf.Variable
+    weight: tf.Variable
+
+
+def as_batches(chunk: Chunk, replicas: Replicas) -> Batches:
+    """A worker's chunk as tensors, with the sizes of its batches over all workers.
+
+    Raises:
+        ValueError: a batch without any usable row.
+    """
+    size = replicas.total(np.diff(chunk.start))
+    if not size.all():
+        step = chunk.first_step + int(np.flatnonzero(size == 0)[0]) + 1
+        raise ValueError(
+            f"dataset: expected usable rows in each batch, got none in the one of step {step} of "
+            "the epoch; leave unusable rows out with cisreg convert"
+        )
+    arrays = [chunk.sequence, chunk.expression, chunk.weight, chunk.order]
+    if replicas.count > 1:
+        # For replicas without a row in a batch, see `take_batch`.
+        arrays = [_with_another_row(array) for array in arrays]
+    return Batches(
+        *map(tf.constant, arrays),
+        start=tf.constant(chunk.start),
+        size=tf.constant(size),
+        first=tf.constant(chunk.first_step, tf.int64),
+    )
+
+
+def _with_another_row(array: np.ndarray) -> np.ndarray:
+    return np.concatenate([array, np.zeros_like(array, shape=(1, *array.shape[1:]))])
+
+
+class Batch(NamedTuple):
+    """What a replica sees of a batch.
+
+    Attributes:
+        sequence: uint8 [n, L]; one row that does not count where the replica has none.
+        expression: float32 [n] or [n, K].
+        weight: float32 [n], or empty.
+        rows: int64, those that count: n or 0.
+        size: int64, rows of the batch that all replicas have together.
+    """
+
+    sequence: tf.Tensor
+    expression: tf.Tensor
+    weight: tf.Tensor
+    rows: tf.Tensor
+    size: tf.Tensor
+
+
+def put_on_devices(dataset: Dataset, replicas: Replicas) -> Resident:
+    """The sequences as variables of every replica."""
+    weight = np.empty(0, np.float32) if dataset.weight is None else dataset.weight
+    with replicas.scope():
+        return Resident(
+            *(
+                tf.Variable(array, trainable=False, name=f"resident_{index}")
+                for index, array in enumerate((dataset.sequence, dataset.expression, weight))
+            )
+        )
+
+
+def take_batch(
+    data: Batches, index: tf.Tensor, replicas: Replicas, resident: Resident | None
+) -> Batch:
+    """This replica's part of batch `index` (int64) of the chunk."""
+    begin, end = data.start[index], data.start[index + 1]
+    if replicas.local > 1:
+        context = tf.distribute.get_replica_context()
+        part = tf.cast(context.replica_id_in_sync_group % replicas.local, tf.int64)
+        count = end - begin
+        begin, end = (begin + (part + i) * count // replicas.local for i in (0, 1))
+    rows = end - begin
+    if replicas.count > 1:
+        # A chunk ends with a row more, so that there is one to compute with.
+        end = tf.maximum(end, begin + 1)
+    if resident is None:
+        parts = [data.sequence[begin:end], data.expression[begin:end], data.weight[begin:end]]
+    else:
+        order = data.order[begin:end]
+        parts = [tf.gather(array, order) for array in resident[:2]]
+        parts.append(tf.gather(resident.weight, order) if resident.weight.shape[0] else data.weight)
+    return Batch(*parts, rows, data.size[index])
+
+
+class BatchShare:
+    """What of a batch's loss and gradient is a replica's, so that those of all add up to them.
+
+    Args:
+        batch: the replica's part.
+        loss_is_sum: whether losses are sums over sequences rather than means.
+        replicas: all of them.
+    """
+
+    def __init__(self, batch: Batch, loss_is_sum: bool, replicas: Replicas) -> None:
+        self._batch = batch
+        self._is_sum = loss_is_sum
+        self._replicas = replicas
+
+    def of_loss(self, loss: tf.Tensor) -> tf.Tensor:
+        """The part of the batch's loss that comes from this replica's rows."""
+        if self._replicas.count == 1:
+            return loss
+        rows = tf.cast(self._batch.rows, tf.float64)
+        whole = 1.0 if self._is_sum else tf.cast(self._batch.size, tf.float64)
+        part = tf.minimum(rows, 1.0) if self._is_sum else rows
+        return loss * tf.cast(part / whole, loss.dtype)
+
+    def of_penalty(self, penalized: tf.Tensor) -> tf.Tensor:
+        """The part of the penalty that this replica stands for, which all of them know."""
+        return penalized if self._replicas.count == 1 else penalized / self._replicas.count
+
+    def before_optimizer(
+        self, gradient: tf.Tensor, optimizer: keras.optimizers.Optimizer
+    ) -> tf.Tensor:
+        """What to hand to the optimizer, which adds up the gradients of all replicas by itself.
+
+        A loss scale looks at the gradient before that, and all replicas must see the same.
+        """
+        count = self._replicas.count
+        if count == 1 or not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+            return gradient
+        context = tf.distribute.get_replica_context()
+        return context.all_reduce(tf.distribute.ReduceOp.SUM, gradient) / count
+
+    def sums(self, loss: tf.Tensor, penalized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Loss and penalty, float64, as often as there are sequences that they are of."""
+        rows = tf.cast(self._batch.rows, tf.float64)
+        of_loss = rows
+        if self._is_sum and self._replicas.count > 1:
+            of_loss = tf.minimum(rows, 1.0) * tf.cast(self._batch.size, tf.float64)
+        return of_loss * tf.cast(loss, tf.float64), rows * tf.cast(penalized, tf.float64)

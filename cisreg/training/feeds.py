@@ -1,0 +1,120 @@
+"""Which of the ways to read a data set a run takes."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Literal
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.python.client import device_lib
+
+from cisreg.data import Dataset, DatasetFiles, split
+from cisreg.data.feed import Feed, MemoryFeed
+from cisreg.data.order import epoch_order
+from cisreg.data.stream import FileFeed
+from cisreg.reference import check_choice
+
+logger = logging.getLogger("cisreg.training")
+
+Cache = Literal["auto", "none", "host", "device"]
+
+# The order of this epoch decides which row groups are held out; training counts from 1.
+_SPLIT_EPOCH = 0
+# Shares of the memory that is free: what else runs needs some, and so does training itself.
+_HOST_SHARE = 0.4
+_DEVICE_SHARE = 0.5
+
+
+def make_feed(
+    dataset: Dataset | DatasetFiles | Feed,
+    validation: float | Dataset | None,
+    seed: int,
+    cache: Cache = "auto",
+) -> tuple[Feed, Dataset | None]:
+    """What training reads, and what is held out.
+
+    "auto" reads files into memory where their bases take less than two fifths of what is free, and
+    puts the sequences on a GPU where they take less than half of what is free there.
+
+    Args:
+        dataset: sequences in memory, files, or a feed, which stays as it is.
+        validation: see `fit`; of a feed no share can be held out.
+        seed: of split and order.
+        cache: see `fit`.
+
+    Raises:
+        ValueError: a share that is none, or a cache that does not fit the data set.
+
+    Example:
+        >>> feed, held_out = make_feed(dataset, 0.1, seed=0)  # doctest: +SKIP
+    """
+    check_choice("cache", cache, Cache)
+    _check_share(validation)
+    if isinstance(dataset, DatasetFiles):
+        if cache == "none" or (cache == "auto" and not _fits_host(dataset)):
+            return _stream(dataset, validation, seed)
+        dataset = dataset.load(progress=True)
+    if not isinstance(dataset, Dataset):
+        if isinstance(validation, float):
+            raise ValueError("validation: expected a Dataset or None with a feed, got a share")
+        return dataset, validation
+    if cache == "none":
+        raise ValueError(
+            'cache: expected "host", "device" or "auto" for a Dataset, which is in memory, got '
+            '"none"; give what open_dataset returns'
+        )
+    training, held_out = dataset, validation
+    if isinstance(validation, float):
+        training, held_out = split(dataset, validation, seed)
+    on_device = cache == "device" or (cache == "auto" and _fits_device(training))
+    return MemoryFeed(training, seed, on_device=on_device), held_out
+
+
+def _check_share(validation: float | Dataset | None) -> None:
+    if isinstance(validation, (float, int)) and not 0 < validation < 1:
+        raise ValueError(
+            f"validation: expected a share between 0 and 1, a Dataset or None, got {validation}"
+        )
+
+
+def _fits_host(files: DatasetFiles) -> bool:
+    if not files.has_groups:
+        return True
+    pages, size = (os.sysconf(name) for name in ("SC_AVPHYS_PAGES", "SC_PAGE_SIZE"))
+    fits = int(files.group_rows.sum()) * files.length < _HOST_SHARE * pages * size
+    if not fits:
+        logger.info("the sequences do not fit in memory: files are read as they are wanted")
+    return fits
+
+
+def _fits_device(dataset: Dataset) -> bool:
+    """Whether there are GPUs that hold them; on a CPU nothing is gained by a second copy."""
+    if not tf.config.list_logical_devices("GPU"):
+        return False
+    devices = device_lib.list_local_devices()
+    limit = min(each.memory_limit for each in devices if each.device_type == "GPU")
+    return dataset.sequence.nbytes + dataset.expression.nbytes < _DEVICE_SHARE * limit
+
+
+def _stream(
+    files: DatasetFiles, validation: float | Dataset | None, seed: int
+) -> tuple[Feed, Dataset | None]:
+    groups = np.arange(len(files.group_rows))
+    if not isinstance(validation, float):
+        return FileFeed(files, groups, seed, files.lanes), validation
+    if len(groups) < 2:
+        raise ValueError(
+            "validation: expected files with at least 2 row groups in order to hold some out, got "
+            f"{len(groups)}; convert them with smaller row groups, or cache them"
+        )
+    if files.order != "shuffled":
+        logger.warning(
+            "whole row groups are held out, and nothing says that their rows are in random order; "
+            "cisreg convert shuffles them"
+        )
+    order = epoch_order(len(groups), seed, _SPLIT_EPOCH)
+    count = min(max(round(validation * len(groups)), 1), len(groups) - 1)
+    held_out = files.load_groups(np.sort(order[:count]))
+    return FileFeed(files, np.sort(order[count:]), seed, files.lanes), held_out

@@ -1,0 +1,133 @@
+"""Copies of a model that train together: devices of one process, and processes that talk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from cisreg.training.interruption import WorkerLostError
+
+# What TensorFlow raises where a worker is gone, or its connection.
+_LOST = (
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.InternalError,
+)
+
+
+class Replicas:
+    """What training wants to know of a `tf.distribute` strategy.
+
+    A worker is a process, the first one is the chief; a replica is a device of a worker. All
+    workers have equally many.
+
+    Args:
+        strategy: MirroredStrategy or MultiWorkerMirroredStrategy; None: one device.
+
+    Attributes:
+        strategy: the strategy, TensorFlow's default one for None.
+        workers: number of processes.
+        worker: which of them this is, from 0.
+        local: replicas of this process.
+    """
+
+    def __init__(self, strategy: tf.distribute.Strategy | None = None) -> None:
+        self.strategy = tf.distribute.get_strategy() if strategy is None else strategy
+        resolver = self.strategy.cluster_resolver
+        cluster = None if resolver is None else resolver.cluster_spec()
+        self.workers, self.worker = 1, 0
+        if cluster is not None and cluster.jobs:
+            self.workers = sum(cluster.num_tasks(job) for job in cluster.jobs)
+            self.worker = _task_number(cluster, resolver.task_type, resolver.task_id)
+        self.local = self.strategy.num_replicas_in_sync // self.workers
+        self._sum = self._compile_sum()
+
+    @property
+    def count(self) -> int:
+        """Replicas of all workers."""
+        return self.strategy.num_replicas_in_sync
+
+    @property
+    def is_chief(self) -> bool:
+        """Whether this process writes what the run leaves behind."""
+        return self.worker == 0
+
+    def scope(self) -> AbstractContextManager[Any]:
+        """Where variables are made that all replicas share."""
+        return self.strategy.scope()
+
+    def local_sum(self, value: Any) -> tf.Tensor:
+        """The sum over this process' replicas of what `strategy.run` gave."""
+        parts = self.strategy.experimental_local_results(value)
+        return parts[0] if len(parts) == 1 else tf.add_n(parts)
+
+    def sum_over_workers(self, value: tf.Tensor) -> tf.Tensor:
+        """The sum of all workers' values, which are of one shape; to be called by all of them."""
+        if self.workers == 1:
+            return value
+        reduced = self.strategy.run(_sum_of_first_replicas, args=(value, self.local))
+        return self.strategy.experimental_local_results(reduced)[0]
+
+    def total(self, values: np.ndarray) -> np.ndarray:
+        """`sum_over_workers` for an array."""
+        return values if self.workers == 1 else self._sum(tf.constant(values)).numpy()
+
+    def share(self, content: bytes | None) -> bytes | None:
+        """What the chief has, for all workers; theirs does not count."""
+        if self.workers == 1:
+            return content
+        own = content if self.is_chief else None
+        size = int(self.total(np.array([-1 if own is None else len(own)]) * self.is_chief)[0])
+        if size < 0:
+            return None
+        codes = np.zeros(size, np.int32)
+        if own is not None:
+            codes[:] = np.frombuffer(own, np.uint8)
+        return self.total(codes).astype(np.uint8).tobytes()
+
+    def _compile_sum(self) -> Callable[[tf.Tensor], tf.Tensor]:
+        return tf.function(self.sum_over_workers, autograph=False, reduce_retracing=True)
+
+
+@contextmanager
+def name_lost_worker(replicas: Replicas, advice: Callable[[], str]) -> Iterator[None]:
+    """Turns what TensorFlow raises where a worker is gone into a WorkerLostError.
+
+    Args:
+        replicas: all of them.
+        advice: says where the work is that was saved.
+    """
+    try:
+        yield
+    except _LOST as error:
+        if replicas.workers == 1:
+            raise
+        raise WorkerLostError(
+            f"another worker is gone, or the connection to it ({_cause(error)}). {advice()}; start "
+            "all workers again and resume"
+        ) from None
+
+
+def _cause(error: Exception) -> str:
+    """What TensorFlow says of the error, without where in the graph it was."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    return next((line for line in lines if "aborted" in line), type(error).__name__)
+
+
+def _sum_of_first_replicas(value: tf.Tensor, local: int) -> tf.Tensor:
+    """Each process' value counts once, whatever the number of its replicas."""
+    context = tf.distribute.get_replica_context()
+    first = tf.equal(context.replica_id_in_sync_group % local, 0)
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, value * tf.cast(first, value.dtype))
+
+
+def _task_number(cluster: Any, task_type: str, task_id: int) -> int:
+    """The chief is 0, where there is one of that name; the workers follow."""
+    before = cluster.num_tasks("chief") if "chief" in cluster.jobs and task_type != "chief" else 0
+    return before + int(task_id)

@@ -148,7 +148,7 @@ def fit(
     )
     # Reading all of the data for its fingerprint takes time: only where it will be compared.
     fingerprint = {} if checkpoint_directory is None else plan.fingerprint()
-    checkpoints = Checkpoints(checkpoint_directory, checkpoint_every, fingerprint)
+    checkpoints = Checkpoints(checkpoint_directory, fingerprint, every=checkpoint_every)
     state = checkpoints.load() if resume else None
     if state is None:
         state = TrainingState(dict(plan.initial))

@@ -156,7 +156,8 @@ class ModelSpec:
         """The spec that `to_dict` wrote.
 
         Raises:
-            ValueError: an option this version does not know, or one of the sizes missing.
+            ValueError: an option this version does not know, one of the sizes missing, or something
+                else than true or false for a layer.
 
         Example:
             >>> spec = ModelSpec(motif_count=2, motif_width=3, sequence_length=4)
@@ -172,6 +173,10 @@ class ModelSpec:
                 f"model options: expected {', '.join(field.name for field in fields)}; "
                 f"unknown: {unknown or 'none'}; missing: {missing or 'none'}"
             )
+        for field in fields:
+            value = options.get(field.name, field.default)
+            if isinstance(field.default, bool) and not isinstance(value, bool):
+                raise ValueError(f"{field.name}: expected true or false, got {value!r}")
         return cls(**options)
 
 

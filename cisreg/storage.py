@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import metadata as package_metadata
@@ -14,11 +14,13 @@ from typing import Any
 
 import numpy as np
 
+from cisreg.arrays import pack_arrays, unpack_arrays
 from cisreg.files import replace_file
 from cisreg.model import ModelSpec, check_parameters
 
 _NAME = "model.json"
 _FORMAT_VERSION = 1
+_PARAMETER_FILE = re.compile(r"parameters-[0-9a-f]{12}\.npz")
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,10 +82,7 @@ def save_model(directory: str | os.PathLike[str], model: Model) -> None:
     """
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
-    buffer = io.BytesIO()
-    arrays: dict[str, Any] = dict(model.parameters)
-    np.savez(buffer, **arrays)
-    content = buffer.getvalue()
+    content = pack_arrays(model.parameters)
     digest = hashlib.sha256(content).hexdigest()
     parameter_file = f"parameters-{digest[:12]}.npz"
     description = {
@@ -125,11 +124,8 @@ def load_model(directory: str | os.PathLike[str]) -> Model:
         raise FileNotFoundError(
             f"{directory}: expected a folder with {_NAME} as save_model writes it, found none"
         )
-    try:
-        description = json.loads(path.read_text(encoding="utf-8"))
-        version = description["format_version"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path}: expected the description of a model: {error!r}") from None
+    description = _read_description(path)
+    version = description["format_version"]
     if version != _FORMAT_VERSION:
         raise ValueError(
             f"{path}: expected format version {_FORMAT_VERSION}, got {version!r}; load it with the "
@@ -137,17 +133,34 @@ def load_model(directory: str | os.PathLike[str]) -> Model:
         )
     try:
         stored = description["parameters"]
-        parameters = _read_parameters(path.parent / stored["file"], stored["sha256"])
+        parameters = _read_parameters(path.parent, stored["file"], stored["sha256"])
         return Model(
             ModelSpec.from_dict(description["spec"]),
             parameters,
-            tuple(description["motif_names"]),
-            description["metadata"],
+            _motif_names(description["motif_names"]),
+            dict(description["metadata"]),
         )
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path}: expected the description of a model: {error!r}") from None
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
+
+
+def _read_description(path: Path) -> dict[str, Any]:
+    """What model.json holds; it has a format version."""
+    try:
+        description = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(description, dict) or "format_version" not in description:
+            raise ValueError("there is no format_version")
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: expected the description of a model: {error!r}") from None
+    return description
+
+
+def _motif_names(names: Any) -> tuple[str, ...]:
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError("motif_names: expected a list of texts, got something else")
+    return tuple(names)
 
 
 def _cisreg_version() -> str:
@@ -157,18 +170,25 @@ def _cisreg_version() -> str:
         return "not installed"
 
 
-def _read_parameters(path: Path, digest: str) -> dict[str, np.ndarray]:
+def _read_parameters(folder: Path, name: str, digest: str) -> dict[str, np.ndarray]:
+    # A description from elsewhere must not make anything but its own folder's files be read.
+    if not isinstance(name, str) or not _PARAMETER_FILE.fullmatch(name):
+        raise ValueError(
+            f"expected a file of this folder such as parameters-0123456789ab.npz, got {name!r}"
+        )
     try:
-        content = path.read_bytes()
+        content = (folder / name).read_bytes()
     except OSError as error:
         raise ValueError(
-            f"expected the parameters in {path.name}, cannot read them ({error}); save or copy "
-            "the whole folder again"
+            f"expected the parameters in {name}, cannot read them ({error}); save or copy the "
+            "whole folder again"
         ) from None
     if hashlib.sha256(content).hexdigest() != digest:
         raise ValueError(
-            f"the parameters in {path.name} are damaged (another checksum); save or copy the whole "
+            f"the parameters in {name} are damaged (another checksum); save or copy the whole "
             "folder again"
         )
-    with np.load(io.BytesIO(content), allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}
+    try:
+        return unpack_arrays(content)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None

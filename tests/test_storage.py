@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 from pathlib import Path
 
@@ -114,6 +116,7 @@ def test_a_folder_without_model(tmp_path):
     ("change", "message"),
     [
         (lambda text: text[:40], "model.json: expected the description of a model"),
+        (lambda text: "[" * 10**5, "model.json: expected the description of a model: Recursion"),
         (lambda text: "[1, 2]", "model.json: expected the description of a model"),
         (lambda text: '{"name": "keras"}', "model.json: expected the description of a model"),
         (lambda text: text.replace('"spec"', '"specs"'), "model.json: expected .*'spec'"),
@@ -121,6 +124,11 @@ def test_a_folder_without_model(tmp_path):
             lambda text: text.replace('"stranded"', '"strand"'),
             "model.json: model options: .*strand",
         ),
+        (
+            lambda text: text.replace('"stranded": false', '"stranded": "false"'),
+            "model.json: stranded: expected true or false, got 'false'",
+        ),
+        (lambda text: text.replace('"RAP1"', "2"), "model.json: motif_names: expected a list of"),
         (lambda text: text.replace('"RAP1",', ""), "model.json: motif_names: expected 3 names"),
         (lambda text: text.replace('"format_version": 1', '"format_version": 2'), "got 2; load it"),
     ],
@@ -157,3 +165,45 @@ def test_the_description_is_there_for_people_too(tmp_path):
     assert description["spec"]["motif_count"] == MOTIFS
     assert description["metadata"] == {"note": "first try"}
     assert {"cisreg_version", "format_version"} <= set(description)
+
+
+def change_parameters(folder, content):
+    """Puts other content in the place of the parameters, with a name and a checksum that go."""
+    digest = hashlib.sha256(content).hexdigest()
+    name = f"parameters-{digest[:12]}.npz"
+    (folder / name).write_bytes(content)
+    description = json.loads((folder / "model.json").read_text())
+    description["parameters"] = {"file": name, "sha256": digest}
+    (folder / "model.json").write_text(json.dumps(description))
+
+
+def test_parameters_with_a_checksum_that_goes_are_not_trusted(tmp_path):
+    save_model(tmp_path, make_model())
+    for arrays in ({"bias": np.array([{}])}, {}):
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **{"bias": np.zeros(10**6, np.float32), **arrays})
+        change_parameters(tmp_path, buffer.getvalue())
+        with pytest.raises(ValueError, match=r"model.json: parameters-.*npz: expected arrays that"):
+            load_model(tmp_path)
+
+
+@pytest.mark.parametrize("absolute", [True, False])
+def test_parameters_outside_the_folder_are_not_read(tmp_path, absolute):
+    save_model(tmp_path / "model", make_model())
+    (inside,) = (tmp_path / "model").glob("parameters-*")
+    outside = inside.rename(tmp_path / inside.name)
+    path = tmp_path / "model" / "model.json"
+    name = str(outside) if absolute else f"../{outside.name}"
+    path.write_text(path.read_text().replace(outside.name, name))
+    with pytest.raises(ValueError, match=r"model.json: expected a file of this folder"):
+        load_model(tmp_path / "model")
+
+
+def test_equal_models_are_saved_in_equal_files(tmp_path):
+    for name in ("one", "other"):
+        save_model(tmp_path / name, make_model())
+    one, other = (
+        {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()}
+        for name in ("one", "other")
+    )
+    assert one == other

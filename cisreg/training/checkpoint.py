@@ -1,181 +1,317 @@
-"""The state of a training run, on disk as one file that is replaced as a whole."""
+"""The states of a training run on disk, each a file that carries its own checksum."""
 
 from __future__ import annotations
 
+import hashlib
 import json
+import logging
 import os
-import zipfile
-import zlib
-from collections.abc import Mapping
-from dataclasses import asdict
+import re
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
+from cisreg.arrays import pack_arrays, unpack_arrays
 from cisreg.files import replace_file
-from cisreg.training.state import Best, EpochRecord, TrainingState
+from cisreg.training.packing import pack_state, unpack_state
+from cisreg.training.state import TrainingState
 
-_NAME = "checkpoint.npz"
-_FORMAT_VERSION = 2
-# All that NumPy, zipfile and json raise for a file that another program wrote, or that was damaged.
-_UNREADABLE = (
-    OSError,
-    ValueError,
-    KeyError,
-    TypeError,
-    AttributeError,
-    RuntimeError,
-    EOFError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
-_COUNTERS = ("stage", "epoch", "step", "loss_sum", "penalty_sum", "result_epoch")
+logger = logging.getLogger("cisreg.training")
+
+_FORMAT, _VERSION = "cisreg checkpoint", 3
+_NAME = re.compile(r"checkpoint-(\d{12,})\.ckpt")
+# What versions before 3 wrote.
+_OLD_NAME = "checkpoint.npz"
+_LONGEST_HEADER = 200
+_DESCRIPTION = "description"
+
+
+class _Saved(NamedTuple):
+    """A checkpoint that is whole.
+
+    Attributes:
+        path: its file.
+        fingerprint: of the run that saved it.
+        state: what it holds.
+    """
+
+    path: Path
+    fingerprint: Mapping[str, str]
+    state: TrainingState
+
+
+class _FormatVersionError(ValueError):
+    """A checkpoint that is whole, but was written by another version of cisreg."""
 
 
 class Checkpoints:
     """Where and how often a run is saved.
 
+    A folder holds the checkpoints of one run, each in a file named after the steps of the whole
+    run. They may be loaded by several processes at once, but are saved, and with that deleted, by
+    one of them alone.
+
     Args:
         directory: folder, made where it is missing; None: the run is not saved.
-        every: save within an epoch too, after so many steps at least; None: after epochs only.
         fingerprint: what the run was asked to do, part by part; it is saved too, and compared
             before a run goes on.
+        every: save within an epoch too, after so many steps at least.
+        minutes: likewise, after so much time at least; with `every` too, whichever is sooner. With
+            neither: after epochs only.
+        keep: checkpoints that stay, the newest ones.
+        clock: seconds that never go back.
+
+    Raises:
+        ValueError: a number that is too low.
+
+    Example:
+        >>> checkpoints = Checkpoints("run/checkpoint", plan.fingerprint(), minutes=10)
     """
 
     def __init__(
         self,
         directory: str | os.PathLike[str] | None,
-        every: int | None,
         fingerprint: Mapping[str, str],
+        *,
+        every: int | None = None,
+        minutes: float | None = None,
+        keep: int = 3,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._path = None if directory is None else Path(directory) / _NAME
-        self._every = every
+        for argument, number in (("every", every), ("keep", keep)):
+            if number is not None and number < 1:
+                raise ValueError(f"{argument}: expected 1 or more, got {number}")
+        if minutes is not None and not minutes > 0:
+            raise ValueError(f"minutes: expected a number above 0, got {minutes}")
+        self._directory = None if directory is None else Path(directory)
         self._fingerprint = dict(fingerprint)
-        self._saved_step = 0
-        self._holds_this_run = False
+        self._every, self._minutes, self._keep = every, minutes, keep
+        self._clock = clock
+        self._saved_step, self._saved_time = 0, clock()
+        # This run's checkpoints, oldest first.
+        self._own: list[Path] = []
 
     def due(self, step: int) -> bool:
         """Whether to save within an epoch, `step` steps of it done."""
-        return self._every is not None and step - self._saved_step >= self._every
+        if self._every is not None and step - self._saved_step >= self._every:
+            return True
+        if self._minutes is None:
+            return False
+        return self._clock() - self._saved_time >= 60 * self._minutes
 
     def save(self, state: TrainingState) -> None:
-        """Saves the state; the previous checkpoint stays until this one is whole.
+        """Saves the state; earlier checkpoints stay until this one is whole.
+
+        Then those that are too many go, those that another run or a killed process left in the
+        folder, and those of later steps that were too damaged to go on from. A state of as many
+        steps as one saved before takes its place.
 
         Raises:
-            OSError: the folder cannot be written.
+            OSError: the folder cannot be written, or the disk is full; earlier checkpoints stay.
         """
-        self._saved_step = state.step
-        if self._path is None:
-            return
-        description, arrays = _pack(state)
-        description |= {"format_version": _FORMAT_VERSION, "fingerprint": self._fingerprint}
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with replace_file(self._path) as file:
-            np.savez(file, description=np.array(json.dumps(description)), **arrays)
-        self._holds_this_run = True
+        if self._directory is not None:
+            path = self._directory / f"checkpoint-{_total_steps(state):012}.ckpt"
+            self._directory.mkdir(parents=True, exist_ok=True)
+            content = self.pack(state)
+            with replace_file(path) as file:
+                file.write(content)
+            self._own = [*(each for each in self._own if each != path), path][-self._keep :]
+            self._delete_others(self._directory)
+        self._saved_step, self._saved_time = state.step, self._clock()
 
     def load(self) -> TrainingState | None:
-        """The state that was saved, or None where there is none.
+        """The state that was saved last, or None where none was.
+
+        A checkpoint that is damaged is told in the log, and the one before it is loaded.
 
         Raises:
-            ValueError: the file is damaged, or another run wrote it; the message says what differs.
+            ValueError: all checkpoints are damaged, or another run or version of cisreg wrote them;
+                the message says what differs.
+            OSError: the folder or a file cannot be read.
         """
-        if self._path is None or not self._path.exists():
+        saved = None if self._directory is None else _newest(self._directory)
+        if saved is None:
             return None
-        saved, state = _read(self._path)
-        changed = [part for part, value in self._fingerprint.items() if saved.get(part) != value]
-        if changed:
-            raise ValueError(
-                f"{self._path}: expected a checkpoint of the same run in order to resume, but it "
-                f"was made with another {', another '.join(changed)}; resume with the settings of "
-                "that run, or train anew"
-            )
-        self._saved_step = state.step
-        self._holds_this_run = True
+        self._check_fingerprint(str(saved.path), saved.fingerprint)
+        paths = _checkpoints(saved.path.parent)
+        self._own = [path for path in paths if _step(path) <= _step(saved.path)]
+        self._saved_step, self._saved_time = saved.state.step, self._clock()
+        return saved.state
+
+    def pack(self, state: TrainingState) -> bytes:
+        """The state as the bytes of a checkpoint, to be sent to the other workers of a run.
+
+        Example:
+            >>> checkpoints.unpack(checkpoints.pack(state)).step == state.step
+            True
+        """
+        description, arrays = pack_state(state)
+        description = {"fingerprint": self._fingerprint, "state": description}
+        body = pack_arrays({_DESCRIPTION: np.array(json.dumps(description)), **arrays})
+        return _header(_VERSION, body) + body
+
+    def unpack(self, content: bytes) -> TrainingState:
+        """The state that `pack` made bytes of.
+
+        Raises:
+            ValueError: the bytes are damaged, or those of another run.
+        """
+        try:
+            fingerprint, state = _unpack(content)
+        except ValueError as error:
+            raise ValueError(f"content: {error}") from None
+        self._check_fingerprint("content", fingerprint)
         return state
 
     def advice(self) -> str:
         """One sentence for errors: where this run's last saved parameters are."""
-        if self._path is None:
+        if self._directory is None:
             return "No checkpoint was kept, since no checkpoint_directory was given"
-        if not self._holds_this_run:
+        if not self._own:
             return "There is no checkpoint of this run yet"
         return (
-            f"The parameters saved last are in {self._path} (see checkpoint_parameters); they are "
-            "finite, but may be diverging already"
+            f"The parameters saved last are in {self._own[-1]} (see checkpoint_parameters); they "
+            "are finite, but may be diverging already"
         )
+
+    def _check_fingerprint(self, source: str, saved: Mapping[str, str]) -> None:
+        changed = [part for part, value in self._fingerprint.items() if saved.get(part) != value]
+        if changed:
+            raise ValueError(
+                f"{source}: expected a checkpoint of the same run in order to resume, but it "
+                f"was made with another {', another '.join(changed)}; resume with the settings of "
+                "that run, or train anew"
+            )
+
+    def _delete_others(self, directory: Path) -> None:
+        for path in _checkpoints(directory):
+            if path not in self._own:
+                path.unlink(missing_ok=True)
+        for path in directory.glob("checkpoint-*.ckpt.partial"):
+            path.unlink(missing_ok=True)
 
 
 def checkpoint_parameters(directory: str | os.PathLike[str]) -> dict[str, np.ndarray]:
-    """The parameters of the last checkpoint in `directory`, whatever run wrote it.
+    """The parameters of the last checkpoint in `directory` that is whole, whatever run wrote it.
 
     Returns:
         float32 arrays by name.
 
     Raises:
         FileNotFoundError: no checkpoint there.
-        ValueError: the file is damaged.
+        ValueError: all checkpoints are damaged, or another version of cisreg wrote them.
+        OSError: the folder or a file cannot be read.
 
     Example:
         >>> parameters = checkpoint_parameters("run/checkpoint")  # doctest: +SKIP
     """
-    path = Path(directory) / _NAME
-    if not path.exists():
-        raise FileNotFoundError(f"{path}: no such checkpoint; check the folder")
-    return _read(path)[1].parameters
+    saved = _newest(Path(directory))
+    if saved is None:
+        raise FileNotFoundError(
+            f"{os.fspath(directory)}: expected a folder with checkpoints, found none; check the "
+            "path"
+        )
+    return saved.state.parameters
 
 
-def _pack(state: TrainingState) -> tuple[dict[str, Any], dict[str, Any]]:
-    description: dict[str, Any] = {name: getattr(state, name) for name in _COUNTERS}
-    description["history"] = [asdict(record) for record in state.history]
-    arrays: dict[str, Any] = {
-        f"parameter/{name}": value for name, value in state.parameters.items()
-    }
-    arrays |= {f"optimizer/{index:03}": value for index, value in enumerate(state.optimizer)}
-    if state.best is not None:
-        arrays |= {f"best/{name}": value for name, value in state.best.parameters.items()}
-        description["best_loss"] = state.best.validation_loss
-        description["best_epoch"] = state.best.total_epoch
-    return description, arrays
+def _total_steps(state: TrainingState) -> int:
+    """Steps of the whole run."""
+    return state.total_steps
 
 
-def _unpack(description: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> TrainingState:
-    best = None
-    if "best_loss" in description:
-        best = Best(description["best_loss"], description["best_epoch"], _group(arrays, "best/"))
-    return TrainingState(
-        parameters=_group(arrays, "parameter/"),
-        optimizer=[value for _, value in sorted(_group(arrays, "optimizer/").items())],
-        best=best,
-        history=[EpochRecord(**record) for record in description["history"]],
-        **{name: description[name] for name in _COUNTERS},
-    )
-
-
-def _read(path: Path) -> tuple[dict[str, str], TrainingState]:
-    """The fingerprint and the state of a checkpoint."""
+def _checkpoints(directory: Path) -> list[Path]:
+    """Files with the name of a checkpoint, oldest first; none where there is no folder."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        description = json.loads(str(arrays.pop("description")))
-        version = description["format_version"]
-        if version == _FORMAT_VERSION:
-            return dict(description["fingerprint"]), _unpack(description, arrays)
-    except _UNREADABLE as error:
+        paths = [path for path in directory.iterdir() if _NAME.fullmatch(path.name)]
+    except FileNotFoundError:
+        return []
+    return sorted(paths, key=_step)
+
+
+def _step(path: Path) -> int:
+    match = _NAME.fullmatch(path.name)
+    assert match is not None  # _checkpoints chose it
+    return int(match[1])
+
+
+def _newest(directory: Path) -> _Saved | None:
+    """The newest checkpoint that is whole, or None where there are none at all."""
+    damaged: list[str] = []
+    for path in reversed(_checkpoints(directory)):
+        try:
+            fingerprint, state = _unpack(path.read_bytes())
+        except _FormatVersionError as error:
+            raise ValueError(f"{path}: {error}") from None
+        # Where another process saves, a file may be gone since it was listed.
+        except (ValueError, FileNotFoundError) as error:
+            damaged.append(f"{path}: {error}")
+            continue
+        for each in damaged:
+            logger.warning("%s; the checkpoint before it is used", each)
+        return _Saved(path, fingerprint, state)
+    if damaged:
         raise ValueError(
-            f"{path}: expected a checkpoint, got a damaged or foreign file ({error}); delete it "
-            "and train anew"
-        ) from None
-    raise ValueError(
-        f"{path}: expected a checkpoint of format {_FORMAT_VERSION}, got format {version}; resume "
-        "with the version of cisreg that wrote it"
-    )
+            "; ".join(damaged) + f"; no checkpoint before is whole: copy one back to {directory} "
+            "if there is a copy, or delete them and train anew"
+        )
+    if (directory / _OLD_NAME).exists():
+        raise ValueError(f"{directory / _OLD_NAME}: {_other_version('2 or earlier')}")
+    return None
 
 
-def _group(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
-    return {
-        name.removeprefix(prefix): value
-        for name, value in arrays.items()
-        if name.startswith(prefix)
+def _header(version: int, body: bytes) -> bytes:
+    """The first line of a checkpoint; the checksum is of version and body."""
+    digest = hashlib.sha256(f"{_FORMAT} {version}\n".encode())
+    digest.update(body)
+    fields = {
+        "format": _FORMAT,
+        "version": version,
+        "bytes": len(body),
+        "sha256": digest.hexdigest(),
     }
+    return json.dumps(fields).encode() + b"\n"
+
+
+def _unpack(content: bytes) -> tuple[dict[str, str], TrainingState]:
+    """The fingerprint and the state of a checkpoint.
+
+    Raises:
+        ValueError: it is damaged, or something else than a checkpoint.
+    """
+    try:
+        arrays = unpack_arrays(_body(content))
+        description = json.loads(str(arrays.pop(_DESCRIPTION)))
+        return dict(description["fingerprint"]), unpack_state(description["state"], arrays)
+    except _FormatVersionError:
+        raise
+    # What is left to go wrong where the checksum is right, in a file that another program wrote.
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(
+            f"expected a checkpoint, got a damaged or foreign file ({error})"
+        ) from None
+
+
+def _body(content: bytes) -> bytes:
+    """All but the first line, which has to be that of such a body, to the letter."""
+    line = content[: content.find(b"\n", 0, _LONGEST_HEADER) + 1]
+    fields = json.loads(line)
+    if fields["format"] != _FORMAT:
+        raise ValueError(f"it is of the format {fields['format']!r}")
+    version, body = fields["version"], content[len(line) :]
+    if len(body) != fields["bytes"]:
+        raise ValueError(f"it has {len(body)} bytes instead of {fields['bytes']}")
+    if type(version) is not int or line != _header(version, body):
+        raise ValueError("its checksum is another one")
+    if version != _VERSION:
+        raise _FormatVersionError(_other_version(version))
+    return body
+
+
+def _other_version(version: int | str) -> str:
+    return (
+        f"expected a checkpoint of format {_VERSION}, got format {version}; resume with the "
+        "version of cisreg that wrote it"
+    )

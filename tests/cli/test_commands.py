@@ -76,7 +76,7 @@ def test_train_leaves_model_recipe_metrics_and_checkpoint(model):
         *((1, 1), (1, 2), (2, 1), (2, 2))
     ]
     assert load_model(model).metadata["padding_side"] == "left"
-    assert (model / "checkpoint" / "checkpoint.npz").exists()
+    assert list((model / "checkpoint").glob("checkpoint-*.ckpt"))
 
 
 def test_a_run_repeated_with_its_own_recipe_gives_the_same_bits(data, model, tmp_path):

@@ -154,7 +154,7 @@ def finished(tmp_path_factory):
     ],
 )
 def test_another_run_is_not_resumed(finished, options, parts):
-    with pytest.raises(ValueError, match=f"checkpoint.npz: .* it was made with {parts}"):
+    with pytest.raises(ValueError, match=rf"checkpoint-\d+\.ckpt: .* it was made with {parts}"):
         fit_tiny(checkpoint_directory=finished, resume=True, **options)
 
 

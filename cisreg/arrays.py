@@ -1,0 +1,167 @@
+"""Arrays by name as bytes, in NumPy's npz format, read without trust in what they say of sizes."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+import struct
+import zipfile
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+_SUFFIX = ".npy"
+# The only time that every zip program knows; another one would make equal arrays unequal bytes.
+_TIME = (1980, 1, 1, 0, 0, 0)
+_MAGIC = b"\x93NUMPY"
+# Bytes of a header's own length, by the version of the format. Version 3.0 differs in names of
+# fields alone, and there are none here.
+_LENGTH_BYTES = {b"\x01\x00": 2, b"\x02\x00": 4}
+_LONGEST_HEADER = 10_000
+_DTYPE = re.compile(r"\|b1|\|[iu]1|<[iu][248]|<f[248]|\|S[1-9]\d{0,8}|<U[1-9]\d{0,8}")
+# What np.save writes, to the letter; NumPy itself evaluates this text as Python.
+_HEADER = re.compile(
+    r"\{'descr': '([^']+)', 'fortran_order': (True|False), "
+    r"'shape': \(((?:\d{1,18}, ?)*(?:\d{1,18})?)\), \} *\n"
+)
+_MOST_AXES = 32
+_LAST_CHARACTER = 0x10FFFF
+# All that zipfile raises for bytes that are no archive, or a damaged one.
+_UNREADABLE = (
+    zipfile.BadZipFile,
+    NotImplementedError,
+    RuntimeError,
+    EOFError,
+    OSError,
+    OverflowError,
+    IndexError,
+    struct.error,
+)
+
+
+def pack_arrays(arrays: Mapping[str, npt.ArrayLike]) -> bytes:
+    """Arrays as the bytes of an npz file, which `np.load` reads too; equal arrays, equal bytes.
+
+    Args:
+        arrays: by name, of booleans, integers, floats up to 64 bits, or text of a fixed width
+            (NumPy's S and U).
+
+    Returns:
+        The content of the file, not compressed.
+
+    Raises:
+        ValueError: an array of another type, such as one of Python objects, or an empty name.
+
+    Example:
+        >>> unpack_arrays(pack_arrays({"bias": np.float32(2)}))["bias"]
+        array(2., dtype=float32)
+    """
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name, value in arrays.items():
+            if not name or "\0" in name:
+                raise ValueError(f"arrays: expected names without the character 0, got {name!r}")
+            member = zipfile.ZipInfo(name + _SUFFIX, _TIME)
+            member.create_system = 3  # or it would be another one on Windows
+            archive.writestr(member, _pack_array(name, np.asarray(value)))
+    return buffer.getvalue()
+
+
+def unpack_arrays(content: bytes) -> dict[str, np.ndarray]:
+    """The arrays of an npz file, by name.
+
+    What the file says of its sizes is compared with its length before memory is taken for it, so
+    that no file takes more than a few times its own length. Nothing is decompressed, and nothing
+    that could run is loaded.
+
+    Args:
+        content: what `pack_arrays` or `np.savez` made; not what `np.savez_compressed` made.
+
+    Returns:
+        Arrays by name, each with memory of its own.
+
+    Raises:
+        ValueError: another content, a damaged one, or one with compressed members, Python objects
+            or sizes that do not go with its length.
+
+    Example:
+        >>> from pathlib import Path
+        >>> unpack_arrays(Path("parameters.npz").read_bytes())  # doctest: +SKIP
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            members = archive.infolist()
+            _check_members(members, len(content))
+            return {
+                member.filename.removesuffix(_SUFFIX): _unpack_array(
+                    member.filename, archive.read(member)
+                )
+                for member in members
+            }
+    except _UNREADABLE as error:
+        raise ValueError(f"expected an npz file, got a damaged or foreign one ({error})") from None
+
+
+def _pack_array(name: str, value: np.ndarray) -> bytes:
+    value = value.astype(value.dtype.newbyteorder("<"), order="C", copy=False)
+    if not _DTYPE.fullmatch(value.dtype.str):
+        raise ValueError(
+            f"arrays: expected booleans, integers, floats or text of a fixed width as {name}, got "
+            f"{value.dtype}"
+        )
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, value, version=(1, 0), allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _check_members(members: list[zipfile.ZipInfo], length: int) -> None:
+    seen = set()
+    for member in members:
+        name = member.filename
+        if not name.endswith(_SUFFIX) or name in seen:
+            raise ValueError(f"expected arrays of different names ending in {_SUFFIX}, got {name}")
+        seen.add(name)
+        if member.compress_type != zipfile.ZIP_STORED or member.file_size != member.compress_size:
+            raise ValueError(f"expected arrays that are not compressed, but {name} is")
+    # Members may also lie over one another, each within the content, all of them far beyond it.
+    total = sum(member.file_size for member in members)
+    if total > length:
+        raise ValueError(f"expected arrays of {length} bytes at most in all, got {total}")
+
+
+def _unpack_array(name: str, member: bytes) -> np.ndarray:
+    header, start = _header(name, member)
+    match = _HEADER.fullmatch(header)
+    if match is None or not _DTYPE.fullmatch(match[1]):
+        raise ValueError(
+            f"{name}: expected an array of booleans, integers, floats or text of a fixed width, "
+            f"got {header[:100].strip()!r}"
+        )
+    dtype = np.dtype(match[1])
+    shape = tuple(int(axis) for axis in match[3].replace(",", " ").split())
+    if len(shape) > _MOST_AXES:
+        raise ValueError(f"{name}: expected {_MOST_AXES} axes at most, got {len(shape)}")
+    size = math.prod(shape) * dtype.itemsize
+    if size != len(member) - start:
+        raise ValueError(
+            f"{name}: expected {size} bytes for shape {shape} of {dtype}, got {len(member) - start}"
+        )
+    flat = np.frombuffer(member, dtype, offset=start)
+    if dtype.kind == "U" and flat.size and flat.view("<u4").max() > _LAST_CHARACTER:
+        raise ValueError(f"{name}: expected text, got a number that is no character")
+    return flat.reshape(shape, order="F" if match[2] == "True" else "C").copy(order="K")
+
+
+def _header(name: str, member: bytes) -> tuple[str, int]:
+    """What an array says of itself, and where its numbers begin."""
+    magic, version = member[: len(_MAGIC)], member[len(_MAGIC) : len(_MAGIC) + 2]
+    if magic != _MAGIC or version not in _LENGTH_BYTES:
+        raise ValueError(f"{name}: expected an array in NumPy's format 1.0 or 2.0, got another one")
+    start = len(_MAGIC) + 2 + _LENGTH_BYTES[version]
+    length = int.from_bytes(member[start - _LENGTH_BYTES[version] : start], "little")
+    longest = min(_LONGEST_HEADER, len(member) - start)
+    if length > longest:
+        raise ValueError(f"{name}: expected a header of {longest} bytes at most, got {length}")
+    return member[start : start + length].decode("latin-1"), start + length

@@ -1,0 +1,180 @@
+"""Arrays as bytes: NumPy's own format, and nothing that it could be made to do."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import struct
+import zipfile
+
+import numpy as np
+import pytest
+
+from cisreg.arrays import pack_arrays, unpack_arrays
+
+ARRAYS = {
+    "parameter/log_kd": np.arange(24, dtype=np.float32).reshape(2, 4, 3),
+    "bias": np.float32(2.5),
+    "count": np.int64(-3),
+    "columns first": np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+    "every other": np.arange(10, dtype=np.uint8)[::2],
+    "none": np.zeros((0, 5), np.float16),
+    "truth": np.array([True, False]),
+    "text": np.array(["Abf1", "Räp1"]),
+    "letters": np.array([b"ACGT", b"AC"]),
+}
+
+
+def archive(members, compression=zipfile.ZIP_STORED):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", compression) as file:
+        for name, content in members:
+            file.writestr(name, content)
+    return buffer.getvalue()
+
+
+def member(header, data=b"", version=b"\x01\x00"):
+    length = struct.pack("<H" if version == b"\x01\x00" else "<I", len(header))
+    return b"\x93NUMPY" + version + length + header + data
+
+
+def header(descr="'<f4'", order="False", shape="(2,)"):
+    return f"{{'descr': {descr}, 'fortran_order': {order}, 'shape': {shape}, }}\n".encode()
+
+
+def assert_same(first, second):
+    assert list(first) == list(second)
+    for name, value in first.items():
+        value = np.asarray(value)
+        assert (value.dtype, value.shape) == (second[name].dtype, second[name].shape), name
+        assert value.tobytes() == second[name].tobytes(), name
+
+
+def test_arrays_come_back_with_memory_of_their_own():
+    back = unpack_arrays(pack_arrays(ARRAYS))
+    assert_same(ARRAYS, back)
+    assert all(value.flags.writeable for value in back.values())
+
+
+def test_numpy_reads_what_is_packed():
+    with np.load(io.BytesIO(pack_arrays(ARRAYS)), allow_pickle=False) as file:
+        assert_same(ARRAYS, dict(file))
+
+
+def test_what_numpy_saves_is_read():
+    buffer = io.BytesIO()
+    np.savez(buffer, **ARRAYS)
+    assert_same(ARRAYS, unpack_arrays(buffer.getvalue()))
+
+
+def test_both_versions_of_a_header_are_read():
+    data = struct.pack("<2f", 1, 2)
+    for version in (b"\x01\x00", b"\x02\x00"):
+        content = archive([("x.npy", member(header(), data, version))])
+        assert unpack_arrays(content)["x"].tolist() == [1, 2]
+
+
+def test_equal_arrays_give_equal_bytes(monkeypatch):
+    before = pack_arrays(ARRAYS)
+    monkeypatch.setattr("time.time", lambda: 2e9)
+    assert pack_arrays({name: np.array(value) for name, value in ARRAYS.items()}) == before
+
+
+def test_numbers_of_another_byte_order_are_turned():
+    back = unpack_arrays(pack_arrays({"x": np.array([1, 2], ">i4")}))
+    assert back["x"].dtype == np.dtype("<i4")
+    assert back["x"].tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [np.array([{}]), np.zeros(2, "f4,i4"), np.zeros(2, complex), np.array(["2020"], "M8[Y]")],
+)
+def test_arrays_that_cannot_be_read_back_are_not_packed(value):
+    with pytest.raises(ValueError, match=r"arrays: expected booleans, .* as x, got"):
+        pack_arrays({"x": value})
+
+
+@pytest.mark.parametrize("name", ["", "a\0b"])
+def test_names_that_would_be_lost_are_not_packed(name):
+    with pytest.raises(ValueError, match="arrays: expected names"):
+        pack_arrays({name: np.zeros(1)})
+
+
+def test_no_pickle_is_loaded():
+    class Harm:
+        def __reduce__(self):
+            return pytest.fail, ("a pickle was loaded",)
+
+    harm = pickle.dumps(Harm())
+    for content in (harm, archive([("x.npy", harm)]), archive([("x.npy", member(header("'|O'")))])):
+        with pytest.raises(ValueError, match="expected an"):
+            unpack_arrays(content)
+
+
+EIGHT = bytes(8)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "expected an npz file"),
+        (b"text", "expected an npz file"),
+        (archive([("x.npy", member(header(), EIGHT))])[:-9], "expected an npz file"),
+        (archive([("x.txt", EIGHT)]), "of different names ending in .npy, got x.txt"),
+        (
+            archive([("x.npy", member(header(), EIGHT))], zipfile.ZIP_DEFLATED),
+            "not compressed, but x.npy is",
+        ),
+        (archive([("x.npy", b"")]), "x.npy: expected an array in NumPy's format"),
+        (archive([("x.npy", member(header(), EIGHT, b"\x03\x00"))]), "in NumPy's format"),
+        (archive([("x.npy", b"\x93NUMPY\x01\x00\xff\xff{")]), "header of 1 bytes .* got 65535"),
+        (archive([("x.npy", member(header(shape="(3,)"), EIGHT))]), "12 bytes for shape .* got 8"),
+        (archive([("x.npy", member(header(shape="(1,)"), EIGHT))]), "4 bytes for shape .* got 8"),
+        (
+            archive([("x.npy", member(header(shape="(1000000000, 1000000)"), EIGHT))]),
+            "4000000000000000 bytes for shape",
+        ),
+        (archive([("x.npy", member(header(shape=f"({'1, ' * 40})")))]), "32 axes at most, got 40"),
+        (archive([("x.npy", member(header(shape="(-2,)"), EIGHT))]), "expected an array of"),
+        (archive([("x.npy", member(header(shape="(" * 900), EIGHT))]), "expected an array of"),
+        (archive([("x.npy", member(header(shape="(exit(),)"), EIGHT))]), "expected an array of"),
+        (archive([("x.npy", member(header("'<c8'", shape="(1,)"), EIGHT))]), "expected an array"),
+        (archive([("x.npy", member(header("[('a', '<f4')]"), EIGHT))]), "expected an array of"),
+        (archive([("x.npy", member(header("'<U1'"), b"\xff" * 8))]), "got a number that is no"),
+    ],
+)
+def test_anything_else_is_refused(content, message):
+    with pytest.raises(ValueError, match=message):
+        unpack_arrays(content)
+
+
+def test_a_name_given_twice_is_refused():
+    one = ("x.npy", member(header(), EIGHT))
+    with pytest.warns(UserWarning, match="Duplicate"):
+        content = archive([one, one])
+    with pytest.raises(ValueError, match="of different names"):
+        unpack_arrays(content)
+
+
+def test_members_that_lie_over_one_another_are_refused():
+    """Each is within the file, all of them together are many times the file."""
+    count = 50
+    names = [f"{index:02}.npy" for index in range(count)]
+    content = archive([(names[0], member(header(shape="(1000,)"), bytes(4000)))])
+    start = content.index(b"PK\x01\x02")
+    entry, end = content[start:-22], content[-22:]
+    entries = b"".join(entry.replace(b"00.npy", name.encode()) for name in names)
+    end = end[:8] + struct.pack("<HHII", count, count, len(entries), start) + end[20:]
+    with pytest.raises(ValueError, match="bytes at most in all, got 20"):
+        unpack_arrays(content[:start] + entries + end)
+
+
+def test_every_flipped_byte_of_the_numbers_is_noticed():
+    content = pack_arrays({"x": np.arange(5, dtype=np.float32)})
+    first = content.index(np.float32(1).tobytes() + np.float32(2).tobytes())
+    for index in range(first, first + 16):
+        changed = bytearray(content)
+        changed[index] ^= 1
+        with pytest.raises(ValueError, match="damaged"):
+            unpack_arrays(bytes(changed))

@@ -41,14 +41,16 @@ class _Commands(TyperGroup):
             if ctx.params.get("debug") or not _is_expected(error):
                 raise
             console = Console(stderr=True)
-            console.print("error:", style="bold red", end=" ")
+            # What has a status of its own is no fault: the command can be taken up again.
+            label = "stopped:" if hasattr(error, "exit_status") else "error:"
+            console.print(label, style="bold red", end=" ")
             console.print(_message(error), markup=False, highlight=False, soft_wrap=True)
-            raise typer.Exit(_ERROR_STATUS) from None
+            raise typer.Exit(getattr(error, "exit_status", _ERROR_STATUS)) from None
 
 
 def _is_expected(error: Exception) -> bool:
     from_tensorflow = type(error).__module__.startswith("tensorflow.")
-    return isinstance(error, _EXPECTED) or from_tensorflow
+    return isinstance(error, _EXPECTED) or from_tensorflow or hasattr(error, "exit_status")
 
 
 def _message(error: Exception) -> str:

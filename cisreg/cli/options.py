@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 if TYPE_CHECKING:
-    from cisreg.data import Dataset
+    from cisreg.data import Columns, Dataset
     from cisreg.motifs import MotifSet
     from cisreg.storage import Model
 
@@ -76,6 +76,19 @@ def set_threads(count: int | None) -> None:
 def column(text: str) -> int | str:
     """A column's position from 0 where `text` is its number from 1, else its name."""
     return int(text) - 1 if text.isdecimal() else text
+
+
+def columns(sequence: str | None, expression: str | None, weight: str | None) -> Columns | None:
+    """The columns that options name; None where they name none, and the file's names decide."""
+    from cisreg.data import Columns
+
+    given = {
+        "sequence": None if sequence is None else column(sequence),
+        "expression": None if expression is None else (column(expression),),
+        "weight": None if weight is None else column(weight),
+    }
+    named: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    return Columns(**named) if named else None
 
 
 def load_motifs(source: str, width: int) -> MotifSet:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import signal
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,9 @@ from cisreg.cli.train_start import (
     initial_values,
     load_earlier,
 )
+from cisreg.cli.train_workers import train_in_processes
 from cisreg.quiet import start_tensorflow
+from cisreg.workers import this_worker
 
 if TYPE_CHECKING:
     from cisreg.recipes import Recipe
@@ -63,8 +66,12 @@ def train(
     start: choose.Start = None,
     length: choose.Length = None,
     side: choose.PaddingSide = "left",
-    sequence_column: options.SequenceColumn = "1",
-    expression_column: options.ExpressionColumn = "2",
+    sequence_column: choose.SequenceColumn = None,
+    expression_column: choose.ExpressionColumn = None,
+    weight_column: choose.WeightColumn = None,
+    strict: choose.Strict = False,
+    cache: choose.Cache = "auto",
+    lanes: choose.Lanes = 16,
     validation: choose.Validation = None,
     potentiation: choose.Potentiation = None,
     positional: choose.Positional = None,
@@ -87,8 +94,13 @@ def train(
     seed: choose.Seed = 0,
     threads: options.Threads = None,
     implementation: options.Implementation = "auto",
+    workers: choose.Workers = 1,
+    restarts: choose.Restarts = 0,
+    strategy: choose.Strategy = "auto",
     resume: choose.Resume = False,
     checkpoint_every: choose.CheckpointEvery = None,
+    checkpoint_minutes: choose.CheckpointMinutes = None,
+    keep_checkpoints: choose.KeepCheckpoints = 3,
     report_every: choose.ReportEvery = None,
     tensorboard: choose.TensorBoard = False,
     profile: choose.Profile = False,
@@ -97,7 +109,8 @@ def train(
 ) -> None:
     """Learn how factors bind and act, from sequences and their measured expression.
 
-    DIR will hold the model, recipe.toml, metrics.jsonl with a line per epoch, and a checkpoint.
+    DIR will hold the model, recipe.toml, metrics.jsonl with a line per epoch, and checkpoints.
+    SIGTERM and Ctrl-C end it with a checkpoint and status 75: --resume goes on to the same model.
     """
     if like_cisregmodels is not None:
         run_old_command(context, like_cisregmodels, overwrite)
@@ -111,10 +124,19 @@ def train(
             "expected motifs to train: --motifs, --random-motifs or the --start of a model",
             ctx=context,
         )
-    _check_folder(output, resume, overwrite)
+    is_chief = this_worker() == 0
+    if is_chief:
+        _check_folder(output, resume, overwrite)
+    if workers > 1 or restarts:
+        train_in_processes(workers, restarts, threads)
+        return
     start_tensorflow()
     options.set_threads(threads)
+    from cisreg.data import open_dataset
     from cisreg.recipes import run_recipe
+    from cisreg.training.replicas import find_strategy
+
+    together = find_strategy(strategy)
 
     chosen = _recipe(recipe or _usual_recipe(output, resume), context.params)
     earlier = load_earlier(start)
@@ -122,8 +144,15 @@ def train(
         motifs, random_motifs, chosen.motif_width, earlier, seed
     )
     check_names(earlier, motif_set)
-    dataset = options.load_dataset(table, length, side, sequence_column, expression_column)
-    base_count = dataset.sequence.shape[1]
+    dataset = open_dataset(
+        table,
+        length=length,
+        side=side,
+        columns=options.columns(sequence_column, expression_column, weight_column),
+        strict=strict,
+        lanes=lanes,
+    )
+    base_count = dataset.length
     names = chosen.spec(len(motif_set), base_count).parameter_shapes
     run = run_recipe(
         *(chosen, motif_set, dataset, output),
@@ -137,15 +166,21 @@ def train(
         | carried_over(earlier, names),
         loss=_loss(likelihood),
         seed=seed,
+        cache=cache,
+        strategy=together,
         resume=resume,
         checkpoint_every=checkpoint_every,
+        checkpoint_minutes=checkpoint_minutes,
+        keep_checkpoints=keep_checkpoints,
+        stop_signals=(signal.SIGTERM, signal.SIGINT),
         tensorboard=tensorboard,
         report_every=report_every,
         profile=profile,
         implementation=implementation,
         metadata={"table": str(table), "motifs": motifs, "padding_side": side, "seed": seed},
     )
-    show_run(run, output)
+    if is_chief:
+        show_run(run, output)
 
 
 def _check_folder(folder: Path, resume: bool, overwrite: bool) -> None:

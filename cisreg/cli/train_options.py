@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-_DATA, _TRAINING, _OUTPUT = "Data", "Training", "Records"
+_DATA, _TRAINING, _OUTPUT, _WORKERS = "Data", "Training", "Records", "Several processes"
 # Two panels, since the long names of one would leave no room for both forms of the other.
 _LAYERS, _DETAILS = "Layers of the model", "Further layers and details"
 
@@ -32,10 +32,16 @@ def _record(text: str, *names: str, **settings: Any) -> Any:
     return typer.Option(*names, help=text, rich_help_panel=_OUTPUT, **settings)
 
 
+def _workers(text: str, *names: str, **settings: Any) -> Any:
+    return typer.Option(*names, help=text, rich_help_panel=_WORKERS, **settings)
+
+
 Table = Annotated[
-    Path | None,
+    str | None,
     typer.Argument(
-        metavar="TABLE", help="TSV or CSV (.gz, .bz2, .zst) with a sequence and its expression."
+        metavar="TABLE",
+        help="TSV or CSV (.gz, .bz2, .zst) or Parquet with a sequence and its expression, a folder "
+        "of **cisreg convert**, a pattern such as '*.parquet', or a URL.",
     ),
 ]
 Motifs = Annotated[
@@ -183,6 +189,82 @@ Seed = Annotated[
 
 Resume = Annotated[
     bool, _record("Go on where a run with the same options was stopped.", "--resume")
+]
+CheckpointMinutes = Annotated[
+    float | None,
+    _record("Write a checkpoint after so many minutes, too.", min=0.001, metavar="MINUTES"),
+]
+KeepCheckpoints = Annotated[
+    int, _record("Keep so many of the newest checkpoints.", min=1, metavar="COUNT")
+]
+Cache = Annotated[
+    Literal["auto", "none", "host", "device"],
+    _data(
+        "Where sequences are meanwhile: **none** reads Parquet files as they are wanted, **host** "
+        "is memory, **device** that of the GPU; **auto** is the last of them that they fit in.",
+        metavar="PLACE",
+    ),
+]
+SequenceColumn = Annotated[
+    str | None,
+    _data(
+        "Name of the column with the sequence, or its number; otherwise the one called sequence, "
+        "or the first.",
+        metavar="COLUMN",
+    ),
+]
+ExpressionColumn = Annotated[
+    str | None,
+    _data(
+        "Name of the column with the expression, or its number; otherwise the one called "
+        "expression, or the second.",
+        metavar="COLUMN",
+    ),
+]
+WeightColumn = Annotated[
+    str | None,
+    _data(
+        "Name of a column that the loss of each sequence is multiplied by, or its number.",
+        metavar="COLUMN",
+    ),
+]
+Lanes = Annotated[
+    int,
+    _data(
+        "Row groups of Parquet files that are read at a time with **--cache none**; each batch "
+        "draws from all of them.",
+        min=1,
+        metavar="COUNT",
+    ),
+]
+Strict = Annotated[
+    bool, _data("Stop at a row that cannot be used, rather than leave it out.", "--strict")
+]
+Workers = Annotated[
+    int,
+    _workers(
+        "Train in so many processes of this machine. They need --threads of their own: "
+        "otherwise the cores are divided among them.",
+        min=1,
+        metavar="COUNT",
+    ),
+]
+Restarts = Annotated[
+    int,
+    _workers(
+        "Where a process is lost, go on from the last checkpoint, so many times.",
+        min=0,
+        metavar="COUNT",
+    ),
+]
+Strategy = Annotated[
+    Literal["auto", "none", "mirrored", "workers", "slurm"],
+    _workers(
+        "What trains together: **mirrored** is all GPUs of this machine, **workers** the "
+        "processes that TF_CONFIG lists, **slurm** the tasks of this Slurm step; **auto** finds "
+        "out (not slurm).",
+        metavar="NAME",
+    ),
 ]
 CheckpointEvery = Annotated[
     int | None,

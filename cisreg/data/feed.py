@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing
 from typing import NamedTuple, Protocol
 
@@ -85,7 +85,7 @@ class Feed(Protocol):
     def fingerprint(self) -> str:
         """Text that another set, or another order of visiting it, does not have."""
 
-    def chunks(self, wanted: Steps) -> Iterator[Chunk]:
+    def chunks(self, wanted: Steps) -> Generator[Chunk, None, None]:
         """The batches of an epoch."""
 
 
@@ -131,11 +131,11 @@ class MemoryFeed:
         """A digest of all numbers."""
         return self.dataset.fingerprint()
 
-    def chunks(self, wanted: Steps) -> Iterator[Chunk]:
+    def chunks(self, wanted: Steps) -> Generator[Chunk, None, None]:
         """The batches of an epoch; they are gathered in a thread, ahead of their use."""
         return read_ahead(self._chunks(wanted))
 
-    def _chunks(self, wanted: Steps) -> Iterator[Chunk]:
+    def _chunks(self, wanted: Steps) -> Generator[Chunk, None, None]:
         order = epoch_order(self.count, self._seed, wanted.epoch)
         for first in range(wanted.first, wanted.steps, wanted.per_chunk):
             stop = min(first + wanted.per_chunk, wanted.steps)
@@ -178,7 +178,7 @@ class _Failure(NamedTuple):
     error: BaseException
 
 
-def read_ahead(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+def read_ahead(chunks: Generator[Chunk, None, None]) -> Generator[Chunk, None, None]:
     """The same chunks, made in a thread while earlier ones are in use.
 
     What the thread raises is raised here. Closing this iterator ends the thread.
@@ -195,7 +195,7 @@ def read_ahead(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
 
     def work() -> None:
         try:
-            with closing(chunks):  # type: ignore[type-var]
+            with closing(chunks):
                 for chunk in chunks:
                     put(chunk)
                     if closed.is_set():

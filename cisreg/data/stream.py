@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
 
@@ -84,11 +84,11 @@ class FileFeed:
         """Of the files, the row groups and the lanes."""
         return f"{self._files.fingerprint()} {self._groups.tolist()} {self._lanes} lanes"
 
-    def chunks(self, wanted: Steps) -> Iterator[Chunk]:
+    def chunks(self, wanted: Steps) -> Generator[Chunk, None, None]:
         """The batches of an epoch; files are read by threads, ahead of their use."""
         return read_ahead(self._chunks(wanted))
 
-    def _chunks(self, wanted: Steps) -> Iterator[Chunk]:
+    def _chunks(self, wanted: Steps) -> Generator[Chunk, None, None]:
         lanes = deal_lanes(self._rows, self._lanes, self._seed, wanted.epoch)
         own = lanes[wanted.worker :: wanted.workers]
         if not own:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
-from collections.abc import Mapping
+import signal
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import tensorflow as tf
 
-from cisreg.data import Dataset, split
+from cisreg.data import Dataset, DatasetFiles
+from cisreg.data.feed import MemoryFeed
 from cisreg.files import replace_file
 from cisreg.losses import mean_squared_error
 from cisreg.model import ModelSpec, init_parameters
@@ -21,7 +24,9 @@ from cisreg.recipes.recipe import Recipe
 from cisreg.recipes.writing import format_recipe
 from cisreg.storage import Model, save_model
 from cisreg.training import FitResult, fit
+from cisreg.training.feeds import Cache, make_feed
 from cisreg.training.plan import TrainingPlan
+from cisreg.training.replicas import Replicas
 from cisreg.training.step import Loss
 
 RECIPE_FILE = "recipe.toml"
@@ -39,7 +44,7 @@ class RecipeRun(NamedTuple):
     Attributes:
         model: the trained model, as it was saved.
         fit: what training gave besides.
-        training: what it was trained on.
+        training: what it was trained on; of files that were not cached, some of it.
         validation: what was held out, or None.
     """
 
@@ -52,15 +57,20 @@ class RecipeRun(NamedTuple):
 def run_recipe(
     recipe: Recipe,
     motif_set: MotifSet,
-    dataset: Dataset,
+    dataset: Dataset | DatasetFiles,
     directory: str | os.PathLike[str],
     *,
     log_concentration: np.ndarray | None = None,
     start: Mapping[str, np.ndarray] | None = None,
     loss: Loss = mean_squared_error,
     seed: int = 0,
+    cache: Cache = "auto",
+    strategy: tf.distribute.Strategy | None = None,
     resume: bool = False,
     checkpoint_every: int | None = None,
+    checkpoint_minutes: float | None = None,
+    keep_checkpoints: int = 3,
+    stop_signals: Sequence[signal.Signals] = (),
     tensorboard: bool = False,
     report_every: int | None = None,
     profile: bool = False,
@@ -72,7 +82,7 @@ def run_recipe(
     Args:
         recipe: layers, penalties and stages.
         motif_set: the motifs, placed in `recipe.motif_width` columns.
-        dataset: sequences and expression.
+        dataset: sequences and expression in memory, or files of them (`cisreg.open_dataset`).
         directory: folder for the model (see `cisreg.storage`), recipe.toml, metrics.jsonl and the
             checkpoint; made where it is missing.
         log_concentration: float32 [M], where training begins; None: where each motif's strongest
@@ -81,9 +91,14 @@ def run_recipe(
             instead of where `cisreg.init_parameters` has it.
         loss: (predicted [N], measured [N]) to a scalar.
         seed: of the initial activities, the validation split and the order of the sequences.
-        resume: go on from the checkpoint in `directory`; otherwise an earlier run there is
-            replaced.
+        cache: see `cisreg.training.fit`.
+        strategy: see `cisreg.training.fit`; the chief alone writes to `directory`.
+        resume: go on from the newest sound checkpoint in `directory`; otherwise an earlier run
+            there is replaced.
         checkpoint_every: see `cisreg.training.fit`.
+        checkpoint_minutes: see `cisreg.training.fit`.
+        keep_checkpoints: see `cisreg.training.fit`.
+        stop_signals: see `cisreg.training.fit`.
         tensorboard: write scalars and histograms to the folder's own folder tensorboard.
         report_every: see `cisreg.training.fit`; its records go to the folder's steps.jsonl.
         profile: trace some steps, in the folder's own folder profile, see `cisreg.training.fit`.
@@ -94,6 +109,7 @@ def run_recipe(
         ValueError: parts that do not fit together, or a checkpoint of another run.
         ImportError: `tensorboard` is asked for and not installed.
         NonFiniteLossError: training diverged; the last checkpoint stays.
+        StoppedError, WorkerLostError: as `cisreg.training.fit`; the run can be resumed.
         OSError: a file cannot be written.
 
     Example:
@@ -102,18 +118,17 @@ def run_recipe(
     if tensorboard and importlib.util.find_spec("tensorboard") is None:
         raise ImportError("logs for TensorBoard need its package: run pip install tensorboard")
     directory = Path(directory)
-    spec = recipe.spec(len(motif_set), dataset.sequence.shape[1])
+    length = dataset.sequence.shape[1] if isinstance(dataset, Dataset) else dataset.length
+    spec = recipe.spec(len(motif_set), length)
     if log_concentration is None:
         log_concentration = strongest_site_log_concentration(motif_set)
-    training, validation = (
-        split(dataset, recipe.validation, seed) if recipe.validation else (dataset, None)
-    )
+    feed, validation = make_feed(dataset, recipe.validation or None, seed, cache)
     flank = recipe.motif_flank
     # Whatever does not fit together is refused here, before the folder's earlier run is gone.
     plan = TrainingPlan(
         spec=spec,
         initial=_initial(spec, motif_set, log_concentration, seed, start or {}),
-        training=training,
+        training=feed,
         validation=validation,
         stages=recipe.stages_for(spec),
         loss=loss,
@@ -123,7 +138,9 @@ def run_recipe(
         implementation=implementation,
         precision=recipe.precision,
     )
-    _begin_folder(directory, recipe, resume)
+    is_chief = Replicas(strategy).is_chief
+    if is_chief:
+        _begin_folder(directory, recipe, resume)
     result = fit(
         plan.spec,
         plan.initial,
@@ -134,9 +151,13 @@ def run_recipe(
         penalty=plan.penalty,
         column_range=plan.column_range,
         seed=plan.seed,
+        strategy=strategy,
         checkpoint_directory=directory / CHECKPOINT_FOLDER,
         checkpoint_every=checkpoint_every,
+        checkpoint_minutes=checkpoint_minutes,
+        keep_checkpoints=keep_checkpoints,
         resume=resume,
+        stop_signals=stop_signals,
         metrics_path=directory / METRICS_FILE,
         log_directory=directory / TENSORBOARD_FOLDER if tensorboard else None,
         report_every=report_every,
@@ -146,7 +167,9 @@ def run_recipe(
         precision=plan.precision,
     )
     model = Model(spec, result.parameters, motif_set.names, dict(metadata or {}))
-    save_model(directory, model)
+    if is_chief:
+        save_model(directory, model)
+    training = feed.dataset if isinstance(feed, MemoryFeed) else feed.sample()
     return RecipeRun(model, result, training, validation)
 
 

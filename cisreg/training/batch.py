@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import keras
@@ -96,38 +97,38 @@ class Batch(NamedTuple):
     size: tf.Tensor
 
 
-def put_on_devices(dataset: Dataset, replicas: Replicas) -> Resident:
-    """The sequences as variables of every replica."""
+def put_on_devices(dataset: Dataset, replicas: Replicas) -> list[Resident]:
+    """The sequences as variables of the device of each replica of this process."""
     weight = np.empty(0, np.float32) if dataset.weight is None else dataset.weight
-    with replicas.scope():
-        return Resident(
-            *(
-                tf.Variable(array, trainable=False, name=f"resident_{index}")
-                for index, array in enumerate((dataset.sequence, dataset.expression, weight))
-            )
-        )
+    arrays = (dataset.sequence, dataset.expression, weight)
+    devices = replicas.devices
+    residents = []
+    for device in devices:
+        # Not as variables of the strategy, which would send them from worker to worker.
+        with tf.device(device):
+            residents.append(Resident(*(tf.Variable(array, trainable=False) for array in arrays)))
+    return residents
 
 
 def take_batch(
-    data: Batches, index: tf.Tensor, replicas: Replicas, resident: Resident | None
+    data: Batches, index: tf.Tensor, replicas: Replicas, residents: Sequence[Resident]
 ) -> Batch:
     """This replica's part of batch `index` (int64) of the chunk."""
     begin, end = data.start[index], data.start[index + 1]
+    place = replicas.place_in_worker()
     if replicas.local > 1:
-        context = tf.distribute.get_replica_context()
-        part = tf.cast(context.replica_id_in_sync_group % replicas.local, tf.int64)
         count = end - begin
-        begin, end = (begin + (part + i) * count // replicas.local for i in (0, 1))
+        begin, end = (begin + (place + i) * count // replicas.local for i in (0, 1))
     rows = end - begin
     if replicas.count > 1:
         # A chunk ends with a row more, so that there is one to compute with.
         end = tf.maximum(end, begin + 1)
-    if resident is None:
-        parts = [data.sequence[begin:end], data.expression[begin:end], data.weight[begin:end]]
-    else:
-        order = data.order[begin:end]
-        parts = [tf.gather(array, order) for array in resident[:2]]
-        parts.append(tf.gather(resident.weight, order) if resident.weight.shape[0] else data.weight)
+    parts = [array[begin:end] for array in (data.sequence, data.expression, data.weight)]
+    if residents:
+        own, order = residents[place], data.order[begin:end]
+        weighted = own.weight.shape[0] > 0
+        parts = [tf.gather(array, order) for array in own[: 3 if weighted else 2]]
+        parts += [] if weighted else [data.weight]
     return Batch(*parts, rows, data.size[index])
 
 

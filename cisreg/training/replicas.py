@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import tensorflow as tf
 
+from cisreg.reference import check_choice
 from cisreg.training.interruption import WorkerLostError
+from cisreg.workers import cluster_size
 
 # What TensorFlow raises where a worker is gone, or its connection.
 _LOST = (
@@ -58,6 +61,18 @@ class Replicas:
         """Whether this process writes what the run leaves behind."""
         return self.worker == 0
 
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """Those of this process' replicas; with one replica the one that TensorFlow chooses."""
+        return ("",) if self.local == 1 else tuple(self.strategy.extended.worker_devices)
+
+    def place_in_worker(self) -> int:
+        """Which of this process' replicas this is, where a replica's part is traced."""
+        if self.local == 1:
+            return 0
+        context = tf.distribute.get_replica_context()
+        return int(tf.get_static_value(context.replica_id_in_sync_group)) % self.local
+
     def scope(self) -> AbstractContextManager[Any]:
         """Where variables are made that all replicas share."""
         return self.strategy.scope()
@@ -93,6 +108,44 @@ class Replicas:
 
     def _compile_sum(self) -> Callable[[tf.Tensor], tf.Tensor]:
         return tf.function(self.sum_over_workers, autograph=False, reduce_retracing=True)
+
+
+StrategyName = Literal["auto", "none", "mirrored", "workers", "slurm"]
+
+
+def find_strategy(name: StrategyName = "auto") -> tf.distribute.Strategy | None:
+    """The strategy of this name; to be called before TensorFlow computes anything.
+
+    Args:
+        name: "none": one device; "mirrored": all GPUs of this machine; "workers": the processes
+            that the environment variable TF_CONFIG lists; "slurm": the tasks of this Slurm step;
+            "auto": workers where TF_CONFIG lists several, else mirrored where there are several
+            GPUs, else none.
+
+    Raises:
+        ValueError: another name, or workers without a TF_CONFIG that lists them.
+
+    Example:
+        >>> result = fit(spec, start, data, stages, strategy=find_strategy())  # doctest: +SKIP
+    """
+    check_choice("strategy", name, StrategyName)
+    workers = cluster_size()
+    if name == "auto":
+        several = len(tf.config.list_physical_devices("GPU")) > 1
+        name = "workers" if workers > 1 else "mirrored" if several else "none"
+    if name == "none":
+        return None
+    if name == "mirrored":
+        return tf.distribute.MirroredStrategy()
+    if name == "slurm":
+        resolver = tf.distribute.cluster_resolver.SlurmClusterResolver()
+        return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
+    if workers == 1:
+        raise ValueError(
+            "strategy: expected a TF_CONFIG that lists several workers with 'workers', got "
+            f"{os.environ.get('TF_CONFIG')!r}; see docs/scaling.md"
+        )
+    return tf.distribute.MultiWorkerMirroredStrategy()
 
 
 @contextmanager

@@ -97,7 +97,7 @@ class TrainingRun:
         self._sample = plan.training.sample()
         self._health = HealthCheck(self._sample.expression)
         resident = plan.training.resident
-        self._resident = None if resident is None else put_on_devices(resident, replicas)
+        self._residents = [] if resident is None else put_on_devices(resident, replicas)
 
     def _calls(self) -> int:
         """Calls of the compiled function in a whole run, at most."""
@@ -149,7 +149,7 @@ class TrainingRun:
             implementation=self._plan.implementation,
             compute_dtype=compute_dtype(self._plan.precision),
             replicas=self._replicas,
-            resident=self._resident,
+            residents=self._residents,
         )
         if stage.patience is not None and self._state.best is None:
             assert self._plan.validation is not None  # the plan checked it

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -81,7 +81,7 @@ def make_train_steps(
     implementation: Implementation,
     compute_dtype: ComputeDtype = "float32",
     replicas: Replicas,
-    resident: Resident | None = None,
+    residents: Sequence[Resident] = (),
 ) -> Callable[[Batches, StepTotals, tf.Tensor], StepTotals]:
     """Compiles the training steps of a stage.
 
@@ -95,7 +95,7 @@ def make_train_steps(
         implementation: of the occupancy operation, see `cisreg.occupancy`.
         compute_dtype: of the occupancy operation, see `cisreg.occupancy`.
         replicas: among which each batch is divided; their gradients are added up.
-        resident: sequences that the devices hold; None: the batches hold theirs.
+        residents: the sequences that the devices of this process hold; empty: batches hold theirs.
 
     Returns:
         A function of (batches, totals, stop) that runs the steps from `totals.step` up to `stop`
@@ -125,7 +125,7 @@ def make_train_steps(
 
     def replica_step(data: Batches, step: tf.Tensor) -> tuple[tf.Tensor, ...]:
         with tf.name_scope("batch"):
-            batch = take_batch(data, step - data.first, replicas, resident)
+            batch = take_batch(data, step - data.first, replicas, residents)
         share = BatchShare(batch, is_sum(objective.loss), replicas)
         trained = tf.convert_to_tensor(vector.variable)
         with tf.GradientTape(watch_accessed_variables=False) as tape:

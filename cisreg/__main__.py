@@ -1,0 +1,5 @@
+"""The commands, for `python -m cisreg`."""
+
+from cisreg.cli import main
+
+main()

@@ -94,7 +94,9 @@ def test_every_field_is_saved():
 def test_a_state_is_sent_to_other_workers():
     chief, worker = (Checkpoints(None, FINGERPRINT) for _ in range(2))
     assert_same_state(worker.unpack(chief.pack(make_state())), make_state())
-    with pytest.raises(ValueError, match=r"content: expected a checkpoint of the same run .* seed;"):
+    with pytest.raises(
+        ValueError, match=r"content: expected a checkpoint of the same run .* seed;"
+    ):
         Checkpoints(None, FINGERPRINT | {"seed": "1"}).unpack(chief.pack(make_state()))
     with pytest.raises(ValueError, match=f"content: {DAMAGED}"):
         worker.unpack(b"")
@@ -252,6 +254,8 @@ def test_every_cut_is_noticed():
     for length in range(len(content)):
         with pytest.raises(ValueError, match=DAMAGED):
             checkpoints.unpack(content[:length])
+    with pytest.raises(ValueError, match=r"it has \d+ bytes instead of \d+"):
+        checkpoints.unpack(content[:-1])
     with pytest.raises(ValueError, match=DAMAGED):
         checkpoints.unpack(content + b"\0")
 

@@ -91,7 +91,11 @@ def _listed_paths(list_file: Path) -> list[Path]:
 
 
 def _motif_file(path: Path, place: str) -> Path:
-    if not path.is_file():
+    try:
+        there = path.is_file()
+    except OSError as error:
+        raise OSError(f"{place}: expected the path of a motif, got another one ({error})") from None
+    if not there:
         raise FileNotFoundError(
             f"{place}: expected motifs, but {str(path)!r} does not exist; check the path"
         )

@@ -109,7 +109,9 @@ def read_mean_standard_deviation(path: str | Path) -> np.ndarray:
         OSError: the file cannot be read.
     """
     rows = []
-    for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), start=1):
+    # What is no UTF-8 is no number either, and said with its line.
+    text = Path(path).read_text(encoding="utf-8", errors="replace")
+    for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip():
             continue
         try:

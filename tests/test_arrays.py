@@ -74,10 +74,12 @@ def test_both_versions_of_a_header_are_read():
         assert unpack_arrays(content)["x"].tolist() == [1, 2]
 
 
-def test_equal_arrays_give_equal_bytes(monkeypatch):
-    before = pack_arrays(ARRAYS)
-    monkeypatch.setattr("time.time", lambda: 2e9)
-    assert pack_arrays({name: np.array(value) for name, value in ARRAYS.items()}) == before
+def test_equal_arrays_give_equal_bytes_at_any_time_and_on_any_system():
+    content = pack_arrays(ARRAYS)
+    assert pack_arrays({name: np.array(value) for name, value in ARRAYS.items()}) == content
+    with zipfile.ZipFile(io.BytesIO(content)) as file:
+        of_members = {(each.date_time, each.create_system) for each in file.infolist()}
+    assert of_members == {((1980, 1, 1, 0, 0, 0), 3)}
 
 
 def test_numbers_of_another_byte_order_are_turned():
@@ -155,6 +157,15 @@ def test_a_name_given_twice_is_refused():
         content = archive([one, one])
     with pytest.raises(ValueError, match="of different names"):
         unpack_arrays(content)
+
+
+def test_a_member_that_is_compressed_to_its_own_size_is_refused():
+    content = bytearray(archive([("x.npy", member(header(), EIGHT))]))
+    # The method in the header of the member and in that of the directory.
+    for place in (8, content.index(b"PK\x01\x02") + 10):
+        content[place] = zipfile.ZIP_DEFLATED
+    with pytest.raises(ValueError, match=r"not compressed, but x.npy is"):
+        unpack_arrays(bytes(content))
 
 
 def test_members_that_lie_over_one_another_are_refused():

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cisreg.motifs.pkdm import SUFFIX
-from cisreg.motifs.reading import motif_name
+from cisreg.motifs.reading import is_motif_file, motif_name
 from cisreg.motifs.text import parse_number
 from cisreg.streams import open_input
 
@@ -39,10 +39,11 @@ def list_motifs(path: str) -> list[tuple[str, Path]]:
             if not text or text.startswith("#"):
                 continue
             name = text.split("\t")[0]
-            found = [each for each in (folder / name, Path(name)) if each.is_file()]
+            place = f"{path}:{number}"
+            found = [each for each in (folder / name, Path(name)) if is_motif_file(each, place)]
             if not found:
                 raise FileNotFoundError(
-                    f"{path}:{number}: expected a motif, but {name} is neither beside the list nor "
+                    f"{place}: expected a motif, but {name} is neither beside the list nor "
                     "in this folder; check the path"
                 )
             motifs.append((motif_name(name), found[0]))

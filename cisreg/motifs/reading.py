@@ -91,7 +91,7 @@ def _listed_paths(list_file: Path) -> list[Path]:
 
 
 def _motif_file(path: Path, place: str) -> Path:
-    if not path.is_file():
+    if not is_motif_file(path, place):
         raise FileNotFoundError(
             f"{place}: expected motifs, but {str(path)!r} does not exist; check the path"
         )
@@ -101,3 +101,15 @@ def _motif_file(path: Path, place: str) -> Path:
             "a folder of them, or a list file with one path per line"
         )
     return path
+
+
+def is_motif_file(path: Path, place: str) -> bool:
+    """Whether there is a file at a path that was read at `place`, "file:line".
+
+    Raises:
+        OSError: by `place`: the path is none, or in a folder that cannot be read.
+    """
+    try:
+        return path.is_file()
+    except OSError as error:
+        raise OSError(f"{place}: expected the path of a motif, got another one ({error})") from None

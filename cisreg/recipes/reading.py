@@ -55,14 +55,14 @@ def read_recipe(source: str | Path) -> Recipe:
     """
     path = _FOLDER / f"{source}.toml" if source in RECIPES else Path(source)
     try:
-        content = path.read_text(encoding="utf-8")
+        content = path.read_bytes()
     except FileNotFoundError:
         raise FileNotFoundError(
             f"{path}: expected {', '.join(RECIPES)} or the path of a recipe, found no such file"
         ) from None
     try:
-        return _recipe(tomllib.loads(content))
-    except (ValueError, TypeError) as error:
+        return _recipe(tomllib.loads(content.decode()))
+    except (ValueError, TypeError, RecursionError) as error:
         raise ValueError(f"{path}: {error}") from None
 
 

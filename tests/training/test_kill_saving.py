@@ -1,0 +1,59 @@
+"""A process that is killed while it saves leaves a checkpoint that is whole."""
+
+from __future__ import annotations
+
+import multiprocessing
+import random
+import signal
+import time
+
+import pytest
+from training.saving import save_without_end
+
+from cisreg.training.checkpoint import Checkpoints
+
+KILLS, MOST_KILLS = 20, 200
+
+
+@pytest.fixture(scope="module")
+def processes():
+    # Processes forked from one that has imported TensorFlow already start at once.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["cisreg.training"])
+    return context
+
+
+def save_and_be_killed(processes, folder):
+    """The last step that the process told of."""
+    receive, send = processes.Pipe(duplex=False)
+    process = processes.Process(target=save_without_end, args=(folder, send))
+    process.start()
+    send.close()
+    step = 0
+    for _ in range(random.randint(1, 5)):
+        assert receive.poll(60), "the process saved nothing"
+        step = receive.recv()
+    time.sleep(random.uniform(0, 0.02))
+    process.kill()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    try:
+        while True:
+            step = receive.recv()
+    except EOFError:
+        return step
+
+
+def test_whatever_moment_a_process_is_killed_at_nothing_saved_is_lost(tmp_path, processes, caplog):
+    kills, killed_while_writing = 0, 0
+    while kills < KILLS or (not killed_while_writing and kills < MOST_KILLS):
+        last = save_and_be_killed(processes, tmp_path)
+        state = Checkpoints(tmp_path, {}).load()
+        assert state.step in (last, last + 1)
+        assert (state.parameters["x"] == state.step).all()
+        # Two that stay, one that is new, and what was being written.
+        assert len(list(tmp_path.iterdir())) <= 4
+        kills += 1
+        killed_while_writing += bool(list(tmp_path.glob("*.partial")))
+    assert killed_while_writing
+    assert not caplog.records, "a checkpoint was damaged"

@@ -58,8 +58,8 @@ class Rows(NamedTuple):
     weight: np.ndarray | None
 
     @property
-    def count(self) -> int:
-        """n."""
+    def count(self) -> int:  # type: ignore[override]  # no row is ever looked for by value
+        """How many rows."""
         return len(self.sequence)
 
 
@@ -77,8 +77,8 @@ class EncodedRows(NamedTuple):
     weight: np.ndarray | None
 
     @property
-    def count(self) -> int:
-        """n."""
+    def count(self) -> int:  # type: ignore[override]  # no row is ever looked for by value
+        """How many rows."""
         return len(self.sequence)
 
 

@@ -110,9 +110,11 @@ def find_files(source: PathLike | Sequence[PathLike], filesystem: Any = None) ->
     files = sorted((file for part in found for file in part.files), key=lambda file: file.name)
     if not files:
         raise ValueError("source: expected at least one file, got an empty list")
-    for before, after in zip(files, files[1:], strict=False):
-        if before.path == after.path and before.filesystem.equals(after.filesystem):
-            raise ValueError(f"{after.name}: expected every file once, got this one twice")
+    by_path: dict[str, SourceFile] = {}
+    for file in files:
+        other = by_path.setdefault(file.path, file)
+        if other is not file and other.filesystem.equals(file.filesystem):
+            raise ValueError(f"{file.name}: expected every file once, got this one twice")
     return Source(tuple(files), None)
 
 
@@ -158,12 +160,14 @@ def _expand(place: str, filesystem: pafs.FileSystem | None) -> Source:
 
 def _located(place: str, filesystem: pafs.FileSystem | None) -> tuple[pafs.FileSystem, str]:
     """The filesystem of a path or URL, and the path in it."""
-    if filesystem is not None:
+    if filesystem is None:
+        if "://" in place:
+            return _from_url(place)
+        filesystem = pafs.LocalFileSystem()
+    if not isinstance(filesystem, pafs.LocalFileSystem):
         return filesystem, place
-    if "://" in place:
-        return _from_url(place)
     # Absolute, so that it is the same file after a change of folder.
-    return pafs.LocalFileSystem(), os.path.abspath(place)  # noqa: PTH100, keeps links as they are
+    return filesystem, os.path.abspath(place)  # noqa: PTH100, keeps links as they are
 
 
 def _from_url(url: str) -> tuple[pafs.FileSystem, str]:
@@ -242,10 +246,10 @@ def _matching(glob: str, marks: str, filesystem: pafs.FileSystem | None) -> Iter
     parts = rest.split("/")
     first = next(index for index, part in enumerate(parts) if any(mark in part for mark in marks))
     base, patterns = scheme + separator + "/".join(parts[:first]), parts[first:]
-    prefix = f"{base}/" if first else base
-    where, path = _located(base or ("/" if first else "."), filesystem)
-    if filesystem is not None and path == ".":
-        path = ""
+    prefix = base if base.endswith("://") else f"{base}/" if first else ""
+    if not base and (filesystem is None or isinstance(filesystem, pafs.LocalFileSystem)):
+        base = "/" if first else "."
+    where, path = _located(base, filesystem)
     found = False
     for info in _listed(glob, where, path, recursive=len(patterns) > 1):
         relative = info.path.strip("/").removeprefix(path.strip("/")).strip("/")

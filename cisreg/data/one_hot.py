@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as compute
 
 from cisreg.library import native_module
+from cisreg.sequences import text_buffers
 from cisreg.streams import open_input
 
 _BLOCK = 1 << 22
@@ -93,9 +94,7 @@ def format_one_hot(codes: np.ndarray, label: pa.Array) -> bytes:
         raise ValueError(
             f"label: expected text without tabs and line ends, got {label[broken].as_py()!r}"
         )
-    _, offset_buffer, text_buffer = label.buffers()
-    offsets = np.frombuffer(offset_buffer, np.int64)[label.offset :][: len(label) + 1]
-    text = np.empty(0, np.uint8) if text_buffer is None else np.frombuffer(text_buffer, np.uint8)
+    text, offsets = text_buffers(label)
     return native_module().format_one_hot(text, offsets, codes)
 
 

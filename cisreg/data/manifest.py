@@ -192,11 +192,11 @@ def read_manifest(
                 rows = pq.ParquetFile(stream).metadata.num_rows
         except (pa.ArrowException, OSError) as error:
             raise ValueError(f"{path}: cannot be read as Parquet ({error})") from None
-        check_rows(file, path, rows)
+        check_row_count(file, path, rows)
     return manifest
 
 
-def check_rows(file: ManifestFile, path: str, rows: int) -> None:
+def check_row_count(file: ManifestFile, path: str, rows: int) -> None:
     """Raises ValueError where the file's own number of rows is another than the manifest's."""
     if rows != file.rows:
         raise ValueError(

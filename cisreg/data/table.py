@@ -139,7 +139,7 @@ def iterate_table(
         ...         print(len(sequence))
     """
     path, layout, line = Path(name), None, 1
-    for block in whole_lines(stream, block_size):
+    for block in whole_lines(stream, block_size, name):
         for part in _between_comments(block if block.endswith(b"\n") else block + b"\n"):
             if part.strip() and not part.startswith(b"#"):
                 header = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ import pyarrow.compute as compute
 from cisreg.data.rows import Rows, Unusable
 from cisreg.library import native_module
 from cisreg.sequences import text_buffers
+
+logger = logging.getLogger("cisreg.data")
 
 # The IUPAC letters of nucleotides: what is neither A, C, G, T nor U is read as an unknown base.
 NUCLEOTIDES = "ACGTUNRYSWKMBDHV"
@@ -55,7 +58,7 @@ class RawRows:
         expression: Arrow numbers or strings [n], one array for each measurement.
         weight: the same, or None where the file has none.
         place: says where the row of an index is, as "file:line".
-        faults: what else was found among these rows.
+        faults: what else was found; the first of them stands before the rows.
     """
 
     sequence: pa.Array
@@ -90,13 +93,16 @@ class CheckedRows(NamedTuple):
         return Rows(sequence.cast(pa.large_string()), expression, weight)
 
 
-def check_rows(raw: RawRows, unusable: Unusable, *, strict: bool) -> CheckedRows:
+def check_rows(
+    raw: RawRows, unusable: Unusable, *, strict: bool, letters: bool = True
+) -> CheckedRows:
     """Finds the rows that can be used, and counts the others.
 
     Args:
         raw: as they were read.
         unusable: what is left out is added to it.
         strict: whether anything to be left out is an error.
+        letters: whether the sequences are looked at, and not the numbers alone.
 
     Raises:
         ValueError: "file:line: expected …, got …; …" under strict.
@@ -105,13 +111,13 @@ def check_rows(raw: RawRows, unusable: Unusable, *, strict: bool) -> CheckedRows
     for column, numbers in enumerate(raw.expression):
         expression[:, column] = to_float32(numbers)
     weight = None if raw.weight is None else to_float32(raw.weight)
-    faults = _faults(raw.sequence, expression, weight)
+    faults = _faults(raw.sequence if letters else None, expression, weight)
     wrong = np.flatnonzero(faults)
+    if strict and raw.faults:
+        raise ValueError(f"{raw.faults[0].place}: {raw.faults[0].message}")
     if strict and wrong.size:
         row = int(wrong[0])
         raise ValueError(f"{raw.place(row)}: {_message(raw, row, int(faults[row]))}")
-    if strict and raw.faults:
-        raise ValueError(f"{raw.faults[0].place}: {raw.faults[0].message}")
     for fault in raw.faults:
         unusable.add(fault.reason, 1, fault.place)
     # Most blocks have none.
@@ -121,11 +127,15 @@ def check_rows(raw: RawRows, unusable: Unusable, *, strict: bool) -> CheckedRows
     return CheckedRows(raw.sequence, expression, weight, faults == 0)
 
 
-def _faults(sequence: pa.Array, expression: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
+def _faults(
+    sequence: pa.Array | None, expression: np.ndarray, weight: np.ndarray | None
+) -> np.ndarray:
     """uint8 [n], for each row the index of the first of _REASONS that holds, or 0."""
-    faults = native_module().sequence_faults(*text_buffers(sequence))
-    if sequence.null_count:
-        faults[sequence.is_null().to_numpy(zero_copy_only=False)] = _REASONS.index(EMPTY)
+    faults = np.zeros(len(expression), np.uint8)
+    if sequence is not None:
+        faults = native_module().sequence_faults(*text_buffers(sequence))
+        if sequence.null_count:
+            faults[sequence.is_null().to_numpy(zero_copy_only=False)] = _REASONS.index(EMPTY)
     no_number = np.isnan(expression).any(1)
     faults[(faults == 0) & no_number] = _REASONS.index(NO_NUMBER)
     if weight is not None:

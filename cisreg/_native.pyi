@@ -27,8 +27,14 @@ def merge_pairs(
     format: str,
 ) -> tuple[bytes, dict[str, int], tuple[str, int, int] | None]: ...
 def encode(
-    data: NDArray[np.uint8], offsets: NDArray[np.int64], length: int, pad_left: bool
+    data: NDArray[np.uint8],
+    offsets: NDArray[np.int64],
+    length: int,
+    pad_left: bool,
+    rows: NDArray[np.int64] | None = None,
+    out: NDArray[np.uint8] | None = None,
 ) -> tuple[NDArray[np.uint8], int, int]: ...
+def sequence_faults(data: NDArray[np.uint8], offsets: NDArray[np.int64]) -> NDArray[np.uint8]: ...
 def format_one_hot(
     label_data: NDArray[np.uint8], label_offsets: NDArray[np.int64], codes: NDArray[np.uint8]
 ) -> bytes: ...

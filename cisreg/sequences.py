@@ -106,6 +106,24 @@ def reverse_complement(codes: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(_COMPLEMENT[_check_codes(codes)][:, ::-1])
 
 
+def text_buffers(array: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    """The buffers of Arrow strings or bytes whose offsets have 64 bits, not copied.
+
+    Returns:
+        (uint8 text, int64 [N + 1] offsets): value i is text[offsets[i] : offsets[i + 1]].
+
+    Example:
+        >>> text_buffers(pa.array(["AC", "G"], pa.large_string()))[1]
+        array([0, 2, 3])
+    """
+    if not len(array):
+        return np.empty(0, np.uint8), np.zeros(1, np.int64)
+    _, offset_buffer, text_buffer = array.buffers()
+    offsets = np.frombuffer(offset_buffer, np.int64)[array.offset :][: len(array) + 1]
+    text = np.empty(0, np.uint8) if text_buffer is None else np.frombuffer(text_buffer, np.uint8)
+    return text, offsets
+
+
 def _string_text(sequences: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     if isinstance(sequences, str):
         raise TypeError("sequences: expected a list of strings, got one string; put it in a list")
@@ -131,12 +149,7 @@ def _arrow_text(sequences: pa.Array | pa.ChunkedArray) -> tuple[np.ndarray, np.n
     sequences = sequences.cast(pa.large_string())
     if isinstance(sequences, pa.ChunkedArray):
         sequences = sequences.combine_chunks()
-    if not len(sequences):
-        return np.empty(0, np.uint8), np.zeros(1, np.int64)
-    _, offset_buffer, text_buffer = sequences.buffers()
-    offsets = np.frombuffer(offset_buffer, np.int64)[sequences.offset :][: len(sequences) + 1]
-    text = np.empty(0, np.uint8) if text_buffer is None else np.frombuffer(text_buffer, np.uint8)
-    return text, offsets
+    return text_buffers(sequences)
 
 
 def _check_codes(codes: np.ndarray) -> np.ndarray:

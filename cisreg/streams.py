@@ -68,10 +68,10 @@ _LONGEST_MAGIC = max(map(len, _READERS))
 
 
 class _Named(io.RawIOBase):
-    """A decompressed stream whose errors name the file."""
+    """A stream whose errors name the file, and what cannot be done with it."""
 
-    def __init__(self, stream: Any, name: str) -> None:
-        self._stream, self._name = stream, name
+    def __init__(self, stream: Any, name: str, done: str = "decompressed") -> None:
+        self._stream, self._name, self._done = stream, name, done
 
     def readable(self) -> bool:
         """Always."""
@@ -83,7 +83,7 @@ class _Named(io.RawIOBase):
             return self._stream.readinto(buffer)
         except _DAMAGE as error:
             raise ValueError(
-                f"{self._name}: cannot be decompressed ({error}); is the file complete?"
+                f"{self._name}: cannot be {self._done} ({error}); is the file complete?"
             ) from None
 
 
@@ -117,12 +117,32 @@ def open_input(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
                 raw = stack.enter_context(Path(path).open("rb", buffering=_BLOCK))
             except FileNotFoundError:
                 raise FileNotFoundError(f"{name}: no such file; check the path") from None
-        start = raw.peek(_LONGEST_MAGIC)
-        for magic, reader in _READERS.items():
-            if start.startswith(magic):
-                raw = io.BufferedReader(_Named(reader(raw), name), buffer_size=_BLOCK)
-                break
-        yield cast(BinaryIO, raw)
+        yield _decompressed(raw, name)
+
+
+def decompressed(stream: Any, name: str) -> BinaryIO:
+    """A stream of any kind as a buffered one, decompressed as `open_input` does.
+
+    Args:
+        stream: bytes, with `readinto`; the caller closes it.
+        name: of the file, for errors.
+
+    Raises:
+        ValueError: while reading: it cannot be read or decompressed, by name.
+
+    Example:
+        >>> decompressed(io.BytesIO(b"ACGT"), "example").read()
+        b'ACGT'
+    """
+    return _decompressed(io.BufferedReader(_Named(stream, name, "read"), buffer_size=_BLOCK), name)
+
+
+def _decompressed(raw: Any, name: str) -> BinaryIO:
+    start = raw.peek(_LONGEST_MAGIC)
+    for magic, reader in _READERS.items():
+        if start.startswith(magic):
+            return io.BufferedReader(_Named(reader(raw), name), buffer_size=_BLOCK)
+    return cast(BinaryIO, raw)
 
 
 @contextmanager

@@ -2,7 +2,19 @@
 
 from cisreg.data.dataset import Dataset, read_dataset, split
 from cisreg.data.files import DatasetFiles
+from cisreg.data.opening import open_dataset
 from cisreg.data.order import epoch_order
+from cisreg.data.rows import Columns
 from cisreg.data.table import Table, read_table
 
-__all__ = ["Dataset", "DatasetFiles", "Table", "epoch_order", "read_dataset", "read_table", "split"]
+__all__ = [
+    "Columns",
+    "Dataset",
+    "DatasetFiles",
+    "Table",
+    "epoch_order",
+    "open_dataset",
+    "read_dataset",
+    "read_table",
+    "split",
+]

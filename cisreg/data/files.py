@@ -1,5 +1,438 @@
-"""Files of sequences; what reads them is being written."""
+"""Datasets in files of any size: what they hold, read in order, by row group, or all of it."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import logging
+import os
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pyarrow.compute as compute
+
+from cisreg.data.batching import bucketed
+from cisreg.data.dataset import Dataset
+from cisreg.data.fasta import FastaReader
+from cisreg.data.loading import core_count, load_groups, load_text
+from cisreg.data.manifest import Manifest
+from cisreg.data.parquet import ParquetReader
+from cisreg.data.rows import EncodedRows, Rows, Unusable
+from cisreg.data.sources import SourceFile
+from cisreg.data.tensors import to_tf
+from cisreg.data.text_reader import OneHotReader, TableReader
+from cisreg.data.usable import check_rows
+from cisreg.library import native_module
+from cisreg.sequences import text_buffers
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+logger = logging.getLogger("cisreg.data")
+
+Side = Literal["left", "right"]
+Reader = ParquetReader | TableReader | OneHotReader | FastaReader
 
 
 class DatasetFiles:
-    """Files of sequences."""
+    """Rows in files; made by `open_dataset`.
+
+    Attributes:
+        kind: "Parquet", "table", "one-hot text" or "FASTA".
+        files: names of the files, in the order in which they are read.
+        side: where shorter sequences are padded and longer ones trimmed.
+        strict: whether a row that cannot be used is an error.
+        manifest: what `cisreg convert` wrote down, or None.
+        lanes: row groups that training reads at a time where it streams.
+        expression_names: of the K measurements.
+        weighted: whether there are weights.
+        unusable: what the last pass left out so far; row groups count as one pass until the next.
+
+    Example:
+        >>> data = open_dataset("train.tsv.gz")  # doctest: +SKIP
+        >>> sum(rows.count for rows in data.blocks())  # doctest: +SKIP
+        8982
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        *,
+        length: int | None = None,
+        side: Side = "left",
+        strict: bool = False,
+        manifest: Manifest | None = None,
+        lanes: int = 16,
+    ) -> None:
+        self._reader = reader
+        self.lanes = lanes
+        self.side: Side = side
+        self.strict = strict
+        self.manifest = manifest
+        if length is None and isinstance(reader, ParquetReader):
+            length = _stated_length(reader, manifest)
+        self._length = length
+        self._finding_length = threading.Lock()
+        # By part, since several threads read them.
+        self._left_out: dict[int, Unusable] = {}
+        self._fitted: dict[int, tuple[int, int]] = {}
+        self.kind = reader.kind
+        self.files = tuple(file.name for file in reader.files)
+        self.expression_names, self.weighted = _measured(reader)
+
+    @property
+    def length(self) -> int:
+        """L, bases of every encoded sequence; where it was not given, the first use finds it."""
+        with self._finding_length:
+            if self._length is None:
+                self._length = self._longest()
+            return self._length
+
+    @property
+    def known_length(self) -> int | None:
+        """L where it is known without a pass over the files, else None."""
+        return self._length
+
+    @property
+    def has_groups(self) -> bool:
+        """Whether the files are Parquet, which has row groups."""
+        return isinstance(self._reader, ParquetReader)
+
+    @property
+    def is_shuffled(self) -> bool:
+        """Whether `cisreg convert` put the rows in random order."""
+        return self.manifest is not None and self.manifest.order == "shuffled"
+
+    @property
+    def group_rows(self) -> np.ndarray:
+        """int64 [G], rows of every row group over all files, those that cannot be used as well.
+
+        Raises:
+            ValueError: text has no row groups.
+        """
+        return self._parquet().group_rows
+
+    @property
+    def unusable(self) -> Unusable:
+        """What was left out; see the class."""
+        total = Unusable()
+        for _, part in sorted(self._left_out.items()):
+            for reason, count in part.reasons.items():
+                total.add(reason, count, part.first[reason])
+        return total
+
+    def blocks(self) -> Iterator[Rows]:
+        """All usable rows in order, a few megabytes at once.
+
+        Raises:
+            FileNotFoundError, ValueError: a file vanished or is damaged; under strict, "file:line:
+                expected …, got …; …" for a row that cannot be used.
+
+        Example:
+            >>> longest = max(len(text) for rows in data.blocks()
+            ...               for text in rows.sequence.to_pylist())  # doctest: +SKIP
+        """
+        self.begin_pass()
+        for part in range(self._reader.part_count):
+            yield from self.part_blocks(part)
+        self.end_pass()
+
+    def begin_pass(self) -> None:
+        """Forgets what the pass before left out."""
+        self._left_out, self._fitted = {}, {}
+
+    def note_fit(self, part: int, padded: int, trimmed: int) -> None:
+        """So many more sequences of a part were padded and trimmed."""
+        before = self._fitted.get(part, (0, 0))
+        self._fitted[part] = (before[0] + padded, before[1] + trimmed)
+
+    def end_pass(self) -> None:
+        """Says in the log what this pass left out, padded and trimmed."""
+        for index, done in enumerate(("shorter and were padded", "longer and were trimmed")):
+            count = sum(fitted[index] for fitted in self._fitted.values())
+            if count:
+                logger.info(
+                    "%d sequences are %s on the %s to %d bases", count, done, self.side, self.length
+                )
+        unusable = self.unusable
+        if unusable.count:
+            name = self.files[0] if len(self.files) == 1 else f"{len(self.files)} files"
+            logger.warning("%s: %d rows were left out: %s", name, unusable.count, unusable)
+
+    @property
+    def part_count(self) -> int:
+        """Number of parts that can be read by themselves: row groups, or files of text."""
+        return self._reader.part_count
+
+    def part_blocks(self, part: int) -> Iterator[Rows]:
+        """The usable rows of one part, as `blocks` gives them."""
+        self._left_out[part] = left_out = Unusable()
+        return self._part_blocks(part, left_out)
+
+    def _part_blocks(self, part: int, left_out: Unusable) -> Iterator[Rows]:
+        for raw in self._reader.read(part):
+            rows = check_rows(raw, left_out, strict=self.strict).kept()
+            if rows.count:
+                yield rows
+
+    def read_group(
+        self, index: int, order: np.ndarray | None = None, *, out: np.ndarray | None = None
+    ) -> tuple[EncodedRows, np.ndarray]:
+        """Reads and encodes a row group; may be called by several threads at once.
+
+        Args:
+            index: of the group, 0 to G - 1.
+            order: int64 [n], a permutation of the group's n rows; None: as they stand.
+            out: uint8 [n, L], where the codes are written, in the first rows; None: a new array.
+
+        Returns:
+            (the rows that can be used in that order, bool [n] which of `order` these are).
+
+        Raises:
+            ValueError: an index or order out of range; text, which has no row groups.
+            FileNotFoundError, ValueError: as `blocks`.
+
+        Example:
+            >>> rows, kept = data.read_group(0)  # doctest: +SKIP
+            >>> rows.sequence.shape  # doctest: +SKIP
+            (65536, 110)
+        """
+        reader, length = self._parquet(), self.length
+        if not 0 <= index < reader.part_count:
+            raise ValueError(f"index: expected 0 to {reader.part_count - 1}, got {index}")
+        count = int(reader.group_rows[index])
+        rows = np.arange(count) if order is None else _checked_order(order, count)
+        left_out = Unusable()
+        checked = check_rows(reader.read_whole(index), left_out, strict=self.strict)
+        self._left_out[index] = left_out
+        kept = checked.usable[rows]
+        rows = rows[kept]
+        codes, padded, trimmed = native_module().encode(
+            *text_buffers(checked.sequence),
+            length,
+            self.side == "left",
+            rows,
+            None if out is None else out[: len(rows)],
+        )
+        self._fitted[index] = (padded, trimmed)
+        weight = None if checked.weight is None else checked.weight[rows]
+        return EncodedRows(codes, checked.expression[rows], weight), kept
+
+    def load(self, *, groups: np.ndarray | None = None, progress: bool = False) -> Dataset:
+        """All usable rows in order, in host memory at 1 byte a base.
+
+        Args:
+            groups: int64, numbers of row groups, to load no others; None: all rows.
+            progress: whether to draw a bar on standard error.
+
+        Returns:
+            sequence uint8 [N, L]; expression float32 [N], or [N, K] for K measurements above 1.
+
+        Raises:
+            ValueError: no measurement, no row that can be used, or more of them than the memory
+                holds.
+            FileNotFoundError, ValueError: as `blocks`.
+
+        Example:
+            >>> len(open_dataset("train.tsv.gz").load())  # doctest: +SKIP
+            8982
+        """
+        if not self.expression_names:
+            raise ValueError(
+                f"{self.files[0]}: expected a column with the expression, got "
+                f"{_listed_columns(self._reader)}; name it with columns, or give measurements"
+            )
+        self.begin_pass()
+        if groups is not None or self.has_groups:
+            chosen = np.arange(len(self.group_rows)) if groups is None else groups
+            rows = load_groups(self, chosen, progress=progress)
+        else:
+            rows = load_text(self, progress=progress)
+            self._length = rows.sequence.shape[1]
+        self.end_pass()
+        if not rows.count:
+            raise ValueError(
+                f"{self.files[0]}: expected rows that can be used, got none; "
+                f"{self.unusable if self.unusable.count else 'there are no rows'}"
+            )
+        return rows.to_dataset()
+
+    def fingerprint(self) -> str:
+        """64 hexadecimal digits that are others where the content of a file is another.
+
+        They are of the manifest's checksums; without one of names, sizes and footers of Parquet
+        files; of names, sizes and times of change of text.
+
+        Raises:
+            FileNotFoundError, ValueError: a file vanished or cannot be read.
+        """
+        digest = hashlib.sha256(self.kind.encode())
+        for part in self._identities():
+            digest.update(f"\n{part}".encode())
+        return digest.hexdigest()
+
+    def batches(
+        self, batch_size: int, *, bucket_lengths: Sequence[int] | None = None
+    ) -> Iterator[EncodedRows]:
+        """All usable rows in order, encoded, `batch_size` at once; the last ones may be fewer.
+
+        Args:
+            batch_size: rows of a batch.
+            bucket_lengths: rising; each row goes to the first that holds it, or is trimmed to the
+                last, and every batch is of one of them. None: all are of the dataset's length.
+
+        Raises:
+            ValueError: a size or lengths that are not 1 or more, or do not rise.
+            FileNotFoundError, ValueError: as `blocks`.
+
+        Example:
+            >>> for rows in data.batches(1024, bucket_lengths=(100, 150)):  # doctest: +SKIP
+            ...     print(rows.sequence.shape)
+        """
+        if batch_size < 1:
+            raise ValueError(f"batch_size: expected 1 or more, got {batch_size}")
+        lengths = None if bucket_lengths is None else list(bucket_lengths)
+        if lengths is not None and (
+            not lengths or lengths[0] < 1 or any(a >= b for a, b in itertools.pairwise(lengths))
+        ):
+            raise ValueError(f"bucket_lengths: expected rising lengths, got {lengths}")
+        return bucketed(
+            self.blocks(), batch_size, lengths or [self.length], pad_left=self.side == "left"
+        )
+
+    def as_tf(
+        self, batch_size: int, *, epochs: int = 1, bucket_lengths: Sequence[int] | None = None
+    ) -> tf.data.Dataset:
+        """The same batches as a dataset of TensorFlow.
+
+        Args:
+            batch_size: rows of a batch.
+            epochs: passes over the files.
+            bucket_lengths: as in `batches`.
+
+        Returns:
+            A tf.data.Dataset of (uint8 [B, L], float32 [B] or [B, K]), with a third float32 [B]
+            where there are weights.
+
+        Example:
+            >>> for sequence, expression in data.as_tf(1024):  # doctest: +SKIP
+            ...     print(sequence.shape)
+        """
+        if epochs < 1:
+            raise ValueError(f"epochs: expected 1 or more, got {epochs}")
+        return to_tf(
+            _Epochs(self, batch_size, epochs, bucket_lengths),
+            length=self.length if bucket_lengths is None else None,
+            measurements=len(self.expression_names),
+            weighted=self.weighted,
+        )
+
+    def _parquet(self) -> ParquetReader:
+        if not isinstance(self._reader, ParquetReader):
+            raise ValueError(
+                f"{self.files[0]}: expected Parquet, whose row groups can be read in any order, "
+                f"got {self.kind}; run cisreg convert first"
+            )
+        return self._reader
+
+    def _longest(self) -> int:
+        """Bases of the longest usable sequence."""
+        parts = self._reader.part_count
+        logger.info("looking for the longest sequence, length not being given")
+        with ThreadPoolExecutor(core_count()) as threads:
+            longest = 0
+            for part, found in enumerate(threads.map(self._longest_of, range(parts)), start=1):
+                longest = max(longest, found)
+                if part % max(parts // 10, 1) == 0:
+                    logger.info("looked at %d of %d parts", part, parts)
+        if not longest:
+            raise ValueError(f"{self.files[0]}: expected rows that can be used, got none")
+        logger.info("the longest sequence has %d bases", longest)
+        return longest
+
+    def _longest_of(self, part: int) -> int:
+        lengths = (
+            compute.max(compute.binary_length(rows.sequence)).as_py()
+            # What is left out is reported by the pass that reads it for use.
+            for rows in self._part_blocks(part, Unusable())
+        )
+        return max(lengths, default=0)
+
+    def _identities(self) -> Iterator[str]:
+        if self.manifest is not None:
+            for stated in self.manifest.files:
+                yield f"{stated.name} {stated.sha256}"
+            return
+        reader = self._reader
+        for index, file in enumerate(_all_files(reader)):
+            name = os.path.basename(file.path)  # noqa: PTH119, of any filesystem
+            if isinstance(reader, ParquetReader):
+                yield f"{name} {file.size} {reader.file_identity(index)}"
+            else:
+                yield f"{name} {file.size} {file.modified}"
+
+
+class _Epochs(Iterable[EncodedRows]):
+    """The batches of some passes; iterating again begins again."""
+
+    def __init__(
+        self,
+        data: DatasetFiles,
+        batch_size: int,
+        epochs: int,
+        bucket_lengths: Sequence[int] | None,
+    ) -> None:
+        self._data, self._epochs = data, epochs
+        self._arguments = (batch_size, bucket_lengths)
+
+    def __iter__(self) -> Iterator[EncodedRows]:
+        batch_size, bucket_lengths = self._arguments
+        for _ in range(self._epochs):
+            yield from self._data.batches(batch_size, bucket_lengths=bucket_lengths)
+
+
+def _checked_order(order: np.ndarray, count: int) -> np.ndarray:
+    order = np.asarray(order)
+    if order.dtype != np.int64 or order.shape != (count,):
+        raise ValueError(
+            f"order: expected int64 [{count}], got {order.dtype} with shape {order.shape}"
+        )
+    seen = np.zeros(count, np.bool_)
+    if count and order.min() >= 0 and order.max() < count:
+        seen[order] = True
+    if not seen.all():
+        raise ValueError(f"order: expected every row from 0 to {count - 1} once")
+    return order
+
+
+def _stated_length(reader: ParquetReader, manifest: Manifest | None) -> int | None:
+    """The manifest's longest sequence, where it is of the column that is read."""
+    if manifest is None or not manifest.rows:
+        return None
+    return manifest.longest if reader.columns.sequence == manifest.columns.sequence else None
+
+
+def _measured(reader: Reader) -> tuple[tuple[str, ...], bool]:
+    """Names of the measurements, and whether there are weights."""
+    if isinstance(reader, FastaReader):
+        found = reader.measurements
+        return (found.names, found.weight is not None) if found else ((), False)
+    return reader.places.names, reader.places.weight is not None
+
+
+def _listed_columns(reader: Reader) -> str:
+    if isinstance(reader, FastaReader):
+        found = reader.measurements
+        names: tuple[str, ...] | None = found.columns if found else ("name", "sequence")
+    else:
+        names = reader.names
+    return ", ".join(map(repr, names)) if names else "columns without names"
+
+
+def _all_files(reader: Reader) -> Iterator[SourceFile]:
+    yield from reader.files
+    if isinstance(reader, FastaReader) and reader.measurements is not None:
+        yield reader.measurements.file

@@ -16,9 +16,11 @@ import pyarrow as pa
 import pyarrow.compute as compute
 
 from cisreg.library import native_module
+from cisreg.sequences import text_buffers
 from cisreg.streams import open_input
 
 _BLOCK = 1 << 22
+_LONGEST_LINE = 1 << 28
 _BASES = 4
 _FIRST_LINE = re.compile(rb"[^\t\r\n]+((?:\t[01])+)\r?\n?")
 
@@ -35,6 +37,18 @@ class OneHotRows(NamedTuple):
     codes: np.ndarray
     label: pa.Array
     line: np.ndarray
+
+
+class OneHotFault(NamedTuple):
+    """A line that is no one-hot text.
+
+    Attributes:
+        line: of the file, counted from 1.
+        message: what was expected, what came, and what to do.
+    """
+
+    line: int
+    message: str
 
 
 def one_hot_length(line: bytes) -> int | None:
@@ -93,9 +107,7 @@ def format_one_hot(codes: np.ndarray, label: pa.Array) -> bytes:
         raise ValueError(
             f"label: expected text without tabs and line ends, got {label[broken].as_py()!r}"
         )
-    _, offset_buffer, text_buffer = label.buffers()
-    offsets = np.frombuffer(offset_buffer, np.int64)[label.offset :][: len(label) + 1]
-    text = np.empty(0, np.uint8) if text_buffer is None else np.frombuffer(text_buffer, np.uint8)
+    text, offsets = text_buffers(label)
     return native_module().format_one_hot(text, offsets, codes)
 
 
@@ -134,7 +146,7 @@ def one_hot_rows(stream: BinaryIO, name: str, *, block_size: int = _BLOCK) -> It
         [[0]]
     """
     length, first_line, found = 0, 1, False
-    for block in whole_lines(stream, block_size):
+    for block in whole_lines(stream, block_size, name):
         length = length or _length(name, first_line, block)
         rows = _parse(name, block, length, first_line) if length else None
         first_line += block.count(b"\n")
@@ -166,12 +178,16 @@ def read_one_hot(path: str | os.PathLike[str]) -> tuple[np.ndarray, pa.Array]:
     return np.concatenate([part.codes for part in parts]), label
 
 
-def whole_lines(stream: BinaryIO, block_size: int) -> Iterator[bytes]:
+def whole_lines(stream: BinaryIO, block_size: int, name: str = "input") -> Iterator[bytes]:
     r"""A stream in blocks that end with a line; only the last one may lack its line end.
 
     Args:
         stream: the text.
         block_size: bytes of a block; a longer line makes a longer one.
+        name: of the file, for errors.
+
+    Raises:
+        ValueError: a line of more than 256 MB, which is no text but would fill the memory.
 
     Example:
         >>> list(whole_lines(io.BytesIO(b"a\nbc\nd"), 4))
@@ -185,6 +201,11 @@ def whole_lines(stream: BinaryIO, block_size: int) -> Iterator[bytes]:
             rest = block[cut:]
         else:
             rest += block
+        if len(rest) > _LONGEST_LINE:
+            raise ValueError(
+                f"{name}: expected lines of at most {_LONGEST_LINE} bytes, got a longer one; is it "
+                "text?"
+            )
     if rest:
         yield rest
 
@@ -206,15 +227,39 @@ def _length(name: str, first_line: int, block: bytes) -> int:
 
 
 def _parse(name: str, block: bytes, length: int, first_line: int) -> OneHotRows:
+    rows, fault = parse_lines(block, length, first_line)
+    if fault is not None:
+        raise ValueError(f"{name}:{fault.line}: {fault.message}")
+    return rows
+
+
+def parse_lines(
+    block: bytes, length: int, first_line: int
+) -> tuple[OneHotRows, OneHotFault | None]:
+    r"""Parses lines of one-hot text until one that is none.
+
+    Args:
+        block: whole lines; the last may lack its end.
+        length: L, of every line.
+        first_line: number of the block's first line.
+
+    Returns:
+        The rows before the fault, and the fault or None.
+
+    Example:
+        >>> parse_lines(b"5.5\t1\t0\t0\t2\n", 1, first_line=7)[1].line
+        7
+    """
     parsed = native_module().parse_one_hot(block, length)
-    if parsed["fault"]:
-        place = f"{name}:{first_line + parsed['fault_line']}"
-        raise ValueError(f"{place}: {_reason(parsed, length)}; is the line complete?")
     rows = parsed["rows"]
     begin, end = parsed["label_begin"][:rows], parsed["label_end"][:rows]
-    return OneHotRows(
+    found = OneHotRows(
         parsed["codes"][:rows], _labels(block, begin, end), parsed["line"][:rows] + first_line
     )
+    if not parsed["fault"]:
+        return found, None
+    message = f"{_reason(parsed, length)}; is the line complete?"
+    return found, OneHotFault(first_line + parsed["fault_line"], message)
 
 
 def _reason(parsed: dict[str, Any], length: int) -> str:

@@ -60,8 +60,8 @@ class Rows(NamedTuple):
     weight: np.ndarray | None
 
     @property
-    def count(self) -> int:
-        """N."""
+    def count(self) -> int:  # type: ignore[override]  # no row is ever looked for by value
+        """How many rows."""
         return len(self.sequence)
 
 
@@ -79,8 +79,8 @@ class EncodedRows(NamedTuple):
     weight: np.ndarray | None
 
     @property
-    def count(self) -> int:
-        """N."""
+    def count(self) -> int:  # type: ignore[override]  # no row is ever looked for by value
+        """How many rows."""
         return len(self.sequence)
 
     def to_dataset(self) -> Dataset:

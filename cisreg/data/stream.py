@@ -37,6 +37,9 @@ class RowGroups(Protocol):
     def fingerprint(self) -> str:
         """Text that other files do not have."""
 
+    def end_pass(self) -> None:
+        """Says in the log how many rows were left out of what was read."""
+
 
 class FileFeed:
     """Sequences in files, visited in an order that is random as far as memory allows.
@@ -107,6 +110,8 @@ class FileFeed:
                 for first in range(wanted.first, wanted.steps, wanted.per_chunk):
                     stop = min(first + wanted.per_chunk, wanted.steps)
                     yield _draw(readers, wanted.steps, first, stop)
+                if wanted.epoch == 1:
+                    self._files.end_pass()
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
 

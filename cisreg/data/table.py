@@ -21,16 +21,13 @@ from cisreg.data.one_hot import (
     starts_one_hot,
     whole_lines,
 )
+from cisreg.data.usable import FOREIGN_LETTER, LARGEST, NUCLEOTIDES
 
 logger = logging.getLogger("cisreg.data")
 
-# The IUPAC letters of nucleotides: what is neither A, C, G, T nor U is read as an unknown base.
-_NUCLEOTIDES = "ACGTUNRYSWKMBDHV"
-_FOREIGN_LETTER = re.compile(f"[^{_NUCLEOTIDES}{_NUCLEOTIDES.lower()}]")
 # Names of columns such as "dna" are spelled with those letters too, but not with these alone.
 _FOREIGN_TO_MOST_SEQUENCES = re.compile("[^ACGTUNacgtun]")
 _BLOCK_SIZE = 1 << 20
-_LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +139,7 @@ def iterate_table(
         ...         print(len(sequence))
     """
     path, layout, line = Path(name), None, 1
-    for block in whole_lines(stream, block_size):
+    for block in whole_lines(stream, block_size, name):
         for part in _between_comments(block if block.endswith(b"\n") else block + b"\n"):
             if part.strip() and not part.startswith(b"#"):
                 header = 0
@@ -359,15 +356,15 @@ def _checked_sequence(path: Path, sequence: pa.Array, first_line: int) -> pa.Arr
     empty = compute.index(compute.binary_length(sequence), 0).as_py()
     if empty >= 0:
         raise ValueError(f"{path}:{first_line + empty}: expected a sequence, got an empty field")
-    foreign = compute.match_substring_regex(sequence, _FOREIGN_LETTER.pattern)
+    foreign = compute.match_substring_regex(sequence, FOREIGN_LETTER.pattern)
     row = compute.index(foreign, True).as_py()
     if row >= 0:
         text = sequence[row].as_py()
-        match = _FOREIGN_LETTER.search(text)
+        match = FOREIGN_LETTER.search(text)
         assert match is not None  # Arrow found this pattern in this text
         raise ValueError(
             f"{path}:{first_line + row}: expected a sequence of nucleotide letters "
-            f"({_NUCLEOTIDES}), got {match.group()!r} at base {match.start() + 1}"
+            f"({NUCLEOTIDES}), got {match.group()!r} at base {match.start() + 1}"
         )
     return sequence
 
@@ -379,7 +376,7 @@ def _checked_numbers(path: Path, column: pa.Array, line: int | np.ndarray) -> np
     except pa.ArrowInvalid:
         row = _first_unparsed(column)
     else:
-        wrong = np.flatnonzero(~(np.abs(numbers) <= _LARGEST))
+        wrong = np.flatnonzero(~(np.abs(numbers) <= LARGEST))
         if wrong.size == 0:
             return numbers.astype(np.float32)
         row = int(wrong[0])

@@ -109,12 +109,12 @@ def _stream(
             "validation: expected files with at least 2 row groups in order to hold some out, got "
             f"{len(groups)}; convert them with smaller row groups, or cache them"
         )
-    if files.order != "shuffled":
+    if not files.is_shuffled:
         logger.warning(
             "whole row groups are held out, and nothing says that their rows are in random order; "
             "cisreg convert shuffles them"
         )
     order = epoch_order(len(groups), seed, _SPLIT_EPOCH)
     count = min(max(round(validation * len(groups)), 1), len(groups) - 1)
-    held_out = files.load_groups(np.sort(order[:count]))
+    held_out = files.load(groups=np.sort(order[:count]))
     return FileFeed(files, np.sort(order[count:]), seed, files.lanes), held_out

@@ -1,4 +1,5 @@
-// cisreg._native: sequence encoding, and the occupancy kernels on NumPy arrays without TensorFlow.
+// cisreg._native: the occupancy kernels on NumPy arrays without TensorFlow, and all that others
+// bind.
 
 #include <pybind11/pybind11.h>
 
@@ -12,7 +13,6 @@
 
 #include "occupancy/launch.h"
 #include "python/arguments.h"
-#include "sequence/encode.h"
 
 namespace py = pybind11;
 
@@ -22,6 +22,7 @@ void BindCluster(py::module_& module);     // cluster.cc
 void BindOneHotText(py::module_& module);  // one_hot_text.cc
 void BindReads(py::module_& module);       // reads.cc
 void BindScan(py::module_& module);        // scan.cc
+void BindSequence(py::module_& module);    // sequence.cc
 #ifdef CISREG_HAVE_CUDA
 void BindCuda(py::module_& module);  // cuda.cc
 #else
@@ -31,27 +32,6 @@ void BindCuda(py::module_& module) {
 #endif
 
 namespace {
-
-py::tuple Encode(const Array<uint8_t>& data, const Array<int64_t>& offsets, int64_t length,
-                 bool pad_left) {
-  Require(offsets.ndim() == 1 && offsets.size() >= 1,
-          "offsets: expected one more entry than there are sequences");
-  Require(length >= 0, "length: expected 0 or more, got " + std::to_string(length));
-  const int64_t count = offsets.size() - 1;
-  for (int64_t i = 0; i < count; ++i) {
-    Require(offsets.at(i) >= 0 && offsets.at(i) <= offsets.at(i + 1) &&
-                offsets.at(i + 1) <= data.size(),
-            "offsets: expected to rise within data, entry " + std::to_string(i) + " does not");
-  }
-  py::array_t<uint8_t> codes({count, length});
-  const SequenceText text = {data.data(), offsets.data(), count};
-  EncodeCounts counts;
-  {
-    py::gil_scoped_release release;
-    counts = EncodeSequences(text, length, pad_left, codes.mutable_data());
-  }
-  return py::make_tuple(codes, counts.padded, counts.trimmed);
-}
 
 Executor ThreadExecutor(int threads) {
   Require(threads >= 1, "threads: expected 1 or more, got " + std::to_string(threads));
@@ -157,10 +137,6 @@ std::vector<std::string> InstructionSets() {
 
 PYBIND11_MODULE(_native, module) {
   module.doc() = "Native code of cisreg that does not need TensorFlow.";
-  module.def("encode", &Encode, py::arg("data"), py::arg("offsets"), py::arg("length"),
-             py::arg("pad_left"),
-             "Base codes [N, length] of texts given as Arrow data and offsets, and how many were "
-             "padded and trimmed.");
   module.def("occupancy_forward", &OccupancyForward, py::arg("sequence"), py::arg("log_kd"),
              py::arg("log_concentration"), py::arg("position_weight") = py::none(), py::kw_only(),
              py::arg("column_range") = py::none(), py::arg("reduction") = "expected",
@@ -178,6 +154,7 @@ PYBIND11_MODULE(_native, module) {
   BindOneHotText(module);
   BindReads(module);
   BindScan(module);
+  BindSequence(module);
   BindCuda(module);
   module.def("build_info", &BuildInfo,
              "What the compiled libraries were built with: TensorFlow, CUDA, compiler.");

@@ -22,14 +22,29 @@ struct CodeTable {
 
 constexpr CodeTable kCodes;
 
+struct ForeignTable {
+  uint8_t foreign[256];
+
+  constexpr ForeignTable() : foreign() {
+    for (int i = 0; i < 256; ++i) foreign[i] = 1;
+    for (const char letter :
+         {'A', 'C', 'G', 'T', 'U', 'N', 'R', 'Y', 'S', 'W', 'K', 'M', 'B', 'D', 'H', 'V'}) {
+      foreign[static_cast<int>(letter)] = foreign[letter - 'A' + 'a'] = 0;
+    }
+  }
+};
+
+constexpr ForeignTable kForeign;
+
 }  // namespace
 
-EncodeCounts EncodeSequences(const SequenceText& text, int64_t length, bool pad_left,
-                             uint8_t* codes) {
+EncodeCounts EncodeSequences(const SequenceText& text, const SequenceRows& rows, int64_t length,
+                             bool pad_left, uint8_t* codes) {
   EncodeCounts counts = {0, 0};
-  for (int64_t i = 0; i < text.count; ++i, codes += length) {
-    const uint8_t* from = text.data + text.offsets[i];
-    const int64_t size = text.offsets[i + 1] - text.offsets[i];
+  for (int64_t i = 0; i < rows.count; ++i, codes += length) {
+    const int64_t row = rows.index == nullptr ? i : rows.index[i];
+    const uint8_t* from = text.data + text.offsets[row];
+    const int64_t size = text.offsets[row + 1] - text.offsets[row];
     const int64_t kept = std::min(size, length);
     counts.padded += size < length;
     counts.trimmed += size > length;
@@ -39,6 +54,17 @@ EncodeCounts EncodeSequences(const SequenceText& text, int64_t length, bool pad_
     for (int64_t j = 0; j < kept; ++j) to[j] = kCodes.code[from[j]];
   }
   return counts;
+}
+
+void FindSequenceFaults(const SequenceText& text, SequenceFault* faults) {
+  for (int64_t i = 0; i < text.count; ++i) {
+    const int64_t begin = text.offsets[i], end = text.offsets[i + 1];
+    uint8_t foreign = 0;
+    for (int64_t j = begin; j < end; ++j) foreign |= kForeign.foreign[text.data[j]];
+    faults[i] = begin == end ? SequenceFault::kEmpty
+                : foreign    ? SequenceFault::kForeign
+                             : SequenceFault::kNone;
+  }
 }
 
 }  // namespace cisreg

@@ -19,10 +19,26 @@ struct EncodeCounts {
   int64_t trimmed;
 };
 
-// Writes codes [count, length]: A C G T in either case are 0 to 3, U is T, all else 4. Shorter
+// What is wrong with a text that is to be a sequence.
+enum class SequenceFault : uint8_t {
+  kNone = 0,
+  kEmpty = 1,
+  kForeign = 2,  // A letter that is no nucleotide code of IUPAC, in either case.
+};
+
+// Which texts to encode, in this order; all of them as they come where `index` is null.
+struct SequenceRows {
+  const int64_t* index;
+  int64_t count;
+};
+
+// Writes codes [rows.count, length]: A C G T in either case are 0 to 3, U is T, all else 4. Shorter
 // texts are padded with 4, longer ones trimmed, on the left or on the right.
-EncodeCounts EncodeSequences(const SequenceText& text, int64_t length, bool pad_left,
-                             uint8_t* codes);
+EncodeCounts EncodeSequences(const SequenceText& text, const SequenceRows& rows, int64_t length,
+                             bool pad_left, uint8_t* codes);
+
+// Writes a fault for each text.
+void FindSequenceFaults(const SequenceText& text, SequenceFault* faults);
 
 }  // namespace cisreg
 

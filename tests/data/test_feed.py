@@ -41,6 +41,9 @@ class Groups:
     def fingerprint(self):
         return str(self.group_rows)
 
+    def end_pass(self):
+        pass
+
 
 def numbers_of(chunks):
     """The rows of each batch, by what was measured of them; their sequences must fit."""

@@ -83,7 +83,9 @@ def open_dataset(
     if measurements is not None and kind != FastaReader.kind:
         raise ValueError(f"measurements: expected FASTA with them, got {kind}")
     reader = _reader(kind, found, columns, measurements, strict, filesystem)
-    return DatasetFiles(reader, length=length, side=side, strict=strict, manifest=found.manifest, lanes=lanes)
+    return DatasetFiles(
+        reader, length=length, side=side, strict=strict, manifest=found.manifest, lanes=lanes
+    )
 
 
 def _reader(

@@ -67,8 +67,12 @@ def as_batches(chunk: Chunk, replicas: Replicas) -> Batches:
     if replicas.count > 1:
         # For replicas without a row in a batch, see `take_batch`.
         arrays = [_with_another_row(array) for array in arrays]
+    sequence, expression, weight, order = map(tf.constant, arrays)
     return Batches(
-        *map(tf.constant, arrays),
+        sequence=sequence,
+        expression=expression,
+        weight=weight,
+        order=order,
         start=tf.constant(chunk.start),
         size=tf.constant(size),
         first=tf.constant(chunk.first_step, tf.int64),
@@ -123,13 +127,13 @@ def take_batch(
     if replicas.count > 1:
         # A chunk ends with a row more, so that there is one to compute with.
         end = tf.maximum(end, begin + 1)
-    parts = [array[begin:end] for array in (data.sequence, data.expression, data.weight)]
-    if residents:
-        own, order = residents[place], data.order[begin:end]
-        weighted = own.weight.shape[0] > 0
-        parts = [tf.gather(array, order) for array in own[: 3 if weighted else 2]]
-        parts += [] if weighted else [data.weight]
-    return Batch(*parts, rows, data.size[index])
+    if not residents:
+        sequence, expression = data.sequence[begin:end], data.expression[begin:end]
+        return Batch(sequence, expression, data.weight[begin:end], rows, data.size[index])
+    own, order = residents[place], data.order[begin:end]
+    weight = tf.gather(own.weight, order) if own.weight.shape[0] else data.weight
+    sequence, expression = tf.gather(own.sequence, order), tf.gather(own.expression, order)
+    return Batch(sequence, expression, weight, rows, data.size[index])
 
 
 class BatchShare:

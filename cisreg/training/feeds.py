@@ -65,8 +65,9 @@ def make_feed(
             'cache: expected "host", "device" or "auto" for a Dataset, which is in memory, got '
             '"none"; give what open_dataset returns'
         )
-    training, held_out = dataset, validation
-    if isinstance(validation, float):
+    if isinstance(validation, (Dataset, type(None))):
+        training, held_out = dataset, validation
+    else:
         training, held_out = split(dataset, validation, seed)
     on_device = cache == "device" or (cache == "auto" and _fits_device(training))
     return MemoryFeed(training, seed, on_device=on_device), held_out

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from fuzz.damage import damaged, fuzz, reads_or_says
 from hypothesis import given
-from hypothesis import strategies as st
 from legacy.original_graph import save_original
 
 from cisreg.legacy import export_model, import_model
@@ -75,9 +74,7 @@ def test_damaged_inputs_of_old_commands(tmp_path, content):
     files: dict[str, str] = {}
     reads_or_says(
         path,
-        lambda: match_values(
-            str(path), "-ic", ("Abf1", "Reb1"), "own", files, number_allowed=True
-        ),
+        lambda: match_values(str(path), "-ic", ("Abf1", "Reb1"), "own", files, number_allowed=True),
     )
 
 

@@ -144,7 +144,7 @@ def train(
         motifs, random_motifs, chosen.motif_width, earlier, seed
     )
     check_names(earlier, motif_set)
-    dataset = open_dataset(
+    files = open_dataset(
         table,
         length=length,
         side=side,
@@ -152,7 +152,9 @@ def train(
         strict=strict,
         lanes=lanes,
     )
-    base_count = dataset.length
+    # Text is read into memory whatever its length: that is known from it then.
+    dataset = files if files.has_groups else files.load()
+    base_count = files.length
     names = chosen.spec(len(motif_set), base_count).parameter_shapes
     run = run_recipe(
         *(chosen, motif_set, dataset, output),

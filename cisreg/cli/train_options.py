@@ -12,8 +12,8 @@ _DATA, _TRAINING, _OUTPUT, _WORKERS = "Data", "Training", "Records", "Several pr
 _LAYERS, _DETAILS = "Layers of the model", "Further layers and details"
 
 
-def _data(text: str, **settings: Any) -> Any:
-    return typer.Option(help=text, rich_help_panel=_DATA, **settings)
+def _data(text: str, *names: str, **settings: Any) -> Any:
+    return typer.Option(*names, help=text, rich_help_panel=_DATA, **settings)
 
 
 def _layer(text: str, names: str) -> Any:

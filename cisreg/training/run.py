@@ -89,6 +89,7 @@ class TrainingRun:
         self._window = StepWindow(report_every)
         self._trace = Trace(profile_directory, self._calls())
         self._stop_request = StopRequest(stop_signals)
+        self._stopping = False
         with replicas.scope():
             self._variables = {
                 name: tf.Variable(value, name=name) for name, value in state.parameters.items()
@@ -184,6 +185,8 @@ class TrainingRun:
                 self._run_chunk(chunk)
         seconds = time.perf_counter() - began
         self._finish_epoch(seconds, state.sequences - first_rows)
+        if self._stopping and state.stage < len(self._plan.stages):
+            self._stop_here()
 
     def _rows(self, step: int) -> int:
         """Rows in the first `step` batches of an epoch."""
@@ -193,10 +196,11 @@ class TrainingRun:
         state = self._state
         batches = as_batches(chunk, self._replicas)
         while state.step < chunk.stop:
-            stopping = self._run_steps(batches, chunk.stop)
+            self._stopping = self._run_steps(batches, chunk.stop)
             self._monitor.advance(self._rows(state.step), state.loss_sum / state.sequences)
             if state.step < self._steps:
-                if stopping:
+                if self._stopping:
+                    self._save()
                     self._stop_here()
                 if self._checkpoints.due(state.step):
                     self._save()
@@ -228,7 +232,6 @@ class TrainingRun:
         return bool(self._replicas.total(np.array([asked], np.int32))[0])
 
     def _stop_here(self) -> NoReturn:
-        self._save()
         received = self._stop_request.received
         name = "another worker" if received is None else received.name
         raise StoppedError(

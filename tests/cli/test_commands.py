@@ -275,7 +275,8 @@ def test_errors_in_input_are_one_message_with_status_1(data, model, tmp_path):
     table = tmp_path / "table.tsv"
     table.write_text("ACGT\t1.5\nACXT\t2.5\n")
     output = tmp_path / "output"
-    assert f"{table}:2: " in fail(1, *TRAIN, table, "--output", output)
+    assert f"{table}:2: " in fail(1, *TRAIN, table, "--strict", "--output", output)
+    assert f"(first: {table}:2)" in fail(1, *TRAIN, table, "--output", output)
     missing = tmp_path / "missing.tsv"
     assert f"{missing}: no such file" in fail(1, *TRAIN, missing, "--output", output)
     assert "model.json" in fail(1, "evaluate", tmp_path, data / "test.tsv.gz")

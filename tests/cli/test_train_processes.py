@@ -1,0 +1,180 @@
+"""cisreg train as one and as several processes: the same model, and nothing lost when one dies."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import cisreg
+from cisreg.cli.train_workers import without_options
+from cisreg.storage import load_model
+from cisreg.training.interruption import RESUMABLE_STATUS
+from cisreg.workers import cluster_size, run_workers, this_worker
+
+EPOCHS = 60
+
+
+def environment():
+    paths = [str(Path(cisreg.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
+
+
+def start(*arguments):
+    return subprocess.Popen(
+        [sys.executable, "-m", "cisreg", *map(str, arguments)],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(process, status=0):
+    output, errors = process.communicate(timeout=300)
+    assert process.returncode == status, (output + errors)[-3000:]
+    return output + errors
+
+
+def train(table, folder, *options):
+    return start(
+        *("train", table, "--motifs", "demo", "--recipe", "quick", "--epochs", EPOCHS),
+        *("--checkpoint-every", 1, "--output", folder, *options),
+    )
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data") / "data"
+    simulate = ("simulate", "--motifs", "demo", "--train", 300, "--test", 5, "--length", 40)
+    finish(start(*simulate, "--output", folder))
+    return folder / "train.tsv.gz"
+
+
+@pytest.fixture(scope="module")
+def one(table, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("one") / "model"
+    finish(train(table, folder))
+    return folder
+
+
+def assert_close(first, second, atol):
+    first, second = load_model(first), load_model(second)
+    for name, value in first.parameters.items():
+        np.testing.assert_allclose(second.parameters[name], value, rtol=0, atol=atol, err_msg=name)
+
+
+def epochs_in(folder):
+    metrics = folder / "metrics.jsonl"
+    return metrics.read_bytes().count(b"\n") if metrics.exists() else 0
+
+
+def wait_for_epochs(process, folder, count):
+    while epochs_in(folder) < count:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+
+
+def children(process):
+    return Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+
+
+def test_two_workers_leave_the_model_of_one(table, one, tmp_path):
+    folder = tmp_path / "model"
+    output = finish(train(table, folder, "--workers", 2))
+    assert "Model written to" in output
+    assert output.count("Model written to") == 1
+    assert_close(one, folder, 1e-4)
+    assert epochs_in(folder) == epochs_in(one)
+    records = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert [record["total_epoch"] for record in records] == list(range(1, len(records) + 1))
+
+
+@pytest.mark.parametrize("victim", [0, 1])
+def test_a_lost_worker_is_replaced_and_the_run_goes_on(table, one, tmp_path, victim):
+    folder = tmp_path / "model"
+    process = train(table, folder, "--workers", 2, "--restarts", 1)
+    wait_for_epochs(process, folder, 12 + 9 * victim)
+    os.kill(int(children(process)[victim]), signal.SIGKILL)
+    output = finish(process)
+    assert f"worker {victim + 1} of 2 was ended by SIGKILL; going on from the last" in output
+    assert_close(one, folder, 1e-4)
+    assert epochs_in(folder) == epochs_in(one)
+
+
+def test_without_restarts_the_work_is_kept_and_the_status_says_so(table, one, tmp_path):
+    folder = tmp_path / "model"
+    process = train(table, folder, "--workers", 2)
+    wait_for_epochs(process, folder, 5)
+    os.kill(int(children(process)[1]), signal.SIGKILL)
+    output = finish(process, RESUMABLE_STATUS)
+    assert "worker 2 of 2 was ended by SIGKILL; what was saved is kept, --resume goes on" in output
+    # One worker goes on with what two began.
+    finish(train(table, folder, "--resume"))
+    assert_close(one, folder, 1e-4)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_with_a_checkpoint(table, one, tmp_path, workers, number):
+    folder = tmp_path / "model"
+    process = train(table, folder, "--workers", workers)
+    wait_for_epochs(process, folder, 5)
+    process.send_signal(number)
+    output = finish(process, RESUMABLE_STATUS)
+    name = "SIGTERM" if workers == 2 else number.name
+    assert f"stopped: stopped by {name} after step" in output or "by another worker" in output
+    assert not (folder / "model.json").exists()
+    finish(train(table, folder, "--resume"))
+    assert_close(one, folder, 0 if workers == 1 else 1e-4)
+
+
+def test_an_error_of_one_worker_ends_all_and_is_shown(tmp_path):
+    script = (
+        "import json, os, sys, time\n"
+        "if json.loads(os.environ['TF_CONFIG'])['task']['index'] == 1:\n"
+        "    sys.exit('the second one cannot')\n"
+        "time.sleep(0.5)\n"
+    )
+    result = run_workers([sys.executable, "-c", script], 3)
+    assert (result.status, result.worker, result.asked) == (1, 1, False)
+    assert result.message == "the second one cannot"
+
+
+def test_a_worker_that_does_not_end_is_ended(monkeypatch):
+    monkeypatch.setattr("cisreg.workers._PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr("cisreg.workers._TERMINATION_SECONDS", 0.2)
+    script = (
+        "import json, os, signal, time\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "if json.loads(os.environ['TF_CONFIG'])['task']['index'] == 0:\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "time.sleep(1000)\n"
+    )
+    result = run_workers([sys.executable, "-c", script], 2)
+    assert (result.status, result.worker) == (128 + signal.SIGKILL, 0)
+
+
+def test_who_a_process_is_comes_from_tf_config(monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    assert (this_worker(), cluster_size()) == (0, 1)
+    cluster = {"chief": ["a:1"], "worker": ["b:1", "c:1"]}
+    for task, number in ({"type": "chief", "index": 0}, 0), ({"type": "worker", "index": 1}, 2):
+        monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": cluster, "task": task}))
+        assert (this_worker(), cluster_size()) == (number, 3)
+    for text in ("{", "[]", '{"task": {"index": "first"}}'):
+        monkeypatch.setenv("TF_CONFIG", text)
+        with pytest.raises(ValueError, match="TF_CONFIG: expected JSON with cluster and task"):
+            this_worker()
+
+
+def test_options_are_taken_out_with_their_values():
+    command = ["train", "x", "--workers", "2", "--restarts=1", "--seed", "3"]
+    assert without_options(command, ("--workers", "--restarts")) == ["train", "x", "--seed", "3"]

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from fuzz.damage import damaged, fuzz, reads_or_says
 from hypothesis import given
-from hypothesis import strategies as st
 from legacy.original_graph import save_original
 
 from cisreg.legacy import export_model, import_model
@@ -75,9 +74,7 @@ def test_damaged_inputs_of_old_commands(tmp_path, content):
     files: dict[str, str] = {}
     reads_or_says(
         path,
-        lambda: match_values(
-            str(path), "-ic", ("Abf1", "Reb1"), "own", files, number_allowed=True
-        ),
+        lambda: match_values(str(path), "-ic", ("Abf1", "Reb1"), "own", files, number_allowed=True),
     )
 
 
@@ -107,8 +104,7 @@ def test_damaged_checkpoints_and_graphs(original, name):
     def read_damaged(content):
         path.write_bytes(content)
         model = reads_or_says(path, lambda: import_model(source), named=source)
-        if model is not None:
-            assert all_finite(model.parameters)
+        assert model is None or model.parameters["log_kd"].shape == (W, 4, M)
 
     read_damaged()
     path.write_bytes(files[path])

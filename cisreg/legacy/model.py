@@ -178,19 +178,19 @@ def import_model(
         arrays["log_concentration"] = np.asarray(log_concentration, np.float32)
     _check_complete(name, arrays)
     layers: dict[str, Any] = {layer: names[0] in arrays for layer, names in _LAYERS.items()}
-    length = _told(
+    told_length = _told(
         name, "sequence_length", found.sequence_length, sequence_length, "--length (-sl)"
     )
-    binding = _told(
+    told_binding: Binding = _told(
         name,
         "binding",
         found.binding,
         binding,
         "--binding expected where CisRegModels was run with -eb, --binding probability where not",
     )
-    sizes = (len(arrays["activity"]), len(arrays["log_kd"]), length)
+    sizes = (len(arrays["activity"]), len(arrays["log_kd"]), told_length)
     try:
-        spec = ModelSpec(*sizes, binding=binding, **layers)
+        spec = ModelSpec(*sizes, binding=told_binding, **layers)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
     _check_shapes(name, spec, arrays)

@@ -18,6 +18,9 @@ from cisreg.files import replace_file
 
 STANDARD = "-"
 _BLOCK = 1 << 20
+_LONGEST_LINE = 1 << 24
+# A block of zstd may hold 32,000 times its own length.
+_ZSTD_BLOCK = 1 << 12
 
 
 class _ZstdFile(io.RawIOBase):
@@ -44,7 +47,7 @@ class _ZstdFile(io.RawIOBase):
 
     def _more(self) -> bool:
         """Decompresses another block; False at the end."""
-        self._compressed = self._compressed or self._file.read(_BLOCK)
+        self._compressed = self._compressed or self._file.read(_ZSTD_BLOCK)
         if not self._compressed:
             if self._frame is not None:
                 raise EOFError("the compressed stream ended before its end was reached")
@@ -143,6 +146,33 @@ def _decompressed(raw: Any, name: str) -> BinaryIO:
         if start.startswith(magic):
             return io.BufferedReader(_Named(reader(raw), name), buffer_size=_BLOCK)
     return cast(BinaryIO, raw)
+
+
+def read_lines(stream: BinaryIO, path: str | os.PathLike[str]) -> Iterator[bytes]:
+    r"""The lines of a stream, each with its end, none longer than any that tables have.
+
+    A short compressed file can hold a line without end.
+
+    Args:
+        stream: as `open_input` gives it.
+        path: its file, for errors.
+
+    Raises:
+        ValueError: a line of more than 16 MiB, by file and line.
+
+    Example:
+        >>> list(read_lines(io.BytesIO(b"a\nb"), "letters.txt"))
+        [b'a\n', b'b']
+    """
+    number = 0
+    while line := stream.readline(_LONGEST_LINE + 1):
+        number += 1
+        if len(line) > _LONGEST_LINE:
+            raise ValueError(
+                f"{os.fspath(path)}:{number}: expected a line of {_LONGEST_LINE:,} bytes at most, "
+                "got a longer one; is it the right file?"
+            )
+        yield line
 
 
 @contextmanager

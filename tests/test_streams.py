@@ -11,7 +11,7 @@ import sys
 import pytest
 import zstandard
 
-from cisreg.streams import open_input, open_output
+from cisreg.streams import open_input, open_output, read_lines
 
 RANDOM = random.Random(1)
 TEXT = b"".join(b"%d\tACGT\n" % RANDOM.randrange(10**9) for _ in range(50_000))
@@ -87,3 +87,23 @@ def test_standard_output(capfdbinary):
     with open_output("-") as stream:
         stream.write(b"ACGT\n")
     assert capfdbinary.readouterr().out == b"ACGT\n"
+
+
+def test_lines(tmp_path):
+    path = tmp_path / "lines.gz"
+    path.write_bytes(gzip.compress(TEXT + b"\n\nlast"))
+    with open_input(path) as stream:
+        lines = list(read_lines(stream, path))
+    assert lines == [*TEXT.splitlines(keepends=True), b"\n", b"\n", b"last"]
+
+
+def test_a_line_without_end_is_said(tmp_path):
+    path = tmp_path / "lines.gz"
+    for more, message in ((0, None), (1, r"lines.gz:2: expected a line of 16,777,216 bytes")):
+        path.write_bytes(gzip.compress(b"ACGT\n" + b"A" * (2**24 + more), compresslevel=1))
+        with open_input(path) as stream:
+            if message is None:
+                assert len(list(read_lines(stream, path))) == 2
+            else:
+                with pytest.raises(ValueError, match=message):
+                    list(read_lines(stream, path))

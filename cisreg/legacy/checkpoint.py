@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -13,11 +14,12 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
+from cisreg.legacy.bundle import INDEX, read_index, read_tensor
 from cisreg.legacy.text import Arrays
 
 Binding = Literal["expected", "probability"]
 
-INDEX, META, SAVED_MODEL = ".index", ".meta", "saved_model.pb"
+META, SAVED_MODEL = ".meta", "saved_model.pb"
 # The original's variables by ours; position weights are two of them, see `_POSITIONAL`.
 VARIABLES = {
     "log_kd": "motifs",
@@ -30,6 +32,8 @@ VARIABLES = {
     "accessibility_activity": "accessActiv",
     "bias": "constant",
 }
+# In one parameter that is held constant: motifs of 100 columns by the ten thousand.
+_MOST_NUMBERS = 1 << 24
 _OLDER_CONCENTRATIONS = "Variable"
 _POSITIONAL = ("positionalActivities", "positionalActivitiesRC")
 _SCALARS = ("potentiation_bias", "accessibility_activity", "bias")
@@ -76,7 +80,7 @@ def read_checkpoint(prefix: str | os.PathLike[str]) -> tuple[Arrays, GraphFacts 
         graph = meta_graph_pb2.MetaGraphDef()
         _parse(graph, meta)
         facts = _graph_facts(graph.graph_def, meta)
-    return _arrays(prefix, _variables(prefix), facts), facts
+    return _arrays(prefix, facts), facts
 
 
 def read_saved_model(folder: str | os.PathLike[str]) -> tuple[Arrays, GraphFacts]:
@@ -106,7 +110,7 @@ def read_saved_model(folder: str | os.PathLike[str]) -> tuple[Arrays, GraphFacts
         raise ValueError(f"{path}: expected the graph of a model, got none; is it complete?")
     facts = _graph_facts(model.meta_graphs[0].graph_def, path)
     prefix = Path(folder) / "variables" / "variables"
-    return _arrays(prefix, _variables(prefix), facts), facts
+    return _arrays(prefix, facts), facts
 
 
 def write_checkpoint(prefix: str | os.PathLike[str], arrays: Mapping[str, np.ndarray]) -> None:
@@ -144,33 +148,34 @@ def write_checkpoint(prefix: str | os.PathLike[str], arrays: Mapping[str, np.nda
         raise OSError(f"{os.fspath(prefix)}: cannot be written ({error.message})") from None
 
 
-def _variables(prefix: str | os.PathLike[str]) -> Arrays:
-    """All float32 variables of a checkpoint by name, its optimizer's too."""
+def _variables(prefix: str | os.PathLike[str]) -> tuple[Arrays, list[str]]:
+    """The variables of a checkpoint that are a model's, and the names of all float32 ones."""
     if not Path(f"{os.fspath(prefix)}{INDEX}").is_file():
         raise FileNotFoundError(
             f"{os.fspath(prefix)}: expected a checkpoint, found no file "
             f"{os.fspath(prefix)}{INDEX}; check the path"
         )
     try:
-        reader = tf.train.load_checkpoint(os.fspath(prefix))
-        kinds = reader.get_variable_to_dtype_map()
-        return {name: reader.get_tensor(name) for name in kinds if kinds[name] == tf.float32}
-    except (tf.errors.OpError, IndexError, RuntimeError, ValueError) as error:
+        index = read_index(prefix)
+        wanted = {*VARIABLES.values(), _OLDER_CONCENTRATIONS, *_POSITIONAL}
+        return {name: read_tensor(name, index[name]) for name in index if name in wanted}, [*index]
+    except (OSError, ValueError) as error:
         raise ValueError(
             f"{os.fspath(prefix)}: expected a checkpoint, cannot read it ({error}); copy all of "
             "its files again"
         ) from None
 
 
-def _arrays(prefix: str | os.PathLike[str], variables: Arrays, facts: GraphFacts | None) -> Arrays:
+def _arrays(prefix: str | os.PathLike[str], facts: GraphFacts | None) -> Arrays:
     """The parameters among the variables, and among the graph's constants, under our names."""
+    variables, names = _variables(prefix)
     known = {**(facts.constants if facts else {}), **variables}
     if "concentrations" not in known and _OLDER_CONCENTRATIONS in known:
         known["concentrations"] = known[_OLDER_CONCENTRATIONS]
     if "activities" not in known and "constant" not in known:
         raise ValueError(
             f"{os.fspath(prefix)}: expected the variables of CisRegModels (such as activities and "
-            f"constant), got {', '.join(sorted(variables)) or 'none'}; is it such a checkpoint?"
+            f"constant), got {', '.join(names) or 'none'}; is it such a checkpoint?"
         )
     arrays = {}
     for name, variable in VARIABLES.items():
@@ -225,7 +230,7 @@ def _graph_facts(graph: Any, path: Path) -> GraphFacts:
         for node in graph.node
     )
     constants = {
-        name: tf.make_ndarray(node.attr["value"].tensor)
+        name: _constant(path, name, node.attr["value"].tensor)
         for name, node in nodes.items()
         if node.op == "Const" and _CONSTANT.match(name)
     }
@@ -234,3 +239,16 @@ def _graph_facts(graph: Any, path: Path) -> GraphFacts:
         int(sequence.attr["shape"].shape.dim[2].size),
         constants,
     )
+
+
+def _constant(path: Path, name: str, tensor: Any) -> np.ndarray:
+    # One number may stand for all of a shape, so that the length of the file tells nothing of it.
+    shape = [int(axis.size) for axis in tensor.tensor_shape.dim]
+    if tensor.dtype != tf.float32.as_datatype_enum or not all(
+        0 <= axis <= _MOST_NUMBERS for axis in (*shape, math.prod(shape))
+    ):
+        raise ValueError(f"{path}: expected numbers as {name}, got shape {shape} of another kind")
+    try:
+        return tf.make_ndarray(tensor)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path}: expected numbers as {name}, cannot read them: {error}") from None

@@ -9,7 +9,7 @@ from pathlib import Path
 from cisreg.motifs.pkdm import SUFFIX
 from cisreg.motifs.reading import is_motif_file, motif_name
 from cisreg.motifs.text import parse_number
-from cisreg.streams import open_input
+from cisreg.streams import open_input, read_lines
 
 
 def count_sequences(path: str) -> int:
@@ -19,7 +19,9 @@ def count_sequences(path: str) -> int:
         OSError, ValueError: as `cisreg.streams.open_input`.
     """
     with open_input(path) as stream:
-        return sum(1 for line in stream if line.strip() and not line.startswith(b"#"))
+        return sum(
+            1 for line in read_lines(stream, path) if line.strip() and not line.startswith(b"#")
+        )
 
 
 def list_motifs(path: str) -> list[tuple[str, Path]]:
@@ -34,7 +36,7 @@ def list_motifs(path: str) -> list[tuple[str, Path]]:
     folder = Path(path).parent
     motifs = []
     with open_input(path) as stream:
-        for number, line in enumerate(stream, start=1):
+        for number, line in enumerate(read_lines(stream, path), start=1):
             text = line.decode("utf-8", "replace").rstrip()
             if not text or text.startswith("#"):
                 continue
@@ -125,7 +127,7 @@ def _is_number(text: str) -> bool:
 def _value_rows(path: str) -> list[tuple[str, str]]:
     rows = []
     with open_input(path) as stream:
-        for number, line in enumerate(stream, start=1):
+        for number, line in enumerate(read_lines(stream, path), start=1):
             text = line.decode("utf-8", "replace").strip()
             if not text or text.startswith("#"):
                 continue
@@ -141,4 +143,4 @@ def _value_rows(path: str) -> list[tuple[str, str]]:
 def _has_tabs(path: str) -> bool:
     """Whether each line is what cisreg reads: two fields with a tab between them."""
     with open_input(path) as stream:
-        return all(line.count(b"\t") == 1 for line in stream if line.strip())
+        return all(line.count(b"\t") == 1 for line in read_lines(stream, path) if line.strip())

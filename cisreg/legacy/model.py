@@ -9,8 +9,8 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from cisreg.legacy.bundle import INDEX
 from cisreg.legacy.checkpoint import (
-    INDEX,
     META,
     SAVED_MODEL,
     Binding,
@@ -178,22 +178,21 @@ def import_model(
         arrays["log_concentration"] = np.asarray(log_concentration, np.float32)
     _check_complete(name, arrays)
     layers: dict[str, Any] = {layer: names[0] in arrays for layer, names in _LAYERS.items()}
-    spec = ModelSpec(
-        motif_count=len(arrays["activity"]),
-        motif_width=len(arrays["log_kd"]),
-        sequence_length=_told(
-            name, "sequence_length", found.sequence_length, sequence_length, "--length (-sl)"
-        ),
-        binding=_told(
-            name,
-            "binding",
-            found.binding,
-            binding,
-            "--binding expected where CisRegModels was run with -eb, --binding probability where "
-            "not",
-        ),
-        **layers,
+    told_length = _told(
+        name, "sequence_length", found.sequence_length, sequence_length, "--length (-sl)"
     )
+    told_binding: Binding = _told(
+        name,
+        "binding",
+        found.binding,
+        binding,
+        "--binding expected where CisRegModels was run with -eb, --binding probability where not",
+    )
+    sizes = (len(arrays["activity"]), len(arrays["log_kd"]), told_length)
+    try:
+        spec = ModelSpec(*sizes, binding=told_binding, **layers)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
     _check_shapes(name, spec, arrays)
     names = motif_names or (motif_set.names if motif_set else None) or ()
     rest = [f"motif_{index}" for index in range(len(names), spec.motif_count)]

@@ -104,8 +104,7 @@ def test_damaged_checkpoints_and_graphs(original, name):
     def read_damaged(content):
         path.write_bytes(content)
         model = reads_or_says(path, lambda: import_model(source), named=source)
-        if model is not None:
-            assert all_finite(model.parameters)
+        assert model is None or model.parameters["log_kd"].shape == (W, 4, M)
 
     read_damaged()
     path.write_bytes(files[path])

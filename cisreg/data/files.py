@@ -17,11 +17,13 @@ import pyarrow.compute as compute
 from cisreg.data.batching import bucketed
 from cisreg.data.dataset import Dataset
 from cisreg.data.fasta import FastaReader
+from cisreg.data.feed import Steps
 from cisreg.data.loading import core_count, load_groups, load_text
 from cisreg.data.manifest import Manifest
 from cisreg.data.parquet import ParquetReader
 from cisreg.data.rows import EncodedRows, Rows, Unusable
 from cisreg.data.sources import SourceFile
+from cisreg.data.stream import FileFeed
 from cisreg.data.tensors import to_tf
 from cisreg.data.text_reader import OneHotReader, TableReader
 from cisreg.data.usable import check_rows
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 logger = logging.getLogger("cisreg.data")
+
+_STEPS_PER_CHUNK = 16
 
 Side = Literal["left", "right"]
 Reader = ParquetReader | TableReader | OneHotReader | FastaReader
@@ -303,15 +307,48 @@ class DatasetFiles:
             self.blocks(), batch_size, lengths or [self.length], pad_left=self.side == "left"
         )
 
+    def shuffled_batches(
+        self, batch_size: int, *, seed: int, epochs: int = 1
+    ) -> Iterator[EncodedRows]:
+        """Batches in the order in which training reads files that are not cached.
+
+        Args:
+            batch_size: rows of a batch, at most; batches of an epoch differ by a few rows.
+            seed: of the order, which is another in every epoch; 0 or more.
+            epochs: passes over the files.
+
+        Raises:
+            ValueError: text, which has no row groups.
+            FileNotFoundError, ValueError: as `blocks`.
+
+        Example:
+            >>> for rows in data.shuffled_batches(1024, seed=0):  # doctest: +SKIP
+            ...     print(rows.sequence.shape)
+        """
+        feed = FileFeed(self, np.arange(len(self.group_rows)), seed, self.lanes)
+        steps = -(-feed.count // batch_size)
+        for epoch in range(1, epochs + 1):
+            for chunk in feed.chunks(Steps(epoch, steps, 0, _STEPS_PER_CHUNK)):
+                for begin, end in itertools.pairwise(chunk.start):
+                    weight = chunk.weight[begin:end] if self.weighted else None
+                    expression = chunk.expression[begin:end].reshape(end - begin, -1)
+                    yield EncodedRows(chunk.sequence[begin:end], expression, weight)
+
     def as_tf(
-        self, batch_size: int, *, epochs: int = 1, bucket_lengths: Sequence[int] | None = None
+        self,
+        batch_size: int,
+        *,
+        seed: int | None = None,
+        epochs: int = 1,
+        bucket_lengths: Sequence[int] | None = None,
     ) -> tf.data.Dataset:
         """The same batches as a dataset of TensorFlow.
 
         Args:
             batch_size: rows of a batch.
+            seed: for `shuffled_batches`; None: in the order of the files.
             epochs: passes over the files.
-            bucket_lengths: as in `batches`.
+            bucket_lengths: as in `batches`, without a seed.
 
         Returns:
             A tf.data.Dataset of (uint8 [B, L], float32 [B] or [B, K]), with a third float32 [B]
@@ -323,8 +360,10 @@ class DatasetFiles:
         """
         if epochs < 1:
             raise ValueError(f"epochs: expected 1 or more, got {epochs}")
+        if seed is not None and bucket_lengths is not None:
+            raise ValueError("bucket_lengths: expected none with a seed; leave one of them out")
         return to_tf(
-            _Epochs(self, batch_size, epochs, bucket_lengths),
+            _Epochs(self, batch_size, seed, epochs, bucket_lengths),
             length=self.length if bucket_lengths is None else None,
             measurements=len(self.expression_names),
             weighted=self.weighted,
@@ -382,16 +421,20 @@ class _Epochs(Iterable[EncodedRows]):
         self,
         data: DatasetFiles,
         batch_size: int,
+        seed: int | None,
         epochs: int,
         bucket_lengths: Sequence[int] | None,
     ) -> None:
-        self._data, self._epochs = data, epochs
-        self._arguments = (batch_size, bucket_lengths)
+        self._data, self._batch_size, self._seed = data, batch_size, seed
+        self._epochs, self._bucket_lengths = epochs, bucket_lengths
 
     def __iter__(self) -> Iterator[EncodedRows]:
-        batch_size, bucket_lengths = self._arguments
+        data, size = self._data, self._batch_size
+        if self._seed is not None:
+            yield from data.shuffled_batches(size, seed=self._seed, epochs=self._epochs)
+            return
         for _ in range(self._epochs):
-            yield from self._data.batches(batch_size, bucket_lengths=bucket_lengths)
+            yield from data.batches(size, bucket_lengths=self._bucket_lengths)
 
 
 def _checked_order(order: np.ndarray, count: int) -> np.ndarray:

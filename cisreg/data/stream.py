@@ -79,9 +79,15 @@ class FileFeed:
         return self._files.length
 
     def sample(self) -> Dataset:
-        """The first rows."""
-        rows, _ = self._files.read_group(int(self._groups[0]))
-        return rows.to_dataset().take(np.arange(min(rows.count, _SAMPLE_ROWS)))
+        """The first rows of the first row group that has any to use."""
+        for group in self._groups.tolist():
+            rows, _ = self._files.read_group(group)
+            if rows.count:
+                return rows.to_dataset().take(np.arange(min(rows.count, _SAMPLE_ROWS)))
+        raise ValueError(
+            "dataset: expected rows that can be used, got none; check its columns, or have "
+            "--strict, or strict of open_dataset, say what is wrong with them"
+        )
 
     def fingerprint(self) -> str:
         """Of the files, the row groups and the lanes."""

@@ -1,0 +1,215 @@
+"""Training from files, streamed or cached: which way it goes, and that no row is lost."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from tiny_model import LENGTH, STAGES, assert_same_bits, fit_tiny, make_dataset
+
+from cisreg.data import Columns, open_dataset
+from cisreg.data.feed import MemoryFeed
+from cisreg.data.stream import FileFeed
+from cisreg.sequences import decode
+from cisreg.training import feeds
+from cisreg.training.feeds import make_feed
+from cisreg.training.interruption import StoppedError
+
+LEARNING = {"stages": STAGES[:1], "validation": None}
+
+
+def write(path, dataset, *, group=20, expression=None, **columns):
+    table = pa.table(
+        {
+            "sequence": decode(dataset.sequence),
+            "expression": dataset.expression if expression is None else expression,
+            **columns,
+        }
+    )
+    pq.write_table(table, path, row_group_size=group)
+    return path
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    return write(tmp_path_factory.mktemp("files") / "train.parquet", make_dataset())
+
+
+def opened(path, **options):
+    return open_dataset(path, **{"length": LENGTH, "lanes": 3} | options)
+
+
+def test_cached_files_train_as_the_same_data_in_memory(path):
+    for cache in ("auto", "host", "device"):
+        assert_same_bits(
+            fit_tiny(opened(path), cache=cache).parameters, fit_tiny(make_dataset()).parameters
+        )
+
+
+def test_streamed_files_give_the_same_bits_again_and_others_with_another_seed(path):
+    first, again, other = (
+        fit_tiny(opened(path), cache="none", seed=seed).parameters for seed in (0, 0, 1)
+    )
+    assert_same_bits(first, again)
+    assert not np.array_equal(first["activity"], other["activity"])
+
+
+def test_streamed_training_learns_as_cached_training_does(path):
+    streamed, cached = (
+        fit_tiny(opened(path), cache=cache, **LEARNING).history[-1].loss
+        for cache in ("none", "host")
+    )
+    start = fit_tiny(opened(path), cache="none", **LEARNING).history[0].loss
+    assert streamed == pytest.approx(cached, rel=0.1)
+    assert streamed < 0.6 * start
+
+
+@pytest.mark.parametrize("stops", [[1], [2, 5], [3, 4, 9]])
+def test_a_streamed_run_stopped_anywhere_goes_on_to_the_same_bits(tmp_path, path, stops):
+    unbroken = fit_tiny(opened(path), cache="none")
+    options = {"cache": "none", "checkpoint_directory": tmp_path, "steps_per_call": 1}
+    for stop in stops:
+        with pytest.raises(StoppedError):
+            stop_after(stop, path, options)
+        options["resume"] = True
+    resumed = fit_tiny(opened(path), **options)
+    assert_same_bits(resumed.parameters, unbroken.parameters)
+
+
+def stop_after(calls, path, options):
+    """A run that is asked to stop after so many calls of its compiled steps."""
+    from cisreg.training.run import TrainingRun
+
+    run_steps, count = TrainingRun._run_steps, 0
+
+    def run_and_stop(self, batches, last):
+        nonlocal count
+        count += 1
+        return run_steps(self, batches, last) or count == calls
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TrainingRun, "_run_steps", run_and_stop)
+        fit_tiny(opened(path), **options)
+
+
+def test_a_run_from_a_stream_is_not_resumed_from_a_cache(tmp_path, path):
+    fit_tiny(opened(path), cache="none", checkpoint_directory=tmp_path, **LEARNING)
+    with pytest.raises(ValueError, match="another training set;"):
+        fit_tiny(opened(path), cache="host", checkpoint_directory=tmp_path, resume=True, **LEARNING)
+    with pytest.raises(ValueError, match="another training set;"):
+        fit_tiny(
+            opened(path, lanes=4),
+            cache="none",
+            checkpoint_directory=tmp_path,
+            resume=True,
+            **LEARNING,
+        )
+
+
+def test_files_that_changed_are_not_resumed(tmp_path, path):
+    own = write(tmp_path / "train.parquet", make_dataset())
+    options = {"cache": "none", "checkpoint_directory": tmp_path / "run"} | LEARNING
+    fit_tiny(opened(own), **options)
+    write(own, make_dataset(seed=1))
+    with pytest.raises(ValueError, match="another training set;"):
+        fit_tiny(opened(own), resume=True, **options)
+
+
+def test_rows_that_cannot_be_used_are_left_out_and_reported_once(tmp_path, caplog):
+    data = make_dataset()
+    expression = data.expression.copy()
+    expression[[3, 50, 51, 199]] = np.nan
+    own = write(tmp_path / "train.parquet", data, expression=expression)
+    with caplog.at_level(logging.WARNING, "cisreg.data"):
+        result = fit_tiny(opened(own), cache="none", **LEARNING)
+    assert len([each for each in caplog.messages if "4 rows were left out" in each]) == 1
+    assert all(np.isfinite(record.loss) for record in result.history)
+    with pytest.raises(ValueError, match=r"train.parquet, row 3: expected a finite number"):
+        fit_tiny(opened(own, strict=True), cache="none", **LEARNING)
+
+
+def test_a_batch_of_which_no_row_can_be_used_is_said(tmp_path):
+    data = make_dataset()
+    for usable, message in (
+        (20, "usable rows in each batch, got none in the one"),
+        (0, "got none;"),
+    ):
+        expression = np.where(np.arange(200) >= 200 - usable, data.expression, np.nan)
+        own = write(tmp_path / "train.parquet", data, expression=expression)
+        with pytest.raises(ValueError, match=f"dataset: expected .*{message}"):
+            fit_tiny(opened(own), cache="none", **LEARNING)
+
+
+@pytest.mark.parametrize("cache", ["none", "host"])
+def test_weights_and_several_measurements_are_trained_on(tmp_path, cache):
+    data = make_dataset()
+    two = {"second": data.expression + 1, "weight": np.ones(200, np.float32)}
+    own = write(tmp_path / "train.parquet", data, **two)
+    columns = Columns("sequence", ("expression", "second"), "weight")
+    both = fit_tiny(opened(own, columns=columns), cache=cache, **LEARNING)
+    # The mean of two measurements, half a unit above the first, has the same gradient.
+    shifted = write(tmp_path / "shifted.parquet", data, expression=data.expression + 0.5)
+    one = fit_tiny(opened(shifted), cache=cache, **LEARNING)
+    for name, value in one.parameters.items():
+        np.testing.assert_allclose(both.parameters[name], value, rtol=1e-4, atol=1e-5)
+    assert both.history[-1].loss == pytest.approx(one.history[-1].loss + 0.25, rel=1e-4)
+
+
+def test_a_weight_of_zero_is_a_row_that_is_not_there(tmp_path):
+    data = make_dataset()
+    weight = (np.arange(200) % 2).astype(np.float32)
+    wrong = np.where(weight > 0, data.expression, 1000.0)
+    own = write(tmp_path / "train.parquet", data, expression=wrong, weight=weight)
+    result = fit_tiny(opened(own), cache="host", **LEARNING)
+    assert result.history[-1].loss < 10
+
+
+def test_row_groups_are_held_out_of_a_stream(path, caplog):
+    files = opened(path)
+    with caplog.at_level(logging.WARNING, "cisreg.training"):
+        feed, held_out = make_feed(files, 0.2, seed=0, cache="none")
+    assert any(
+        "nothing says that their rows are in random order" in each for each in caplog.messages
+    )
+    assert isinstance(feed, FileFeed)
+    assert (feed.count, len(held_out)) == (160, 40)
+    sequences = {row.tobytes() for row in held_out.sequence}
+    whole = {row.tobytes() for row in make_dataset().sequence}
+    assert len(sequences) == 40
+    assert sequences < whole
+    whole_file = write(path.parent / "one.parquet", make_dataset(), group=1000)
+    with pytest.raises(ValueError, match="at least 2 row groups in order to hold some out, got 1"):
+        make_feed(opened(whole_file), 0.2, 0, "none")
+
+
+def test_auto_streams_what_memory_does_not_hold(path, monkeypatch):
+    assert isinstance(make_feed(opened(path), None, 0)[0], MemoryFeed)
+    monkeypatch.setattr(feeds, "_HOST_SHARE", 0.0)
+    assert isinstance(make_feed(opened(path), None, 0)[0], FileFeed)
+
+
+def test_what_cannot_be_cached_so_is_refused(path, tmp_path):
+    with pytest.raises(
+        ValueError, match='cache: expected "host", "device" or "auto" for a Dataset'
+    ):
+        make_feed(make_dataset(), None, 0, "none")
+    with pytest.raises(ValueError, match="cache: expected one of"):
+        make_feed(make_dataset(), None, 0, "disk")
+    text = tmp_path / "train.tsv"
+    text.write_text("ACGT\t1\nACGG\t2\n")
+    with pytest.raises(ValueError, match="run cisreg convert first"):
+        make_feed(open_dataset(text, length=4), None, 0, "none")
+
+
+def test_as_tf_gives_the_shuffled_batches(path):
+    files = opened(path)
+    batches = list(files.as_tf(32, seed=3, epochs=2))
+    assert len(batches) == 2 * 7
+    assert all(batch[0].shape[1] == LENGTH for batch in batches)
+    expression = np.concatenate([batch[1].numpy() for batch in batches])
+    for epoch in (expression[:200], expression[200:]):
+        np.testing.assert_array_equal(np.sort(epoch), np.sort(make_dataset().expression))
+    assert not np.array_equal(expression[:200], expression[200:])

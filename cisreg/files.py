@@ -6,7 +6,17 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import BinaryIO
+
+fcntl: ModuleType | None
+try:
+    import fcntl
+except ImportError:
+    # Windows.
+    fcntl = None
+
+_LOCK = ".lock"
 
 
 @contextmanager
@@ -37,6 +47,44 @@ def replace_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             error.filename = str(path)
         raise
     _sync_folder(path.parent)
+
+
+@contextmanager
+def hold_folder(directory: str | os.PathLike[str]) -> Iterator[None]:
+    """Keeps other processes that hold it too from a folder, made where it is missing.
+
+    The hold ends with the process, however that ends. Where the system has no such locks (Windows,
+    some network file systems) nobody is kept out.
+
+    Raises:
+        ValueError: another process holds the folder.
+        OSError: it cannot be made.
+
+    Example:
+        >>> with hold_folder("model"):  # doctest: +SKIP
+        ...     train()
+    """
+    folder = Path(directory)
+    folder.mkdir(parents=True, exist_ok=True)
+    if fcntl is None:
+        yield
+        return
+    with (folder / _LOCK).open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise ValueError(
+                f"{folder}: expected a folder that no other process writes to, but process "
+                f"{file.read().strip() or 'of unknown number'} does; wait for it, or end it"
+            ) from None
+        except OSError:
+            # A file system without locks.
+            pass
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield
 
 
 def _sync_folder(folder: Path) -> None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import errno
+import os
+import signal
+import subprocess
+import sys
 
 import pytest
 
-from cisreg.files import replace_file
+from cisreg.files import hold_folder, replace_file
 
 
 def test_a_file_is_replaced(tmp_path):
@@ -46,5 +50,51 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path, error):
     with pytest.raises(error), replace_file(path) as file:
         file.write(b"half of")
         raise error
+    assert path.read_bytes() == b"old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["x"]
+
+
+def test_a_folder_is_held_by_one_process_until_it_ends(tmp_path):
+    script = (
+        "import sys, time\n"
+        "from cisreg.files import hold_folder\n"
+        "with hold_folder(sys.argv[1]):\n"
+        "    print('held', flush=True)\n"
+        "    time.sleep(1000)\n"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", script, str(tmp_path / "run")], stdout=subprocess.PIPE
+    )
+    assert other.stdout.readline() == b"held\n"
+    with (
+        pytest.raises(ValueError, match=f"run: expected a folder .* process {other.pid} does"),
+        hold_folder(tmp_path / "run"),
+    ):
+        pass
+    os.kill(other.pid, signal.SIGKILL)
+    other.communicate()
+    with hold_folder(tmp_path / "run"):
+        pass
+    with hold_folder(tmp_path / "run"):
+        pass
+
+
+def test_a_write_that_the_system_refuses_leaves_the_old_file(tmp_path):
+    """A limit on the size of files stands for a full disk."""
+    path = tmp_path / "x"
+    path.write_bytes(b"old")
+    script = (
+        "import resource, signal, sys\n"
+        "from cisreg.files import replace_file\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "with replace_file(sys.argv[1]) as file:\n"
+        "    file.write(bytes(2000))\n"
+    )
+    process = subprocess.run(
+        [sys.executable, "-c", script, str(path)], capture_output=True, text=True, check=False
+    )
+    assert process.returncode == 1
+    assert f"File too large: '{path}'" in process.stderr
     assert path.read_bytes() == b"old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["x"]

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ import tensorflow as tf
 
 from cisreg.data import Dataset, DatasetFiles
 from cisreg.data.feed import MemoryFeed
-from cisreg.files import replace_file
+from cisreg.files import hold_folder, replace_file
 from cisreg.losses import mean_squared_error
 from cisreg.model import ModelSpec, init_parameters
 from cisreg.motifs import MotifSet, strongest_site_log_concentration
@@ -106,7 +107,8 @@ def run_recipe(
         metadata: anything else to keep with the model.
 
     Raises:
-        ValueError: parts that do not fit together, or a checkpoint of another run.
+        ValueError: parts that do not fit together, a checkpoint of another run, or a folder that
+            another process trains into.
         ImportError: `tensorboard` is asked for and not installed.
         NonFiniteLossError: training diverged; the last checkpoint stays.
         StoppedError, WorkerLostError: as `cisreg.training.fit`; the run can be resumed.
@@ -139,36 +141,37 @@ def run_recipe(
         precision=recipe.precision,
     )
     is_chief = Replicas(strategy).is_chief
-    if is_chief:
-        _begin_folder(directory, recipe, resume)
-    result = fit(
-        plan.spec,
-        plan.initial,
-        plan.training,
-        plan.stages,
-        validation=plan.validation,
-        loss=plan.loss,
-        penalty=plan.penalty,
-        column_range=plan.column_range,
-        seed=plan.seed,
-        strategy=strategy,
-        checkpoint_directory=directory / CHECKPOINT_FOLDER,
-        checkpoint_every=checkpoint_every,
-        checkpoint_minutes=checkpoint_minutes,
-        keep_checkpoints=keep_checkpoints,
-        resume=resume,
-        stop_signals=stop_signals,
-        metrics_path=directory / METRICS_FILE,
-        log_directory=directory / TENSORBOARD_FOLDER if tensorboard else None,
-        report_every=report_every,
-        steps_path=directory / STEPS_FILE,
-        profile_directory=directory / PROFILE_FOLDER if profile else None,
-        implementation=plan.implementation,
-        precision=plan.precision,
-    )
-    model = Model(spec, result.parameters, motif_set.names, dict(metadata or {}))
-    if is_chief:
-        save_model(directory, model)
+    with hold_folder(directory) if is_chief else nullcontext():
+        if is_chief:
+            _begin_folder(directory, recipe, resume)
+        result = fit(
+            plan.spec,
+            plan.initial,
+            plan.training,
+            plan.stages,
+            validation=plan.validation,
+            loss=plan.loss,
+            penalty=plan.penalty,
+            column_range=plan.column_range,
+            seed=plan.seed,
+            strategy=strategy,
+            checkpoint_directory=directory / CHECKPOINT_FOLDER,
+            checkpoint_every=checkpoint_every,
+            checkpoint_minutes=checkpoint_minutes,
+            keep_checkpoints=keep_checkpoints,
+            resume=resume,
+            stop_signals=stop_signals,
+            metrics_path=directory / METRICS_FILE,
+            log_directory=directory / TENSORBOARD_FOLDER if tensorboard else None,
+            report_every=report_every,
+            steps_path=directory / STEPS_FILE,
+            profile_directory=directory / PROFILE_FOLDER if profile else None,
+            implementation=plan.implementation,
+            precision=plan.precision,
+        )
+        model = Model(spec, result.parameters, motif_set.names, dict(metadata or {}))
+        if is_chief:
+            save_model(directory, model)
     training = feed.dataset if isinstance(feed, MemoryFeed) else feed.sample()
     return RecipeRun(model, result, training, validation)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -29,7 +30,7 @@ def write(path, dataset, *, group=20, expression=None, **columns):
             **columns,
         }
     )
-    pq.write_table(table, path, row_group_size=group)
+    pq.write_table(table, path, row_group_size=group, write_page_checksum=True)
     return path
 
 
@@ -116,6 +117,42 @@ def test_files_that_changed_are_not_resumed(tmp_path, path):
     write(own, make_dataset(seed=1))
     with pytest.raises(ValueError, match="another training set;"):
         fit_tiny(opened(own), resume=True, **options)
+
+
+def several_files(folder):
+    folder.mkdir()
+    data = make_dataset()
+    for number in range(5):
+        rows = np.arange(40 * number, 40 * number + 40)
+        write(folder / f"part-{number}.parquet", data.take(rows))
+    return folder
+
+
+@pytest.mark.parametrize("fault", ["vanished", "cut", "flipped"])
+def test_a_file_lost_in_the_middle_of_a_run_ends_it_and_the_work_is_kept(tmp_path, fault):
+    folder, stages = several_files(tmp_path / "files"), [replace(STAGES[0], epochs=6)]
+    options = {"cache": "none", "stages": stages, "validation": None}
+    unbroken = fit_tiny(opened(folder), **options)
+    options |= {"checkpoint_directory": tmp_path / "run", "checkpoint_every": 1}
+    path = folder / "part-3.parquet"
+    content, files = path.read_bytes(), opened(folder)
+
+    def lose(self, record, *arguments):
+        if record.total_epoch == 2:
+            damaged = bytearray(content)
+            damaged[len(content) // 3] ^= 255
+            if fault == "vanished":
+                path.unlink()
+            else:
+                path.write_bytes(content[:-50] if fault == "cut" else damaged)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cisreg.training.monitor.Monitor.end_epoch", lose)
+        with pytest.raises((ValueError, OSError), match=r"part-3.parquet"):
+            fit_tiny(files, **options)
+    path.write_bytes(content)
+    resumed = fit_tiny(opened(folder), resume=True, **options)
+    assert_same_bits(resumed.parameters, unbroken.parameters)
 
 
 def test_rows_that_cannot_be_used_are_left_out_and_reported_once(tmp_path, caplog):

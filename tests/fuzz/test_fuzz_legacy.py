@@ -7,7 +7,7 @@ import gzip
 import numpy as np
 import pytest
 from fuzz.damage import damaged, fuzz, reads_or_says
-from hypothesis import given
+from hypothesis import example, given
 from legacy.original_graph import save_original
 
 from cisreg.legacy import export_model, import_model
@@ -62,6 +62,7 @@ def test_damaged_text(exported, suffix, compressed):
 
 
 @fuzz
+@example(b"A" * 5000)
 @given(damaged(b"PKdMs/Abf1.pkdm\t-9.5\n# and\nPKdMs/Reb1.pkdm\t-12\n"))
 def test_damaged_inputs_of_old_commands(tmp_path, content):
     (tmp_path / "PKdMs").mkdir(exist_ok=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from fuzz.damage import damaged, fuzz, reads_or_says
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cisreg.losses import read_mean_standard_deviation
@@ -48,6 +48,8 @@ TABLE = b"".join(b"%d\t%d.5\n" % (mean, mean) for mean in range(18))
 
 @fuzz
 @given(damaged(RECIPE))
+@example(b"validation = " + b"[" * 20_000)
+@example(b"\xff")
 def test_damaged_recipes(tmp_path, content):
     path = tmp_path / "recipe.toml"
     path.write_bytes(content)
@@ -70,6 +72,7 @@ def test_damaged_motifs(tmp_path, content):
 
 @fuzz
 @given(damaged(LIST))
+@example(b"A" * 5000 + b".pkdm")
 def test_damaged_lists_of_motifs(tmp_path, content):
     for name in NAMES:
         (tmp_path / f"{name}.pkdm").write_bytes(OTHER_PKDM)
@@ -93,6 +96,7 @@ def test_damaged_log_concentrations(tmp_path, content, with_default):
 
 @fuzz
 @given(damaged(TABLE))
+@example(TABLE + b"18\t\xff\n")
 def test_damaged_tables_of_mean_and_standard_deviation(tmp_path, content):
     path = tmp_path / "mean_sd.txt"
     path.write_bytes(content)

@@ -201,7 +201,7 @@ def test_training_stops_at_the_first_loss_that_is_not_finite(tmp_path):
         Stage(ALL, epochs=2, learning_rate=0.01),
         Stage(("activity", "log_kd"), epochs=5, learning_rate=1e38, optimizer="sgd", batch_size=20),
     ]
-    message = r"stage 2, epoch 1, step \d: .* lower learning_rate \(now 1e\+38.*saved last .*npz"
+    message = r"stage 2, epoch 1, step \d: .* lower learning_rate \(now 1e\+38.*saved last .*ckpt"
     with pytest.raises(NonFiniteLossError, match=message):
         fit_tiny(stages=stages, checkpoint_directory=tmp_path)
     assert_same_bits(checkpoint_parameters(tmp_path), fit_tiny(stages=stages[:1]).parameters)

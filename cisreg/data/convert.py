@@ -57,7 +57,7 @@ _JOURNAL, _LOCK, _SPILL = "journal", "lock", "rows.arrow"
 _WORK_VERSION = 1
 _PART = re.compile(r"part-[0-9]{5,}\.parquet")
 # Rows that are sorted in memory at once, and those that each thread gathers at once, in bytes.
-_RUN_BYTES = 1 << 26
+_RUN_BYTES = 1 << 25
 _UNIT_BYTES = 1 << 24
 _WEIGHT = "weight"
 # Of 2^20 rows of 80 to 110 random bases, DELTA_LENGTH_BYTE_ARRAY takes 4 to 5 % less than PLAIN

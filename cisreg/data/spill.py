@@ -239,7 +239,8 @@ class Spill:
         while (needed := rank - int(low.sum())) > 0:
             remaining = int((high - low).sum())
             if needed == remaining:
-                return high
+                low = high
+                break
             run, row = self._pivot(low, high, _share(needed, remaining, step))
             found = self._before(run, row, low, high)
             if int(found.sum()) > rank:
@@ -249,6 +250,7 @@ class Spill:
                 low = found
                 low[run] += int(found.sum()) < rank
             step += 1
+        self._forget_pages()
         return low
 
     def _pivot(self, low: np.ndarray, high: np.ndarray, share: float) -> tuple[int, int]:
@@ -282,10 +284,13 @@ class Spill:
             if last > first
         ]
         table = in_order(pa.Table.from_batches(slices, self._batches[0].schema), self.order)
-        # Else all pages of the file that were ever looked at count as memory of this process.
+        self._forget_pages()
+        return table
+
+    def _forget_pages(self) -> None:
+        """Else all pages of the file that were ever looked at count as this process's memory."""
         if hasattr(self._memory, "madvise"):
             self._memory.madvise(mmap.MADV_DONTNEED)
-        return table
 
 
 def _share(needed: int, remaining: int, step: int) -> float:

@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cisreg.data import Dataset, read_dataset
+    from cisreg.data import Dataset, open_dataset, read_dataset
     from cisreg.losses import Penalty
     from cisreg.model import ModelSpec, Prediction, init_parameters, predict
     from cisreg.motifs import MotifSet, read_motifs
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cisreg.training import Stage, fit
 
 _MODULES = {
-    "cisreg.data": ("Dataset", "read_dataset"),
+    "cisreg.data": ("Dataset", "open_dataset", "read_dataset"),
     "cisreg.losses": ("Penalty",),
     "cisreg.model": ("ModelSpec", "Prediction", "init_parameters", "predict"),
     "cisreg.motifs": ("MotifSet", "read_motifs"),
@@ -59,6 +59,7 @@ __all__ = [  # noqa: RUF022, in the order of use
     "predict",
     "Dataset",
     "read_dataset",
+    "open_dataset",
     "Penalty",
     "Stage",
     "fit",

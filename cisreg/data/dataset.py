@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from cisreg.data.rows import Columns
 from cisreg.data.table import read_table
 from cisreg.sequences import encode
 
@@ -89,24 +90,43 @@ def read_dataset(
     sequence_column: int | str = 0,
     expression_column: int | str = 1,
     header: bool | None = None,
+    measurements: str | os.PathLike[str] | None = None,
 ) -> Dataset:
-    """Reads a table (see `read_table`) and encodes its sequences (see `cisreg.sequences.encode`).
+    """Reads a file into memory, of which every row must be in order, and encodes its sequences.
+
+    Tables of text are read as by `read_table` and `cisreg.sequences.encode`; Parquet, FASTA and
+    folders as by `cisreg.open_dataset` under strict, which also leaves faulty rows out, where it
+    is not asked to be strict, and reads what the memory does not hold.
 
     Args:
-        path: TSV or CSV file, plain or compressed.
+        path: TSV or CSV, plain or compressed; Parquet, or a folder of it; FASTA.
         length: L, bases per sequence; None: the longest of the file.
         side: where shorter sequences are padded and longer ones trimmed.
         sequence_column: position or name of the column with the sequence.
         expression_column: position or name of the column with the measurement.
-        header: whether the first line names the columns; None: found out.
+        header: whether the first line of text names the columns; None: found out.
+        measurements: of FASTA, a table with the columns name and expression.
 
     Raises:
-        FileNotFoundError, ValueError: as `read_table`.
+        FileNotFoundError, ValueError: as `read_table` and `cisreg.open_dataset`.
 
     Example:
         >>> read_dataset("train.tsv.gz", 110).sequence.shape  # doctest: +SKIP
         (8982, 110)
     """
+    columns = Columns(sequence_column, (expression_column,))
+    # Here, since what opens files gives a Dataset.
+    from cisreg.data.opening import is_table, open_dataset
+
+    if measurements is not None or not is_table(path):
+        return open_dataset(
+            path,
+            length=length,
+            side=side,
+            columns=None if columns == Columns() else columns,
+            measurements=measurements,
+            strict=True,
+        ).load()
     table = read_table(
         path, sequence_column=sequence_column, expression_column=expression_column, header=header
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from cisreg.data.fasta import FastaReader, read_measurements
@@ -131,6 +133,19 @@ def kind_of(file: SourceFile) -> str:
     if start.lstrip().startswith(b">") or name.endswith(_FASTA_ENDINGS):
         return FastaReader.kind
     return OneHotReader.kind if starts_one_hot(start) else TableReader.kind
+
+
+def is_table(path: PathLike) -> bool:
+    """Whether a path is what `read_table` reads, or nothing that anything reads.
+
+    Raises:
+        ValueError: by name: the file cannot be read.
+    """
+    if Path(path).is_dir() or "://" in os.fspath(path):
+        return False
+    if not Path(path).is_file():
+        return True
+    return kind_of(find_files(path).files[0]) in (TableReader.kind, OneHotReader.kind)
 
 
 def _common_kind(found: Source) -> str:

@@ -81,7 +81,7 @@ def collapse(
 
     Raises:
         FileNotFoundError: no such file.
-        ImportError: DuckDB, or for FASTA or FASTQ dnaio, is not installed.
+        ImportError: DuckDB is not installed.
         ValueError: "file:line: reason" for a letter that is no nucleotide code or a damaged file;
             no sequence at all; names that are too few, equal or unusable; too little memory.
         OSError: the output or the temporary folder cannot be written.

@@ -19,7 +19,6 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from cisreg.library import native_module
-from cisreg.prepare.packages import load_package
 from cisreg.prepare.reading import input_name
 from cisreg.streams import open_input, open_output
 
@@ -130,7 +129,6 @@ def merge_pairs(
         ValueError: an argument is out of its range; or, as "file:line: ...", a record is damaged or
             cut, names of a pair differ, or one file has more records than the other.
         OSError: the output cannot be written.
-        ImportError: dnaio is not installed.
         LibraryError: cisreg's compiled module does not load.
 
     Example:
@@ -218,7 +216,8 @@ def _read_batches(streams: tuple[BinaryIO, BinaryIO], names: tuple[str, str]) ->
     Raises:
         ValueError: a record is damaged or cut, or a file has fewer records than the other one.
     """
-    dnaio = load_package("dnaio")
+    import dnaio
+
     with ExitStack() as stack:
         readers = []
         for stream, name in zip(streams, names, strict=True):

@@ -13,8 +13,8 @@ def load_package(name: str) -> Any:
         ImportError: it is not installed; the message says how to install it.
 
     Example:
-        >>> load_package("dnaio").__name__
-        'dnaio'
+        >>> load_package("duckdb").__name__
+        'duckdb'
     """
     try:
         return importlib.import_module(name)

@@ -11,7 +11,6 @@ from typing import Any, BinaryIO
 import numpy as np
 import pyarrow as pa
 
-from cisreg.prepare.packages import load_package
 from cisreg.streams import STANDARD, open_input
 
 # The IUPAC codes of nucleotides.
@@ -72,7 +71,6 @@ def read_sequences(
 
     Raises:
         FileNotFoundError: no such file.
-        ImportError: FASTA or FASTQ, and dnaio is not installed.
         ValueError: "file:line: reason" (for FASTA "file: record: reason") for a letter that is no
             nucleotide code, and for a damaged file.
 
@@ -172,7 +170,8 @@ def _lines(stream: BinaryIO, name: str) -> Source:
 
 def _records(stream: BinaryIO, path: str | os.PathLike[str], kind: str) -> Source:
     """Blocks of the records' sequences as lines, and what says where that of an index is."""
-    dnaio = load_package("dnaio")
+    import dnaio
+
     name, first = input_name(path), 0
 
     def locate(index: int) -> str:

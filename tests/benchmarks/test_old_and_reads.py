@@ -34,7 +34,6 @@ def test_old_commands(tmp_path):
 
 
 def test_reads_to_model(tmp_path):
-    pytest.importorskip("dnaio")
     pytest.importorskip("duckdb")
     small = ("--pairs", "20000", "--promoters", "300", "--recipe", "quick")
     *steps, truth = run("reads_to_model.py", tmp_path, *small)

@@ -23,7 +23,7 @@ from cisreg.data.manifest import Order
 from cisreg.data.rows import Rows
 
 SEQUENCE = "sequence"
-_WEIGHT = "weight"
+WEIGHT = "weight"
 _KEY = "key"
 # Keys of the shuffle come from another stream than the orders of epochs.
 _STREAM = 0x636F6E76
@@ -97,7 +97,7 @@ def in_order(table: pa.Table, order: Order) -> pa.Table:
     if order == "shuffled":
         return table.take(np.argsort(table[_KEY].to_numpy(), kind="stable"))
     # Arrow's sort is stable.
-    keys = [(name, "ascending") for name in table.column_names if name != _WEIGHT]
+    keys = [(name, "ascending") for name in table.column_names if name != WEIGHT]
     return table.take(compute.sort_indices(table, keys))
 
 
@@ -111,7 +111,7 @@ def _as_table(rows: Rows) -> pa.Table:
     for index, numbers in enumerate(rows.expression.T):
         columns[str(index)] = pa.array(np.ascontiguousarray(numbers))
     if rows.weight is not None:
-        columns[_WEIGHT] = pa.array(rows.weight)
+        columns[WEIGHT] = pa.array(rows.weight)
     return pa.table(columns)
 
 
@@ -308,7 +308,7 @@ class _SortKeys(Sequence[Any]):
     """What sorted rows are sorted by, as Python compares it."""
 
     def __init__(self, batch: pa.RecordBatch) -> None:
-        names = [name for name in batch.schema.names if name != _WEIGHT]
+        names = [name for name in batch.schema.names if name != WEIGHT]
         self._columns = [batch.column(name) for name in names]
 
     def __len__(self) -> int:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -11,7 +12,7 @@ from rich.console import Console
 from cisreg.cli import options
 
 if TYPE_CHECKING:
-    from cisreg.data import Columns
+    from cisreg.data import DatasetFiles
     from cisreg.data.manifest import Manifest
 
 EXAMPLE = "cisreg convert 'library_*.tsv.gz' --output library"
@@ -111,17 +112,12 @@ def convert(
         return
     if not sources or output is None:
         raise typer.BadParameter("expected a SOURCE and --output, or --check")
-    from cisreg.data import open_dataset
     from cisreg.data.convert import convert as convert_dataset
 
-    source = open_dataset(
-        sources[0] if len(sources) == 1 else sources,
-        columns=_columns(sequence_column, expression_column, weight_column),
-        measurements=measurements,
-        strict=strict,
-    )
+    columns = (sequence_column, expression_column, weight_column)
     manifest = convert_dataset(
-        *(source, output),
+        _open(sources, *columns, measurements, strict),
+        output,
         order=order,
         seed=seed,
         rows_per_file=rows_per_file,
@@ -133,19 +129,32 @@ def convert(
     console.print(f"{_summary(manifest)} written to {output}{_left_out(manifest)}", markup=False)
 
 
-def _columns(
-    sequence: str | None, expression: list[str] | None, weight: str | None
-) -> Columns | None:
-    """The columns that were asked for, the usual positions for the others; None: none was."""
-    from cisreg.data import Columns
+def _open(
+    sources: list[str],
+    sequence: str | None,
+    expression: list[str] | None,
+    weight: str | None,
+    measurements: str | None,
+    strict: bool,
+) -> DatasetFiles:
+    """The dataset; columns that were not asked for are the usual ones."""
+    from cisreg.data import open_dataset
 
-    if sequence is None and not expression and weight is None:
-        return None
-    return Columns(
-        options.column(sequence or "1"),
-        tuple(map(options.column, expression or ["2"])),
-        None if weight is None else options.column(weight),
-    )
+    place = sources[0] if len(sources) == 1 else sources
+    asked: dict[str, Any] = {}
+    if sequence is not None:
+        asked["sequence"] = options.column(sequence)
+    if expression:
+        asked["expression"] = tuple(map(options.column, expression))
+    if weight is not None:
+        asked["weight"] = options.column(weight)
+    columns = None
+    if asked:
+        usual = open_dataset(place, measurements=measurements).columns
+        if usual is None:
+            raise typer.BadParameter("columns of FASTA are those of --measurements")
+        columns = replace(usual, **asked)
+    return open_dataset(place, columns=columns, measurements=measurements, strict=strict)
 
 
 def _summary(manifest: Manifest) -> str:

@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 import cisreg
 from cisreg.cli import (
+    convert,
     doctor,
     encode,
     evaluate,
@@ -91,6 +92,7 @@ for name, command, example in (
     ("import", import_model.import_model, import_model.EXAMPLE),
     ("export", export_model.export_model, export_model.EXAMPLE),
     ("encode", encode.encode, encode.EXAMPLE),
+    ("convert", convert.convert, convert.EXAMPLE),
     ("doctor", doctor.doctor, doctor.EXAMPLE),
 ):
     app.command(name, epilog=f"**Example:** {example}")(command)

@@ -34,6 +34,7 @@ class Measurements:
         weight: float32 [M], or None.
         names: of the columns of the expression.
         columns: names of all columns.
+        read: those that were read, the name as `sequence`.
     """
 
     file: SourceFile
@@ -42,6 +43,7 @@ class Measurements:
     weight: np.ndarray | None
     names: tuple[str, ...]
     columns: tuple[str, ...]
+    read: Columns
 
 
 def read_measurements(
@@ -81,6 +83,7 @@ def read_measurements(
         None if reader.places.weight is None else np.concatenate(weight),
         reader.places.names,
         reader.names or (),
+        reader.columns,
     )
 
 

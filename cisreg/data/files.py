@@ -21,7 +21,7 @@ from cisreg.data.feed import Steps
 from cisreg.data.loading import core_count, load_groups, load_text
 from cisreg.data.manifest import Manifest
 from cisreg.data.parquet import ParquetReader
-from cisreg.data.rows import EncodedRows, Rows, Unusable
+from cisreg.data.rows import Columns, EncodedRows, Rows, Unusable
 from cisreg.data.sources import SourceFile
 from cisreg.data.stream import FileFeed
 from cisreg.data.tensors import to_tf
@@ -94,6 +94,14 @@ class DatasetFiles:
             if self._length is None:
                 self._length = self._longest()
             return self._length
+
+    @property
+    def columns(self) -> Columns | None:
+        """Those that are read; of FASTA, those of the measurements, or None without them."""
+        if isinstance(self._reader, FastaReader):
+            found = self._reader.measurements
+            return None if found is None else found.read
+        return self._reader.columns
 
     @property
     def known_length(self) -> int | None:

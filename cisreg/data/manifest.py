@@ -23,6 +23,8 @@ from cisreg.data.rows import Columns
 from cisreg.files import replace_file
 
 MANIFEST = "manifest.json"
+# Folder in a dataset's folder with the work of `cisreg convert`; gone once all is whole.
+WORK_FOLDER = ".cisreg-convert"
 FORMAT_VERSION = 1
 _KIND = "cisreg dataset"
 # A manifest of 100,000 files has a quarter of this.

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, NamedTuple
 import pyarrow as pa
 import pyarrow.fs as pafs
 
-from cisreg.data.manifest import MANIFEST, Manifest, load_manifest
+from cisreg.data.manifest import MANIFEST, WORK_FOLDER, Manifest, load_manifest
 from cisreg.streams import decompressed
 
 PathLike = str | os.PathLike[str]
@@ -219,6 +219,12 @@ def _folder(name: str, filesystem: pafs.FileSystem, path: str) -> Source:
             )
         )
         return Source(files, manifest)
+    # Its files are whole, but they need not be all of them.
+    if _info(filesystem, f"{path}/{WORK_FOLDER}", name).type == pafs.FileType.Directory:
+        raise ValueError(
+            f"{name}: expected a dataset, got one that cisreg convert has not finished; go on with "
+            "--resume"
+        )
     files = tuple(
         _source_file(f"{name}/{info.base_name}", filesystem, info.path, info)
         for info in _listed(name, filesystem, path, recursive=False)

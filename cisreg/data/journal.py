@@ -1,0 +1,96 @@
+"""The journal of a long run: what it was asked for, and what of it is done.
+
+Every line is a checksum and JSON. A line that the death of the process cut short is the last one,
+without its line end, and was never written; anything else that is not as it was written is an
+error.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import zlib
+from pathlib import Path
+from typing import Any
+
+from cisreg.files import replace_file
+
+_CHECKSUM_DIGITS = 8
+_LARGEST = 1 << 28
+
+
+class Journal:
+    r"""Appends lines to the file of a journal; several threads may.
+
+    Args:
+        path: of the file; it is written anew.
+        entries: its lines so far.
+
+    Raises:
+        OSError: the file cannot be written, or the disk is full; its `filename` is `path`.
+
+    Example:
+        >>> with Journal(Path("journal"), [{"order": "sorted"}]) as journal:  # doctest: +SKIP
+        ...     journal.append({"part": 0})
+    """
+
+    def __init__(self, path: Path, entries: list[dict[str, Any]]) -> None:
+        with replace_file(path) as file:
+            file.write(b"".join(map(_line, entries)))
+        self._path = path
+        self._lock = threading.Lock()
+        self._file = path.open("ab", buffering=0)
+
+    def append(self, entry: dict[str, Any]) -> None:
+        """Adds a line, which outlives this process from then on."""
+        line = _line(entry)
+        with self._lock:
+            try:
+                written = self._file.write(line)
+                while written < len(line):
+                    written += self._file.write(line[written:])
+            except OSError as error:
+                error.filename = os.fspath(self._path)
+                raise
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+
+def read_journal(path: Path) -> list[dict[str, Any]]:
+    """The lines of a journal.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: a line that is not as it was written; by file and line.
+
+    Example:
+        >>> read_journal(Path("journal"))  # doctest: +SKIP
+        [{'order': 'sorted'}, {'part': 0}]
+    """
+    size = path.stat().st_size
+    if size > _LARGEST:
+        raise ValueError(f"{path}: expected at most {_LARGEST} bytes of journal, got {size}")
+    whole, _, _ = path.read_bytes().rpartition(b"\n")
+    lines = whole.split(b"\n") if whole else []
+    return [_entry(path, number, line) for number, line in enumerate(lines, start=1)]
+
+
+def _line(entry: dict[str, Any]) -> bytes:
+    text = json.dumps(entry).encode()
+    return f"{zlib.crc32(text):0{_CHECKSUM_DIGITS}x} ".encode() + text + b"\n"
+
+
+def _entry(path: Path, number: int, line: bytes) -> dict[str, Any]:
+    checksum, _, text = line.partition(b" ")
+    if checksum != f"{zlib.crc32(text):0{_CHECKSUM_DIGITS}x}".encode():
+        raise ValueError(
+            f"{path}:{number}: expected a line as it was written, got a damaged one; overwrite to "
+            "start anew"
+        )
+    # It is what `_line` made, or its checksum would be another.
+    return json.loads(text)

@@ -9,7 +9,7 @@ import json
 import numpy as np
 import pytest
 from fuzz.damage import damaged, fuzz, reads_or_says
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tiny_model import SPEC, start_parameters
 
@@ -80,6 +80,7 @@ def test_folders_with_a_damaged_checkpoint(tmp_path, content, another):
 
 @fuzz
 @given(st.one_of(damaged(BODY), damaged(DESCRIPTION)))
+@example(b"[" * 20_000)
 def test_checkpoints_of_other_content_with_a_checksum_that_goes(content):
     if content[:1] != b"P":
         text = content.decode("utf-8", "replace").replace("\0", " ")

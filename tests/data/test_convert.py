@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conversion_case import RUN_BYTES, SIZES, contents, numbered, rows_of, sequences
+from conversion_case import SIZES, contents, in_blocks, make_small, numbered, rows_of, sequences
 
 from cisreg.data import Columns, conversion, open_dataset
 from cisreg.data.convert import convert
@@ -22,8 +22,7 @@ COUNT = 5000
 
 @pytest.fixture(autouse=True)
 def small_runs(monkeypatch):
-    monkeypatch.setattr(conversion, "_RUN_BYTES", RUN_BYTES)
-    monkeypatch.setattr(conversion, "_UNIT_BYTES", 5000)
+    make_small(monkeypatch.setattr)
 
 
 @pytest.fixture
@@ -122,21 +121,8 @@ def test_the_bytes_are_those_of_rows_and_options_alone(table, tmp_path, order, m
     monkeypatch.setattr(conversion, "_UNIT_BYTES", 1 << 20)
     assert converted("one run", 2) == one
     monkeypatch.setattr(conversion, "_RUN_BYTES", 3000)
-    monkeypatch.setattr(DatasetFiles, "blocks", in_blocks_of_37(DatasetFiles.blocks))
+    monkeypatch.setattr(DatasetFiles, "blocks", in_blocks(37, DatasetFiles.blocks))
     assert converted("small blocks", 2) == one
-
-
-def in_blocks_of_37(blocks):
-    def slices(self):
-        for rows in blocks(self):
-            for first in range(0, rows.count, 37):
-                yield type(rows)(
-                    rows.sequence.slice(first, 37),
-                    rows.expression[first : first + 37],
-                    None if rows.weight is None else rows.weight[first : first + 37],
-                )
-
-    return slices
 
 
 def test_how_the_files_are_written(table, tmp_path):

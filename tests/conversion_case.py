@@ -10,10 +10,32 @@ import pyarrow.parquet as pq
 
 from cisreg.data import conversion, open_dataset
 from cisreg.data.convert import convert
+from cisreg.data.files import DatasetFiles
+from cisreg.data.rows import Rows
 
 # Small, so that little data makes many runs, files and row groups.
-RUN_BYTES = 1 << 14
+RUN_BYTES, UNIT_BYTES, BLOCK_ROWS = 1 << 14, 5000, 199
 SIZES = {"rows_per_file": 700, "rows_per_group": 100}
+
+
+def make_small(patch):
+    """Small portions at every step; `patch` sets an attribute, as that of pytest does."""
+    patch(conversion, "_RUN_BYTES", RUN_BYTES)
+    patch(conversion, "_UNIT_BYTES", UNIT_BYTES)
+    patch(DatasetFiles, "blocks", in_blocks(BLOCK_ROWS, DatasetFiles.blocks))
+
+
+def in_blocks(count, blocks):
+    """What gives the rows of `blocks` so many at a time."""
+
+    def slices(self):
+        for rows in blocks(self):
+            for first in range(0, rows.count, count):
+                some = slice(first, first + count)
+                weight = None if rows.weight is None else rows.weight[some]
+                yield Rows(rows.sequence[some], rows.expression[some], weight)
+
+    return slices
 
 
 def sequences(count, generator, length=30):
@@ -48,5 +70,5 @@ def contents(folder):
 
 
 if __name__ == "__main__":
-    conversion._RUN_BYTES = RUN_BYTES
+    make_small(setattr)
     convert(open_dataset(sys.argv[1]), sys.argv[2], **SIZES, threads=2, resume=True)

@@ -23,6 +23,7 @@ from cisreg.data.text import find_layout, iterate_one_hot_text, iterate_table, s
 from cisreg.data.usable import check_rows, to_float32
 
 GOOD = [("ACGT", "1.5"), ("nRy", "-2e3"), ("T" * 30, "+.5")]
+QUOTED = ('"AC"GT', '"7"')
 # What stands in a line, and why it cannot be used.
 BAD = [
     ("\t1", "an empty sequence"),
@@ -44,6 +45,9 @@ BAD = [
     ("ACGT\t1\t2", "another number of columns"),
     (" ", "another number of columns"),
     ('"ACGT\t1', "another number of columns"),
+    ('"ACGT\t1"', "another number of columns"),
+    ('AC"GT"\t1', "letters that are no nucleotide codes"),
+    ('"AC""GT"\t1', "letters that are no nucleotide codes"),
     ("# a comment", "another number of columns"),
 ]
 
@@ -77,7 +81,7 @@ def test_each_kind_of_bad_line(tmp_path, line, reason, end, caplog):
 
 
 @given(
-    st.lists(st.one_of(st.sampled_from(GOOD), st.sampled_from(BAD), st.just("")), max_size=12),
+    st.lists(st.sampled_from([*GOOD, *BAD, QUOTED, ""]), max_size=12),
     st.integers(1, 60),
 )
 def test_a_line_is_judged_by_itself_whatever_is_around_it(lines, block_size):
@@ -86,9 +90,9 @@ def test_a_line_is_judged_by_itself_whatever_is_around_it(lines, block_size):
     for number, line in enumerate(lines, start=2):
         if line == "":
             text += "\n"
-        elif line in GOOD:
+        elif line in GOOD or line == QUOTED:
             text += "\t".join(line) + "\n"
-            expected.append(line[0])
+            expected.append(line[0].replace('"', ""))
         else:
             text += line[0] + "\n"
             reasons[line[1]] = reasons.get(line[1], 0) + 1

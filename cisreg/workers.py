@@ -19,6 +19,7 @@ logger = logging.getLogger("cisreg.workers")
 
 _LOOPBACK = "127.0.0.1"
 _VARIABLE = "TF_CONFIG"
+_SLURM_VARIABLE = "SLURM_PROCID"
 # How long the others may take to notice that a worker is gone, and to end by themselves.
 _PATIENCE_SECONDS = 60.0
 _TERMINATION_SECONDS = 10.0
@@ -43,16 +44,27 @@ class WorkersResult(NamedTuple):
     asked: bool
 
 
-def this_worker() -> int:
-    """The number of this process among those of TF_CONFIG; 0, the chief, without it.
+def this_worker(strategy: str = "auto") -> int:
+    """The number of this process among those that train together; 0 is the chief.
+
+    Args:
+        strategy: "slurm": as Slurm numbers its tasks; otherwise as TF_CONFIG says, 0 without it.
 
     Raises:
-        ValueError: TF_CONFIG that TensorFlow would not understand.
+        ValueError: TF_CONFIG that TensorFlow would not understand, or no task of Slurm.
 
     Example:
         >>> this_worker()
         0
     """
+    if strategy == "slurm":
+        task = os.environ.get(_SLURM_VARIABLE, "")
+        if not task.isdecimal():
+            raise ValueError(
+                f"strategy: expected a task of Slurm with 'slurm', got {_SLURM_VARIABLE}={task!r}; "
+                "start it with srun"
+            )
+        return int(task)
     text = os.environ.get(_VARIABLE)
     if not text:
         return 0

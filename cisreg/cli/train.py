@@ -124,7 +124,7 @@ def train(
             "expected motifs to train: --motifs, --random-motifs or the --start of a model",
             ctx=context,
         )
-    is_chief = this_worker() == 0
+    is_chief = this_worker(strategy) == 0
     if is_chief:
         _check_folder(output, resume, overwrite)
     if workers > 1 or restarts:

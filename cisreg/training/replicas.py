@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -138,14 +139,28 @@ def find_strategy(name: StrategyName = "auto") -> tf.distribute.Strategy | None:
     if name == "mirrored":
         return tf.distribute.MirroredStrategy()
     if name == "slurm":
-        resolver = tf.distribute.cluster_resolver.SlurmClusterResolver()
-        return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
+        os.environ["TF_CONFIG"] = _slurm_config()
+        return tf.distribute.MultiWorkerMirroredStrategy()
     if workers == 1:
         raise ValueError(
             "strategy: expected a TF_CONFIG that lists several workers with 'workers', got "
             f"{os.environ.get('TF_CONFIG')!r}; see docs/scaling.md"
         )
     return tf.distribute.MultiWorkerMirroredStrategy()
+
+
+def _slurm_config() -> str:
+    """The tasks of this Slurm step as TF_CONFIG has them.
+
+    TensorFlow's own way from Slurm to a strategy asks nvidia-smi for GPUs, and divides them: which
+    of them a task sees is for Slurm to say.
+    """
+    resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(
+        gpus_per_node=int(os.environ.get("SLURM_NTASKS", "1")), gpus_per_task=1, auto_set_gpu=False
+    )
+    cluster = resolver.cluster_spec().as_dict()
+    kind, index = resolver.get_task_info()
+    return json.dumps({"cluster": cluster, "task": {"type": kind, "index": index}})
 
 
 @contextmanager

@@ -136,6 +136,26 @@ def test_a_signal_stops_with_a_checkpoint(table, one, tmp_path, workers, number)
     assert_close(one, folder, 0 if workers == 1 else 1e-4)
 
 
+def test_tasks_of_slurm_find_each_other(table, one, tmp_path):
+    """The variables that Slurm sets for two tasks of a step on one machine."""
+    slurm = {
+        "SLURM_STEP_NODELIST": "localhost",
+        "SLURM_STEP_NUM_TASKS": "2",
+        "SLURM_STEP_TASKS_PER_NODE": "2",
+        "SLURM_NTASKS": "2",
+    }
+    folder = tmp_path / "model"
+    processes = []
+    for task in ("1", "0"):
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in (slurm | {"SLURM_PROCID": task}).items():
+                patch.setenv(name, value)
+            processes.append(train(table, folder, "--strategy", "slurm", "--threads", 1))
+    outputs = [finish(process) for process in processes]
+    assert ["Model written to" in output for output in outputs] == [False, True]
+    assert_close(one, folder, 1e-4)
+
+
 def test_an_error_of_one_worker_ends_all_and_is_shown(tmp_path):
     script = (
         "import json, os, sys, time\n"
@@ -173,6 +193,11 @@ def test_who_a_process_is_comes_from_tf_config(monkeypatch):
         monkeypatch.setenv("TF_CONFIG", text)
         with pytest.raises(ValueError, match="TF_CONFIG: expected JSON with cluster and task"):
             this_worker()
+    monkeypatch.setenv("SLURM_PROCID", "3")
+    assert this_worker("slurm") == 3
+    monkeypatch.delenv("SLURM_PROCID")
+    with pytest.raises(ValueError, match="expected a task of Slurm with 'slurm', got"):
+        this_worker("slurm")
 
 
 def test_options_are_taken_out_with_their_values():

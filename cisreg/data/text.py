@@ -180,8 +180,8 @@ def iterate_table(
 
 def _parse_block(block: bytes, layout: TextLayout) -> list[pa.Array] | None:
     """The columns of lines that are all good and plain, or None; Arrow parses them."""
-    unusual = b'"' in block or block.count(b"\r") != block.count(b"\r\n")
-    if unusual or block[:1] in b"\r\n" or b"\n\n" in block or b"\n\r\n" in block:
+    lone = block.count(b"\r") != block.count(b"\r\n")
+    if lone or block[:1] in b"\r\n" or b"\n\n" in block or b"\n\r\n" in block:
         return None
     names = [str(position) for position in range(layout.count)]
     wanted = [str(position) for position in layout.places.all]
@@ -191,7 +191,9 @@ def _parse_block(block: bytes, layout: TextLayout) -> list[pa.Array] | None:
             pyarrow.csv.ReadOptions(
                 use_threads=False, block_size=len(block) + 1, column_names=names
             ),
-            pyarrow.csv.ParseOptions(delimiter=layout.delimiter, quote_char=False),
+            pyarrow.csv.ParseOptions(
+                delimiter=layout.delimiter, quote_char='"' if b'"' in block else False
+            ),
             pyarrow.csv.ConvertOptions(
                 column_types=dict.fromkeys(wanted, pa.large_string()),
                 include_columns=wanted,
@@ -200,6 +202,7 @@ def _parse_block(block: bytes, layout: TextLayout) -> list[pa.Array] | None:
         )
     except (pa.ArrowInvalid, UnicodeDecodeError):
         return None
+    # A quotation mark that is not closed in its line has taken others in.
     if table.num_rows != block.count(b"\n"):
         return None
     return [compute.ascii_trim_whitespace(table[each].combine_chunks()) for each in wanted]

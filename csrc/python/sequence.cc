@@ -20,9 +20,13 @@ SequenceText CheckText(const Array<uint8_t>& data, const Array<int64_t>& offsets
           "offsets: expected one more entry than there are sequences");
   const SequenceText text = {data.data(), offsets.data(), offsets.size() - 1};
   for (int64_t i = 0; i < text.count; ++i) {
-    Require(text.offsets[i] >= 0 && text.offsets[i] <= text.offsets[i + 1] &&
-                text.offsets[i + 1] <= data.size(),
-            "offsets: expected to rise within data, entry " + std::to_string(i) + " does not");
+    const bool rises = text.offsets[i] >= 0 && text.offsets[i] <= text.offsets[i + 1] &&
+                       text.offsets[i + 1] <= data.size();
+    // A message for every row would take longer than its encoding.
+    if (!rises) {
+      Require(false,
+              "offsets: expected to rise within data, entry " + std::to_string(i) + " does not");
+    }
   }
   return text;
 }
@@ -32,9 +36,10 @@ SequenceRows CheckRows(const std::optional<Array<int64_t>>& rows, int64_t count)
   Require(rows->ndim() == 1, "rows: expected 1 dimension, got " + std::to_string(rows->ndim()));
   const int64_t* const index = rows->data();
   for (int64_t i = 0; i < rows->size(); ++i) {
-    Require(index[i] >= 0 && index[i] < count, "rows: expected 0 to " + std::to_string(count - 1) +
-                                                   ", got " + std::to_string(index[i]) +
-                                                   " in entry " + std::to_string(i));
+    if (index[i] < 0 || index[i] >= count) {
+      Require(false, "rows: expected 0 to " + std::to_string(count - 1) + ", got " +
+                         std::to_string(index[i]) + " in entry " + std::to_string(i));
+    }
   }
   return {index, rows->size()};
 }

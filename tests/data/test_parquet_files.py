@@ -112,6 +112,26 @@ def test_groups_by_several_threads(tmp_path):
     np.testing.assert_array_equal(loaded.weight, np.concatenate([r.weight for r in in_order]))
 
 
+def test_large_groups_come_in_slices(tmp_path):
+    texts, numbers = ["ACGT"] * 150_000, np.arange(150_000.0)
+    texts[149_000], texts[1] = "", ""
+    columns = {"sequence": texts, "expression": numbers}
+    for name in ("a.parquet", "b.parquet"):
+        write(tmp_path / name, pa.table(columns), row_group_size=75_000)
+    data = open_dataset(tmp_path)
+    blocks = [rows.count for rows in data.blocks()]
+    assert sum(blocks) == 300_000 - 4
+    assert max(blocks) <= 65_536
+    texts[1] = "A"
+    path = write(tmp_path / "a.parquet", pa.table(columns), row_group_size=75_000)
+    with pytest.raises(ValueError, match=r"a.parquet, row 149000: expected a sequence"):
+        list(open_dataset(path, strict=True).blocks())
+    data = open_dataset(tmp_path / "a.parquet", length=4)
+    for part in range(len(data.group_rows)):
+        data.read_group(part)
+    assert data.unusable.first == {"an empty sequence": f"{tmp_path}/a.parquet, row 149000"}
+
+
 def test_orders_and_groups_that_are_none(tmp_path):
     data = open_dataset(write(tmp_path / "x.parquet"), length=3)
     for order in ([0, 1, 2], [0, 1, 2, 2], [0, 1, 2, 4], [-1, 1, 2, 3]):

@@ -6,6 +6,7 @@ import bz2
 import csv
 import gzip
 import io
+import itertools
 import re
 
 import numpy as np
@@ -20,9 +21,10 @@ from cisreg.data import Columns, open_dataset, read_dataset, read_table
 from cisreg.data.one_hot import format_one_hot
 from cisreg.data.rows import Unusable
 from cisreg.data.text import find_layout, iterate_one_hot_text, iterate_table, split_fields
-from cisreg.data.usable import check_rows, to_float32
+from cisreg.data.usable import RawRows, check_rows, to_float32
 
 GOOD = [("ACGT", "1.5"), ("nRy", "-2e3"), ("T" * 30, "+.5")]
+QUOTED = ('"AC"GT', '"7"')
 # What stands in a line, and why it cannot be used.
 BAD = [
     ("\t1", "an empty sequence"),
@@ -44,6 +46,9 @@ BAD = [
     ("ACGT\t1\t2", "another number of columns"),
     (" ", "another number of columns"),
     ('"ACGT\t1', "another number of columns"),
+    ('"ACGT\t1"', "another number of columns"),
+    ('AC"GT"\t1', "letters that are no nucleotide codes"),
+    ('"AC""GT"\t1', "letters that are no nucleotide codes"),
     ("# a comment", "another number of columns"),
 ]
 
@@ -77,7 +82,7 @@ def test_each_kind_of_bad_line(tmp_path, line, reason, end, caplog):
 
 
 @given(
-    st.lists(st.one_of(st.sampled_from(GOOD), st.sampled_from(BAD), st.just("")), max_size=12),
+    st.lists(st.sampled_from([*GOOD, *BAD, QUOTED, ""]), max_size=12),
     st.integers(1, 60),
 )
 def test_a_line_is_judged_by_itself_whatever_is_around_it(lines, block_size):
@@ -86,9 +91,9 @@ def test_a_line_is_judged_by_itself_whatever_is_around_it(lines, block_size):
     for number, line in enumerate(lines, start=2):
         if line == "":
             text += "\n"
-        elif line in GOOD:
+        elif line in GOOD or line == QUOTED:
             text += "\t".join(line) + "\n"
-            expected.append(line[0])
+            expected.append(line[0].replace('"', ""))
         else:
             text += line[0] + "\n"
             reasons[line[1]] = reasons.get(line[1], 0) + 1
@@ -131,6 +136,17 @@ def test_float32_of_every_type():
     numbers = to_float32(pa.array([float(large), float(large) * 1.0001, np.inf, 2.0**60]))
     np.testing.assert_array_equal(numbers, np.array([large, np.nan, np.nan, 2.0**60], np.float32))
     assert to_float32(pa.array([2**62 + 1])).tolist() == [2.0**62]
+
+
+def test_a_missing_sequence_is_empty_whatever_its_bytes_are():
+    offsets, letters = np.array([0, 2, 4], np.int64), b"ACGT"
+    buffers = [pa.py_buffer(bytes([0b10])), pa.py_buffer(offsets), pa.py_buffer(letters)]
+    sequence = pa.Array.from_buffers(pa.large_string(), 2, buffers)
+    raw = RawRows(sequence, [pa.array([1.0, 2.0])], None, lambda row: f"row {row}")
+    unusable = Unusable()
+    rows = check_rows(raw, unusable, strict=False).kept()
+    assert rows.sequence.to_pylist() == ["GT"]
+    assert unusable.first == {"an empty sequence": "row 0"}
 
 
 @given(st.text('a,"\té', min_size=1, max_size=12), st.sampled_from(",\t"))
@@ -220,23 +236,28 @@ def test_files_that_are_no_tables(tmp_path):
         open_dataset(write(tmp_path / "x.tsv", "ACGX\t1\n")).load()
 
 
-def test_text_in_many_blocks_and_files_is_as_read_table_reads_it(tmp_path):
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_text_in_many_blocks_and_files_is_as_read_table_reads_it(tmp_path, side):
     rng = np.random.default_rng(5)
-    texts = ["".join(rng.choice(list("ACGTN"), rng.integers(1, 120))) for _ in range(70_000)]
+    letters = "".join(rng.choice(list("ACGTN"), 8_000_000))
+    stops = np.cumsum(rng.integers(1, 110, 70_000)).tolist()
+    texts = [letters[start:stop] for start, stop in itertools.pairwise([0, *stops])]
+    # Blocks differ in their longest sequence.
+    texts[10] = letters[:200]
     numbers = rng.normal(size=len(texts)).astype(np.float32)
     lines = [f"{text}\t{number!r}" for text, number in zip(texts, numbers.tolist(), strict=True)]
     write(tmp_path / "a.tsv", "\n".join(lines[:60_000]))
     write(tmp_path / "b.tsv", gzip.compress(("\n".join(lines[60_000:]) + "\n").encode()))
     whole = write(tmp_path / "all.txt", "\n".join(lines))
-    expected = read_dataset(whole, side="right")
-    data = open_dataset(tmp_path / "*.tsv", side="right")
+    expected = read_dataset(whole, side=side)
+    data = open_dataset(tmp_path / "*.tsv", side=side)
     loaded = data.load()
     np.testing.assert_array_equal(loaded.sequence, expected.sequence)
     np.testing.assert_array_equal(loaded.expression, expected.expression)
     assert max(rows.count for rows in data.blocks()) < 70_000
     assert data.length == expected.sequence.shape[1]
-    short = open_dataset(tmp_path / "*.tsv", length=20).load()
-    np.testing.assert_array_equal(short.sequence, read_dataset(whole, 20).sequence)
+    short = open_dataset(tmp_path / "*.tsv", length=20, side=side).load()
+    np.testing.assert_array_equal(short.sequence, read_dataset(whole, 20, side=side).sequence)
 
 
 def test_length_is_found_before_it_is_needed(tmp_path, caplog):

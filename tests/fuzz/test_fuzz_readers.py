@@ -36,6 +36,11 @@ ONE_HOT = format_one_hot(
 )
 
 
+def compressed_by_gzip(content: bytes) -> bytes:
+    # Without the time, the same examples are the same bytes.
+    return gzip.compress(content, mtime=0)
+
+
 def compressed_by_zstd(content: bytes) -> bytes:
     return zstandard.ZstdCompressor(write_checksum=True).compress(content)
 
@@ -87,7 +92,7 @@ def test_quoted_tables(tmp_path, content):
     try_file(tmp_path, "x.csv", content)
 
 
-@pytest.mark.parametrize("compress", [gzip.compress, compressed_by_zstd], ids=["gz", "zst"])
+@pytest.mark.parametrize("compress", [compressed_by_gzip, compressed_by_zstd], ids=["gz", "zst"])
 @fuzz
 @given(data=st.data())
 def test_compressed_tables(tmp_path, compress, data):

@@ -36,30 +36,12 @@ struct ForeignTable {
 
 constexpr ForeignTable kForeign;
 
-// Rows in random order come from anywhere in memory: this many ahead are asked for before.
-constexpr int64_t kAhead = 8;
-constexpr int64_t kCacheLine = 64;
-
-void Prefetch(const SequenceText& text, const SequenceRows& rows, int64_t i) {
-  if (i + 2 * kAhead < rows.count) {
-    __builtin_prefetch(text.offsets + rows.index[i + 2 * kAhead]);
-  }
-  if (i + kAhead < rows.count) {
-    const int64_t row = rows.index[i + kAhead];
-    const uint8_t* const end = text.data + text.offsets[row + 1];
-    for (const uint8_t* line = text.data + text.offsets[row]; line < end; line += kCacheLine) {
-      __builtin_prefetch(line);
-    }
-  }
-}
-
 }  // namespace
 
 EncodeCounts EncodeSequences(const SequenceText& text, const SequenceRows& rows, int64_t length,
                              bool pad_left, uint8_t* codes) {
   EncodeCounts counts = {0, 0};
   for (int64_t i = 0; i < rows.count; ++i, codes += length) {
-    if (rows.index != nullptr) Prefetch(text, rows, i);
     const int64_t row = rows.index == nullptr ? i : rows.index[i];
     const uint8_t* from = text.data + text.offsets[row];
     const int64_t size = text.offsets[row + 1] - text.offsets[row];

@@ -178,7 +178,7 @@ def fit(
         minutes=checkpoint_minutes,
         keep=keep_checkpoints,
     )
-    with name_lost_worker(replicas, checkpoints.advice):
+    with name_lost_worker(replicas, lambda: _advice(checkpoints, replicas)):
         state = _resumed(checkpoints, replicas) if resume else None
         state = state or TrainingState(dict(plan.initial))
         monitor = Monitor(
@@ -233,6 +233,11 @@ def _check_folder(
     for argument, wants_folder in wanting.items():
         if wants_folder and folder is None:
             raise ValueError(f"checkpoint_directory: expected a folder with {argument}, got None")
+
+
+def _advice(checkpoints: Checkpoints, replicas: Replicas) -> str:
+    """Where the work is that was saved, as far as this process knows."""
+    return checkpoints.advice() if replicas.is_chief else "The chief keeps the checkpoints"
 
 
 def _resumed(checkpoints: Checkpoints, replicas: Replicas) -> TrainingState | None:

@@ -234,9 +234,8 @@ class TrainingRun:
     def _stop_here(self) -> NoReturn:
         received = self._stop_request.received
         name = "another worker" if received is None else received.name
-        raise StoppedError(
-            f"stopped by {name} after step {self._state.total_steps}. {self._checkpoints.advice()}"
-        )
+        advice = f" {self._checkpoints.advice()}" if self._replicas.is_chief else ""
+        raise StoppedError(f"stopped by {name} after step {self._state.total_steps}.{advice}")
 
     def _report(self, stop: int, sequences: int, loss_sum: float) -> None:
         """Takes the steps up to `stop` into the window, and tells of it where it is full."""

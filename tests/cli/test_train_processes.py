@@ -97,14 +97,13 @@ def test_two_workers_leave_the_model_of_one(table, one, tmp_path):
     assert [record["total_epoch"] for record in records] == list(range(1, len(records) + 1))
 
 
-@pytest.mark.parametrize("victim", [0, 1])
-def test_a_lost_worker_is_replaced_and_the_run_goes_on(table, one, tmp_path, victim):
+def test_a_lost_worker_is_replaced_and_the_run_goes_on(table, one, tmp_path):
     folder = tmp_path / "model"
     process = train(table, folder, "--workers", 2, "--restarts", 1)
-    wait_for_epochs(process, folder, 12 + 9 * victim)
-    os.kill(int(children(process)[victim]), signal.SIGKILL)
+    wait_for_epochs(process, folder, 12)
+    os.kill(int(children(process)[0]), signal.SIGKILL)
     output = finish(process)
-    assert f"worker {victim + 1} of 2 was ended by SIGKILL; going on from the last" in output
+    assert "worker 1 of 2 was ended by SIGKILL; going on from the last" in output
     assert_close(one, folder, 1e-4)
     assert epochs_in(folder) == epochs_in(one)
 
@@ -121,8 +120,9 @@ def test_without_restarts_the_work_is_kept_and_the_status_says_so(table, one, tm
     assert_close(one, folder, 1e-4)
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    ("workers", "number"), [(1, signal.SIGTERM), (1, signal.SIGINT), (2, signal.SIGINT)]
+)
 def test_a_signal_stops_with_a_checkpoint(table, one, tmp_path, workers, number):
     folder = tmp_path / "model"
     process = train(table, folder, "--workers", workers)

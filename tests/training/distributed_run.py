@@ -58,7 +58,7 @@ def options_of(case: str) -> dict:
     if case == "device":
         return {"cache": "device"}
     if case == "long":
-        stage = Stage(("activity", "bias", "log_kd"), epochs=400, learning_rate=0.002)
+        stage = Stage(("activity", "bias", "log_kd"), epochs=150, learning_rate=0.005)
         return {"stages": (stage,)}
     raise ValueError(case)
 

@@ -80,14 +80,14 @@ def test_every_field_is_saved():
 
     @dataclass
     class Longer(TrainingState):
-        sequences: int = 0
+        more_rows: int = 0
 
-    values, arrays = packing.pack_state(Longer({}, sequences=5))
-    assert values["sequences"] == 5
+    values, arrays = packing.pack_state(Longer({}, more_rows=5))
+    assert values["more_rows"] == 5
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(packing, "TrainingState", Longer)
-        assert packing.unpack_state(json.loads(json.dumps(values)), arrays).sequences == 5
-    with pytest.raises(ValueError, match="too many or too few fields: sequences"):
+        assert packing.unpack_state(json.loads(json.dumps(values)), arrays).more_rows == 5
+    with pytest.raises(ValueError, match="too many or too few fields: more_rows"):
         packing.unpack_state(values, arrays)
 
 

@@ -58,7 +58,7 @@ def convert(
     else they are expression_1, expression_2 …) and weight (float32) where there is one.
 
     It takes free disk space, in the folder, of about the source's text without compression, and
-    memory of some 300 MB and 60 MB for each thread, whatever the number of rows; more only where
+    memory of some 350 MB and 50 MB for each thread, whatever the number of rows; more only where
     `rows_per_group` rows have more than 16 MB.
 
     Args:

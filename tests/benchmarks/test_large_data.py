@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-
-
-def run(script: str, tmp_path: Path, *words: str) -> list[dict]:
-    command = [sys.executable, str(BENCHMARKS / script), "--json", str(tmp_path / "rows"), *words]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return json.loads((tmp_path / "rows").read_text())["rows"]
+from benchmark_runs import benchmark_rows
 
 
 def test_read_sequences(tmp_path):
-    rows = run("read_sequences.py", tmp_path, "--quick", "--folder", str(tmp_path / "data"))
+    rows = benchmark_rows(
+        "read_sequences.py", tmp_path, "--quick", "--folder", str(tmp_path / "data")
+    )
     assert [row["what"] for row in rows] == [
         *("cisreg convert", "streamed", "in memory", "tf.data, one-hot", "CisRegModels"),
         *("training", "prediction"),
@@ -28,12 +18,12 @@ def test_read_sequences(tmp_path):
 
 
 def test_training_from_files(tmp_path):
-    (row,) = run("training_from_files.py", tmp_path, "--quick", "--threads", "1")
+    (row,) = benchmark_rows("training_from_files.py", tmp_path, "--quick", "--threads", "1")
     assert 0 < row["outside_least"] <= row["outside"] <= row["outside_most"] < 1
 
 
 def test_workers(tmp_path):
-    one, two = run("workers.py", tmp_path, "--quick", "--threads", "1")
+    one, two = benchmark_rows("workers.py", tmp_path, "--quick", "--threads", "1")
     assert (one["workers"], two["workers"]) == (1, 2)
     assert one["difference"] == 0
     assert two["difference"] < 1e-5
@@ -41,7 +31,7 @@ def test_workers(tmp_path):
 
 
 def test_scaling_plan(tmp_path):
-    rows = run("scaling_plan.py", tmp_path)
+    rows = benchmark_rows("scaling_plan.py", tmp_path)
     alone = next(row for row in rows if row.get("GPUs") == 1)
     assert alone["all-reduce, µs"] == 0
     assert alone["efficiency"] == "100 % to 100 %"

@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
+from benchmark_runs import benchmark_rows
 from shared_data import shared_data
-
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-
-
-def run(script: str, tmp_path: Path, *words: str) -> list[dict]:
-    command = [sys.executable, str(BENCHMARKS / script), "--json", str(tmp_path / "rows"), *words]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return json.loads((tmp_path / "rows").read_text())["rows"]
 
 
 def test_one_hot_text(tmp_path):
-    rows = run("one_hot_text.py", tmp_path, "--quick", "--threads", "1")
+    rows = benchmark_rows("one_hot_text.py", tmp_path, "--quick", "--threads", "1")
     assert len(rows) == 8
     assert all(row["sequences_per_second"] > 0 and row["peak_mebibytes"] > 0 for row in rows)
 
 
 def test_old_commands(tmp_path):
-    rows = run("old_commands.py", tmp_path, "--quick", "--data", str(shared_data("gpra_example")))
+    rows = benchmark_rows(
+        "old_commands.py", tmp_path, "--quick", "--data", str(shared_data("gpra_example"))
+    )
     assert [row["stage"] for row in rows] == ["AP", "APCM", "APCM.pos"]
     # One epoch each; the third begins where the second ended.
     assert 0.3 < rows[0]["r"] < rows[2]["r"] < 1
@@ -36,7 +25,7 @@ def test_old_commands(tmp_path):
 def test_reads_to_model(tmp_path):
     pytest.importorskip("duckdb")
     small = ("--pairs", "20000", "--promoters", "300", "--recipe", "quick")
-    *steps, truth = run("reads_to_model.py", tmp_path, *small)
+    *steps, truth = benchmark_rows("reads_to_model.py", tmp_path, *small)
     assert [step["step"] for step in steps] == [
         *("merge-pairs", "collapse", "cluster", "expression", "train")
     ]

@@ -36,7 +36,8 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--folder", type=Path, required=True, help="for the data, which stay")
     parser.add_argument("--sequences", type=int, default=20_000_000, help="(default %(default)s)")
-    parser.add_argument("--slow", type=int, default=200_000, help="for the slow ones (%(default)s)")
+    parser.add_argument("--lines", type=int, default=2_000_000, help="for tf.data (%(default)s)")
+    parser.add_argument("--slow", type=int, default=200_000, help="for CisRegModels (%(default)s)")
     parser.add_argument("--batch", type=int, default=1024, help="(default %(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="processes per row (%(default)s)")
     parser.add_argument("--quick", action="store_true", help="tiny sizes: does the script work?")
@@ -44,7 +45,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--child", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.quick:
-        arguments.sequences, arguments.slow, arguments.batch, arguments.rounds = 3000, 500, 64, 1
+        arguments.sequences, arguments.lines, arguments.slow = 3000, 500, 500
+        arguments.batch, arguments.rounds = 64, 1
     return arguments
 
 
@@ -66,19 +68,31 @@ def write_source(path: Path, count: int) -> None:
             writer.write_table(pa.table([sequence, expression], schema=schema))
 
 
-def write_slow(source: Path, table: Path, one_hot: Path, count: int) -> None:
-    """The first sequences as a table and as one-hot text, for the readers of text."""
+def first_rows(source: Path, count: int):
+    """The first sequences, and their numbers as text, as Arrow arrays."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
+    batches = pq.ParquetFile(source).iter_batches(count)
+    rows = pa.Table.from_batches([next(batches)]).combine_chunks()
+    return rows["sequence"].chunk(0), rows["expression"].cast("string").chunk(0)
+
+
+def write_lines(source: Path, path: Path, count: int) -> None:
+    """The first sequences as a table, for the reader of lines."""
+    sequence, label = first_rows(source, count)
+    rows = zip(sequence.to_pylist(), label.to_pylist(), strict=True)
+    path.write_text("".join(f"{text}\t{number}\n" for text, number in rows))
+
+
+def write_one_hot(source: Path, path: Path, count: int) -> None:
+    """The first sequences as one-hot text, as CisRegModels wants it."""
     from cisreg.data.one_hot import format_one_hot
     from cisreg.sequences import encode
 
-    rows = next(pq.ParquetFile(source).iter_batches(count))
-    label = rows["expression"].cast("string")
-    lines = zip(rows["sequence"].to_pylist(), label.to_pylist(), strict=True)
-    table.write_text("".join(f"{sequence}\t{text}\n" for sequence, text in lines))
-    with gzip.open(one_hot, "wb", compresslevel=1) as file:
-        file.write(format_one_hot(encode(rows["sequence"], LENGTH), label))
+    sequence, label = first_rows(source, count)
+    with gzip.open(path, "wb", compresslevel=1) as file:
+        file.write(format_one_hot(encode(sequence, LENGTH), label))
 
 
 def stream(path: Path, batch: int, limit: int | None) -> int:
@@ -241,12 +255,13 @@ def main() -> None:
     table, one_hot = folder / "some.tsv", folder / "some.ohc.gz"
     if not source.exists():
         write_source(source, arguments.sequences)
-    write_slow(source, table, one_hot, arguments.slow)
+    write_lines(source, table, arguments.lines)
+    write_one_hot(source, one_hot, arguments.slow)
     rows = [convert(source, shards, arguments)]
     for reader, path, count in (
         (STREAM, shards, arguments.sequences),
         (CACHE, shards, arguments.sequences),
-        (TF_DATA, table, arguments.slow),
+        (TF_DATA, table, arguments.lines),
         (ORIGINAL, one_hot, arguments.slow),
     ):
         rows.append(measure_reader(reader, path, count, arguments))

@@ -46,9 +46,9 @@ class FileFeed:
 
     An epoch shuffles the row groups and deals them out to lanes. Every batch draws from all lanes,
     from each in proportion to its rows, to within one; within a row group rows are in an order that
-    is exactly random. So a batch is drawn from a window of lanes x rows of a row group, and memory holds twice
-    that. A worker reads the lanes whose number gives its own when divided by the number of workers:
-    batches are the same for any number of them.
+    is exactly random. So a batch is drawn from a window of lanes x rows of a row group, and memory
+    holds twice that. A worker reads the lanes whose number gives its own when divided by the number
+    of workers: batches are the same for any number of them.
 
     A batch is counted in rows of the files: where some are unusable, it is smaller.
 

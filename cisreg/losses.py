@@ -48,8 +48,8 @@ def negative_log_likelihood(
 
     Twice the negative log likelihood of normal measurements, without the terms that carry no
     gradient: the standard deviation is looked up at the prediction and held fixed. The row of a
-        prediction is
-    `round(prediction / largest mean * rows)`, kept within the table, as CisRegModels looks it up.
+    prediction is `round(prediction / largest mean * rows)`, kept within the table, as CisRegModels
+    looks it up.
 
     Args:
         predicted: float32 [N].

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import logging
 import os
@@ -11,12 +12,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any, BinaryIO, NamedTuple
 
 logger = logging.getLogger("cisreg.workers")
 
+# sysexits.h calls it EX_TEMPFAIL: the same command will succeed later.
+RESUMABLE_STATUS = 75
 _LOOPBACK = "127.0.0.1"
 _VARIABLE = "TF_CONFIG"
 _SLURM_VARIABLE = "SLURM_PROCID"
@@ -25,6 +28,7 @@ _PATIENCE_SECONDS = 60.0
 _TERMINATION_SECONDS = 10.0
 _POLL_SECONDS = 0.1
 _SHOWN_LINES = 20
+_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl
 
 
 class WorkersResult(NamedTuple):
@@ -48,7 +52,8 @@ def this_worker(strategy: str = "auto") -> int:
     """The number of this process among those that train together; 0 is the chief.
 
     Args:
-        strategy: "slurm": as Slurm numbers its tasks; otherwise as TF_CONFIG says, 0 without it.
+        strategy: "slurm": as Slurm numbers its tasks; "none" or "mirrored": this process trains
+            alone, 0; otherwise as TF_CONFIG says, 0 without it.
 
     Raises:
         ValueError: TF_CONFIG that TensorFlow would not understand, or no task of Slurm.
@@ -65,6 +70,8 @@ def this_worker(strategy: str = "auto") -> int:
                 "start it with srun"
             )
         return int(task)
+    if strategy in ("none", "mirrored"):
+        return 0
     text = os.environ.get(_VARIABLE)
     if not text:
         return 0
@@ -99,8 +106,9 @@ def run_workers(command: Sequence[str], count: int) -> WorkersResult:
     """Runs a command `count` times, each with a TF_CONFIG that says which of them it is.
 
     The first one writes to this process' standard streams, what the others write is kept for
-    errors. SIGTERM and SIGINT are passed on to all as SIGTERM. Where one ends with an error, the
-    others are given time to end by themselves, and are ended then.
+    errors. SIGTERM, SIGINT and SIGHUP are passed on to all as SIGTERM; on Linux they get one too
+    where this process is killed. Where one ends with an error, the others are given time to end by
+    themselves, and are ended then.
 
     Args:
         command: program and arguments.
@@ -140,8 +148,18 @@ def _start(
         stdin=subprocess.DEVNULL,
         # A terminal's interrupt goes to this process alone, which passes it on once.
         start_new_session=True,
+        preexec_fn=_end_with_parent(),
         **streams,
     )
+
+
+def _end_with_parent() -> Callable[[], object] | None:
+    """What has a new process get SIGTERM once its parent is gone, however that ended."""
+    if sys.platform != "linux":
+        return None
+    # Loaded here: between fork and exec as little as possible should be done.
+    set_option = ctypes.CDLL(None).prctl
+    return lambda: set_option(_PARENT_DEATH_SIGNAL, signal.SIGTERM)
 
 
 def _wait(processes: Sequence[subprocess.Popen[bytes]]) -> int:
@@ -163,9 +181,11 @@ def _wait(processes: Sequence[subprocess.Popen[bytes]]) -> int:
 
 def _failed(processes: Sequence[subprocess.Popen[bytes]]) -> int | None:
     ended = [(index, each.poll()) for index, each in enumerate(processes)]
-    # What a signal ended is the cause; the others end because of it.
-    bad = sorted((status > 0, index) for index, status in ended if status)
-    return bad[0][1] if bad else None
+    # What a signal ended is the cause, or an error; the others end because of it.
+    bad = sorted(
+        (status > 0, status == RESUMABLE_STATUS, index) for index, status in ended if status
+    )
+    return bad[0][-1] if bad else None
 
 
 def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
@@ -191,15 +211,19 @@ def _end_of(log: BinaryIO) -> str:
 class _PassSignals:
     """Hands signals on to processes as SIGTERM, upon which they stop with a checkpoint."""
 
-    _SIGNALS = (signal.SIGTERM, signal.SIGINT)
-
     def __init__(self, processes: list[subprocess.Popen[bytes]]) -> None:
         self._processes = processes
         self.asked = False
 
     def __enter__(self) -> _PassSignals:
-        self._before = {each: signal.signal(each, self._pass) for each in self._SIGNALS}
+        self._before = {each: signal.signal(each, self._pass) for each in self._signals()}
         return self
+
+    def _signals(self) -> Iterator[signal.Signals]:
+        """Those that would end this process; nohup has a closed terminal's ignored."""
+        yield from (signal.SIGTERM, signal.SIGINT)
+        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+            yield signal.SIGHUP
 
     def __exit__(self, *exception: object) -> None:
         for each, handler in self._before.items():

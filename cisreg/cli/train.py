@@ -22,7 +22,7 @@ from cisreg.cli.train_start import (
     initial_values,
     load_earlier,
 )
-from cisreg.cli.train_workers import train_in_processes
+from cisreg.cli.train_workers import check_workers, train_in_processes
 from cisreg.quiet import start_tensorflow
 from cisreg.workers import this_worker
 
@@ -124,11 +124,12 @@ def train(
             "expected motifs to train: --motifs, --random-motifs or the --start of a model",
             ctx=context,
         )
+    check_workers(workers, restarts, strategy)
     is_chief = this_worker(strategy) == 0
     if is_chief:
         _check_folder(output, resume, overwrite)
     if workers > 1 or restarts:
-        train_in_processes(workers, restarts, threads)
+        train_in_processes(workers, restarts, threads, output)
         return
     start_tensorflow()
     options.set_threads(threads)

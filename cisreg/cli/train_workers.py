@@ -6,40 +6,64 @@ import logging
 import os
 import signal
 from collections.abc import Collection, Sequence
+from pathlib import Path
 
 import typer
 from rich.console import Console
 
-from cisreg.workers import WorkersResult, own_command, run_workers
+from cisreg.workers import RESUMABLE_STATUS, WorkersResult, cluster_size, own_command, run_workers
 
 logger = logging.getLogger("cisreg.cli")
 
-_RESUMABLE_STATUS = 75
 _SIGNAL_STATUS = 128
 
 
-def train_in_processes(workers: int, restarts: int, threads: int | None) -> None:
+def check_workers(workers: int, restarts: int, strategy: str) -> None:
+    """Refuses processes that would not train together.
+
+    Raises:
+        typer.BadParameter: `workers` or `restarts` where others start the processes, or several
+            that the strategy would have train one by one.
+    """
+    if workers > 1 and strategy not in ("auto", "workers"):
+        raise typer.BadParameter(
+            f"--workers: expected 1 with --strategy {strategy}, got {workers}; leave one of them "
+            "out"
+        )
+    if (workers > 1 or restarts) and strategy in ("auto", "workers") and cluster_size() > 1:
+        raise typer.BadParameter(
+            "--workers, --restarts: expected neither where TF_CONFIG lists the workers, of which "
+            "this process is one; leave them out, or unset TF_CONFIG"
+        )
+
+
+def train_in_processes(workers: int, restarts: int, threads: int | None, output: Path) -> None:
     """Runs this process' own command in `workers` processes.
 
     Args:
         workers: how many.
         restarts: how often to go on from the last checkpoint where one is lost.
         threads: of each; None: the cores are divided.
+        output: the run's folder.
 
     Raises:
         typer.Exit: with the status of the first that failed.
     """
     command = without_options(own_command(), ("--workers", "--restarts"))
     if threads is None:
-        command += ["--threads", str(max(1, len(os.sched_getaffinity(0)) // workers))]
+        command = with_options(command, "--threads", str(max(1, _cores() // workers)))
+    before = _identity(output / "recipe.toml")
     for left in range(restarts, -1, -1):
         result = run_workers(command, workers)
         if result.status == 0:
             return
         if left and _may_go_on(result):
             logger.warning("%s; going on from the last checkpoint", _describe(result, workers))
-            command = [each for each in command if each not in ("--resume", "--overwrite")]
-            command.append("--resume")
+            # Whoever died before the run began has not replaced an earlier one: that is none to
+            # go on with.
+            if _identity(output / "recipe.toml") != before:
+                command = without_options(command, (), flags=("--resume", "--overwrite"))
+                command = with_options(command, "--resume")
         else:
             break
     if not (result.asked or result.worker == 0 < result.status < _SIGNAL_STATUS):
@@ -53,11 +77,11 @@ def train_in_processes(workers: int, restarts: int, threads: int | None) -> None
             soft_wrap=True,
         )
     lost = result.status > _SIGNAL_STATUS
-    raise typer.Exit(_RESUMABLE_STATUS if lost else result.status)
+    raise typer.Exit(RESUMABLE_STATUS if lost else result.status)
 
 
 def _may_go_on(result: WorkersResult) -> bool:
-    lost = result.status > _SIGNAL_STATUS or result.status == _RESUMABLE_STATUS
+    lost = result.status > _SIGNAL_STATUS or result.status == RESUMABLE_STATUS
     return lost and not result.asked
 
 
@@ -69,8 +93,36 @@ def _describe(result: WorkersResult, workers: int) -> str:
     return f"{who} ended with status {result.status}{said}"
 
 
-def without_options(command: Sequence[str], names: Collection[str]) -> list[str]:
-    """The command without these options and their values.
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Another one where a file was replaced; None where there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns
+
+
+def with_options(command: Sequence[str], *options: str) -> list[str]:
+    """The command with these options at its end, or before the arguments that follow `--`.
+
+    Example:
+        >>> with_options(["train", "--", "x"], "--threads", "2")
+        ['train', '--threads', '2', '--', 'x']
+    """
+    end = command.index("--") if "--" in command else len(command)
+    return [*command[:end], *options, *command[end:]]
+
+
+def without_options(
+    command: Sequence[str], names: Collection[str], *, flags: Collection[str] = ()
+) -> list[str]:
+    """The command without these options and their values, and without these flags.
 
     Example:
         >>> without_options(["train", "--workers", "2", "--restarts=1", "x"], ["--workers"])
@@ -79,6 +131,10 @@ def without_options(command: Sequence[str], names: Collection[str]) -> list[str]
     kept: list[str] = []
     arguments = iter(command)
     for argument in arguments:
+        if argument == "--":
+            return [*kept, argument, *arguments]
+        if argument in flags:
+            continue
         if argument in names:
             next(arguments, None)
         elif argument.partition("=")[0] not in names:

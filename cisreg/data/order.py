@@ -27,10 +27,12 @@ def epoch_order(count: int, seed: int, epoch: int, *more: int) -> np.ndarray:
         [0, 1, 2, 3]
     """
     generator = np.random.PCG64(np.random.SeedSequence([seed, epoch, *more]))
-    return np.argsort(generator.random_raw(count), kind="stable").astype(np.int64)
+    order = np.argsort(generator.random_raw(count), kind="stable")
+    # Of a hundred million rows a copy would be most of a gigabyte.
+    return order.astype(np.int64, copy=False)
 
 
-def batch_bounds(count: int, steps: int, first: int, stop: int) -> np.ndarray:
+def batch_bounds(count: int, steps: int, first: int, stop: int, phase: int = 0) -> np.ndarray:
     """Where the batches `first` to `stop` of an epoch begin, and where the last of them ends.
 
     Args:
@@ -38,6 +40,9 @@ def batch_bounds(count: int, steps: int, first: int, stop: int) -> np.ndarray:
         steps: batches that they are divided into, equal to within one row.
         first: a batch, from 0.
         stop: the one after the last.
+        phase: below `steps`; how far the bounds are moved, in parts of `steps` of a row. Where rows
+            are divided among n lanes of which number i has the phase `i * steps // n`, batches of
+            lanes of one size add up to batches that are equal to within one row.
 
     Returns:
         int64 [stop - first + 1], rows from 0.
@@ -46,7 +51,7 @@ def batch_bounds(count: int, steps: int, first: int, stop: int) -> np.ndarray:
         >>> batch_bounds(10, 4, 0, 4).tolist()
         [0, 2, 5, 7, 10]
     """
-    return np.arange(first, stop + 1, dtype=np.int64) * count // steps
+    return (np.arange(first, stop + 1, dtype=np.int64) * count + phase) // steps
 
 
 class Lane(NamedTuple):
@@ -55,15 +60,23 @@ class Lane(NamedTuple):
     Attributes:
         groups: int64 [G], their numbers, in the order of reading.
         begin: int64 [G + 1], the first row of each within the lane, and the number of rows.
+        number: of the lane, from 0.
+        lanes: how many there are.
     """
 
     groups: np.ndarray
     begin: np.ndarray
+    number: int = 0
+    lanes: int = 1
 
     @property
     def rows(self) -> int:
         """Rows of all its groups."""
         return int(self.begin[-1])
+
+    def bounds(self, steps: int, first: int, stop: int) -> np.ndarray:
+        """The lane's rows of the batches `first` to `stop` of an epoch, see `batch_bounds`."""
+        return batch_bounds(self.rows, steps, first, stop, self.number * steps // self.lanes)
 
 
 def deal_lanes(group_rows: np.ndarray, count: int, seed: int, epoch: int) -> list[Lane]:
@@ -85,4 +98,7 @@ def deal_lanes(group_rows: np.ndarray, count: int, seed: int, epoch: int) -> lis
     order = epoch_order(len(group_rows), seed, epoch)
     count = min(count, len(order))
     groups = [order[lane::count] for lane in range(count)]
-    return [Lane(each, np.concatenate([[0], np.cumsum(group_rows[each])])) for each in groups]
+    return [
+        Lane(each, np.concatenate([[0], np.cumsum(group_rows[each])]), lane, count)
+        for lane, each in enumerate(groups)
+    ]

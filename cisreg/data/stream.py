@@ -11,7 +11,7 @@ import numpy as np
 
 from cisreg.data.dataset import Dataset
 from cisreg.data.feed import Chunk, Steps, read_ahead
-from cisreg.data.order import Lane, batch_bounds, deal_lanes, epoch_order
+from cisreg.data.order import Lane, deal_lanes, epoch_order
 from cisreg.data.rows import EncodedRows, flat
 
 _SAMPLE_ROWS = 1024
@@ -45,10 +45,10 @@ class FileFeed:
     """Sequences in files, visited in an order that is random as far as memory allows.
 
     An epoch shuffles the row groups and deals them out to lanes. Every batch draws from all lanes,
-    from each in proportion to its rows; within a row group rows are in an order that is exactly
-    random. So a batch is drawn from a window of lanes x rows of a row group, and memory holds twice
-    that. A worker reads the lanes whose number gives its own when divided by the number of workers:
-    batches are the same for any number of them.
+    from each in proportion to its rows, to within one; within a row group rows are in an order that
+    is exactly random. So a batch is drawn from a window of lanes x rows of a row group, and memory
+    holds twice that. A worker reads the lanes whose number gives its own when divided by the number
+    of workers: batches are the same for any number of them.
 
     A batch is counted in rows of the files: where some are unusable, it is smaller.
 
@@ -100,14 +100,15 @@ class FileFeed:
     def _chunks(self, wanted: Steps) -> Generator[Chunk, None, None]:
         lanes = deal_lanes(self._rows, self._lanes, self._seed, wanted.epoch)
         own = lanes[wanted.worker :: wanted.workers]
-        if not own:
+        if len(lanes) < wanted.workers:
+            # All workers say so, those too that would have one.
             raise ValueError(
                 f"dataset: expected at least {wanted.workers} lanes, one for each worker, got "
                 f"{len(lanes)}; train with fewer workers, with more lanes, or convert the dataset "
                 "with smaller row groups"
             )
         with ThreadPoolExecutor(min(_READERS, os.cpu_count() or 1)) as pool:
-            done = [wanted.first * lane.rows // wanted.steps for lane in own]
+            done = [int(lane.bounds(wanted.steps, wanted.first, wanted.first)[0]) for lane in own]
             readers = [
                 _LaneReader(self, lane, wanted.epoch, pool, begin)
                 for lane, begin in zip(own, done, strict=True)
@@ -156,11 +157,12 @@ class _LaneReader:
 
     def nothing(self) -> EncodedRows:
         """No row at all, of the shape of the others."""
-        if self._rows is None:
-            self._advance()
-        assert self._rows is not None
-        weight = None if self._rows.weight is None else self._rows.weight[:0]
-        return EncodedRows(self._rows.sequence[:0], self._rows.expression[:0], weight)
+        rows = self._rows
+        if rows is None:
+            # None was handed out yet; there may be no more.
+            rows, _ = self._feed.read(int(self.lane.groups[0]), self._epoch)
+        weight = None if rows.weight is None else rows.weight[:0]
+        return EncodedRows(rows.sequence[:0], rows.expression[:0], weight)
 
     def take(self, begin: int, end: int) -> Iterator[EncodedRows]:
         """The usable ones of these rows of the lane; calls go forward only."""
@@ -177,7 +179,7 @@ class _LaneReader:
 
 def _draw(readers: list[_LaneReader], steps: int, first: int, stop: int) -> Chunk:
     """A chunk of the batches `first` to `stop`, each from all lanes."""
-    bounds = [batch_bounds(reader.lane.rows, steps, first, stop) for reader in readers]
+    bounds = [reader.lane.bounds(steps, first, stop) for reader in readers]
     parts: list[EncodedRows] = []
     sizes = [0]
     for step in range(stop - first):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+from contextlib import suppress
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -22,9 +24,11 @@ Cache = Literal["auto", "none", "host", "device"]
 
 # The order of this epoch decides which row groups are held out; training counts from 1.
 _SPLIT_EPOCH = 0
-# Shares of the memory that is free: what else runs needs some, and so does training itself.
+# Shares of the memory: what else runs needs some, and so does training itself.
 _HOST_SHARE = 0.4
 _DEVICE_SHARE = 0.5
+# Where Linux says what a container may use.
+_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
 def make_feed(
@@ -35,8 +39,8 @@ def make_feed(
 ) -> tuple[Feed, Dataset | None]:
     """What training reads, and what is held out.
 
-    "auto" reads files into memory where their bases take less than two fifths of what is free, and
-    puts the sequences on a GPU where they take less than half of what is free there.
+    "auto" reads files into memory where their bases take less than two fifths of it, and puts
+    the sequences on a GPU where they take less than half of what is free there.
 
     Args:
         dataset: sequences in memory, files, or a feed, which stays as it is.
@@ -83,11 +87,22 @@ def _check_share(validation: float | Dataset | None) -> None:
 def _fits_host(files: DatasetFiles) -> bool:
     if not files.has_groups:
         return True
-    pages, size = (os.sysconf(name) for name in ("SC_AVPHYS_PAGES", "SC_PAGE_SIZE"))
-    fits = int(files.group_rows.sum()) * files.length < _HOST_SHARE * pages * size
+    # Not what is free at the moment: a run that is resumed has to come to the same answer, and to
+    # the system the cache of files, for one, is not free.
+    fits = int(files.group_rows.sum()) * files.length < _HOST_SHARE * _memory()
     if not fits:
         logger.info("the sequences do not fit in memory: files are read as they are wanted")
     return fits
+
+
+def _memory() -> int:
+    """Bytes of the machine, or fewer that a container may use."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    for path in _LIMITS:
+        # "max" or nothing where there is no limit.
+        with suppress(OSError, ValueError):
+            memory = min(memory, int(Path(path).read_text()))
+    return memory
 
 
 def _fits_device(dataset: Dataset) -> bool:

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import Any
 
-# sysexits.h calls it EX_TEMPFAIL: the same command will succeed later.
-RESUMABLE_STATUS = 75
+from cisreg.workers import RESUMABLE_STATUS
 
 
 class StoppedError(RuntimeError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Mapping, Sequence
@@ -139,7 +140,8 @@ def fit(
         A FitResult.
 
     Raises:
-        ValueError: arguments that do not fit together, or a checkpoint that cannot be resumed.
+        ValueError: arguments that do not fit together, a checkpoint that cannot be resumed, or
+            workers with other data or arguments than the first.
         NonFiniteLossError: a loss, gradient, parameter or prediction that is not finite; the last
             checkpoint stays.
         ImportError: `log_directory` without the package tensorboard.
@@ -171,7 +173,8 @@ def fit(
     )
     replicas = Replicas(strategy)
     # Reading all of the data for its fingerprint takes time: only where it will be compared.
-    fingerprint = {} if checkpoint_directory is None else plan.fingerprint()
+    compared = checkpoint_directory is not None or replicas.workers > 1
+    fingerprint = plan.fingerprint() if compared else {}
     checkpoints = Checkpoints(
         *(checkpoint_directory, fingerprint),
         every=checkpoint_every,
@@ -179,6 +182,11 @@ def fit(
         keep=keep_checkpoints,
     )
     with name_lost_worker(replicas, lambda: _advice(checkpoints, replicas)):
+        _check_agreement(
+            replicas,
+            fingerprint
+            | {"steps_per_call": str(steps_per_call), "report_every": str(report_every)},
+        )
         state = _resumed(checkpoints, replicas) if resume else None
         state = state or TrainingState(dict(plan.initial))
         monitor = Monitor(
@@ -247,6 +255,26 @@ def _resumed(checkpoints: Checkpoints, replicas: Replicas) -> TrainingState | No
         return state
     content = replicas.share(None if state is None else checkpoints.pack(state))
     return None if content is None else checkpoints.unpack(content)
+
+
+def _check_agreement(replicas: Replicas, own: Mapping[str, str]) -> None:
+    """Raises in all workers where one has other data or arguments, by part, than the chief.
+
+    They would wait for each other forever, or train on something that nobody asked for.
+    """
+    if replicas.workers == 1:
+        return
+    content = replicas.share(json.dumps(dict(own)).encode())
+    assert content is not None  # the chief has one
+    chief = json.loads(content)
+    differs = replicas.total(np.array([own[part] != chief[part] for part in own], np.int32))
+    parts = [part for part, count in zip(own, differs, strict=True) if count]
+    if parts:
+        raise ValueError(
+            "strategy: expected workers with the same data and arguments, but some have another "
+            f"{', another '.join(parts)} than the first; give all of them the same files and "
+            'options, and a cache that is not "auto" where their memory differs'
+        )
 
 
 def _check_at_least(least: int, value: int, argument: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import logging
+import math
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -88,8 +89,7 @@ class Monitor:
         """Some steps of an epoch are over: writes their record."""
         if self._steps_path is not None:
             self._steps_path.parent.mkdir(parents=True, exist_ok=True)
-            with self._steps_path.open("ab") as file:
-                file.write(_json_line(record))
+            _append(self._steps_path, record)
         if self._board is not None:
             self._board.write_steps(record)
         if self._bar is None:
@@ -172,8 +172,17 @@ class _MetricsFile:
             file.writelines(_json_line(record) for record in history)
 
     def append(self, record: EpochRecord) -> None:
-        with self._path.open("ab") as file:
+        _append(self._path, record)
+
+
+def _append(path: Path, record: EpochRecord | StepRecord) -> None:
+    try:
+        with path.open("ab") as file:
             file.write(_json_line(record))
+    except OSError as error:
+        # A disk that is full does not say for which file.
+        error.filename = str(path)
+        raise
 
 
 def _drop_steps_after(path: Path, done: int) -> None:
@@ -182,9 +191,16 @@ def _drop_steps_after(path: Path, done: int) -> None:
         return
     lines = path.read_bytes().splitlines(keepends=True)
     with replace_file(path) as file:
+        file.writelines(line for line in lines if _step_of(line) <= done)
+
+
+def _step_of(line: bytes) -> float:
+    """The step of a record; of what is none, as a machine that lost its power leaves it, no end."""
+    try:
         # The last line of a run that was killed may be cut.
-        kept = (line for line in lines if line.endswith(b"\n"))
-        file.writelines(line for line in kept if json.loads(line)["step"] <= done)
+        return json.loads(line.decode())["step"] if line.endswith(b"\n") else math.inf
+    except (ValueError, KeyError, TypeError):
+        return math.inf
 
 
 def _json_line(record: EpochRecord | StepRecord) -> bytes:

@@ -135,7 +135,7 @@ class TrainingPlan:
             "training set": self.training.fingerprint(),
             "validation set": "none" if validation is None else validation.fingerprint(),
             "list of stages": " ".join(map(_describe_stage, self.stages)),
-            "loss": _describe_loss(self.loss),
+            "loss": _describe_loss(self.loss, self.training.sample()),
             "penalty": repr(self.penalty),
             "column range": "none" if columns is None else _digest(columns),
             "seed": str(self.seed),
@@ -163,8 +163,15 @@ def _describe_stage(stage: Stage) -> str:
     return f"{replace(stage, schedule=Constant())} {name} {' '.join(factors)}"
 
 
-def _describe_loss(loss: Loss) -> str:
-    """Name and value at a few numbers: a function cannot be compared otherwise."""
+def _describe_loss(loss: Loss, sample: Dataset) -> str:
+    """Name and value at a few numbers, of the shape that `sample` has them in.
+
+    A function cannot be compared otherwise.
+    """
     numbers = tf.linspace(0.0, 20.0, 64)
-    value = float(loss(numbers, tf.reverse(numbers, [0])))
+    measured = tf.reverse(numbers, [0])
+    if sample.expression.ndim == 2:
+        measured = tf.tile(measured[:, None], [1, sample.expression.shape[1]])
+    weight = () if sample.weight is None else (tf.ones_like(numbers),)
+    value = float(loss(numbers, measured, *weight))
     return f"{getattr(loss, '__qualname__', type(loss).__name__)} {value:.5g}"

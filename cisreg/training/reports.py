@@ -45,14 +45,25 @@ class StepWindow:
 
     Args:
         every: steps in a window; None: windows are never full.
+        steps, sequences, loss_sum: of a window that was begun before, when a run is resumed; one
+            that is full already, since `every` was more then, is begun anew.
+
+    Attributes:
+        steps: in the window so far.
+        sequences: of these steps.
+        loss_sum: over these sequences.
     """
 
-    def __init__(self, every: int | None) -> None:
+    def __init__(
+        self, every: int | None, steps: int = 0, sequences: int = 0, loss_sum: float = 0.0
+    ) -> None:
         self._every = every
-        self._clear()
+        self.steps, self.sequences, self.loss_sum = steps, sequences, loss_sum
+        if every is None or steps >= every:
+            self._clear()
 
     def _clear(self) -> None:
-        self.steps, self._sequences, self._loss_sum = 0, 0, 0.0
+        self.steps, self.sequences, self.loss_sum = 0, 0, 0.0
 
     @property
     def room(self) -> int | None:
@@ -64,11 +75,11 @@ class StepWindow:
         if self._every is None:
             return None
         self.steps += steps
-        self._sequences += sequences
-        self._loss_sum += loss_sum
+        self.sequences += sequences
+        self.loss_sum += loss_sum
         if self.steps < self._every:
             return None
-        mean = self._loss_sum / self._sequences
+        mean = self.loss_sum / self.sequences
         self._clear()
         return mean
 

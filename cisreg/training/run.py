@@ -86,7 +86,9 @@ class TrainingRun:
         self._replicas = replicas
         self._steps_per_call = steps_per_call
         self._count = plan.training.count
-        self._window = StepWindow(report_every)
+        self._window = StepWindow(
+            report_every, state.window_steps, state.window_sequences, state.window_loss
+        )
         self._trace = Trace(profile_directory, self._calls())
         self._stop_request = StopRequest(stop_signals)
         self._stopping = False
@@ -240,7 +242,10 @@ class TrainingRun:
     def _report(self, stop: int, sequences: int, loss_sum: float) -> None:
         """Takes the steps up to `stop` into the window, and tells of it where it is full."""
         state, steps = self._state, self._window.steps
-        mean = self._window.add(stop - state.step, sequences, loss_sum)
+        window = self._window
+        mean = window.add(stop - state.step, sequences, loss_sum)
+        state.window_steps, state.window_sequences = window.steps, window.sequences
+        state.window_loss = window.loss_sum
         if mean is not None:
             before = state.history[-1].step if state.history else 0
             self._monitor.report(

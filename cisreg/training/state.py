@@ -70,6 +70,7 @@ class TrainingState:
         step: steps finished in this epoch.
         loss_sum, penalty_sum: sums over the sequences of this epoch so far.
         sequences: how many those are.
+        window_steps, window_sequences, window_loss: of the steps since the last `StepRecord`.
         result_epoch: epochs of the whole run that made the parameters the last stage ended with.
         history: one record for each finished epoch.
     """
@@ -83,6 +84,9 @@ class TrainingState:
     loss_sum: float = 0.0
     penalty_sum: float = 0.0
     sequences: int = 0
+    window_steps: int = 0
+    window_sequences: int = 0
+    window_loss: float = 0.0
     result_epoch: int = 0
     history: list[EpochRecord] = field(default_factory=list)
 

@@ -13,12 +13,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 
 import cisreg
-from cisreg.cli.train_workers import without_options
+from cisreg.cli import train_workers
+from cisreg.cli.train_workers import (
+    check_workers,
+    train_in_processes,
+    with_options,
+    without_options,
+)
+from cisreg.files import replace_file
 from cisreg.storage import load_model
 from cisreg.training.interruption import RESUMABLE_STATUS
-from cisreg.workers import cluster_size, run_workers, this_worker
+from cisreg.workers import WorkersResult, cluster_size, run_workers, this_worker
 
 # CISREG_KILLS=30 with CISREG_EPOCHS=120 kills a worker more often than the tests do by themselves.
 KILLS = int(os.environ.get("CISREG_KILLS", "1"))
@@ -243,3 +251,85 @@ def test_who_a_process_is_comes_from_tf_config(monkeypatch):
 def test_options_are_taken_out_with_their_values():
     command = ["train", "x", "--workers", "2", "--restarts=1", "--seed", "3"]
     assert without_options(command, ("--workers", "--restarts")) == ["train", "x", "--seed", "3"]
+    command = ["train", "--resume", "--workers=2", "--", "--workers", "x"]
+    left = without_options(command, ["--workers"], flags=["--resume"])
+    assert left == ["train", "--", "--workers", "x"]
+    assert with_options(left, "--seed", "3") == ["train", "--seed", "3", "--", "--workers", "x"]
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_restart_goes_on_with_no_run_that_was_to_be_replaced(tmp_path, monkeypatch, begun):
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text("the earlier run's")
+    commands = []
+
+    def run(command, count):
+        commands.append(command[command.index("train") :])
+        if begun:
+            with replace_file(recipe) as file:
+                file.write(b"its own")
+        return WorkersResult(137 if len(commands) == 1 else 0, 0, "", False)
+
+    monkeypatch.setattr(train_workers, "run_workers", run)
+    monkeypatch.setattr(
+        sys, "argv", ["cisreg", "train", "--overwrite", "--restarts", "1", "--", "x"]
+    )
+    train_in_processes(1, 1, 4, tmp_path)
+    again = "--resume" if begun else "--overwrite"
+    assert commands == [["train", "--overwrite", "--", "x"], ["train", again, "--", "x"]]
+
+
+def test_processes_that_would_not_train_together_are_refused(monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    check_workers(2, 1, "auto")
+    for strategy in ("none", "mirrored", "slurm"):
+        check_workers(1, 1, strategy)
+        with pytest.raises(typer.BadParameter, match=f"expected 1 with --strategy {strategy}"):
+            check_workers(2, 0, strategy)
+    cluster = {"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 1}}
+    monkeypatch.setenv("TF_CONFIG", json.dumps(cluster))
+    check_workers(1, 0, "auto")
+    for workers, restarts in (2, 0), (1, 1):
+        with pytest.raises(typer.BadParameter, match="TF_CONFIG lists the workers"):
+            check_workers(workers, restarts, "auto")
+    assert (this_worker(), this_worker("none"), this_worker("mirrored")) == (1, 0, 0)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP])
+def test_workers_end_with_the_process_that_started_them(tmp_path, number):
+    if sys.platform != "linux":
+        pytest.skip("only Linux tells a process that its parent is gone")
+    worker = f"import os, time; open(f'{tmp_path}/{{os.getpid()}}', 'w'); time.sleep(1000)"
+    script = (
+        "import sys; from cisreg.workers import run_workers\n"
+        f"run_workers([sys.executable, '-c', {worker!r}], 2)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", script], env=environment())
+    while len(list(tmp_path.iterdir())) < 2:
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(number)
+    process.wait(timeout=60)
+    deadline = time.monotonic() + 60
+    while any(is_running(path.name) for path in tmp_path.iterdir()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def is_running(number):
+    try:
+        state = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    # Where nobody waits for orphans they stay in the list of processes.
+    return state != "Z"
+
+
+def test_the_cause_is_named_rather_than_a_worker_that_lost_it(monkeypatch):
+    monkeypatch.setattr("cisreg.workers._POLL_SECONDS", 1.0)
+    script = (
+        "import json, os, sys\n"
+        "sys.exit(75 if json.loads(os.environ['TF_CONFIG'])['task']['index'] == 0 else 'the cause')"
+    )
+    result = run_workers([sys.executable, "-c", script], 2)
+    assert (result.status, result.worker, result.message) == (1, 1, "the cause")

@@ -122,9 +122,26 @@ def test_workers_divide_each_batch_among_themselves(kind, workers):
         assert sorted(together) == sorted(batch)
 
 
-def test_fewer_lanes_than_workers_are_refused():
+@pytest.mark.parametrize("worker", [0, 1])
+def test_fewer_lanes_than_workers_are_refused(worker):
     with pytest.raises(ValueError, match="at least 2 lanes, one for each worker, got 1"):
-        list(make_stream(lanes=1).chunks(Steps(1, 4, 0, 4, 1, 2)))
+        list(make_stream(lanes=1).chunks(Steps(1, 4, 0, 4, worker, 2)))
+
+
+@pytest.mark.parametrize("steps", [7, 16, 53, 160])
+def test_batches_of_equal_lanes_differ_by_a_row_at_most(steps):
+    stream = make_stream(rows=[10] * 16, lanes=16)
+    batches = numbers_of(stream.chunks(Steps(1, steps, 0, 5)))
+    assert {len(batch) for batch in batches} == {160 // steps, -(-160 // steps)}
+
+
+def test_a_worker_whose_lanes_have_no_row_gives_empty_batches():
+    stream = make_stream(rows=[0, 8], lanes=2)
+    sizes = [
+        [len(batch) for batch in numbers_of(stream.chunks(Steps(1, 4, 0, 2, worker, 2)))]
+        for worker in (0, 1)
+    ]
+    assert sorted(sizes) == [[0] * 4, [2] * 4]
 
 
 @pytest.mark.parametrize("steps", [1, 5, 11])

@@ -57,6 +57,8 @@ def options_of(case: str) -> dict:
         }
     if case == "device":
         return {"cache": "device"}
+    if case == "disagreeing":
+        return {"seed": json.loads(os.environ["TF_CONFIG"])["task"]["index"]}
     if case == "long":
         stage = Stage(("activity", "bias", "log_kd"), epochs=150, learning_rate=0.005)
         return {"stages": (stage,)}

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from full_disk import fill_disk
 from tiny_model import (
     MOTIFS,
@@ -17,6 +18,7 @@ from tiny_model import (
     start_parameters,
 )
 
+from cisreg.data import Dataset
 from cisreg.losses import Penalty, mean_squared_error
 from cisreg.training import Schedule, Stage, checkpoint_parameters
 from cisreg.training.checkpoint import Checkpoints
@@ -222,3 +224,23 @@ def test_a_save_that_fails_leaves_the_previous_checkpoints(tmp_path):
     with pytest.raises(OSError, match="No space left"):
         fit_tiny(stages=STAGES[1:], checkpoint_directory=tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("kind", ["weights", "measurements"])
+def test_a_loss_of_weights_or_several_measurements_can_be_resumed(tmp_path, kind):
+    data = make_dataset(60)
+    if kind == "weights":
+        data = Dataset(data.sequence, data.expression, np.ones(60, np.float32))
+    else:
+        data = Dataset(data.sequence, np.stack([data.expression] * 2, axis=1))
+
+    def of_weights(predicted, measured, weight):
+        return tf.reduce_mean(weight * (predicted - measured) ** 2)
+
+    def of_measurements(predicted, measured):
+        return tf.reduce_mean((predicted - tf.reduce_mean(measured, axis=1)) ** 2)
+
+    options = {"loss": of_weights if kind == "weights" else of_measurements, "stages": STAGES[:1]}
+    first = fit_tiny(data, checkpoint_directory=tmp_path, **options)
+    again = fit_tiny(data, checkpoint_directory=tmp_path, resume=True, **options)
+    assert_same_bits(first.parameters, again.parameters)

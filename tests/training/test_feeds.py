@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -222,8 +223,19 @@ def test_row_groups_are_held_out_of_a_stream(path, caplog):
         make_feed(opened(whole_file), 0.2, 0, "none")
 
 
-def test_auto_streams_what_memory_does_not_hold(path, monkeypatch):
+def test_auto_streams_what_memory_does_not_hold(path, tmp_path, monkeypatch):
     assert isinstance(make_feed(opened(path), None, 0)[0], MemoryFeed)
+    # What other processes leave free at the moment must not decide: a resumed run would differ.
+    sysconf = os.sysconf
+    monkeypatch.setattr(
+        "os.sysconf", lambda name: 0 if name == "SC_AVPHYS_PAGES" else sysconf(name)
+    )
+    assert isinstance(make_feed(opened(path), None, 0)[0], MemoryFeed)
+    limit = tmp_path / "memory.max"
+    for text, kind in (("max", MemoryFeed), ("4000", FileFeed), ("100000", MemoryFeed)):
+        limit.write_text(text)
+        monkeypatch.setattr(feeds, "_LIMITS", (str(limit), str(tmp_path / "missing")))
+        assert isinstance(make_feed(opened(path), None, 0)[0], kind)
     monkeypatch.setattr(feeds, "_HOST_SHARE", 0.0)
     assert isinstance(make_feed(opened(path), None, 0)[0], FileFeed)
 

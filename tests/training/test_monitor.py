@@ -6,6 +6,7 @@ import json
 import logging
 import sys
 from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,9 @@ from tiny_model import STAGES, fit_tiny, start_parameters
 
 from cisreg.training import Stage
 from cisreg.training.checkpoint import Checkpoints
+from cisreg.training.monitor import Monitor
+from cisreg.training.reports import StepRecord
+from cisreg.training.state import EpochRecord
 
 
 def read_lines(path):
@@ -52,6 +56,24 @@ def test_a_resumed_run_repeats_no_epoch(tmp_path, monkeypatch):
     assert [line["total_epoch"] for line in read_lines(path)] == [1, 2, 3]
     fit_tiny(metrics_path=path, checkpoint_directory=tmp_path, resume=True)
     assert [line["total_epoch"] for line in read_lines(path)] == list(range(1, 8))
+
+
+@pytest.mark.parametrize("name", ["metrics", "steps"])
+def test_a_full_disk_is_said_with_the_file(tmp_path, name):
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip(f"{full} is missing, which stands for a full disk")
+    path = tmp_path / f"{name}.jsonl"
+    options = {"metrics_path": None, "log_directory": None, "progress": False}
+    monitor = Monitor(STAGES, 10, (), **options | {f"{name}_path": path})
+    path.unlink(missing_ok=True)
+    path.symlink_to(full)
+    with pytest.raises(OSError, match="No space left") as caught:
+        if name == "steps":
+            monitor.report(StepRecord(1, 1, 1, 1, 0.5, 0.1))
+        else:
+            monitor.end_epoch(EpochRecord(1, 1, 1, 1, *[0.1] * 9), {}, None)
+    assert caught.value.filename == str(path)
 
 
 def test_tensorboard_gets_scalars_and_histograms(tmp_path):

@@ -174,3 +174,12 @@ def test_a_worker_that_is_asked_to_stop_stops_all_after_a_checkpoint(tmp_path, l
     # On one worker it ends as it would have ended on two.
     finish(start(tmp_path, "none", "long", "resume"))
     assert_same_training(long_run, results(tmp_path, "long")[0], atol=1e-5)
+
+
+def test_workers_that_were_asked_for_different_things_all_say_so(tmp_path):
+    processes = start_workers(tmp_path, "disagreeing")
+    for process in processes:
+        errors = process.communicate(timeout=120)[1]
+        assert process.returncode == 1, errors[-3000:]
+        expected = "some have another training set, another validation set, another seed than the"
+        assert expected in errors

@@ -45,10 +45,12 @@ def test_windows_go_on_over_the_ends_of_epochs(tmp_path):
     assert {each["steps"] for each in read_lines(path)} == {5}
 
 
-def test_a_resumed_run_reports_no_step_twice(tmp_path, monkeypatch):
-    options = {"report_every": 1, "checkpoint_directory": tmp_path / "checkpoint"}
+@pytest.mark.parametrize("every", [1, 5])
+@pytest.mark.parametrize("left", [b'{"stage": 1, "ep', b"\0\0\0\n", b"17\n"])
+def test_a_resumed_run_reports_each_step_once(tmp_path, monkeypatch, every, left):
+    options = {"report_every": every, "checkpoint_directory": tmp_path / "checkpoint"}
     whole, path = tmp_path / "whole.jsonl", tmp_path / "steps.jsonl"
-    fit_tiny(report_every=1, steps_path=whole)
+    fit_tiny(report_every=every, steps_path=whole)
     save = Checkpoints.save
 
     def die(self, state):
@@ -60,7 +62,7 @@ def test_a_resumed_run_reports_no_step_twice(tmp_path, monkeypatch):
         patch.setattr(Checkpoints, "save", die)
         fit_tiny(steps_path=path, **options)
     with path.open("ab") as file:
-        file.write(b'{"stage": 1, "ep')
+        file.write(left)
     fit_tiny(steps_path=path, resume=True, **options)
     assert read_lines(path) == read_lines(whole)
 
@@ -72,6 +74,9 @@ def test_a_window_is_a_mean_over_sequences():
     assert window.add(2, 30, 90.0) == pytest.approx(100 / 40)
     assert window.room == 3
     assert StepWindow(None).add(100, 1, 1.0) is None
+    # A resumed run may be asked for other windows than before.
+    assert StepWindow(3, 2, 30, 60.0).add(1, 10, 20.0) == pytest.approx(80 / 40)
+    assert StepWindow(3, 4, 40, 80.0).room == 3
 
 
 @pytest.mark.parametrize("every", [0, -1])

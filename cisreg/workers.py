@@ -11,9 +11,10 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import Any, BinaryIO, NamedTuple
 
 logger = logging.getLogger("cisreg.workers")
@@ -236,6 +237,35 @@ class _PassSignals:
         for process in self._processes:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
+
+
+@contextmanager
+def stop_at_once(signals: Sequence[signal.Signals]) -> Iterator[None]:
+    """Has signals end this process with status 75 rather than as one that was killed.
+
+    For what comes before and after training, which has a handler of its own meanwhile.
+
+    Args:
+        signals: for example SIGTERM; outside the main thread none can be handled.
+
+    Example:
+        >>> with stop_at_once([signal.SIGTERM]):  # doctest: +SKIP
+        ...     dataset = open_dataset("shards").load()
+    """
+
+    def stop(number: int, frame: object) -> None:
+        name = signal.Signals(number).name
+        # Not through sys.stderr, in the middle of whose work the signal may have come.
+        os.write(2, f"stopped: by {name}; what was saved is kept, --resume goes on\n".encode())
+        sys.exit(RESUMABLE_STATUS)
+
+    main = threading.current_thread() is threading.main_thread()
+    before = {each: signal.signal(each, stop) for each in (signals if main else ())}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 def own_command() -> list[str]:

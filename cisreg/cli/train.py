@@ -24,7 +24,7 @@ from cisreg.cli.train_start import (
 )
 from cisreg.cli.train_workers import check_workers, train_in_processes
 from cisreg.quiet import start_tensorflow
-from cisreg.workers import this_worker
+from cisreg.workers import stop_at_once, this_worker
 
 if TYPE_CHECKING:
     from cisreg.recipes import Recipe
@@ -49,6 +49,7 @@ _PENALTIES = (
     "motif_pull",
     "position_smoothness",
 )
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _OTHERS = ("epochs", "validation", "motif_width", "motif_flank", "precision")
 
 
@@ -131,59 +132,60 @@ def train(
     if workers > 1 or restarts:
         train_in_processes(workers, restarts, threads, output)
         return
-    start_tensorflow()
-    options.set_threads(threads)
-    from cisreg.data import open_dataset
-    from cisreg.recipes import run_recipe
-    from cisreg.training.replicas import find_strategy
+    with stop_at_once(_STOP_SIGNALS):
+        start_tensorflow()
+        options.set_threads(threads)
+        from cisreg.data import open_dataset
+        from cisreg.recipes import run_recipe
+        from cisreg.training.replicas import find_strategy
 
-    together = find_strategy(strategy)
+        together = find_strategy(strategy)
 
-    chosen = _recipe(recipe or _usual_recipe(output, resume), context.params)
-    earlier = load_earlier(start)
-    motif_set, random_count = choose_motifs(
-        motifs, random_motifs, chosen.motif_width, earlier, seed
-    )
-    check_names(earlier, motif_set)
-    files = open_dataset(
-        table,
-        length=length,
-        side=side,
-        columns=options.columns(sequence_column, expression_column, weight_column),
-        strict=strict,
-        lanes=lanes,
-    )
-    # Text is read into memory whatever its length: that is known from it then.
-    dataset = files if files.has_groups else files.load()
-    base_count = files.length
-    names = chosen.spec(len(motif_set), base_count).parameter_shapes
-    run = run_recipe(
-        *(chosen, motif_set, dataset, output),
-        log_concentration=initial_concentrations(
-            concentrations, motif_set, random_count, base_count
-        ),
-        start=initial_values(
-            *(initial_activity, initial_potentiation, initial_binding_limit),
-            *(motif_set, random_count, names),
+        chosen = _recipe(recipe or _usual_recipe(output, resume), context.params)
+        earlier = load_earlier(start)
+        motif_set, random_count = choose_motifs(
+            motifs, random_motifs, chosen.motif_width, earlier, seed
         )
-        | carried_over(earlier, names),
-        loss=_loss(likelihood),
-        seed=seed,
-        cache=cache,
-        strategy=together,
-        resume=resume,
-        checkpoint_every=checkpoint_every,
-        checkpoint_minutes=checkpoint_minutes,
-        keep_checkpoints=keep_checkpoints,
-        stop_signals=(signal.SIGTERM, signal.SIGINT),
-        tensorboard=tensorboard,
-        report_every=report_every,
-        profile=profile,
-        implementation=implementation,
-        metadata={"table": str(table), "motifs": motifs, "padding_side": side, "seed": seed},
-    )
-    if is_chief:
-        show_run(run, output)
+        check_names(earlier, motif_set)
+        files = open_dataset(
+            table,
+            length=length,
+            side=side,
+            columns=options.columns(sequence_column, expression_column, weight_column),
+            strict=strict,
+            lanes=lanes,
+        )
+        # Text is read into memory whatever its length: that is known from it then.
+        dataset = files if files.has_groups else files.load()
+        base_count = files.length
+        names = chosen.spec(len(motif_set), base_count).parameter_shapes
+        run = run_recipe(
+            *(chosen, motif_set, dataset, output),
+            log_concentration=initial_concentrations(
+                concentrations, motif_set, random_count, base_count
+            ),
+            start=initial_values(
+                *(initial_activity, initial_potentiation, initial_binding_limit),
+                *(motif_set, random_count, names),
+            )
+            | carried_over(earlier, names),
+            loss=_loss(likelihood),
+            seed=seed,
+            cache=cache,
+            strategy=together,
+            resume=resume,
+            checkpoint_every=checkpoint_every,
+            checkpoint_minutes=checkpoint_minutes,
+            keep_checkpoints=keep_checkpoints,
+            stop_signals=_STOP_SIGNALS,
+            tensorboard=tensorboard,
+            report_every=report_every,
+            profile=profile,
+            implementation=implementation,
+            metadata={"table": str(table), "motifs": motifs, "padding_side": side, "seed": seed},
+        )
+        if is_chief:
+            show_run(run, output)
 
 
 def _check_folder(folder: Path, resume: bool, overwrite: bool) -> None:

@@ -333,3 +333,23 @@ def test_the_cause_is_named_rather_than_a_worker_that_lost_it(monkeypatch):
     )
     result = run_workers([sys.executable, "-c", script], 2)
     assert (result.status, result.worker, result.message) == (1, 1, "the cause")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_before_training_has_the_status_of_a_run_to_resume(table, tmp_path, number):
+    recipe = tmp_path / "waiting.toml"
+    os.mkfifo(recipe)
+    options = ("--motifs", "demo", "--recipe", recipe, "--output", tmp_path / "model")
+    process = start("train", table, *options)
+    while True:
+        assert process.poll() is None, process.communicate()
+        try:
+            # Once the process waits for the recipe, and not before.
+            pipe = os.open(recipe, os.O_WRONLY | os.O_NONBLOCK)
+            break
+        except OSError:
+            time.sleep(0.01)
+    process.send_signal(number)
+    output = finish(process, RESUMABLE_STATUS)
+    os.close(pipe)
+    assert f"stopped: by {number.name}; what was saved is kept" in output

@@ -274,4 +274,4 @@ def own_command() -> list[str]:
     Example:
         >>> subprocess.run(own_command())  # doctest: +SKIP
     """
-    return [sys.executable, "-m", "cisreg", *sys.argv[1:]]
+    return [sys.executable, *sys.orig_argv[1:]]

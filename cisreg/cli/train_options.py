@@ -269,7 +269,8 @@ Strategy = Annotated[
 CheckpointEvery = Annotated[
     int | None,
     _record(
-        "Write a checkpoint after so many steps, not after each epoch alone.",
+        "Write a checkpoint after so many steps at least (up to 64 are taken at a time), not after "
+        "each epoch alone.",
         min=1,
         metavar="STEPS",
     ),

@@ -140,6 +140,7 @@ def run_recipe(
         implementation=implementation,
         precision=recipe.precision,
     )
+    training = feed.dataset if isinstance(feed, MemoryFeed) else feed.sample()
     is_chief = Replicas(strategy).is_chief
     with hold_folder(directory) if is_chief else nullcontext():
         if is_chief:
@@ -172,7 +173,6 @@ def run_recipe(
         model = Model(spec, result.parameters, motif_set.names, dict(metadata or {}))
         if is_chief:
             save_model(directory, model)
-    training = feed.dataset if isinstance(feed, MemoryFeed) else feed.sample()
     return RecipeRun(model, result, training, validation)
 
 

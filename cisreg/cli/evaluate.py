@@ -15,8 +15,10 @@ from cisreg.cli.tables import metrics_table, new_table
 from cisreg.quiet import start_tensorflow
 
 if TYPE_CHECKING:
+    from cisreg.data import Dataset
     from cisreg.metrics import Metrics
     from cisreg.report import ParameterComparison
+    from cisreg.storage import Model
 
 EXAMPLE = "cisreg evaluate model test.tsv.gz --plot test.png"
 
@@ -39,8 +41,8 @@ def evaluate(
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, not a table.")] = False,
-    sequence_column: options.SequenceColumn = "1",
-    expression_column: options.ExpressionColumn = "2",
+    sequence_column: options.SequenceColumn = None,
+    expression_column: options.ExpressionColumn = None,
     compute_dtype: options.ComputeDtype = "float32",
     implementation: options.Implementation = "auto",
 ) -> None:
@@ -57,10 +59,7 @@ def evaluate(
     if plot is not None:
         check_plot(plot)
     learned = load_model(model)
-    dataset = options.load_dataset(
-        *(table, learned.spec.sequence_length, options.padding_side(learned)),
-        *(sequence_column, expression_column),
-    )
+    dataset = _load(table, learned, sequence_column, expression_column)
     if len(dataset) < 2:
         raise ValueError(f"{table}: expected at least 2 rows to compare, got {len(dataset)}")
     predicted = predict_expression(
@@ -79,6 +78,24 @@ def evaluate(
         print(_json(len(dataset), expression, comparisons))
     else:
         _show(len(dataset), expression, comparisons, plot)
+
+
+def _load(table: str, model: Model, sequence: str | None, expression: str | None) -> Dataset:
+    """The sequences as the model takes them, and what was measured of each."""
+    asked = options.asked_columns(sequence, expression and [expression], None)
+    files = options.open_files(
+        table,
+        {**asked, "weight": None},
+        length=model.spec.sequence_length,
+        side=options.padding_side(model),
+        strict=True,
+    )
+    if len(files.expression_names) > 1:
+        raise ValueError(
+            f"{table}: expected one column with the expression, got "
+            f"{', '.join(files.expression_names)}; choose one with --expression-column"
+        )
+    return files.load()
 
 
 def _show(

@@ -132,7 +132,6 @@ def train(
         return
     start_tensorflow()
     options.set_threads(threads)
-    from cisreg.data import open_dataset
     from cisreg.recipes import run_recipe
     from cisreg.training.replicas import find_strategy
 
@@ -144,11 +143,12 @@ def train(
         motifs, random_motifs, chosen.motif_width, earlier, seed
     )
     check_names(earlier, motif_set)
-    files = open_dataset(
+    expression_columns = None if expression_column is None else [expression_column]
+    files = options.open_files(
         table,
+        options.asked_columns(sequence_column, expression_columns, weight_column),
         length=length,
         side=side,
-        columns=options.columns(sequence_column, expression_column, weight_column),
         strict=strict,
         lanes=lanes,
     )

@@ -16,6 +16,7 @@ from cisreg.data.sources import PathLike, Source, SourceFile, find_files
 from cisreg.data.text_reader import OneHotReader, TableReader, text_start
 
 _PARQUET_MAGIC = b"PAR1"
+_ENCRYPTED_MAGIC = b"PARE"
 _PARQUET_ENDINGS = (".parquet", ".pq", ".parq")
 _FASTA_ENDINGS = (".fa", ".fasta", ".fna", ".ffn", ".fas")
 _COMPRESSED_ENDINGS = (".gz", ".zst", ".bz2")
@@ -131,6 +132,11 @@ def kind_of(file: SourceFile) -> str:
         magic = stream.read(len(_PARQUET_MAGIC))
     if magic == _PARQUET_MAGIC:
         return ParquetReader.kind
+    if magic == _ENCRYPTED_MAGIC:
+        raise ValueError(
+            f"{file.name}: expected a Parquet file that anyone can read, got an encrypted one; "
+            "write it without encryption"
+        )
     name = file.name.lower()
     if name.endswith(_PARQUET_ENDINGS):
         raise ValueError(f"{file.name}: expected a Parquet file, as its name says, got another")

@@ -88,6 +88,11 @@ class DatasetFiles:
         self.expression_names, self.weighted = _measured(reader)
 
     @property
+    def local_paths(self) -> tuple[str, ...]:
+        """Paths of those of the files, that of measurements too, that are on this machine."""
+        return tuple(file.path for file in _all_files(self._reader) if file.is_local)
+
+    @property
     def length(self) -> int:
         """L, bases of every encoded sequence; where it was not given, the first use finds it."""
         with self._finding_length:

@@ -17,6 +17,7 @@ from cisreg.data.text_reader import OneHotReader, TableReader, text_start
 
 _PARQUET_MAGIC = b"PAR1"
 _ENCRYPTED_MAGIC = b"PARE"
+_UTF8_MARK = b"\xef\xbb\xbf"
 _PARQUET_ENDINGS = (".parquet", ".pq", ".parq")
 _FASTA_ENDINGS = (".fa", ".fasta", ".fna", ".ffn", ".fas")
 _COMPRESSED_ENDINGS = (".gz", ".zst", ".bz2")
@@ -143,7 +144,7 @@ def kind_of(file: SourceFile) -> str:
     for ending in _COMPRESSED_ENDINGS:
         name = name.removesuffix(ending)
     start = text_start(file)
-    if start.lstrip().startswith(b">") or name.endswith(_FASTA_ENDINGS):
+    if start.removeprefix(_UTF8_MARK).lstrip().startswith(b">") or name.endswith(_FASTA_ENDINGS):
         return FastaReader.kind
     return OneHotReader.kind if starts_one_hot(start) else TableReader.kind
 

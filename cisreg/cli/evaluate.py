@@ -48,6 +48,7 @@ def evaluate(
 ) -> None:
     """Compare what a model predicts with what was measured: r, R², mean squared error, Spearman.
 
+    Of several measurements of each sequence it is their mean.
     Where the truth is known, compare each factor's parameters with the true ones too.
     """
     start_tensorflow()
@@ -62,10 +63,11 @@ def evaluate(
     dataset = _load(table, learned, sequence_column, expression_column)
     if len(dataset) < 2:
         raise ValueError(f"{table}: expected at least 2 rows to compare, got {len(dataset)}")
+    measured = dataset.mean_expression
     predicted = predict_expression(
         *(learned, dataset.sequence), compute_dtype=compute_dtype, implementation=implementation
     )
-    expression = {"measured": agreement(predicted, dataset.expression)}
+    expression = {"measured": agreement(predicted, measured)}
     comparisons: list[ParameterComparison] = []
     if truth is not None:
         true_model = load_model(truth)
@@ -73,7 +75,7 @@ def evaluate(
         expression["without noise"] = agreement(predicted, noiseless)
         comparisons = compare_parameters(learned, true_model)
     if plot is not None:
-        plot_evaluation(plot, predicted, dataset.expression, comparisons)
+        plot_evaluation(plot, predicted, measured, comparisons)
     if as_json:
         print(_json(len(dataset), expression, comparisons))
     else:
@@ -83,19 +85,13 @@ def evaluate(
 def _load(table: str, model: Model, sequence: str | None, expression: str | None) -> Dataset:
     """The sequences as the model takes them, and what was measured of each."""
     asked = options.asked_columns(sequence, expression and [expression], None)
-    files = options.open_files(
+    return options.open_files(
         table,
         {**asked, "weight": None},
         length=model.spec.sequence_length,
         side=options.padding_side(model),
         strict=True,
-    )
-    if len(files.expression_names) > 1:
-        raise ValueError(
-            f"{table}: expected one column with the expression, got "
-            f"{', '.join(files.expression_names)}; choose one with --expression-column"
-        )
-    return files.load()
+    ).load()
 
 
 def _show(

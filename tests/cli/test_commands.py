@@ -298,14 +298,24 @@ def test_all_commands_find_the_same_columns(data, model, tmp_path):
     assert "54 for training" in output
 
 
-def test_one_expression_of_several_is_evaluated(data, model, tmp_path):
+def test_the_mean_of_several_measurements_is_compared(data, model, tmp_path):
+    with gzip.open(data / "test.tsv.gz", "rt") as lines:
+        fields = [line.split() for line in list(lines)[1:]]
     table = tmp_path / "x.tsv"
+    # Weights are of no concern here.
     table.write_text(
-        "sequence\texpression_1\texpression_2\tweight\nACGT\t1\t2\tx\nGG\t2\t3\tx\nTTA\t0\t3\tx\n"
+        "sequence\texpression_1\texpression_2\tweight\n"
+        + "".join(f"{text}\t{float(y) - 1}\t{float(y) + 1}\tx\n" for text, y in fields)
     )
-    assert "choose one with --expression-column" in fail(1, "evaluate", model, table)
-    options = ("--expression-column", "expression_2", "--json")
-    assert json.loads(succeed("evaluate", model, table, *options))["sequences"] == 3
+    report = json.loads(succeed("evaluate", model, data / "test.tsv.gz", "--json"))
+    found = json.loads(succeed("evaluate", model, table, "--json"))
+    assert found["measured"] == pytest.approx(report["measured"], rel=1e-4)
+    one = succeed("evaluate", model, table, "--json", "--expression-column", "expression_2")
+    error = json.loads(one)["measured"]["mean_squared_error"]
+    assert error != pytest.approx(report["measured"]["mean_squared_error"], rel=1e-2)
+    table.write_text(table.read_text().replace("\tx\n", "\t1\n"))
+    output = succeed(*TRAIN, table, "--output", tmp_path / "model")
+    assert "54 for training" in output
 
 
 def test_predict_names_the_line_that_is_no_sequence(model, tmp_path):

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -12,7 +11,6 @@ from rich.console import Console
 from cisreg.cli import options
 
 if TYPE_CHECKING:
-    from cisreg.data import DatasetFiles
     from cisreg.data.manifest import Manifest
 
 EXAMPLE = "cisreg convert 'library_*.tsv.gz' --output library"
@@ -114,9 +112,13 @@ def convert(
         raise typer.BadParameter("expected a SOURCE and --output, or --check")
     from cisreg.data.convert import convert as convert_dataset
 
-    columns = (sequence_column, expression_column, weight_column)
     manifest = convert_dataset(
-        _open(sources, *columns, measurements, strict),
+        options.open_files(
+            sources[0] if len(sources) == 1 else sources,
+            options.asked_columns(sequence_column, expression_column, weight_column),
+            measurements=measurements,
+            strict=strict,
+        ),
         output,
         order=order,
         seed=seed,
@@ -127,34 +129,6 @@ def convert(
         overwrite=overwrite,
     )
     console.print(f"{_summary(manifest)} written to {output}{_left_out(manifest)}", markup=False)
-
-
-def _open(
-    sources: list[str],
-    sequence: str | None,
-    expression: list[str] | None,
-    weight: str | None,
-    measurements: str | None,
-    strict: bool,
-) -> DatasetFiles:
-    """The dataset; columns that were not asked for are the usual ones."""
-    from cisreg.data import open_dataset
-
-    place = sources[0] if len(sources) == 1 else sources
-    asked: dict[str, Any] = {}
-    if sequence is not None:
-        asked["sequence"] = options.column(sequence)
-    if expression:
-        asked["expression"] = tuple(map(options.column, expression))
-    if weight is not None:
-        asked["weight"] = options.column(weight)
-    columns = None
-    if asked:
-        usual = open_dataset(place, measurements=measurements).columns
-        if usual is None:
-            raise typer.BadParameter("columns of FASTA are those of --measurements")
-        columns = replace(usual, **asked)
-    return open_dataset(place, columns=columns, measurements=measurements, strict=strict)
 
 
 def _summary(manifest: Manifest) -> str:

@@ -48,7 +48,10 @@ def encode(
     side: Annotated[
         options.Side, typer.Option(help="Where shorter sequences are padded, longer ones trimmed.")
     ] = "left",
-    sequence_column: options.SequenceColumn = "1",
+    sequence_column: Annotated[
+        str,
+        typer.Option(metavar="COLUMN", help="Name of the column with the sequence, or its number."),
+    ] = "1",
     label_column: Annotated[
         str,
         typer.Option(metavar="COLUMN", help="Name of the column with the label, or its number."),

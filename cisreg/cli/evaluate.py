@@ -15,8 +15,10 @@ from cisreg.cli.tables import metrics_table, new_table
 from cisreg.quiet import start_tensorflow
 
 if TYPE_CHECKING:
+    from cisreg.data import Dataset
     from cisreg.metrics import Metrics
     from cisreg.report import ParameterComparison
+    from cisreg.storage import Model
 
 EXAMPLE = "cisreg evaluate model test.tsv.gz --plot test.png"
 
@@ -39,13 +41,14 @@ def evaluate(
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, not a table.")] = False,
-    sequence_column: options.SequenceColumn = "1",
-    expression_column: options.ExpressionColumn = "2",
+    sequence_column: options.SequenceColumn = None,
+    expression_column: options.ExpressionColumn = None,
     compute_dtype: options.ComputeDtype = "float32",
     implementation: options.Implementation = "auto",
 ) -> None:
     """Compare what a model predicts with what was measured: r, R², mean squared error, Spearman.
 
+    Of several measurements of each sequence it is their mean.
     Where the truth is known, compare each factor's parameters with the true ones too.
     """
     start_tensorflow()
@@ -57,16 +60,14 @@ def evaluate(
     if plot is not None:
         check_plot(plot)
     learned = load_model(model)
-    dataset = options.load_dataset(
-        *(table, learned.spec.sequence_length, options.padding_side(learned)),
-        *(sequence_column, expression_column),
-    )
+    dataset = _load(table, learned, sequence_column, expression_column)
     if len(dataset) < 2:
         raise ValueError(f"{table}: expected at least 2 rows to compare, got {len(dataset)}")
+    measured = dataset.mean_expression
     predicted = predict_expression(
         *(learned, dataset.sequence), compute_dtype=compute_dtype, implementation=implementation
     )
-    expression = {"measured": agreement(predicted, dataset.expression)}
+    expression = {"measured": agreement(predicted, measured)}
     comparisons: list[ParameterComparison] = []
     if truth is not None:
         true_model = load_model(truth)
@@ -74,11 +75,23 @@ def evaluate(
         expression["without noise"] = agreement(predicted, noiseless)
         comparisons = compare_parameters(learned, true_model)
     if plot is not None:
-        plot_evaluation(plot, predicted, dataset.expression, comparisons)
+        plot_evaluation(plot, predicted, measured, comparisons)
     if as_json:
         print(_json(len(dataset), expression, comparisons))
     else:
         _show(len(dataset), expression, comparisons, plot)
+
+
+def _load(table: str, model: Model, sequence: str | None, expression: str | None) -> Dataset:
+    """The sequences as the model takes them, and what was measured of each."""
+    asked = options.asked_columns(sequence, expression and [expression], None)
+    return options.open_files(
+        table,
+        {**asked, "weight": None},
+        length=model.spec.sequence_length,
+        side=options.padding_side(model),
+        strict=True,
+    ).load()
 
 
 def _show(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 if TYPE_CHECKING:
-    from cisreg.data import Columns, Dataset
+    from cisreg.data import DatasetFiles
     from cisreg.motifs import MotifSet
     from cisreg.storage import Model
 
@@ -27,19 +29,37 @@ Motifs = Annotated[
 ModelFolder = Annotated[
     Path, typer.Argument(metavar="MODEL", help="Folder that **cisreg train** wrote.")
 ]
+_FOLDERS = "a folder of **cisreg convert**, a pattern such as '*.parquet', or a URL."
 MeasuredTable = Annotated[
-    Path,
+    str,
     typer.Argument(
-        metavar="TABLE", help="TSV or CSV (.gz, .bz2, .zst) with a sequence and its expression."
+        metavar="TABLE",
+        help="TSV or CSV (.gz, .bz2, .zst) or Parquet with a sequence and its expression, "
+        f"{_FOLDERS}",
+    ),
+]
+SequenceTable = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="TABLE",
+        help=f"TSV or CSV (.gz, .bz2, .zst) or Parquet with sequences, FASTA, {_FOLDERS}",
     ),
 ]
 SequenceColumn = Annotated[
-    str,
-    typer.Option(metavar="COLUMN", help="Name of the column with the sequence, or its number."),
+    str | None,
+    typer.Option(
+        metavar="COLUMN",
+        help="Name of the column with the sequence, or its number; otherwise the one called "
+        "sequence, or the first.",
+    ),
 ]
 ExpressionColumn = Annotated[
-    str,
-    typer.Option(metavar="COLUMN", help="Name of the column with the expression, or its number."),
+    str | None,
+    typer.Option(
+        metavar="COLUMN",
+        help="Name of the column with the expression, or its number; otherwise the one called "
+        "expression, or the second.",
+    ),
 ]
 Implementation = Annotated[
     ImplementationName,
@@ -78,17 +98,45 @@ def column(text: str) -> int | str:
     return int(text) - 1 if text.isdecimal() else text
 
 
-def columns(sequence: str | None, expression: str | None, weight: str | None) -> Columns | None:
-    """The columns that options name; None where they name none, and the file's names decide."""
-    from cisreg.data import Columns
+def asked_columns(
+    sequence: str | None, expression: Sequence[str] | None, weight: str | None
+) -> dict[str, Any]:
+    """The fields of `cisreg.data.Columns` that options name."""
+    asked: dict[str, Any] = {}
+    if sequence is not None:
+        asked["sequence"] = column(sequence)
+    if expression:
+        asked["expression"] = tuple(map(column, expression))
+    if weight is not None:
+        asked["weight"] = column(weight)
+    return asked
 
-    given = {
-        "sequence": None if sequence is None else column(sequence),
-        "expression": None if expression is None else (column(expression),),
-        "weight": None if weight is None else column(weight),
-    }
-    named: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    return Columns(**named) if named else None
+
+def open_files(
+    source: str | list[str],
+    asked: Mapping[str, Any],
+    *,
+    measurements: str | None = None,
+    **settings: Any,
+) -> DatasetFiles:
+    """The dataset; columns that were not asked for are the usual ones.
+
+    Args:
+        source: see `cisreg.data.open_dataset`.
+        asked: some fields of `cisreg.data.Columns`.
+        measurements: see `cisreg.data.open_dataset`.
+        settings: its other arguments.
+    """
+    from cisreg.data import open_dataset
+
+    columns = None
+    if asked:
+        usual = open_dataset(source, measurements=measurements).columns
+        if usual is not None:
+            columns = replace(usual, **asked)
+        elif any(asked.values()):
+            raise typer.BadParameter("columns of FASTA are those of --measurements")
+    return open_dataset(source, columns=columns, measurements=measurements, **settings)
 
 
 def load_motifs(source: str, width: int) -> MotifSet:
@@ -103,25 +151,6 @@ def load_motifs(source: str, width: int) -> MotifSet:
             "exist"
         )
     return read_motifs(source, width=width)
-
-
-def load_dataset(
-    table: Path,
-    length: int | None,
-    side: Side,
-    sequence_column: str,
-    expression_column: str,
-) -> Dataset:
-    """The sequences and measurements of `table`."""
-    from cisreg.data import read_dataset
-
-    return read_dataset(
-        table,
-        length,
-        side=side,
-        sequence_column=column(sequence_column),
-        expression_column=column(expression_column),
-    )
 
 
 def padding_side(model: Model) -> Side:

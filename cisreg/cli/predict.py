@@ -13,6 +13,9 @@ from cisreg.cli.old_commands import run_old_command
 from cisreg.quiet import start_tensorflow
 
 if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
     from cisreg.prediction import BatchPrediction
     from cisreg.writing import Columns
 
@@ -24,10 +27,7 @@ def predict(
     model: Annotated[
         Path | None, typer.Argument(metavar="MODEL", help="Folder that **cisreg train** wrote.")
     ] = None,
-    table: Annotated[
-        Path | None,
-        typer.Argument(metavar="TABLE", help="TSV or CSV (.gz, .bz2, .zst) with sequences."),
-    ] = None,
+    table: options.SequenceTable = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -42,7 +42,7 @@ def predict(
             "binding to each strand.",
         ),
     ] = False,
-    sequence_column: options.SequenceColumn = "1",
+    sequence_column: options.SequenceColumn = None,
     measured_column: Annotated[
         str | None,
         typer.Option(
@@ -87,7 +87,6 @@ def predict(
         )
     start_tensorflow()
     options.set_threads(threads)
-    from cisreg.data import read_table
     from cisreg.prediction import predict_batches
     from cisreg.sequences import encode
     from cisreg.storage import load_model
@@ -95,12 +94,7 @@ def predict(
 
     check_ending(output)
     learned = load_model(model)
-    rows = read_table(
-        table,
-        sequence_column=options.column(sequence_column),
-        expression_column=None if measured_column is None else options.column(measured_column),
-    )
-    text = rows.sequence
+    text, measured = _read(table, sequence_column, measured_column)
     codes = encode(text, learned.spec.sequence_length, side=options.padding_side(learned))
     with open_table(output) as write:
         row = 0
@@ -113,11 +107,30 @@ def predict(
         ):
             count = len(batch.expression)
             columns: dict[str, Any] = {"sequence": text.slice(row, count)}
-            if rows.expression is not None:
-                columns["measured"] = rows.expression[row : row + count]
+            if measured is not None:
+                columns["measured"] = measured[row : row + count]
             write({**columns, **_columns(batch, learned.motif_names)})
             row += count
     Console(highlight=False).print(f"{row:,} predictions written to {output}", soft_wrap=True)
+
+
+def _read(
+    table: str, sequence: str | None, measured: str | None
+) -> tuple[pa.Array, np.ndarray | None]:
+    """(N sequences as they stand in the table, float32 [N] or None)."""
+    import numpy as np
+    import pyarrow as pa
+
+    expression = () if measured is None else (options.column(measured),)
+    asked = {**options.asked_columns(sequence, None, None), "expression": expression}
+    files = options.open_files(table, {**asked, "weight": None}, strict=True)
+    blocks = list(files.blocks())
+    if not blocks:
+        raise ValueError(files.unusable.none_left(table))
+    text = pa.concat_arrays([rows.sequence for rows in blocks])
+    if measured is None:
+        return text, None
+    return text, np.concatenate([rows.expression[:, 0] for rows in blocks])
 
 
 def _columns(batch: BatchPrediction, motif_names: tuple[str, ...]) -> Columns:

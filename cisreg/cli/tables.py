@@ -57,7 +57,7 @@ def show_run(run: RecipeRun, folder: Path) -> None:
             "Expression, predicted against measured",
             {
                 f"{len(part):,} for {name}": agreement(
-                    predict_expression(run.model, part.sequence), part.expression
+                    predict_expression(run.model, part.sequence), part.mean_expression
                 )
                 for name, part in parts.items()
                 if part is not None

@@ -70,6 +70,7 @@ def train(
     sequence_column: choose.SequenceColumn = None,
     expression_column: choose.ExpressionColumn = None,
     weight_column: choose.WeightColumn = None,
+    measurements: choose.Measurements = None,
     strict: choose.Strict = False,
     cache: choose.Cache = "auto",
     lanes: choose.Lanes = 16,
@@ -135,23 +136,23 @@ def train(
     with stop_at_once(_STOP_SIGNALS):
         start_tensorflow()
         options.set_threads(threads)
-        from cisreg.data import open_dataset
         from cisreg.recipes import run_recipe
         from cisreg.training.replicas import find_strategy
 
         together = find_strategy(strategy)
-
         chosen = _recipe(recipe or _usual_recipe(output, resume), context.params)
         earlier = load_earlier(start)
         motif_set, random_count = choose_motifs(
             motifs, random_motifs, chosen.motif_width, earlier, seed
         )
         check_names(earlier, motif_set)
-        files = open_dataset(
+        measured = None if expression_column is None else [expression_column]
+        files = options.open_files(
             table,
+            options.asked_columns(sequence_column, measured, weight_column),
+            measurements=measurements,
             length=length,
             side=side,
-            columns=options.columns(sequence_column, expression_column, weight_column),
             strict=strict,
             lanes=lanes,
         )

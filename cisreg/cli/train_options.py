@@ -228,6 +228,10 @@ WeightColumn = Annotated[
         metavar="COLUMN",
     ),
 ]
+Measurements = Annotated[
+    str | None,
+    _data("Of FASTA: what was measured, by the names of its records.", metavar="TABLE"),
+]
 Lanes = Annotated[
     int,
     _data(

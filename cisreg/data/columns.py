@@ -114,10 +114,16 @@ def find_places(place: str, columns: Columns, names: Sequence[str] | None, count
     places = Places(sequence, expression, weight, _expression_names(expression, names))
     if len(set(places.all)) < len(places.all):
         raise ValueError(
-            f"{place}: expected another column for each role, got positions "
-            f"{', '.join(map(str, places.all))}"
+            f"{place}: expected another column for each role, got "
+            f"{_listed_roles(places, names)}; say which with columns"
         )
     return places
+
+
+def _listed_roles(places: Places, names: Sequence[str] | None) -> str:
+    roles = ["sequence", *["expression"] * len(places.expression), "weight"]
+    columns = [f"position {each}" if names is None else repr(names[each]) for each in places.all]
+    return ", ".join(f"{each} as {role}" for each, role in zip(columns, roles, strict=False))
 
 
 def _expression_names(expression: tuple[int, ...], names: Sequence[str] | None) -> tuple[str, ...]:

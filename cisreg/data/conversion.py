@@ -96,10 +96,7 @@ class Conversion:
                 waiting.result()
         unusable = self._source.unusable
         if not state.runs:
-            raise ValueError(
-                f"{self._source.files[0]}: expected rows that can be used, got none; "
-                f"{unusable if unusable.count else 'there are no rows'}"
-            )
+            raise ValueError(unusable.none_left(self._source.files[0]))
         state.read = dict(unusable.reasons)
         self._journal.append({"read": state.read})
 

@@ -126,11 +126,11 @@ def _check_options(options: ConversionOptions, threads: int | None) -> None:
 
 
 def _check_source(source: DatasetFiles, folder: Path) -> None:
-    for name in source.files:
-        if Path(name).resolve().parent == folder.resolve():
+    for path in source.local_paths:
+        if Path(path).resolve().parent == folder.resolve():
             raise ValueError(
                 f"directory: expected another folder than that of the source, got {folder} with "
-                f"{name}"
+                f"{path}"
             )
 
 

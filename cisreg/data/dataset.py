@@ -65,6 +65,12 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.sequence)
 
+    @property
+    def mean_expression(self) -> np.ndarray:
+        """float32 [N], the mean of the K measurements of each sequence."""
+        one = self.expression.ndim == 1
+        return self.expression if one else self.expression.mean(axis=1)
+
     def fingerprint(self) -> str:
         """Hex digits that other data do not have."""
         total = hashlib.sha256()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -19,8 +20,19 @@ from cisreg.data.usable import Fault, RawRows, check_rows, logger
 
 _BLOCK_BASES = 1 << 22
 _BLOCK_RECORDS = 1 << 16
+_LONGEST_LINE = 1 << 28
+# Blank lines, and those that begin so, are skipped.
+_COMMENTS = ("", "#", ";")
 _UNMEASURED = "no measurement of that name"
 _TWICE = "a name that is there twice"
+
+
+class _Record(NamedTuple):
+    """A record: its header without the mark, its sequence, the line of its header."""
+
+    name: str
+    sequence: str
+    line: int
 
 
 @dataclass(frozen=True)
@@ -137,31 +149,29 @@ class FastaReader:
             FileNotFoundError, ValueError: the file vanished or is damaged; by name.
         """
         file = self.files[part]
-        first = 1
         for records in _records(file):
             if self.measurements is None:
-                yield _raw(file, records, range(first, first + len(records)))
+                yield _raw(file, records)
             else:
-                yield from self._joined(file, records, first, self.measurements)
-            first += len(records)
+                yield from self._joined(file, records, self.measurements)
 
     def _joined(
-        self, file: SourceFile, records: list[Any], first: int, measured: Measurements
+        self, file: SourceFile, records: list[_Record], measured: Measurements
     ) -> Iterator[RawRows]:
         uses = self._use_counts(measured)
-        kept: list[int] = []
+        kept: list[_Record] = []
         faults: list[Fault] = []
-        for index, record in enumerate(records):
+        for record in records:
             row = measured.row.get(_first_word(record.name))
             if row is not None and row >= 0 and uses[row] == 1:
-                kept.append(index)
+                kept.append(record)
                 continue
             if not faults:
                 # Those before the first fault, so that whoever is strict finds it in its place.
-                yield _measured(file, records, first, kept, measured)
+                yield _measured(file, kept, measured)
                 kept = []
-            faults.append(_fault(_place(file, record, first + index), record, row, measured))
-        yield _measured(file, records, first, kept, measured, faults)
+            faults.append(_fault(_place(file, record), record, row, measured))
+        yield _measured(file, kept, measured, faults)
 
     def _use_counts(self, measured: Measurements) -> np.ndarray:
         """How many records there are for each row of the measurements, over all files."""
@@ -185,11 +195,11 @@ def _first_word(header: str) -> str:
     return header.split(None, 1)[0] if header.strip() else ""
 
 
-def _place(file: SourceFile, record: Any, number: int) -> str:
-    return f"{file.name}: record {number} ({_first_word(record.name)})"
+def _place(file: SourceFile, record: _Record) -> str:
+    return f"{file.name}:{record.line} ({_first_word(record.name)})"
 
 
-def _fault(place: str, record: Any, row: int | None, measured: Measurements) -> Fault:
+def _fault(place: str, record: _Record, row: int | None, measured: Measurements) -> Fault:
     name = _first_word(record.name)
     if row is None:
         message = f"expected a measurement of that name in {measured.file.name}, got none"
@@ -201,40 +211,59 @@ def _fault(place: str, record: Any, row: int | None, measured: Measurements) -> 
 
 def _measured(
     file: SourceFile,
-    records: list[Any],
-    first: int,
-    kept: list[int],
+    records: list[_Record],
     measured: Measurements,
     faults: Sequence[Fault] = (),
 ) -> RawRows:
-    chosen = [records[index] for index in kept]
-    rows = np.array([measured.row[_first_word(each.name)] for each in chosen], np.int64)
-    raw = _raw(file, chosen, [first + index for index in kept])
+    rows = np.array([measured.row[_first_word(each.name)] for each in records], np.int64)
+    raw = _raw(file, records)
     expression = [pa.array(column) for column in measured.expression[rows].T]
     weight = None if measured.weight is None else pa.array(measured.weight[rows])
     return RawRows(raw.sequence, expression, weight, raw.place, faults)
 
 
-def _raw(file: SourceFile, records: list[Any], numbers: Sequence[int]) -> RawRows:
+def _raw(file: SourceFile, records: list[_Record]) -> RawRows:
     sequence = pa.array([record.sequence for record in records], pa.large_string())
-    return RawRows(sequence, [], None, lambda row: _place(file, records[row], numbers[row]))
+    return RawRows(sequence, [], None, lambda row: _place(file, records[row]))
 
 
-def _records(file: SourceFile) -> Iterator[list[Any]]:
-    """The records of a file as dnaio has them, in blocks."""
-    import dnaio
-
-    try:
-        with file.open_text() as stream, dnaio.open(stream, fileformat="fasta") as reader:
-            records = iter(reader)
-            while block := _block(records):
-                yield block
-    except dnaio.FileFormatError as error:
-        place = file.name if error.line is None else f"{file.name}:{error.line + 1}"
-        raise ValueError(f"{place}: is no FASTA: {error.message}") from None
+def _records(file: SourceFile) -> Iterator[list[_Record]]:
+    """The records of a file, in blocks."""
+    with file.open_text() as stream:
+        # With its own decoder, since what stands behind the first word of a header is any text.
+        lines = io.TextIOWrapper(stream, "utf-8-sig", errors="replace")
+        records = _parsed(file.name, lines)
+        while block := _block(records):
+            yield block
 
 
-def _block(records: Iterator[Any]) -> list[Any]:
+def _parsed(place: str, lines: io.TextIOWrapper) -> Iterator[_Record]:
+    name, begin, number = "", 0, 0
+    parts: list[str] = []
+    while line := lines.readline(_LONGEST_LINE):
+        number += 1
+        if len(line) == _LONGEST_LINE:
+            raise ValueError(
+                f"{place}:{number}: expected lines of less than {_LONGEST_LINE} letters, got a "
+                "longer one; is it text?"
+            )
+        text = line.strip()
+        if text.startswith(">"):
+            if begin:
+                yield _Record(name, "".join(parts), begin)
+            name, begin, parts = text[1:], number, []
+        elif begin and text[:1] not in _COMMENTS:
+            parts.append(text)
+        elif text[:1] not in _COMMENTS:
+            raise ValueError(
+                f"{place}:{number}: is no FASTA: expected a header that begins with >, got "
+                f"{text[:60]!r}"
+            )
+    if begin:
+        yield _Record(name, "".join(parts), begin)
+
+
+def _block(records: Iterator[_Record]) -> list[_Record]:
     block, bases = [], 0
     for record in itertools.islice(records, _BLOCK_RECORDS):
         block.append(record)

@@ -88,6 +88,11 @@ class DatasetFiles:
         self.expression_names, self.weighted = _measured(reader)
 
     @property
+    def local_paths(self) -> tuple[str, ...]:
+        """Paths of those of the files, that of measurements too, that are on this machine."""
+        return tuple(file.path for file in _all_files(self._reader) if file.is_local)
+
+    @property
     def length(self) -> int:
         """L, bases of every encoded sequence; where it was not given, the first use finds it."""
         with self._finding_length:
@@ -132,8 +137,7 @@ class DatasetFiles:
         """What was left out; see the class."""
         total = Unusable()
         for _, part in sorted(self._left_out.items()):
-            for reason, count in part.reasons.items():
-                total.add(reason, count, part.first[reason])
+            total.add_all(part)
         return total
 
     def blocks(self) -> Iterator[Rows]:
@@ -263,13 +267,10 @@ class DatasetFiles:
             rows = load_groups(self, chosen, progress=progress)
         else:
             rows = load_text(self, progress=progress)
-            self._length = rows.sequence.shape[1]
         self.end_pass()
         if not rows.count:
-            raise ValueError(
-                f"{self.files[0]}: expected rows that can be used, got none; "
-                f"{self.unusable if self.unusable.count else 'there are no rows'}"
-            )
+            raise ValueError(self.unusable.none_left(self.files[0]))
+        self._length = rows.sequence.shape[1]
         return rows.to_dataset()
 
     def fingerprint(self) -> str:
@@ -390,23 +391,25 @@ class DatasetFiles:
         parts = self._reader.part_count
         logger.info("looking for the longest sequence, length not being given")
         with ThreadPoolExecutor(core_count()) as threads:
-            longest = 0
+            longest, left_out = 0, Unusable()
             for part, found in enumerate(threads.map(self._longest_of, range(parts)), start=1):
-                longest = max(longest, found)
+                longest = max(longest, found[0])
+                left_out.add_all(found[1])
                 if part % max(parts // 10, 1) == 0:
                     logger.info("looked at %d of %d parts", part, parts)
         if not longest:
-            raise ValueError(f"{self.files[0]}: expected rows that can be used, got none")
+            raise ValueError(left_out.none_left(self.files[0]))
         logger.info("the longest sequence has %d bases", longest)
         return longest
 
-    def _longest_of(self, part: int) -> int:
+    def _longest_of(self, part: int) -> tuple[int, Unusable]:
+        # Which is reported by the pass that reads the rows for use.
+        left_out = Unusable()
         lengths = (
             compute.max(compute.binary_length(rows.sequence)).as_py()
-            # What is left out is reported by the pass that reads it for use.
-            for rows in self._part_blocks(part, Unusable())
+            for rows in self._part_blocks(part, left_out)
         )
-        return max(lengths, default=0)
+        return max(lengths, default=0), left_out
 
     def _identities(self) -> Iterator[str]:
         if self.manifest is not None:

@@ -16,6 +16,8 @@ from cisreg.data.sources import PathLike, Source, SourceFile, find_files
 from cisreg.data.text_reader import OneHotReader, TableReader, text_start
 
 _PARQUET_MAGIC = b"PAR1"
+_ENCRYPTED_MAGIC = b"PARE"
+_UTF8_MARK = b"\xef\xbb\xbf"
 _PARQUET_ENDINGS = (".parquet", ".pq", ".parq")
 _FASTA_ENDINGS = (".fa", ".fasta", ".fna", ".ffn", ".fas")
 _COMPRESSED_ENDINGS = (".gz", ".zst", ".bz2")
@@ -131,13 +133,18 @@ def kind_of(file: SourceFile) -> str:
         magic = stream.read(len(_PARQUET_MAGIC))
     if magic == _PARQUET_MAGIC:
         return ParquetReader.kind
+    if magic == _ENCRYPTED_MAGIC:
+        raise ValueError(
+            f"{file.name}: expected a Parquet file that anyone can read, got an encrypted one; "
+            "write it without encryption"
+        )
     name = file.name.lower()
     if name.endswith(_PARQUET_ENDINGS):
         raise ValueError(f"{file.name}: expected a Parquet file, as its name says, got another")
     for ending in _COMPRESSED_ENDINGS:
         name = name.removesuffix(ending)
     start = text_start(file)
-    if start.lstrip().startswith(b">") or name.endswith(_FASTA_ENDINGS):
+    if start.removeprefix(_UTF8_MARK).lstrip().startswith(b">") or name.endswith(_FASTA_ENDINGS):
         return FastaReader.kind
     return OneHotReader.kind if starts_one_hot(start) else TableReader.kind
 

@@ -116,6 +116,18 @@ class Unusable:
             self.reasons[reason] = self.reasons.get(reason, 0) + count
             self.first.setdefault(reason, place)
 
+    def add_all(self, later: Unusable) -> None:
+        """Those of rows that stand behind."""
+        for reason, count in later.reasons.items():
+            self.add(reason, count, later.first[reason])
+
+    def none_left(self, name: str) -> str:
+        """What an error says where no other rows are in the file of this name."""
+        return (
+            f"{name}: expected rows that can be used, got none; "
+            f"{self if self.count else 'there are no rows'}"
+        )
+
     @property
     def count(self) -> int:
         """Rows left out for any reason."""

@@ -112,7 +112,9 @@ def find_files(source: PathLike | Sequence[PathLike], filesystem: Any = None) ->
         raise ValueError("source: expected at least one file, got an empty list")
     by_path: dict[str, SourceFile] = {}
     for file in files:
-        other = by_path.setdefault(file.path, file)
+        # One file may have two names on this machine, by links.
+        path = os.path.realpath(file.path) if file.is_local else file.path
+        other = by_path.setdefault(path, file)
         if other is not file and other.filesystem.equals(file.filesystem):
             raise ValueError(f"{file.name}: expected every file once, got this one twice")
     return Source(tuple(files), None)
@@ -190,6 +192,10 @@ def _from_url(url: str) -> tuple[pafs.FileSystem, str]:
             f"{url}: expected a URL that pyarrow or fsspec knows, such as s3://, gs:// or hdfs://, "
             f"got another ({error})"
         ) from None
+    kinds = (found.protocol,) if isinstance(found.protocol, str) else found.protocol
+    if "file" in kinds:
+        # Of a URL with letters that Arrow wants to have as %XX.
+        return pafs.LocalFileSystem(), path
     return _arrow_filesystem(found), path
 
 
@@ -250,20 +256,38 @@ def _matching(glob: str, marks: str, filesystem: pafs.FileSystem | None) -> Iter
     """The files that a glob means; ** stands for any folders."""
     scheme, separator, rest = glob.rpartition("://")
     parts = rest.split("/")
-    first = next(index for index, part in enumerate(parts) if any(mark in part for mark in marks))
+    first = _first_pattern(scheme + separator, parts, marks, filesystem)
     base, patterns = scheme + separator + "/".join(parts[:first]), parts[first:]
     prefix = base if base.endswith("://") else f"{base}/" if first else ""
     if not base and (filesystem is None or isinstance(filesystem, pafs.LocalFileSystem)):
         base = "/" if first else "."
     where, path = _located(base, filesystem)
-    found = False
+    found, folders = False, 0
     for info in _listed(glob, where, path, recursive=len(patterns) > 1):
         relative = info.path.strip("/").removeprefix(path.strip("/")).strip("/")
-        if info.type == pafs.FileType.File and _matches(relative.split("/"), patterns):
+        if not _matches(relative.split("/"), patterns):
+            continue
+        folders += info.type == pafs.FileType.Directory
+        if info.type == pafs.FileType.File:
             found = True
             yield _source_file(prefix + relative, where, info.path, info)
     if not found:
-        raise FileNotFoundError(f"{glob}: expected files of such names, got none; check the glob")
+        got = f"{folders} folder(s); add what is in them, as in {glob}/*.parquet" if folders else ""
+        raise FileNotFoundError(
+            f"{glob}: expected files of such names, got {got or 'none; check the glob'}"
+        )
+
+
+def _first_pattern(
+    scheme: str, parts: list[str], marks: str, filesystem: pafs.FileSystem | None
+) -> int:
+    """The first part of a glob that stands for several names, not for a folder called so."""
+    marked = [index for index, part in enumerate(parts) if any(mark in part for mark in marks)]
+    for index in marked[:-1]:
+        name = scheme + "/".join(parts[: index + 1])
+        if _info(*_located(name, filesystem), name).type != pafs.FileType.Directory:
+            return index
+    return marked[-1]
 
 
 def _matches(parts: list[str], patterns: list[str]) -> bool:

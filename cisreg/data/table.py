@@ -21,12 +21,10 @@ from cisreg.data.one_hot import (
     starts_one_hot,
     whole_lines,
 )
-from cisreg.data.usable import FOREIGN_LETTER, LARGEST, NUCLEOTIDES
+from cisreg.data.usable import FOREIGN_LETTER, FOREIGN_TO_MOST, LARGEST, NUCLEOTIDES
 
 logger = logging.getLogger("cisreg.data")
 
-# Names of columns such as "dna" are spelled with those letters too, but not with these alone.
-_FOREIGN_TO_MOST_SEQUENCES = re.compile("[^ACGTUNacgtun]")
 _BLOCK_SIZE = 1 << 20
 
 
@@ -295,7 +293,7 @@ def _column_index(path: Path, fields: list[str], column: int | str, argument: st
 
 def _looks_like_header(fields: list[str], sequence: int, expression: int | None) -> bool:
     # Both fields must be foreign: a mistyped number in line 1 is an error, not a header.
-    foreign = _FOREIGN_TO_MOST_SEQUENCES.search(fields[sequence]) is not None
+    foreign = FOREIGN_TO_MOST.search(fields[sequence]) is not None
     return foreign and (expression is None or not _is_number(fields[expression]))
 
 

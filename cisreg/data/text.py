@@ -18,11 +18,13 @@ import pyarrow.csv
 from cisreg.data.columns import Places, default_columns, find_places, has_usual_names
 from cisreg.data.one_hot import OneHotRows, decode_padded, parse_lines, whole_lines
 from cisreg.data.rows import Columns
-from cisreg.data.usable import FOREIGN_LETTER, Fault, RawRows, to_float32
+from cisreg.data.usable import FOREIGN_LETTER, FOREIGN_TO_MOST, Fault, RawRows, to_float32
 
 _BLOCK = 1 << 22
 _OTHER_COLUMNS = "another number of columns"
 _NO_ONE_HOT = "something else than one-hot text"
+_LONGEST_NAME = 6
+_MISSING = ("", "-", ".", "na", "n/a", "nan", "null", "none", "inf", "+inf", "-inf")
 _UTF8_MARK = b"\xef\xbb\xbf"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
@@ -33,6 +35,7 @@ class TextLayout:
 
     Attributes:
         delimiter: between the fields of a line.
+        first_line: number of the first line that is not blank.
         count: fields of every line.
         has_header: whether the first line names the columns.
         columns: that are read: by name, where they were found or asked for so.
@@ -41,6 +44,7 @@ class TextLayout:
     """
 
     delimiter: str
+    first_line: int
     count: int
     has_header: bool
     columns: Columns
@@ -68,23 +72,27 @@ def find_layout(
     """
     if start.startswith(_UTF16_MARKS):
         raise ValueError(f"{name}:1: expected UTF-8 text, got UTF-16; save the file as UTF-8")
-    line = start.removeprefix(_UTF8_MARK).partition(b"\n")[0].removesuffix(b"\r")
-    if not start.strip(b"\r\n"):
+    text = start.removeprefix(_UTF8_MARK)
+    content = text.lstrip(b"\r\n")
+    first_line = 1 + text.count(b"\n", 0, len(text) - len(content))
+    place = f"{name}:{first_line}"
+    line = content.partition(b"\n")[0].removesuffix(b"\r")
+    if not content:
         raise ValueError(f"{name}: expected lines with columns, got an empty file")
     if b"\r" in line:
         raise ValueError(
-            f"{name}:1: expected lines that end in LF or CR LF, got a CR alone; convert the line "
+            f"{place}: expected lines that end in LF or CR LF, got a CR alone; convert the line "
             "ends"
         )
-    text = line.decode("utf-8", "replace")
-    delimiter = "\t" if "\t" in text else ","
-    fields = [field.strip() for field in split_fields(text, delimiter)]
+    decoded = line.decode("utf-8", "replace")
+    delimiter = "\t" if "\t" in decoded else ","
+    fields = [field.strip() for field in split_fields(decoded, delimiter)]
     header = _has_header(fields, columns, key)
     if columns is None:
-        columns = _default(f"{name}:1", fields, key, header=header)
+        columns = _default(place, fields, key, header=header)
     names = tuple(fields) if header else None
-    places = find_places(f"{name}:1", columns, names, len(fields))
-    return TextLayout(delimiter, len(fields), header, columns, places, names)
+    places = find_places(place, columns, names, len(fields))
+    return TextLayout(delimiter, first_line, len(fields), header, columns, places, names)
 
 
 def _default(place: str, fields: list[str], key: str, *, header: bool) -> Columns:
@@ -105,8 +113,17 @@ def _has_header(fields: list[str], columns: Columns | None, key: str) -> bool:
         return False
     # All fields must be foreign: a mistyped number in line 1 is an error, not a header.
     numbers = [fields[position] for position in positions[1:]]
-    foreign = key != "sequence" or FOREIGN_LETTER.search(fields[positions[0]]) is not None
-    return foreign and bool(np.isnan(to_float32(pa.array(numbers, pa.string()))).all())
+    if not np.isnan(to_float32(pa.array(numbers, pa.string()))).all():
+        return False
+    first = fields[positions[0]]
+    if key != "sequence" or FOREIGN_LETTER.search(first):
+        return True
+    # Names such as "dna" are spelled with letters of nucleotides too; beside one, the name of a
+    # measurement stands, and not the mark of a missing one.
+    named = not any(number.lower() in _MISSING for number in numbers)
+    # With nothing beside it, it is a name where it is shorter than any sequence.
+    named = named and (bool(numbers) or len(first) <= _LONGEST_NAME)
+    return named and FOREIGN_TO_MOST.search(first) is not None
 
 
 def split_fields(line: str, delimiter: str) -> list[str]:
@@ -167,8 +184,11 @@ def iterate_table(
         line += block.count(b"\n")
         if first == 1:
             block = block.removeprefix(_UTF8_MARK)
-            if layout.has_header:
-                first, block = 2, block.partition(b"\n")[2]
+        if layout.has_header and first <= layout.first_line:
+            # Lines before the header are blank.
+            lines = layout.first_line - first + 1
+            block = b"".join(block.split(b"\n", lines)[lines:])
+            first = layout.first_line + 1
         if not block:
             continue
         columns = _parse_block(block if block.endswith(b"\n") else block + b"\n", layout)
@@ -226,7 +246,7 @@ def _parse_lines(block: bytes, name: str, layout: TextLayout, first_line: int) -
         if not faults:
             yield _rows(name, layout, _columns(rows, len(wanted)), np.array(lines, np.int64))
             rows, lines = [], []
-        faults.append(_other_columns(f"{name}:{number}", layout.count, len(fields)))
+        faults.append(_other_columns(f"{name}:{number}", layout, len(fields)))
     yield _rows(name, layout, _columns(rows, len(wanted)), np.array(lines, np.int64), faults)
 
 
@@ -234,8 +254,11 @@ def _columns(rows: list[list[str]], count: int) -> list[pa.Array]:
     return [pa.array([row[column] for row in rows], pa.large_string()) for column in range(count)]
 
 
-def _other_columns(place: str, expected: int, got: int) -> Fault:
-    message = f"expected {expected} columns as in line 1, got {got}; correct or remove the line"
+def _other_columns(place: str, layout: TextLayout, got: int) -> Fault:
+    message = (
+        f"expected {layout.count} columns as in line {layout.first_line}, got {got}; correct or "
+        "remove the line"
+    )
     return Fault(place, _OTHER_COLUMNS, message)
 
 

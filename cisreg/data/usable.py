@@ -21,6 +21,8 @@ logger = logging.getLogger("cisreg.data")
 # The IUPAC letters of nucleotides: what is neither A, C, G, T nor U is read as an unknown base.
 NUCLEOTIDES = "ACGTUNRYSWKMBDHV"
 FOREIGN_LETTER = re.compile(f"[^{NUCLEOTIDES}{NUCLEOTIDES.lower()}]")
+# Names of columns such as "dna" are spelled with those letters too, but not with these alone.
+FOREIGN_TO_MOST = re.compile("[^ACGTUNacgtun]")
 LARGEST = float(np.finfo(np.float32).max)
 
 EMPTY = "an empty sequence"

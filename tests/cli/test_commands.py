@@ -241,6 +241,92 @@ def test_evaluate_agrees_with_numpy(data, model):
     assert set(content["parameters"]) == {"activity", "potentiation"}
 
 
+def test_the_same_sequences_in_any_kind_of_file(data, model, tmp_path, monkeypatch):
+    table, folder = data / "test.tsv.gz", tmp_path / "converted"
+    succeed("convert", table, "--output", folder, "--order", "kept", "--rows-per-file", 25)
+    sources = [
+        folder,
+        f"{folder}/*.parquet",
+        f"file://{folder}",
+        f"{data}/tes[t].tsv.gz",
+        f"file://{table}",
+    ]
+    succeed("predict", model, table, "--output", tmp_path / "0.csv", "--measured-column", 2)
+    expected = (tmp_path / "0.csv").read_text()
+    report = succeed("evaluate", model, table, "--json")
+    for source in sources:
+        output = tmp_path / "1.csv"
+        options = ("--output", output, "--overwrite", "--measured-column", "expression")
+        succeed("predict", model, source, *options)
+        assert output.read_text() == expected
+        assert succeed("evaluate", model, source, "--json") == report
+    single = folder / "part-00000.parquet"
+    assert json.loads(succeed("evaluate", model, single, "--json"))["sequences"] == 25
+    fasta = tmp_path / "x.fa"
+    sequences = [line.split(",")[0] for line in expected.splitlines()[1:]]
+    fasta.write_text("".join(f">{row}\n{text}\n" for row, text in enumerate(sequences)))
+    succeed("predict", model, fasta, "--output", tmp_path / "2.csv")
+    succeed("predict", model, table, "--output", tmp_path / "3.csv")
+    assert (tmp_path / "2.csv").read_text() == (tmp_path / "3.csv").read_text()
+
+
+def test_all_commands_find_the_same_columns(data, model, tmp_path):
+    rows = data.joinpath("test.tsv.gz")
+    with gzip.open(rows, "rt") as lines:
+        fields = [line.split() for line in list(lines)[1:]]
+    # Neither stands where columns without names would be, and dna is spelled with nucleotides.
+    table = tmp_path / "x.tsv"
+    table.write_text(
+        "id\tExpression\tW\tSequence\n"
+        + "".join(f"{row}\t{y}\t1\t{text}\n" for row, (text, y) in enumerate(fields))
+    )
+    named = tmp_path / "named.tsv"
+    named.write_text("dna\tlevel\n" + "".join(f"{text}\t{y}\n" for text, y in fields))
+    report = succeed("evaluate", model, rows, "--json")
+    assert succeed("evaluate", model, table, "--json") == report
+    assert succeed("evaluate", model, named, "--json") == report
+    texts = []
+    for source in (rows, table, named):
+        output = tmp_path / "predictions.csv"
+        succeed("predict", model, source, "--output", output, "--overwrite")
+        texts.append(output.read_text())
+    assert texts[0] == texts[1] == texts[2]
+    # What is not asked for is found by its name, whatever else is asked for.
+    output = succeed(*TRAIN, table, "--weight-column", "W", "--output", tmp_path / "1")
+    assert "54 for training" in output
+    output = succeed(*TRAIN, named, "--strict", "--output", tmp_path / "2")
+    assert "54 for training" in output
+
+
+def test_the_mean_of_several_measurements_is_compared(data, model, tmp_path):
+    with gzip.open(data / "test.tsv.gz", "rt") as lines:
+        fields = [line.split() for line in list(lines)[1:]]
+    table = tmp_path / "x.tsv"
+    # Weights are of no concern here.
+    table.write_text(
+        "sequence\texpression_1\texpression_2\tweight\n"
+        + "".join(f"{text}\t{float(y) - 1}\t{float(y) + 1}\tx\n" for text, y in fields)
+    )
+    report = json.loads(succeed("evaluate", model, data / "test.tsv.gz", "--json"))
+    found = json.loads(succeed("evaluate", model, table, "--json"))
+    assert found["measured"] == pytest.approx(report["measured"], rel=1e-4)
+    one = succeed("evaluate", model, table, "--json", "--expression-column", "expression_2")
+    error = json.loads(one)["measured"]["mean_squared_error"]
+    assert error != pytest.approx(report["measured"]["mean_squared_error"], rel=1e-2)
+    table.write_text(table.read_text().replace("\tx\n", "\t1\n"))
+    output = succeed(*TRAIN, table, "--output", tmp_path / "model")
+    assert "54 for training" in output
+
+
+def test_predict_names_the_line_that_is_no_sequence(model, tmp_path):
+    table, output = tmp_path / "x.tsv", tmp_path / "y.tsv"
+    table.write_text("ACGT\tx\nACXT\ty\n")
+    assert f"{table}:2: expected a sequence" in fail(1, "predict", model, table, "--output", output)
+    table.write_text("sequence\n")
+    assert "got none; there are no rows" in fail(1, "predict", model, table, "--output", output)
+    assert not output.exists()
+
+
 def test_evaluating_the_truth_finds_itself(data, tmp_path):
     plot = tmp_path / "truth.png"
     truth = data / "truth"

@@ -403,8 +403,9 @@ def test_the_folder_of_the_source_is_refused(table, tmp_path):
     folder = tmp_path / "out"
     converted(table, folder)
     before = contents(folder)
-    with pytest.raises(ValueError, match="directory: expected another folder than that of the"):
-        convert(open_dataset(folder), folder, overwrite=True)
+    for source in (folder, f"file://{folder}"):
+        with pytest.raises(ValueError, match="directory: expected another folder than that of the"):
+            convert(open_dataset(source), folder, overwrite=True)
     assert contents(folder) == before
 
 

@@ -115,11 +115,11 @@ def test_the_join_against_plain_python(tmp_path, records, measured, cut):
 @pytest.mark.parametrize(
     ("fasta", "table", "message"),
     [
-        (FASTA + ">d\nA\n", TABLE, r"x.fa: record 4 \(d\): expected a measurement of that name in"),
+        (FASTA + ">d\nA\n", TABLE, r"x.fa:9 \(d\): expected a measurement of that name in"),
         (
             FASTA + ">a\nA\n",
             TABLE,
-            r"x.fa: record 1 \(a\): expected every name once, got 'a' twice",
+            r"x.fa:1 \(a\): expected every name once, got 'a' twice",
         ),
         (FASTA, TABLE + "a\t5\t1\n", r"x.tsv:5: expected every name once, got 'a' again"),
         (
@@ -129,8 +129,8 @@ def test_the_join_against_plain_python(tmp_path, records, measured, cut):
         ),
         (FASTA, TABLE + "d\t1\t-1\n", r"x.tsv:5: expected a finite number of 0 or more as weight"),
         (FASTA, TABLE + "d\t1\n", r"x.tsv:5: expected 3 columns as in line 1, got 2"),
-        (FASTA.replace("AC\n", "A*\n"), TABLE, r"x.fa: record 1 \(a\): expected a sequence of nuc"),
-        (FASTA + ">d\n>e\n", TABLE + "d\t1\t1\ne\t1\t1\n", r"x.fa: record 4 \(d\): expected a seq"),
+        (FASTA.replace("AC\n", "A*\n"), TABLE, r"x.fa:1 \(a\): expected a sequence of nuc"),
+        (FASTA + ">d\n>e\n", TABLE + "d\t1\t1\ne\t1\t1\n", r"x.fa:9 \(d\): expected a seq"),
     ],
 )
 def test_strict(files, fasta, table, message):
@@ -150,12 +150,12 @@ def test_lines_of_measurements_that_are_no_rows_are_said_once(files, caplog):
     ]
 
 
-@pytest.mark.parametrize("content", [b"ACGT\n>a\nACGT\n", b">a\xff\nACGT\n", b">a\nAC\xc3\xa9GT\n"])
-def test_damaged_files(tmp_path, content):
+def test_bytes_that_are_no_text_are_of_their_record_alone(tmp_path):
     path = tmp_path / "x.fa"
-    path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"x.fa.*: (is no FASTA|cannot be read)"):
-        list(open_dataset(path).blocks())
+    path.write_bytes(b">a\xff\nACGT\n>b\nAC\xc3\xa9GT\n>c\nAC\xff\n>d\nGG\n")
+    data = open_dataset(path)
+    assert kept(data) == [("ACGT",), ("GG",)]
+    assert data.unusable.reasons == {"letters that are no nucleotide codes": 2}
 
 
 def test_refusals(files, tmp_path):
@@ -191,3 +191,42 @@ def test_large_files_come_in_blocks(tmp_path):
     pq.write_table(pa.table({"n": numbers.astype(str), "e": numbers}), tmp_path / "t.parquet")
     data = open_dataset(path, measurements=tmp_path / "t.parquet")
     assert [row[1] for row in kept(data)] == numbers.tolist()
+
+
+def test_oddities_of_records(tmp_path):
+    (tmp_path / "x.tsv").write_text("name\texpression\nä\t1\nb\t2\nc\t3\n")
+    text = "\ufeff# made by hand\n\n>ä ö end\nac gt\n;note\nAC\n>b\nAC \t\n\nGT\n> c\nGÄ\n>"
+    for end in ("\n", "\r\n", "\r"):
+        path = tmp_path / "x.fa"
+        path.write_bytes(text.replace("\n", end).encode())
+        data = open_dataset(path, measurements=tmp_path / "x.tsv")
+        assert kept(data) == [("ACGT", 2.0)]
+        assert data.unusable.first == {
+            "letters that are no nucleotide codes": f"{path}:3 (ä)",
+            "no measurement of that name": f"{path}:13 ()",
+        }
+        with pytest.raises(ValueError, match=r"x.fa:3 \(ä\): .*got ' ' at base 3"):
+            list(open_dataset(path, strict=True).blocks())
+    # Whatever it is called.
+    path = tmp_path / "x.txt"
+    path.write_text("\ufeff>a\nACGT\n")
+    assert open_dataset(path).kind == "FASTA"
+
+
+@pytest.mark.parametrize("text", ["ACGT\n>a\nAC\n", "#\n\nACGT\n", "\0\1"])
+def test_text_without_a_header_is_no_fasta(tmp_path, text):
+    path = tmp_path / "x.fa"
+    path.write_text(text)
+    line = text.count("\n", 0, text.index("ACGT")) + 1 if "ACGT" in text else 1
+    with pytest.raises(ValueError, match=f"x.fa:{line}: is no FASTA: expected a header"):
+        list(open_dataset(path).blocks())
+
+
+def test_a_line_without_end_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("cisreg.data.fasta._LONGEST_LINE", 10)
+    path = tmp_path / "x.fa"
+    path.write_text(">a\nACGTACGT\n")
+    assert len(list(open_dataset(path).blocks())) == 1
+    path.write_text(">a\nACGTACGTAC\n")
+    with pytest.raises(ValueError, match=r"x.fa:2: expected lines of less than 10 letters"):
+        list(open_dataset(path).blocks())

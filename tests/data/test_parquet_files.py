@@ -153,13 +153,26 @@ def test_orders_and_groups_that_are_none(tmp_path):
     "kind",
     [
         *(pa.string(), pa.large_string(), pa.string_view(), pa.binary(), pa.large_binary()),
-        pa.dictionary(pa.int32(), pa.string()),
+        *(pa.dictionary(pa.int32(), pa.string()), pa.binary_view()),
     ],
 )
 def test_text_of_every_type(tmp_path, kind):
     text = pa.array(TEXTS, pa.string()).cast(kind)
     path = write(tmp_path / "x.parquet", pa.table({"sequence": text, "expression": NUMBERS}))
     assert kept(open_dataset(path)) == [(TEXTS[row], NUMBERS[row]) for row in USABLE]
+
+
+def test_text_of_a_fixed_width(tmp_path):
+    texts = pa.array([b"ACGT", b"GG!A", None], pa.binary(4))
+    path = write(tmp_path / "x.parquet", pa.table({"sequence": texts, "expression": [1, 2, 3]}))
+    assert kept(open_dataset(path)) == [("ACGT", 1.0)]
+
+
+def test_encrypted_files_are_called_so(tmp_path):
+    path = tmp_path / "x.parquet"
+    path.write_bytes(b"PARE" + bytes(100) + b"PARE")
+    with pytest.raises(ValueError, match=r"x.parquet: expected.*, got an encrypted one; write it"):
+        open_dataset(path)
 
 
 def test_bytes_that_are_no_text(tmp_path):
@@ -272,8 +285,15 @@ def test_empty_files_among_others(tmp_path):
     write(tmp_path / "b.parquet")
     data = open_dataset(tmp_path)
     assert len(data.load()) == 4
-    with pytest.raises(ValueError, match=r"a.parquet: expected rows that can be used, got none"):
+    with pytest.raises(ValueError, match=r"a.parquet: expected rows .*, got none; there are no"):
         open_dataset(tmp_path / "a.parquet").load()
+
+
+def test_why_no_row_is_left_is_said_whether_or_not_the_length_is_known(tmp_path):
+    path = write(tmp_path / "x.parquet", pa.table({"sequence": ["!", ""], "expression": [1, 2]}))
+    for length in (None, 4):
+        with pytest.raises(ValueError, match=r"got none; 1 with an empty .*; 1 with letters"):
+            open_dataset(path, length=length).load()
 
 
 def manifest_of(folder, order="kept", longest=9, columns=None):

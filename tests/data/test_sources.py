@@ -13,7 +13,7 @@ import pytest
 from cisreg.data import open_dataset
 from cisreg.data.sources import find_files
 
-NAMES = ["b.tsv", "a.tsv", ".hidden.tsv", "deep/c.tsv", "deep/er/d.tsv", "e[1].tsv"]
+NAMES = ["b.tsv", "a.tsv", ".hidden.tsv", "deep/c.tsv", "deep/er/d.tsv", "e[1].tsv", "g[1]/x.csv"]
 
 
 @pytest.fixture
@@ -52,6 +52,9 @@ def names(source, filesystem=None):
         ("deep/**/d.tsv", ["deep/er/d.tsv"]),
         (".*.tsv", [".hidden.tsv"]),
         ("e[1].tsv", ["e[1].tsv"]),
+        ("g[1]/*.csv", ["g[1]/x.csv"]),
+        ("g[1]/[x].csv", ["g[1]/x.csv"]),
+        ("[g][[]1]/x.csv", ["g[1]/x.csv"]),
         (["b.tsv", "deep/*.tsv", "a.tsv"], ["a.tsv", "b.tsv", "deep/c.tsv"]),
     ],
 )
@@ -99,6 +102,11 @@ def test_parquet_in_memory_is_read_by_group(memory):
     [
         ("none.tsv", FileNotFoundError, "none.tsv: no such file or folder"),
         ("*.csv", FileNotFoundError, r"\*.csv: expected files of such names, got none"),
+        (
+            "de*",
+            FileNotFoundError,
+            r"got 1 folder\(s\); add what is in them, as in de\*/\*.parquet",
+        ),
         ("nowhere/*.csv", FileNotFoundError, "expected files of such names, got none"),
         ("memory://none.tsv", FileNotFoundError, "memory://none.tsv: no such file"),
         ("deep", ValueError, "deep: expected a folder with Parquet files, got none"),
@@ -122,6 +130,17 @@ def test_refusals_of_filesystems(memory, monkeypatch):
     monkeypatch.setitem(sys.modules, "fsspec.core", None)
     with pytest.raises(ImportError, match=r"memory://x: expected fsspec.*'cisreg\[remote\]'"):
         find_files("memory://x")
+
+
+def test_one_file_by_two_names_is_refused(folder):
+    (folder / "ü x.tsv").write_text("ACGT\t1\n")
+    (folder / "link.tsv").symlink_to("ü x.tsv")
+    assert names("link.tsv") == ["link.tsv"]
+    url = f"file://{folder}/ü x.tsv"
+    assert find_files(url).files[0].is_local
+    for other in ("link.tsv", url):
+        with pytest.raises(ValueError, match="expected every file once, got this one twice"):
+            find_files(["ü x.tsv", other])
 
 
 def test_a_path_stays_the_same_file_in_another_folder(folder, monkeypatch):

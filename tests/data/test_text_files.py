@@ -207,6 +207,52 @@ def test_columns_that_nobody_named(header, positions):
     assert (places.sequence, places.expression[0], places.weight) == positions
 
 
+@pytest.mark.parametrize(
+    ("start", "columns", "expected"),
+    [
+        ("dna\tlevel\n", None, True),
+        ("RNA\tstrength\n", Columns(0, (1,)), True),
+        ("dna\n", None, True),
+        ("strand\tdna\n", Columns(1, ()), True),
+        ("ACGTR\tNA\n", None, False),
+        ("ACGTR\t\n", None, False),
+        ("ACGTACGR\n", None, False),
+        ("ACGT\tlow\n", None, False),
+        ("ACGTR\t5\n", None, False),
+    ],
+)
+def test_names_that_are_spelled_with_nucleotides(start, columns, expected):
+    assert find_layout("x", start.encode(), columns).has_header is expected
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("header", ["", "dna\tlevel\n"])
+@pytest.mark.parametrize("block_size", [3, 1 << 20])
+def test_blank_lines_before_the_first(tmp_path, end, header, block_size):
+    text = f"\n\n\n{header}ACGT\t1\nAC!T\t2\nGG\t3\nTT\n".replace("\n", end)
+    content = b"\xef\xbb\xbf" + text.encode()
+    layout = find_layout("x", content, None)
+    assert layout.has_header == bool(header)
+    found = list(iterate_table(io.BytesIO(content), "x", layout, block_size=block_size))
+    texts = [text for raw in found for text in raw.sequence.to_pylist()]
+    places = [raw.place(row) for raw in found for row in range(len(raw.sequence))]
+    first = 5 if header else 4
+    assert texts == ["ACGT", "AC!T", "GG"]
+    assert places == [f"x:{first + row}" for row in range(3)]
+    faults = [fault for raw in found for fault in raw.faults]
+    assert [fault.place for fault in faults] == [f"x:{first + 3}"]
+    assert "expected 2 columns as in line 4, got 1" in faults[0].message
+
+
+def test_roles_that_fall_together_are_named():
+    message = "x:1: expected another column for each role, got 'level' as sequence, 'level' as exp"
+    for columns in (Columns("level", (0,)), Columns(0, ("level",))):
+        with pytest.raises(ValueError, match=message):
+            find_layout("x", b"level\tdna\n", columns)
+    with pytest.raises(ValueError, match=r"got 'expression' as sequence.*say which with columns"):
+        find_layout("x", b"expression\tdna\n", None)
+
+
 def test_a_weight_must_be_finite_and_not_negative(tmp_path):
     weights = ["0", "1", "-1", "nan", "inf", "-0.0", "heavy"]
     lines = "".join(f"ACGT\t1\t{weight}\n" for weight in weights)

@@ -50,7 +50,7 @@ class Replicas:
             self.workers = sum(cluster.num_tasks(job) for job in cluster.jobs)
             self.worker = _task_number(cluster, resolver.task_type, resolver.task_id)
         self.local = self.strategy.num_replicas_in_sync // self.workers
-        self._sum = self._compile_sum()
+        self._sums: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {}
 
     @property
     def count(self) -> int:
@@ -91,8 +91,15 @@ class Replicas:
         return self.strategy.experimental_local_results(reduced)[0]
 
     def total(self, values: np.ndarray) -> np.ndarray:
-        """`sum_over_workers` for an array."""
-        return values if self.workers == 1 else self._sum(tf.constant(values)).numpy()
+        """`sum_over_workers` for an array [n]."""
+        if self.workers == 1:
+            return values
+        kind = values.dtype.name
+        if kind not in self._sums:
+            # One for each type, and for any number of values: nothing is traced again.
+            signature = [tf.TensorSpec([None], kind)]
+            self._sums[kind] = tf.function(self.sum_over_workers, signature, autograph=False)
+        return self._sums[kind](tf.constant(values)).numpy()
 
     def share(self, content: bytes | None) -> bytes | None:
         """What the chief has, for all workers; theirs does not count."""
@@ -106,9 +113,6 @@ class Replicas:
         if own is not None:
             codes[:] = np.frombuffer(own, np.uint8)
         return self.total(codes).astype(np.uint8).tobytes()
-
-    def _compile_sum(self) -> Callable[[tf.Tensor], tf.Tensor]:
-        return tf.function(self.sum_over_workers, autograph=False, reduce_retracing=True)
 
 
 StrategyName = Literal["auto", "none", "mirrored", "workers", "slurm"]

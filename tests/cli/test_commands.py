@@ -88,6 +88,17 @@ def test_a_run_repeated_with_its_own_recipe_gives_the_same_bits(data, model, tmp
     assert_same_parameters(again, model)
 
 
+def test_fasta_with_a_table_trains_as_the_table_with_both(data, model, tmp_path):
+    with gzip.open(data / "train.tsv.gz", "rt") as lines:
+        rows = [line.split() for line in lines if line.startswith(("A", "C", "G", "T"))]
+    fasta, table = tmp_path / "train.fa", tmp_path / "measured.tsv"
+    fasta.write_text("".join(f">promoter{at}\n{row[0]}\n" for at, row in enumerate(rows)))
+    table.write_text("".join(f"promoter{at}\t{row[1]}\n" for at, row in enumerate(rows)))
+    folder = tmp_path / "model"
+    succeed(*TRAIN, fasta, "--measurements", table, "--output", folder)
+    assert_same_parameters(folder, model)
+
+
 def test_resume_after_the_end_gives_the_same_model(data, model, tmp_path):
     before = load_model(model)
     (model / "model.json").rename(tmp_path / "model.json")

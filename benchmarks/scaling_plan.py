@@ -94,6 +94,39 @@ def wire_row(motifs: int, width: int) -> Row:
     }
 
 
+def efficiencies(gpus: int, batch: int) -> list[float]:
+    """Shares of what so many GPUs could do: the lower and the upper end of the band."""
+    wire = all_reduce(4.0 * parameter_count(245, 30), gpus)
+    result = []
+    for kernel in (KERNELS_WITHOUT_OVERLAP, KERNELS_BOUND):
+        alone = batch / SEQUENCES * kernel
+        result.append((alone + SURROUNDINGS) / (alone + gpus * (SURROUNDINGS + wire)))
+    return sorted(result)
+
+
+def draw(path: Path) -> None:
+    """Efficiency against GPUs, a band for each batch."""
+    from suite import FUSED_COLOUR, HELD_COLOUR, RIVAL_COLOURS, log_scale, subplots
+
+    figure, axes = subplots(1, 1, 6.4, 3.4)
+    axis = axes[0, 0]
+    counts = [2**power for power in range(11)]
+    colours = (RIVAL_COLOURS[1], HELD_COLOUR, FUSED_COLOUR)
+    for batch, colour in zip(BATCHES, colours, strict=True):
+        bands = [[100 * each for each in efficiencies(count, batch)] for count in counts]
+        low, high = zip(*bands, strict=True)
+        axis.fill_between(counts, low, high, color=colour, alpha=0.35, linewidth=0)
+        axis.plot(counts, high, color=colour, label=f"{batch:,} sequences a step")
+    axis.set_xscale("log", base=2)
+    log_scale(axis.xaxis)
+    axis.set_xticks(counts)
+    axis.set(xlabel="GPUs", ylabel="efficiency, %", ylim=(0, 105), xlim=(1, 1024))
+    axis.set_title("245 motifs, H100, on paper: nothing of it is measured")
+    axis.legend(title="global batch", loc="lower left")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=130)
+
+
 def show(title: str, rows: list[Row]) -> None:
     """A table of rows."""
     print_table(title, list(rows[0]), [[str(value) for value in row.values()] for row in rows])
@@ -105,12 +138,15 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--json", type=Path, help="write the numbers here")
+    parser.add_argument("--plot", type=Path, help="draw the efficiency here (PNG)")
     arguments = parser.parse_args()
     sizes = [wire_row(motifs, 30) for motifs in (245, 1000, 2000)]
     rows = [plan(gpus, batch) for batch, counts in BATCHES.items() for gpus in counts]
     show("Bytes of a step", sizes)
     show("A step on paper", rows)
     write_json(arguments.json, {}, [*sizes, *rows])
+    if arguments.plot is not None:
+        draw(arguments.plot)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,8 @@ def test_workers(tmp_path):
 
 
 def test_scaling_plan(tmp_path):
-    rows = benchmark_rows("scaling_plan.py", tmp_path)
+    rows = benchmark_rows("scaling_plan.py", tmp_path, "--plot", str(tmp_path / "plot.png"))
+    assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
     alone = next(row for row in rows if row.get("GPUs") == 1)
     assert alone["all-reduce, µs"] == 0
     assert alone["efficiency"] == "100 % to 100 %"

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from cisreg.data.parquet import ParquetReader
 from cisreg.data.rows import Columns, Unusable
-from cisreg.data.sources import SourceFile
+from cisreg.data.sources import SourceFile, WholeFiles
 from cisreg.data.text_reader import TableReader
 from cisreg.data.usable import Fault, RawRows, check_rows, logger
 
@@ -113,7 +113,7 @@ def _add_names(raw: RawRows, row: dict[str, int], first: int, *, strict: bool) -
         row[name] = -1
 
 
-class FastaReader:
+class FastaReader(WholeFiles):
     """FASTA files of one dataset; a part is a file.
 
     Attributes:
@@ -125,19 +125,10 @@ class FastaReader:
     kind = "FASTA"
 
     def __init__(self, files: Sequence[SourceFile], measurements: Measurements | None) -> None:
-        self.files = tuple(files)
+        super().__init__(files)
         self.measurements = measurements
         self._uses: np.ndarray | None = None
         self._counting = threading.Lock()
-
-    @property
-    def part_count(self) -> int:
-        """Number of files."""
-        return len(self.files)
-
-    def part_name(self, part: int) -> str:
-        """What errors call a file."""
-        return self.files[part].name
 
     def read(self, part: int) -> Iterator[RawRows]:
         """The records of a file, about 4 MB at once.

@@ -63,6 +63,26 @@ class SourceFile:
             yield decompressed(stream, self.name)
 
 
+class WholeFiles:
+    """Files that are read from end to end: each is a part of its dataset.
+
+    Attributes:
+        files: in the order of reading.
+    """
+
+    def __init__(self, files: Sequence[SourceFile]) -> None:
+        self.files = tuple(files)
+
+    @property
+    def part_count(self) -> int:
+        """Number of files."""
+        return len(self.files)
+
+    def part_name(self, part: int) -> str:
+        """What errors call a file."""
+        return self.files[part].name
+
+
 class Source(NamedTuple):
     """The files of a dataset, sorted by name, and their manifest where one folder has one."""
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from cisreg.data.columns import Places
 from cisreg.data.one_hot import one_hot_length
 from cisreg.data.rows import Columns
-from cisreg.data.sources import SourceFile
+from cisreg.data.sources import SourceFile, WholeFiles
 from cisreg.data.text import find_layout, iterate_one_hot_text, iterate_table
 from cisreg.data.usable import RawRows
 
@@ -26,7 +26,7 @@ def text_start(file: SourceFile) -> bytes:
         return start if start.endswith(b"\n") else start + stream.readline(_LONGEST_LINE)
 
 
-class TableReader:
+class TableReader(WholeFiles):
     """TSV or CSV files.
 
     Attributes:
@@ -42,21 +42,12 @@ class TableReader:
     def __init__(
         self, files: Sequence[SourceFile], columns: Columns | None = None, *, key: str = "sequence"
     ) -> None:
-        self.files = tuple(files)
+        super().__init__(files)
         first = find_layout(files[0].name, text_start(files[0]), columns, key=key)
         self.columns, self.places, self.names = first.columns, first.places, first.names
         self._layouts = [first] + [
             find_layout(file.name, text_start(file), self.columns, key=key) for file in files[1:]
         ]
-
-    @property
-    def part_count(self) -> int:
-        """Number of files."""
-        return len(self.files)
-
-    def part_name(self, part: int) -> str:
-        """What errors call a file."""
-        return self.files[part].name
 
     def read(self, part: int) -> Iterator[RawRows]:
         """The rows of a file, about 4 MB of its text at once.
@@ -69,7 +60,7 @@ class TableReader:
             yield from iterate_table(stream, file.name, self._layouts[part])
 
 
-class OneHotReader:
+class OneHotReader(WholeFiles):
     """Files of one-hot text.
 
     Attributes:
@@ -90,19 +81,11 @@ class OneHotReader:
                 f"{files[0].name}: expected no columns, since one-hot text has a label and a "
                 f"sequence alone, got {columns}"
             )
-        self.files, self.columns = tuple(files), columns
+        super().__init__(files)
+        self.columns = columns
         names = ("expression",) if columns.expression else ()
         self.places = Places(0, (1,) if columns.expression else (), None, names)
         self._lengths = [_first_length(file) for file in files]
-
-    @property
-    def part_count(self) -> int:
-        """Number of files."""
-        return len(self.files)
-
-    def part_name(self, part: int) -> str:
-        """What errors call a file."""
-        return self.files[part].name
 
     def read(self, part: int) -> Iterator[RawRows]:
         """The rows of a file, about 4 MB of its text at once.

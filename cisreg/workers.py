@@ -168,16 +168,21 @@ def _wait(processes: Sequence[subprocess.Popen[bytes]]) -> int:
     first: int | None = None
     deadline = float("inf")
     while any(process.poll() is None for process in processes):
-        if first is None:
-            first = _failed(processes)
-            if first is not None:
-                deadline = time.monotonic() + _PATIENCE_SECONDS
+        first = _cause(first, processes)
+        if first is not None:
+            deadline = min(deadline, time.monotonic() + _PATIENCE_SECONDS)
         if time.monotonic() > deadline:
             _end(processes)
+            return first or 0
         time.sleep(_POLL_SECONDS)
-    if first is None:
-        first = _failed(processes)
-    return first or 0
+    return _cause(first, processes) or 0
+
+
+def _cause(first: int | None, processes: Sequence[subprocess.Popen[bytes]]) -> int | None:
+    """Who is to blame: who failed first, but nobody who only says that another one is gone."""
+    if first is None or processes[first].returncode == RESUMABLE_STATUS:
+        return _failed(processes)
+    return first
 
 
 def _failed(processes: Sequence[subprocess.Popen[bytes]]) -> int | None:

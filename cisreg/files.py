@@ -16,7 +16,7 @@ except ImportError:
     # Windows.
     fcntl = None
 
-_LOCK = ".lock"
+LOCK_FILE = ".lock"
 
 
 @contextmanager
@@ -69,7 +69,7 @@ def hold_folder(directory: str | os.PathLike[str]) -> Iterator[None]:
     if fcntl is None:
         yield
         return
-    with (folder / _LOCK).open("a+") as file:
+    with (folder / LOCK_FILE).open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from cisreg.data.journal import read_journal
 from cisreg.data.manifest import ManifestFile, Order
 from cisreg.data.spill import SEQUENCE, WEIGHT, Run, sound_runs
+from cisreg.files import LOCK_FILE
 
 if TYPE_CHECKING:
     from cisreg.data.files import DatasetFiles
 
-JOURNAL, LOCK, SPILL = "journal", "lock", "rows.arrow"
+JOURNAL, SPILL = "journal", "rows.arrow"
 PART = re.compile(r"part-[0-9]{5,}\.parquet")
 # Of what the journal and the spill file hold; another one cannot go on with them.
 _WORK_VERSION = 1
@@ -131,7 +132,7 @@ def has_size(path: Path, size: int) -> bool:
 def empty_work(work: Path) -> None:
     """Deletes the files of the work, the journal last, and keeps the lock."""
     for path in work.iterdir():
-        if path.name not in (JOURNAL, LOCK):
+        if path.name not in (JOURNAL, LOCK_FILE):
             path.unlink()
     (work / JOURNAL).unlink(missing_ok=True)
 
@@ -139,5 +140,5 @@ def empty_work(work: Path) -> None:
 def remove_work(work: Path) -> None:
     """Deletes the folder of the work."""
     empty_work(work)
-    (work / LOCK).unlink(missing_ok=True)
+    (work / LOCK_FILE).unlink(missing_ok=True)
     work.rmdir()

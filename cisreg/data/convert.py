@@ -6,8 +6,6 @@ hidden folder in it, whose journal says what is finished, so that it can go on a
 
 from __future__ import annotations
 
-import fcntl
-import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +18,6 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from cisreg.data.conversion import Conversion
 from cisreg.data.conversion_state import (
     JOURNAL,
-    LOCK,
     PART,
     ConversionOptions,
     ConversionState,
@@ -31,11 +28,10 @@ from cisreg.data.conversion_state import (
 from cisreg.data.journal import Journal
 from cisreg.data.loading import core_count
 from cisreg.data.manifest import MANIFEST, WORK_FOLDER, Manifest, Order
+from cisreg.files import hold_folder
 
 if TYPE_CHECKING:
     from cisreg.data.files import DatasetFiles
-
-logger = logging.getLogger("cisreg.data")
 
 
 def convert(
@@ -96,8 +92,7 @@ def convert(
     _check_folder(folder, resume=resume, overwrite=overwrite)
     state = ConversionState(request_of(source, options))
     work = folder / WORK_FOLDER
-    work.mkdir(parents=True, exist_ok=True)
-    with _only_process(work):
+    with hold_folder(work):
         if resume and (work / JOURNAL).exists():
             state.take_over(work)
         else:
@@ -164,22 +159,6 @@ def _start_anew(folder: Path, work: Path) -> None:
             if PART.fullmatch(path.name):
                 path.unlink()
     empty_work(work)
-
-
-@contextmanager
-def _only_process(work: Path) -> Iterator[None]:
-    """Keeps other processes out of the folder; the lock ends with this process."""
-    with (work / LOCK).open("ab") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(
-                f"{work.parent}: another process is converting into it; wait for its end"
-            ) from None
-        except OSError as error:
-            # Some filesystems of clusters know no locks.
-            logger.debug("%s: cannot be locked (%s)", work, error)
-        yield
 
 
 @contextmanager

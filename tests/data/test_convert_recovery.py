@@ -24,6 +24,7 @@ from cisreg.data.convert import convert
 from cisreg.data.files import DatasetFiles
 from cisreg.data.journal import Journal, read_journal
 from cisreg.data.manifest import MANIFEST, WORK_FOLDER, verify
+from cisreg.files import LOCK_FILE
 
 COUNT = 3000
 # What becomes of so many rows; as long as it is so, the steps below are what they are meant to be.
@@ -414,10 +415,10 @@ def test_two_processes_do_not_write_one_folder(table, tmp_path, monkeypatch):
     interrupted(table, folder, monkeypatch, 5)
     before = contents(folder)
     # A lock of another open file is as good as that of another process.
-    with (folder / WORK_FOLDER / "lock").open("ab") as file:
+    with (folder / WORK_FOLDER / LOCK_FILE).open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         for options in ({"resume": True}, {"overwrite": True}):
-            with pytest.raises(ValueError, match="another process is converting into it"):
+            with pytest.raises(ValueError, match="that no other process writes to"):
                 converted(table, folder, **options)
     assert contents(folder) == before
 

@@ -67,6 +67,7 @@ class FileFeed:
         self._rows = files.group_rows[groups]
         self._seed = seed
         self._lanes = lanes
+        self._sample: Dataset | None = None
 
     @property
     def count(self) -> int:
@@ -79,7 +80,12 @@ class FileFeed:
         return self._files.length
 
     def sample(self) -> Dataset:
-        """The first rows of the first row group that has any to use."""
+        """The first rows of the first row group that has any to use; they are read once."""
+        if self._sample is None:
+            self._sample = self._read_sample()
+        return self._sample
+
+    def _read_sample(self) -> Dataset:
         for group in self._groups.tolist():
             rows, _ = self._files.read_group(group)
             if rows.count:

@@ -12,9 +12,13 @@ import pytest
 from tiny_model import MOTIFS, SPEC, assert_same_bits, start_parameters
 
 from cisreg.model import ModelSpec, init_parameters
+from cisreg.motifs import MotifSet
+from cisreg.scan import scan
+from cisreg.sequences import encode
 from cisreg.storage import Model, load_model, save_model
 
 NAMES = ("ABF1", "RAP1", "REB1 (long)")
+INITIAL = MotifSet.from_matrices(NAMES, [np.eye(4)[:2], np.eye(4), np.eye(4)[:1]], width=4)
 
 
 def make_model(seed=0, **metadata):
@@ -91,6 +95,12 @@ def test_a_save_that_breaks_off_leaves_the_old_model(tmp_path, monkeypatch, brok
             "bias of float32, got float64",
         ),
         ({"motif_names": NAMES[:2]}, "motif_names: expected 3 names .* got 2"),
+        ({"motif_names": ("a", "b", "a")}, "motif_names: expected distinct names, got 'a' twice"),
+        ({"column_range": np.ones((2, 2))}, r"column_range: expected shape \(2, 3\), got \(2, 2\)"),
+        ({"column_range": [[0, 0, 2], [4, 4, 2]]}, "column_range: expected a first column below"),
+        ({"column_range": [[0, 0, 0], [4, 4, 5]]}, "column_range: .* both within 0..4"),
+        ({"column_range": [[0, 1, 0], [4, 4, 4]]}, "column_range: expected log_kd of zero .*RAP1"),
+        ({"initial_motifs": INITIAL.select(NAMES[::-1])}, "initial_motifs: expected the 3 motifs"),
     ],
 )
 def test_parts_that_do_not_fit_make_no_model(change, message):
@@ -99,9 +109,86 @@ def test_parts_that_do_not_fit_make_no_model(change, message):
         Model(**parts)
 
 
+def narrow_parameters():
+    """Motifs whose own columns are 1..2, 0..3 and 2; of all zeros no column is anyone's own."""
+    parameters = start_parameters()
+    parameters["log_kd"][[0, 3], :, 0] = 0
+    parameters["log_kd"][[0, 1, 3], :, 2] = 0
+    return parameters
+
+
+def test_motifs_are_the_trained_ones_with_their_own_columns():
+    model = Model(SPEC, narrow_parameters(), NAMES)
+    assert model.motifs.names == NAMES
+    assert model.motifs.first_column.tolist() == [1, 0, 2]
+    assert model.motifs.widths.tolist() == [2, 4, 1]
+    np.testing.assert_array_equal(model.motifs.log_kd, model.parameters["log_kd"])
+    held = Model(SPEC, narrow_parameters(), NAMES, column_range=[[0, 0, 1], [3, 4, 4]])
+    assert held.motifs.first_column.tolist() == [0, 0, 1]
+    assert held.motifs.widths.tolist() == [3, 4, 3]
+
+
+def test_a_motif_of_zeros_has_all_columns():
+    parameters = start_parameters()
+    parameters["log_kd"][:, :, 1] = 0
+    assert Model(SPEC, parameters, NAMES).motifs.widths.tolist() == [4, 4, 4]
+
+
+def test_motifs_of_a_model_are_scanned_as_they_are():
+    model = Model(SPEC, narrow_parameters(), NAMES)
+    best = model.motifs.strongest_site()
+    hits = scan(
+        encode(["T" * 9 + best[1] + "T" * 9]), model.motifs, model.motifs.lowest_log_kd() + 1e-3
+    )
+    rows = hits.to_table(motif_names=model.motif_names).to_pylist()
+    assert {"RAP1"} <= {row["motif"] for row in rows}
+    assert any(row["motif"] == "RAP1" and row["position"] == 9 for row in rows)
+
+
+def test_motifs_columns_and_unit_come_back(tmp_path):
+    model = Model(
+        SPEC,
+        narrow_parameters(),
+        NAMES,
+        initial_motifs=INITIAL,
+        column_range=np.array([[0, 0, 1], [3, 4, 4]]),
+        table_columns={"sequence": "seq", "expression": ["ratio"], "weight": None},
+        unit="log2 ratio",
+    )
+    save_model(tmp_path, model)
+    loaded = load_model(tmp_path)
+    np.testing.assert_array_equal(loaded.column_range, [[0, 0, 1], [3, 4, 4]])
+    assert loaded.column_range.dtype == np.int32
+    for attribute in ("log_kd", "first_column", "widths"):
+        for motifs in ("motifs", "initial_motifs"):
+            one, other = (getattr(getattr(each, motifs), attribute) for each in (loaded, model))
+            np.testing.assert_array_equal(one, other)
+    assert loaded.initial_motifs.names == NAMES
+    assert loaded.table_columns == dict(model.table_columns)
+    assert loaded.unit == "log2 ratio"
+    assert_same_bits(dict(loaded.parameters), dict(model.parameters))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda text: text.replace('"unit": ""', '"unit": 3'), "unit: expected a text, got 3"),
+        (lambda text: text.replace('"table_columns"', '"columns"'), "KeyError.'table_columns'"),
+    ],
+)
+def test_damage_to_what_goes_with_the_parameters_is_said(tmp_path, change, message):
+    save_model(tmp_path, make_model())
+    path = tmp_path / "model.json"
+    path.write_text(change(path.read_text()))
+    with pytest.raises(ValueError, match=message):
+        load_model(tmp_path)
+
+
 def test_metadata_must_be_plain(tmp_path):
     for value in (np.zeros(MOTIFS), float("nan")):
-        with pytest.raises(ValueError, match="metadata: expected values that JSON can hold"):
+        with pytest.raises(
+            ValueError, match="metadata, table_columns: expected values that JSON can hold"
+        ):
             save_model(tmp_path, make_model(value=value))
     assert not list(tmp_path.iterdir())
 
@@ -130,7 +217,7 @@ def test_a_folder_without_model(tmp_path):
         ),
         (lambda text: text.replace('"RAP1"', "2"), "model.json: motif_names: expected a list of"),
         (lambda text: text.replace('"RAP1",', ""), "model.json: motif_names: expected 3 names"),
-        (lambda text: text.replace('"format_version": 1', '"format_version": 2'), "got 2; load it"),
+        (lambda text: text.replace('"format_version": 2', '"format_version": 3'), "got 3; load it"),
     ],
 )
 def test_a_foreign_or_damaged_description_is_said(tmp_path, change, message):

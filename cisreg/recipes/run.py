@@ -170,7 +170,14 @@ def run_recipe(
             implementation=plan.implementation,
             precision=plan.precision,
         )
-        model = Model(spec, result.parameters, motif_set.names, dict(metadata or {}))
+        model = Model(
+            spec,
+            result.parameters,
+            motif_set.names,
+            dict(metadata or {}),
+            initial_motifs=_initial_motifs(motif_set, plan, start or {}),
+            column_range=plan.column_range,
+        )
         if is_chief:
             save_model(directory, model)
     return RecipeRun(model, result, training, validation)
@@ -195,6 +202,15 @@ def _initial(
             )
         parameters[name] = np.array(value, np.float32)
     return parameters
+
+
+def _initial_motifs(
+    motif_set: MotifSet, plan: TrainingPlan, start: Mapping[str, np.ndarray]
+) -> MotifSet:
+    """The motifs as training begins: those given, or others in their place that `start` has."""
+    if "log_kd" not in start:
+        return motif_set
+    return Model(plan.spec, plan.initial, motif_set.names, column_range=plan.column_range).motifs
 
 
 def _begin_folder(directory: Path, recipe: Recipe, resume: bool) -> None:

@@ -29,7 +29,7 @@ from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
 import cisreg
 from cisreg.data import Dataset, read_dataset
-from cisreg.data.feed import MemoryFeed, Steps
+from cisreg.data.feeding.feed import MemoryFeed, Steps
 from cisreg.losses import mean_squared_error
 from cisreg.motifs import MotifSet, read_motifs, strongest_site_log_concentration
 from cisreg.recipes import read_recipe

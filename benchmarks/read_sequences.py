@@ -87,7 +87,7 @@ def write_lines(source: Path, path: Path, count: int) -> None:
 
 def write_one_hot(source: Path, path: Path, count: int) -> None:
     """The first sequences as one-hot text, as CisRegModels wants it."""
-    from cisreg.data.one_hot import format_one_hot
+    from cisreg.data.formats.one_hot import format_one_hot
     from cisreg.sequences import encode
 
     sequence, label = first_rows(source, count)
@@ -111,8 +111,8 @@ def cache(path: Path, batch: int, limit: int | None) -> int:
 
 def consume(files, batch: int, limit: int | None, *, cached: bool) -> int:
     """Takes every batch of an epoch, or so many sequences."""
-    from cisreg.data.feed import MemoryFeed, Steps
-    from cisreg.data.stream import FileFeed
+    from cisreg.data.feeding.feed import MemoryFeed, Steps
+    from cisreg.data.feeding.stream import FileFeed
 
     if cached:
         feed = MemoryFeed(files.load(), seed=0)

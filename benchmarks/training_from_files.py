@@ -23,7 +23,7 @@ from suite import Row, add_data_option, machine, make_parser, parse, print_machi
 from suite import write_json as write
 
 import cisreg
-from cisreg.data.stream import FileFeed
+from cisreg.data.feeding.stream import FileFeed
 from cisreg.motifs import MotifSet, read_motifs, strongest_site_log_concentration
 from cisreg.recipes import read_recipe
 from cisreg.sequences import decode

@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cisreg.data import conversion, open_dataset
-from cisreg.data.convert import convert
+from cisreg.data import open_dataset
+from cisreg.data.conversion import stages
+from cisreg.data.conversion.convert import convert
 from cisreg.data.files import DatasetFiles
-from cisreg.data.rows import Rows
 
 # Small, so that little data makes many runs, files and row groups.
 RUN_BYTES, UNIT_BYTES, BLOCK_ROWS = 1 << 14, 5000, 199
@@ -20,8 +20,8 @@ SIZES = {"rows_per_file": 700, "rows_per_group": 100}
 
 def make_small(patch):
     """Small portions at every step; `patch` sets an attribute, as that of pytest does."""
-    patch(conversion, "_RUN_BYTES", RUN_BYTES)
-    patch(conversion, "_UNIT_BYTES", UNIT_BYTES)
+    patch(stages, "_RUN_BYTES", RUN_BYTES)
+    patch(stages, "_UNIT_BYTES", UNIT_BYTES)
     patch(DatasetFiles, "blocks", in_blocks(BLOCK_ROWS, DatasetFiles.blocks))
 
 
@@ -31,9 +31,7 @@ def in_blocks(count, blocks):
     def slices(self):
         for rows in blocks(self):
             for first in range(0, rows.count, count):
-                some = slice(first, first + count)
-                weight = None if rows.weight is None else rows.weight[some]
-                yield Rows(rows.sequence[some], rows.expression[some], weight)
+                yield rows.slice(first, first + count)
 
     return slices
 

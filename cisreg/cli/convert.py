@@ -11,7 +11,7 @@ from rich.console import Console
 from cisreg.cli import options
 
 if TYPE_CHECKING:
-    from cisreg.data.manifest import Manifest
+    from cisreg.data.formats.manifest import Manifest
 
 EXAMPLE = "cisreg convert 'library_*.tsv.gz' --output library"
 
@@ -103,14 +103,14 @@ def convert(
     if check is not None:
         if sources or output is not None:
             raise typer.BadParameter("--check takes neither sources nor --output")
-        from cisreg.data.manifest import verify
+        from cisreg.data.formats.manifest import verify
 
         manifest = verify(check, progress=console.is_terminal)
         console.print(f"{_summary(manifest)} in {check} are as written", markup=False)
         return
     if not sources or output is None:
         raise typer.BadParameter("expected a SOURCE and --output, or --check")
-    from cisreg.data.convert import convert as convert_dataset
+    from cisreg.data.conversion.convert import convert as convert_dataset
 
     manifest = convert_dataset(
         options.open_files(

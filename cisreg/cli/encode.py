@@ -94,7 +94,7 @@ def _rows(
     table: str, length: int | None, side: options.Side, sequence_column: str, label_column: str
 ) -> Iterator[tuple[np.ndarray, pa.Array]]:
     """Base codes and labels, a block at a time, of a table or of one-hot text."""
-    from cisreg.data.one_hot import decode_padded, one_hot_rows, starts_one_hot
+    from cisreg.data.formats.one_hot import decode_padded, one_hot_rows, starts_one_hot
     from cisreg.data.table import iterate_table
     from cisreg.sequences import encode as encode_text
     from cisreg.streams import open_input
@@ -116,7 +116,7 @@ def _rows(
 
 
 def _text(codes: np.ndarray, label: pa.Array, format: str, side: options.Side) -> bytes:
-    from cisreg.data.one_hot import decode_padded, format_one_hot
+    from cisreg.data.formats.one_hot import decode_padded, format_one_hot
 
     if format == "onehot":
         return format_one_hot(codes, label)

@@ -1,11 +1,13 @@
 """Tables of measured sequences: reading, encoding, splitting and shuffling."""
 
-from cisreg.data.dataset import Dataset, split
+from cisreg.data.conversion.convert import convert
+from cisreg.data.dataset import Dataset, join
+from cisreg.data.feeding.order import epoch_order
 from cisreg.data.files import DatasetFiles
+from cisreg.data.formats.rows import Columns
 from cisreg.data.opening import open_dataset
-from cisreg.data.order import epoch_order
 from cisreg.data.reading import read_dataset
-from cisreg.data.rows import Columns
+from cisreg.data.splitting import split
 from cisreg.data.table import Table, read_table
 
 __all__ = [
@@ -13,7 +15,9 @@ __all__ = [
     "Dataset",
     "DatasetFiles",
     "Table",
+    "convert",
     "epoch_order",
+    "join",
     "open_dataset",
     "read_dataset",
     "read_table",

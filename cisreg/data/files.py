@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pyarrow.compute as compute
 
-from cisreg.data.batching import bucketed
 from cisreg.data.dataset import Dataset
-from cisreg.data.fasta import FastaReader
-from cisreg.data.feed import Steps
-from cisreg.data.loading import core_count, load_groups, load_text
-from cisreg.data.manifest import Manifest
-from cisreg.data.parquet import ParquetReader
-from cisreg.data.rows import Columns, EncodedRows, Rows, Unusable
-from cisreg.data.sources import SourceFile
-from cisreg.data.stream import FileFeed
-from cisreg.data.tensors import to_tf
-from cisreg.data.text_reader import OneHotReader, TableReader
-from cisreg.data.usable import check_rows
+from cisreg.data.feeding.batching import bucketed
+from cisreg.data.feeding.feed import Steps
+from cisreg.data.feeding.loading import core_count, load_groups, load_text
+from cisreg.data.feeding.stream import FileFeed
+from cisreg.data.feeding.tensors import to_tf
+from cisreg.data.formats.fasta import FastaReader
+from cisreg.data.formats.manifest import Manifest
+from cisreg.data.formats.parquet import ParquetReader
+from cisreg.data.formats.rows import Columns, Rows, Unusable
+from cisreg.data.formats.sources import SourceFile
+from cisreg.data.formats.text_reader import OneHotReader, TableReader
+from cisreg.data.formats.usable import check_rows
 from cisreg.library import native_module
 from cisreg.sequences import text_buffers
 
@@ -196,7 +196,7 @@ class DatasetFiles:
 
     def read_group(
         self, index: int, order: np.ndarray | None = None, *, out: np.ndarray | None = None
-    ) -> tuple[EncodedRows, np.ndarray]:
+    ) -> tuple[Dataset, np.ndarray]:
         """Reads and encodes a row group; may be called by several threads at once.
 
         Args:
@@ -235,7 +235,7 @@ class DatasetFiles:
         )
         self._fitted[index] = (padded, trimmed)
         weight = None if checked.weight is None else checked.weight[rows]
-        return EncodedRows(codes, checked.expression[rows], weight), kept
+        return Dataset.unchecked(codes, checked.expression[rows], weight), kept
 
     def load(self, *, groups: np.ndarray | None = None, progress: bool = False) -> Dataset:
         """All usable rows in order, in host memory at 1 byte a base.
@@ -268,10 +268,10 @@ class DatasetFiles:
         else:
             rows = load_text(self, progress=progress)
         self.end_pass()
-        if not rows.count:
+        if not len(rows):
             raise ValueError(self.unusable.none_left(self.files[0]))
         self._length = rows.sequence.shape[1]
-        return rows.to_dataset()
+        return rows
 
     def fingerprint(self) -> str:
         """64 hexadecimal digits that are others where the content of a file is another.
@@ -289,7 +289,7 @@ class DatasetFiles:
 
     def batches(
         self, batch_size: int, *, bucket_lengths: Sequence[int] | None = None
-    ) -> Iterator[EncodedRows]:
+    ) -> Iterator[Dataset]:
         """All usable rows in order, encoded, `batch_size` at once; the last ones may be fewer.
 
         Args:
@@ -316,9 +316,7 @@ class DatasetFiles:
             self.blocks(), batch_size, lengths or [self.length], pad_left=self.side == "left"
         )
 
-    def shuffled_batches(
-        self, batch_size: int, *, seed: int, epochs: int = 1
-    ) -> Iterator[EncodedRows]:
+    def shuffled_batches(self, batch_size: int, *, seed: int, epochs: int = 1) -> Iterator[Dataset]:
         """Batches in the order in which training reads files that are not cached.
 
         Args:
@@ -340,8 +338,9 @@ class DatasetFiles:
             for chunk in feed.chunks(Steps(epoch, steps, 0, _STEPS_PER_CHUNK)):
                 for begin, end in itertools.pairwise(chunk.start):
                     weight = chunk.weight[begin:end] if self.weighted else None
-                    expression = chunk.expression[begin:end].reshape(end - begin, -1)
-                    yield EncodedRows(chunk.sequence[begin:end], expression, weight)
+                    yield Dataset.unchecked(
+                        chunk.sequence[begin:end], chunk.expression[begin:end], weight
+                    )
 
     def as_tf(
         self,
@@ -425,7 +424,7 @@ class DatasetFiles:
                 yield f"{name} {file.size} {file.modified}"
 
 
-class _Epochs(Iterable[EncodedRows]):
+class _Epochs(Iterable[Dataset]):
     """The batches of some passes; iterating again begins again."""
 
     def __init__(
@@ -439,7 +438,7 @@ class _Epochs(Iterable[EncodedRows]):
         self._data, self._batch_size, self._seed = data, batch_size, seed
         self._epochs, self._bucket_lengths = epochs, bucket_lengths
 
-    def __iter__(self) -> Iterator[EncodedRows]:
+    def __iter__(self) -> Iterator[Dataset]:
         data, size = self._data, self._batch_size
         if self._seed is not None:
             yield from data.shuffled_batches(size, seed=self._seed, epochs=self._epochs)

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from cisreg.data.fasta import FastaReader, read_measurements
 from cisreg.data.files import DatasetFiles, Reader, Side
-from cisreg.data.one_hot import starts_one_hot
-from cisreg.data.parquet import ParquetReader
-from cisreg.data.rows import Columns
-from cisreg.data.sources import PathLike, Source, SourceFile, find_files
-from cisreg.data.text_reader import OneHotReader, TableReader, text_start
+from cisreg.data.formats.fasta import FastaReader, read_measurements
+from cisreg.data.formats.one_hot import starts_one_hot
+from cisreg.data.formats.parquet import ParquetReader
+from cisreg.data.formats.rows import Columns
+from cisreg.data.formats.sources import PathLike, Source, SourceFile, find_files
+from cisreg.data.formats.text_reader import OneHotReader, TableReader, text_start
 
 _PARQUET_MAGIC = b"PAR1"
 _ENCRYPTED_MAGIC = b"PARE"
@@ -62,7 +62,7 @@ def open_dataset(
             None: K is 0.
         strict: whether a row that cannot be used is an error.
         lanes: row groups that training reads at a time where it streams them (see
-            `cisreg.data.stream.FileFeed`), at least as many as there are workers.
+            `cisreg.data.feeding.stream.FileFeed`), at least as many as there are workers.
         filesystem: of pyarrow or fsspec, in which the paths are; None: they tell.
 
     Raises:

@@ -6,8 +6,8 @@ import os
 from typing import Literal
 
 from cisreg.data.dataset import Dataset
+from cisreg.data.formats.rows import Columns
 from cisreg.data.opening import is_table, open_dataset
-from cisreg.data.rows import Columns
 from cisreg.data.table import read_table
 from cisreg.sequences import encode
 

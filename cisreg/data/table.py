@@ -15,13 +15,13 @@ import pyarrow as pa
 import pyarrow.compute as compute
 import pyarrow.csv
 
-from cisreg.data.one_hot import (
+from cisreg.data.formats.one_hot import (
     decode_padded,
     iterate_one_hot,
     starts_one_hot,
     whole_lines,
 )
-from cisreg.data.usable import FOREIGN_LETTER, FOREIGN_TO_MOST, LARGEST, NUCLEOTIDES
+from cisreg.data.formats.usable import FOREIGN_LETTER, FOREIGN_TO_MOST, LARGEST, NUCLEOTIDES
 
 logger = logging.getLogger("cisreg.data")
 
@@ -65,7 +65,7 @@ def read_table(
     """Reads a TSV or CSV file, plain or compressed (.gz, .bz2, .zst), one row a line.
 
     One-hot text, as CisRegModels wants it, is recognised by its first line and read as well (see
-    `cisreg.data.one_hot`): its labels are the expression, N stands for its unknown bases.
+    `cisreg.data.formats.one_hot`): its labels are the expression, N stands for its unknown bases.
 
     The delimiter is the tab where the first line has one, else the comma. Blank lines at the end
     are skipped; gzip is recognised under any name.

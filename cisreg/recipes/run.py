@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from cisreg.data import Dataset, DatasetFiles
-from cisreg.data.feed import MemoryFeed
+from cisreg.data.feeding.feed import MemoryFeed
 from cisreg.files import hold_folder, replace_file
 from cisreg.losses import mean_squared_error
 from cisreg.model import ModelSpec, init_parameters

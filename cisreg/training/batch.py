@@ -10,12 +10,12 @@ import numpy as np
 import tensorflow as tf
 
 from cisreg.data import Dataset
-from cisreg.data.feed import Chunk
+from cisreg.data.feeding.feed import Chunk
 from cisreg.training.replicas import Replicas
 
 
 class Batches(NamedTuple):
-    """A chunk of batches (see `cisreg.data.feed.Chunk`) as tensors, so that nothing is traced anew.
+    """A `cisreg.data.feeding.feed.Chunk` of batches as tensors, so that nothing is traced anew.
 
     Attributes:
         sequence: uint8 [n, L].

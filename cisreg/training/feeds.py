@@ -13,9 +13,9 @@ import tensorflow as tf
 from tensorflow.python.client import device_lib
 
 from cisreg.data import Dataset, DatasetFiles, split
-from cisreg.data.feed import Feed, MemoryFeed
-from cisreg.data.order import epoch_order
-from cisreg.data.stream import FileFeed
+from cisreg.data.feeding.feed import Feed, MemoryFeed
+from cisreg.data.feeding.order import epoch_order
+from cisreg.data.feeding.stream import FileFeed
 from cisreg.reference import check_choice
 
 logger = logging.getLogger("cisreg.training")

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from cisreg.data import Dataset, DatasetFiles
-from cisreg.data.feed import Feed
+from cisreg.data.feeding.feed import Feed
 from cisreg.losses import Penalty, mean_squared_error
 from cisreg.model import ModelSpec
 from cisreg.occupancy import Implementation

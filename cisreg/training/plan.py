@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from cisreg.data import Dataset
-from cisreg.data.feed import Feed
+from cisreg.data.feeding.feed import Feed
 from cisreg.losses import Penalty
 from cisreg.model import ModelSpec, check_parameters
 from cisreg.occupancy import Implementation

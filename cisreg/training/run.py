@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from cisreg.data import Dataset
-from cisreg.data.feed import Chunk, Steps, steps_per_chunk
+from cisreg.data.feeding.feed import Chunk, Steps, steps_per_chunk
 from cisreg.metrics import pearson_correlation, r_squared
 from cisreg.training.batch import Batches, as_batches, put_on_devices
 from cisreg.training.checkpoint import Checkpoints

@@ -8,7 +8,7 @@ from conversion_case import contents, rows_of
 from typer.testing import CliRunner
 
 from cisreg.cli import app
-from cisreg.data.manifest import read_manifest
+from cisreg.data.formats.manifest import read_manifest
 
 TABLE = "id\tdna\tlow\thigh\tcells\n" + "".join(
     f"{row}\tACGT\t{row}\t{row + 100}\t0.5\n" for row in range(10)

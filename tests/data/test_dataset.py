@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
-from cisreg.data import Dataset, epoch_order, read_dataset, split
+from cisreg.data import Dataset, epoch_order, join, read_dataset, split
 
 
 def make_dataset(count):
@@ -83,3 +84,49 @@ def test_read_dataset_encodes_to_the_length_asked_for(tmp_path):
     np.testing.assert_array_equal(dataset.expression, [1, 2])
     dataset = read_dataset(path, side="right")
     np.testing.assert_array_equal(dataset.sequence, [[0, 1, 2, 3], [2, 2, 4, 4]])
+
+
+def named_dataset(count=6, measurements=1):
+    numbers = np.arange(count * measurements, dtype=np.float32).reshape(count, measurements)
+    return Dataset(
+        np.tile((np.arange(count) % 5).astype(np.uint8)[:, None], (1, 3)),
+        numbers,
+        numbers[:, 0] + 0.5,
+        pa.array([f"s{row}" for row in range(count)], pa.large_string()),
+    )
+
+
+CHOICES = {
+    "slice": slice(1, 4),
+    "empty": slice(3, 1),
+    "steps": slice(None, None, -2),
+    "end": slice(-2, None),
+    "numbers": np.array([4, 0, 0]),
+    "list": [5, 1],
+    "marks": np.array([True, False, True, False, False, True]),
+}
+
+
+@pytest.mark.parametrize("measurements", [1, 2])
+@pytest.mark.parametrize("rows", CHOICES.values(), ids=CHOICES)
+def test_rows_are_chosen_alike_in_every_field(rows, measurements):
+    data = named_dataset(measurements=measurements)
+    part = data[rows]
+    expected = np.arange(len(data))[rows]
+    assert part.name.to_pylist() == [f"s{row}" for row in expected]
+    np.testing.assert_array_equal(part.sequence[:, 0], expected % 5)
+    np.testing.assert_array_equal(part.expression, data.expression[expected])
+    np.testing.assert_array_equal(part.weight, data.weight[expected])
+    assert part.expression.shape == (len(expected), 2)[:measurements]
+
+
+def test_joined_parts_are_the_whole():
+    data = named_dataset()
+    whole = join([data[:2], data[2:2], data[2:]])
+    assert whole.fingerprint() == data.fingerprint()
+    assert whole.name.equals(data.name)
+    bare = Dataset(data.sequence, data.expression)
+    assert join([data, bare]).name is None
+    assert join([data, bare]).weight is None
+    with pytest.raises(ValueError, match="datasets of one length"):
+        join([data, Dataset(data.sequence[:, :2], data.expression)])

@@ -18,8 +18,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cisreg.data import Columns, open_dataset, read_dataset
-from cisreg.data.manifest import Manifest, ManifestFile, read_manifest, verify, write_manifest
-from cisreg.data.one_hot import format_one_hot
+from cisreg.data.formats.manifest import (
+    Manifest,
+    ManifestFile,
+    read_manifest,
+    verify,
+    write_manifest,
+)
+from cisreg.data.formats.one_hot import format_one_hot
 
 LENGTH = 20
 TEXTS = ["ACGTACGTAC", "GGTTNNRYAC", "TTTTTTTTTT", "CAGCAGCAGC"]

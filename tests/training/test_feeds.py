@@ -13,8 +13,8 @@ import pytest
 from tiny_model import LENGTH, STAGES, assert_same_bits, fit_tiny, make_dataset
 
 from cisreg.data import Columns, open_dataset
-from cisreg.data.feed import MemoryFeed
-from cisreg.data.stream import FileFeed
+from cisreg.data.feeding.feed import MemoryFeed
+from cisreg.data.feeding.stream import FileFeed
 from cisreg.sequences import decode
 from cisreg.training import feeds
 from cisreg.training.feeds import make_feed

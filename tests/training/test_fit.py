@@ -74,7 +74,7 @@ def test_every_epoch_has_an_order_of_its_own(monkeypatch):
         asked.append(arguments)
         return epoch_order(*arguments)
 
-    monkeypatch.setattr("cisreg.data.feed.epoch_order", epoch_order_asked)
+    monkeypatch.setattr("cisreg.data.feeding.feed.epoch_order", epoch_order_asked)
     fit_tiny(make_dataset(100), seed=7)
     assert asked == [(80, 7, epoch) for epoch in range(1, 8)]
 

@@ -7,7 +7,8 @@ import pytest
 import tensorflow as tf
 from tiny_model import MOTIFS, SPEC, WIDTH, assert_same_bits, make_dataset, start_parameters
 
-from cisreg.data import epoch_order, feed
+from cisreg.data import epoch_order
+from cisreg.data.feeding import feed
 from cisreg.losses import Penalty, mean_squared_error, penalty
 from cisreg.model import predict
 from cisreg.training import Stage

@@ -1,0 +1,173 @@
+"""Datasets of any kind and size to Parquet files whose rows are shuffled, sorted or kept in order.
+
+Nothing in the target folder looks like a dataset before all of it is whole: the work is done in a
+hidden folder in it, whose journal says what is finished, so that it can go on after any end.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from cisreg.data.conversion.journal import Journal
+from cisreg.data.conversion.stages import Conversion
+from cisreg.data.conversion.state import (
+    JOURNAL,
+    PART,
+    ConversionOptions,
+    ConversionState,
+    empty_work,
+    remove_work,
+    request_of,
+)
+from cisreg.data.feeding.loading import core_count
+from cisreg.data.formats.manifest import MANIFEST, WORK_FOLDER, Manifest, Order
+from cisreg.files import hold_folder
+
+if TYPE_CHECKING:
+    from cisreg.data.files import DatasetFiles
+
+
+def convert(
+    source: DatasetFiles,
+    directory: str | os.PathLike[str],
+    *,
+    order: Order = "shuffled",
+    seed: int = 0,
+    rows_per_file: int = 1 << 20,
+    rows_per_group: int = 1 << 16,
+    threads: int | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: bool = True,
+) -> Manifest:
+    """Writes all usable rows of a dataset as Parquet files with a manifest.
+
+    The files are a function of the rows, `order`, `seed` and the two sizes alone. Their columns
+    are sequence (string), expression (float32; several keep their names where these are usable,
+    else they are expression_1, expression_2 …) and weight (float32) where there is one.
+
+    It takes free disk space, in the folder, of about the source's text without compression, and
+    memory of some 350 MB and 50 MB for each thread, whatever the number of rows; more only where
+    `rows_per_group` rows have more than 16 MB.
+
+    Args:
+        source: of `open_dataset`; its files lie outside of `directory`.
+        directory: a new or empty folder.
+        order: "shuffled"; "sorted" by sequence, then expression; "kept" as in the source.
+        seed: of the shuffle.
+        rows_per_file: of every file but the last.
+        rows_per_group: rows of a row group, from which a streaming shuffle draws.
+        threads: that write files; None: one for each core, 2 to 8.
+        resume: whether to go on with a conversion of the same source and options that was
+            interrupted; where there is none, it begins.
+        overwrite: whether to replace a dataset that `convert` wrote, once the new one is whole, or
+            to throw away an interrupted conversion.
+        progress: whether to show how far it is on standard error, where that is a terminal.
+
+    Returns:
+        What was written.
+
+    Raises:
+        ValueError: a wrong option; a folder that holds something; on resuming, another source or
+            other options, or a damaged journal; no usable rows; and as `DatasetFiles.blocks`.
+        OSError: a file that cannot be written, by name, such as on a full disk: give `resume` once
+            there is space.
+
+    Example:
+        >>> data = open_dataset("train_*.tsv.gz")  # doctest: +SKIP
+        >>> convert(data, "train").rows  # doctest: +SKIP
+        100000000
+    """
+    options = ConversionOptions(order, seed, rows_per_file, rows_per_group)
+    _check_options(options, threads)
+    folder = Path(directory)
+    _check_source(source, folder)
+    _check_folder(folder, resume=resume, overwrite=overwrite)
+    state = ConversionState(request_of(source, options))
+    work = folder / WORK_FOLDER
+    with hold_folder(work):
+        if resume and (work / JOURNAL).exists():
+            state.take_over(work)
+        else:
+            _start_anew(folder, work)
+        with Journal(work / JOURNAL, state.entries()) as journal, _bar(progress) as bar:
+            conversion = Conversion(source, folder, options, state, journal, bar)
+            try:
+                return conversion.run(threads or core_count())
+            except BaseException:
+                # With nothing done yet, there is nothing to go on with.
+                if not (state.runs or state.parts):
+                    remove_work(work)
+                raise
+
+
+def _check_options(options: ConversionOptions, threads: int | None) -> None:
+    if options.order not in get_args(Order):
+        raise ValueError(f"order: expected one of {get_args(Order)}, got {options.order!r}")
+    if options.seed < 0:
+        raise ValueError(f"seed: expected 0 or more, got {options.seed}")
+    for name in ("rows_per_file", "rows_per_group"):
+        if getattr(options, name) < 1:
+            raise ValueError(f"{name}: expected 1 or more, got {getattr(options, name)}")
+    if threads is not None and threads < 1:
+        raise ValueError(f"threads: expected 1 or more, or None, got {threads}")
+
+
+def _check_source(source: DatasetFiles, folder: Path) -> None:
+    for path in source.local_paths:
+        if Path(path).resolve().parent == folder.resolve():
+            raise ValueError(
+                f"directory: expected another folder than that of the source, got {folder} with "
+                f"{path}"
+            )
+
+
+def _check_folder(folder: Path, *, resume: bool, overwrite: bool) -> None:
+    """Raises ValueError where there is something that nobody said could be lost."""
+    if (folder / WORK_FOLDER / JOURNAL).exists():
+        if not (resume or overwrite):
+            raise ValueError(
+                f"{folder}: expected a new folder, but it holds an interrupted conversion; resume "
+                "it, or overwrite it to start anew"
+            )
+        return
+    if (folder / MANIFEST).exists():
+        if not overwrite:
+            raise ValueError(
+                f"{folder}: expected a new folder, but it holds a dataset, and nothing to resume; "
+                "overwrite it, or name another folder"
+            )
+        return
+    names = {path.name for path in folder.iterdir()} if folder.exists() else set()
+    if others := sorted(names - {WORK_FOLDER}):
+        raise ValueError(
+            f"{folder}: expected a new or empty folder, but it holds {others[0]}; name another one"
+        )
+
+
+def _start_anew(folder: Path, work: Path) -> None:
+    """Throws an interrupted conversion away, and what it had put into place already."""
+    if not (folder / MANIFEST).exists():
+        for path in folder.iterdir():
+            if PART.fullmatch(path.name):
+                path.unlink()
+    empty_work(work)
+
+
+@contextmanager
+def _bar(show: bool) -> Iterator[Progress]:
+    console = Console(stderr=True)
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}: {task.completed:,.0f} rows"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, disable=not (show and console.is_terminal)) as bar:
+        yield bar

@@ -1,0 +1,1 @@
+"""What training and TensorFlow read: order, batches and chunks of encoded rows."""

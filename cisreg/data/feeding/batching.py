@@ -1,0 +1,57 @@
+"""Encoded batches from blocks of rows, of one length or of several."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+import pyarrow.compute as compute
+
+from cisreg.data.dataset import Dataset, join
+from cisreg.data.formats.rows import Rows
+from cisreg.library import native_module
+from cisreg.sequences import text_buffers
+
+
+def bucketed(
+    blocks: Iterable[Rows], batch_size: int, lengths: Sequence[int], *, pad_left: bool
+) -> Iterator[Dataset]:
+    """Encodes rows to the first length that holds them, and gathers those of one length.
+
+    Args:
+        blocks: rows, in their order.
+        batch_size: rows of a batch.
+        lengths: rising; longer sequences than the last one are trimmed to it.
+        pad_left: whether sequences are padded and trimmed on the left.
+
+    Yields:
+        Batches of one length each, as soon as they are full; in the end what is left, by length.
+
+    Example:
+        >>> rows = Rows(pa.array(["A", "ACG"], pa.large_string()), np.zeros((2, 1)), None)
+        >>> [batch.sequence.shape for batch in bucketed([rows], 8, [2, 4], pad_left=True)]
+        [(1, 2), (1, 4)]
+    """
+    waiting: list[list[Dataset]] = [[] for _ in lengths]
+    for rows in blocks:
+        sizes = compute.binary_length(rows.sequence).to_numpy(zero_copy_only=False)
+        bucket = np.minimum(np.searchsorted(lengths, sizes), len(lengths) - 1)
+        for number, length in enumerate(lengths):
+            index = np.flatnonzero(bucket == number)
+            if index.size:
+                waiting[number].append(_encoded(rows, index, length, pad_left=pad_left))
+            if sum(len(part) for part in waiting[number]) >= batch_size:
+                joined = join(waiting[number])
+                full = len(joined) - len(joined) % batch_size
+                for start in range(0, full, batch_size):
+                    yield joined[start : start + batch_size].copy()
+                waiting[number] = [joined[full:].copy()]
+    for parts in waiting:
+        if parts and len(joined := join(parts)):
+            yield joined
+
+
+def _encoded(rows: Rows, index: np.ndarray, length: int, *, pad_left: bool) -> Dataset:
+    codes, _, _ = native_module().encode(*text_buffers(rows.sequence), length, pad_left, index)
+    weight = None if rows.weight is None else rows.weight[index]
+    return Dataset.unchecked(codes, rows.expression[index], weight)

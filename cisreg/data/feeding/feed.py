@@ -1,0 +1,216 @@
+"""What training reads: the batches of an epoch, a chunk of them at a time."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Generator
+from contextlib import closing
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from cisreg.data.dataset import Dataset
+from cisreg.data.feeding.order import batch_bounds, epoch_order
+
+# Bytes of sequence in a chunk, at most, but for a single batch that is larger.
+_CHUNK_BYTES = 1 << 24
+_SAMPLE_ROWS = 1024
+_CHUNKS_AHEAD = 2
+
+
+class Chunk(NamedTuple):
+    """Some of the batches of an epoch, one after the other.
+
+    Attributes:
+        sequence: uint8 [n, L]; empty where the rows are on the device already.
+        expression: float32 [n] or [n, K]; likewise.
+        weight: float32 [n], or empty where there are no weights; likewise.
+        order: int64 [n], the rows on the device; empty where `sequence` holds them.
+        start: int64 [steps + 1], where each batch begins in these, and where the last one ends.
+        first_step: the step of the epoch that the first batch is for.
+    """
+
+    sequence: np.ndarray
+    expression: np.ndarray
+    weight: np.ndarray
+    order: np.ndarray
+    start: np.ndarray
+    first_step: int
+
+    @property
+    def stop(self) -> int:
+        """The step after its last one."""
+        return self.first_step + len(self.start) - 1
+
+
+class Steps(NamedTuple):
+    """Which steps of which epoch are wanted, and whose part of them.
+
+    Attributes:
+        epoch: of the whole run, from 1.
+        steps: steps of the epoch.
+        first: the first that is wanted, from 0.
+        per_chunk: batches of a chunk.
+        worker: whose part of each batch is wanted.
+        workers: among how many each batch is divided.
+    """
+
+    epoch: int
+    steps: int
+    first: int
+    per_chunk: int
+    worker: int = 0
+    workers: int = 1
+
+
+class Feed(Protocol):
+    """A set of sequences that training goes through, epoch by epoch."""
+
+    @property
+    def count(self) -> int:
+        """Rows of an epoch."""
+
+    @property
+    def sequence_length(self) -> int:
+        """L."""
+
+    @property
+    def resident(self) -> Dataset | None:
+        """What is to be put on the device before training, where chunks hold row numbers only."""
+
+    def sample(self) -> Dataset:
+        """Some of the rows, always the same ones."""
+
+    def fingerprint(self) -> str:
+        """Text that another set, or another order of visiting it, does not have."""
+
+    def chunks(self, wanted: Steps) -> Generator[Chunk, None, None]:
+        """The batches of an epoch."""
+
+
+class MemoryFeed:
+    """Sequences in memory, visited in an order that is exactly random.
+
+    Args:
+        dataset: the sequences.
+        seed: of the order, 0 or more.
+        on_device: whether the device is to hold them, and chunks say which rows are next.
+
+    Example:
+        >>> feed = MemoryFeed(dataset, seed=0)  # doctest: +SKIP
+        >>> for chunk in feed.chunks(Steps(epoch=1, steps=70, first=0, per_chunk=64)):
+        ...     print(chunk.sequence.shape)  # doctest: +SKIP
+    """
+
+    def __init__(self, dataset: Dataset, seed: int, *, on_device: bool = False) -> None:
+        self.dataset = dataset
+        self._seed = seed
+        self._on_device = on_device
+
+    @property
+    def count(self) -> int:
+        """Rows of an epoch."""
+        return len(self.dataset)
+
+    @property
+    def sequence_length(self) -> int:
+        """L."""
+        return self.dataset.sequence.shape[1]
+
+    @property
+    def resident(self) -> Dataset | None:
+        """The sequences, where the device is to hold them."""
+        return self.dataset if self._on_device else None
+
+    def sample(self) -> Dataset:
+        """The first rows."""
+        return self.dataset.take(np.arange(min(self.count, _SAMPLE_ROWS)))
+
+    def fingerprint(self) -> str:
+        """A digest of all numbers."""
+        return self.dataset.fingerprint()
+
+    def chunks(self, wanted: Steps) -> Generator[Chunk, None, None]:
+        """The batches of an epoch; they are gathered in a thread, ahead of their use."""
+        return read_ahead(self._chunks(wanted))
+
+    def _chunks(self, wanted: Steps) -> Generator[Chunk, None, None]:
+        order = epoch_order(self.count, self._seed, wanted.epoch)
+        for first in range(wanted.first, wanted.steps, wanted.per_chunk):
+            stop = min(first + wanted.per_chunk, wanted.steps)
+            bounds = batch_bounds(self.count, wanted.steps, first, stop)
+            begin, size = bounds[:-1], np.diff(bounds)
+            own = begin + size * wanted.worker // wanted.workers
+            end = begin + size * (wanted.worker + 1) // wanted.workers
+            if wanted.workers == 1:
+                rows = order[bounds[0] : bounds[-1]]
+            else:
+                rows = np.concatenate([order[i:j] for i, j in zip(own, end, strict=True)])
+            yield self._chunk(rows, np.concatenate([[0], np.cumsum(end - own)]), first)
+
+    def _chunk(self, rows: np.ndarray, start: np.ndarray, first: int) -> Chunk:
+        data = self.dataset
+        order = rows if self._on_device else rows[:0]
+        rows = rows[:0] if self._on_device else rows
+        # take is several times as fast as indexing by numbers.
+        return Chunk(
+            np.take(data.sequence, rows, axis=0),
+            np.take(data.expression, rows, axis=0),
+            np.empty(0, np.float32) if data.weight is None else np.take(data.weight, rows),
+            order,
+            start,
+            first,
+        )
+
+
+def steps_per_chunk(batch_size: int, sequence_length: int, wanted: int) -> int:
+    """Batches of a chunk: as many as are wanted, or fewer that memory may hold.
+
+    Example:
+        >>> steps_per_chunk(1024, 110, 64), steps_per_chunk(65536, 110, 64)
+        (64, 2)
+    """
+    return min(wanted, max(1, _CHUNK_BYTES // max(batch_size * sequence_length, 1)))
+
+
+class _Failure(NamedTuple):
+    error: BaseException
+
+
+def read_ahead(chunks: Generator[Chunk, None, None]) -> Generator[Chunk, None, None]:
+    """The same chunks, made in a thread while earlier ones are in use.
+
+    What the thread raises is raised here. Closing this iterator ends the thread.
+    """
+    ready: queue.Queue[Chunk | _Failure | None] = queue.Queue(_CHUNKS_AHEAD)
+    closed = threading.Event()
+
+    def put(item: Chunk | _Failure | None) -> None:
+        while not closed.is_set():
+            try:
+                return ready.put(item, timeout=0.1)
+            except queue.Full:
+                continue
+
+    def work() -> None:
+        try:
+            with closing(chunks):
+                for chunk in chunks:
+                    put(chunk)
+                    if closed.is_set():
+                        return
+            put(None)
+        except BaseException as error:
+            put(_Failure(error))
+
+    thread = threading.Thread(target=work, name="cisreg-feed", daemon=True)
+    thread.start()
+    try:
+        while (item := ready.get()) is not None:
+            if isinstance(item, _Failure):
+                raise item.error
+            yield item
+    finally:
+        closed.set()
+        thread.join()

@@ -1,0 +1,264 @@
+"""FASTA, and a table of what was measured for its records, joined by their names."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from cisreg.data.formats.parquet import ParquetReader
+from cisreg.data.formats.rows import Columns, Unusable
+from cisreg.data.formats.sources import SourceFile, WholeFiles
+from cisreg.data.formats.text_reader import TableReader
+from cisreg.data.formats.usable import Fault, RawRows, check_rows, logger
+
+_BLOCK_BASES = 1 << 22
+_BLOCK_RECORDS = 1 << 16
+_LONGEST_LINE = 1 << 28
+# Blank lines, and those that begin so, are skipped.
+_COMMENTS = ("", "#", ";")
+_UNMEASURED = "no measurement of that name"
+_TWICE = "a name that is there twice"
+
+
+class _Record(NamedTuple):
+    """A record: its header without the mark, its sequence, the line of its header."""
+
+    name: str
+    sequence: str
+    line: int
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """What was measured, by name, all of it in memory: some 150 bytes a row.
+
+    Attributes:
+        file: where it is from.
+        row: of each name; -1 for a name that the table has twice.
+        expression: float32 [M, K], NaN where there is no finite number.
+        weight: float32 [M], or None.
+        names: of the columns of the expression.
+        columns: names of all columns.
+        read: those that were read, the name as `sequence`.
+    """
+
+    file: SourceFile
+    row: dict[str, int]
+    expression: np.ndarray
+    weight: np.ndarray | None
+    names: tuple[str, ...]
+    columns: tuple[str, ...]
+    read: Columns
+
+
+def read_measurements(
+    file: SourceFile, columns: Columns | None, *, is_parquet: bool, strict: bool
+) -> Measurements:
+    """Reads a table with the columns name, expression and, where there is one, weight.
+
+    Args:
+        file: TSV, CSV or Parquet.
+        columns: which hold what, `sequence` being the name; None: found as `default_columns` does.
+        is_parquet: whether it is Parquet.
+        strict: whether a name that is there twice, or a row without finite numbers, is an error.
+
+    Raises:
+        ValueError: "file:line: expected …, got …; …" under strict; columns that are not there.
+    """
+    reader: ParquetReader | TableReader
+    reader = (ParquetReader if is_parquet else TableReader)([file], columns, key="name")
+    unusable, row = Unusable(), dict[str, int]()
+    expression: list[np.ndarray] = [np.empty((0, len(reader.places.expression)), np.float32)]
+    weight: list[np.ndarray] = [np.empty(0, np.float32)]
+    for part in range(reader.part_count):
+        for raw in reader.read(part):
+            checked = check_rows(raw, Unusable(), strict=strict, letters=False)
+            for fault in raw.faults:
+                unusable.add(fault.reason, 1, fault.place)
+            _add_names(raw, row, sum(map(len, expression)), strict=strict)
+            expression.append(checked.expression)
+            if checked.weight is not None:
+                weight.append(checked.weight)
+    if unusable.count:
+        logger.warning("%s: rows were left out: %s", file.name, unusable)
+    return Measurements(
+        file,
+        row,
+        np.concatenate(expression),
+        None if reader.places.weight is None else np.concatenate(weight),
+        reader.places.names,
+        reader.names or (),
+        reader.columns,
+    )
+
+
+def _add_names(raw: RawRows, row: dict[str, int], first: int, *, strict: bool) -> None:
+    for index, value in enumerate(raw.sequence.cast(pa.large_binary()).to_pylist()):
+        name = (value or b"").decode("utf-8", "replace").strip()
+        if name not in row:
+            row[name] = first + index
+            continue
+        if strict:
+            raise ValueError(
+                f"{raw.place(index)}: expected every name once, got {name!r} again; correct or "
+                "remove it"
+            )
+        row[name] = -1
+
+
+class FastaReader(WholeFiles):
+    """FASTA files of one dataset; a part is a file.
+
+    Attributes:
+        kind: "FASTA".
+        files: sorted as they are read.
+        measurements: of their records, or None.
+    """
+
+    kind = "FASTA"
+
+    def __init__(self, files: Sequence[SourceFile], measurements: Measurements | None) -> None:
+        super().__init__(files)
+        self.measurements = measurements
+        self._uses: np.ndarray | None = None
+        self._counting = threading.Lock()
+
+    def read(self, part: int) -> Iterator[RawRows]:
+        """The records of a file, about 4 MB at once.
+
+        A record without a measurement, or whose name another record or measurement has as well,
+        is a fault.
+
+        Raises:
+            FileNotFoundError, ValueError: the file vanished or is damaged; by name.
+        """
+        file = self.files[part]
+        for records in _records(file):
+            if self.measurements is None:
+                yield _raw(file, records)
+            else:
+                yield from self._joined(file, records, self.measurements)
+
+    def _joined(
+        self, file: SourceFile, records: list[_Record], measured: Measurements
+    ) -> Iterator[RawRows]:
+        uses = self._use_counts(measured)
+        kept: list[_Record] = []
+        faults: list[Fault] = []
+        for record in records:
+            row = measured.row.get(_first_word(record.name))
+            if row is not None and row >= 0 and uses[row] == 1:
+                kept.append(record)
+                continue
+            if not faults:
+                # Those before the first fault, so that whoever is strict finds it in its place.
+                yield _measured(file, kept, measured)
+                kept = []
+            faults.append(_fault(_place(file, record), record, row, measured))
+        yield _measured(file, kept, measured, faults)
+
+    def _use_counts(self, measured: Measurements) -> np.ndarray:
+        """How many records there are for each row of the measurements, over all files."""
+        with self._counting:
+            if self._uses is None:
+                uses = np.zeros(len(measured.expression), np.int64)
+                for file in self.files:
+                    for records in _records(file):
+                        found = (measured.row.get(_first_word(each.name), -1) for each in records)
+                        np.add.at(uses, [row for row in found if row >= 0], 1)
+                unused = int((uses == 0).sum())
+                if unused:
+                    logger.info(
+                        "%s: %d of %d rows are of no record", measured.file.name, unused, len(uses)
+                    )
+                self._uses = uses
+        return self._uses
+
+
+def _first_word(header: str) -> str:
+    return header.split(None, 1)[0] if header.strip() else ""
+
+
+def _place(file: SourceFile, record: _Record) -> str:
+    return f"{file.name}:{record.line} ({_first_word(record.name)})"
+
+
+def _fault(place: str, record: _Record, row: int | None, measured: Measurements) -> Fault:
+    name = _first_word(record.name)
+    if row is None:
+        message = f"expected a measurement of that name in {measured.file.name}, got none"
+        return Fault(place, _UNMEASURED, f"{message}; add it, or remove the record")
+    where = "the measurements" if row < 0 else "the records"
+    message = f"expected every name once, got {name!r} twice among {where}"
+    return Fault(place, _TWICE, f"{message}; give each its own")
+
+
+def _measured(
+    file: SourceFile,
+    records: list[_Record],
+    measured: Measurements,
+    faults: Sequence[Fault] = (),
+) -> RawRows:
+    rows = np.array([measured.row[_first_word(each.name)] for each in records], np.int64)
+    raw = _raw(file, records)
+    expression = [pa.array(column) for column in measured.expression[rows].T]
+    weight = None if measured.weight is None else pa.array(measured.weight[rows])
+    return RawRows(raw.sequence, expression, weight, raw.place, faults)
+
+
+def _raw(file: SourceFile, records: list[_Record]) -> RawRows:
+    sequence = pa.array([record.sequence for record in records], pa.large_string())
+    return RawRows(sequence, [], None, lambda row: _place(file, records[row]))
+
+
+def _records(file: SourceFile) -> Iterator[list[_Record]]:
+    """The records of a file, in blocks."""
+    with file.open_text() as stream:
+        # With its own decoder, since what stands behind the first word of a header is any text.
+        lines = io.TextIOWrapper(stream, "utf-8-sig", errors="replace")
+        records = _parsed(file.name, lines)
+        while block := _block(records):
+            yield block
+
+
+def _parsed(place: str, lines: io.TextIOWrapper) -> Iterator[_Record]:
+    name, begin, number = "", 0, 0
+    parts: list[str] = []
+    while line := lines.readline(_LONGEST_LINE):
+        number += 1
+        if len(line) == _LONGEST_LINE:
+            raise ValueError(
+                f"{place}:{number}: expected lines of less than {_LONGEST_LINE} letters, got a "
+                "longer one; is it text?"
+            )
+        text = line.strip()
+        if text.startswith(">"):
+            if begin:
+                yield _Record(name, "".join(parts), begin)
+            name, begin, parts = text[1:], number, []
+        elif begin and text[:1] not in _COMMENTS:
+            parts.append(text)
+        elif text[:1] not in _COMMENTS:
+            raise ValueError(
+                f"{place}:{number}: is no FASTA: expected a header that begins with >, got "
+                f"{text[:60]!r}"
+            )
+    if begin:
+        yield _Record(name, "".join(parts), begin)
+
+
+def _block(records: Iterator[_Record]) -> list[_Record]:
+    block, bases = [], 0
+    for record in itertools.islice(records, _BLOCK_RECORDS):
+        block.append(record)
+        bases += len(record.sequence)
+        if bases >= _BLOCK_BASES:
+            break
+    return block

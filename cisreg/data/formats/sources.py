@@ -1,0 +1,326 @@
+"""Files that a dataset is made of: paths, globs, folders, lists and URLs of any filesystem."""
+
+from __future__ import annotations
+
+import fnmatch
+import importlib
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, BinaryIO, NamedTuple
+
+import pyarrow as pa
+import pyarrow.fs as pafs
+
+from cisreg.data.formats.manifest import MANIFEST, WORK_FOLDER, Manifest, load_manifest
+from cisreg.streams import decompressed
+
+PathLike = str | os.PathLike[str]
+_PARQUET_ENDINGS = (".parquet", ".pq", ".parq")
+_GLOB_MARKS = "*?["
+# In a URL, a question mark begins the options of the filesystem.
+_URL_GLOB_MARKS = "*["
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One file of a dataset.
+
+    Attributes:
+        name: what errors call it.
+        filesystem: where it is.
+        path: of the file in there.
+        size: in bytes, when the dataset was opened.
+        modified: time of the last change in ns, or None where the filesystem does not tell.
+    """
+
+    name: str
+    filesystem: pafs.FileSystem
+    path: str
+    size: int
+    modified: int | None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is on this machine."""
+        return isinstance(self.filesystem, pafs.LocalFileSystem)
+
+    @contextmanager
+    def open(self) -> Iterator[pa.NativeFile]:
+        """The file for reading anywhere in it.
+
+        Raises:
+            FileNotFoundError, ValueError: by name: it is not there, or cannot be read.
+        """
+        with named_faults(self.name), self.filesystem.open_input_file(self.path) as stream:
+            yield stream
+
+    @contextmanager
+    def open_text(self) -> Iterator[BinaryIO]:
+        """The file from its beginning, decompressed; errors as of `open`."""
+        with named_faults(self.name), self.filesystem.open_input_stream(self.path) as stream:
+            yield decompressed(stream, self.name)
+
+
+class WholeFiles:
+    """Files that are read from end to end: each is a part of its dataset.
+
+    Attributes:
+        files: in the order of reading.
+    """
+
+    def __init__(self, files: Sequence[SourceFile]) -> None:
+        self.files = tuple(files)
+
+    @property
+    def part_count(self) -> int:
+        """Number of files."""
+        return len(self.files)
+
+    def part_name(self, part: int) -> str:
+        """What errors call a file."""
+        return self.files[part].name
+
+
+class Source(NamedTuple):
+    """The files of a dataset, sorted by name, and their manifest where one folder has one."""
+
+    files: tuple[SourceFile, ...]
+    manifest: Manifest | None
+
+
+@contextmanager
+def named_faults(name: str) -> Iterator[None]:
+    """Turns what filesystems and Arrow say of a file into errors that name it."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{name}: no such file; check the path") from None
+    except (OSError, pa.ArrowException, EOFError, UnicodeError, MemoryError) as error:
+        if isinstance(error, OSError) and str(error).startswith(name):
+            raise
+        raise ValueError(
+            f"{name}: cannot be read ({_first_line(error)}); is the file complete?"
+        ) from None
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).partition("\n")[0] or type(error).__name__
+
+
+def find_files(source: PathLike | Sequence[PathLike], filesystem: Any = None) -> Source:
+    """The files that a path, a glob, a folder, a URL or a list of them means.
+
+    Args:
+        source: see `open_dataset`.
+        filesystem: of pyarrow or fsspec, where the paths are; None: they tell.
+
+    Raises:
+        FileNotFoundError: nothing is there.
+        ValueError: a folder without Parquet files, one file twice, no file at all.
+        ImportError: a URL that wants fsspec or a package of its own, which is not installed.
+    """
+    places = [source] if isinstance(source, str | os.PathLike) else list(source)
+    if filesystem is not None:
+        filesystem = _arrow_filesystem(filesystem)
+    found = [_expand(_text(place), filesystem) for place in places]
+    if len(found) == 1 and found[0].manifest is not None:
+        return found[0]
+    files = sorted((file for part in found for file in part.files), key=lambda file: file.name)
+    if not files:
+        raise ValueError("source: expected at least one file, got an empty list")
+    by_path: dict[str, SourceFile] = {}
+    for file in files:
+        # One file may have two names on this machine, by links.
+        path = os.path.realpath(file.path) if file.is_local else file.path
+        other = by_path.setdefault(path, file)
+        if other is not file and other.filesystem.equals(file.filesystem):
+            raise ValueError(f"{file.name}: expected every file once, got this one twice")
+    return Source(tuple(files), None)
+
+
+def _text(place: PathLike) -> str:
+    text = os.fspath(place)
+    if not isinstance(text, str) or not text:
+        raise ValueError(f"source: expected paths, globs or URLs as text, got {place!r}")
+    return text
+
+
+def _arrow_filesystem(filesystem: Any) -> pafs.FileSystem:
+    if isinstance(filesystem, pafs.FileSystem):
+        return filesystem
+    if not (hasattr(filesystem, "ls") and hasattr(filesystem, "open")):
+        raise ValueError(
+            f"filesystem: expected one of pyarrow or fsspec, got {type(filesystem).__name__}"
+        )
+    return pafs.PyFileSystem(pafs.FSSpecHandler(filesystem))
+
+
+def _expand(place: str, filesystem: pafs.FileSystem | None) -> Source:
+    """The files of one path, glob, folder or URL."""
+    is_url = "://" in place
+    if is_url and filesystem is not None:
+        raise ValueError(
+            f"{place}: expected a path within the filesystem that was given, got a URL; leave one "
+            "of the two out"
+        )
+    marks = _URL_GLOB_MARKS if is_url else _GLOB_MARKS
+    if any(mark in place for mark in marks):
+        # A file whose name has such a mark in it is meant before what the mark stands for.
+        literal = None if is_url else _info(*_located(place, filesystem), place)
+        if literal is None or literal.type == pafs.FileType.NotFound:
+            return Source(tuple(_matching(place, marks, filesystem)), None)
+    where, path = _located(place, filesystem)
+    info = _info(where, path, place)
+    if info.type == pafs.FileType.NotFound:
+        raise FileNotFoundError(f"{place}: no such file or folder; check the path")
+    if info.type == pafs.FileType.Directory:
+        return _folder(place, where, path)
+    return Source((_source_file(place, where, path, info),), None)
+
+
+def _located(place: str, filesystem: pafs.FileSystem | None) -> tuple[pafs.FileSystem, str]:
+    """The filesystem of a path or URL, and the path in it."""
+    if filesystem is None:
+        if "://" in place:
+            return _from_url(place)
+        filesystem = pafs.LocalFileSystem()
+    if not isinstance(filesystem, pafs.LocalFileSystem):
+        return filesystem, place
+    # Absolute, so that it is the same file after a change of folder.
+    return filesystem, os.path.abspath(place)  # noqa: PTH100, keeps links as they are
+
+
+def _from_url(url: str) -> tuple[pafs.FileSystem, str]:
+    try:
+        return pafs.FileSystem.from_uri(url)
+    except OSError as error:
+        raise OSError(f"{url}: cannot be reached ({_first_line(error)})") from None
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        pass  # What Arrow does not know, fsspec may.
+    try:
+        fsspec_core = importlib.import_module("fsspec.core")
+        found, path = fsspec_core.url_to_fs(url)
+    except ImportError as error:
+        raise ImportError(
+            f"{url}: expected fsspec, and its package for this kind of URL, to be installed, got "
+            f"none ({error}); run pip install 'cisreg[remote]'"
+        ) from None
+    except (ValueError, OSError) as error:
+        raise ValueError(
+            f"{url}: expected a URL that pyarrow or fsspec knows, such as s3://, gs:// or hdfs://, "
+            f"got another ({error})"
+        ) from None
+    kinds = (found.protocol,) if isinstance(found.protocol, str) else found.protocol
+    if "file" in kinds:
+        # Of a URL with letters that Arrow wants to have as %XX.
+        return pafs.LocalFileSystem(), path
+    return _arrow_filesystem(found), path
+
+
+def _info(filesystem: pafs.FileSystem, path: str, name: str) -> pafs.FileInfo:
+    with named_faults(name):
+        return filesystem.get_file_info(path)
+
+
+def _source_file(
+    name: str, filesystem: pafs.FileSystem, path: str, info: pafs.FileInfo
+) -> SourceFile:
+    if info.type != pafs.FileType.File:
+        raise ValueError(f"{name}: expected a file, got something else; it is read several times")
+    return SourceFile(name, filesystem, path, info.size, info.mtime_ns)
+
+
+def _folder(name: str, filesystem: pafs.FileSystem, path: str) -> Source:
+    """The files that the folder's manifest has, or else its Parquet files."""
+    name, path = name.rstrip("/") or name, path.rstrip("/") or path
+    if _info(filesystem, f"{path}/{MANIFEST}", name).type == pafs.FileType.File:
+        manifest = load_manifest(path, filesystem)
+        paths = [f"{path}/{file.name}" for file in manifest.files]
+        files = tuple(
+            _source_file(f"{name}/{file.name}", filesystem, place, info)
+            for file, place, info in zip(
+                manifest.files, paths, filesystem.get_file_info(paths), strict=True
+            )
+        )
+        return Source(files, manifest)
+    # Its files are whole, but they need not be all of them.
+    if _info(filesystem, f"{path}/{WORK_FOLDER}", name).type == pafs.FileType.Directory:
+        raise ValueError(
+            f"{name}: expected a dataset, got one that cisreg convert has not finished; go on with "
+            "--resume"
+        )
+    files = tuple(
+        _source_file(f"{name}/{info.base_name}", filesystem, info.path, info)
+        for info in _listed(name, filesystem, path, recursive=False)
+        if info.base_name.lower().endswith(_PARQUET_ENDINGS) and info.base_name[0] not in "._"
+    )
+    if not files:
+        raise ValueError(
+            f"{name}: expected a folder with Parquet files, got none; other files are given by a "
+            f"glob, such as {name}/*.tsv.gz"
+        )
+    return Source(files, None)
+
+
+def _listed(
+    name: str, filesystem: pafs.FileSystem, path: str, *, recursive: bool
+) -> list[pafs.FileInfo]:
+    selector = pafs.FileSelector(path, allow_not_found=True, recursive=recursive)
+    with named_faults(name):
+        return filesystem.get_file_info(selector)
+
+
+def _matching(glob: str, marks: str, filesystem: pafs.FileSystem | None) -> Iterator[SourceFile]:
+    """The files that a glob means; ** stands for any folders."""
+    scheme, separator, rest = glob.rpartition("://")
+    parts = rest.split("/")
+    first = _first_pattern(scheme + separator, parts, marks, filesystem)
+    base, patterns = scheme + separator + "/".join(parts[:first]), parts[first:]
+    prefix = base if base.endswith("://") else f"{base}/" if first else ""
+    if not base and (filesystem is None or isinstance(filesystem, pafs.LocalFileSystem)):
+        base = "/" if first else "."
+    where, path = _located(base, filesystem)
+    found, folders = False, 0
+    for info in _listed(glob, where, path, recursive=len(patterns) > 1):
+        relative = info.path.strip("/").removeprefix(path.strip("/")).strip("/")
+        if not _matches(relative.split("/"), patterns):
+            continue
+        folders += info.type == pafs.FileType.Directory
+        if info.type == pafs.FileType.File:
+            found = True
+            yield _source_file(prefix + relative, where, info.path, info)
+    if not found:
+        got = f"{folders} folder(s); add what is in them, as in {glob}/*.parquet" if folders else ""
+        raise FileNotFoundError(
+            f"{glob}: expected files of such names, got {got or 'none; check the glob'}"
+        )
+
+
+def _first_pattern(
+    scheme: str, parts: list[str], marks: str, filesystem: pafs.FileSystem | None
+) -> int:
+    """The first part of a glob that stands for several names, not for a folder called so."""
+    marked = [index for index, part in enumerate(parts) if any(mark in part for mark in marks)]
+    for index in marked[:-1]:
+        name = scheme + "/".join(parts[: index + 1])
+        if _info(*_located(name, filesystem), name).type != pafs.FileType.Directory:
+            return index
+    return marked[-1]
+
+
+def _matches(parts: list[str], patterns: list[str]) -> bool:
+    """Whether the folders and name of a path are what the patterns say, one by one."""
+    if not patterns or not parts:
+        return not patterns and not parts
+    if patterns[0] == "**":
+        return _matches(parts, patterns[1:]) or (
+            parts[0][:1] != "." and _matches(parts[1:], patterns)
+        )
+    hidden = parts[0].startswith(".") and not patterns[0].startswith(".")
+    return (
+        not hidden
+        and fnmatch.fnmatchcase(parts[0], patterns[0])
+        and _matches(parts[1:], patterns[1:])
+    )

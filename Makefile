@@ -49,15 +49,15 @@ test: .venv/installed
 	touch $@
 
 bench: .venv/installed-bench
-	$(BIN)/python benchmarks/fused_vs_standard.py $(BENCH_OPTIONS) $(call bench_files,fused_vs_standard)
-	$(BIN)/python benchmarks/scaling.py $(call bench_files,scaling)
-	$(BIN)/python benchmarks/train_throughput.py $(BENCH_OPTIONS) $(call bench_files,train_throughput)
-	$(BIN)/python benchmarks/scan_vs_lightmotif.py $(BENCH_OPTIONS) $(call bench_files,scan_vs_lightmotif)
+	$(BIN)/python -m benchmarks.operation.fused_vs_standard $(BENCH_OPTIONS) $(call bench_files,fused_vs_standard)
+	$(BIN)/python -m benchmarks.operation.scaling $(call bench_files,scaling)
+	$(BIN)/python -m benchmarks.training.train_throughput $(BENCH_OPTIONS) $(call bench_files,train_throughput)
+	$(BIN)/python -m benchmarks.operation.scan_vs_lightmotif $(BENCH_OPTIONS) $(call bench_files,scan_vs_lightmotif)
 
 gpu-check: .venv/installed
-	$(BIN)/python benchmarks/gpu_check.py --find
+	$(BIN)/python -m benchmarks.gpu.check --find
 	$(BIN)/pytest -m gpu
-	$(BIN)/python benchmarks/gpu_check.py --json benchmarks/results/gpu.json --page benchmarks/results/gpu.html
+	$(BIN)/python -m benchmarks.gpu.check --json benchmarks/results/gpu.json --page benchmarks/results/gpu.html
 
 lint: .venv/installed-lint
 	$(BIN)/ruff check $(PYTHON_SOURCES)

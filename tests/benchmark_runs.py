@@ -7,12 +7,23 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+ROOT = Path(__file__).parents[1]
+
+
+def run_benchmark(script: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """Runs `python -m benchmarks.room.script words`; `script` is "room.script"."""
+    command = [sys.executable, "-m", f"benchmarks.{script}", *words]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+def run_successfully(script: str, *words: str) -> str:
+    """Its standard output; it must succeed."""
+    done = run_benchmark(script, *words)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def benchmark_rows(script: str, folder: Path, *words: str) -> list[dict]:
     """The rows that a script writes; it must succeed."""
-    command = [sys.executable, str(BENCHMARKS / script), "--json", str(folder / "rows"), *words]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    run_successfully(script, "--json", str(folder / "rows"), *words)
     return json.loads((folder / "rows").read_text())["rows"]

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import tensorflow as tf
+from benchmark_runs import run_benchmark
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-from gpu_limit import Size, limit_milliseconds
-from gpu_report import (
+from benchmarks.gpu.limit import Size, limit_milliseconds
+from benchmarks.gpu.report import (
     BACKWARD,
     DTYPES,
     FORWARD,
@@ -25,12 +20,10 @@ from gpu_report import (
     print_tables,
     write_page,
 )
-from problem import Point
-from rivals_tensorflow import ON_GPU
-
+from benchmarks.shared.problem import Point
+from benchmarks.shared.rivals_tensorflow import ON_GPU
 from cisreg import _native
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 H100 = {
     "name": "H100",
     "compute_capability": "9.0",
@@ -39,13 +32,12 @@ H100 = {
 }
 
 
-@pytest.mark.parametrize("script", ["gpu_check.py", "gpu_launchers.py"])
-def test_no_gpu_is_said_with_a_status_of_its_own(script):
+@pytest.mark.parametrize("script", ["gpu.check", "gpu.launchers"])
+def test_no_gpu_is_said_with_a_status_of_its_own(script, monkeypatch):
     if _native.cuda_devices() or tf.config.list_physical_devices("GPU"):
         pytest.skip("there is a GPU here")
-    environment = {k: v for k, v in os.environ.items() if k != "CISREG_CUDA_ARCHITECTURES"}
-    command = [sys.executable, str(BENCHMARKS / script)]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    monkeypatch.delenv("CISREG_CUDA_ARCHITECTURES", raising=False)
+    done = run_benchmark(script)
     assert done.returncode == NO_GPU, done.stderr
     assert done.stderr.splitlines()[-1].startswith("no GPU: ")
     assert "on this machine" in done.stderr
@@ -117,7 +109,7 @@ def test_page(tmp_path, capsys):
 
 def test_everyone_on_a_gpu_computes_the_same():
     """Where there is none, on the CPU."""
-    from problem import make_problem
+    from benchmarks.shared.problem import make_problem
 
     problem = make_problem(Point("fused", 3, 20, 8, 5))
     expected = ON_GPU["fused"](problem)

@@ -7,7 +7,7 @@ from benchmark_runs import benchmark_rows
 
 def test_read_sequences(tmp_path):
     rows = benchmark_rows(
-        "read_sequences.py", tmp_path, "--quick", "--folder", str(tmp_path / "data")
+        "data.read_sequences", tmp_path, "--quick", "--folder", str(tmp_path / "data")
     )
     assert [row["what"] for row in rows] == [
         *("cisreg convert", "streamed", "in memory", "tf.data, one-hot", "CisRegModels"),
@@ -18,12 +18,12 @@ def test_read_sequences(tmp_path):
 
 
 def test_training_from_files(tmp_path):
-    (row,) = benchmark_rows("training_from_files.py", tmp_path, "--quick", "--threads", "1")
+    (row,) = benchmark_rows("training.training_from_files", tmp_path, "--quick", "--threads", "1")
     assert 0 < row["outside_least"] <= row["outside"] <= row["outside_most"] < 1
 
 
 def test_workers(tmp_path):
-    one, two = benchmark_rows("workers.py", tmp_path, "--quick", "--threads", "1")
+    one, two = benchmark_rows("training.workers", tmp_path, "--quick", "--threads", "1")
     assert (one["workers"], two["workers"]) == (1, 2)
     assert one["difference"] == 0
     assert two["difference"] < 1e-5
@@ -31,7 +31,7 @@ def test_workers(tmp_path):
 
 
 def test_scaling_plan(tmp_path):
-    rows = benchmark_rows("scaling_plan.py", tmp_path, "--plot", str(tmp_path / "plot.png"))
+    rows = benchmark_rows("training.scaling_plan", tmp_path, "--plot", str(tmp_path / "plot.png"))
     assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
     alone = next(row for row in rows if row.get("GPUs") == 1)
     assert alone["all-reduce, µs"] == 0

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-from limit import PROCESSORS, limit_milliseconds, measure_clock
-from problem import EVERY_COLUMN, LIKE_YEAST, Point, random_motifs
-
+from benchmarks.shared.limit import PROCESSORS, limit_milliseconds, measure_clock
+from benchmarks.shared.problem import EVERY_COLUMN, LIKE_YEAST, Point, random_motifs
 from cisreg import _native
 
 

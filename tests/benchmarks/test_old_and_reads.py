@@ -8,14 +8,14 @@ from shared_data import shared_data
 
 
 def test_one_hot_text(tmp_path):
-    rows = benchmark_rows("one_hot_text.py", tmp_path, "--quick", "--threads", "1")
+    rows = benchmark_rows("data.one_hot_text", tmp_path, "--quick", "--threads", "1")
     assert len(rows) == 8
     assert all(row["sequences_per_second"] > 0 and row["peak_mebibytes"] > 0 for row in rows)
 
 
 def test_old_commands(tmp_path):
     rows = benchmark_rows(
-        "old_commands.py", tmp_path, "--quick", "--data", str(shared_data("gpra_example"))
+        "training.old_commands", tmp_path, "--quick", "--data", str(shared_data("gpra_example"))
     )
     assert [row["stage"] for row in rows] == ["AP", "APCM", "APCM.pos"]
     # One epoch each; the third begins where the second ended.
@@ -25,7 +25,7 @@ def test_old_commands(tmp_path):
 def test_reads_to_model(tmp_path):
     pytest.importorskip("duckdb")
     small = ("--pairs", "20000", "--promoters", "300", "--recipe", "quick")
-    *steps, truth = benchmark_rows("reads_to_model.py", tmp_path, *small)
+    *steps, truth = benchmark_rows("reads.reads_to_model", tmp_path, *small)
     assert [step["step"] for step in steps] == [
         *("merge-pairs", "collapse", "cluster", "expression", "train")
     ]

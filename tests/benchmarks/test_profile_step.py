@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
+from benchmark_runs import run_successfully
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-from profile_step import Event, covered, part_of
-
-FOLDER = Path(__file__).parents[2] / "benchmarks"
+from benchmarks.training.profile_step import Event, covered, part_of
 
 
 def test_time_is_covered_once_whatever_runs_at_once():
@@ -36,9 +31,8 @@ def test_the_part_that_an_operation_belongs_to(name, part, kind):
 
 def test_the_script_profiles_a_tiny_step(tmp_path):
     path = tmp_path / "profile.json"
-    command = [sys.executable, "profile_step.py", "--quick", "--json", str(path)]
-    done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, check=True)
-    assert "around the operation" in done.stdout
+    printed = run_successfully("training.profile_step", "--quick", "--json", str(path))
+    assert "around the operation" in printed
     (result,) = json.loads(path.read_text())["results"]
     calls = {(row["part"], row["operation"]): row["calls"] for row in result["rows"]}
     assert calls["occupancy", "Cisreg>Occupancy"] == pytest.approx(1)

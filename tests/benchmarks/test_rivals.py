@@ -12,20 +12,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.shared.measure import FORWARD, TRAIN_STEP, Servers
+from benchmarks.shared.problem import Point, make_problem
+from benchmarks.shared.rivals import IMPLEMENTATIONS, installed
 from cisreg.reference import occupancy_oracle, occupancy_oracle_gradient
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-from measure import FORWARD, TRAIN_STEP, Servers
-from problem import Point, make_problem
-from rivals import IMPLEMENTATIONS, installed
-
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+ROOT = Path(__file__).parents[2]
 # Writes what every implementation of a library computes, named by implementation and width.
 PROGRAM = """
 import sys
 import numpy as np
-from problem import Point, make_problem
-from rivals import IMPLEMENTATIONS, make_functions
+from benchmarks.shared.problem import Point, make_problem
+from benchmarks.shared.rivals import IMPLEMENTATIONS, make_functions
 computed = {}
 for name, implementation in IMPLEMENTATIONS.items():
     if implementation.package != sys.argv[1] or name == "PyTorch compiled":
@@ -48,7 +46,7 @@ def test_rivals_compute_the_same(package, tmp_path):
     file = tmp_path / "computed.npz"
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, package, str(file)],
-        cwd=BENCHMARKS,
+        cwd=ROOT,
         capture_output=True,
         text=True,
     )
@@ -78,8 +76,8 @@ def test_rivals_train_the_same_model():
     """Losses are not reported, so the parameters must arrive at the same place."""
     program = """
 import numpy as np
-import rivals_tensorflow as rivals
-from problem import Point, make_problem
+import benchmarks.shared.rivals_tensorflow as rivals
+from benchmarks.shared.problem import Point, make_problem
 problem = make_problem(Point("", 8, 24, 6, 3, steps=2), training=True)
 losses = []
 for original, xla in ((False, False), (False, True), (True, False)):
@@ -97,9 +95,7 @@ np.testing.assert_allclose(losses, [losses[0]] * 3, rtol=1e-4)
 np.testing.assert_allclose(losses[0][0], first, rtol=1e-5)
 assert losses[0][2] < losses[0][0]
 """
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=BENCHMARKS, capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 
@@ -118,7 +114,7 @@ def test_a_point_is_measured_in_a_process_of_its_own():
 
 
 def test_what_is_not_installed_is_said(monkeypatch):
-    monkeypatch.setattr("measure.installed", lambda name: False)
+    monkeypatch.setattr("benchmarks.shared.measure.installed", lambda name: False)
     with Servers() as servers:
         result = servers.measure(Point("JAX jit"), FORWARD, seconds=0.0)
     assert result == {"missing": "not installed"}

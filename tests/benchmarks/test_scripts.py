@@ -6,40 +6,27 @@ import gzip
 import importlib.util
 import json
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
+from benchmark_runs import run_successfully
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-from rivals import IMPLEMENTATIONS, installed
-from scaling import linear_range
-
+from benchmarks.operation.scaling import linear_range
+from benchmarks.shared.rivals import IMPLEMENTATIONS, installed
 from cisreg import _native
-
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
 def run(script, tmp_path):
     files = tmp_path / "rows.json", tmp_path / "plot.png"
-    done = subprocess.run(
-        [
-            *(sys.executable, str(BENCHMARKS / script), "--quick", "--threads", "1"),
-            *("--json", str(files[0]), "--plot", str(files[1])),
-        ],
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
+    options = ("--quick", "--threads", "1", "--json", str(files[0]), "--plot", str(files[1]))
+    printed = run_successfully(script, *options)
     assert files[1].read_bytes().startswith(b"\x89PNG")
     written = json.loads(files[0].read_text())
     assert {"device", "instruction_set", "clock_ghz", "tensorflow"} <= set(written["machine"])
-    return written["rows"], done.stdout
+    return written["rows"], printed
 
 
 def test_fused_vs_standard(tmp_path):
-    rows, printed = run("fused_vs_standard.py", tmp_path)
+    rows, printed = run("operation.fused_vs_standard", tmp_path)
     assert (tmp_path / "plot_grid.png").exists()
     assert {row["task"] for row in rows} == {"forward", "forward_backward", "train_step"}
     for row in rows:
@@ -60,14 +47,14 @@ def test_fused_vs_standard(tmp_path):
 
 
 def test_scaling(tmp_path):
-    rows, printed = run("scaling.py", tmp_path)
+    rows, printed = run("operation.scaling", tmp_path)
     assert {row["variable"] for row in rows} == {"N", "L", "M", "W"}
     assert all(0 < row["share_of_limit"] < 1 for row in rows)
     assert "N: linear" in printed
 
 
 def test_train_throughput(tmp_path):
-    rows, _ = run("train_throughput.py", tmp_path)
+    rows, _ = run("training.train_throughput", tmp_path)
     assert {"fused", "conv2d graph", "conv1d XLA"} <= {row["implementation"] for row in rows}
     for row in rows:
         assert row["median_sequences_per_second"] > 0
@@ -77,7 +64,7 @@ def test_train_throughput(tmp_path):
 
 
 def test_scan_vs_lightmotif(tmp_path):
-    rows, _ = run("scan_vs_lightmotif.py", tmp_path)
+    rows, _ = run("operation.scan_vs_lightmotif", tmp_path)
     agreement, *rows = rows
     assert agreement["hits"]["cisreg"] > 0
     for row in rows:
@@ -89,7 +76,7 @@ def test_scan_vs_lightmotif(tmp_path):
 
 def test_collapse(tmp_path):
     pytest.importorskip("duckdb")
-    rows, printed = run("collapse.py", tmp_path)
+    rows, printed = run("reads.collapse", tmp_path)
     assert len({row["implementation"] for row in rows}) == 3
     for row in rows:
         assert row["implementation"] in printed
@@ -99,7 +86,7 @@ def test_collapse(tmp_path):
 
 
 def test_cluster(tmp_path):
-    rows, printed = run("cluster.py", tmp_path)
+    rows, printed = run("reads.cluster", tmp_path)
     assert {row["program"] for row in rows} == {
         "cisreg",
         "vsearch",
@@ -123,7 +110,7 @@ def test_cluster(tmp_path):
 
 
 def test_merge_pairs(tmp_path):
-    rows, printed = run("merge_pairs.py", tmp_path)
+    rows, printed = run("reads.merge_pairs", tmp_path)
     names = {row["implementation"] for row in rows}
     assert {"cisreg", "cisreg, any overlap", "Python"} <= names
     assert {name for name in ("fastp", "vsearch") if shutil.which(name)} <= names
@@ -139,12 +126,9 @@ def test_merge_pairs(tmp_path):
 
 
 def test_sequencing_run(tmp_path):
-    script = str(BENCHMARKS / "sequencing_run.py")
     sizes = ("--pairs", "3000", "--promoters", "200")
     for folder in ("first", "again"):
-        command = [sys.executable, script, str(tmp_path / folder), *sizes]
-        done = subprocess.run(command, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
+        run_successfully("reads.sequencing_run", str(tmp_path / folder), *sizes)
     files = sorted(path.name for path in (tmp_path / "first").iterdir())
     assert len(files) == 3 * 18 + 1
     for name in files:
@@ -174,12 +158,9 @@ def _lines(path):
     return gzip.decompress(path.read_bytes()).decode().splitlines()
 
 
-@pytest.mark.parametrize("script", ["fused_vs_standard.py", "scaling.py"])
+@pytest.mark.parametrize("script", ["operation.fused_vs_standard", "operation.scaling"])
 def test_help(script):
-    command = [sys.executable, str(BENCHMARKS / script), "--help"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0
-    assert "--quick" in done.stdout
+    assert "--quick" in run_successfully(script, "--help")
 
 
 @pytest.mark.parametrize(
@@ -197,7 +178,5 @@ def test_linear_range(slopes, expected):
 
 def test_kernels_alone():
     sizes = ("--sequences", "3", "--length", "20", "--motifs", "9", "--calls", "1")
-    command = [sys.executable, str(BENCHMARKS / "kernels.py"), *sizes]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert all(name in done.stdout for name in _native.instruction_sets())
+    printed = run_successfully("operation.kernels", *sizes)
+    assert all(name in printed for name in _native.instruction_sets())

@@ -1,0 +1,1 @@
+"""How fast do sequences get from files to the kernels?"""

@@ -1,0 +1,1 @@
+"""How fast are the operation and plain scanning, and how far from what the processor allows?"""

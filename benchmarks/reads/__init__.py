@@ -1,0 +1,1 @@
+"""How fast do reads become a table, and is the table right?"""

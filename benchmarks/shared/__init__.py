@@ -1,0 +1,1 @@
+"""What the scripts share: the machine, tables, fresh processes, problems and rivals."""

@@ -1,0 +1,121 @@
+"""The same law in PyTorch; see `rivals`."""
+
+from __future__ import annotations
+
+import functools
+import os
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from benchmarks.shared.problem import Problem
+from benchmarks.shared.rivals import LEARNING_RATE, EpochEnd, Functions, initial_parameters
+
+Parameters = dict[str, torch.Tensor]
+
+
+def _occupancy(
+    sequence: torch.Tensor,
+    log_kd: torch.Tensor,
+    log_concentration: torch.Tensor,
+    dtype: torch.dtype,
+) -> torch.Tensor:
+    """Windows times motifs as one matrix product, then the sigmoid; [N, L] to [N, 2, M].
+
+    On CPUs faster than conv1d and conv2d, in either layout, eager and compiled.
+    """
+    width, _, motif_count = log_kd.shape
+    one_hot = torch.eye(5, 4, dtype=dtype)[sequence.int()]
+    one_hot = torch.nn.functional.pad(one_hot, (0, 0, (width - 1) // 2, width // 2))
+    windows = one_hot.unfold(1, width, 1).reshape(-1, 4 * width)
+    both_strands = torch.cat([log_kd, log_kd.flip(0, 1)], dim=2)
+    energies = both_strands.transpose(0, 1).reshape(4 * width, 2 * motif_count)
+    logit = torch.addmm(
+        log_concentration.repeat(2).to(dtype), windows, energies.to(dtype), alpha=-1
+    )
+    occupied = torch.sigmoid(logit).unflatten(0, sequence.shape)
+    return occupied.sum(dim=1, dtype=torch.float32).unflatten(1, (2, -1))
+
+
+def _loss(
+    parameters: Parameters, sequence: torch.Tensor, expression: torch.Tensor, dtype: torch.dtype
+) -> torch.Tensor:
+    bound = _occupancy(sequence, parameters["log_kd"], parameters["log_concentration"], dtype)
+    binding = bound.sum(dim=1)
+    signal = parameters["potentiation_bias"] + binding @ parameters["potentiation"]
+    accessibility = torch.sigmoid(signal)
+    predicted = parameters["bias"] + accessibility * (binding @ parameters["activity"])
+    return torch.nn.functional.mse_loss(predicted, expression)
+
+
+def _functions(
+    problem: Problem, occupancy: Callable[..., torch.Tensor], loss: Callable[..., torch.Tensor]
+) -> Functions:
+    # Gradients of weak sites are too small for normal numbers, which take three times as long.
+    torch.set_flush_denormal(True)
+    torch.set_num_threads(_cores())
+    dtype = getattr(torch, problem.dtype)
+    sequence = torch.from_numpy(problem.sequence)
+    parameters = [torch.from_numpy(problem.log_kd), torch.from_numpy(problem.log_concentration)]
+    watched = [parameter.clone().requires_grad_() for parameter in parameters]
+
+    def forward() -> np.ndarray:
+        with torch.inference_mode():
+            return occupancy(sequence, *parameters, dtype).numpy()
+
+    def forward_backward() -> list[np.ndarray]:
+        total = (occupancy(sequence, *watched, dtype) ** 2).sum()
+        return [gradient.numpy() for gradient in torch.autograd.grad(total, watched)]
+
+    def train(epochs: int, at_epoch_end: EpochEnd) -> list[float]:
+        return _train(problem, loss, epochs, at_epoch_end)
+
+    return Functions(forward, forward_backward, train)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+def _train(
+    problem: Problem,
+    loss: Callable[..., torch.Tensor],
+    epochs: int,
+    at_epoch_end: EpochEnd,
+) -> list[float]:
+    parameters = {
+        name: torch.from_numpy(np.array(value)).requires_grad_()
+        for name, value in initial_parameters(problem).items()
+    }
+    optimizer = torch.optim.Adam(parameters.values(), LEARNING_RATE, fused=True)
+    sequence, expression = torch.from_numpy(problem.sequence), torch.from_numpy(problem.expression)
+    dtype, batch, seconds = getattr(torch, problem.dtype), problem.batch, []
+    for _ in range(epochs):
+        began = time.perf_counter()
+        for start in range(0, len(sequence) - batch + 1, batch):
+            rows = slice(start, start + batch)
+            optimizer.zero_grad()
+            value = loss(parameters, sequence[rows], expression[rows], dtype)
+            value.backward()
+            optimizer.step()
+            value.item()
+        seconds.append(time.perf_counter() - began)
+        at_epoch_end()
+    return seconds
+
+
+def eager(problem: Problem) -> Functions:
+    """PyTorch as it runs by itself."""
+    return _functions(problem, _occupancy, _loss)
+
+
+@functools.cache
+def _compiled(function: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+    return torch.compile(function, dynamic=False)
+
+
+def compiled(problem: Problem) -> Functions:
+    """PyTorch through torch.compile."""
+    return _functions(problem, _compiled(_occupancy), _compiled(_loss))

@@ -1,4 +1,8 @@
-"""Arrays by name as bytes, in NumPy's npz format, read without trust in what they say of sizes."""
+"""Arrays from whatever holds numbers, and arrays as bytes in NumPy's npz format.
+
+`as_array` is how functions that take arrays take them. `unpack_arrays` reads bytes without trust
+in what they say of their sizes.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +12,11 @@ import re
 import struct
 import zipfile
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 _SUFFIX = ".npy"
 # The only time that every zip program knows; another one would make equal arrays unequal bytes.
@@ -39,6 +45,103 @@ _UNREADABLE = (
     IndexError,
     struct.error,
 )
+
+
+def as_array(
+    value: Any,
+    name: str,
+    dtype: npt.DTypeLike,
+    shape: tuple[int | str, ...],
+    *,
+    finite: bool = False,
+) -> np.ndarray:
+    """Numbers as an array of this type and shape, taken by position.
+
+    Args:
+        value: NumPy array, list, pandas Series or DataFrame (the index is not looked at), Arrow
+            array, table or column, or a TensorFlow tensor.
+        name: of the argument, for errors.
+        dtype: type of the result. Floating-point numbers are rounded to it; integers must not
+            change, so 2.0 becomes the integer 2 and 2.5 is refused.
+        shape: one entry for each axis: the length it must have, or a letter such as "N" for any
+            length; axes of the same letter have the same length.
+        finite: refuse NaN and infinite numbers.
+
+    Returns:
+        The array; `value` itself where nothing has to change.
+
+    Raises:
+        ValueError: text or missing values in the place of numbers, another shape, or numbers that
+            the type cannot hold.
+
+    Example:
+        >>> as_array([1, 2, 3], "expression", np.float32, ("N",))
+        array([1., 2., 3.], dtype=float32)
+    """
+    wanted = np.dtype(dtype)
+    expected = f"{name}: expected {wanted} of shape [{', '.join(map(str, shape))}]"
+    array = _numbers(value, expected)
+    sizes: dict[int | str, int] = {}
+    fits = len(shape) == array.ndim and all(
+        size == (axis if isinstance(axis, int) else sizes.setdefault(axis, size))
+        for axis, size in zip(shape, array.shape, strict=True)
+    )
+    if not fits:
+        raise ValueError(f"{expected}, got shape {list(array.shape)}")
+    if finite and array.dtype.kind == "f" and not np.isfinite(array).all():
+        place = tuple(np.argwhere(~np.isfinite(array))[0].tolist())
+        raise ValueError(f"{expected} of finite numbers, got {array[place]} at {list(place)}")
+    return _converted(array, wanted, expected)
+
+
+def _numbers(value: Any, expected: str) -> np.ndarray:
+    """The numbers in an array of whatever type they come in."""
+    if isinstance(value, pa.Table | pa.RecordBatch):
+        columns = [_numbers(column, expected) for column in value.columns]
+        return np.stack(columns, axis=-1) if columns else np.empty((value.num_rows, 0))
+    if isinstance(value, pa.Array | pa.ChunkedArray) and value.null_count:
+        raise ValueError(f"{expected}, got {value.null_count} missing values; remove them")
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise ValueError(f"{expected}, got rows of different lengths") from None
+    if array.dtype.kind == "O":
+        array = _from_objects(array, expected)
+    if array.dtype.kind not in "biuf":
+        example = array.ravel()[:1].tolist()
+        such_as = f" such as {example[0]!r}" if example else ""
+        raise ValueError(f"{expected}, got {array.dtype}{such_as}")
+    return array
+
+
+def _from_objects(array: np.ndarray, expected: str) -> np.ndarray:
+    """Python's own numbers, or rows that are arrays themselves, as a column of lists is."""
+    flat = array.ravel()
+    for index, each in enumerate(flat):
+        if isinstance(each, (str, bytes)) or each is None or type(each).__name__ == "NAType":
+            raise ValueError(f"{expected}, got {each!r} in place {index}")
+    try:
+        rows = [np.asarray(each) for each in flat]
+        stacked = np.stack(rows) if rows else np.empty(0)
+        if stacked.dtype.kind == "O":  # decimal numbers
+            stacked = stacked.astype(np.float64)
+    except (ValueError, TypeError):
+        raise ValueError(f"{expected}, got rows of different lengths or other objects") from None
+    return stacked.reshape(array.shape + stacked.shape[1:])
+
+
+def _converted(array: np.ndarray, wanted: np.dtype, expected: str) -> np.ndarray:
+    if array.dtype == wanted:
+        return array
+    with np.errstate(over="ignore", invalid="ignore"):
+        result = array.astype(wanted)
+        changed = result != array
+    if wanted.kind == "f":
+        changed = np.isinf(result) & np.isfinite(array)
+    if changed.any():
+        place = tuple(np.argwhere(changed)[0].tolist())
+        raise ValueError(f"{expected}, got {array[place]} at {list(place)}, which it cannot hold")
+    return result
 
 
 def pack_arrays(arrays: Mapping[str, npt.ArrayLike]) -> bytes:

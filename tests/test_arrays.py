@@ -1,16 +1,19 @@
-"""Arrays as bytes: NumPy's own format, and nothing that it could be made to do."""
+"""Arrays from whatever holds numbers, and as bytes in NumPy's format, read without trust."""
 
 from __future__ import annotations
 
+import decimal
 import io
 import pickle
 import struct
 import zipfile
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 import pytest
 
-from cisreg.arrays import pack_arrays, unpack_arrays
+from cisreg.arrays import as_array, pack_arrays, unpack_arrays
 
 ARRAYS = {
     "parameter/log_kd": np.arange(24, dtype=np.float32).reshape(2, 4, 3),
@@ -189,3 +192,80 @@ def test_every_flipped_byte_of_the_numbers_is_noticed():
         changed[index] ^= 1
         with pytest.raises(ValueError, match="damaged"):
             unpack_arrays(bytes(changed))
+
+
+SHUFFLED = pd.Series([1.5, 2.0, -3.0], index=[2, 0, 1])
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [1.5, 2, -3],
+        (1.5, np.float32(2), -3.0),
+        np.array([1.5, 2, -3], ">f8"),
+        SHUFFLED,
+        SHUFFLED.astype(object),
+        SHUFFLED.astype("Float32"),
+        pa.array([1.5, 2, -3], pa.float32()),
+        pa.chunked_array([[1.5], [2.0, -3.0]]),
+        pa.array([decimal.Decimal("1.5"), decimal.Decimal(2), decimal.Decimal(-3)]),
+    ],
+)
+def test_numbers_are_taken_by_position_from_whatever_holds_them(value):
+    array = as_array(value, "expression", np.float32, ("N",))
+    assert array.dtype == np.float32
+    assert array.tolist() == [1.5, 2.0, -3.0]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [[1, 2, 3], [4, 0, 1]],
+        pd.DataFrame([[1, 2, 3], [4, 0, 1]], index=[7, 3]),
+        pa.table({"a": [1, 4], "b": [2, 0], "c": [3, 1]}),
+        pd.Series([[1, 2, 3], np.array([4, 0, 1])], index=[1, 0]),
+        pa.array([[1, 2, 3], [4, 0, 1]], pa.list_(pa.uint8(), 3)),
+        np.array([[1, 2, 3], [4, 0, 1]], float),
+    ],
+)
+def test_rows_are_taken_from_whatever_holds_them(value):
+    array = as_array(value, "sequence", np.uint8, ("N", 3))
+    assert array.dtype == np.uint8
+    assert array.tolist() == [[1, 2, 3], [4, 0, 1]]
+
+
+def test_an_array_that_is_right_is_not_copied():
+    value = np.zeros((2, 3), np.uint8)
+    assert as_array(value, "sequence", np.uint8, ("N", "L")) is value
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype", "shape", "message"),
+    [
+        (["a", "b"], np.float32, ("N",), r"expected float32 of shape \[N\], got <U1 such as 'a'"),
+        (pd.Series(["1", 2]), np.float32, ("N",), "got '1' in place 0"),
+        (pd.Series([1, None], dtype="Int64"), np.int32, ("N",), r"got nan at \[1\]"),
+        (pa.array([1, None]), np.float32, ("N",), "got 1 missing values"),
+        ([[1], [1, 2]], np.float32, ("N", "L"), "got rows of different lengths"),
+        ([[1, 2]], np.float32, ("N",), r"got shape \[1, 2\]"),
+        ([[1, 2]], np.float32, ("N", 3), r"of shape \[N, 3\], got shape \[1, 2\]"),
+        (np.zeros((2, 3)), np.float32, ("M", "M"), r"got shape \[2, 3\]"),
+        ([0, -1], np.uint8, ("N",), r"got -1 at \[1\], which it cannot hold"),
+        ([0, 256], np.uint8, ("N",), r"got 256 at \[1\]"),
+        ([0.5], np.int32, ("N",), r"got 0.5 at \[0\]"),
+        ([float("nan")], np.int32, ("N",), r"got nan at \[0\]"),
+        ([1e300], np.float32, ("N",), r"got 1e\+300 at \[0\]"),
+        ([1j], np.float32, ("N",), "got complex128 such as 1j"),
+        (pd.Series(pd.to_datetime(["2020-01-01"])), np.float32, ("N",), "got datetime64"),
+    ],
+)
+def test_what_is_no_number_or_does_not_fit_is_refused(value, dtype, shape, message):
+    with pytest.raises(ValueError, match=f"^argument: .*{message}"):
+        as_array(value, "argument", dtype, shape)
+
+
+def test_numbers_that_are_not_finite_pass_unless_refused():
+    value = [[1.0, 2.0], [np.inf, 3.0]]
+    assert as_array(value, "x", np.float32, ("N", 2))[1, 0] == np.inf
+    with pytest.raises(ValueError, match=r"x: .* of finite numbers, got inf at \[1, 0\]"):
+        as_array(value, "x", np.float32, ("N", 2), finite=True)

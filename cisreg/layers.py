@@ -5,17 +5,15 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from cisreg.occupancy import Implementation, occupancy
 from cisreg.reference import ComputeDtype, site_occupancy_standard
+from cisreg.spec import ModelSpec
 from cisreg.spline import spline_basis
-
-if TYPE_CHECKING:
-    from cisreg.model import ModelSpec
 
 logger = logging.getLogger("cisreg.model")
 

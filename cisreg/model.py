@@ -14,10 +14,7 @@ Each layer but binding is optional; see `ModelSpec` for what each option changes
 
 from __future__ import annotations
 
-import dataclasses
-import math
-from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple, get_args
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -34,150 +31,18 @@ from cisreg.layers import (
     scan_motifs,
 )
 from cisreg.occupancy import Implementation
-from cisreg.reference import ComputeDtype, Padding, hold_columns, window_count
+from cisreg.reference import ComputeDtype, hold_columns
+from cisreg.spec import Binding, ModelSpec, check_parameters, init_parameters
 
-Binding = Literal["expected", "probability"]
-
-
-@dataclasses.dataclass(frozen=True)
-class ModelSpec:
-    """Which layers a model has, and its sizes.
-
-    Attributes:
-        motif_count: number of motifs, M.
-        motif_width: width of the motifs in bases, W.
-        sequence_length: length of the sequences in bases, L.
-        binding: "expected", the occupancy summed over all sites, or "probability", that of at least
-            one site being occupied. Position weights always weigh expected occupancies.
-        potentiation: bound factors open or close the chromatin; without it all is accessible.
-        accessibility_activity: accessibility acts on expression by itself as well.
-        binding_limit: a motif's contribution stays between 0 and activity * exp(log_binding_limit);
-            with positional weights no single site counts for more than the limit either.
-        positional: sites are weighted by their window for expression, not for accessibility.
-        stranded: reverse-strand sites have activity + activity_difference, and position weights of
-            their own.
-        padding: "same" also scans windows over the ends of the sequence, "valid" does not.
-        position_knots: make the position weights a smooth curve through this many knots; None for
-            one free weight for each window.
-
-    Raises:
-        ValueError: a size or an option that makes no model.
-
-    Example:
-        >>> spec = ModelSpec(motif_count=245, motif_width=30, sequence_length=110, stranded=True)
-        >>> spec.parameter_shapes["activity_difference"]
-        (245,)
-    """
-
-    motif_count: int
-    motif_width: int
-    sequence_length: int
-    binding: Binding = "expected"
-    potentiation: bool = True
-    accessibility_activity: bool = False
-    binding_limit: bool = False
-    positional: bool = False
-    stranded: bool = False
-    padding: Padding = "same"
-    position_knots: int | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("motif_count", "motif_width", "sequence_length"):
-            size = getattr(self, name)
-            if not isinstance(size, int) or size < 1:
-                raise ValueError(f"{name}: expected an integer of at least 1, got {size!r}")
-        if self.binding not in get_args(Binding):
-            raise ValueError(f'binding: expected "expected" or "probability", got {self.binding!r}')
-        if self.accessibility_activity and not self.potentiation:
-            raise ValueError(
-                "accessibility_activity: expected potentiation=True beside it, got False; "
-                "accessibility is the output of the potentiation layer"
-            )
-        self._check_position_knots()
-
-    def _check_position_knots(self) -> None:
-        windows = self.window_count
-        if self.position_knots is None:
-            return
-        if not self.positional:
-            raise ValueError(
-                "position_knots: expected positional=True beside it, got False; "
-                "leave position_knots out or ask for position weights"
-            )
-        if not 2 <= self.position_knots <= windows:
-            raise ValueError(
-                f"position_knots: expected 2 to {windows} (one for each window), "
-                f"got {self.position_knots}"
-            )
-
-    @property
-    def window_count(self) -> int:
-        """Windows scanned in each sequence, P."""
-        return window_count(self.sequence_length, self.motif_width, self.padding)
-
-    @property
-    def fused(self) -> bool:
-        """Whether the fused operation computes all of the model.
-
-        A limit inside a positional sum needs each site by itself; that sum runs through standard
-        TensorFlow operations, slower and with memory for every site.
-        """
-        return not (self.positional and self.binding_limit)
-
-    @property
-    def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Name and shape of every parameter the model has, in the order of the layers."""
-        motifs = (self.motif_count,)
-        shapes: dict[str, tuple[int, ...]] = {
-            "log_kd": (self.motif_width, 4, self.motif_count),
-            "log_concentration": motifs,
-        }
-        if self.potentiation:
-            shapes |= {"potentiation": motifs, "potentiation_bias": ()}
-        if self.positional:
-            positions = self.position_knots or self.window_count
-            shapes["position_weight"] = (2 if self.stranded else 1, positions, self.motif_count)
-        if self.binding_limit:
-            shapes["log_binding_limit"] = motifs
-        shapes["activity"] = motifs
-        if self.stranded:
-            shapes["activity_difference"] = motifs
-        if self.accessibility_activity:
-            shapes["accessibility_activity"] = ()
-        shapes["bias"] = ()
-        return shapes
-
-    def to_dict(self) -> dict[str, Any]:
-        """The options as plain values that JSON can hold; `from_dict` reads them back."""
-        return dataclasses.asdict(self)
-
-    @classmethod
-    def from_dict(cls, options: Mapping[str, Any]) -> ModelSpec:
-        """The spec that `to_dict` wrote.
-
-        Raises:
-            ValueError: an option this version does not know, one of the sizes missing, or something
-                else than true or false for a layer.
-
-        Example:
-            >>> spec = ModelSpec(motif_count=2, motif_width=3, sequence_length=4)
-            >>> ModelSpec.from_dict(spec.to_dict()) == spec
-            True
-        """
-        fields = dataclasses.fields(cls)
-        unknown = sorted(set(options) - {field.name for field in fields})
-        required = {field.name for field in fields if field.default is dataclasses.MISSING}
-        missing = sorted(required - set(options))
-        if unknown or missing:
-            raise ValueError(
-                f"model options: expected {', '.join(field.name for field in fields)}; "
-                f"unknown: {unknown or 'none'}; missing: {missing or 'none'}"
-            )
-        for field in fields:
-            value = options.get(field.name, field.default)
-            if isinstance(field.default, bool) and not isinstance(value, bool):
-                raise ValueError(f"{field.name}: expected true or false, got {value!r}")
-        return cls(**options)
+__all__ = [
+    "Binding",
+    "ModelSpec",
+    "Prediction",
+    "check_parameters",
+    "init_parameters",
+    "predict",
+    "strand_binding",
+]
 
 
 class Prediction(NamedTuple):
@@ -195,77 +60,6 @@ class Prediction(NamedTuple):
     expression: tf.Tensor
     accessibility: tf.Tensor | None
     binding: tf.Tensor | None
-
-
-def init_parameters(
-    spec: ModelSpec,
-    log_kd: np.ndarray,
-    log_concentration: np.ndarray,
-    *,
-    seed: int = 0,
-    bias: float = 0.0,
-    activity_scale: float = 0.01,
-    log_binding_limit: float = math.log(10.0),
-) -> dict[str, np.ndarray]:
-    """Parameters from which a model trains well.
-
-    Motifs and concentrations are taken as they are. Activities and potentiations start as small
-    normal numbers, so that no two motifs start alike; position weights at 1, differences between
-    strands at 0, and limits at ten bound molecules, which few promoters reach. A bias at 0, not at
-    the mean of the data, makes the activities explain the mean at first, which leads to better
-    optima.
-
-    Args:
-        spec: what to make parameters for.
-        log_kd: float [W, 4, M], nats.
-        log_concentration: float [M], nats.
-        seed: of the activities and potentiations.
-        bias: expression with nothing bound.
-        activity_scale: standard deviation of the activities and potentiations.
-        log_binding_limit: log of the number of bound molecules that has the full effect.
-
-    Returns:
-        float32 arrays by name, as `spec.parameter_shapes` lists them.
-
-    Raises:
-        ValueError: log_kd or log_concentration of another shape than the spec's.
-
-    Example:
-        >>> spec = ModelSpec(motif_count=2, motif_width=3, sequence_length=10)
-        >>> sorted(init_parameters(spec, np.zeros((3, 4, 2)), np.zeros(2)))
-        ['activity', 'bias', 'log_concentration', 'log_kd', 'potentiation', 'potentiation_bias']
-    """
-    random = np.random.default_rng(seed)
-    start = {
-        "log_kd": log_kd,
-        "log_concentration": log_concentration,
-        "activity": random.normal(0.0, activity_scale, spec.motif_count),
-        "potentiation": random.normal(0.0, activity_scale, spec.motif_count),
-        "position_weight": 1.0,
-        "log_binding_limit": log_binding_limit,
-        "bias": bias,
-    }
-    given = {"log_kd", "log_concentration"}
-    parameters = {}
-    for name, shape in spec.parameter_shapes.items():
-        value = np.array(start.get(name, 0.0), np.float32)
-        parameters[name] = value if name in given else np.broadcast_to(value, shape).copy()
-    check_parameters(spec, parameters)
-    return parameters
-
-
-def check_parameters(spec: ModelSpec, parameters: Mapping[str, Any]) -> None:
-    """Makes sure that a model's parameters are there and have their shapes.
-
-    Raises:
-        ValueError: the first parameter that is missing or has another shape.
-    """
-    for name, shape in spec.parameter_shapes.items():
-        if name not in parameters:
-            raise ValueError(f"parameters: expected {name} of shape {shape}, got none of that name")
-        actual = tuple(parameters[name].shape)
-        if actual != shape:
-            raise ValueError(f"parameters: expected {name} of shape {shape}, got shape {actual}")
 
 
 def predict(

@@ -10,8 +10,9 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from cisreg.choices import ComputeDtype
 from cisreg.occupancy import Implementation, occupancy
-from cisreg.reference import ComputeDtype, site_occupancy_standard
+from cisreg.reference import site_occupancy_standard
 from cisreg.spec import ModelSpec
 from cisreg.spline import spline_basis
 

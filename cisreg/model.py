@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from cisreg.choices import ComputeDtype
 from cisreg.layers import (
     Parameters,
     accessibility_of,
@@ -31,7 +32,7 @@ from cisreg.layers import (
     scan_motifs,
 )
 from cisreg.occupancy import Implementation
-from cisreg.reference import ComputeDtype, hold_columns
+from cisreg.reference import hold_columns
 from cisreg.spec import Binding, ModelSpec, check_parameters, init_parameters
 
 __all__ = [

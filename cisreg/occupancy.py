@@ -8,15 +8,9 @@ from typing import Any, Literal, NamedTuple
 
 import tensorflow as tf
 
+from cisreg.choices import ComputeDtype, Padding, Reduction, check_choice
 from cisreg.library import LibraryError, load_ops
-from cisreg.reference import (
-    ComputeDtype,
-    Padding,
-    Reduction,
-    check_choice,
-    hold_columns,
-    occupancy_standard,
-)
+from cisreg.reference import hold_columns, occupancy_standard
 
 logger = logging.getLogger("cisreg.occupancy")
 

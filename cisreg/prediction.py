@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from cisreg.choices import ComputeDtype
 from cisreg.model import predict, strand_binding
 from cisreg.occupancy import Implementation
-from cisreg.reference import ComputeDtype
 from cisreg.storage import Model
 
 

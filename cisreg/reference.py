@@ -1,39 +1,39 @@
-"""The occupancy law written plainly.
+"""The occupancy law in standard TensorFlow operations.
 
-`occupancy_standard` uses TensorFlow's own operations: it is the fallback of the fused operation,
-its comparison in the benchmarks, and the way to second derivatives and to soft sequences.
-`occupancy_oracle` is NumPy in float64 and is what the tests trust; it lies in `cisreg.oracle`, with
-what both share.
+The fallback of the fused operation, its comparison in the benchmarks, and the way to second
+derivatives and to soft sequences.
 """
 
 from __future__ import annotations
 
 import tensorflow as tf
 
-from cisreg.oracle import (
-    UNKNOWN,
-    ComputeDtype,
-    Padding,
-    Reduction,
-    check_choice,
-    occupancy_oracle,
-    occupancy_oracle_gradient,
-    window_count,
-)
+from cisreg.choices import ComputeDtype, Padding, Reduction, check_choice
 
-__all__ = [
-    "UNKNOWN",
-    "ComputeDtype",
-    "Padding",
-    "Reduction",
-    "check_choice",
-    "hold_columns",
-    "occupancy_oracle",
-    "occupancy_oracle_gradient",
-    "occupancy_standard",
-    "site_occupancy_standard",
-    "window_count",
-]
+UNKNOWN = 4  # the code of padding and of every letter but A, C, G and T
+
+
+def window_count(length: int, width: int, padding: Padding = "same") -> int:
+    """Number P of windows of `width` bases scanned in a sequence of `length` bases.
+
+    "same" gives a window for every base, reaching over the ends; "valid" only windows that fit.
+
+    Raises:
+        ValueError: unknown padding, or "valid" with windows wider than the sequence.
+
+    Example:
+        >>> window_count(110, 30), window_count(110, 30, "valid")
+        (110, 81)
+    """
+    check_choice("padding", padding, Padding)
+    if padding == "same":
+        return length
+    if width > length:
+        raise ValueError(
+            f'padding="valid" needs windows that fit: expected width <= length, got width {width} '
+            f'and length {length}; use padding="same" or longer sequences'
+        )
+    return length - width + 1
 
 
 def site_occupancy_standard(

@@ -9,7 +9,8 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from cisreg.reference import Padding, window_count
+from cisreg.choices import Padding
+from cisreg.reference import window_count
 
 Binding = Literal["expected", "probability"]
 

@@ -39,6 +39,7 @@ from benchmarks.gpu.report import (
     write_page,
 )
 from benchmarks.shared.suite import Row, tell_progress, write_json
+from verification import oracle
 
 ROOT = Path(__file__).parents[2]
 # What --dry-run builds for where no GPU says otherwise.
@@ -161,7 +162,7 @@ def make_arguments(shape: tuple[int, int, int, int]) -> dict[str, Any]:
     }
 
 
-def make_problem(oracle: ModuleType, case: Case) -> Problem:
+def make_problem(case: Case) -> Problem:
     """Numbers of a case."""
     count, length, width, motifs = case.shape
     random = np.random.default_rng(1)
@@ -196,9 +197,9 @@ def errors_of(
     return errors
 
 
-def sum_errors(native: ModuleType, oracle: ModuleType, case: Case) -> list[float]:
+def sum_errors(native: ModuleType, case: Case) -> list[float]:
     """Of the outputs, in units of the sums of absolute terms."""
-    problem = make_problem(oracle, case)
+    problem = make_problem(case)
     absolute = dict(problem.plain)
     if "position_weight" in absolute:
         absolute["position_weight"] = np.abs(absolute["position_weight"])
@@ -212,9 +213,9 @@ def sum_errors(native: ModuleType, oracle: ModuleType, case: Case) -> list[float
     return errors_of(found, expected, oracle.occupancy_oracle(**absolute, **case.options))
 
 
-def gradient_errors(native: ModuleType, oracle: ModuleType, case: Case) -> list[float]:
+def gradient_errors(native: ModuleType, case: Case) -> list[float]:
     """Of the gradients."""
-    problem = make_problem(oracle, case)
+    problem = make_problem(case)
     found = native.cuda_occupancy_backward(
         **{"position_weight": None, **problem.arguments},
         **dict(zip(("bound_gradient", "weighted_gradient"), problem.upstream, strict=False)),
@@ -233,10 +234,10 @@ def gradient_errors(native: ModuleType, oracle: ModuleType, case: Case) -> list[
     return errors_of(found, expected, expected)
 
 
-def check(native: ModuleType, oracle: ModuleType, case: Case) -> Checked:
+def check(native: ModuleType, case: Case) -> Checked:
     """Compares both directions with the oracle."""
-    sums = sum_errors(native, oracle, case)
-    gradients = gradient_errors(native, oracle, case)
+    sums = sum_errors(native, case)
+    gradients = gradient_errors(native, case)
     largest = LARGEST_ERRORS[case.compute_dtype]
     # Number by number: the larger of two forgets one that is NaN.
     right = all(error <= largest[0] for error in sums)
@@ -313,7 +314,6 @@ def main() -> None:
         raise SystemExit(NO_GPU)
     with tempfile.TemporaryDirectory(prefix="cisreg-") as folder:
         native = build(Path(folder), architecture or ANY_ARCHITECTURE)
-    oracle = load("oracle", ROOT / "cisreg" / "oracle.py")
     devices = native.cuda_devices()
     facts = {**native.build_info(), "numpy": np.__version__}
     if arguments.dry_run:
@@ -325,7 +325,7 @@ def main() -> None:
     facts = {"device": devices[0]["name"], **devices[0], **facts}
     del facts["name"]
     print(", ".join(f"{key} {value}" for key, value in facts.items()))
-    checked = [check(native, oracle, case) for case in cases()]
+    checked = [check(native, case) for case in cases()]
     rows = measure_all(native, devices[0], arguments.repeats)
     tables = [table_of(checked), *make_tables(rows, KERNELS)]
     print_tables(tables)

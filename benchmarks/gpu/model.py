@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,9 +24,7 @@ import numpy as np
 from benchmarks.gpu.static import print_markdown
 from benchmarks.shared.problem import EVERY_COLUMN, Point, Problem, make_problem
 from benchmarks.shared.suite import Row, number, print_table, write_json
-
-ROOT = Path(__file__).parents[2]
-SIMULATOR = ROOT.parent / "shared" / "tools" / "ptxsim"
+from verification import executors
 
 # Name in the simulator's table of rates: compute capability times 10 of the PTX, multiprocessors,
 # bytes of shared memory that a block may ask for.
@@ -52,7 +49,7 @@ BACKWARD_BLOCKS, BLOCK_TILES, TILE_MOTIFS = 3, 8, 8
 
 @dataclasses.dataclass(frozen=True)
 class Work:
-    """A problem as the executors of the tests want it."""
+    """A problem as the executors want it."""
 
     problem: Problem
     compute_dtype: str
@@ -93,7 +90,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--simulator", type=Path, default=SIMULATOR, help="folder of ptxsim")
+    parser.add_argument("--simulator", type=Path, default=executors.PTXSIM, help="folder of ptxsim")
     parser.add_argument("--sequences", type=int, default=8192, help="N of the whole problem")
     parser.add_argument("--motifs", default=EVERY_COLUMN, help="'every column' or a folder")
     parser.add_argument("--chips", nargs="+", default=list(CHIPS), choices=CHIPS)
@@ -111,17 +108,7 @@ def make_work(point: Point) -> Work:
     return Work(problem, point.dtype, [upstream.astype(np.float32), None])
 
 
-def load_executors(simulator: Path) -> Any:
-    """The tests' executors, which know how to run the kernels in the simulator."""
-    if not simulator.is_dir():
-        raise SystemExit(f"--simulator: {simulator} is not here; name the folder of ptxsim")
-    sys.path[:0] = [str(ROOT / "tests"), str(simulator)]
-    import cuda_executors
-
-    return cuda_executors
-
-
-def count_work(executors: Any, chip: str, sample: int, work: Work, backward: bool) -> list[Any]:
+def count_work(chip: str, sample: int, work: Work, backward: bool) -> list[Any]:
     """Statistics of every launch, on a chip cut down to `sample` multiprocessors."""
     architecture, _, shared = CHIPS[chip]
     executors.DEVICES[architecture] = (architecture // 10, sample, shared)
@@ -187,12 +174,12 @@ def limit_seconds(rates: dict[str, Any], sites: float, point: Point, backward: b
     return {"tensor cores": tensor, "special functions": special}
 
 
-def measure(executors: Any, ptxsim: Any, chip: str, point: Point, backward: bool) -> Row:
+def measure(ptxsim: Any, chip: str, point: Point, backward: bool) -> Row:
     """One row of the table."""
     tiles = 2 * -(-point.motif_count // TILE_MOTIFS)
     sample, sequences = sample_of(chip, tiles, point.sequence_count, backward)
     work = make_work(point._replace(sequence_count=sequences))
-    launches = count_work(executors, chip, sample, work, backward)
+    launches = count_work(chip, sample, work, backward)
     scale = point.sequence_count / sequences
     sites = 2.0 * point.sequence_count * point.length * point.motif_count
     rates = ptxsim.GPUS[chip]
@@ -246,8 +233,10 @@ def cells(row: Row) -> list[str]:
 def main() -> None:
     """Counts, prints, writes."""
     arguments = parse_arguments()
-    executors = load_executors(arguments.simulator)
-    import ptxsim
+    try:
+        ptxsim = executors.import_ptxsim(arguments.simulator)
+    except executors.MissingError as error:
+        raise SystemExit(f"--simulator: {error}") from error
 
     rows = []
     for chip in arguments.chips:
@@ -258,7 +247,7 @@ def main() -> None:
                 dtype=dtype,
                 motifs=arguments.motifs,
             )
-            rows += [measure(executors, ptxsim, chip, point, back) for back in (False, True)]
+            rows += [measure(ptxsim, chip, point, back) for back in (False, True)]
     show = print_markdown if arguments.markdown else print_table
     show(
         f"Model of the time, N={arguments.sequences}, L=110, M=245, W=30, {arguments.motifs}",

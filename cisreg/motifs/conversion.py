@@ -22,6 +22,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from cisreg.choices import check_choice
 from cisreg.motifs.checking import (
     check_background,
     check_counts,
@@ -29,7 +30,6 @@ from cisreg.motifs.checking import (
     check_probabilities,
     check_pseudocount,
 )
-from cisreg.oracle import check_choice
 
 LogOddsUnit = Literal["bits", "nats"]
 LogKdConvention = Literal["natural", "pkdm"]

@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from cisreg.choices import check_choice
 from cisreg.motifs.checking import (
     check_background,
     check_matrix,
@@ -14,7 +15,6 @@ from cisreg.motifs.checking import (
     check_probabilities,
 )
 from cisreg.motifs.information import information_content
-from cisreg.oracle import check_choice
 
 MergeWeight = Literal["equal", "information"]
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from cisreg.choices import check_choice
 from cisreg.losses import Penalty
 from cisreg.model import ModelSpec
-from cisreg.reference import check_choice
 from cisreg.training import Precision, Stage
 
 SIZES = ("motif_count", "motif_width", "sequence_length")

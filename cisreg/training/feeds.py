@@ -12,11 +12,11 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.client import device_lib
 
+from cisreg.choices import check_choice
 from cisreg.data import Dataset, DatasetFiles, split
 from cisreg.data.feeding.feed import Feed, MemoryFeed
 from cisreg.data.feeding.order import epoch_order
 from cisreg.data.feeding.stream import FileFeed
-from cisreg.reference import check_choice
 
 logger = logging.getLogger("cisreg.training")
 

@@ -10,12 +10,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from cisreg.choices import check_choice
 from cisreg.data import Dataset
 from cisreg.data.feeding.feed import Feed
 from cisreg.losses import Penalty
 from cisreg.model import ModelSpec, check_parameters
 from cisreg.occupancy import Implementation
-from cisreg.reference import check_choice, hold_columns
+from cisreg.reference import hold_columns
 from cisreg.training.precision import Precision
 from cisreg.training.schedules import Constant
 from cisreg.training.stages import Stage

@@ -7,7 +7,7 @@ from typing import Literal
 import keras
 import tensorflow as tf
 
-from cisreg.reference import ComputeDtype
+from cisreg.choices import ComputeDtype
 
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 

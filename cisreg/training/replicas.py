@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import tensorflow as tf
 
-from cisreg.reference import check_choice
+from cisreg.choices import check_choice
 from cisreg.training.interruption import WorkerLostError
 from cisreg.workers import cluster_size
 

@@ -10,10 +10,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from cisreg.choices import ComputeDtype
 from cisreg.losses import Penalty, is_sum, penalty
 from cisreg.model import ModelSpec, predict
 from cisreg.occupancy import Implementation
-from cisreg.reference import ComputeDtype
 from cisreg.training.batch import Batch, Batches, BatchShare, Resident, take_batch
 from cisreg.training.precision import gradient_is_sound
 from cisreg.training.replicas import Replicas

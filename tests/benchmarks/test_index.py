@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -61,3 +62,21 @@ def test_the_page_of_a_script_speaks_of_it(row):
     pages = re.findall(r"\((\.\./docs/\w+\.md)\)", row)
     assert pages
     assert any(script in (BENCHMARKS / page).read_text() for page in pages)
+
+
+def imported(path):
+    """Names of all modules that a file imports, and folders that it puts on the path by name."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module
+        elif isinstance(node, ast.Constant) and node.value == "tests":
+            yield "tests"
+
+
+def test_nothing_imports_the_tests():
+    helpers = {path.stem for path in (ROOT / "tests").rglob("*.py")} - {"__init__", "conftest"}
+    for path in BENCHMARKS.rglob("*.py"):
+        for name in imported(path):
+            assert name.split(".")[0] not in {*helpers, "tests"}, path

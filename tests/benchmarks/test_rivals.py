@@ -15,7 +15,7 @@ import pytest
 from benchmarks.shared.measure import FORWARD, TRAIN_STEP, Servers
 from benchmarks.shared.problem import Point, make_problem
 from benchmarks.shared.rivals import IMPLEMENTATIONS, installed
-from cisreg.reference import occupancy_oracle, occupancy_oracle_gradient
+from verification.oracle import occupancy_oracle, occupancy_oracle_gradient
 
 ROOT = Path(__file__).parents[2]
 # Writes what every implementation of a library computes, named by implementation and width.

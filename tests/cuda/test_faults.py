@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from cuda_cases import CASES, Case
 from cuda_checks import check_gradients, check_sums
-from cuda_executors import CUDA, KernelError, Shim, Simulator, scratch
+
+from verification.executors import CUDA, KernelError, Shim, Simulator, scratch
 
 WRONG_NUMBERS = None
 

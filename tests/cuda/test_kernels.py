@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from cuda_cases import CASES, Case
 from cuda_checks import LARGEST_ERROR, LARGEST_GRADIENT_ERROR, check_gradients, check_sums
-from cuda_executors import Device, KernelError, Shim, Simulator
 from test_occupancy import relative_error
+
+from verification.executors import Device, KernelError, Shim, Simulator
 
 EXECUTORS = [
     Shim(900, sanitized=True),

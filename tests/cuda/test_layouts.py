@@ -1,6 +1,6 @@
 """The fragments of matrix products in the shim, against the formulas of the PTX manual.
 
-`cuda_shim/ptx_host.h` says where each lane's registers lie in the matrices. Here the same is
+`ptx_host.h` of the shim says where each lane's registers lie in the matrices. Here the same is
 written down once more, as the manual does it ("Matrix Fragments for mma.m16n8k16", "... for sparse
 mma.m16n8k32", "movmatrix"): element i of a lane, groupID = lane >> 2, threadID_in_group = lane % 4.
 Matrices of distinct numbers go in by these formulas and must come out as the product.
@@ -8,10 +8,14 @@ Matrices of distinct numbers go in by these formulas and must come out as the pr
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
-from cuda_executors import KernelError, shim_library, worker
 
+from verification.executors import KernelError, shim_library, worker
+
+KERNELS = Path(__file__).with_name("layout_kernels.cu")
 HALF, BFLOAT, SPARSE, TRANSPOSE = 0, 1, 2, 4
 
 
@@ -80,7 +84,7 @@ def spread(matrix):
 
 
 def run(wrapper, accumulators, a, b, metadata, arch=900):
-    library = shim_library(arch, own=("layout_kernels.cu",))
+    library = shim_library(arch, own=(KERNELS,))
     request = {
         "function": "cisreg_shim_wrapper",
         "arrays": [accumulators, a, b, metadata],
@@ -189,7 +193,7 @@ def numbers(values):
     values = np.asarray(values, np.float32)
     table = np.zeros((len(values), 4), np.float32)
     table[:, 0] = values
-    library = shim_library(900, own=("layout_kernels.cu",))
+    library = shim_library(900, own=(KERNELS,))
     request = {
         "function": "cisreg_shim_numbers",
         "arrays": [table],

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
-from cuda_executors import KernelError, shim_library, worker
+
+from verification.executors import KernelError, shim_library, worker
 
 KERNELS = ["sum", "race", "deadlock", "divergence", "exit", "shared", "global", "misaligned"]
 KERNELS += ["last"]
@@ -12,7 +15,7 @@ KERNELS += ["last"]
 
 def selftest(kernel, *, seed=0, sanitized=False, count=500):
     """The kernel's sums, one for each block of 96 numbers."""
-    library = shim_library(900, sanitized, own=("selftest.cu",))
+    library = shim_library(900, sanitized, own=(Path(__file__).with_name("selftest.cu"),))
     numbers = np.arange(count, dtype=np.float32)
     request = {
         "function": "cisreg_shim_selftest",

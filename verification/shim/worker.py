@@ -49,6 +49,7 @@ Recorder = ctypes.CFUNCTYPE(None, ctypes.POINTER(Record))
 
 
 def load(path):
+    """The library, with the types of its functions."""
     # All of it at once: kernels that miss a symbol should say so here.
     library = ctypes.CDLL(path, mode=os.RTLD_NOW | os.RTLD_LOCAL)
     library.cisreg_shim_seed.argtypes = [ctypes.c_uint64]
@@ -89,21 +90,25 @@ class Memory:
         self.addresses = []
 
     def take(self, size):
+        """The address of a new buffer."""
         self.addresses.append(self.library.cisreg_shim_allocate(size))
         return self.addresses[-1]
 
     def copy(self, array):
+        """The address of a buffer with these numbers."""
         array = np.ascontiguousarray(array)
         address = self.take(array.nbytes)
         ctypes.memmove(address, array.ctypes.data, array.nbytes)
         return address
 
     def free(self):
+        """Gives all back."""
         for address in self.addresses:
             self.library.cisreg_shim_free(address)
 
 
 def workspace_bytes(library, problem, backward):
+    """What the launcher asks for, and its error as text."""
     size = ctypes.c_int64(-1)
     error = library.cisreg_shim_workspace(ctypes.byref(problem), backward, ctypes.byref(size))
     return size.value, error.decode()
@@ -184,6 +189,7 @@ def call(library, request):
 
 
 def main():
+    """Answers requests until there are no more."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever prints must not end up among the answers
     library = load(sys.argv[1])

@@ -1,8 +1,9 @@
 """How exact the CUDA kernels must be.
 
 The rules are the same for all cases and executors, and follow from what numbers the kernels compute
-in; nothing here is tuned to what they reach. `python tests/cuda_checks.py` prints what the shim
-reaches.
+in; nothing here is tuned to what they reach. Run as a program it prints what the shim reaches:
+
+    PYTHONPATH=.:tests python tests/cuda/cuda_checks.py
 """
 
 from __future__ import annotations
@@ -103,7 +104,8 @@ def print_largest_errors(executor, cases):
 
 if __name__ == "__main__":
     from cuda_cases import CASES
-    from cuda_executors import Shim
+
+    from verification.executors import Shim
 
     for capability in (900, 750):
         print_largest_errors(Shim(capability), CASES)

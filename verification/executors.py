@@ -1,7 +1,8 @@
 """Who can run the CUDA kernels: fibers of the host, the PTX simulator, a device.
 
 All have `forward(case) -> (bound, weighted)` and `backward(case) -> gradients by name`. What goes
-wrong inside a kernel is a `KernelError`; what is missing on this machine skips the test.
+wrong inside a kernel is a `KernelError`; what this machine lacks is a `MissingError`, upon which a
+test skips.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import atexit
 import concurrent.futures
 import functools
 import hashlib
+import importlib
 import os
 import pickle
 import platform
@@ -20,13 +22,13 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from cisreg import _native
 
 ROOT = Path(__file__).parents[1]
 CUDA = ROOT / "cuda"
-SHIM = ROOT / "tests" / "cuda_shim"
+SHIM = Path(__file__).parent / "shim"
+API = SHIM / "api.cc"
 PTXSIM = ROOT.parent / "shared" / "tools" / "ptxsim"
 
 # (compute capability, multiprocessors, bytes of shared memory that a block may ask for). Few
@@ -42,6 +44,10 @@ SANITIZER_OPTIONS = {
 
 class KernelError(Exception):
     """A kernel did what it must not do."""
+
+
+class MissingError(Exception):
+    """This machine lacks something that an executor needs; the message says what."""
 
 
 def scratch():
@@ -89,6 +95,7 @@ def run_compilers(commands):
 
 
 def cuda_units(cuda):
+    """What there is to compile in a folder of kernels."""
     return sorted([*cuda.glob("*.cu"), *cuda.glob("*.cc")])
 
 
@@ -96,17 +103,17 @@ def cuda_units(cuda):
 
 
 @functools.cache
-def shim_library(arch, sanitized=False, cuda=CUDA, own=("api.cc",)):
-    """Compiles the kernels of a folder, and units of the shim's own, for the host."""
+def shim_library(arch, sanitized=False, cuda=CUDA, own=(API,)):
+    """Compiles units for the host with the shim; with its API also the kernels of a folder."""
     if shutil.which("g++") is None or platform.machine() != "x86_64":
-        pytest.skip("the shim wants g++ and an x86-64 processor")
+        raise MissingError("the shim needs g++ and an x86-64 processor")
     flags = ["-std=c++17", "-DCISREG_CUDA_SHIM", f"-DCISREG_CUDA_ARCH={arch}", "-fPIC"]
     flags += ["-Wall", "-Wno-unknown-pragmas"]
     # Shared memory changes its type as it is used again; nothing is fused but what is written so.
     flags += ["-fno-strict-aliasing", "-ffp-contract=off"]
     flags += SANITIZERS if sanitized else ["-O1"]
-    units = [SHIM / "fibers.cc", *(SHIM / name for name in own)]
-    if "api.cc" in own:
+    units = [SHIM / "fibers.cc", *own]
+    if API in own:
         units += cuda_units(cuda)
     include = [SHIM, cuda, ROOT / "csrc"]
     objects = compile_units(["g++", *flags, "-x", "c++", "-c"], units, include, ".o")
@@ -124,6 +131,7 @@ class Worker:
         self.process = None
 
     def ask(self, task, request):
+        """The answer to a request; an error of the kernels, or their end, is a KernelError."""
         if self.process is None:
             self._start()
         try:
@@ -160,6 +168,7 @@ class Worker:
         return f"the kernels ended their process ({code}):\n{text[:6000]}"
 
     def stop(self):
+        """Ends the process, if it runs."""
         if self.process is not None:
             self.process.stdin.close()
             self.process.wait()
@@ -168,6 +177,7 @@ class Worker:
 
 @functools.cache
 def worker(library, sanitized=False):
+    """The one process that holds a library."""
     return Worker(library, sanitized)
 
 
@@ -212,10 +222,12 @@ class Executor:
     arch = 900
 
     def forward(self, case):
+        """Sums of a case, (bound, weighted)."""
         outputs = self._run(request_of(case, self.arch, False))
         return outputs["bound"], outputs.get("weighted_sums")
 
     def backward(self, case):
+        """Gradients of a case by name."""
         outputs = self._run(request_of(case, self.arch, True))
         return {name: outputs[key] for name, key in GRADIENT_NAMES.items() if key in outputs}
 
@@ -238,21 +250,21 @@ class Shim(Executor):
 # ----------------------------------------------------------------------------- the simulator
 
 
-def import_ptxsim():
-    if not PTXSIM.is_dir():
-        pytest.skip("the PTX simulator is not beside the repository: ../shared/tools/ptxsim")
-    if str(PTXSIM) not in sys.path:
-        sys.path.append(str(PTXSIM))
-    import ptxsim
-
-    return ptxsim
+def import_ptxsim(folder=PTXSIM):
+    """The simulator's module, from the folder where it was first found."""
+    if "ptxsim" not in sys.modules:
+        if not folder.is_dir():
+            raise MissingError(f"the PTX simulator is not here: {folder}")
+        sys.path.append(str(folder))
+    return importlib.import_module("ptxsim")
 
 
 def find_nvcc():
+    """Its path, from CUDACXX, PATH or /usr/local/cuda."""
     for nvcc in (os.environ.get("CUDACXX"), shutil.which("nvcc"), "/usr/local/cuda/bin/nvcc"):
         if nvcc and Path(nvcc).exists():
             return nvcc
-    return pytest.skip("kernels are compiled to PTX by nvcc, which is not here")
+    raise MissingError("nvcc, which compiles kernels to PTX, is not here")
 
 
 @functools.cache
@@ -350,9 +362,9 @@ class Device(Executor):
 
     def _options(self, case):
         if not hasattr(_native, "cuda_devices"):
-            pytest.skip("cisreg was built without CUDA kernels")
+            raise MissingError("cisreg was built without CUDA kernels")
         if len(_native.cuda_devices()) <= self.ordinal:
-            pytest.skip("no GPU here that the CUDA kernels run on")
+            raise MissingError("no GPU here that the CUDA kernels run on")
         return {
             "column_range": case.column_range,
             **case.options,
@@ -361,6 +373,7 @@ class Device(Executor):
         }
 
     def forward(self, case):
+        """Sums of a case, (bound, weighted)."""
         options = self._options(case)
         arguments = case.arguments
         return _native.cuda_occupancy_forward(
@@ -372,6 +385,7 @@ class Device(Executor):
         )
 
     def backward(self, case):
+        """Gradients of a case by name."""
         options = self._options(case)
         arguments = case.arguments
         gradients = _native.cuda_occupancy_backward(

@@ -1,21 +1,19 @@
 """The occupancy law in NumPy float64, every window looked up base by base: what the tests trust.
 
-Needs nothing but NumPy, so that kernels can be checked where TensorFlow is not installed.
+It shares nothing with the package and needs only NumPy, so that kernels can be checked where
+TensorFlow is not installed.
 """
 
 from __future__ import annotations
 
-from typing import Literal, get_args
-
 import numpy as np
 
-Reduction = Literal["expected", "probability", "log_unbound"]
-Padding = Literal["same", "valid"]
-ComputeDtype = Literal["float32", "bfloat16", "float16"]
+REDUCTIONS = ("expected", "probability", "log_unbound")
+PADDINGS = ("same", "valid")
 UNKNOWN = 4  # the code of padding and of every letter but A, C, G and T
 
 
-def window_count(length: int, width: int, padding: Padding = "same") -> int:
+def window_count(length: int, width: int, padding: str = "same") -> int:
     """Number P of windows of `width` bases scanned in a sequence of `length` bases.
 
     "same" gives a window for every base, reaching over the ends; "valid" only windows that fit.
@@ -27,7 +25,7 @@ def window_count(length: int, width: int, padding: Padding = "same") -> int:
         >>> window_count(110, 30), window_count(110, 30, "valid")
         (110, 81)
     """
-    check_choice("padding", padding, Padding)
+    _check("padding", padding, PADDINGS)
     if padding == "same":
         return length
     if width > length:
@@ -44,8 +42,8 @@ def occupancy_oracle(
     log_concentration: np.ndarray,
     *,
     position_weight: np.ndarray | None = None,
-    reduction: Reduction = "expected",
-    padding: Padding = "same",
+    reduction: str = "expected",
+    padding: str = "same",
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """The same law in NumPy float64, one table look-up for each base of each window.
 
@@ -71,7 +69,7 @@ def occupancy_oracle(
         >>> bound.shape, float(bound[0, 0, 0])
         ((1, 2, 5), 1.5)
     """
-    check_choice("reduction", reduction, Reduction)
+    _check("reduction", reduction, REDUCTIONS)
     logit = _oracle_logit(
         _oracle_windows(sequence, len(log_kd), padding), log_kd, log_concentration
     )
@@ -94,8 +92,8 @@ def occupancy_oracle_gradient(
     grad_bound: np.ndarray,
     grad_weighted: np.ndarray | None = None,
     position_weight: np.ndarray | None = None,
-    reduction: Reduction = "expected",
-    padding: Padding = "same",
+    reduction: str = "expected",
+    padding: str = "same",
 ) -> dict[str, np.ndarray]:
     """Gradient of `sum(grad_bound * bound) + sum(grad_weighted * weighted)`, derived by hand.
 
@@ -125,7 +123,7 @@ def occupancy_oracle_gradient(
         >>> gradient["log_concentration"], gradient["log_kd"][0, :, 0]
         (array([0.5]), array([-0.25, -0.  , -0.  , -0.25]))
     """
-    check_choice("reduction", reduction, Reduction)
+    _check("reduction", reduction, REDUCTIONS)
     if (position_weight is None) != (grad_weighted is None):
         raise ValueError(
             "position_weight, grad_weighted: expected both or neither, got one; pass the other too"
@@ -156,7 +154,7 @@ def occupancy_oracle_gradient(
     return gradient
 
 
-def _oracle_windows(sequence: np.ndarray, width: int, padding: Padding) -> np.ndarray:
+def _oracle_windows(sequence: np.ndarray, width: int, padding: str) -> np.ndarray:
     """Base codes under each window as each strand reads them, [N, 2, P, W]."""
     sequence = np.asarray(sequence)
     windows = window_count(sequence.shape[1], width, padding)
@@ -188,14 +186,6 @@ def _logistic(logit: np.ndarray) -> np.ndarray:
     return np.exp(-np.logaddexp(0.0, -logit))
 
 
-def check_choice(argument: str, value: object, choices: object) -> None:
-    """Makes sure that an option is one of those that a `Literal` type lists.
-
-    Raises:
-        ValueError: it is not; the message names the argument and the choices.
-    """
-    allowed = get_args(choices)
-    if value not in allowed:
-        raise ValueError(
-            f"{argument}: expected one of {', '.join(map(repr, allowed))}, got {value!r}"
-        )
+def _check(argument: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f"{argument}: expected one of {choices}, got {value!r}")

@@ -1,0 +1,25 @@
+"""Options that several modules take, as types of the values that they may have, and their check."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+Reduction = Literal["expected", "probability", "log_unbound"]
+Padding = Literal["same", "valid"]
+ComputeDtype = Literal["float32", "bfloat16", "float16"]
+
+
+def check_choice(argument: str, value: object, choices: object) -> None:
+    """Makes sure that an option is one of those that a `Literal` type lists.
+
+    Raises:
+        ValueError: it is not; the message names the argument and the choices.
+
+    Example:
+        >>> check_choice("padding", "valid", Padding)
+    """
+    allowed = get_args(choices)
+    if value not in allowed:
+        raise ValueError(
+            f"{argument}: expected one of {', '.join(map(repr, allowed))}, got {value!r}"
+        )

@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import re
 import shutil
-import sys
-from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-from gpu_static import (
+from benchmarks.gpu.static import (
     ARCHITECTURES,
     CUDA,
     count,

@@ -1,34 +1,208 @@
-"""Division of a dataset by seed."""
+"""Which rows are held out. Equal sequences stay on one side, or a model is tested on what it saw.
+
+The side of a row is a hash of its sequence, or of the group that it belongs to: a function of that
+row and the seed alone. So it is the same whether rows are in memory or streamed, in whatever order
+and by however many workers.
+"""
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
+import pyarrow as pa
 
 from cisreg.data.dataset import Dataset
-from cisreg.data.feeding.order import epoch_order
+from cisreg.data.folds import HELD_OUT, TRAINING, fold_sides
+from cisreg.library import native_module
+from cisreg.sequences import text_buffers
 
-# The order of this epoch decides a split; training counts its epochs from 1.
-_SPLIT_EPOCH = 0
+logger = logging.getLogger("cisreg.data")
+
+MOST_HASH = (1 << 64) - 1
 
 
-def split(dataset: Dataset, fraction: float, seed: int = 0) -> tuple[Dataset, Dataset]:
-    """Splits off a random `fraction` of the rows, at least one; both parts keep the rows' order.
+def sequence_hashes(codes: np.ndarray, seed: int = 0) -> np.ndarray:
+    """A hash of each sequence by which equal ones are found, in any data set and on any machine.
+
+    A sequence and its reverse complement have the same hash, and padding does not change it: what
+    is hashed is the one of the two that comes first in alphabetical order, without the codes 4 at
+    its ends.
+
+    Args:
+        codes: uint8 [N, L] base codes.
+        seed: 0 or more; another seed gives other hashes.
+
+    Returns:
+        uint64 [N], evenly spread.
+
+    Raises:
+        ValueError: another shape, or a code above 4.
+
+    Example:
+        >>> from cisreg import encode
+        >>> forward, reverse, other = sequence_hashes(encode(["AACG", "CGTT", "AACC"]))
+        >>> bool(forward == reverse), bool(forward == other)
+        (True, False)
+    """
+    return native_module().sequence_hashes(codes, seed)
+
+
+def text_hashes(texts: pa.Array, seed: int = 0) -> np.ndarray:
+    """A hash, uint64 [N], of each of N Arrow strings."""
+    return native_module().text_hashes(*text_buffers(texts.cast(pa.large_string())), seed)
+
+
+def hash_threshold(fraction: float) -> int:
+    """The hash below which rows are held out, so that about `fraction` of all rows are.
+
+    Raises:
+        ValueError: `fraction` outside (0, 1).
+
+    Example:
+        >>> hash_threshold(0.5) == 2**63
+        True
+    """
+    if not 0 < fraction < 1:
+        raise ValueError(f"fraction: expected a number between 0 and 1, got {fraction}")
+    return min(max(int(fraction * (MOST_HASH + 1)), 1), MOST_HASH)
+
+
+def count_shared(hashes: np.ndarray) -> int:
+    """How many of the rows have a hash that another row has too.
+
+    Example:
+        >>> count_shared(np.array([5, 7, 5, 8, 5], np.uint64))
+        3
+    """
+    _, counts = np.unique(hashes, return_counts=True)
+    return int(counts[counts > 1].sum())
+
+
+def split(
+    dataset: Dataset,
+    fraction: float | None = None,
+    seed: int = 0,
+    *,
+    groups: Sequence[Any] | np.ndarray | pa.Array | None = None,
+    folds: Sequence[Any] | np.ndarray | pa.Array | None = None,
+    fold: str | int | None = None,
+) -> tuple[Dataset, Dataset]:
+    """Splits a dataset in two; both parts keep the order of the rows.
+
+    With a `fraction`, equal sequences and reverse complements stay on one side, and so do the rows
+    of a group where groups are given. The sides are chosen by a hash, so the part split off has
+    about that fraction of the rows, and at least one. The log says how many.
+
+    Args:
+        dataset: N rows.
+        fraction: of the rows to split off.
+        seed: 0 or more; another seed splits off other rows.
+        groups: N values, for example the names of clones: rows with the same value stay together,
+            whatever their sequences.
+        folds: N values that say which part each row belongs to, instead of a fraction: "train",
+            "validation" or "test" (rows of test are in neither part); or any values with `fold`.
+        fold: the value of `folds` whose rows are split off; all others are the rest.
 
     Returns:
         (the rest, the part split off).
 
     Raises:
-        ValueError: `fraction` outside (0, 1), or fewer than 2 rows.
+        ValueError: `fraction` outside (0, 1), neither fraction nor folds or both, a number of
+            values other than N, fewer than two different sequences or groups, or folds that do not
+            say which rows to split off.
 
     Example:
-        >>> data = Dataset(np.zeros((10, 5), np.uint8), np.zeros(10, np.float32))
-        >>> [len(part) for part in split(data, 0.2)]
-        [8, 2]
+        >>> data = Dataset(np.array([[0, 0], [0, 1], [3, 3]], np.uint8), np.zeros(3, np.float32))
+        >>> [len(part) for part in split(data, folds=[1, 2, 1], fold=2)]
+        [2, 1]
+        >>> rest, part = split(data, 0.5)  # rows 0 and 2 are reverse complements
+        >>> sorted([len(rest), len(part)])
+        [1, 2]
     """
-    if not 0 < fraction < 1:
-        raise ValueError(f"fraction: expected a number between 0 and 1, got {fraction}")
+    if (fraction is None) == (folds is None):
+        raise ValueError("fraction: expected a fraction or folds, got both or neither")
+    if groups is not None and folds is not None:
+        raise ValueError("groups: expected none with folds, which say the side of every row")
     if len(dataset) < 2:
         raise ValueError(f"dataset: expected at least 2 rows to split, got {len(dataset)}")
-    count = min(max(round(fraction * len(dataset)), 1), len(dataset) - 1)
-    order = epoch_order(len(dataset), seed, _SPLIT_EPOCH)
-    return dataset.take(np.sort(order[count:])), dataset.take(np.sort(order[:count]))
+    if folds is not None:
+        sides = fold_sides(_texts(folds, "folds", len(dataset)), fold)
+        _warn_within(dataset, sides)
+        rest, part = (np.flatnonzero(sides == side) for side in (TRAINING, HELD_OUT))
+        return dataset.take(rest), dataset.take(part)
+    assert fraction is not None  # one of the two is given
+    if groups is None:
+        hashes, what = sequence_hashes(dataset.sequence, seed), "sequence"
+    else:
+        hashes, what = text_hashes(_texts(groups, "groups", len(dataset)), seed), "group"
+    lowest, highest = int(hashes.min()), int(hashes.max())
+    threshold = at_least_one(hash_threshold(fraction), lowest, highest, what)
+    held_out = hashes < np.uint64(threshold)
+    logger.info(
+        "held out: %d of %d rows (%.1f %%), chosen by a hash of the %s and seed %d; %d rows share "
+        "their %s with another row and are on its side",
+        *(held_out.sum(), len(held_out), 100 * held_out.mean(), what, seed),
+        *(count_shared(hashes), what),
+    )
+    if groups is not None:
+        _warn_within(dataset, np.where(held_out, HELD_OUT, TRAINING))
+    return dataset.take(np.flatnonzero(~held_out)), dataset.take(np.flatnonzero(held_out))
+
+
+def at_least_one(threshold: int, lowest: int, highest: int, what: str) -> int:
+    """The threshold, moved so far that there is a row on each side of it.
+
+    Args:
+        threshold: rows of lower hashes are held out.
+        lowest: hash of all rows.
+        highest: likewise.
+        what: is hashed, for the error.
+
+    Raises:
+        ValueError: all rows have one hash.
+    """
+    if lowest == highest:
+        raise ValueError(
+            f"dataset: expected at least 2 different {what}s to split, got the same {what} in all "
+            "rows"
+        )
+    return min(max(threshold, lowest + 1), highest)
+
+
+def _warn_within(dataset: Dataset, sides: np.ndarray) -> None:
+    """Says where groups or folds have equal sequences on both sides."""
+    hashes = sequence_hashes(dataset.sequence)
+    warn_of_shared(hashes[sides == TRAINING], hashes[sides == HELD_OUT])
+
+
+def warn_of_shared(training: np.ndarray, held_out: np.ndarray) -> None:
+    """Warns where sequences are trained on that are held out too, by the hashes of both."""
+    say_shared(int(np.isin(training, held_out).sum()))
+
+
+def say_shared(count: int) -> None:
+    """Warns that so many rows that are trained on share their sequence with one held out."""
+    if count:
+        logger.warning(
+            "%d rows to train on have the sequence, or its reverse complement, of a row that is "
+            "held out: validation looks better than it is; take these rows out, or hold out a "
+            "share, which keeps equal sequences together",
+            count,
+        )
+
+
+def _texts(values: Sequence[Any] | np.ndarray | pa.Array, name: str, count: int) -> pa.Array:
+    """The values as Arrow strings; whole numbers are written without a decimal point."""
+    array = values if isinstance(values, pa.Array) else pa.array(list(values), from_pandas=True)
+    if len(array) != count:
+        raise ValueError(f"{name}: expected a value for each of {count} rows, got {len(array)}")
+    if array.null_count:
+        raise ValueError(f"{name}: expected a value in every row, got {array.null_count} without")
+    if pa.types.is_floating(array.type):
+        numbers = array.to_numpy(zero_copy_only=False)
+        if (numbers == np.round(numbers)).all():
+            array = pa.array(numbers.astype(np.int64))
+    return array.cast(pa.large_string())

@@ -15,15 +15,14 @@ from tensorflow.python.client import device_lib
 from cisreg.choices import check_choice
 from cisreg.data import Dataset, DatasetFiles, split
 from cisreg.data.feeding.feed import Feed, MemoryFeed
-from cisreg.data.feeding.order import epoch_order
-from cisreg.data.feeding.stream import FileFeed
+from cisreg.data.feeding.held_out import NotShared, hold_out_rows
+from cisreg.data.feeding.stream import FileFeed, RowChoice
+from cisreg.data.splitting import sequence_hashes, warn_of_shared
 
 logger = logging.getLogger("cisreg.training")
 
 Cache = Literal["auto", "none", "host", "device"]
 
-# The order of this epoch decides which row groups are held out; training counts from 1.
-_SPLIT_EPOCH = 0
 # Shares of the memory: what else runs needs some, and so does training itself.
 _HOST_SHARE = 0.4
 _DEVICE_SHARE = 0.5
@@ -69,10 +68,11 @@ def make_feed(
             'cache: expected "host", "device" or "auto" for a Dataset, which is in memory, got '
             '"none"; give what open_dataset returns'
         )
-    if isinstance(validation, (Dataset, type(None))):
-        training, held_out = dataset, validation
-    else:
-        training, held_out = split(dataset, validation, seed)
+    training, held_out = dataset, validation
+    if isinstance(held_out, Dataset):
+        warn_of_shared(*(sequence_hashes(each.sequence) for each in (training, held_out)))
+    elif held_out is not None:
+        training, held_out = split(dataset, held_out, seed)
     on_device = cache == "device" or (cache == "auto" and _fits_device(training))
     return MemoryFeed(training, seed, on_device=on_device), held_out
 
@@ -118,19 +118,10 @@ def _stream(
     files: DatasetFiles, validation: float | Dataset | None, seed: int
 ) -> tuple[Feed, Dataset | None]:
     groups = np.arange(len(files.group_rows))
-    if not isinstance(validation, float):
-        return FileFeed(files, groups, seed, files.lanes), validation
-    if len(groups) < 2:
-        raise ValueError(
-            "validation: expected files with at least 2 row groups in order to hold some out, got "
-            f"{len(groups)}; convert them with smaller row groups, or cache them"
-        )
-    if not files.is_shuffled:
-        logger.warning(
-            "whole row groups are held out, and nothing says that their rows are in random order; "
-            "cisreg convert shuffles them"
-        )
-    order = epoch_order(len(groups), seed, _SPLIT_EPOCH)
-    count = min(max(round(validation * len(groups)), 1), len(groups) - 1)
-    held_out = files.load(groups=np.sort(order[:count]))
-    return FileFeed(files, np.sort(order[count:]), seed, files.lanes), held_out
+    choice: RowChoice | None = None
+    held_out = None
+    if isinstance(validation, Dataset):
+        choice, held_out = NotShared(validation), validation
+    elif validation is not None:
+        choice, held_out = hold_out_rows(files, validation, seed)
+    return FileFeed(files, groups, seed, files.lanes, choice), held_out

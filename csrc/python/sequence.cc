@@ -1,4 +1,4 @@
-// cisreg._native: base codes from text.
+// cisreg._native: base codes from text, and hashes of both.
 
 #include <pybind11/pybind11.h>
 
@@ -7,6 +7,7 @@
 
 #include "python/arguments.h"
 #include "sequence/encode.h"
+#include "sequence/hash.h"
 
 namespace py = pybind11;
 
@@ -79,6 +80,37 @@ py::array_t<uint8_t> SequenceFaults(const Array<uint8_t>& data, const Array<int6
   return faults;
 }
 
+py::array_t<uint64_t> SequenceHashes(const Array<uint8_t>& codes, uint64_t seed) {
+  Require(codes.ndim() == 2, "codes: expected 2 dimensions, got " + std::to_string(codes.ndim()));
+  const int64_t count = codes.shape(0), length = codes.shape(1);
+  const uint8_t* const from = codes.data();
+  for (int64_t i = 0; i < codes.size(); ++i) {
+    if (from[i] > 4) {
+      Require(false, "codes: expected 0 to 4, got " + std::to_string(from[i]) + " in row " +
+                         std::to_string(i / length));
+    }
+  }
+  py::array_t<uint64_t> hashes(count);
+  uint64_t* const to = hashes.mutable_data();
+  {
+    py::gil_scoped_release release;
+    HashSequences(from, count, length, seed, to);
+  }
+  return hashes;
+}
+
+py::array_t<uint64_t> TextHashes(const Array<uint8_t>& data, const Array<int64_t>& offsets,
+                                 uint64_t seed) {
+  const SequenceText text = CheckText(data, offsets);
+  py::array_t<uint64_t> hashes(text.count);
+  uint64_t* const to = hashes.mutable_data();
+  {
+    py::gil_scoped_release release;
+    HashTexts(text, seed, to);
+  }
+  return hashes;
+}
+
 }  // namespace
 
 void BindSequence(py::module_& module) {
@@ -90,6 +122,11 @@ void BindSequence(py::module_& module) {
   module.def("sequence_faults", &SequenceFaults, py::arg("data"), py::arg("offsets"),
              "For each text 0 where it is a sequence, 1 where it is empty, 2 where it has a letter "
              "that is no nucleotide code.");
+  module.def("sequence_hashes", &SequenceHashes, py::arg("codes"), py::arg("seed"),
+             "A hash of each row of base codes [N, L]; the same for the reverse complement, and "
+             "whatever the padding.");
+  module.def("text_hashes", &TextHashes, py::arg("data"), py::arg("offsets"), py::arg("seed"),
+             "A hash of each text.");
 }
 
 }  // namespace cisreg

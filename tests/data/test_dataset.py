@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from cisreg.data import Dataset, epoch_order, join, read_dataset, split
+from cisreg.data import Dataset, epoch_order, join, read_dataset
 
 
 def make_dataset(count):
@@ -34,33 +34,6 @@ def test_take_picks_rows_in_order():
     part = make_dataset(6).take(np.array([4, 1]))
     np.testing.assert_array_equal(part.expression, [4, 1])
     np.testing.assert_array_equal(part.sequence, [[4, 0, 1, 2], [1, 2, 3, 4]])
-
-
-@pytest.mark.parametrize(
-    ("count", "fraction", "held_out"), [(10, 0.3, 3), (100, 0.001, 1), (2, 0.9, 1)]
-)
-def test_a_split_takes_every_row_once_and_keeps_their_order(count, fraction, held_out):
-    parts = split(make_dataset(count), fraction, seed=3)
-    assert [len(part) for part in parts] == [count - held_out, held_out]
-    for part in parts:
-        assert (np.diff(part.expression) > 0).all()
-    together = np.concatenate([part.expression for part in parts])
-    np.testing.assert_array_equal(np.sort(together), np.arange(count))
-
-
-def test_a_split_depends_on_its_seed_alone():
-    dataset = make_dataset(50)
-    first, again, other = (split(dataset, 0.2, seed)[1].expression for seed in (1, 1, 2))
-    np.testing.assert_array_equal(first, again)
-    assert not np.array_equal(first, other)
-
-
-def test_a_split_needs_a_fraction_and_two_rows():
-    for fraction in (0, 1, -0.1, 1.5, float("nan")):
-        with pytest.raises(ValueError, match="fraction: expected a number between 0 and 1"):
-            split(make_dataset(10), fraction)
-    with pytest.raises(ValueError, match="at least 2 rows"):
-        split(make_dataset(1), 0.5)
 
 
 def test_the_order_of_an_epoch_is_fixed_for_good():

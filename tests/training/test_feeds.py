@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -12,13 +13,16 @@ import pyarrow.parquet as pq
 import pytest
 from tiny_model import LENGTH, STAGES, assert_same_bits, fit_tiny, make_dataset
 
-from cisreg.data import Columns, open_dataset
-from cisreg.data.feeding.feed import MemoryFeed
+from cisreg.data import Columns, Dataset, open_dataset
+from cisreg.data.feeding import held_out
+from cisreg.data.feeding.feed import MemoryFeed, Steps
 from cisreg.data.feeding.stream import FileFeed
-from cisreg.sequences import decode
+from cisreg.data.splitting import sequence_hashes
+from cisreg.sequences import decode, reverse_complement
 from cisreg.training import feeds
 from cisreg.training.feeds import make_feed
 from cisreg.training.interruption import StoppedError
+from cisreg.training.step import steps_per_epoch
 
 LEARNING = {"stages": STAGES[:1], "validation": None}
 
@@ -205,22 +209,116 @@ def test_a_weight_of_zero_is_a_row_that_is_not_there(tmp_path):
     assert result.history[-1].loss < 10
 
 
-def test_row_groups_are_held_out_of_a_stream(path, caplog):
-    files = opened(path)
-    with caplog.at_level(logging.WARNING, "cisreg.training"):
-        feed, held_out = make_feed(files, 0.2, seed=0, cache="none")
-    assert any(
-        "nothing says that their rows are in random order" in each for each in caplog.messages
+def with_replicates(copies=4):
+    """Each sequence several times, every other time as its reverse complement, in any order."""
+    single = make_dataset(100)
+    pair = (single.sequence, reverse_complement(single.sequence))
+    data = Dataset(
+        np.concatenate([pair[copy % 2] for copy in range(copies)]),
+        np.tile(single.expression, copies),
     )
+    return data.take(np.random.default_rng(0).permutation(100 * copies))
+
+
+def trained_rows(feed, epoch=1, workers=1):
+    """Sequences of the batches of an epoch, of all workers together."""
+    steps = steps_per_epoch(feed.count, 30)
+    chunks = [
+        chunk
+        for worker in range(workers)
+        for chunk in feed.chunks(Steps(epoch, steps, 0, 4, worker, workers))
+    ]
+    return np.concatenate([chunk.sequence for chunk in chunks])
+
+
+def counts_of(sequence):
+    return Counter(row.tobytes() for row in sequence)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_rows_held_out_of_a_stream_are_those_held_out_in_memory(tmp_path, workers, caplog):
+    data = with_replicates()
+    own = write(tmp_path / "train.parquet", data, group=37)
+    with caplog.at_level(logging.INFO, "cisreg.data"):
+        feed, unseen = make_feed(opened(own), 0.2, seed=5, cache="none")
+    memory, expected = make_feed(opened(own), 0.2, seed=5, cache="host")
     assert isinstance(feed, FileFeed)
-    assert (feed.count, len(held_out)) == (160, 40)
-    sequences = {row.tobytes() for row in held_out.sequence}
-    whole = {row.tobytes() for row in make_dataset().sequence}
-    assert len(sequences) == 40
-    assert sequences < whole
-    whole_file = write(path.parent / "one.parquet", make_dataset(), group=1000)
-    with pytest.raises(ValueError, match="at least 2 row groups in order to hold some out, got 1"):
-        make_feed(opened(whole_file), 0.2, 0, "none")
+    np.testing.assert_array_equal(unseen.sequence, expected.sequence)
+    np.testing.assert_array_equal(unseen.expression, expected.expression)
+    assert feed.count == memory.count == 400 - len(unseen)
+    assert f"held out: {len(unseen)} of 400 rows" in caplog.text
+    assert f"of which {len(unseen)} share their sequence" in caplog.text
+    for epoch in (1, 2):
+        seen = trained_rows(feed, epoch, workers)
+        assert counts_of(seen) == counts_of(memory.dataset.sequence)
+        hashes = sequence_hashes(seen)
+        assert not np.isin(hashes, sequence_hashes(unseen.sequence)).any()
+    assert not np.isin(
+        sequence_hashes(feed.sample().sequence), sequence_hashes(unseen.sequence)
+    ).any()
+
+
+def test_a_stream_with_replicates_stopped_anywhere_goes_on_to_the_same_bits(tmp_path):
+    own = write(tmp_path / "train.parquet", with_replicates(), group=37)
+    options = {"cache": "none", "validation": 0.2, **{"stages": STAGES[:1]}}
+    unbroken = fit_tiny(opened(own), **options)
+    options |= {"checkpoint_directory": tmp_path / "run", "steps_per_call": 1}
+    for stop in (2, 15):
+        with pytest.raises(StoppedError):
+            stop_after(stop, own, options)
+        options["resume"] = True
+    assert_same_bits(fit_tiny(opened(own), **options).parameters, unbroken.parameters)
+
+
+def test_another_share_or_seed_is_another_training_set(tmp_path, path):
+    options = {"cache": "none", "checkpoint_directory": tmp_path, "stages": STAGES[:1]}
+    fit_tiny(opened(path), **options)
+    with pytest.raises(ValueError, match="another training set"):
+        fit_tiny(opened(path), resume=True, **options | {"validation": 0.3})
+
+
+def test_validation_of_a_stream_takes_bounded_memory(path, monkeypatch, caplog):
+    """Of more rows than are wanted those with the lowest hashes, whatever the row groups."""
+    whole = make_feed(opened(path), 0.9, seed=0, cache="none")[1]
+    monkeypatch.setattr(held_out, "_MOST_ROWS", 30)
+    with caplog.at_level(logging.INFO, "cisreg.data"):
+        feed, few = make_feed(opened(path), 0.9, seed=0, cache="none")
+    assert 0 < len(few) <= 30
+    assert f"held out: {len(whole)} of 200 rows" in caplog.text
+    assert f"validation reads {len(few)} of them" in caplog.text
+    # None of those that validation does not read is trained on.
+    assert feed.count == 200 - len(whole) == len(trained_rows(feed))
+    limit = sequence_hashes(few.sequence, 0).max()
+    lowest = sequence_hashes(whole.sequence, 0) <= limit
+    np.testing.assert_array_equal(few.sequence, whole.sequence[lowest])
+    monkeypatch.setattr(held_out, "_MOST_BYTES", 10 * LENGTH)
+    assert 0 < len(make_feed(opened(path), 0.9, seed=0, cache="none")[1]) <= 10
+
+
+def test_a_stream_has_a_row_on_each_side(tmp_path):
+    data = make_dataset(3)
+    own = write(tmp_path / "train.parquet", data, group=2)
+    for share in (0.0001, 0.9999):
+        feed, unseen = make_feed(opened(own), share, seed=0, cache="none")
+        memory, expected = make_feed(data, share, seed=0)
+        np.testing.assert_array_equal(unseen.sequence, expected.sequence)
+        assert (feed.count, memory.count) == (3 - len(unseen),) * 2
+    same = data.take(np.array([0, 0, 0]))
+    with pytest.raises(ValueError, match="at least 2 different sequences"):
+        make_feed(opened(write(own, same)), 0.5, seed=0, cache="none")
+
+
+@pytest.mark.parametrize("cache", ["none", "host"])
+def test_a_validation_set_that_shares_sequences_is_said_once(path, cache, caplog):
+    shared = make_dataset().take(np.array([3, 4, 199]))
+    other = replace(shared, sequence=reverse_complement(shared.sequence))
+    for validation, count in ((other, 3), (make_dataset(50, seed=9), 0)):
+        caplog.clear()
+        with caplog.at_level(logging.WARNING):
+            fit_tiny(opened(path), cache=cache, stages=STAGES[:1], validation=validation)
+        said = [each for each in caplog.messages if "rows to train on have the sequence" in each]
+        assert len(said) == bool(count)
+        assert all(each.startswith(f"{count} rows") for each in said)
 
 
 def test_auto_streams_what_memory_does_not_hold(path, tmp_path, monkeypatch):

@@ -245,7 +245,7 @@ def test_predictions_that_overflow_after_the_last_step_are_noticed():
         ({"resume": True}, "checkpoint_directory: expected a folder with resume, got None"),
         ({"checkpoint_every": 5}, "checkpoint_directory: expected a folder with checkpoint_every"),
         (
-            {"dataset": Dataset(np.zeros((4, 7), np.uint8), np.zeros(4, np.float32))},
+            {"dataset": Dataset(np.eye(4, 7, dtype=np.uint8), np.zeros(4, np.float32))},
             "dataset: expected sequences of 20 bases as the model has, got 7",
         ),
         (
@@ -303,7 +303,7 @@ def test_an_error_stuck_at_the_variance_is_said(caplog):
     shuffled = Dataset(dataset.sequence, np.random.default_rng(0).permutation(dataset.expression))
     start = start_parameters() | {"bias": np.float32(dataset.expression.mean())}
     stage = Stage(("bias",), epochs=6, learning_rate=1e-3)
-    said = warnings_of(caplog, [stage], dataset=shuffled, parameters=start)
+    said = warnings_of(caplog, [stage], dataset=shuffled, parameters=start, validation=None)
     assert len(said) == 1
     assert "stuck at the variance of the data for 3 epochs" in said[0]
 

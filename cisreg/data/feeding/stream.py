@@ -13,6 +13,10 @@ from cisreg.data.dataset import Dataset, join
 from cisreg.data.feeding.feed import Chunk, Steps, read_ahead
 from cisreg.data.feeding.order import Lane, deal_lanes, epoch_order
 
+NO_ROWS = (
+    "dataset: expected rows that can be used, got none; check its columns, or have --strict, or "
+    "strict of open_dataset, say what is wrong with them"
+)
 _SAMPLE_ROWS = 1024
 _READERS = 2
 
@@ -38,6 +42,23 @@ class RowGroups(Protocol):
         """Says in the log how many rows were left out of what was read."""
 
 
+class RowChoice(Protocol):
+    """Which rows of files to train on, whatever their order; used by several threads at once."""
+
+    @property
+    def count(self) -> int | None:
+        """How many rows are chosen from all files; None: all of them."""
+
+    def choose(self, rows: Dataset, group: int) -> np.ndarray:
+        """Which of the n rows, all of them of this row group, are chosen, bool [n]."""
+
+    def fingerprint(self) -> str:
+        """Text that another choice does not have."""
+
+    def end_pass(self) -> None:
+        """Says in the log what was found in a pass over all rows."""
+
+
 class FileFeed:
     """Sequences in files, visited in an order that is random as far as memory allows.
 
@@ -47,29 +68,39 @@ class FileFeed:
     holds twice that. A worker reads the lanes whose number gives its own when divided by the number
     of workers: batches are the same for any number of them.
 
-    A batch is counted in rows of the files: where some are unusable, it is smaller.
+    A batch is counted in rows of the files: where some are unusable or not chosen, it is smaller.
 
     Args:
         files: where the row groups are.
         groups: int64 [G], numbers of those to visit.
         seed: of the order, 0 or more.
         lanes: see above.
+        choice: which rows to train on; None: all.
     """
 
     resident = None
 
-    def __init__(self, files: RowGroups, groups: np.ndarray, seed: int, lanes: int) -> None:
+    def __init__(
+        self,
+        files: RowGroups,
+        groups: np.ndarray,
+        seed: int,
+        lanes: int,
+        choice: RowChoice | None = None,
+    ) -> None:
         self._files = files
         self._groups = groups
         self._rows = files.group_rows[groups]
         self._seed = seed
         self._lanes = lanes
+        self._choice = choice
         self._sample: Dataset | None = None
 
     @property
     def count(self) -> int:
-        """Rows of an epoch."""
-        return int(self._rows.sum())
+        """Rows of an epoch; a batch size divides these, not the rows of the files."""
+        chosen = None if self._choice is None else self._choice.count
+        return int(self._rows.sum()) if chosen is None else chosen
 
     @property
     def sequence_length(self) -> int:
@@ -84,17 +115,15 @@ class FileFeed:
 
     def _read_sample(self) -> Dataset:
         for group in self._groups.tolist():
-            rows, _ = self._files.read_group(group)
+            rows, _ = self._chosen(group, *self._files.read_group(group))
             if len(rows):
                 return rows[:_SAMPLE_ROWS].copy()
-        raise ValueError(
-            "dataset: expected rows that can be used, got none; check its columns, or have "
-            "--strict, or strict of open_dataset, say what is wrong with them"
-        )
+        raise ValueError(NO_ROWS)
 
     def fingerprint(self) -> str:
-        """Of the files, the row groups and the lanes."""
-        return f"{self._files.fingerprint()} {self._groups.tolist()} {self._lanes} lanes"
+        """Of the files, the row groups, the lanes and the choice of rows."""
+        chosen = "" if self._choice is None else f", {self._choice.fingerprint()}"
+        return f"{self._files.fingerprint()} {self._groups.tolist()} {self._lanes} lanes{chosen}"
 
     def chunks(self, wanted: Steps) -> Generator[Chunk, None, None]:
         """The batches of an epoch; files are read by threads, ahead of their use."""
@@ -122,6 +151,8 @@ class FileFeed:
                     yield _draw(readers, wanted.steps, first, stop)
                 if wanted.epoch == 1:
                     self._files.end_pass()
+                    if self._choice is not None:
+                        self._choice.end_pass()
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
 
@@ -129,7 +160,18 @@ class FileFeed:
         """The group's usable rows in the epoch's order, and which rows those are."""
         index = int(self._groups[group])
         order = epoch_order(int(self._rows[group]), self._seed, epoch, index + 1)
-        return self._files.read_group(index, order)
+        return self._chosen(index, *self._files.read_group(index, order))
+
+    def _chosen(self, group: int, rows: Dataset, kept: np.ndarray) -> tuple[Dataset, np.ndarray]:
+        """Those of the rows to train on, and which rows of the file these are."""
+        if self._choice is None:
+            return rows, kept
+        chosen = self._choice.choose(rows, group)
+        if chosen.all():
+            return rows, kept
+        kept = kept.copy()
+        kept[kept] = chosen
+        return rows.take(chosen), kept
 
 
 class _LaneReader:

@@ -1,0 +1,87 @@
+"""What the values of a column of folds say: which rows to train on, and which to hold out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+
+# Sides of a row. Rows of a test set are neither trained on nor validated with.
+TRAINING, HELD_OUT, NEITHER = 0, 1, 2
+
+_NAMES = {
+    "train": TRAINING,
+    "training": TRAINING,
+    "validation": HELD_OUT,
+    "valid": HELD_OUT,
+    "val": HELD_OUT,
+    "dev": HELD_OUT,
+    "test": NEITHER,
+    "testing": NEITHER,
+}
+_MOST_FOLDS = 1000
+_LISTED = 8
+
+
+def fold_sides(values: pa.Array, fold: str | int | None) -> np.ndarray:
+    """The side of every row.
+
+    Args:
+        values: Arrow strings [N].
+        fold: the value whose rows are held out, all others being trained on; None: the values are
+            "train", "validation" and "test" in any case (or training, valid, val, dev, testing).
+
+    Returns:
+        uint8 [N]: TRAINING, HELD_OUT or NEITHER.
+
+    Raises:
+        ValueError: values that do not say which rows are held out, or no row on one of the sides;
+            the message lists the values.
+
+    Example:
+        >>> fold_sides(pa.array(["1", "2", "1"], pa.large_string()), 2).tolist()
+        [0, 1, 0]
+    """
+    found = values.dictionary_encode()
+    names = found.dictionary.to_pylist()
+    rows = np.bincount(found.indices, minlength=len(names))
+    side_of = sides_by_value(dict(zip(names, rows.tolist(), strict=True)), fold)
+    sides = np.array([side_of[name] for name in names], np.uint8)
+    return sides[found.indices.to_numpy()]
+
+
+def sides_by_value(rows: Mapping[str, int], fold: str | int | None) -> dict[str, int]:
+    """The side of the rows of each value; `rows` tells how many there are. See `fold_sides`."""
+    if len(rows) > _MOST_FOLDS:
+        raise ValueError(
+            f"folds: expected {_MOST_FOLDS} different values at most, got {len(rows)}; a column "
+            "whose rows are to stay together is one of groups"
+        )
+    if fold is not None:
+        wanted = str(fold).strip()
+        if wanted not in rows:
+            raise ValueError(f"fold: expected one of {_listed(rows)}, got {wanted}")
+        sides = {value: HELD_OUT if value == wanted else TRAINING for value in rows}
+    else:
+        foreign = [value for value in rows if value.strip().lower() not in _NAMES]
+        if foreign:
+            raise ValueError(
+                f"folds: expected train, validation and test, got {_listed(rows)}; where these are "
+                "folds, say which one is held out with fold"
+            )
+        sides = {value: _NAMES[value.strip().lower()] for value in rows}
+    for side, what in ((TRAINING, "to train on"), (HELD_OUT, "to hold out")):
+        if side not in sides.values():
+            raise ValueError(
+                f"folds: expected rows {what}, got {_listed(rows)}; say with fold which value's "
+                "rows are held out"
+            )
+    return sides
+
+
+def _listed(rows: Mapping[str, int]) -> str:
+    """The values with their number of rows, a few of them where there are many."""
+    names = [f"{value or 'no value'} ({count:,} rows)" for value, count in rows.items()]
+    more = len(names) - _LISTED
+    return ", ".join(names[:_LISTED]) + (f" and {more} more" if more > 0 else "")

@@ -88,10 +88,9 @@ def fit(
         parameters: where training begins, one float32 array for each of `spec.parameter_shapes`.
         dataset: sequences and expression in memory, or files of them (`cisreg.open_dataset`).
         stages: run one after the other, each from where the last one ended.
-        validation: share of `dataset` to hold out, chosen by `seed`, or a Dataset; None: train on
-            all of it and without validation. Of files that are not cached whole row groups are held
-            out, which stand for the rest only where the rows are in random order, as `cisreg
-            convert` puts them; they are in memory.
+        validation: about this share of `dataset` is held out, chosen by a hash of each sequence and
+            `seed`, so that equal sequences stay together (`cisreg.data.split`); or a Dataset; None:
+            train on all of it and without validation.
         loss: (predicted [N], measured [N] or [N, K]) to a scalar, for example
             `cisreg.losses.mean_squared_error`; with a third argument, weight [N], where the
             sequences have weights. A mean over sequences, or see `cisreg.losses.is_sum`.

@@ -23,7 +23,7 @@ uint64_t Mix(uint64_t x) {
 // The last word is filled up with zeros; the size tells them from zeros that are data. Words are
 // as they lie in memory: all machines that this is built for are little-endian.
 uint64_t HashBytes(const uint8_t* data, int64_t size, uint64_t seed) {
-  uint64_t hash = Mix(seed + kStart) ^ static_cast<uint64_t>(size);
+  uint64_t hash = Mix(Mix(seed + kStart) ^ static_cast<uint64_t>(size));
   for (int64_t i = 0; i < size; i += 8) {
     uint64_t word = 0;
     std::memcpy(&word, data + i, std::min<int64_t>(8, size - i));

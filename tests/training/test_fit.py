@@ -133,12 +133,12 @@ def test_early_stopping_ends_with_the_best_parameters():
     codes = random.integers(0, 4, (60, LENGTH), dtype=np.uint8)
     dataset = Dataset(codes, random.normal(size=60).astype(np.float32))
     stage = Stage((*ALL, "log_kd"), epochs=200, learning_rate=0.05, batch_size=16, patience=6)
-    result = fit_tiny(dataset, [stage], validation=0.3)
+    result = fit_tiny(dataset, [stage], validation=0.3, seed=1)
     losses = [record.validation_loss for record in result.history]
     assert len(losses) == result.best_epoch + 6 < 200
     assert result.best_epoch > 0
     assert np.argmin(losses) == result.best_epoch - 1
-    held_out = split(dataset, 0.3, 0)[1]
+    held_out = split(dataset, 0.3, 1)[1]
     loss = mean_squared_error(expression_of(result.parameters, held_out), held_out.expression)
     assert float(loss) == pytest.approx(min(losses), rel=1e-5)
 

@@ -17,7 +17,7 @@ def test_parameters_are_checked_before_an_earlier_run_is_deleted(tmp_path):
     for path in earlier:
         path.write_text("earlier")
     motifs = demo_motifs(width=30)
-    dataset = Dataset(np.zeros((10, 40), np.uint8), np.ones(10, np.float32))
+    dataset = Dataset(np.eye(10, 40, dtype=np.uint8), np.ones(10, np.float32))
     wrong = np.full(len(motifs), np.nan, np.float32)
     with pytest.raises(ValueError, match="log_concentration"):
         run_recipe(read_recipe("quick"), motifs, dataset, tmp_path, log_concentration=wrong)

@@ -37,6 +37,9 @@ def mean_squared_error(
     return tf.reduce_mean(squared if weight is None else weight * squared)
 
 
+mean_squared_error.unit_exponent = 2  # type: ignore[attr-defined]
+
+
 def negative_log_likelihood(
     predicted: tf.Tensor,
     measured: tf.Tensor,
@@ -48,15 +51,15 @@ def negative_log_likelihood(
 
     Twice the negative log likelihood of normal measurements, without the terms that carry no
     gradient: the standard deviation is looked up at the prediction and held fixed. The row of a
-    prediction is `round(prediction / largest mean * rows)`, kept within the table, as CisRegModels
-    looks it up.
+    prediction is `round((prediction - first mean) / (last mean - first mean) * rows)`, kept within
+    the table, as CisRegModels looks it up, where the first mean is 0.
 
     Args:
         predicted: float32 [N].
         measured: float32 [N], same unit.
         weight: float32 [N]; None: 1 for all.
-        table: float [K, 2], mean and standard deviation of the measurement; means evenly spaced
-            from 0. See `read_mean_standard_deviation`.
+        table: float [K, 2], mean and standard deviation of the measurement, in its unit; means
+            evenly spaced and rising. See `read_mean_standard_deviation`.
 
     Returns:
         float32 scalar. It grows with N, other than `mean_squared_error`.
@@ -71,7 +74,8 @@ def negative_log_likelihood(
     """
     table = _check_table(table)
     rows = len(table)
-    row = tf.cast(tf.round(predicted * (rows / table[-1, 0])), tf.int32)
+    first, last = table[0, 0], table[-1, 0]
+    row = tf.cast(tf.round((predicted - first) * (rows / (last - first))), tf.int32)
     deviation = tf.gather(tf.constant(table[:, 1], tf.float32), tf.clip_by_value(row, 0, rows - 1))
     squared = tf.square((predicted - measured) / deviation)
     return tf.reduce_sum(squared if weight is None else weight * squared)
@@ -92,9 +96,30 @@ def is_sum(loss: Callable[..., tf.Tensor]) -> bool:
         >>> is_sum(mean_squared_error), is_sum(negative_log_likelihood)
         (False, True)
     """
+    return bool(getattr(_function(loss), "is_sum", False))
+
+
+def unit_exponent(loss: Callable[..., tf.Tensor]) -> int | None:
+    """How a loss grows with the unit of expression, which its attribute `unit_exponent` says.
+
+    A loss with exponent k depends on predicted - measured alone, and is multiplied by s^k where
+    both are multiplied by s. Training then computes it in the standard unit, beside the penalties.
+    None: the function does not say, and is computed in the unit of the measurements.
+
+    Args:
+        loss: a function, or a `functools.partial` of one.
+
+    Example:
+        >>> unit_exponent(mean_squared_error), unit_exponent(negative_log_likelihood)
+        (2, None)
+    """
+    return getattr(_function(loss), "unit_exponent", None)
+
+
+def _function(loss: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
     while isinstance(loss, functools.partial):
         loss = loss.func
-    return bool(getattr(loss, "is_sum", False))
+    return loss
 
 
 def read_mean_standard_deviation(path: str | Path) -> np.ndarray:
@@ -135,10 +160,10 @@ def _check_table(table: np.ndarray) -> np.ndarray:
             f"got shape {table.shape}"
         )
     mean, deviation = table.T
-    even = np.linspace(0.0, mean[-1], len(table))
-    if not (mean[-1] > 0 and np.allclose(mean, even, atol=1e-3 * mean[-1])):
+    even, span = np.linspace(mean[0], mean[-1], len(table)), mean[-1] - mean[0]
+    if not (span > 0 and np.isfinite(span) and np.abs(mean - even).max() <= 1e-3 * span):
         raise ValueError(
-            f"table: expected means evenly spaced from 0 up, got {mean[0]} to {mean[-1]}; "
+            f"table: expected means that rise in even steps, got {mean[0]} to {mean[-1]}; "
             "resample the table at such means"
         )
     if not (np.isfinite(deviation).all() and (deviation > 0).all()):

@@ -33,7 +33,8 @@ from cisreg.layers import (
 )
 from cisreg.occupancy import Implementation
 from cisreg.reference import hold_columns
-from cisreg.spec import Binding, ModelSpec, check_parameters, init_parameters
+from cisreg.spec import Binding, ModelSpec, check_parameters
+from cisreg.start import init_parameters
 
 __all__ = [
     "Binding",

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from typing import Any, Literal, get_args
-
-import numpy as np
 
 from cisreg.choices import Padding
 from cisreg.reference import window_count
@@ -154,63 +151,6 @@ class ModelSpec:
             if isinstance(field.default, bool) and not isinstance(value, bool):
                 raise ValueError(f"{field.name}: expected true or false, got {value!r}")
         return cls(**options)
-
-
-def init_parameters(
-    spec: ModelSpec,
-    log_kd: np.ndarray,
-    log_concentration: np.ndarray,
-    *,
-    seed: int = 0,
-    bias: float = 0.0,
-    activity_scale: float = 0.01,
-    log_binding_limit: float = math.log(10.0),
-) -> dict[str, np.ndarray]:
-    """Parameters from which a model trains well.
-
-    Motifs and concentrations are taken as they are. Activities and potentiations start as small
-    normal numbers, so that no two motifs start alike; position weights at 1, differences between
-    strands at 0, and limits at ten bound molecules, which few promoters reach. A bias at 0, not at
-    the mean of the data, makes the activities explain the mean at first, which leads to better
-    optima.
-
-    Args:
-        spec: what to make parameters for.
-        log_kd: float [W, 4, M], nats.
-        log_concentration: float [M], nats.
-        seed: of the activities and potentiations.
-        bias: expression with nothing bound.
-        activity_scale: standard deviation of the activities and potentiations.
-        log_binding_limit: log of the number of bound molecules that has the full effect.
-
-    Returns:
-        float32 arrays by name, as `spec.parameter_shapes` lists them.
-
-    Raises:
-        ValueError: log_kd or log_concentration of another shape than the spec's.
-
-    Example:
-        >>> spec = ModelSpec(motif_count=2, motif_width=3, sequence_length=10)
-        >>> sorted(init_parameters(spec, np.zeros((3, 4, 2)), np.zeros(2)))
-        ['activity', 'bias', 'log_concentration', 'log_kd', 'potentiation', 'potentiation_bias']
-    """
-    random = np.random.default_rng(seed)
-    start = {
-        "log_kd": log_kd,
-        "log_concentration": log_concentration,
-        "activity": random.normal(0.0, activity_scale, spec.motif_count),
-        "potentiation": random.normal(0.0, activity_scale, spec.motif_count),
-        "position_weight": 1.0,
-        "log_binding_limit": log_binding_limit,
-        "bias": bias,
-    }
-    given = {"log_kd", "log_concentration"}
-    parameters = {}
-    for name, shape in spec.parameter_shapes.items():
-        value = np.array(start.get(name, 0.0), np.float32)
-        parameters[name] = value if name in given else np.broadcast_to(value, shape).copy()
-    check_parameters(spec, parameters)
-    return parameters
 
 
 def check_parameters(spec: ModelSpec, parameters: Mapping[str, Any]) -> None:

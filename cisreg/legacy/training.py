@@ -40,6 +40,8 @@ def make_recipe(old: OldCommand, notes: list[str], count_sequences: Callable[[],
         motif_flank=None,
         validation=0.0,
         penalty=_penalty(old, notes),
+        # Its learning rates, penalties and initial values are in the unit of the measurements.
+        standardize=False,
     )
 
 

@@ -27,7 +27,7 @@ SCHEDULES: dict[str, Any] = {
 }
 
 _FOLDER = Path(__file__).parent
-_TOP = ("validation", "precision", "motifs", "model", "penalty", "stage")
+_TOP = ("validation", "precision", "standardize", "motifs", "model", "penalty", "stage")
 
 
 def read_recipe(source: str | Path) -> Recipe:
@@ -35,11 +35,11 @@ def read_recipe(source: str | Path) -> Recipe:
 
     Args:
         source: the name of a recipe that comes with cisreg ("default" or "quick"), or the path of a
-            TOML file. Its keys are `validation` and `precision`; the tables `[motifs]` (width,
-            flank), `[model]` (options of `cisreg.model.ModelSpec`) and `[penalty]` (fields of
-            `cisreg.losses.Penalty`); and one `[[stage]]` for each stage (fields of
-            `cisreg.training.Stage`; a schedule is a table with its name and its own fields, and
-            a stage may have a penalty of its own).
+            TOML file. Its keys are `validation`, `precision` and `standardize`; the tables
+            `[motifs]` (width, flank), `[model]` (options of `cisreg.model.ModelSpec`) and
+            `[penalty]` (fields of `cisreg.losses.Penalty`); and one `[[stage]]` for each stage
+            (fields of `cisreg.training.Stage`; a schedule is a table with its name and its own
+            fields, and a stage may have a penalty of its own).
 
     Returns:
         A Recipe.
@@ -74,6 +74,7 @@ def _recipe(content: Mapping[str, Any]) -> Recipe:
     check_types("model", model, get_type_hints(ModelSpec))
     check_value("validation", content.get("validation", Recipe.validation), float)
     check_value("precision", content.get("precision", Recipe.precision), str)
+    check_value("standardize", content.get("standardize", Recipe.standardize), bool)
     stages = content.get("stage", [])
     check_value("stage", stages, list)
     return Recipe(
@@ -86,6 +87,7 @@ def _recipe(content: Mapping[str, Any]) -> Recipe:
         validation=content.get("validation", Recipe.validation),
         penalty=_penalty(content.get("penalty", {}), "penalty"),
         precision=content.get("precision", Recipe.precision),
+        standardize=content.get("standardize", Recipe.standardize),
     )
 
 

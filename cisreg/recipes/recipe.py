@@ -39,6 +39,8 @@ class Recipe:
         validation: share of the table that is held out; 0: none.
         penalty: weights of the penalties.
         precision: see `cisreg.training.fit`.
+        standardize: see `cisreg.training.fit`; False in recipes of CisRegModels, whose learning
+            rates and penalties are in the unit of the measurements.
 
     Raises:
         ValueError: an option that models do not have, or a value out of its range.
@@ -54,6 +56,7 @@ class Recipe:
     validation: float = 0.1
     penalty: Penalty = field(default_factory=Penalty)
     precision: Precision = "float32"
+    standardize: bool = True
 
     def __post_init__(self) -> None:
         check_keys("model", self.model, LAYER_OPTIONS)

@@ -18,15 +18,15 @@ from cisreg.data import Dataset, DatasetFiles
 from cisreg.data.feeding.feed import MemoryFeed
 from cisreg.files import hold_folder, replace_file
 from cisreg.losses import mean_squared_error
-from cisreg.model import ModelSpec, init_parameters
+from cisreg.model import ModelSpec
 from cisreg.motifs import MotifSet, strongest_site_log_concentration
 from cisreg.occupancy import Implementation
 from cisreg.recipes.recipe import Recipe
 from cisreg.recipes.writing import format_recipe
+from cisreg.start import StartParameters, init_parameters
 from cisreg.storage import Model, save_model
-from cisreg.training import FitResult, fit
+from cisreg.training import FitResult, RunOptions, TrainingPlan, run
 from cisreg.training.feeds import Cache, make_feed
-from cisreg.training.plan import TrainingPlan
 from cisreg.training.replicas import Replicas
 from cisreg.training.step import Loss
 
@@ -88,8 +88,8 @@ def run_recipe(
             checkpoint; made where it is missing.
         log_concentration: float32 [M], where training begins; None: where each motif's strongest
             site is bound half of the time.
-        start: float32 arrays by the names of `ModelSpec.parameter_shapes`, where training begins
-            instead of where `cisreg.init_parameters` has it.
+        start: float32 arrays by the names of `ModelSpec.parameter_shapes`, in the unit of the
+            measurements, where training begins instead of where `cisreg.init_parameters` has it.
         loss: (predicted [N], measured [N]) to a scalar.
         seed: of the initial activities, the validation split and the order of the sequences.
         cache: see `cisreg.training.fit`.
@@ -139,36 +139,29 @@ def run_recipe(
         seed=seed,
         implementation=implementation,
         precision=recipe.precision,
+        standardize=recipe.standardize,
     )
     training = feed.dataset if isinstance(feed, MemoryFeed) else feed.sample()
     is_chief = Replicas(strategy).is_chief
     with hold_folder(directory) if is_chief else nullcontext():
         if is_chief:
             _begin_folder(directory, recipe, resume)
-        result = fit(
-            plan.spec,
-            plan.initial,
-            plan.training,
-            plan.stages,
-            validation=plan.validation,
-            loss=plan.loss,
-            penalty=plan.penalty,
-            column_range=plan.column_range,
-            seed=plan.seed,
-            strategy=strategy,
-            checkpoint_directory=directory / CHECKPOINT_FOLDER,
-            checkpoint_every=checkpoint_every,
-            checkpoint_minutes=checkpoint_minutes,
-            keep_checkpoints=keep_checkpoints,
-            resume=resume,
-            stop_signals=stop_signals,
-            metrics_path=directory / METRICS_FILE,
-            log_directory=directory / TENSORBOARD_FOLDER if tensorboard else None,
-            report_every=report_every,
-            steps_path=directory / STEPS_FILE,
-            profile_directory=directory / PROFILE_FOLDER if profile else None,
-            implementation=plan.implementation,
-            precision=plan.precision,
+        result = run(
+            plan,
+            RunOptions(
+                strategy=strategy,
+                checkpoint_directory=directory / CHECKPOINT_FOLDER,
+                checkpoint_every=checkpoint_every,
+                checkpoint_minutes=checkpoint_minutes,
+                keep_checkpoints=keep_checkpoints,
+                resume=resume,
+                stop_signals=stop_signals,
+                metrics_path=directory / METRICS_FILE,
+                log_directory=directory / TENSORBOARD_FOLDER if tensorboard else None,
+                report_every=report_every,
+                steps_path=directory / STEPS_FILE,
+                profile_directory=directory / PROFILE_FOLDER if profile else None,
+            ),
         )
         model = Model(
             spec,
@@ -189,7 +182,7 @@ def _initial(
     log_concentration: np.ndarray,
     seed: int,
     start: Mapping[str, np.ndarray],
-) -> dict[str, np.ndarray]:
+) -> StartParameters:
     """Where training begins."""
     parameters = init_parameters(spec, motif_set.log_kd, log_concentration, seed=seed)
     for name, value in start.items():

@@ -18,7 +18,8 @@ def format_recipe(recipe: Recipe) -> str:
         >>> print(format_recipe(read_recipe("quick")))  # doctest: +SKIP
     """
     motifs = {"width": recipe.motif_width, "flank": recipe.motif_flank}
-    parts = [f"validation = {_value(recipe.validation)}\nprecision = {_value(recipe.precision)}\n"]
+    top = ("validation", "precision", "standardize")
+    parts = ["".join(f"{name} = {_value(getattr(recipe, name))}\n" for name in top)]
     for name, table in (
         ("motifs", motifs),
         ("model", recipe.model),

@@ -2,12 +2,14 @@
 
 from cisreg.training.checkpoint import checkpoint_parameters
 from cisreg.training.feeds import Cache
-from cisreg.training.interruption import StoppedError, WorkerLostError
-from cisreg.training.loop import FitResult, fit
+from cisreg.training.interruption import FitInterrupt, StoppedError, WorkerLostError
+from cisreg.training.loop import fit, run
+from cisreg.training.options import RunOptions
+from cisreg.training.plan import TrainingPlan
 from cisreg.training.precision import Precision
 from cisreg.training.replicas import StrategyName, find_strategy
 from cisreg.training.reports import StepRecord
-from cisreg.training.run import NonFiniteLossError
+from cisreg.training.result import FitResult
 from cisreg.training.schedules import (
     Constant,
     CosineWarmup,
@@ -18,6 +20,7 @@ from cisreg.training.schedules import (
 from cisreg.training.stages import Stage
 from cisreg.training.state import EpochRecord
 from cisreg.training.step import Loss
+from cisreg.training.training_run import NonFiniteLossError
 
 __all__ = [
     "Cache",
@@ -25,18 +28,22 @@ __all__ = [
     "CosineWarmup",
     "EpochRecord",
     "ExponentialDecay",
+    "FitInterrupt",
     "FitResult",
     "Loss",
     "NonFiniteLossError",
     "Precision",
+    "RunOptions",
     "Schedule",
     "Stage",
     "StepRecord",
     "StoppedError",
     "StrategyName",
+    "TrainingPlan",
     "TriangularCycle",
     "WorkerLostError",
     "checkpoint_parameters",
     "find_strategy",
     "fit",
+    "run",
 ]

@@ -21,7 +21,7 @@ from cisreg.training.state import TrainingState
 
 logger = logging.getLogger("cisreg.training")
 
-_FORMAT, _VERSION = "cisreg checkpoint", 3
+_FORMAT, _VERSION = "cisreg checkpoint", 4
 _NAME = re.compile(r"checkpoint-(\d{12,})\.ckpt")
 # What versions before 3 wrote.
 _OLD_NAME = "checkpoint.npz"
@@ -198,7 +198,7 @@ def checkpoint_parameters(directory: str | os.PathLike[str]) -> dict[str, np.nda
     """The parameters of the last checkpoint in `directory` that is whole, whatever run wrote it.
 
     Returns:
-        float32 arrays by name.
+        float32 arrays by name, in the unit of the measurements.
 
     Raises:
         FileNotFoundError: no checkpoint there.
@@ -214,7 +214,7 @@ def checkpoint_parameters(directory: str | os.PathLike[str]) -> dict[str, np.nda
             f"{os.fspath(directory)}: expected a folder with checkpoints, found none; check the "
             "path"
         )
-    return saved.state.parameters
+    return saved.state.unit.from_standard(saved.state.parameters)
 
 
 def _total_steps(state: TrainingState) -> int:

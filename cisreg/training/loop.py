@@ -1,12 +1,12 @@
-"""`fit`: one call that trains a model through all of its stages."""
+"""`run` carries a plan out; `fit` makes the plan and the options from keywords."""
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
@@ -18,32 +18,83 @@ from cisreg.model import ModelSpec
 from cisreg.occupancy import Implementation
 from cisreg.training.checkpoint import Checkpoints
 from cisreg.training.feeds import Cache, make_feed
+from cisreg.training.interruption import FitInterrupt, is_interactive
 from cisreg.training.monitor import Monitor
-from cisreg.training.plan import TrainingPlan
+from cisreg.training.options import RunOptions
+from cisreg.training.plan import TrainingPlan, check_seed
 from cisreg.training.precision import Precision
 from cisreg.training.replicas import Replicas, name_lost_worker
-from cisreg.training.run import TrainingRun
+from cisreg.training.result import FitResult
 from cisreg.training.stages import Stage
-from cisreg.training.state import EpochRecord, TrainingState
+from cisreg.training.state import TrainingState
 from cisreg.training.step import Loss
+from cisreg.training.training_run import TrainingRun
+from cisreg.training.unit import Unit
+
+logger = logging.getLogger("cisreg.training")
 
 
-@dataclass(frozen=True)
-class FitResult:
-    """What training gave.
+def run(plan: TrainingPlan, options: RunOptions | None = None) -> FitResult:
+    """Carries a plan out.
 
-    Attributes:
-        parameters: float32 arrays by name, as the last stage ended.
-        history: one record for each epoch of all stages.
-        best_epoch: epochs of the whole run (`EpochRecord.total_epoch`) that made the parameters:
-            the last one, or with early stopping the best one of the last stage.
-        seconds: time that the training steps took.
+    Args:
+        plan: what to compute.
+        options: how; None: in memory, without files.
+
+    Returns:
+        A FitResult. In a notebook or an interactive session an interrupt (Ctrl-C) ends the run
+        after the steps in progress, with the parameters that it has so far and `interrupted` set:
+        the best ones of the stage where it stops early, otherwise those of the last step. A second
+        interrupt raises KeyboardInterrupt at once.
+
+    Raises:
+        as `fit`.
+
+    Example:
+        >>> result = run(plan, RunOptions(checkpoint_directory="checkpoint"))  # doctest: +SKIP
     """
-
-    parameters: dict[str, np.ndarray]
-    history: list[EpochRecord]
-    best_epoch: int
-    seconds: float
+    options = options or RunOptions()
+    replicas = Replicas(options.strategy)
+    # Reading all of the data for its fingerprint takes time: only where it will be compared.
+    compared = options.checkpoint_directory is not None or replicas.workers > 1
+    fingerprint = plan.fingerprint() if compared else {}
+    checkpoints = Checkpoints(
+        *(options.checkpoint_directory, fingerprint),
+        every=options.checkpoint_every,
+        minutes=options.checkpoint_minutes,
+        keep=options.keep_checkpoints,
+    )
+    with name_lost_worker(replicas, lambda: _advice(checkpoints, replicas)):
+        _check_agreement(
+            replicas,
+            fingerprint
+            | {
+                "steps_per_call": str(options.steps_per_call),
+                "report_every": str(options.report_every),
+            },
+        )
+        state = _resumed(checkpoints, replicas) if options.resume else None
+        state = state or _begin(plan, replicas)
+        told = options if replicas.is_chief else RunOptions(progress=False)
+        with Monitor(plan.stages, plan.training.count, told, state) as monitor:
+            training = TrainingRun(plan, options, state, monitor, checkpoints, replicas)
+            interrupted = training.run()
+    result = FitResult(
+        parameters=state.unit.from_standard(state.parameters),
+        history=state.history,
+        best_epoch=state.result_epoch,
+        seconds=sum(record.seconds for record in state.history),
+        interrupted=interrupted,
+    )
+    if not interrupted:
+        return result
+    if not is_interactive():
+        raise FitInterrupt(result)
+    logger.warning(
+        "interrupted after %d steps (%d whole epochs): the result holds the parameters so far",
+        *(state.total_steps, len(state.history)),
+    )
+    return result
 
 
 def fit(
@@ -73,6 +124,7 @@ def fit(
     steps_per_call: int = 64,
     progress: bool = True,
     precision: Precision = "float32",
+    standardize: bool = True,
     implementation: Implementation = "auto",
 ) -> FitResult:
     """Trains a model, stage by stage.
@@ -85,7 +137,9 @@ def fit(
 
     Args:
         spec: the model.
-        parameters: where training begins, one float32 array for each of `spec.parameter_shapes`.
+        parameters: where training begins, one float32 array for each of `spec.parameter_shapes`, in
+            the unit of the measurements; what `cisreg.init_parameters` chose by itself is put into
+            that unit.
         dataset: sequences and expression in memory, or files of them (`cisreg.open_dataset`).
         stages: run one after the other, each from where the last one ended.
         validation: about this share of `dataset` is held out, chosen by a hash of each sequence and
@@ -103,27 +157,21 @@ def fit(
             window), "host" (1 byte a base, in exactly random order), "device" (the same, on the GPU
             of each replica, so that a step needs nothing from the host), or "auto". The order is
             another with "none".
-        strategy: `tf.distribute.MirroredStrategy` for the GPUs of one machine,
-            `MultiWorkerMirroredStrategy` for several processes, each of which calls `fit` with the
-            same arguments; None: one device. The batches of the stages are divided among all.
-        checkpoint_directory: folder for checkpoints, written after each epoch; None: none.
-        checkpoint_every: also write one within an epoch, after so many steps at least.
-        checkpoint_minutes: also write one within an epoch, after so many minutes at least.
+        strategy: how several devices or processes train together. This and the arguments down to
+            `progress` are fields of `cisreg.training.RunOptions`, which says more.
+        checkpoint_directory: folder for checkpoints; None: none.
+        checkpoint_every: steps between checkpoints within an epoch.
+        checkpoint_minutes: likewise, minutes.
         keep_checkpoints: how many of the newest are kept.
-        resume: go on from the newest checkpoint in `checkpoint_directory` that is sound; from the
-            start where there is none yet. The number of workers may be another.
-        stop_signals: signals, for example SIGTERM, upon which the run writes a checkpoint and ends
-            with a StoppedError once the steps of a call are over.
-        metrics_path: file for one JSON object per epoch (see `EpochRecord`); an old one is
-            replaced.
-        log_directory: folder for TensorBoard scalars and histograms; needs the package tensorboard.
-        report_every: also tell the mean loss of so many steps whenever they are over: in the log,
-            in `steps_path` and for TensorBoard.
-        steps_path: file for one JSON object per report (see `cisreg.training.StepRecord`); an old
-            one is replaced, but for what a resumed run keeps.
-        profile_directory: folder for a trace of some steps, see `cisreg.training.reports.Trace`.
-        steps_per_call: steps run by one call of the compiled function, at most.
-        progress: draw a progress bar where standard error is a terminal.
+        resume: go on from the newest checkpoint that is whole.
+        stop_signals: signals that end the run after a checkpoint.
+        metrics_path: file for a line per epoch.
+        log_directory: folder for TensorBoard.
+        report_every: steps between reports of the mean loss.
+        steps_path: file for these reports.
+        profile_directory: folder for a trace of some steps.
+        steps_per_call: steps in one call of the compiled function, at most.
+        progress: draw a progress bar.
         precision: "float32", or "mixed_bfloat16" or "mixed_float16", as Keras names them: the
             occupancy operation may compute its sites in 16 bits (see its `compute_dtype`; on a CPU
             the fused one does not, and is no faster), and all else is float32: parameters, sums,
@@ -133,10 +181,14 @@ def fit(
             steps without it is doubled. What can overflow is what the standard operations hold in
             float16, the gradients of sites and of motifs; the fused operation has no such numbers
             on a CPU, and the scale changes nothing there but rounding.
+        standardize: compute in the standard unit, in which the measurements have the mean 8.93 and
+            the standard deviation 4.37: learning rates and penalties then mean the same for
+            measurements in any unit (docs/model.md). False: in the unit of the measurements, as
+            CisRegModels does. What goes in and comes out is in the unit of the measurements.
         implementation: of the occupancy operation: "auto", "fused" or "standard".
 
     Returns:
-        A FitResult.
+        A FitResult; see `run` for what an interrupt leaves.
 
     Raises:
         ValueError: arguments that do not fit together, a checkpoint that cannot be resumed, or
@@ -154,92 +206,48 @@ def fit(
         ...     Stage(("activity", "potentiation", "log_kd"), epochs=20, learning_rate=0.001),
         ... ], validation=0.1)  # doctest: +SKIP
     """
-    _check_numbers(seed, steps_per_call, checkpoint_every, report_every, checkpoint_minutes)
-    _check_folder(checkpoint_directory, resume, checkpoint_every, checkpoint_minutes)
+    options = RunOptions(
+        strategy=strategy,
+        checkpoint_directory=checkpoint_directory,
+        checkpoint_every=checkpoint_every,
+        checkpoint_minutes=checkpoint_minutes,
+        keep_checkpoints=keep_checkpoints,
+        resume=resume,
+        stop_signals=stop_signals,
+        metrics_path=metrics_path,
+        log_directory=log_directory,
+        report_every=report_every,
+        steps_path=steps_path,
+        profile_directory=profile_directory,
+        steps_per_call=steps_per_call,
+        progress=progress,
+    )
+    check_seed(seed)
     feed, held_out = make_feed(dataset, validation, seed, cache)
     plan = TrainingPlan(
         spec=spec,
-        initial={name: np.array(value, np.float32) for name, value in parameters.items()},
+        initial=parameters,
         training=feed,
         validation=held_out,
         stages=tuple(stages),
         loss=loss,
         penalty=penalty,
-        column_range=None if column_range is None else np.asarray(column_range, np.int32),
+        column_range=column_range,
         seed=seed,
         implementation=implementation,
         precision=precision,
+        standardize=standardize,
     )
-    replicas = Replicas(strategy)
-    # Reading all of the data for its fingerprint takes time: only where it will be compared.
-    compared = checkpoint_directory is not None or replicas.workers > 1
-    fingerprint = plan.fingerprint() if compared else {}
-    checkpoints = Checkpoints(
-        *(checkpoint_directory, fingerprint),
-        every=checkpoint_every,
-        minutes=checkpoint_minutes,
-        keep=keep_checkpoints,
-    )
-    with name_lost_worker(replicas, lambda: _advice(checkpoints, replicas)):
-        _check_agreement(
-            replicas,
-            fingerprint
-            | {"steps_per_call": str(steps_per_call), "report_every": str(report_every)},
-        )
-        state = _resumed(checkpoints, replicas) if resume else None
-        state = state or TrainingState(dict(plan.initial))
-        monitor = Monitor(
-            plan.stages,
-            feed.count,
-            state.history,
-            metrics_path=metrics_path if replicas.is_chief else None,
-            log_directory=log_directory if replicas.is_chief else None,
-            progress=progress and replicas.is_chief,
-            steps_path=steps_path if replicas.is_chief else None,
-            done_steps=state.total_steps,
-        )
-        with monitor:
-            TrainingRun(
-                *(plan, state, monitor, checkpoints, replicas),
-                steps_per_call=steps_per_call,
-                report_every=report_every,
-                profile_directory=profile_directory if replicas.is_chief else None,
-                stop_signals=stop_signals,
-            ).run()
-    seconds = sum(record.seconds for record in state.history)
-    return FitResult(state.parameters, state.history, state.result_epoch, seconds)
+    return run(plan, options)
 
 
-def _check_numbers(
-    seed: int,
-    steps_per_call: int,
-    checkpoint_every: int | None,
-    report_every: int | None,
-    checkpoint_minutes: float | None,
-) -> None:
-    _check_at_least(0, seed, "seed")
-    _check_at_least(1, steps_per_call, "steps_per_call")
-    for argument, steps in (("checkpoint_every", checkpoint_every), ("report_every", report_every)):
-        if steps is not None:
-            _check_at_least(1, steps, argument)
-    if checkpoint_minutes is not None and not checkpoint_minutes > 0:
-        raise ValueError(f"checkpoint_minutes: expected more than 0, got {checkpoint_minutes}")
-
-
-def _check_folder(
-    folder: str | os.PathLike[str] | None,
-    resume: bool,
-    every: int | None,
-    minutes: float | None,
-) -> None:
-    wanting = {
-        "resume": resume,
-        "checkpoint_every": every is not None,
-        "checkpoint_minutes": minutes is not None,
-    }
-    for argument, wants_folder in wanting.items():
-        if wants_folder and folder is None:
-            raise ValueError(f"checkpoint_directory: expected a folder with {argument}, got None")
+def _begin(plan: TrainingPlan, replicas: Replicas) -> TrainingState:
+    """The state at the start, in the unit that the chief finds: others may round differently."""
+    unit = plan.unit()
+    content = replicas.share(json.dumps([unit.scale, unit.shift]).encode())
+    assert content is not None  # the chief has one
+    unit = Unit(*json.loads(content))
+    return TrainingState(plan.start(unit), scale=unit.scale, shift=unit.shift)
 
 
 def _advice(checkpoints: Checkpoints, replicas: Replicas) -> str:
@@ -274,8 +282,3 @@ def _check_agreement(replicas: Replicas, own: Mapping[str, str]) -> None:
             f"{', another '.join(parts)} than the first; give all of them the same files and "
             'options, and a cache that is not "auto" where their memory differs'
         )
-
-
-def _check_at_least(least: int, value: int, argument: str) -> None:
-    if value < least:
-        raise ValueError(f"{argument}: expected {least} or more, got {value}")

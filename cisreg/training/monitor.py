@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -18,60 +19,54 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from cisreg.files import replace_file
+from cisreg.training.interruption import in_notebook
+from cisreg.training.options import RunOptions
 from cisreg.training.reports import StepRecord
 from cisreg.training.stages import Stage
-from cisreg.training.state import EpochRecord
+from cisreg.training.state import EpochRecord, TrainingState
 
 logger = logging.getLogger("cisreg.training")
+
+# A notebook draws what it gets in the browser, which should not be flooded.
+_NOTEBOOK_SECONDS = 0.25
+_NOTEBOOK_WIDTH = 30
 
 
 class Monitor:
     """Tells of each epoch wherever it was asked to; a context manager.
 
-    On a terminal it draws a bar; elsewhere it logs one line per epoch.
+    On a terminal it draws a bar, in a notebook a bar and a line per epoch; elsewhere it logs one
+    line per epoch.
 
     Args:
         stages: the run's stages.
         count: sequences per epoch.
-        history: records of the epochs done before, when a run is resumed.
-        metrics_path: file with one JSON object per epoch, begun anew with `history`; None: no file.
-        log_directory: folder for TensorBoard; None: no such log.
-        steps_path: file that gets one JSON object per step record; None: no file.
-        done_steps: steps done before, when a run is resumed; records of later ones are dropped.
-        progress: whether to draw a bar where there is a terminal.
+        options: where to tell it: files, and whether to draw a bar.
+        state: where the run begins: records of later epochs and steps are dropped.
 
     Raises:
         ImportError: `log_directory` without the package tensorboard.
     """
 
     def __init__(
-        self,
-        stages: Sequence[Stage],
-        count: int,
-        history: Sequence[EpochRecord],
-        *,
-        metrics_path: str | os.PathLike[str] | None,
-        log_directory: str | os.PathLike[str] | None,
-        progress: bool,
-        steps_path: str | os.PathLike[str] | None = None,
-        done_steps: int = 0,
+        self, stages: Sequence[Stage], count: int, options: RunOptions, state: TrainingState
     ) -> None:
-        console = Console(stderr=True)
-        self._bar = _Bar(stages, count, console) if progress and console.is_terminal else None
-        self._board = None if log_directory is None else _TensorBoard(log_directory)
-        self._metrics = None if metrics_path is None else _MetricsFile(metrics_path, history)
-        self._steps_path = None if steps_path is None else Path(steps_path)
+        self._bar = _make_bar(stages, count) if options.progress else None
+        log, metrics, steps = options.log_directory, options.metrics_path, options.steps_path
+        self._board = None if log is None else _TensorBoard(log)
+        self._metrics = None if metrics is None else _MetricsFile(metrics, state.history)
+        self._steps_path = None if steps is None else Path(steps)
         if self._steps_path is not None:
-            _drop_steps_after(self._steps_path, done_steps)
+            _drop_steps_after(self._steps_path, state.total_steps)
 
     def __enter__(self) -> Monitor:
         if self._bar is not None:
-            self._bar.progress.start()
+            self._bar.start()
         return self
 
     def __exit__(self, *exception: object) -> None:
         if self._bar is not None:
-            self._bar.progress.stop()
+            self._bar.stop()
         if self._board is not None:
             self._board.close()
 
@@ -126,41 +121,108 @@ class _Bar:
     """One line: stage, epoch, bar, loss, validation r, sequences per second, time left."""
 
     def __init__(self, stages: Sequence[Stage], count: int, console: Console) -> None:
-        self._stages = stages
-        self._count = count
-        self._validation_r: float | None = None
-        self.progress = Progress(
+        self._steps = _StageProgress(stages, count)
+        self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
             TextColumn("{task.fields[state]}"),
             TimeRemainingColumn(),
             console=console,
         )
-        self._task = self.progress.add_task("", total=None, state="")
+        self._task = self._progress.add_task("", total=None, state="")
+
+    def start(self) -> None:
+        self._progress.start()
+
+    def stop(self) -> None:
+        self._progress.stop()
 
     def begin_epoch(self, stage: int, epoch: int, done: int) -> None:
-        epochs = self._stages[stage - 1].epochs
-        self._earlier_epochs = (epoch - 1) * self._count
-        self._began = time.perf_counter()
-        self._began_at = done
-        self.progress.update(
-            self._task,
-            description=f"stage {stage}/{len(self._stages)} epoch {epoch}/{epochs}",
-            completed=self._earlier_epochs + done,
-            total=epochs * self._count,
+        steps = self._steps
+        steps.begin_epoch(stage, epoch, done)
+        self._progress.update(
+            self._task, description=steps.title, completed=steps.done, total=steps.total
         )
 
     def advance(self, done: int, loss: float) -> None:
-        rate = (done - self._began_at) / max(time.perf_counter() - self._began, 1e-9)
-        r = "" if self._validation_r is None else f" r {self._validation_r:.4f}"
-        self.progress.update(
-            self._task,
-            completed=self._earlier_epochs + done,
-            state=f"loss {loss:.4g}{r} {rate:,.0f} sequences/s",
-        )
+        state = self._steps.advance(done, loss)
+        self._progress.update(self._task, completed=self._steps.done, state=state)
 
     def end_epoch(self, record: EpochRecord) -> None:
-        self._validation_r = record.validation_r
+        self._steps.validation_r = record.validation_r
+
+
+class _NotebookBar:
+    """A line of text that is replaced while an epoch goes on, and a line for each that is over."""
+
+    def __init__(self, stages: Sequence[Stage], count: int) -> None:
+        self._steps = _StageProgress(stages, count)
+        self._shown_at = -math.inf
+        self._display: Any = None
+
+    def start(self) -> None:
+        from IPython.display import display
+
+        self._display = display({"text/plain": ""}, raw=True, display_id=True)
+
+    def stop(self) -> None:
+        self._show("")
+
+    def begin_epoch(self, stage: int, epoch: int, done: int) -> None:
+        self._steps.begin_epoch(stage, epoch, done)
+
+    def advance(self, done: int, loss: float) -> None:
+        state = self._steps.advance(done, loss)
+        if time.monotonic() - self._shown_at > _NOTEBOOK_SECONDS:
+            filled = round(_NOTEBOOK_WIDTH * self._steps.done / self._steps.total)
+            bar = "█" * filled + "░" * (_NOTEBOOK_WIDTH - filled)
+            self._show(f"{self._steps.title} {bar} {state}")
+
+    def end_epoch(self, record: EpochRecord) -> None:
+        self._steps.validation_r = record.validation_r
+        print(_line(record))
+
+    def _show(self, text: str) -> None:
+        self._shown_at = time.monotonic()
+        self._display.update({"text/plain": text}, raw=True)
+
+
+class _StageProgress:
+    """How far a stage is, as numbers and text.
+
+    Attributes:
+        title: stage and epoch.
+        done: sequences of the stage so far.
+        total: sequences of all its epochs.
+        validation_r: of the epoch before, or None.
+    """
+
+    def __init__(self, stages: Sequence[Stage], count: int) -> None:
+        self._stages, self._count = stages, count
+        self.title, self.done, self.total = "", 0, count
+        self.validation_r: float | None = None
+
+    def begin_epoch(self, stage: int, epoch: int, done: int) -> None:
+        epochs = self._stages[stage - 1].epochs
+        self.title = f"stage {stage}/{len(self._stages)} epoch {epoch}/{epochs}"
+        self.total = epochs * self._count
+        self._earlier = (epoch - 1) * self._count
+        self._began, self._began_at = time.perf_counter(), done
+        self.done = self._earlier + done
+
+    def advance(self, done: int, loss: float) -> str:
+        """`done` sequences of the epoch are through, with this mean loss; as text."""
+        self.done = self._earlier + done
+        rate = (done - self._began_at) / max(time.perf_counter() - self._began, 1e-9)
+        r = "" if self.validation_r is None else f" r {self.validation_r:.4f}"
+        return f"loss {loss:.4g}{r} {rate:,.0f} sequences/s"
+
+
+def _make_bar(stages: Sequence[Stage], count: int) -> _Bar | _NotebookBar | None:
+    if in_notebook():
+        return _NotebookBar(stages, count)
+    console = Console(stderr=True)
+    return _Bar(stages, count, console) if console.is_terminal else None
 
 
 class _MetricsFile:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -17,10 +18,18 @@ from cisreg.losses import Penalty
 from cisreg.model import ModelSpec, check_parameters
 from cisreg.occupancy import Implementation
 from cisreg.reference import hold_columns
+from cisreg.start import StartParameters, chosen_parameters
 from cisreg.training.precision import Precision
 from cisreg.training.schedules import Constant
 from cisreg.training.stages import Stage
 from cisreg.training.step import Loss
+from cisreg.training.unit import STANDARD_DEVIATION, STANDARD_MEAN, Unit, unit_of
+
+logger = logging.getLogger("cisreg.training")
+
+# Standard deviations between the bias of a start and the mean of the measurements. Trained models
+# stay within 10.
+_FAR = 30.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +38,8 @@ class TrainingPlan:
 
     Attributes:
         spec: the model.
-        initial: float32 arrays by name, where training begins.
+        initial: float32 arrays by name, where training begins; in the unit of the measurements, but
+            for what `init_parameters` chose by itself.
         training: what the steps see, and in which order.
         validation: what they do not see, or None.
         stages: run one after the other.
@@ -39,6 +49,7 @@ class TrainingPlan:
         seed: of the validation split and the order of the sequences.
         implementation: of the occupancy operation.
         precision: see `fit`.
+        standardize: see `fit`.
 
     Raises:
         ValueError: parts that do not fit together.
@@ -55,6 +66,7 @@ class TrainingPlan:
     seed: int
     implementation: Implementation
     precision: Precision = "float32"
+    standardize: bool = True
 
     def __post_init__(self) -> None:
         if keras.backend.backend() != "tensorflow":
@@ -63,6 +75,8 @@ class TrainingPlan:
                 "the environment variable KERAS_BACKEND=tensorflow"
             )
         check_choice("precision", self.precision, Precision)
+        check_seed(self.seed)
+        self._convert()
         self._check_parameters()
         self._check_data(self.training.count, self.training.sequence_length, "dataset")
         if self.validation is not None:
@@ -70,6 +84,15 @@ class TrainingPlan:
             self._check_data(len(self.validation), length, "validation")
         self._check_stages()
         self._check_columns()
+
+    def _convert(self) -> None:
+        """Puts what may be any array into NumPy arrays of the dtypes above."""
+        arrays = {name: np.array(value, np.float32) for name, value in self.initial.items()}
+        initial = StartParameters(arrays, chosen_parameters(self.initial))
+        object.__setattr__(self, "initial", initial)
+        if self.column_range is not None:
+            columns = np.asarray(self.column_range, np.int32)
+            object.__setattr__(self, "column_range", columns)
 
     def _check_parameters(self) -> None:
         check_parameters(self.spec, self.initial)
@@ -125,13 +148,34 @@ class TrainingPlan:
                     f"patience={stage.patience}, got None"
                 )
 
+    def unit(self) -> Unit:
+        """The unit of the measurements; the standard unit where the plan does not standardize."""
+        return unit_of(*self.training.measurements()) if self.standardize else Unit()
+
+    def start(self, unit: Unit) -> dict[str, np.ndarray]:
+        """Where training begins, in the standard unit, for measurements of this unit.
+
+        Warns where a start that was made for other measurements is far away from these.
+        """
+        standard = unit.to_standard(self.initial, chosen_parameters(self.initial))
+        distance = abs(float(standard["bias"]) - STANDARD_MEAN) / STANDARD_DEVIATION
+        if self.standardize and distance > _FAR:
+            logger.warning(
+                "parameters: the bias begins at %g, %.0f standard deviations away from the mean of "
+                "the measurements; start from parameters in their unit, or from those of "
+                "init_parameters as they are",
+                *(float(self.initial["bias"]), distance),
+            )
+        return standard
+
     def fingerprint(self) -> dict[str, str]:
         """What distinguishes this plan from others, part by part, for checkpoints."""
         validation, columns = self.validation, self.column_range
         return {
             "model": repr(self.spec),
             "set of initial parameters": _digest(
-                *(self.initial[name] for name in self.spec.parameter_shapes)
+                *(self.initial[name] for name in self.spec.parameter_shapes),
+                np.array(sorted(chosen_parameters(self.initial))),
             ),
             "training set": self.training.fingerprint(),
             "validation set": "none" if validation is None else validation.fingerprint(),
@@ -142,7 +186,14 @@ class TrainingPlan:
             "seed": str(self.seed),
             "implementation": self.implementation,
             "precision": self.precision,
+            "unit of training": "standard" if self.standardize else "that of the measurements",
         }
+
+
+def check_seed(seed: int) -> None:
+    """Raises ValueError for a seed below 0."""
+    if seed < 0:
+        raise ValueError(f"seed: expected 0 or more, got {seed}")
 
 
 def _digest(*arrays: np.ndarray) -> str:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from cisreg.training.unit import Unit
+
 
 @dataclass(frozen=True)
 class EpochRecord:
@@ -61,8 +63,12 @@ class Best:
 class TrainingState:
     """All that a run needs in order to go on as if it had never stopped.
 
+    Parameters, losses and penalties are in the standard unit (`cisreg.training.unit`), those of the
+    history in the unit of the measurements.
+
     Attributes:
         parameters: float32 arrays by name.
+        scale, shift: the unit of the measurements.
         optimizer: the optimizer's variables in its own order; empty at the start of a stage.
         best: best parameters of the stage, where it stops early.
         stage: stages finished.
@@ -76,6 +82,8 @@ class TrainingState:
     """
 
     parameters: dict[str, np.ndarray]
+    scale: float = 1.0
+    shift: float = 0.0
     optimizer: list[np.ndarray] = field(default_factory=list)
     best: Best | None = None
     stage: int = 0
@@ -89,6 +97,11 @@ class TrainingState:
     window_loss: float = 0.0
     result_epoch: int = 0
     history: list[EpochRecord] = field(default_factory=list)
+
+    @property
+    def unit(self) -> Unit:
+        """That of the measurements."""
+        return Unit(self.scale, self.shift)
 
     @property
     def total_steps(self) -> int:

@@ -97,7 +97,7 @@ def test_zero_knots_are_free_weights():
     ("text", "message"),
     [
         ("validation = = 1\n", "line 1"),
-        ("valdation = 0.1\n" + STAGE, "expected validation, precision, motifs, .*got valdation"),
+        ("valdation = 0.1\n" + STAGE, "expected validation, precision, .*got valdation"),
         ("validation = 1.5\n" + STAGE, "validation: expected a share"),
         ("[model]\nstrands = true\n" + STAGE, "model: expected .*stranded.* got strands"),
         ("[motifs]\nflank = -1\n" + STAGE, "motif_flank: expected 0 or more"),

@@ -109,7 +109,7 @@ def test_a_resumed_run_saves_as_often_as_asked(tmp_path, monkeypatch):
 
 def test_a_finished_run_is_not_run_again(tmp_path, monkeypatch, unbroken):
     fit_tiny(checkpoint_directory=tmp_path)
-    monkeypatch.setattr("cisreg.training.run.make_train_steps", None)
+    monkeypatch.setattr("cisreg.training.training_run.make_train_steps", None)
     again = fit_tiny(checkpoint_directory=tmp_path, resume=True)
     assert_same_bits(again.parameters, unbroken.parameters)
     assert len(again.history) == len(unbroken.history)

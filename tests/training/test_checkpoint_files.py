@@ -260,7 +260,7 @@ def test_every_cut_is_noticed():
         checkpoints.unpack(content + b"\0")
 
 
-def checkpoint_of(description, version=3, **arrays):
+def checkpoint_of(description, version=4, **arrays):
     body = pack_arrays({"description": np.array(json.dumps(description)), **arrays})
     return _header(version, body) + body
 
@@ -291,7 +291,7 @@ def test_what_another_program_wrote_is_said(description):
 
 
 def test_checkpoints_of_another_format_are_said(tmp_path):
-    message = "expected a checkpoint of format 3, got format 99; resume with the version of cisreg"
+    message = "expected a checkpoint of format 4, got format 99; resume with the version of cisreg"
     saved(tmp_path, 1)
     (tmp_path / files(8)[0]).write_bytes(checkpoint_of({}, version=99))
     for read in (load, checkpoint_parameters):

@@ -87,7 +87,7 @@ def test_a_streamed_run_stopped_anywhere_goes_on_to_the_same_bits(tmp_path, path
 
 def stop_after(calls, path, options):
     """A run that is asked to stop after so many calls of its compiled steps."""
-    from cisreg.training.run import TrainingRun
+    from cisreg.training.training_run import TrainingRun
 
     run_steps, count = TrainingRun._run_steps, 0
 

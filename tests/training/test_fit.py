@@ -41,7 +41,7 @@ def reference():
 def test_training_finds_the_activities_that_made_the_data():
     dataset = make_dataset(400)
     schedule = CosineWarmup(warmup=1.0, final=0.01)
-    stage = Stage(ALL, epochs=100, learning_rate=0.5, schedule=schedule, batch_size=40)
+    stage = Stage(ALL, epochs=100, learning_rate=1.0, schedule=schedule, batch_size=40)
     result = fit_tiny(dataset, [stage])
     np.testing.assert_allclose(result.parameters["activity"], [3, -2, 1], atol=0.1)
     assert result.history[-1].validation_r_squared > 0.999
@@ -319,6 +319,8 @@ def test_keras_must_run_on_tensorflow(monkeypatch):
         fit_tiny()
 
 
-def test_parameters_may_be_tensors(reference):
-    tensors = {name: tf.constant(value) for name, value in start_parameters().items()}
-    assert_same_bits(fit_tiny(parameters=tensors).parameters, reference.parameters)
+def test_parameters_may_be_tensors():
+    arrays = dict(start_parameters())
+    tensors = {name: tf.constant(value) for name, value in arrays.items()}
+    expected = fit_tiny(parameters=arrays).parameters
+    assert_same_bits(fit_tiny(parameters=tensors).parameters, expected)

@@ -13,11 +13,11 @@ import pytest
 import tensorflow as tf
 from tiny_model import STAGES, fit_tiny, start_parameters
 
-from cisreg.training import Stage
+from cisreg.training import RunOptions, Stage
 from cisreg.training.checkpoint import Checkpoints
 from cisreg.training.monitor import Monitor
 from cisreg.training.reports import StepRecord
-from cisreg.training.state import EpochRecord
+from cisreg.training.state import EpochRecord, TrainingState
 
 
 def read_lines(path):
@@ -64,8 +64,8 @@ def test_a_full_disk_is_said_with_the_file(tmp_path, name):
     if not full.exists():
         pytest.skip(f"{full} is missing, which stands for a full disk")
     path = tmp_path / f"{name}.jsonl"
-    options = {"metrics_path": None, "log_directory": None, "progress": False}
-    monitor = Monitor(STAGES, 10, (), **options | {f"{name}_path": path})
+    options = RunOptions(progress=False, **{f"{name}_path": path})
+    monitor = Monitor(STAGES, 10, options, TrainingState({}))
     path.unlink(missing_ok=True)
     path.symlink_to(full)
     with pytest.raises(OSError, match="No space left") as caught:

@@ -82,6 +82,9 @@ class Feed(Protocol):
     def sample(self) -> Dataset:
         """Some of the rows, always the same ones."""
 
+    def measurements(self) -> tuple[np.ndarray, np.ndarray | None]:
+        """Expression [n] or [n, K] and weight [n] of rows that stand for all, always the same."""
+
     def fingerprint(self) -> str:
         """Text that another set, or another order of visiting it, does not have."""
 
@@ -126,6 +129,10 @@ class MemoryFeed:
     def sample(self) -> Dataset:
         """The first rows."""
         return self.dataset.take(np.arange(min(self.count, _SAMPLE_ROWS)))
+
+    def measurements(self) -> tuple[np.ndarray, np.ndarray | None]:
+        """Expression [N] or [N, K] and weight [N] of all rows."""
+        return self.dataset.expression, self.dataset.weight
 
     def fingerprint(self) -> str:
         """A digest of all numbers."""

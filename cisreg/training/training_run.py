@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
-import signal
 import time
-from collections.abc import Sequence
 from contextlib import closing
 from typing import NamedTuple, NoReturn
 
@@ -19,8 +16,9 @@ from cisreg.metrics import pearson_correlation, r_squared
 from cisreg.training.batch import Batches, as_batches, put_on_devices
 from cisreg.training.checkpoint import Checkpoints
 from cisreg.training.health import HealthCheck
-from cisreg.training.interruption import StoppedError, StopRequest
+from cisreg.training.interruption import StoppedError, StopRequest, interrupt_signals
 from cisreg.training.monitor import Monitor
+from cisreg.training.options import RunOptions
 from cisreg.training.plan import TrainingPlan
 from cisreg.training.precision import compute_dtype, loss_scale
 from cisreg.training.replicas import Replicas
@@ -35,6 +33,7 @@ from cisreg.training.step import (
     make_train_steps,
     steps_per_epoch,
 )
+from cisreg.training.unit import standard_loss
 from cisreg.training.vector import ParameterVector
 
 logger = logging.getLogger("cisreg.training")
@@ -44,7 +43,13 @@ class NonFiniteLossError(ArithmeticError):
     """Training met a loss, gradient, parameter or prediction that is infinite or not a number."""
 
 
+class _InterruptedError(Exception):
+    """An interrupt came, which is to end the run with what it has."""
+
+
 class _Evaluation(NamedTuple):
+    """How well a model predicts; the loss is in the standard unit."""
+
     loss: float
     r: float
     r_squared: float
@@ -56,41 +61,37 @@ class TrainingRun:
 
     Args:
         plan: what to do.
+        options: how, see `RunOptions`.
         state: where to begin; kept up to date while the run goes on.
         monitor: told of each epoch.
         checkpoints: where the state is saved.
         replicas: what trains.
-        steps_per_call: steps run by one call of the compiled function, at most.
-        report_every: see `fit`.
-        profile_directory: see `fit`.
-        stop_signals: see `fit`.
     """
 
     def __init__(
         self,
         plan: TrainingPlan,
+        options: RunOptions,
         state: TrainingState,
         monitor: Monitor,
         checkpoints: Checkpoints,
         replicas: Replicas,
-        *,
-        steps_per_call: int,
-        report_every: int | None = None,
-        profile_directory: str | os.PathLike[str] | None = None,
-        stop_signals: Sequence[signal.Signals] = (),
     ) -> None:
         self._plan = plan
+        self._options = options
         self._state = state
         self._monitor = monitor
         self._checkpoints = checkpoints
         self._replicas = replicas
-        self._steps_per_call = steps_per_call
         self._count = plan.training.count
         self._window = StepWindow(
-            report_every, state.window_steps, state.window_sequences, state.window_loss
+            options.report_every, state.window_steps, state.window_sequences, state.window_loss
         )
-        self._trace = Trace(profile_directory, self._calls())
-        self._stop_request = StopRequest(stop_signals)
+        profile = options.profile_directory if replicas.is_chief else None
+        self._trace = Trace(profile, self._calls())
+        # Several workers stop together, upon what they were started to stop upon.
+        interrupts = interrupt_signals() if replicas.workers == 1 else ()
+        self._stop_request = StopRequest({*options.stop_signals, *interrupts})
         self._stopping = False
         with replicas.scope():
             self._variables = {
@@ -99,6 +100,8 @@ class TrainingRun:
         self._predict = make_predict_batches(plan.spec, self._variables, plan.implementation)
         self._sample = plan.training.sample()
         self._health = HealthCheck(self._sample.expression)
+        self._unit = state.unit
+        self._loss, self._loss_factor = standard_loss(plan.loss, self._unit)
         resident = plan.training.resident
         self._residents = [] if resident is None else put_on_devices(resident, replicas)
 
@@ -112,21 +115,45 @@ class TrainingRun:
 
     def _steps_per_chunk(self, stage: Stage) -> int:
         length = self._plan.training.sequence_length
-        return steps_per_chunk(stage.batch_size, length, self._steps_per_call)
+        return steps_per_chunk(stage.batch_size, length, self._options.steps_per_call)
 
-    def run(self) -> None:
-        """Runs all stages that the state has not finished.
+    def run(self) -> bool:
+        """Runs all stages that the state has not finished, or until an interrupt.
+
+        Returns:
+            Whether an interrupt came; the state then holds the parameters so far.
 
         Raises:
             NonFiniteLossError: a loss, gradient, parameter or prediction that is not finite.
             StoppedError: a signal came; the checkpoint holds all steps that were done.
         """
         with self._replicas.scope(), self._stop_request:
-            while self._state.stage < len(self._plan.stages):
-                index = self._state.stage
-                self._begin_stage(self._plan.stages[index])
-                while self._state.stage == index:
-                    self._run_epoch()
+            try:
+                while self._state.stage < len(self._plan.stages):
+                    index = self._state.stage
+                    self._begin_stage(self._plan.stages[index])
+                    while self._state.stage == index:
+                        self._run_epoch()
+            except _InterruptedError:
+                self._keep_so_far()
+        return self._interrupted
+
+    @property
+    def _interrupted(self) -> bool:
+        received = self._stop_request.received
+        return received is not None and received not in self._options.stop_signals
+
+    def _keep_so_far(self) -> None:
+        """Takes the parameters to show for an interrupted run into the state."""
+        state = self._state
+        state.result_epoch = len(state.history)
+        if state.best is not None:
+            state.parameters, state.result_epoch = state.best.parameters, state.best.total_epoch
+            return
+        # As at the end of an epoch.
+        self._optimizer.finalize_variable_values([self._vector.variable])
+        self._vector.write()
+        state.parameters = self._values()
 
     def _begin_stage(self, stage: Stage) -> None:
         self._stage = stage
@@ -162,9 +189,10 @@ class TrainingRun:
     def _objective(self) -> Objective:
         expression = self._sample.expression
         return Objective(
-            loss=self._plan.loss,
+            loss=self._loss,
             penalty=self._stage.penalty or self._plan.penalty,
-            initial={name: tf.constant(value) for name, value in self._plan.initial.items()},
+            # The motifs alone, which have no unit of expression.
+            initial={"log_kd": tf.constant(self._plan.initial["log_kd"])},
             column_range=self._plan.column_range,
             measurements=None if expression.ndim == 1 else expression.shape[1],
             weighted=self._sample.weight is not None,
@@ -199,7 +227,8 @@ class TrainingRun:
         batches = as_batches(chunk, self._replicas)
         while state.step < chunk.stop:
             self._stopping = self._run_steps(batches, chunk.stop)
-            self._monitor.advance(self._rows(state.step), state.loss_sum / state.sequences)
+            mean = state.loss_sum / state.sequences * self._loss_factor
+            self._monitor.advance(self._rows(state.step), mean)
             if state.step < self._steps:
                 if self._stopping:
                     self._save()
@@ -217,7 +246,8 @@ class TrainingRun:
             tf.constant(state.sequences, tf.int64),
             tf.constant(True),
         )
-        steps = min(self._steps_per_call, self._window.room or self._steps_per_call)
+        most = self._options.steps_per_call
+        steps = min(most, self._window.room or most)
         stop = min(state.step + steps, last)
         with self._trace.watch():
             after = self._train_steps(batches, before, tf.constant(stop, tf.int64))
@@ -234,6 +264,8 @@ class TrainingRun:
         return bool(self._replicas.total(np.array([asked], np.int32))[0])
 
     def _stop_here(self) -> NoReturn:
+        if self._interrupted:
+            raise _InterruptedError
         received = self._stop_request.received
         name = "another worker" if received is None else received.name
         advice = f" {self._checkpoints.advice()}" if self._replicas.is_chief else ""
@@ -254,7 +286,7 @@ class TrainingRun:
                     epoch=state.epoch + 1,
                     step=before + stop,
                     steps=steps + stop - state.step,
-                    loss=mean,
+                    loss=mean * self._loss_factor,
                     learning_rate=self._last_learning_rate(),
                 )
             )
@@ -286,8 +318,9 @@ class TrainingRun:
         state.loss_sum, state.penalty_sum = 0.0, 0.0
         if state.best is not None and evaluation.loss < state.best.validation_loss:
             state.best = Best(evaluation.loss, record.total_epoch, values)
-        self._monitor.end_epoch(record, values, evaluation.accessibility)
-        self._health.check(record.stage, values, evaluation.accessibility, evaluation.r_squared)
+        shown = self._unit.from_standard(values)
+        self._monitor.end_epoch(record, shown, evaluation.accessibility)
+        self._health.check(record.stage, shown, evaluation.accessibility, evaluation.r_squared)
         if self._stage_is_over():
             self._finish_stage(values)
         else:
@@ -318,9 +351,10 @@ class TrainingRun:
         predicted, accessibility = self._predict_all(dataset.sequence)
         measured = dataset.expression
         weight = () if dataset.weight is None else (tf.constant(dataset.weight),)
-        loss = float(self._plan.loss(tf.constant(predicted), tf.constant(measured), *weight))
+        loss = float(self._loss(tf.constant(predicted), tf.constant(measured), *weight))
         if not (np.isfinite(predicted).all() and np.isfinite(loss)):
             self._stop("validation: predictions or loss are not finite")
+        measured = self._unit.measured(measured)
         if measured.ndim == 2:
             measured = measured.mean(axis=1)
         return _Evaluation(
@@ -356,9 +390,9 @@ class TrainingRun:
             total_epoch=len(state.history) + 1,
             step=steps_before + self._steps,
             learning_rate=self._last_learning_rate(),
-            loss=state.loss_sum / state.sequences,
-            penalty=state.penalty_sum / state.sequences,
-            validation_loss=evaluation.loss if validated else None,
+            loss=state.loss_sum / state.sequences * self._loss_factor,
+            penalty=state.penalty_sum / state.sequences * self._loss_factor,
+            validation_loss=evaluation.loss * self._loss_factor if validated else None,
             validation_r=_defined(evaluation.r) if validated else None,
             validation_r_squared=_defined(evaluation.r_squared) if validated else None,
             loss_scale=loss_scale(self._optimizer),

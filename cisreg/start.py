@@ -1,0 +1,111 @@
+"""Where training begins: parameters from which a model trains well."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import numpy as np
+
+from cisreg.spec import ModelSpec, check_parameters
+
+
+class StartParameters(dict[str, np.ndarray]):
+    """Parameters by name, some of which were chosen without knowing any measurements.
+
+    `cisreg.fit` puts these into the unit of the measurements; what a user sets is left as it is.
+
+    Attributes:
+        chosen: float32 arrays by name, as they were chosen. A parameter that was assigned or
+            changed since then is the user's.
+    """
+
+    def __init__(self, values: Mapping[str, np.ndarray], chosen: Collection[str] = ()) -> None:
+        super().__init__(values)
+        self.chosen = {name: self[name].copy() for name in chosen}
+
+    def __setitem__(self, name: str, value: np.ndarray) -> None:
+        self.chosen.pop(name, None)
+        super().__setitem__(name, value)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return StartParameters, (dict(self), tuple(chosen_parameters(self)))
+
+
+def chosen_parameters(parameters: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Those that `init_parameters` chose by itself and nobody has changed since; by name."""
+    chosen = getattr(parameters, "chosen", {})
+    return {
+        name: value
+        for name, value in chosen.items()
+        if name in parameters and np.array_equal(parameters[name], value)
+    }
+
+
+def init_parameters(
+    spec: ModelSpec,
+    log_kd: np.ndarray,
+    log_concentration: np.ndarray,
+    *,
+    seed: int = 0,
+    bias: float | None = None,
+    activity_scale: float = 0.01,
+    log_binding_limit: float | None = None,
+) -> StartParameters:
+    """Parameters from which a model trains well.
+
+    Motifs and concentrations are taken as they are. Activities and potentiations start as small
+    normal numbers, so that no two motifs start alike; position weights at 1, differences between
+    strands at 0, and limits at ten bound molecules, which few promoters reach. The bias starts at
+    0, two standard deviations below the mean: a bias at the mean leads to worse optima, since then
+    the activities do not explain it at first.
+
+    Bias and activities are in the standard unit, in which measurements have the mean 8.93 and the
+    standard deviation 4.37 (docs/model.md). `cisreg.fit` converts them to the unit of its
+    measurements, unless they were changed or copied to a plain dictionary.
+
+    Args:
+        spec: what to make parameters for.
+        log_kd: float [W, 4, M], nats.
+        log_concentration: float [M], nats.
+        seed: of the activities and potentiations.
+        bias: expression with nothing bound, in the unit of the measurements; None: 0 in the
+            standard unit.
+        activity_scale: standard deviation of the activities, in the standard unit, and of the
+            potentiations.
+        log_binding_limit: log of the number of bound molecules that has the full effect; None: that
+            of 10.
+
+    Returns:
+        float32 arrays by name, as `spec.parameter_shapes` lists them.
+
+    Raises:
+        ValueError: log_kd or log_concentration of another shape than the spec's.
+
+    Example:
+        >>> spec = ModelSpec(motif_count=2, motif_width=3, sequence_length=10)
+        >>> sorted(init_parameters(spec, np.zeros((3, 4, 2)), np.zeros(2)))
+        ['activity', 'bias', 'log_concentration', 'log_kd', 'potentiation', 'potentiation_bias']
+    """
+    random = np.random.default_rng(seed)
+    start = {
+        "log_kd": log_kd,
+        "log_concentration": log_concentration,
+        "activity": random.normal(0.0, activity_scale, spec.motif_count),
+        "potentiation": random.normal(0.0, activity_scale, spec.motif_count),
+        "position_weight": 1.0,
+        "log_binding_limit": math.log(10.0) if log_binding_limit is None else log_binding_limit,
+        "bias": 0.0 if bias is None else bias,
+    }
+    given = {"log_kd", "log_concentration"}
+    parameters = {}
+    for name, shape in spec.parameter_shapes.items():
+        value = np.array(start.get(name, 0.0), np.float32)
+        parameters[name] = value if name in given else np.broadcast_to(value, shape).copy()
+    check_parameters(spec, parameters)
+    if bias is not None:
+        given.add("bias")
+    if log_binding_limit is not None:
+        given.add("log_binding_limit")
+    return StartParameters(parameters, set(parameters) - given)

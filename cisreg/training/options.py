@@ -1,0 +1,83 @@
+"""How a training run is carried out: nothing here changes what it computes."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+PathLike = str | os.PathLike[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """Where a run writes, when it saves and stops, and on which devices it trains.
+
+    The same plan gives the same bits with any options, but for `strategy` (rounding).
+
+    Attributes:
+        strategy: `tf.distribute.MirroredStrategy` for the GPUs of one machine,
+            `MultiWorkerMirroredStrategy` for several processes, each of which runs the same plan;
+            None: one device. The batches of the stages are divided among all.
+        checkpoint_directory: folder for checkpoints, written after each epoch; None: none.
+        checkpoint_every: also write one within an epoch, after so many steps at least.
+        checkpoint_minutes: also write one within an epoch, after so many minutes at least.
+        keep_checkpoints: how many of the newest are kept.
+        resume: go on from the newest checkpoint in `checkpoint_directory` that is sound; from the
+            start where there is none yet. The number of workers may be another.
+        stop_signals: signals, for example SIGTERM, upon which the run writes a checkpoint and ends
+            with a StoppedError once the steps of a call are over.
+        metrics_path: file for one JSON object per epoch (see `EpochRecord`); an old one is
+            replaced.
+        log_directory: folder for TensorBoard scalars and histograms; needs the package tensorboard.
+        report_every: also report the mean loss of so many steps whenever they are over: in the log,
+            in `steps_path` and for TensorBoard.
+        steps_path: file for one JSON object per report (see `cisreg.training.StepRecord`); an old
+            one is replaced, but for what a resumed run keeps.
+        profile_directory: folder for a trace of some steps, see `cisreg.training.reports.Trace`.
+        steps_per_call: steps run by one call of the compiled function, at most.
+        progress: draw a progress bar where standard error is a terminal; in a notebook, a bar and
+            one line per epoch.
+
+    Raises:
+        ValueError: a number that is too low, or checkpoint options without a folder.
+
+    Example:
+        >>> RunOptions(checkpoint_directory="run/checkpoint", resume=True).keep_checkpoints
+        3
+    """
+
+    strategy: tf.distribute.Strategy | None = None
+    checkpoint_directory: PathLike | None = None
+    checkpoint_every: int | None = None
+    checkpoint_minutes: float | None = None
+    keep_checkpoints: int = 3
+    resume: bool = False
+    stop_signals: Sequence[signal.Signals] = ()
+    metrics_path: PathLike | None = None
+    log_directory: PathLike | None = None
+    report_every: int | None = None
+    steps_path: PathLike | None = None
+    profile_directory: PathLike | None = None
+    steps_per_call: int = 64
+    progress: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("steps_per_call", "checkpoint_every", "report_every", "keep_checkpoints"):
+            number = getattr(self, name)
+            if number is not None and number < 1:
+                raise ValueError(f"{name}: expected 1 or more, got {number}")
+        minutes = self.checkpoint_minutes
+        if minutes is not None and not minutes > 0:
+            raise ValueError(f"checkpoint_minutes: expected more than 0, got {minutes}")
+        needs_folder = {
+            "resume": self.resume,
+            "checkpoint_every": self.checkpoint_every is not None,
+            "checkpoint_minutes": minutes is not None,
+        }
+        for name, needed in needs_folder.items():
+            if needed and self.checkpoint_directory is None:
+                raise ValueError(f"checkpoint_directory: expected a folder with {name}, got None")

@@ -1,0 +1,94 @@
+"""What a training run gives."""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from cisreg.training.state import EpochRecord
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_SHOWN_ROWS = 10
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class FitResult:
+    """What training gave.
+
+    Attributes:
+        parameters: float32 arrays by name, as the last stage ended, in the measurements' unit.
+        history: one record for each epoch of all stages.
+        best_epoch: epochs of the whole run (`EpochRecord.total_epoch`) that made the parameters:
+            the last one, or with early stopping the best one of the last stage.
+        seconds: time that the training steps took.
+        interrupted: whether an interrupt (Ctrl-C) ended the run before its time.
+    """
+
+    parameters: dict[str, np.ndarray]
+    history: list[EpochRecord]
+    best_epoch: int
+    seconds: float
+    interrupted: bool = False
+
+    def __repr__(self) -> str:
+        return f"FitResult({', '.join(self._summary())})"
+
+    def _repr_html_(self) -> str:
+        """A table of the last epochs, for notebooks."""
+        table = self.to_table().slice(max(len(self.history) - _SHOWN_ROWS, 0))
+        columns = [name for name in table.column_names if table[name].null_count < len(table)]
+        rows = [columns] + [[_shown(row[name]) for name in columns] for row in table.to_pylist()]
+        cells = [
+            "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in row)
+            for tag, row in zip(["th"] + ["td"] * len(table), rows, strict=True)
+        ]
+        body = "".join(f"<tr>{row}</tr>" for row in cells)
+        return f"<p>{html.escape(repr(self))}</p><table>{body}</table>"
+
+    def _summary(self) -> list[str]:
+        parts = [f"{len(self.history)} epochs", f"{self.seconds:.1f} s"]
+        made = next((each for each in self.history if each.total_epoch == self.best_epoch), None)
+        if made is not None:
+            parts.append(f"loss {made.loss:.4g}")
+            if made.validation_r is not None:
+                parts.append(f"validation r {made.validation_r:.4f}")
+        return parts + ["interrupted"] * self.interrupted
+
+    def to_table(self) -> pa.Table:
+        """The history as an Arrow table, a row for each epoch and a column for each field.
+
+        Example:
+            >>> result.to_table()["validation_r"].to_pylist()  # doctest: +SKIP
+        """
+        names = [field.name for field in dataclasses.fields(EpochRecord)]
+        types = [pa.int64() if name in _INTEGERS else pa.float64() for name in names]
+        return pa.table(
+            {
+                name: pa.array([getattr(record, name) for record in self.history], kind)
+                for name, kind in zip(names, types, strict=True)
+            }
+        )
+
+    def to_frame(self) -> pd.DataFrame:
+        """The history as a pandas frame.
+
+        Raises:
+            ImportError: pandas is not installed.
+
+        Example:
+            >>> result.to_frame().plot(x="total_epoch", y="validation_r")  # doctest: +SKIP
+        """
+        return self.to_table().to_pandas()
+
+
+_INTEGERS = ("stage", "epoch", "total_epoch", "step")
+
+
+def _shown(value: float | None) -> str:
+    return "" if value is None else f"{value:.5g}"

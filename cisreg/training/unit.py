@@ -1,0 +1,145 @@
+"""The unit that training computes in, so that the unit of the measurements does not matter.
+
+Learning rates, penalties and the first activities are numbers in some unit of expression. Training
+computes in the standard unit, in which every set of measurements has the same mean and standard
+deviation; what it gives is in the unit of the measurements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from cisreg.losses import is_sum, unit_exponent
+
+# Mean and standard deviation of the promoters that the recipes were tuned on (docs/accuracy.md).
+STANDARD_MEAN = 8.93
+STANDARD_DEVIATION = 4.37
+
+# Parameters in the unit of expression; the bias also has its zero.
+_SCALED = ("activity", "activity_difference", "accessibility_activity")
+_SHIFTED = "bias"
+
+
+@dataclass(frozen=True)
+class Unit:
+    """How measurements follow from the standard unit: scale * standard + shift.
+
+    Attributes:
+        scale: above 0, a float32 number.
+        shift: a float32 number.
+
+    Example:
+        >>> Unit(scale=2.0, shift=100.0).to_standard({"bias": np.float32(104.0)})
+        {'bias': array(2., dtype=float32)}
+    """
+
+    scale: float = 1.0
+    shift: float = 0.0
+
+    @property
+    def is_standard(self) -> bool:
+        """Whether nothing is to be converted."""
+        return self == Unit()
+
+    def to_standard(
+        self, parameters: Mapping[str, np.ndarray], standard: Mapping[str, np.ndarray] | None = None
+    ) -> dict[str, np.ndarray]:
+        """Parameters in the unit of the measurements, converted to the standard unit.
+
+        Args:
+            parameters: float32 arrays by name.
+            standard: those that are in the standard unit already, and stay.
+        """
+        converted = {name: np.array(value, np.float32) for name, value in parameters.items()}
+        if self.is_standard:
+            return converted
+        for name in _converted(converted, standard or {}):
+            zero = self.shift if name == _SHIFTED else 0.0
+            converted[name] = np.asarray((np.float64(converted[name]) - zero) / self.scale, "f4")
+        return converted
+
+    def from_standard(self, parameters: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Parameters in the standard unit, float32 by name, converted to that of the measurements.
+
+        A model with these gives expression in the unit of the measurements.
+        """
+        converted = dict(parameters)
+        if self.is_standard:
+            return converted
+        for name in _converted(converted, {}):
+            zero = self.shift if name == _SHIFTED else 0.0
+            converted[name] = np.asarray(np.float64(converted[name]) * self.scale + zero, "f4")
+        return converted
+
+    def measured(self, expression: np.ndarray) -> np.ndarray:
+        """Measurements in the standard unit, float64."""
+        return (np.float64(expression) - self.shift) / self.scale
+
+
+def _converted(parameters: Mapping[str, object], standard: Mapping[str, object]) -> list[str]:
+    return [name for name in (*_SCALED, _SHIFTED) if name in parameters and name not in standard]
+
+
+def unit_of(expression: np.ndarray, weight: np.ndarray | None = None) -> Unit:
+    """The unit of these measurements.
+
+    Args:
+        expression: float [N], or [N, K], whose means over the K measurements count.
+        weight: float [N], by which a sequence counts; None: all alike.
+
+    Returns:
+        The unit in which they have STANDARD_MEAN and STANDARD_DEVIATION. Measurements that are all
+        equal have no standard deviation: they are shifted alone.
+
+    Example:
+        >>> unit_of(np.array([1.0, 3.0])).scale == np.float32(1 / STANDARD_DEVIATION)
+        True
+    """
+    values = np.asarray(expression, np.float64)
+    if values.ndim == 2:
+        values = values.mean(axis=1)
+    counts = np.ones(len(values)) if weight is None else np.asarray(weight, np.float64)
+    if not counts.sum() > 0:
+        counts = np.ones(len(values))
+    mean = np.average(values, weights=counts)
+    deviation = np.sqrt(np.average((values - mean) ** 2, weights=counts))
+    equal = np.ptp(values[counts > 0]) == 0
+    scale = 1.0 if equal else float(np.float32(deviation / STANDARD_DEVIATION))
+    shift = float(np.float32(mean - scale * STANDARD_MEAN))
+    # What is not finite is for the first step of training to refuse, which says more.
+    return Unit(scale, shift) if np.isfinite([scale, shift]).all() and scale > 0 else Unit()
+
+
+def standard_loss(
+    loss: Callable[..., tf.Tensor], unit: Unit
+) -> tuple[Callable[..., tf.Tensor], float]:
+    """The loss of predictions in the standard unit, and what to multiply it by to show it.
+
+    A loss that says how it grows with the unit (`cisreg.losses.unit_exponent`) is computed in the
+    standard unit; its value there times the factor is the one in the unit of the measurements. Any
+    other is computed in the unit of the measurements, as it stands; its factor is 1.
+
+    Args:
+        loss: (predicted [N], measured [N] or [N, K][, weight [N]]) to a scalar.
+        unit: of the measurements.
+
+    Returns:
+        The loss as a function of (predicted in the standard unit, measured as it is[, weight]), and
+        the factor.
+    """
+    if unit.is_standard:
+        return loss, 1.0
+    scale, shift = tf.constant(unit.scale), tf.constant(unit.shift)
+    exponent = unit_exponent(loss)
+
+    def computed(predicted: tf.Tensor, measured: tf.Tensor, *weight: tf.Tensor) -> tf.Tensor:
+        if exponent is None:
+            return loss(predicted * scale + shift, measured, *weight)
+        return loss(predicted, (measured - shift) / scale, *weight)
+
+    computed.is_sum = is_sum(loss)  # type: ignore[attr-defined]
+    return computed, 1.0 if exponent is None else unit.scale**exponent

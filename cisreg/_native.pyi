@@ -14,6 +14,28 @@ from numpy.typing import NDArray
 Buffer = bytes | memoryview
 
 def build_info() -> dict[str, str]: ...
+
+class PairSurvey:
+    @property
+    def pairs(self) -> int: ...
+    @property
+    def pairs_by_overlap(self) -> list[int]: ...
+    @property
+    def compared(self) -> int: ...
+    @property
+    def different(self) -> int: ...
+    @property
+    def extra_error(self) -> float: ...
+
+def survey_pairs(
+    forward: Buffer,
+    reverse: Buffer,
+    *,
+    overlap: int,
+    slack: int,
+    minimum_overlap: int,
+    minimum_identity: float,
+) -> PairSurvey: ...
 def merge_pairs(
     forward: Buffer,
     reverse: Buffer,
@@ -25,6 +47,7 @@ def merge_pairs(
     minimum_length: int,
     maximum_unknown: int,
     format: str,
+    survey: PairSurvey | None = None,
 ) -> tuple[bytes, dict[str, int], tuple[str, int, int] | None]: ...
 def encode(
     data: NDArray[np.uint8],

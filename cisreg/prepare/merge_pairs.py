@@ -7,6 +7,7 @@ million pairs take as little memory as ten thousand.
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -19,11 +20,13 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from cisreg.library import native_module
-from cisreg.prepare.reading import input_name
+from cisreg.prepare.reading import input_name, without_blank_end
 from cisreg.streams import open_input, open_output
 
+logger = logging.getLogger("cisreg.prepare")
+
 Format = Literal["sequences", "table", "fasta", "fastq"]
-_RECORDS = 16_384  # of each file in a batch
+_RECORDS = 16_384  # of each file in a batch; the first batch is surveyed
 _MOST_UNKNOWN = 1 << 40
 _LINES = 4
 
@@ -33,11 +36,13 @@ class MergeCounts:
     """What became of the pairs.
 
     Attributes:
-        pairs: all of them; the sum of the next four.
+        pairs: all of them; the sum of the next five.
         merged: those that were written.
         no_overlap: those without an overlap that is long and similar enough.
         too_short: those that merge to fewer than `minimum_length` bases.
         too_many_unknown: those that merge to more than `maximum_unknown` unknown bases.
+        ambiguous: those that can overlap in several ways, none of which is surely the right one, as
+            in repeats.
         read_through: merged pairs with a read that is longer than the molecule; its adapter was
             cut off.
         compared_bases: positions in the overlaps of merged pairs at which both reads have a base.
@@ -50,6 +55,7 @@ class MergeCounts:
     no_overlap: int = 0
     too_short: int = 0
     too_many_unknown: int = 0
+    ambiguous: int = 0
     read_through: int = 0
     compared_bases: int = 0
     different_bases: int = 0
@@ -91,12 +97,17 @@ def merge_pairs(
 ) -> MergeCounts:
     """Merges the pairs of two FASTQ files, and writes those that merge in the files' order.
 
-    Read 2 is reverse-complemented. Of the overlaps from `overlap - slack` to `overlap + slack` the
-    one with the largest share of equal bases is taken; of several the nearest to `overlap`, and of
-    two of them the longer. An overlap is the sum of the reads' lengths less that of the molecule;
-    where it is longer than a read, the other read runs through the molecule into the adapter, which
-    is cut off. An unknown base (any letter but A, C, G and T) counts neither for nor against an
-    overlap.
+    Read 2 is reverse-complemented. An overlap is the sum of the reads' lengths less that of the
+    molecule; where it is longer than a read, the other read runs through the molecule into the
+    adapter, which is cut off. Overlaps from `overlap - slack` to `overlap + slack` are possible
+    where enough bases are compared and enough of these are equal. An unknown base (any letter but
+    A, C, G and T) counts neither for nor against an overlap.
+
+    Reads of repeats can overlap in several ways. The probability of each is then weighed: by its
+    differences, each as likely as the qualities (Phred, letters from "!" on) say, and by how common
+    the overlap is among the first 16,384 pairs that can overlap in one way alone; where there are
+    none, the expected overlap is. A pair whose best overlap has a probability below 0.999 is
+    ambiguous, counted and left out. docs/preparing.md has the formulas.
 
     At each position the base of higher quality is taken, that of read 2 where qualities are the
     same, and a known one rather than an unknown one. Its quality is the higher one where the reads
@@ -153,16 +164,6 @@ def merge_pairs(
     threads = _check(options, threads)
     names = _names(forward, reverse)
 
-    def merge(batch: _Batch | ValueError) -> tuple[bytes, MergeCounts]:
-        # So that of all faults in the files the first is said, whatever the number of threads.
-        if isinstance(batch, ValueError):
-            raise batch
-        text, counts, fault = native_module().merge_pairs(*batch.texts, **options)
-        if fault is not None:
-            _, _, record = fault
-            raise ValueError(_describe_mates(names, batch, record))
-        return text, MergeCounts(**counts)
-
     total = MergeCounts()
     with (
         open_input(forward) as first,
@@ -171,11 +172,49 @@ def merge_pairs(
         _pair_counter(progress) as show,
     ):
         batches = _errors_in_line(_read_batches((first, second), names))
+        survey, batches = _survey(batches, options)
+
+        def merge(batch: _Batch | ValueError) -> tuple[bytes, MergeCounts]:
+            # So that of all faults in the files the first is said, whatever the number of threads.
+            if isinstance(batch, ValueError):
+                raise batch
+            text, counts, fault = native_module().merge_pairs(
+                *batch.texts, **options, survey=survey
+            )
+            if fault is not None:
+                _, _, record = fault
+                raise ValueError(_describe_mates(names, batch, record))
+            return text, MergeCounts(**counts)
+
         for text, counts in _in_order(merge, batches, threads):
             sink.write(text)
             total += counts
             show(total.pairs)
     return total
+
+
+def _survey(
+    batches: Iterator[_Batch | ValueError], options: dict[str, Any]
+) -> tuple[Any, Iterator[_Batch | ValueError]]:
+    """How common each overlap is in the first batch, and all batches."""
+    first = next(batches, None)
+    if first is None:
+        return None, batches
+    batches = itertools.chain([first], batches)
+    if isinstance(first, ValueError):
+        return None, batches
+    names = "overlap", "slack", "minimum_overlap", "minimum_identity"
+    survey = native_module().survey_pairs(*first.texts, **{name: options[name] for name in names})
+    if survey.pairs:
+        by_overlap = survey.pairs_by_overlap
+        most = max(range(len(by_overlap)), key=by_overlap.__getitem__)
+        logger.info(
+            "of the first pairs %d can overlap in one way alone, most often (%.1f %%) by %d bases; "
+            "%d bases are expected",
+            *(survey.pairs, 100 * by_overlap[most] / survey.pairs),
+            *(options["overlap"] - options["slack"] + most, options["overlap"]),
+        )
+    return survey, batches
 
 
 def _check(options: dict[str, Any], threads: int | None) -> int:
@@ -222,7 +261,9 @@ def _read_batches(streams: tuple[BinaryIO, BinaryIO], names: tuple[str, str]) ->
         readers = []
         for stream, name in zip(streams, names, strict=True):
             with _named_faults(name, dnaio.FileFormatError):
-                reader = stack.enter_context(dnaio.open(stream, fileformat="fastq"))
+                reader = stack.enter_context(
+                    dnaio.open(without_blank_end(stream), fileformat="fastq")
+                )
             readers.append(iter(reader))
         first = 0
         while True:

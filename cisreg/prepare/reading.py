@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import os
 from collections.abc import Callable, Iterator
@@ -19,6 +20,9 @@ _EITHER_CASE = NUCLEOTIDES + NUCLEOTIDES.lower()
 _UPPER = bytes.maketrans(NUCLEOTIDES.lower(), NUCLEOTIDES)
 _BLOCK_BYTES = 1 << 22
 _BLOCK_RECORDS = 1 << 15
+_READ_BYTES = 1 << 18
+_RECORD_LINES = 4  # of FASTQ
+_BLANKS = b" \t\r\n"
 _FORMATS = {b">": "fasta", b"@": "fastq"}
 
 
@@ -88,6 +92,75 @@ def read_sequences(
                 lines = line_array(clean if keep_case else clean.translate(_UPPER))
                 counts.reads += len(lines)
                 yield lines
+
+
+def without_blank_end(stream: BinaryIO) -> BinaryIO:
+    r"""FASTQ text without the blank lines that may follow its last record.
+
+    Nothing else changes: where the last four lines before them are no record, blank lines stay, so
+    that a record which was cut is still one.
+
+    Args:
+        stream: of bytes, as `open_input` yields.
+
+    Example:
+        >>> without_blank_end(io.BytesIO(b"@r\nAC\n+\nII\n\n\n")).read()
+        b'@r\nAC\n+\nII\n'
+    """
+    return io.BufferedReader(_WithoutBlankEnd(stream), buffer_size=_READ_BYTES)
+
+
+class _WithoutBlankEnd(io.RawIOBase):
+    """See `without_blank_end`."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._held = b""  # blanks and line ends that may be the last
+        self._recent = b""  # what came before them, the last four lines at least
+        self._text = memoryview(b"")
+        self._is_done = False
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fills the buffer as far as the text at hand goes."""
+        while not self._text and not self._is_done:
+            self._text = memoryview(self._next())
+        size = min(len(buffer), len(self._text))
+        buffer[:size] = self._text[:size]
+        self._text = self._text[size:]
+        return size
+
+    def _next(self) -> bytes:
+        block = self._stream.read(_READ_BYTES)
+        if not block:
+            self._is_done = True
+            return self._end()
+        text = block.rstrip(_BLANKS)
+        if not text:
+            self._held += block
+            return b""
+        passed = self._held + text if self._held else text
+        self._held = block[len(text) :]
+        has_lines = len(passed.rsplit(b"\n", _RECORD_LINES)) > _RECORD_LINES
+        self._recent = passed if has_lines else self._recent + passed
+        return passed
+
+    def _end(self) -> bytes:
+        lines = self._recent.replace(b"\r\n", b"\n").rsplit(b"\n", _RECORD_LINES)
+        if _is_record(lines[-_RECORD_LINES:]):
+            return b"\n"
+        # The quality of an empty read is a blank line too.
+        return b"\n\n" if _is_record([*lines[1 - _RECORD_LINES :], b""]) else self._held
+
+
+def _is_record(lines: list[bytes]) -> bool:
+    if len(lines) != _RECORD_LINES:
+        return False
+    name, sequence, separator, quality = lines
+    return name[:1] == b"@" and separator[:1] == b"+" and len(sequence) == len(quality)
 
 
 def read_blocks(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
@@ -179,7 +252,8 @@ def _records(stream: BinaryIO, path: str | os.PathLike[str], kind: str) -> Sourc
         return f"{name}:{4 * record + 2}" if kind == "fastq" else f"{name}: record {record + 1}"
 
     try:
-        with dnaio.open(stream, fileformat=kind) as reader:
+        text = without_blank_end(stream) if kind == "fastq" else stream
+        with dnaio.open(text, fileformat=kind) as reader:
             records = iter(reader)
             while block := [each.sequence for each in itertools.islice(records, _BLOCK_RECORDS)]:
                 yield ("\n".join(block) + "\n").encode(), locate

@@ -1,11 +1,15 @@
 // cisreg._native: read pairs merged into one sequence each.
 
 #include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "python/arguments.h"
+#include "reads/choice.h"
 #include "reads/fastq.h"
 #include "reads/merge.h"
 
@@ -13,6 +17,8 @@ namespace py = pybind11;
 
 namespace cisreg {
 namespace {
+
+constexpr int64_t kMostSlack = 1 << 20;
 
 // The bytes of a buffer, which must stay alive and as it is meanwhile.
 std::string_view Text(const py::buffer_info& info) {
@@ -50,15 +56,23 @@ void RequireAtLeast(const char* argument, int64_t least, int64_t value) {
                               " or more, got " + std::to_string(value));
 }
 
-reads::MergeOptions CheckOptions(const reads::MergeOptions& options) {
-  RequireAtLeast("overlap", 1, options.search.expected);
-  RequireAtLeast("slack", 0, options.search.slack);
-  RequireAtLeast("minimum_overlap", 1, options.search.minimum_compared);
-  RequireAtLeast("minimum_length", 0, options.minimum_length);
-  RequireAtLeast("maximum_unknown", 0, options.maximum_unknown);
-  const double identity = options.search.minimum_identity;
+reads::OverlapSearch CheckSearch(const reads::OverlapSearch& search) {
+  RequireAtLeast("overlap", 1, search.expected);
+  RequireAtLeast("slack", 0, search.slack);
+  RequireAtLeast("minimum_overlap", 1, search.minimum_compared);
+  const double identity = search.minimum_identity;
   Require(0 <= identity && identity <= 1,
           "minimum_identity: expected 0 to 1, got " + std::to_string(identity));
+  // The rarity of every overlap is kept.
+  Require(search.slack <= kMostSlack, "slack: expected at most " + std::to_string(kMostSlack) +
+                                          ", got " + std::to_string(search.slack));
+  return search;
+}
+
+reads::MergeOptions CheckOptions(const reads::MergeOptions& options) {
+  CheckSearch(options.search);
+  RequireAtLeast("minimum_length", 0, options.minimum_length);
+  RequireAtLeast("maximum_unknown", 0, options.maximum_unknown);
   return options;
 }
 
@@ -69,30 +83,45 @@ py::dict ToDict(const reads::MergeCounts& counts) {
   dict["no_overlap"] = counts.no_overlap;
   dict["too_short"] = counts.too_short;
   dict["too_many_unknown"] = counts.too_many_unknown;
+  dict["ambiguous"] = counts.ambiguous;
   dict["read_through"] = counts.read_through;
   dict["compared_bases"] = counts.compared_bases;
   dict["different_bases"] = counts.different_bases;
   return dict;
 }
 
+// Two FASTQ texts with as many records each; they point into buffers that must stay.
+struct Texts {
+  Texts(const py::buffer_info& forward_info, const py::buffer_info& reverse_info)
+      : forward(Text(forward_info)), reverse(Text(reverse_info)) {
+    const int64_t records = reads::CountRecords(forward);
+    Require(records == reads::CountRecords(reverse),
+            "reverse: expected as many records as in forward");
+    forward = forward.substr(0, reads::RecordsEnd(forward, records));
+  }
+
+  std::string_view forward, reverse;
+};
+
 py::tuple MergePairs(const py::buffer& forward, const py::buffer& reverse, int64_t overlap,
                      int64_t slack, int64_t minimum_overlap, double minimum_identity,
-                     int64_t minimum_length, int64_t maximum_unknown, const std::string& format) {
+                     int64_t minimum_length, int64_t maximum_unknown, const std::string& format,
+                     const std::optional<reads::Survey>& survey) {
   const reads::MergeOptions options = CheckOptions(
       {{overlap, slack, minimum_overlap, minimum_identity}, minimum_length, maximum_unknown});
   const reads::Format written = FormatNamed(format);
+  const reads::Survey known = survey.value_or(reads::Survey(options.search));
+  Require(static_cast<int64_t>(known.pairs_by_overlap.size()) == 2 * slack + 1,
+          "survey: expected one of the same slack");
   const py::buffer_info forward_info = forward.request(), reverse_info = reverse.request();
-  const std::string_view forward_text = Text(forward_info), reverse_text = Text(reverse_info);
-  const int64_t records = reads::CountRecords(forward_text);
-  Require(records == reads::CountRecords(reverse_text),
-          "reverse: expected as many records as in forward");
+  const Texts texts(forward_info, reverse_info);
   std::string output;
   reads::MergeCounts counts = {};
   reads::BatchFault fault;
   {
     py::gil_scoped_release release;
-    fault = reads::MergeBatch(forward_text.substr(0, reads::RecordsEnd(forward_text, records)),
-                              reverse_text, options, written, &output, &counts);
+    fault =
+        reads::MergeBatch(texts.forward, texts.reverse, options, known, written, &output, &counts);
   }
   py::object found = py::none();
   if (fault.fault != reads::Fault::kNone) {
@@ -101,13 +130,35 @@ py::tuple MergePairs(const py::buffer& forward, const py::buffer& reverse, int64
   return py::make_tuple(py::bytes(output), ToDict(counts), found);
 }
 
+reads::Survey SurveyPairs(const py::buffer& forward, const py::buffer& reverse, int64_t overlap,
+                          int64_t slack, int64_t minimum_overlap, double minimum_identity) {
+  const reads::OverlapSearch search =
+      CheckSearch({overlap, slack, minimum_overlap, minimum_identity});
+  const py::buffer_info forward_info = forward.request(), reverse_info = reverse.request();
+  const Texts texts(forward_info, reverse_info);
+  py::gil_scoped_release release;
+  return reads::SurveyBatch(texts.forward, texts.reverse, {search, 0, 0});
+}
+
 }  // namespace
 
 void BindReads(py::module_& module) {
+  py::class_<reads::Survey>(module, "PairSurvey",
+                            "What the first pairs of a run say of all of them.")
+      .def_readonly("pairs", &reads::Survey::pairs)
+      .def_readonly("pairs_by_overlap", &reads::Survey::pairs_by_overlap)
+      .def_readonly("compared", &reads::Survey::compared)
+      .def_readonly("different", &reads::Survey::different)
+      .def_property_readonly("extra_error", &reads::Survey::ExtraError);
+  module.def("survey_pairs", &SurveyPairs, py::arg("forward"), py::arg("reverse"), py::kw_only(),
+             py::arg("overlap"), py::arg("slack"), py::arg("minimum_overlap"),
+             py::arg("minimum_identity"),
+             "How common each overlap is, and how many errors there are, among the pairs of two "
+             "FASTQ texts that can overlap in one way alone.");
   module.def("merge_pairs", &MergePairs, py::arg("forward"), py::arg("reverse"), py::kw_only(),
              py::arg("overlap"), py::arg("slack"), py::arg("minimum_overlap"),
              py::arg("minimum_identity"), py::arg("minimum_length"), py::arg("maximum_unknown"),
-             py::arg("format"),
+             py::arg("format"), py::arg("survey") = py::none(),
              "(text, counts, fault) of the pairs of two FASTQ texts with as many records; fault is "
              "None or (kind, file, record) of the first record that is none.");
 }

@@ -54,6 +54,7 @@ void Count(Outcome outcome, const PairMerger& merged, int64_t longer_read, Merge
   counts->no_overlap += outcome == Outcome::kNoOverlap;
   counts->too_short += outcome == Outcome::kTooShort;
   counts->too_many_unknown += outcome == Outcome::kTooManyUnknown;
+  counts->ambiguous += outcome == Outcome::kAmbiguous;
   if (outcome != Outcome::kMerged) return;
   ++counts->merged;
   counts->read_through += static_cast<int64_t>(merged.sequence().size()) < longer_read;
@@ -61,20 +62,52 @@ void Count(Outcome outcome, const PairMerger& merged, int64_t longer_read, Merge
   counts->different_bases += merged.overlap().compared - merged.overlap().equal;
 }
 
+// The next pair of two texts; false at their end and at a fault.
+bool TakePair(std::string_view* forward, std::string_view* reverse, Record* first, Record* second,
+              BatchFault* fault) {
+  if (forward->empty()) return false;
+  if ((fault->fault = TakeRecord(forward, first)) != Fault::kNone) {
+    fault->file = 0;
+  } else if ((fault->fault = TakeRecord(reverse, second)) != Fault::kNone) {
+    fault->file = 1;
+  } else if (!AreMates(first->name, second->name)) {
+    fault->fault = Fault::kMates;
+    fault->file = 1;
+  }
+  return fault->fault == Fault::kNone;
+}
+
 }  // namespace
 
-Outcome PairMerger::Merge(const Record& forward, const Record& reverse) {
+void PairMerger::Load(const Record& forward, const Record& reverse) {
   Normalize(forward.sequence, &forward_bases_);
   ReverseComplement(reverse.sequence, &reverse_bases_);
-  forward_bits_.Assign(forward_bases_);
-  reverse_bits_.Assign(reverse_bases_);
-  overlap_ = BestOverlap(forward_bits_, reverse_bits_, options_.search);
-  if (overlap_.compared == 0) return Outcome::kNoOverlap;
+  pair_.forward.Assign(forward_bases_);
+  pair_.reverse.Assign(reverse_bases_);
+  FindOverlaps(pair_.forward, pair_.reverse, options_.search, &possible_);
+  if (possible_.empty()) return;
   reverse_quality_.assign(reverse.quality.rbegin(), reverse.quality.rend());
+  pair_.forward_bases = forward_bases_;
+  pair_.reverse_bases = reverse_bases_;
+  pair_.forward_quality = forward.quality;
+  pair_.reverse_quality = reverse_quality_;
+}
+
+Outcome PairMerger::Merge(const Record& forward, const Record& reverse) {
+  Load(forward, reverse);
+  if (possible_.empty()) return Outcome::kNoOverlap;
+  const Overlap* right = chooser_.Choose(possible_, pair_);
+  if (right == nullptr) return Outcome::kAmbiguous;
+  overlap_ = *right;
   Join(forward.quality);
   if (static_cast<int64_t>(sequence_.size()) < options_.minimum_length) return Outcome::kTooShort;
   const int64_t unknown = std::count(sequence_.begin(), sequence_.end(), kUnknownLetter);
   return unknown > options_.maximum_unknown ? Outcome::kTooManyUnknown : Outcome::kMerged;
+}
+
+void PairMerger::AddTo(Survey* survey, const Record& forward, const Record& reverse) {
+  Load(forward, reverse);
+  if (possible_.size() == 1) survey->Add(options_.search, pair_, possible_.front());
 }
 
 void PairMerger::Join(std::string_view forward_quality) {
@@ -96,21 +129,29 @@ void PairMerger::Join(std::string_view forward_quality) {
 }
 
 BatchFault MergeBatch(std::string_view forward, std::string_view reverse,
-                      const MergeOptions& options, Format format, std::string* output,
-                      MergeCounts* counts) {
-  PairMerger merger(options);
-  for (int64_t i = 0; !forward.empty(); ++i) {
-    Record first, second;
-    Fault fault = TakeRecord(&forward, &first);
-    if (fault != Fault::kNone) return {fault, 0, i};
-    fault = TakeRecord(&reverse, &second);
-    if (fault != Fault::kNone) return {fault, 1, i};
-    if (!AreMates(first.name, second.name)) return {Fault::kMates, 1, i};
+                      const MergeOptions& options, const Survey& survey, Format format,
+                      std::string* output, MergeCounts* counts) {
+  PairMerger merger(options, survey);
+  BatchFault fault = {Fault::kNone, 0, 0};
+  Record first, second;
+  for (; TakePair(&forward, &reverse, &first, &second, &fault); ++fault.record) {
     const Outcome outcome = merger.Merge(first, second);
     if (outcome == Outcome::kMerged) Write(format, Identifier(first.name), merger, output);
     Count(outcome, merger, std::max(first.sequence.size(), second.sequence.size()), counts);
   }
-  return {Fault::kNone, 0, 0};
+  return fault;
+}
+
+Survey SurveyBatch(std::string_view forward, std::string_view reverse,
+                   const MergeOptions& options) {
+  Survey survey(options.search);
+  PairMerger merger(options, survey);
+  BatchFault fault = {Fault::kNone, 0, 0};
+  Record first, second;
+  while (survey.pairs < kSurveyPairs && TakePair(&forward, &reverse, &first, &second, &fault)) {
+    merger.AddTo(&survey, first, second);
+  }
+  return survey;
 }
 
 }  // namespace cisreg::reads

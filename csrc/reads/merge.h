@@ -6,7 +6,9 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "reads/choice.h"
 #include "reads/fastq.h"
 #include "reads/overlap.h"
 
@@ -18,14 +20,18 @@ struct MergeOptions {
   int64_t maximum_unknown;  // unknown bases in it
 };
 
-enum class Outcome { kMerged, kNoOverlap, kTooShort, kTooManyUnknown };
+enum class Outcome { kMerged, kNoOverlap, kAmbiguous, kTooShort, kTooManyUnknown };
 
 // Merges pair after pair; what it gives lasts until the next.
 class PairMerger {
  public:
-  explicit PairMerger(const MergeOptions& options) : options_(options) {}
+  PairMerger(const MergeOptions& options, const Survey& survey)
+      : options_(options), chooser_(options.search, survey) {}
 
   Outcome Merge(const Record& forward, const Record& reverse);
+
+  // Adds the pair to a survey where there is one possible overlap.
+  void AddTo(Survey* survey, const Record& forward, const Record& reverse);
 
   const Overlap& overlap() const { return overlap_; }
   // Letters A C G T N. Where only one read has a known base, it is that; where they differ, that of
@@ -35,12 +41,16 @@ class PairMerger {
   std::string_view quality() const { return quality_; }
 
  private:
+  // Sets what is known of a pair, and finds the possible overlaps.
+  void Load(const Record& forward, const Record& reverse);
   void Join(std::string_view forward_quality);
 
   MergeOptions options_;
+  OverlapChooser chooser_;
   // Both reads in the strand of read 1.
   std::string forward_bases_, reverse_bases_, reverse_quality_;
-  BitRead forward_bits_, reverse_bits_;
+  ReadPair pair_;
+  std::vector<Overlap> possible_;
   Overlap overlap_ = {0, 0, 0};
   std::string sequence_, quality_;
 };
@@ -54,6 +64,7 @@ struct MergeCounts {
   int64_t no_overlap;
   int64_t too_short;
   int64_t too_many_unknown;
+  int64_t ambiguous;
   int64_t read_through;     // of the merged: those with a read that runs into the adapter
   int64_t compared_bases;   // in the overlaps of the merged
   int64_t different_bases;  // among these
@@ -69,8 +80,11 @@ struct BatchFault {
 // Merges all pairs of two FASTQ texts with as many records each; appends those that merge to
 // `output`, in their order.
 BatchFault MergeBatch(std::string_view forward, std::string_view reverse,
-                      const MergeOptions& options, Format format, std::string* output,
-                      MergeCounts* counts);
+                      const MergeOptions& options, const Survey& survey, Format format,
+                      std::string* output, MergeCounts* counts);
+
+// Surveys the pairs of such texts, as far as the first record that is none.
+Survey SurveyBatch(std::string_view forward, std::string_view reverse, const MergeOptions& options);
 
 }  // namespace cisreg::reads
 

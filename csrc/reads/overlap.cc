@@ -8,13 +8,12 @@
 namespace cisreg::reads {
 namespace {
 
-constexpr int kWordBases = 64;
-
-int CountBits(uint64_t bits) { return __builtin_popcountll(bits); }
-
-// Bits from `shift` on of two words that follow each other.
-uint64_t Join(uint64_t word, uint64_t next, int shift) {
-  return shift == 0 ? word : word >> shift | next << (kWordBases - shift);
+// In registers: without an instruction of its own, the compiler's built-in one is a call.
+inline int CountBits(uint64_t bits) {
+  bits -= bits >> 1 & 0x5555555555555555;
+  bits = (bits & 0x3333333333333333) + (bits >> 2 & 0x3333333333333333);
+  bits = (bits + (bits >> 4)) & 0x0f0f0f0f0f0f0f0f;
+  return static_cast<int>(bits * 0x0101010101010101 >> 56);
 }
 
 // The lowest bits of eight bytes, that of the first byte lowest.
@@ -43,32 +42,23 @@ BitRead::Word Pack(const uint8_t* letters) {
   return word;
 }
 
-bool IsBetter(const Overlap& candidate, const Overlap& best) {
-  if (best.compared == 0) return true;
-  // Fractions with products, which are exact.
-  return candidate.equal * best.compared > best.equal * candidate.compared;
-}
-
 }  // namespace
 
 void BitRead::Assign(std::string_view bases) {
   size_ = bases.size();
+  int64_t known = 0;
   words_.assign(size_ / kWordBases + 2, Word{0, 0, 0});
   for (int64_t i = 0; i < size_; i += kWordBases) {
     // Zeros behind the end are no known bases.
     uint8_t letters[kWordBases] = {};
     std::memcpy(letters, bases.data() + i, std::min<int64_t>(kWordBases, size_ - i));
     words_[i / kWordBases] = Pack(letters);
+    known += CountBits(words_[i / kWordBases].known);
   }
+  has_unknown_ = known < size_;
 }
 
-BitRead::Word BitRead::At(int64_t position) const {
-  const Word& word = words_[position / kWordBases];
-  const Word& next = words_[position / kWordBases + 1];
-  const int shift = position % kWordBases;
-  return {Join(word.low, next.low, shift), Join(word.high, next.high, shift),
-          Join(word.known, next.known, shift)};
-}
+namespace {
 
 Overlap Compare(const BitRead& forward, const BitRead& reverse, int64_t size) {
   const int64_t start = forward.size() - size;
@@ -79,30 +69,39 @@ Overlap Compare(const BitRead& forward, const BitRead& reverse, int64_t size) {
     // Behind the end of either read nothing is known, so the last word needs no mask.
     const uint64_t known = a.known & b.known;
     overlap.compared += CountBits(known);
-    overlap.equal += CountBits(known & ~(a.low ^ b.low) & ~(a.high ^ b.high));
+    overlap.equal += CountBits(known & ~Differences(a, b));
   }
   return overlap;
 }
 
-Overlap BestOverlap(const BitRead& forward, const BitRead& reverse, const OverlapSearch& search) {
-  Overlap best = {0, 0, 0};
-  const int64_t longest = forward.size() + reverse.size() - 1;
-  const auto consider = [&](int64_t size) {
-    if (size < 1 || size > longest) return;
-    const Overlap candidate = Compare(forward, reverse, size);
-    if (candidate.compared < search.minimum_compared) return;
-    if (IsBetter(candidate, best)) best = candidate;
-  };
-  // The best first: a later one must be better, and none is better than equal in all bases.
-  const int64_t farthest = std::min(search.slack, std::max(search.expected, longest));
-  for (int64_t away = 0; away <= farthest; ++away) {
-    consider(search.expected + away);
-    if (away > 0) consider(search.expected - away);
-    if (best.compared > 0 && best.equal == best.compared) break;
+}  // namespace
+
+void FindOverlaps(const BitRead& forward, const BitRead& reverse, const OverlapSearch& search,
+                  std::vector<Overlap>* found) {
+  found->clear();
+  // In 2^-30 of the bases, with room for rounding, for a quotient decides in the end.
+  const int64_t most_different =
+      static_cast<int64_t>((1 - search.minimum_identity + 1e-6) * (1 << 30));
+  const bool all_known = !forward.has_unknown() && !reverse.has_unknown();
+  const int64_t longest =
+      std::min(forward.size() + reverse.size() - 1, search.expected + search.slack);
+  for (int64_t size = std::max<int64_t>(search.expected - search.slack, 1); size <= longest;
+       ++size) {
+    const int64_t start = forward.size() - size;
+    const int64_t first = std::max<int64_t>(start, 0);
+    const int64_t span = std::min(forward.size(), start + reverse.size()) - first;
+    const int64_t most = most_different * span >> 30;
+    // Nearly all overlaps are wrong, which one bit of 64 bases shows.
+    if (all_known) {
+      const uint64_t bits = forward.LowBitsAt(first) ^ reverse.LowBitsAt(first - start);
+      if (CountBits(bits << std::max<int64_t>(kWordBases - span, 0)) > most) continue;
+    }
+    const Overlap overlap = Compare(forward, reverse, size);
+    if (overlap.compared < search.minimum_compared) continue;
+    const double equal = static_cast<double>(overlap.equal);
+    if (equal / static_cast<double>(overlap.compared) < search.minimum_identity) continue;
+    found->push_back(overlap);
   }
-  if (best.compared == 0) return best;
-  const double identity = static_cast<double>(best.equal) / static_cast<double>(best.compared);
-  return identity >= search.minimum_identity ? best : Overlap{0, 0, 0};
 }
 
 }  // namespace cisreg::reads

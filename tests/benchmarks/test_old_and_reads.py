@@ -22,6 +22,14 @@ def test_old_commands(tmp_path):
     assert 0.3 < rows[0]["r"] < rows[2]["r"] < 1
 
 
+def test_merge_repeats(tmp_path):
+    rows = benchmark_rows("reads.merge_repeats", tmp_path, "--quick")
+    assert len(rows) == 32
+    assert all(sum(row["wrong_by_seed"]) == 0 for row in rows if row["library"] == "alone")
+    random = [row for row in rows if row["repeat"] == "random"]
+    assert all(row["kept_share"] == 1 for row in random)
+
+
 def test_reads_to_model(tmp_path):
     pytest.importorskip("duckdb")
     small = ("--pairs", "20000", "--promoters", "300", "--recipe", "quick")

@@ -81,8 +81,9 @@ def merge_pairs(
 ) -> None:
     """Merge pairs of overlapping reads into one sequence each, in the strand of read 1.
 
-    The best overlap within the slack counts; where reads differ, the base of higher quality does.
-    Reads that run through a short molecule into the adapter are cut at its end.
+    The most probable overlap within the slack is taken; pairs of repeats whose overlap is not sure
+    are counted and left out. Where reads differ, the base of higher quality is taken. Reads that
+    run through a short molecule into the adapter are cut at its end.
     """
     step_options.refuse_existing(output, overwrite)
     from cisreg.prepare.merge_pairs import merge_pairs as run_merge_pairs
@@ -113,6 +114,7 @@ def _table(counts: MergeCounts) -> Table:
         ("merged", counts.merged),
         ("  of these cut at an adapter", counts.read_through),
         ("no overlap found", counts.no_overlap),
+        ("several overlaps possible (repeats)", counts.ambiguous),
         ("too short", counts.too_short),
         ("too many unknown bases", counts.too_many_unknown),
         ("all", counts.pairs),

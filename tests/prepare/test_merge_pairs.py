@@ -268,7 +268,7 @@ def test_repeats_keep_their_length_or_are_said_to_be_ambiguous(tmp_path, unit, s
 
 @pytest.mark.parametrize("count", [60, 1000])
 def test_repeats_of_a_library_of_several_lengths_are_ambiguous(tmp_path, count):
-    """A tenth of the random promoters lack up to 12 bases, so that a repeat may lack a unit, too."""
+    """A tenth of the random promoters lack up to 12 bases: a repeat may lack a unit, too."""
     generator = random.Random(5)
     ends = "TGCATTCTTTGCACATC", "GGTTACGGCTGTT"
     sizes = [generator.randint(68, 79) if index % 10 == 0 else 80 for index in range(count)]

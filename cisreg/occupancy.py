@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 import tensorflow as tf
 
 from cisreg.choices import ComputeDtype, Padding, Reduction, check_choice
+from cisreg.forking import check_not_forked
 from cisreg.library import LibraryError, load_ops
 from cisreg.reference import hold_columns, occupancy_standard
 
@@ -95,6 +96,7 @@ def occupancy(
         >>> cisreg.occupancy(sequence, log_kd, log_concentration).bound.shape
         TensorShape([2, 2, 245])
     """
+    check_not_forked()
     check_choice("reduction", reduction, Reduction)
     check_choice("padding", padding, Padding)
     check_choice("compute_dtype", compute_dtype, ComputeDtype)

@@ -11,7 +11,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from cisreg.metrics import Metrics
-    from cisreg.recipes import RecipeRun
+    from cisreg.recipes import Training
     from cisreg.training import EpochRecord
 
 METRIC_NAMES = {
@@ -39,7 +39,7 @@ def new_table(title: str, *columns: str) -> Table:
     return table
 
 
-def show_run(run: RecipeRun, folder: Path) -> None:
+def show_run(run: Training, folder: Path) -> None:
     """What each stage reached, how well the model predicts, and where it is."""
     from cisreg.metrics import agreement
     from cisreg.prediction import predict_expression

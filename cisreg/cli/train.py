@@ -129,6 +129,7 @@ def train(
     check_workers(workers, restarts, strategy)
     is_chief = this_worker(strategy) == 0
     if is_chief:
+        # Here too, since what follows may take time or start processes.
         _check_folder(output, resume, overwrite)
     if workers > 1 or restarts:
         train_in_processes(workers, restarts, threads, output)
@@ -136,7 +137,7 @@ def train(
     with stop_at_once(_STOP_SIGNALS):
         start_tensorflow()
         options.set_threads(threads)
-        from cisreg.recipes import run_recipe
+        from cisreg.recipes import train as train_model
         from cisreg.training.replicas import find_strategy
 
         together = find_strategy(strategy)
@@ -160,8 +161,9 @@ def train(
         dataset = files if files.has_groups else files.load()
         base_count = files.length
         names = chosen.spec(len(motif_set), base_count).parameter_shapes
-        run = run_recipe(
-            *(chosen, motif_set, dataset, output),
+        run = train_model(
+            *(dataset, motif_set, chosen),
+            output=output,
             log_concentration=initial_concentrations(
                 concentrations, motif_set, random_count, base_count
             ),
@@ -174,6 +176,7 @@ def train(
             seed=seed,
             cache=cache,
             strategy=together,
+            overwrite=overwrite,
             resume=resume,
             checkpoint_every=checkpoint_every,
             checkpoint_minutes=checkpoint_minutes,
@@ -183,7 +186,7 @@ def train(
             report_every=report_every,
             profile=profile,
             implementation=implementation,
-            metadata={"table": str(table), "motifs": motifs, "padding_side": side, "seed": seed},
+            metadata={"table": str(table), "motifs": motifs, "padding_side": side},
         )
         if is_chief:
             show_run(run, output)

@@ -2,7 +2,7 @@
 
 from cisreg.recipes.reading import RECIPES, read_recipe
 from cisreg.recipes.recipe import Recipe
-from cisreg.recipes.run import RecipeRun, run_recipe
+from cisreg.recipes.run import Training, train
 from cisreg.recipes.writing import format_recipe
 
-__all__ = ["RECIPES", "Recipe", "RecipeRun", "format_recipe", "read_recipe", "run_recipe"]
+__all__ = ["RECIPES", "Recipe", "Training", "format_recipe", "read_recipe", "train"]

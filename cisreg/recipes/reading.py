@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,7 +31,7 @@ _FOLDER = Path(__file__).parent
 _TOP = ("validation", "precision", "standardize", "motifs", "model", "penalty", "stage")
 
 
-def read_recipe(source: str | Path) -> Recipe:
+def read_recipe(source: str | os.PathLike[str]) -> Recipe:
     """Reads a recipe.
 
     Args:

@@ -82,8 +82,8 @@ class Recipe:
     def override(
         self,
         *,
-        model: Mapping[str, Any],
-        penalty: Mapping[str, float],
+        model: Mapping[str, Any] | None = None,
+        penalty: Mapping[str, float] | None = None,
         epochs: int | None = None,
         **others: Any,
     ) -> Recipe:
@@ -100,9 +100,9 @@ class Recipe:
             ValueError: as a new Recipe.
 
         Example:
-            >>> read_recipe("quick").override(model={"stranded": True}, penalty={}, epochs=2)
+            >>> read_recipe("quick").override(model={"stranded": True}, epochs=2)
         """
-        layers = {**self.model, **model}
+        layers = {**self.model, **(model or {})}
         if not layers.get("position_knots") or not layers.get("positional"):
             layers.pop("position_knots", None)
         stages = self.stages
@@ -110,7 +110,11 @@ class Recipe:
             stages = tuple(replace(each, epochs=min(each.epochs, epochs)) for each in stages)
         given = {name: value for name, value in others.items() if value is not None}
         return replace(
-            self, model=layers, penalty=replace(self.penalty, **penalty), stages=stages, **given
+            self,
+            model=layers,
+            penalty=replace(self.penalty, **(penalty or {})),
+            stages=stages,
+            **given,
         )
 
     def spec(self, motif_count: int, sequence_length: int) -> ModelSpec:
@@ -126,8 +130,12 @@ class Recipe:
             **self.model,
         )
 
-    def stages_for(self, spec: ModelSpec) -> tuple[Stage, ...]:
+    def stages_for(self, spec: ModelSpec, *, early_stopping: bool = True) -> tuple[Stage, ...]:
         """The stages without the parameters that `spec` lacks, and without those left empty.
+
+        Args:
+            spec: the model.
+            early_stopping: False: without patience, for training without a validation set.
 
         Raises:
             ValueError: no stage trains any parameter of this model.
@@ -142,8 +150,7 @@ class Recipe:
                 "stages: expected at least one that trains parameters of this model "
                 f"({', '.join(spec.parameter_shapes)}), got none"
             )
-        if not self.validation:
-            # Early stopping has nothing to go by without a validation set.
+        if not early_stopping:
             stages = tuple(replace(stage, patience=None) for stage in stages)
         return stages
 

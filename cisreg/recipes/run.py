@@ -1,4 +1,4 @@
-"""Training by a recipe, with everything that is left behind in one folder."""
+"""`train`: a model from data, motifs and a recipe; what it leaves behind is in one folder."""
 
 from __future__ import annotations
 
@@ -14,19 +14,21 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from cisreg.data import Dataset, DatasetFiles
+from cisreg.data import Dataset, DatasetFiles, open_dataset
 from cisreg.data.feeding.feed import MemoryFeed
 from cisreg.files import hold_folder, replace_file
 from cisreg.losses import mean_squared_error
 from cisreg.model import ModelSpec
-from cisreg.motifs import MotifSet, strongest_site_log_concentration
+from cisreg.motifs import MotifSet, read_motifs, strongest_site_log_concentration
 from cisreg.occupancy import Implementation
+from cisreg.recipes.reading import read_recipe
 from cisreg.recipes.recipe import Recipe
 from cisreg.recipes.writing import format_recipe
 from cisreg.start import StartParameters, init_parameters
 from cisreg.storage import Model, save_model
 from cisreg.training import FitResult, RunOptions, TrainingPlan, run
 from cisreg.training.feeds import Cache, make_feed
+from cisreg.training.options import PathLike
 from cisreg.training.replicas import Replicas
 from cisreg.training.step import Loss
 
@@ -39,12 +41,12 @@ PROFILE_FOLDER = "profile"
 MODEL_FILE = "model.json"
 
 
-class RecipeRun(NamedTuple):
-    """What `run_recipe` gives.
+class Training(NamedTuple):
+    """What `train` gives.
 
     Attributes:
         model: the trained model, as it was saved.
-        fit: what training gave besides.
+        fit: the history of training, and how it ended.
         training: what it was trained on; of files that were not cached, some of it.
         validation: what was held out, or None.
     """
@@ -54,19 +56,28 @@ class RecipeRun(NamedTuple):
     training: Dataset
     validation: Dataset | None
 
+    def __repr__(self) -> str:
+        held_out = "" if self.validation is None else f", {len(self.validation):,} held out"
+        return f"Training({self.model!r}, {self.fit!r}, {len(self.training):,} sequences{held_out})"
 
-def run_recipe(
-    recipe: Recipe,
-    motif_set: MotifSet,
-    dataset: Dataset | DatasetFiles,
-    directory: str | os.PathLike[str],
+    def _repr_html_(self) -> str:
+        return self.fit._repr_html_()
+
+
+def train(
+    data: Dataset | DatasetFiles | PathLike | Any,
+    motifs: MotifSet | PathLike,
+    recipe: Recipe | PathLike = "default",
     *,
+    output: PathLike | None = None,
+    validation: float | Dataset | None = None,
     log_concentration: np.ndarray | None = None,
     start: Mapping[str, np.ndarray] | None = None,
     loss: Loss = mean_squared_error,
     seed: int = 0,
     cache: Cache = "auto",
     strategy: tf.distribute.Strategy | None = None,
+    overwrite: bool = False,
     resume: bool = False,
     checkpoint_every: int | None = None,
     checkpoint_minutes: float | None = None,
@@ -75,64 +86,189 @@ def run_recipe(
     tensorboard: bool = False,
     report_every: int | None = None,
     profile: bool = False,
+    progress: bool = True,
     implementation: Implementation = "auto",
+    table_columns: Mapping[str, Any] | None = None,
     metadata: Mapping[str, Any] | None = None,
-) -> RecipeRun:
-    """Trains a model as the recipe says and saves it.
+) -> Training:
+    """Trains a model as the recipe says, and saves it where a folder is given.
 
     Args:
-        recipe: layers, penalties and stages.
-        motif_set: the motifs, placed in `recipe.motif_width` columns.
-        dataset: sequences and expression in memory, or files of them (`cisreg.open_dataset`).
-        directory: folder for the model (see `cisreg.storage`), recipe.toml, metrics.jsonl and the
-            checkpoint; made where it is missing.
-        log_concentration: float32 [M], where training begins; None: where each motif's strongest
-            site is bound half of the time.
+        data: sequences and their measurements: a Dataset, files as `cisreg.open_dataset` opens
+            them or the path of such files, or a table in memory (pandas, Arrow) whose columns
+            have the usual names.
+        motifs: a MotifSet of the recipe's motif_width columns, or what `cisreg.read_motifs` reads.
+        recipe: layers, penalties and stages: "default", "quick", the path of a TOML file or a
+            Recipe.
+        output: folder for the model (see `cisreg.storage`), recipe.toml, metrics.jsonl and
+            checkpoints, made where it is missing; None: nothing is written.
+        validation: share of the data to hold out, or a Dataset; None: as the recipe says.
+        log_concentration: float32 [M], nats, where training begins; None: where each motif's
+            strongest site is bound half of the time.
         start: float32 arrays by the names of `ModelSpec.parameter_shapes`, in the unit of the
             measurements, where training begins instead of where `cisreg.init_parameters` has it.
         loss: (predicted [N], measured [N]) to a scalar.
         seed: of the initial activities, the validation split and the order of the sequences.
         cache: see `cisreg.training.fit`.
-        strategy: see `cisreg.training.fit`; the chief alone writes to `directory`.
-        resume: go on from the newest sound checkpoint in `directory`; otherwise an earlier run
-            there is replaced.
-        checkpoint_every: see `cisreg.training.fit`.
-        checkpoint_minutes: see `cisreg.training.fit`.
-        keep_checkpoints: see `cisreg.training.fit`.
-        stop_signals: see `cisreg.training.fit`.
-        tensorboard: write scalars and histograms to the folder's own folder tensorboard.
-        report_every: see `cisreg.training.fit`; its records go to the folder's steps.jsonl.
-        profile: trace some steps, in the folder's own folder profile, see `cisreg.training.fit`.
+        strategy: see `cisreg.training.RunOptions`; the chief alone writes to `output`.
+        overwrite: replace an earlier run in `output`.
+        resume: go on from the newest sound checkpoint in `output`.
+        checkpoint_every: see `cisreg.training.RunOptions`, as are the next three.
+        checkpoint_minutes: likewise.
+        keep_checkpoints: likewise.
+        stop_signals: likewise.
+        tensorboard: write scalars and histograms to the folder tensorboard in `output`.
+        report_every: see `cisreg.training.RunOptions`; the reports go to steps.jsonl.
+        profile: trace some steps, in the folder profile in `output`.
+        progress: see `cisreg.training.RunOptions`.
         implementation: of the occupancy operation, see `cisreg.occupancy`.
+        table_columns: the columns of the table by role, to keep with the model; None: those that
+            `data` knows.
         metadata: anything else to keep with the model.
 
+    Returns:
+        A Training. After an interrupt in a notebook it holds the model so far, as `fit` does.
+
     Raises:
-        ValueError: parts that do not fit together, a checkpoint of another run, or a folder that
-            another process trains into.
+        ValueError: parts that do not fit together, a checkpoint of another run, a folder that
+            another process trains into, or one that holds a run while neither `overwrite` nor
+            `resume` is given.
         ImportError: `tensorboard` is asked for and not installed.
         NonFiniteLossError: training diverged; the last checkpoint stays.
         StoppedError, WorkerLostError: as `cisreg.training.fit`; the run can be resumed.
-        OSError: a file cannot be written.
+        OSError: a file cannot be read or written.
 
     Example:
-        >>> run = run_recipe(read_recipe("quick"), demo_motifs(width=30), dataset, "model")
+        >>> from cisreg.motifs import demo_motifs
+        >>> simulated = cisreg.simulate(demo_motifs(width=30), count=500)
+        >>> recipe = read_recipe("quick").override(epochs=1)
+        >>> trained = cisreg.train(simulated.dataset, demo_motifs(width=30), recipe)
+        >>> trained.model.spec.motif_count
+        16
     """
     if tensorboard and importlib.util.find_spec("tensorboard") is None:
         raise ImportError("logs for TensorBoard need its package: run pip install tensorboard")
-    directory = Path(directory)
+    wants_folder = {"resume": resume, "tensorboard": tensorboard, "profile": profile}
+    for name, wanted in wants_folder.items():
+        if wanted and output is None:
+            raise ValueError(f"output: expected a folder with {name}, got None")
+    folder = None if output is None else Path(output)
+    is_chief = Replicas(strategy).is_chief
+    if folder is not None and is_chief:
+        check_folder(folder, resume=resume, overwrite=overwrite)
+    recipe = recipe if isinstance(recipe, Recipe) else read_recipe(recipe)
+    motif_set = _motifs(motifs, recipe)
+    opened = _open(data)
+    plan = _plan(
+        *(opened, motif_set, recipe, validation, log_concentration, start or {}),
+        loss=loss,
+        seed=seed,
+        cache=cache,
+        implementation=implementation,
+    )
+
+    def place(name: str, wanted: bool = True) -> Path | None:
+        return folder / name if folder is not None and wanted else None
+
+    options = RunOptions(
+        strategy=strategy,
+        checkpoint_directory=place(CHECKPOINT_FOLDER),
+        checkpoint_every=checkpoint_every,
+        checkpoint_minutes=checkpoint_minutes,
+        keep_checkpoints=keep_checkpoints,
+        resume=resume,
+        stop_signals=stop_signals,
+        metrics_path=place(METRICS_FILE),
+        log_directory=place(TENSORBOARD_FOLDER, tensorboard),
+        report_every=report_every,
+        steps_path=place(STEPS_FILE),
+        profile_directory=place(PROFILE_FOLDER, profile),
+        progress=progress,
+    )
+    with hold_folder(folder) if folder is not None and is_chief else nullcontext():
+        if folder is not None and is_chief:
+            _begin_folder(folder, recipe, resume)
+        result = run(plan, options)
+        model = Model(
+            plan.spec,
+            result.parameters,
+            motif_set.names,
+            metadata=_metadata(plan, result, opened) | dict(metadata or {}),
+            initial_motifs=_initial_motifs(motif_set, plan, start or {}),
+            column_range=plan.column_range,
+            table_columns=table_columns or getattr(opened, "columns_used", {}),
+        )
+        if folder is not None and is_chief:
+            save_model(folder, model)
+    feed = plan.training
+    training = feed.dataset if isinstance(feed, MemoryFeed) else feed.sample()
+    return Training(model, result, training, plan.validation)
+
+
+def check_folder(folder: Path, *, resume: bool, overwrite: bool) -> None:
+    """Raises ValueError where `folder` holds a run that is neither to be resumed nor replaced."""
+    if resume and overwrite:
+        raise ValueError("resume, overwrite: expected one of them, got both")
+    used = [name for name in (RECIPE_FILE, MODEL_FILE) if (folder / name).exists()]
+    if used and not resume and not overwrite:
+        raise ValueError(
+            f"{folder}: expected a new folder, but it holds {used[0]}; give resume to go on with "
+            "that run, overwrite to replace it, or another output"
+        )
+
+
+def _motifs(motifs: MotifSet | PathLike, recipe: Recipe) -> MotifSet:
+    if not isinstance(motifs, MotifSet):
+        return read_motifs(motifs, width=recipe.motif_width)
+    if motifs.width != recipe.motif_width:
+        raise ValueError(
+            f"motifs: expected {recipe.motif_width} columns, as the recipe has them, got "
+            f"{motifs.width}; read them with width={recipe.motif_width}, or change the recipe's "
+            "motif_width"
+        )
+    return motifs
+
+
+def _open(data: Any) -> Dataset | DatasetFiles:
+    """What may be files, or a table in memory."""
+    if isinstance(data, (str, os.PathLike)):
+        data = open_dataset(data)
+    if isinstance(data, (Dataset, DatasetFiles)):
+        return data
+    return Dataset.from_frame(data)  # type: ignore[attr-defined, unused-ignore]
+
+
+def _plan(
+    opened: Dataset | DatasetFiles,
+    motif_set: MotifSet,
+    recipe: Recipe,
+    validation: float | Dataset | None,
+    log_concentration: np.ndarray | None,
+    start: Mapping[str, np.ndarray],
+    *,
+    loss: Loss,
+    seed: int,
+    cache: Cache,
+    implementation: Implementation,
+) -> TrainingPlan:
+    """What is to be computed; whatever does not fit together is refused here."""
+    # Text is read into memory whatever its size: its length is known from it then.
+    streams = isinstance(opened, DatasetFiles) and opened.has_groups
+    dataset = opened if streams or isinstance(opened, Dataset) else opened.load(progress=True)
     length = dataset.sequence.shape[1] if isinstance(dataset, Dataset) else dataset.length
     spec = recipe.spec(len(motif_set), length)
     if log_concentration is None:
         log_concentration = strongest_site_log_concentration(motif_set)
-    feed, validation = make_feed(dataset, recipe.validation or None, seed, cache)
+    if validation is None:
+        validation = recipe.validation or None
+    feed, held_out = make_feed(dataset, validation, seed, cache)
     flank = recipe.motif_flank
-    # Whatever does not fit together is refused here, before the folder's earlier run is gone.
-    plan = TrainingPlan(
+    return TrainingPlan(
         spec=spec,
-        initial=_initial(spec, motif_set, log_concentration, seed, start or {}),
+        initial=_initial(spec, motif_set, log_concentration, seed, start),
         training=feed,
-        validation=validation,
-        stages=recipe.stages_for(spec),
+        validation=held_out,
+        stages=recipe.stages_for(spec, early_stopping=held_out is not None),
         loss=loss,
         penalty=recipe.penalty,
         column_range=None if flank is None else motif_set.column_range(flank),
@@ -141,39 +277,19 @@ def run_recipe(
         precision=recipe.precision,
         standardize=recipe.standardize,
     )
-    training = feed.dataset if isinstance(feed, MemoryFeed) else feed.sample()
-    is_chief = Replicas(strategy).is_chief
-    with hold_folder(directory) if is_chief else nullcontext():
-        if is_chief:
-            _begin_folder(directory, recipe, resume)
-        result = run(
-            plan,
-            RunOptions(
-                strategy=strategy,
-                checkpoint_directory=directory / CHECKPOINT_FOLDER,
-                checkpoint_every=checkpoint_every,
-                checkpoint_minutes=checkpoint_minutes,
-                keep_checkpoints=keep_checkpoints,
-                resume=resume,
-                stop_signals=stop_signals,
-                metrics_path=directory / METRICS_FILE,
-                log_directory=directory / TENSORBOARD_FOLDER if tensorboard else None,
-                report_every=report_every,
-                steps_path=directory / STEPS_FILE,
-                profile_directory=directory / PROFILE_FOLDER if profile else None,
-            ),
-        )
-        model = Model(
-            spec,
-            result.parameters,
-            motif_set.names,
-            dict(metadata or {}),
-            initial_motifs=_initial_motifs(motif_set, plan, start or {}),
-            column_range=plan.column_range,
-        )
-        if is_chief:
-            save_model(directory, model)
-    return RecipeRun(model, result, training, validation)
+
+
+def _metadata(
+    plan: TrainingPlan, result: FitResult, opened: Dataset | DatasetFiles
+) -> dict[str, Any]:
+    """What model.json says of how the model was trained."""
+    metadata: dict[str, Any] = {
+        "seed": plan.seed,
+        "standard_unit": {"scale": result.unit.scale, "shift": result.unit.shift},
+        "interrupted": result.interrupted,
+    }
+    side = getattr(opened, "side", None)
+    return metadata if side is None else metadata | {"padding_side": side}
 
 
 def _initial(

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from cisreg.data import Dataset, DatasetFiles
 from cisreg.data.feeding.feed import Feed
+from cisreg.forking import check_not_forked
 from cisreg.losses import Penalty, mean_squared_error
 from cisreg.model import ModelSpec
 from cisreg.occupancy import Implementation
@@ -53,6 +54,7 @@ def run(plan: TrainingPlan, options: RunOptions | None = None) -> FitResult:
     Example:
         >>> result = run(plan, RunOptions(checkpoint_directory="checkpoint"))  # doctest: +SKIP
     """
+    check_not_forked()
     options = options or RunOptions()
     replicas = Replicas(options.strategy)
     # Reading all of the data for its fingerprint takes time: only where it will be compared.
@@ -75,6 +77,8 @@ def run(plan: TrainingPlan, options: RunOptions | None = None) -> FitResult:
         )
         state = _resumed(checkpoints, replicas) if options.resume else None
         state = state or _begin(plan, replicas)
+        if replicas.is_chief:
+            plan.warn_of_untrained()
         told = options if replicas.is_chief else RunOptions(progress=False)
         with Monitor(plan.stages, plan.training.count, told, state) as monitor:
             training = TrainingRun(plan, options, state, monitor, checkpoints, replicas)
@@ -84,6 +88,7 @@ def run(plan: TrainingPlan, options: RunOptions | None = None) -> FitResult:
         history=state.history,
         best_epoch=state.result_epoch,
         seconds=sum(record.seconds for record in state.history),
+        unit=state.unit,
         interrupted=interrupted,
     )
     if not interrupted:

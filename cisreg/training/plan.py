@@ -23,10 +23,19 @@ from cisreg.training.precision import Precision
 from cisreg.training.schedules import Constant
 from cisreg.training.stages import Stage
 from cisreg.training.step import Loss
-from cisreg.training.unit import STANDARD_DEVIATION, STANDARD_MEAN, Unit, unit_of
+from cisreg.training.unit import STANDARD, STANDARD_DEVIATION, STANDARD_MEAN, Unit, unit_of
 
 logger = logging.getLogger("cisreg.training")
 
+# Parameters that mean nothing until they are trained, and the layers they belong to.
+_LAYERS = {
+    "activity": "the effect of every motif",
+    "activity_difference": "the stranded layer (no difference between strands)",
+    "potentiation": "the accessibility layer",
+    "position_weight": "the positional layer (all positions alike)",
+    "log_binding_limit": "the binding limit",
+    "accessibility_activity": "the effect of accessibility itself (none)",
+}
 # Standard deviations between the bias of a start and the mean of the measurements. Trained models
 # stay within 10.
 _FAR = 30.0
@@ -150,7 +159,7 @@ class TrainingPlan:
 
     def unit(self) -> Unit:
         """The unit of the measurements; the standard unit where the plan does not standardize."""
-        return unit_of(*self.training.measurements()) if self.standardize else Unit()
+        return unit_of(*self.training.measurements()) if self.standardize else STANDARD
 
     def start(self, unit: Unit) -> dict[str, np.ndarray]:
         """Where training begins, in the standard unit, for measurements of this unit.
@@ -167,6 +176,21 @@ class TrainingPlan:
                 *(float(self.initial["bias"]), distance),
             )
         return standard
+
+    def warn_of_untrained(self) -> None:
+        """Says which layers stay as they began, since no stage trains them."""
+        trained = {name for stage in self.stages for name in stage.trainable}
+        chosen = chosen_parameters(self.initial)
+        for name, layer in _LAYERS.items():
+            if name not in self.initial or name in trained:
+                continue
+            # What was given, as in going on from a trained model, may well be held.
+            if name in chosen or np.ptp(self.initial[name]) == 0:
+                logger.warning(
+                    "no stage trains %s, so that %s stays as it began; add it to the trainable "
+                    "parameters of a stage, or leave the layer out of the model",
+                    *(name, layer),
+                )
 
     def fingerprint(self) -> dict[str, str]:
         """What distinguishes this plan from others, part by part, for checkpoints."""

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from cisreg.training.state import EpochRecord
+from cisreg.training.unit import STANDARD, Unit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,6 +28,7 @@ class FitResult:
         best_epoch: epochs of the whole run (`EpochRecord.total_epoch`) that made the parameters:
             the last one, or with early stopping the best one of the last stage.
         seconds: time that the training steps took.
+        unit: the unit of the measurements, as training found it.
         interrupted: whether an interrupt (Ctrl-C) ended the run before its time.
     """
 
@@ -34,6 +36,7 @@ class FitResult:
     history: list[EpochRecord]
     best_epoch: int
     seconds: float
+    unit: Unit = STANDARD
     interrupted: bool = False
 
     def __repr__(self) -> str:

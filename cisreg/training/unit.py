@@ -43,7 +43,7 @@ class Unit:
     @property
     def is_standard(self) -> bool:
         """Whether nothing is to be converted."""
-        return self == Unit()
+        return self == STANDARD
 
     def to_standard(
         self, parameters: Mapping[str, np.ndarray], standard: Mapping[str, np.ndarray] | None = None
@@ -80,6 +80,9 @@ class Unit:
         return (np.float64(expression) - self.shift) / self.scale
 
 
+STANDARD = Unit()
+
+
 def _converted(parameters: Mapping[str, object], standard: Mapping[str, object]) -> list[str]:
     return [name for name in (*_SCALED, _SHIFTED) if name in parameters and name not in standard]
 
@@ -111,7 +114,7 @@ def unit_of(expression: np.ndarray, weight: np.ndarray | None = None) -> Unit:
     scale = 1.0 if equal else float(np.float32(deviation / STANDARD_DEVIATION))
     shift = float(np.float32(mean - scale * STANDARD_MEAN))
     # What is not finite is for the first step of training to refuse, which says more.
-    return Unit(scale, shift) if np.isfinite([scale, shift]).all() and scale > 0 else Unit()
+    return Unit(scale, shift) if np.isfinite([scale, shift]).all() and scale > 0 else STANDARD
 
 
 def standard_loss(

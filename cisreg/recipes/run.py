@@ -57,8 +57,10 @@ class Training(NamedTuple):
     validation: Dataset | None
 
     def __repr__(self) -> str:
-        held_out = "" if self.validation is None else f", {len(self.validation):,} held out"
-        return f"Training({self.model!r}, {self.fit!r}, {len(self.training):,} sequences{held_out})"
+        rows = f"{len(self.training):,} sequences"
+        if self.validation is not None:
+            rows += f" and {len(self.validation):,} held out"
+        return f"Training({len(self.model.motif_names)} motifs, {rows}, {self.fit!r})"
 
     def _repr_html_(self) -> str:
         return self.fit._repr_html_()

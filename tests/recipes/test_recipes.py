@@ -50,6 +50,7 @@ def test_every_option_survives_writing_and_reading(tmp_path):
         validation=0.25,
         penalty=Penalty(motif_pull=1e-5),
         precision="mixed_float16",
+        standardize=False,
     )
     assert read_recipe(write(tmp_path, format_recipe(recipe))) == recipe
 
@@ -59,10 +60,11 @@ def test_stages_leave_out_what_a_model_lacks():
         Stage(("activity", "position_weight"), epochs=1, patience=2),
         Stage(("activity_difference",), epochs=1),
     )
-    recipe = Recipe(stages, validation=0.0)
+    recipe = Recipe(stages)
     (stage,) = recipe.stages_for(recipe.spec(2, 50))
-    assert stage.trainable == ("activity",)
-    assert stage.patience is None  # nothing is held out
+    assert (stage.trainable, stage.patience) == (("activity",), 2)
+    (stage,) = recipe.stages_for(recipe.spec(2, 50), early_stopping=False)
+    assert stage.patience is None
     with pytest.raises(ValueError, match="expected at least one that trains"):
         Recipe(stages[1:]).stages_for(recipe.spec(2, 50))
 

@@ -11,42 +11,71 @@ BENCH_DATA := $(wildcard ../shared/data/gpra_example)
 BENCH_OPTIONS := $(if $(BENCH_DATA),--data $(BENCH_DATA))
 bench_files = --json benchmarks/results/$(1).json --plot docs/images/$(1).png
 
-.PHONY: help environment demo test bench gpu-check lint format clean
+# What pyproject.toml says that a build needs: installed here once, TensorFlow with it, where pip would
+# install it into a folder of its own for every build.
+BUILD_TOOLS := 'setuptools>=77' 'cmake>=3.22' 'pybind11>=2.13' 'tensorflow==2.21.*'
+PIP_INSTALL := $(BIN)/pip install --disable-pip-version-check
+INSTALL_CISREG := $(PIP_INSTALL) --quiet --no-build-isolation --check-build-dependencies --editable
+# Tests run in as many processes as there are cores, at most 4.
+PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+
+.PHONY: help environment demo test test-slow test-all bench gpu-check lint format clean
 
 help:
 	@echo "make demo         simulate, train, evaluate: ends with a table and demo/evaluation.png"
-	@echo "make test         run the tests"
-	@echo "make bench        measure all benchmarks and draw docs/images, in a quarter of an hour"
+	@echo "make test         run the tests, but the slow ones"
+	@echo "make test-all     run all tests"
+	@echo "make bench        measure what README shows and draw docs/images, in a quarter of an hour"
 	@echo "make gpu-check    test and measure on this machine's GPU: benchmarks/results/gpu.html"
 	@echo "make environment  build cisreg into .venv, with what the tests need"
 	@echo "make lint         check the form of the code, and its types"
 	@echo "make format       put the code into that form"
 	@echo "make clean        remove everything that was built"
 
-environment: .venv/installed
+environment: .venv/installed-test
 
 $(BIN)/pip:
 	$(PYTHON) -m venv .venv
 
 .venv/installed: $(BIN)/pip $(SOURCES)
-	$(BIN)/pip install --quiet --editable '.[plot,test]'
+	@echo "== 1 of 3: TensorFlow and what builds cisreg, into .venv (600 MB to download)"
+	$(PIP_INSTALL) $(BUILD_TOOLS)
+	@echo "== 2 of 3: compiling the operation and its kernels (a minute on 2 cores; more with nvcc)"
+	$(BIN)/python setup.py --quiet build_ext --inplace
+	@echo "== 3 of 3: cisreg and the other packages that it needs"
+	$(INSTALL_CISREG) '.[plot]'
+	touch $@
+
+.venv/installed-test: .venv/installed
+	@echo "== what the tests need"
+	$(INSTALL_CISREG) '.[test]'
 	touch $@
 
 .venv/installed-lint: .venv/installed
-	$(BIN)/pip install --quiet --editable '.[lint]'
+	@echo "== what checks the form of the code"
+	$(INSTALL_CISREG) '.[lint]'
+	touch $@
+
+.venv/installed-bench: .venv/installed
+	@echo "== what the benchmarks need"
+	$(INSTALL_CISREG) '.[bench]'
 	touch $@
 
 demo: .venv/installed
+	@echo "== simulating promoters with known motifs"
 	$(BIN)/cisreg simulate --motifs demo --output demo/data --overwrite
+	@echo "== training on them"
 	$(BIN)/cisreg train demo/data/train.tsv.gz --motifs demo --output demo/model --overwrite
+	@echo "== comparing with the truth"
 	$(BIN)/cisreg evaluate demo/model demo/data/test.tsv.gz --truth demo/data/truth --plot demo/evaluation.png
 
-test: .venv/installed
-	$(BIN)/pytest
+test: .venv/installed-test
+	$(PYTEST)
 
-.venv/installed-bench: .venv/installed
-	$(BIN)/pip install --quiet --editable '.[bench]'
-	touch $@
+test-slow: .venv/installed-test
+	$(PYTEST) -m slow
+
+test-all: test test-slow
 
 bench: .venv/installed-bench
 	$(BIN)/python -m benchmarks.operation.fused_vs_standard $(BENCH_OPTIONS) $(call bench_files,fused_vs_standard)
@@ -54,7 +83,7 @@ bench: .venv/installed-bench
 	$(BIN)/python -m benchmarks.training.train_throughput $(BENCH_OPTIONS) $(call bench_files,train_throughput)
 	$(BIN)/python -m benchmarks.operation.scan_vs_lightmotif $(BENCH_OPTIONS) $(call bench_files,scan_vs_lightmotif)
 
-gpu-check: .venv/installed
+gpu-check: .venv/installed-test
 	$(BIN)/python -m benchmarks.gpu.check --find
 	$(BIN)/pytest -m gpu
 	$(BIN)/python -m benchmarks.gpu.check --json benchmarks/results/gpu.json --page benchmarks/results/gpu.html

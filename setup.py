@@ -40,9 +40,9 @@ class CMakeBuild(build_ext):
             return str(Path(*fullname.split(".")).with_suffix(".so"))
         return super().get_ext_filename(fullname)
 
-    def build_extension(self, extension: Extension) -> None:
-        """Configures and builds; the second library finds nothing left to do."""
-        output = Path(self.get_ext_fullpath(extension.name)).parent.resolve()
+    def build_extensions(self) -> None:
+        """Configures once and builds both libraries, printing each unit as it is compiled."""
+        output = Path(self.get_ext_fullpath(self.extensions[0].name)).parent.resolve()
         # Not build_temp, which is new for every editable install: the CUDA kernels take minutes.
         build = ROOT / "build" / f"cmake-{sys.implementation.cache_tag}"
         build.mkdir(parents=True, exist_ok=True)
@@ -55,13 +55,10 @@ class CMakeBuild(build_ext):
             *cuda_options(),
             f"-DCISREG_WARNINGS_AS_ERRORS={strict}",
         ]
-        target = extension.name.rpartition(".")[2]
+        targets = [extension.name.rpartition(".")[2] for extension in self.extensions]
+        compile_ = ["cmake", "--build", ".", "--parallel", str(os.cpu_count() or 1)]
         subprocess.run(configure, cwd=build, check=True)
-        subprocess.run(
-            ["cmake", "--build", ".", "--target", target, "--parallel", str(os.cpu_count() or 1)],
-            cwd=build,
-            check=True,
-        )
+        subprocess.run([*compile_, "--target", *targets], cwd=build, check=True)
 
 
 setup(

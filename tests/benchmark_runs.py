@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from forked import Forked
 
 
 def run_benchmark(script: str, *words: str) -> subprocess.CompletedProcess[str]:
     """Runs `python -m benchmarks.room.script words`; `script` is "room.script"."""
-    command = [sys.executable, "-m", f"benchmarks.{script}", *words]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    process = Forked(f"benchmarks.{script}", *words)
+    output, errors = process.communicate()
+    return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
 
 def run_successfully(script: str, *words: str) -> str:

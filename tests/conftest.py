@@ -5,11 +5,27 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
+# A machine may be busy: no example has a time limit.
+settings.register_profile("cisreg", deadline=None, max_examples=50)
+settings.load_profile("cisreg")
 # Other processes, those of tests among them, want memory of a GPU as well.
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+# What tests start imports what they import, whatever folder it runs in.
+TESTS = Path(__file__).parent
+PATHS = [str(TESTS.parent), str(TESTS), os.environ.get("PYTHONPATH", "")]
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, PATHS))
+
+
+def pytest_configure(config):
+    """Test processes beside each other, and what they start, have one thread each."""
+    if hasattr(config, "workerinput"):
+        for library in ("TF_NUM_INTRAOP", "TF_NUM_INTEROP", "OMP_NUM", "OPENBLAS_NUM"):
+            os.environ[f"{library}_THREADS"] = "1"
 
 
 @contextlib.contextmanager

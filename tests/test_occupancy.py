@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cisreg.occupancy import occupancy
@@ -221,8 +221,6 @@ def test_numeric_gradient(reduction):
 
 
 lengths = st.integers(1, 40)
-settings.register_profile("cisreg", deadline=None, max_examples=30)
-settings.load_profile("cisreg")
 
 
 @st.composite

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import concurrent.futures
+import fcntl
 import functools
 import hashlib
 import importlib
@@ -29,6 +30,8 @@ ROOT = Path(__file__).parents[1]
 CUDA = ROOT / "cuda"
 SHIM = Path(__file__).parent / "shim"
 API = SHIM / "api.cc"
+# What was compiled stays, for other processes and later runs; named by what it was compiled from.
+CACHE = ROOT / "build" / "verification"
 PTXSIM = ROOT.parent / "shared" / "tools" / "ptxsim"
 
 # (compute capability, multiprocessors, bytes of shared memory that a block may ask for). Few
@@ -69,29 +72,38 @@ def compile_units(command, units, include, suffix):
     """
     headers = sorted(path for folder in include for path in folder.glob("**/*.*h*"))
     common = [path.read_bytes() for path in headers]
-    targets = []
-    for unit in units:
-        digest = hashlib.sha256(repr([command, suffix]).encode())
-        for text in (unit.read_bytes(), *common):
-            digest.update(text)
-        targets.append(scratch() / f"{unit.stem}-{digest.hexdigest()[:16]}{suffix}")
     flags = [f"-I{folder}" for folder in include]
-    run_compilers(
-        [*command, *flags, unit, "-o", target]
-        for unit, target in zip(units, targets, strict=True)
-        if not target.exists()
-    )
-    return targets
 
+    def compile_one(unit):
+        name = (
+            f"{unit.stem}-{digest_of(repr([command, suffix]).encode(), unit.read_bytes(), *common)}"
+        )
+        return compiled(CACHE / f"{name}{suffix}", [*command, *flags, unit])
 
-def run_compilers(commands):
-    """Runs all, two at a time; the first that fails ends the test with what it printed."""
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        for done in pool.map(
-            lambda command: subprocess.run(command, capture_output=True, text=True), commands
-        ):
+        return list(pool.map(compile_one, units))
+
+
+def digest_of(*texts):
+    """Some letters that tell these texts from others."""
+    digest = hashlib.sha256()
+    for text in texts:
+        digest.update(len(text).to_bytes(8, "little") + text)
+    return digest.hexdigest()[:16]
+
+
+def compiled(target, command):
+    """Runs a compiler unless its target is there; processes that want the same one wait."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not target.exists():
+            partial = target.with_suffix(".partial")
+            done = subprocess.run([*command, "-o", partial], capture_output=True, text=True)
             if done.returncode:
                 raise RuntimeError(f"{' '.join(map(str, done.args))}\n{done.stderr}")
+            partial.replace(target)
+    return target
 
 
 def cuda_units(cuda):
@@ -117,10 +129,9 @@ def shim_library(arch, sanitized=False, cuda=CUDA, own=(API,)):
         units += cuda_units(cuda)
     include = [SHIM, cuda, ROOT / "csrc"]
     objects = compile_units(["g++", *flags, "-x", "c++", "-c"], units, include, ".o")
-    library = Path(tempfile.mkdtemp(dir=scratch())) / "shim.so"
     link = ["-fsanitize=address,undefined"] if sanitized else []
-    run_compilers([["g++", "-shared", *link, *objects, "-o", library, "-ldl", "-Wl,-z,defs"]])
-    return library
+    name = f"shim-{digest_of(repr([link, objects]).encode())}.so"
+    return compiled(CACHE / name, ["g++", "-shared", *link, *objects, "-ldl", "-Wl,-z,defs"])
 
 
 class Worker:

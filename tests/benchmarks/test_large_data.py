@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from benchmark_runs import benchmark_rows
 
 
+@pytest.mark.slow
 def test_read_sequences(tmp_path):
     rows = benchmark_rows(
         "data.read_sequences", tmp_path, "--quick", "--folder", str(tmp_path / "data")
@@ -22,6 +24,7 @@ def test_training_from_files(tmp_path):
     assert 0 < row["outside_least"] <= row["outside"] <= row["outside_most"] < 1
 
 
+@pytest.mark.slow
 def test_workers(tmp_path):
     one, two = benchmark_rows("training.workers", tmp_path, "--quick", "--threads", "1")
     assert (one["workers"], two["workers"]) == (1, 2)

@@ -7,12 +7,14 @@ from benchmark_runs import benchmark_rows
 from shared_data import shared_data
 
 
+@pytest.mark.slow
 def test_one_hot_text(tmp_path):
     rows = benchmark_rows("data.one_hot_text", tmp_path, "--quick", "--threads", "1")
     assert len(rows) == 8
     assert all(row["sequences_per_second"] > 0 and row["peak_mebibytes"] > 0 for row in rows)
 
 
+@pytest.mark.slow
 def test_old_commands(tmp_path):
     rows = benchmark_rows(
         "training.old_commands", tmp_path, "--quick", "--data", str(shared_data("gpra_example"))
@@ -30,6 +32,7 @@ def test_merge_repeats(tmp_path):
     assert all(row["kept_share"] == 1 for row in random)
 
 
+@pytest.mark.slow
 def test_reads_to_model(tmp_path):
     pytest.importorskip("duckdb")
     small = ("--pairs", "20000", "--promoters", "300", "--recipe", "quick")

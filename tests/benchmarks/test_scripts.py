@@ -25,6 +25,7 @@ def run(script, tmp_path):
     return written["rows"], printed
 
 
+@pytest.mark.slow
 def test_fused_vs_standard(tmp_path):
     rows, printed = run("operation.fused_vs_standard", tmp_path)
     assert (tmp_path / "plot_grid.png").exists()
@@ -53,6 +54,7 @@ def test_scaling(tmp_path):
     assert "N: linear" in printed
 
 
+@pytest.mark.slow
 def test_train_throughput(tmp_path):
     rows, _ = run("training.train_throughput", tmp_path)
     assert {"fused", "conv2d graph", "conv1d XLA"} <= {row["implementation"] for row in rows}
@@ -125,6 +127,7 @@ def test_merge_pairs(tmp_path):
     assert by_name["cisreg, any overlap"]["exact_short_inserts"] > 0.9
 
 
+@pytest.mark.slow
 def test_sequencing_run(tmp_path):
     sizes = ("--pairs", "3000", "--promoters", "200")
     for folder in ("first", "again"):

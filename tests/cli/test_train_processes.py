@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import typer
+from forked import Forked
 
-import cisreg
 from cisreg.cli import train_workers
 from cisreg.cli.train_workers import (
     check_workers,
@@ -47,19 +47,8 @@ learning_rate = 0.01
 """
 
 
-def environment():
-    paths = [str(Path(cisreg.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-    return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
-
-
 def start(*arguments):
-    return subprocess.Popen(
-        [sys.executable, "-m", "cisreg", *map(str, arguments)],
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return Forked("cisreg", *arguments)
 
 
 def finish(process, status=0):
@@ -305,7 +294,7 @@ def test_workers_end_with_the_process_that_started_them(tmp_path, number):
         "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
         f"run_workers([sys.executable, '-c', {worker!r}], 2)"
     )
-    process = subprocess.Popen([sys.executable, "-c", script], env=environment())
+    process = subprocess.Popen([sys.executable, "-c", script])
     while len(list(tmp_path.iterdir())) < 2:
         assert process.poll() is None
         time.sleep(0.01)

@@ -31,6 +31,15 @@ class Case:
     # Log2 odds of the strongest site, for motif after motif; none: concentrations around e^-2.
     strongest: tuple[float, ...] = ()
 
+    @property
+    def kinds(self):
+        """What the problem is, but for its sizes."""
+        return {
+            ("marks", self.marks),
+            ("numbers", self.compute_dtype, bool(self.strongest)),
+            ("sums", self.reduction, self.padding, self.weighted),
+        }
+
     def __str__(self):
         shape = f"{self.sequences}x{self.length}x{self.width}x{self.motifs}"
         words = [shape, self.reduction, self.padding, self.compute_dtype, *self.marks.split()]
@@ -224,3 +233,16 @@ CASES = [
     Case(3, 50, 13, 9, UNBOUND, SAME, BF16, "weighted", (-20, 35, 50)),
     Case(3, 50, 13, 9, EXPECTED, SAME, F16, "held", (-20, 35)),
 ]
+
+
+def _first_of_every_kind(cases):
+    """Those that have something which none before them has; the others differ in their sizes."""
+    seen, found = set(), []
+    for case in cases:
+        if not case.kinds <= seen:
+            seen |= case.kinds
+            found.append(case)
+    return found
+
+
+FEW_CASES = _first_of_every_kind(CASES)

@@ -43,7 +43,7 @@ EXECUTORS = {
     "simulator": lambda cuda: [Simulator(900, cuda=cuda)],
 }
 # The simulator is slow, and needs few cases to see what it sees.
-FEW_CASES = [
+SIMULATED_CASES = [
     Case(2, 30, 9, 9, "expected", "same", "float32", "weighted"),
     Case(9, 130, 5, 9, "log_unbound", "same", "float32"),
 ]
@@ -212,9 +212,20 @@ def first_sign(executors, cases):
     return pytest.fail("nobody noticed")
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=str)
+def fault_parameters():
+    """All; what is not the first of its kind for its executor is slow."""
+    parameters, seen = [], set()
+    for fault in FAULTS:
+        kind = fault.executor, fault.error is WRONG_NUMBERS
+        marks = [pytest.mark.slow] if kind in seen else []
+        parameters.append(pytest.param(fault, id=str(fault), marks=marks))
+        seen.add(kind)
+    return parameters
+
+
+@pytest.mark.parametrize("fault", fault_parameters())
 def test_planted_faults_are_noticed(fault):
-    cases = FEW_CASES if fault.executor == "simulator" else CASES
+    cases = SIMULATED_CASES if fault.executor == "simulator" else CASES
     sign = first_sign(EXECUTORS[fault.executor](plant(fault)), cases)
     if fault.error is WRONG_NUMBERS:
         assert sign is WRONG_NUMBERS, sign

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from cuda_cases import CASES, Case
+from cuda_cases import CASES, FEW_CASES, Case
 from cuda_checks import LARGEST_ERROR, LARGEST_GRADIENT_ERROR, check_gradients, check_sums
 from test_occupancy import relative_error
 
@@ -20,14 +20,28 @@ EXECUTORS = [
 ]
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
-@pytest.mark.parametrize("executor", EXECUTORS, ids=str)
+def slow_unless(fast):
+    return [] if fast else pytest.mark.slow
+
+
+# A simulator takes far longer for a case than the others.
+EXECUTIONS = [
+    pytest.param(
+        *(executor, case),
+        id=f"{executor}-{case}",
+        marks=slow_unless(case in FEW_CASES or not isinstance(executor, Simulator)),
+    )
+    for executor in EXECUTORS
+    for case in CASES
+]
+
+
+@pytest.mark.parametrize(("executor", "case"), EXECUTIONS)
 def test_forward(executor, case):
     check_sums(case, executor.forward(case))
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
-@pytest.mark.parametrize("executor", EXECUTORS, ids=str)
+@pytest.mark.parametrize(("executor", "case"), EXECUTIONS)
 def test_backward(executor, case):
     check_gradients(case, executor.backward(case))
 
@@ -39,7 +53,9 @@ def everything(executor, case):
     return {name: None if value is None else value.tobytes() for name, value in results.items()}
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize(
+    "case", [pytest.param(x, id=str(x), marks=slow_unless(x in FEW_CASES)) for x in CASES]
+)
 @pytest.mark.parametrize("arch", [900, 750])
 def test_same_bits_in_every_order_of_fibers(arch, case):
     first = everything(Shim(arch, seed=0), case)

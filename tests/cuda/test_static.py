@@ -6,6 +6,7 @@ strength. They follow from the sizes of tiles alone, as long as nothing is compi
 
 from __future__ import annotations
 
+import functools
 import re
 import shutil
 
@@ -41,12 +42,24 @@ def constants():
 SIZES = constants()
 
 
-@pytest.fixture(scope="module")
-def compiled():
-    """All rows; a fixture, so that what does not compile is not tried for every test."""
+# One with sparse products and one without stand for the others, which take a minute each.
+ARCHITECTURE_PARAMETERS = [
+    pytest.param(each, marks=[] if each in (75, 90) else pytest.mark.slow) for each in ARCHITECTURES
+]
+of_each_architecture = pytest.mark.parametrize("architecture", ARCHITECTURE_PARAMETERS)
+
+
+@functools.cache
+def rows_for(architecture):
+    return resources([architecture])
+
+
+@pytest.fixture
+def compiled(architecture):
+    """All rows of an architecture."""
     if find_nvcc() is None:
         pytest.skip("kernels are compiled by nvcc, which is not here")
-    return resources(ARCHITECTURES)
+    return rows_for(architecture)
 
 
 def rows_of(compiled, architecture, name=""):
@@ -98,12 +111,12 @@ def divisions(sites):
 # ------------------------------------------------------------------------ what ptxas tells
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@of_each_architecture
 def test_everything_is_in_registers(compiled, architecture):
     assert [row for row in rows_of(compiled, architecture) if not is_clean(row)] == []
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@of_each_architecture
 def test_registers_allow_the_blocks_that_are_wanted(compiled, architecture):
     for row in rows_of(compiled, architecture, "ForwardKernel"):
         assert row["blocks"] >= 1, row
@@ -135,7 +148,7 @@ def test_a_planted_spill_is_noticed(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["ForwardKernel", "GradientKernel"])
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@of_each_architecture
 def test_scans_on_tensor_cores(compiled, architecture, name):
     wanted = "HMMA.SP.16832" if is_sparse(architecture) else "HMMA.1688"
     for row in counted_rows(compiled, architecture, name):
@@ -143,7 +156,7 @@ def test_scans_on_tensor_cores(compiled, architecture, name):
         assert count(row, "LDL") == count(row, "STL") == 0, row
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@of_each_architecture
 def test_forward_counted_by_hand(compiled, architecture):
     for row in counted_rows(compiled, architecture, "ForwardKernel"):
         tall, terms, log_unbound, weighted = template_arguments(row)
@@ -156,7 +169,7 @@ def test_forward_counted_by_hand(compiled, architecture):
         check_products(row, terms * SIZES["kChunkSteps"] * tall, 0)
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@of_each_architecture
 def test_gradient_counted_by_hand(compiled, architecture):
     groups = SIZES["kBackwardTall"], SIZES["kBackwardShort"]
     laws = LANE_MOTIFS * SIZES["kWarpTiles"]

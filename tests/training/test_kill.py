@@ -9,30 +9,21 @@ import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from forked import Forked
 from tiny_model import assert_same_bits
 
-import cisreg
-
-TESTS = Path(__file__).parents[1]
 LAST_EPOCH = 120
 KILLS = int(os.environ.get("CISREG_KILLS", "2"))
 
 
 def start(folder, result, *resume):
     folder.mkdir(exist_ok=True)
-    paths = [str(Path(cisreg.__file__).parents[1]), str(TESTS), os.environ.get("PYTHONPATH", "")]
-    return subprocess.Popen(
-        [sys.executable, str(TESTS / "training" / "killable_run.py"), folder, result, *resume],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))},
-        stderr=subprocess.DEVNULL,
-    )
+    return Forked(Path(__file__).with_name("killable_run.py"), folder, result, *resume)
 
 
 def run_through(*arguments):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import random
 import signal
 import time
 
 import pytest
+from forked import forking_context
 from training.saving import save_without_end
 
 from cisreg.training.checkpoint import Checkpoints
@@ -17,10 +17,7 @@ KILLS, MOST_KILLS = 20, 200
 
 @pytest.fixture(scope="module")
 def processes():
-    # Processes forked from one that has imported TensorFlow already start at once.
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["cisreg.training"])
-    return context
+    return forking_context()
 
 
 def save_and_be_killed(processes, folder):

@@ -6,18 +6,16 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from forked import Forked
 
-import cisreg
 from cisreg.training.interruption import RESUMABLE_STATUS
 
-TESTS = Path(__file__).parents[1]
+RUN = Path(__file__).with_name("distributed_run.py")
 CASES = ("plain", "one row", "weights", "sum", "device")
 # Gradients of half a batch overflow at another scale: other steps are skipped.
 SCALED = "float16"
@@ -32,17 +30,10 @@ def free_ports(count):
 
 
 def start(folder, kind, cases, *arguments, config=None):
-    paths = [str(Path(cisreg.__file__).parents[1]), str(TESTS), os.environ.get("PYTHONPATH", "")]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    environment = dict(os.environ)
     if config is not None:
         environment["TF_CONFIG"] = json.dumps(config)
-    script = TESTS / "training" / "distributed_run.py"
-    return subprocess.Popen(
-        [sys.executable, str(script), str(folder), kind, cases, *arguments],
-        env=environment,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return Forked(RUN, folder, kind, cases, *arguments, environment=environment)
 
 
 def start_workers(folder, cases, *arguments, count=2):

@@ -154,6 +154,8 @@ def scan_hits(
     threshold: NDArray[np.float32],
     *,
     limit: int,
+    row_range: NDArray[np.int64] | None = None,
+    unknown: str = "skip",
     threads: int = 1,
     instruction_set: str = "",
 ) -> (
@@ -171,6 +173,8 @@ def best_sites(
     log_kd: NDArray[np.float32],
     column_range: NDArray[np.int32],
     *,
+    row_range: NDArray[np.int64] | None = None,
+    unknown: str = "skip",
     threads: int = 1,
     instruction_set: str = "",
 ) -> tuple[NDArray[np.int64], NDArray[np.int8], NDArray[np.float32]]: ...

@@ -51,7 +51,7 @@ def as_array(
     value: Any,
     name: str,
     dtype: npt.DTypeLike,
-    shape: tuple[int | str, ...],
+    shape: tuple[Any, ...],
     *,
     finite: bool = False,
 ) -> np.ndarray:
@@ -64,7 +64,8 @@ def as_array(
         dtype: type of the result. Floating-point numbers are rounded to it; integers must not
             change, so 2.0 becomes the integer 2 and 2.5 is refused.
         shape: one entry for each axis: the length it must have, or a letter such as "N" for any
-            length; axes of the same letter have the same length.
+            length; axes of the same letter have the same length. `...` in front stands for any
+            number of axes.
         finite: refuse NaN and infinite numbers.
 
     Returns:
@@ -79,8 +80,11 @@ def as_array(
         array([1., 2., 3.], dtype=float32)
     """
     wanted = np.dtype(dtype)
-    expected = f"{name}: expected {wanted} of shape [{', '.join(map(str, shape))}]"
+    axes = ", ".join("..." if axis is ... else str(axis) for axis in shape)
+    expected = f"{name}: expected {wanted} of shape [{axes}]"
     array = _numbers(value, expected)
+    if shape[:1] == (...,):
+        shape = (*array.shape[: max(array.ndim - len(shape) + 1, 0)], *shape[1:])
     sizes: dict[int | str, int] = {}
     fits = len(shape) == array.ndim and all(
         size == (axis if isinstance(axis, int) else sizes.setdefault(axis, size))
@@ -99,6 +103,8 @@ def _numbers(value: Any, expected: str) -> np.ndarray:
     if isinstance(value, pa.Table | pa.RecordBatch):
         columns = [_numbers(column, expected) for column in value.columns]
         return np.stack(columns, axis=-1) if columns else np.empty((value.num_rows, 0))
+    if isinstance(value, np.ma.MaskedArray) and np.ma.getmaskarray(value).any():
+        raise ValueError(f"{expected}, got a masked value; remove it, or fill it in")
     if isinstance(value, pa.Array | pa.ChunkedArray) and value.null_count:
         raise ValueError(f"{expected}, got {value.null_count} missing values; remove them")
     try:

@@ -10,32 +10,45 @@ import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from cisreg.arrays import as_array
+from cisreg.choices import check_choice
+from cisreg.display import SHOWN_ROWS, counted, html_table
 from cisreg.library import native_module
 from cisreg.motifs import MotifSet
+from cisreg.motifs.checking import check_background
+from cisreg.sequences import Unknown, sequence_rows
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["BestSites", "Hits", "best_site", "p_value_threshold", "scan"]
 
 logger = logging.getLogger("cisreg.scan")
 
+_STRANDS = ("+", "-")
 # Grid of the log Kd distribution behind p-values, in nats, and how many points it has at most.
 _GRID_STEP = 1e-3
 _GRID_POINTS = 100_000
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Hits:
     """Sites that bind strongly enough, sorted by sequence, position, strand and motif.
 
     Attributes:
         sequence: int64 [hits], index of the sequence.
         position: int64 [hits], leftmost base that the motif's own columns cover, counted from 0 on
-            the sequence as given, whichever the strand.
+            the sequence as given, whichever the strand; padding does not count.
         strand: int8 [hits], 0 forward, 1 reverse complement.
         motif: int32 [hits], index of the motif.
         log_kd: float32 [hits], log Kd of the site in nats; the lower, the stronger.
+        motif_names: names of the motifs; None where they were given as an array.
     """
 
     sequence: np.ndarray
@@ -43,10 +56,28 @@ class Hits:
     strand: np.ndarray
     motif: np.ndarray
     log_kd: np.ndarray
+    motif_names: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
         """The number of hits."""
         return len(self.position)
+
+    def __repr__(self) -> str:
+        if not len(self):
+            return "Hits(0 sites)"
+        return (
+            f"Hits({counted(len(self), 'site')} of {counted(len(np.unique(self.motif)), 'motif')} "
+            f"on {counted(len(np.unique(self.sequence)), 'sequence')}, log Kd "
+            f"{self.log_kd.min():.3f} to {self.log_kd.max():.3f} nats)"
+        )
+
+    def _repr_html_(self) -> str:
+        first = slice(SHOWN_ROWS)
+        shown = Hits(
+            *(self.sequence[first], self.position[first], self.strand[first], self.motif[first]),
+            *(self.log_kd[first], self.motif_names),
+        )
+        return html_table(repr(self), shown.to_table().to_pydict(), len(self))
 
     def to_table(
         self,
@@ -58,7 +89,8 @@ class Hits:
 
         Args:
             sequence_names: names to show instead of the sequences' indices.
-            motif_names: names to show instead of the motifs' indices, such as `MotifSet.names`.
+            motif_names: names of the motifs; None for those of the motif set, or the motifs'
+                indices where an array was scanned with.
 
         Returns:
             Columns sequence, position, strand ("+" or "-"), motif and log_kd; one row per hit.
@@ -67,63 +99,166 @@ class Hits:
             ValueError: there are fewer names than the hits' indices ask for.
 
         Example:
-            >>> table = hits.to_table(motif_names=motifs.names)
+            >>> table = hits.to_table(sequence_names=["chrI", "chrII"])
             >>> pyarrow.parquet.write_table(table, "hits.parquet")
         """
+        names = self.motif_names if motif_names is None else motif_names
         return pa.table(
             {
                 "sequence": _named("sequence_names", self.sequence, sequence_names),
                 "position": self.position,
-                "strand": _named("strand", self.strand, ("+", "-")),
-                "motif": _named("motif_names", self.motif, motif_names),
+                "strand": _named("strand", self.strand, _STRANDS),
+                "motif": _named("motif_names", self.motif, names),
                 "log_kd": self.log_kd,
             }
         )
 
+    def to_frame(
+        self,
+        *,
+        sequence_names: Sequence[str] | None = None,
+        motif_names: Sequence[str] | None = None,
+    ) -> pd.DataFrame:
+        """The hits as a pandas DataFrame; columns and arguments are those of `to_table`.
 
-@dataclass(frozen=True, eq=False)
+        Columns of names are categorical.
+
+        Raises:
+            ValueError: there are fewer names than the hits' indices ask for.
+            ImportError: pandas is not installed.
+
+        Example:
+            >>> hits.to_frame().groupby("motif", observed=True).size()
+        """
+        return self.to_table(sequence_names=sequence_names, motif_names=motif_names).to_pandas()
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class BestSites:
     """The strongest site of each motif on each sequence.
 
-    Of equally strong sites the leftmost counts, and of its strands the forward one. A sequence
-    shorter than the motif has no site: position and strand are -1 and log Kd is infinite.
+    Of equally strong sites the leftmost counts, and of its strands the forward one. A sequence may
+    have no site: it is shorter than the motif, or every window holds an unknown base. Position and
+    strand are then -1 and log Kd is infinite.
 
     Attributes:
-        position: int64 [N, M], leftmost base that the motif's own columns cover, counted from 0.
+        position: int64 [N, M], leftmost base that the motif's own columns cover, counted from 0 on
+            the sequence as given; padding does not count.
         strand: int8 [N, M], 0 forward, 1 reverse complement.
         log_kd: float32 [N, M], log Kd of the site in nats; the lower, the stronger.
+        motif_names: names of the motifs; None where they were given as an array.
     """
 
     position: np.ndarray
     strand: np.ndarray
     log_kd: np.ndarray
+    motif_names: tuple[str, ...] | None = None
+
+    def __len__(self) -> int:
+        """N, the number of sequences."""
+        return len(self.position)
+
+    def __repr__(self) -> str:
+        count, motifs = self.position.shape
+        without = int((self.position < 0).sum())
+        missing = f", {without:,} of {count * motifs:,} without a site" if without else ""
+        return f"BestSites({counted(count, 'sequence')}, {counted(motifs, 'motif')}{missing})"
+
+    def _repr_html_(self) -> str:
+        first = slice(-(-SHOWN_ROWS // self.position.shape[1]))
+        shown = BestSites(
+            *(self.position[first], self.strand[first], self.log_kd[first], self.motif_names)
+        )
+        return html_table(repr(self), shown.to_table().to_pydict(), self.position.size)
+
+    def to_table(
+        self,
+        *,
+        sequence_names: Sequence[str] | None = None,
+        motif_names: Sequence[str] | None = None,
+    ) -> pa.Table:
+        """The sites as an Arrow table, one row per sequence and motif.
+
+        Args:
+            sequence_names: names to show instead of the sequences' indices.
+            motif_names: names of the motifs; None for those of the motif set, or the motifs'
+                indices where an array was scanned with.
+
+        Returns:
+            Columns sequence, position, strand ("+" or "-"), motif and log_kd, as those of
+            `Hits.to_table`; position, strand and log_kd are null where there is no site.
+
+        Raises:
+            ValueError: there are fewer names than sequences or motifs.
+
+        Example:
+            >>> table = best.to_table(sequence_names=names)
+        """
+        count, motifs = self.position.shape
+        names = self.motif_names if motif_names is None else motif_names
+        none = self.position.ravel() < 0
+        sequence = np.repeat(np.arange(count), motifs)
+        strand = pa.array(self.strand.ravel(), mask=none)
+        return pa.table(
+            {
+                "sequence": _named("sequence_names", sequence, sequence_names),
+                "position": pa.array(self.position.ravel(), mask=none),
+                "strand": pa.DictionaryArray.from_arrays(strand, pa.array(_STRANDS)),
+                "motif": _named("motif_names", np.tile(np.arange(motifs), count), names),
+                "log_kd": pa.array(self.log_kd.ravel(), mask=none),
+            }
+        )
+
+    def to_frame(
+        self,
+        *,
+        sequence_names: Sequence[str] | None = None,
+        motif_names: Sequence[str] | None = None,
+    ) -> pd.DataFrame:
+        """The sites as a pandas DataFrame; columns and arguments are those of `to_table`.
+
+        Raises:
+            ValueError: there are fewer names than sequences or motifs.
+            ImportError: pandas is not installed.
+
+        Example:
+            >>> best.to_frame().pivot(index="sequence", columns="motif", values="log_kd")
+        """
+        return self.to_table(sequence_names=sequence_names, motif_names=motif_names).to_pandas()
 
 
 def scan(
-    sequence: np.ndarray,
-    motifs: MotifSet | np.ndarray,
+    sequence: npt.ArrayLike,
+    motifs: MotifSet | npt.ArrayLike,
     threshold: npt.ArrayLike,
     *,
+    unknown: Unknown = "skip",
     limit: int = 100_000_000,
     threads: int | None = None,
 ) -> Hits:
     """Every site on both strands whose log Kd is at most the threshold.
 
     A site's log Kd is the sum of its columns' entries, added in float32 from the motif's first
-    column to its last; unknown bases (code 4) contribute 0. The hits are the same, to the bit, on
-    every processor and for every number of threads. Only the hits take memory, 25 bytes each (and
-    12 more while they are gathered).
+    column to its last. The hits are the same, to the bit, on every processor and for every number
+    of threads. Only the hits take memory, 25 bytes each (and 12 more while they are gathered).
+
+    No site reaches over the ends of its sequence. Sequences may differ in length: `cisreg.encode`
+    knows what of a row is padding. Rows of any other array are taken whole, and every code 4 in
+    them as an unknown base.
 
     Log Kd is low where binding is strong. For motifs of log odds (score = -log Kd), score >= s in
     nats is threshold -s, and a score in bits is ln 2 of it in nats; `p_value_threshold` gives the
     threshold for a p-value.
 
     Args:
-        sequence: uint8 [N, L] base codes, or [L] for one sequence, such as a chromosome.
-        motifs: a motif set, or float32 [W, 4, M] position Kd matrices in nats, bases in the order
-            A C G T, all of whose columns count as the motif's own.
-        threshold: the largest log Kd of a hit in nats, one number or [M]; infinite ones ask for
-            every site or none.
+        sequence: base codes [N, L], or [L] for one sequence, such as a chromosome.
+        motifs: a motif set, or [W, 4, M] position Kd matrices in nats, bases in the order A C G T,
+            all of whose columns count as the motif's own.
+        threshold: the largest log Kd of a hit in nats, one number or [M], rounded to float32 as log
+            Kd is; infinite ones ask for every site or none.
+        unknown: what becomes of windows that hold an unknown base (code 4): "skip", they are no
+            sites; "neutral", the base adds 0, as in `cisreg.occupancy`; "worst", it adds what the
+            motif's weakest base adds there.
         limit: largest number of hits; a scan that finds more stops with an error instead of
             filling the memory.
         threads: threads to use; None for one per available core.
@@ -142,9 +277,11 @@ def scan(
         >>> hits.position.tolist(), hits.strand.tolist()
         ([2, 6], [0, 1])
     """
+    check_choice("unknown", unknown, Unknown)
+    rows = sequence_rows("sequence", sequence)
     log_kd, column_range = _matrices(motifs)
     motif_count = log_kd.shape[2]
-    limits = np.asarray(threshold, np.float32)
+    limits = as_array(threshold, "threshold", np.float32, (...,))
     if limits.shape not in ((), (motif_count,)):
         raise ValueError(
             f"threshold: expected one number or shape [{motif_count}], one per motif, got "
@@ -155,11 +292,13 @@ def scan(
     if limit < 0:
         raise ValueError(f"limit: expected 0 or more hits, got {limit}")
     found = native_module().scan_hits(
-        _base_codes(sequence),
+        rows.codes,
         log_kd,
         column_range,
         np.broadcast_to(limits, motif_count),
         limit=limit,
+        row_range=rows.row_range,
+        unknown=unknown,
         threads=_thread_count(threads),
     )
     if found is None:
@@ -167,21 +306,29 @@ def scan(
             f"limit: expected at most {limit:,} hits, got more; lower the threshold, scan fewer "
             "motifs or sequences at once, or raise the limit (a hit takes 25 bytes)"
         )
-    return Hits(*found)
+    number, position, strand, motif, value = found
+    if rows.origin is not None:
+        position += rows.origin[number]
+    return Hits(number, position, strand, motif, value, _names(motifs))
 
 
 def best_site(
-    sequence: np.ndarray, motifs: MotifSet | np.ndarray, *, threads: int | None = None
+    sequence: npt.ArrayLike,
+    motifs: MotifSet | npt.ArrayLike,
+    *,
+    unknown: Unknown = "skip",
+    threads: int | None = None,
 ) -> BestSites:
     """The strongest site of each motif on each sequence, over both strands.
 
-    Log Kd is that of `scan`, the same to the bit on every processor and for every number of
-    threads.
+    What a site is, and its log Kd to the bit, are as in `scan`. Where a sequence has no site,
+    position and strand are -1 and log Kd is infinite.
 
     Args:
-        sequence: uint8 [N, L] base codes, or [L] for one sequence.
-        motifs: a motif set, or float32 [W, 4, M] position Kd matrices in nats, all of whose
-            columns count as the motif's own.
+        sequence: base codes [N, L], or [L] for one sequence.
+        motifs: a motif set, or [W, 4, M] position Kd matrices in nats, all of whose columns count
+            as the motif's own.
+        unknown: what becomes of windows that hold an unknown base; see `scan`.
         threads: threads to use; None for one per available core.
 
     Returns:
@@ -197,17 +344,31 @@ def best_site(
         >>> best.position.tolist(), best.strand.tolist()
         ([[5]], [[1]])
     """
+    check_choice("unknown", unknown, Unknown)
+    rows = sequence_rows("sequence", sequence)
     log_kd, column_range = _matrices(motifs)
-    found = native_module().best_sites(
-        _base_codes(sequence), log_kd, column_range, threads=_thread_count(threads)
+    position, strand, lowest = native_module().best_sites(
+        rows.codes,
+        log_kd,
+        column_range,
+        row_range=rows.row_range,
+        unknown=unknown,
+        threads=_thread_count(threads),
     )
-    return BestSites(*found)
+    if rows.origin is not None:
+        position = np.where(position < 0, position, position + rows.origin[:, np.newaxis])
+    return BestSites(position, strand, lowest, _names(motifs))
 
 
 def p_value_threshold(
-    motifs: MotifSet | np.ndarray, p_value: float, *, background: npt.ArrayLike | None = None
+    motifs: MotifSet | npt.ArrayLike, p_value: float, *, background: Any = None
 ) -> np.ndarray:
     """The threshold that a random site passes with a probability of at most `p_value`.
+
+    This holds for each strand by itself: the probability that a window's forward strand is a hit is
+    at most `p_value`, and so is that of its reverse strand. The two differ where the background
+    differs from its complement, for the reverse strand has as many A as the forward one has T: the
+    threshold is the stricter one of the two strands.
 
     The distribution of log Kd over sites of independent bases is computed on a grid of 0.001 nats
     (coarser for thresholds more than 100 nats above the strongest site), every column rounded
@@ -216,14 +377,16 @@ def p_value_threshold(
     two for nearly every base, and no correction is made for their number.
 
     Args:
-        motifs: a motif set, or float32 [W, 4, M] position Kd matrices in nats.
+        motifs: a motif set, or [W, 4, M] position Kd matrices in nats.
         p_value: probability that a random site on one strand is a hit, above 0 and below 1.
-        background: probabilities of A, C, G and T, which sum to 1; None for 1/4 each.
+        background: probabilities of A, C, G and T on the forward strand, 0 or more, which sum to 1
+            within 0.02 and are normalised; or a dict or Series that names the bases. None for 1/4
+            each.
 
     Returns:
         float32 [M], nats, for `scan`. It is -infinity, which no site passes, where even the
-        motif's strongest site is likelier than `p_value`; the log says how many such motifs
-        there are.
+        motif's strongest site is likelier than `p_value` on one of the strands; the log says how
+        many such motifs there are.
 
     Raises:
         ValueError: an argument has the wrong shape or values; the message says which.
@@ -234,25 +397,20 @@ def p_value_threshold(
     """
     if not 0 < p_value < 1:
         raise ValueError(f"p_value: expected a number above 0 and below 1, got {p_value}")
-    probability = np.full(4, 0.25) if background is None else np.asarray(background, np.float64)
-    good = probability.shape == (4,) and (probability >= 0).all()
-    if not good or not np.isclose(probability.sum(), 1, rtol=0, atol=1e-6):
-        raise ValueError(
-            "background: expected the probabilities of A, C, G and T, which sum to 1, got "
-            f"{np.asarray(background).tolist()}"
-        )
+    forward = check_background(background, zero_allowed=True)
+    # Bases in the order A C G T read backwards are their complements.
+    strands = np.unique([forward, forward[::-1]], axis=0)
     log_kd, column_range = _matrices(motifs)
-    threshold = np.array(
-        [
-            _strictest_threshold(log_kd[first:end, :, motif], p_value, probability)
-            for motif, (first, end) in enumerate(column_range.T)
-        ]
+    matrices = [log_kd[first:end, :, motif] for motif, (first, end) in enumerate(column_range.T)]
+    threshold = np.min(
+        [[_strictest_threshold(each, p_value, bases) for each in matrices] for bases in strands],
+        axis=0,
     )
     unreachable = int(np.isneginf(threshold).sum())
     if unreachable:
         logger.warning(
-            "the strongest sites of %d of %d motifs are likelier than p-value %g: no site of "
-            "theirs can pass it",
+            "the strongest sites of %d of %d motifs are likelier than p-value %g on one of the "
+            "strands: no site of theirs can pass it",
             *(unreachable, len(threshold), p_value),
         )
     # The next float32 below, where rounding to float32 went up.
@@ -307,35 +465,22 @@ def _passing_points(excess: np.ndarray, step: float, p_value: float, background:
     return int(np.searchsorted(np.cumsum(chance), p_value, side="right"))
 
 
-def _matrices(motifs: MotifSet | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _matrices(motifs: MotifSet | npt.ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Log Kd, float32 [W, 4, M], and the range of each motif's own columns, int32 [2, M]."""
     if isinstance(motifs, MotifSet):
         return motifs.log_kd, motifs.column_range()
-    log_kd = np.asarray(motifs)
-    if log_kd.dtype != np.float32:
-        raise ValueError(
-            f"motifs: expected a MotifSet or a float32 array, got one of {log_kd.dtype}; cast it "
-            "with .astype(np.float32)"
-        )
+    log_kd = as_array(motifs, "motifs", np.float32, (...,), finite=True)
     if log_kd.ndim != 3 or 0 in log_kd.shape or log_kd.shape[1] != 4:
         raise ValueError(
             "motifs: expected a MotifSet or shape [W, 4, M] with W and M of 1 or more, got "
             f"{list(log_kd.shape)}"
         )
-    if not np.isfinite(log_kd).all():
-        raise ValueError("motifs: expected finite numbers, got NaN or infinity; remove them")
     width, _, count = log_kd.shape
     return log_kd, np.repeat(np.array([[0], [width]], np.int32), count, axis=1)
 
 
-def _base_codes(sequence: np.ndarray) -> np.ndarray:
-    codes = np.asarray(sequence)
-    if codes.dtype != np.uint8 or codes.ndim not in (1, 2):
-        raise ValueError(
-            "sequence: expected uint8 base codes of shape [N, L] or [L], got "
-            f"{codes.dtype} {list(codes.shape)}; encode text with cisreg.encode"
-        )
-    return np.atleast_2d(codes)
+def _names(motifs: MotifSet | npt.ArrayLike) -> tuple[str, ...] | None:
+    return motifs.names if isinstance(motifs, MotifSet) else None
 
 
 def _thread_count(threads: int | None) -> int:

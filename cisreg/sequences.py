@@ -1,109 +1,314 @@
-"""DNA sequences as base codes: 0 A, 1 C, 2 G, 3 T, 4 anything else and padding."""
+"""DNA sequences as base codes: 0 A, 1 C, 2 G, 3 T, 4 an unknown base or padding."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Iterable, Mapping, Set
+from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from cisreg.arrays import as_array
 from cisreg.library import native_module
+
+__all__ = ["EncodedSequences", "decode", "encode", "reverse_complement"]
 
 logger = logging.getLogger("cisreg.sequences")
 
+Side = Literal["left", "right"]
+# What becomes of a window that holds an unknown base.
+Unknown = Literal["skip", "neutral", "worst"]
+
+# The nucleotide codes of IUPAC; all but the first five letters mean an unknown base.
+_NUCLEOTIDES = "ACGTUNRYSWKMBDHV"
+_FOREIGN = f"[^{_NUCLEOTIDES}{_NUCLEOTIDES.lower()}]"
+_FOREIGN_FAULT = 2  # of `sequence_faults`
 _LETTERS = np.frombuffer(b"ACGTN", np.uint8)
 _COMPLEMENT = np.array([3, 2, 1, 0, 4], np.uint8)
+_OTHER_SIDE: dict[Side, Side] = {"left": "right", "right": "left"}
+# A row so much longer than the median one makes most of the others padding.
+_FAR_ABOVE_MEDIAN = 10
+
+_padding_was_said = False
+
+
+class EncodedSequences(np.ndarray):
+    """Base codes, uint8 [N, L], that know how long each sequence is.
+
+    What `encode` returns. It is a NumPy array in all respects; the scanner reads the lengths and
+    takes padding for what it is. Chosen rows, copies and pickles keep the lengths:
+    `codes[5]`, `codes[:100]`, `codes[[3, 1]]`, `codes[mask]`. All else, such as a slice of columns,
+    a sum or a reshaped view, is a plain array or one whose `length` is None: rows are then taken
+    whole, and padding counts as unknown bases.
+
+    Attributes:
+        length: int64 [N], the bases of each sequence as it was given: fewer than L where the row
+            was padded, more where it was trimmed. A single row has one number. None where it is
+            not known.
+        side: "left" or "right", where rows were padded or trimmed.
+
+    Example:
+        >>> codes = encode(["ACGT", "GA"])
+        >>> codes[1], codes[1:].length
+        (EncodedSequences([4, 4, 2, 0], dtype=uint8), array([2]))
+        >>> (codes == 4).sum(axis=1)
+        array([0, 2])
+    """
+
+    length: np.ndarray | None
+    side: Side | None
+
+    def __array_finalize__(self, source: Any) -> None:
+        self.length, self.side = None, None
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        # NumPy's functions copy an array and then change it, np.sort for one.
+        return function(*_plain(args), **_plain(kwargs))
+
+    def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
+        return np.asarray(array)[()]
+
+    def __getitem__(self, index: Any) -> Any:
+        result = super().__getitem__(index)
+        if not isinstance(result, EncodedSequences):
+            return result
+        if self.length is None or self.ndim != 2 or not _chooses_rows(index):
+            return np.asarray(result)
+        rows = index[0] if isinstance(index, tuple) else index
+        return _with_lengths(result, self.length[rows], self.side)
+
+    def copy(self, order: Literal["K", "A", "C", "F"] | None = "C") -> EncodedSequences:
+        """The same codes and lengths, in memory of their own."""
+        length = None if self.length is None else self.length.copy()
+        return _with_lengths(super().copy(order), length, self.side)
+
+    def __copy__(self) -> EncodedSequences:
+        return self.copy()
+
+    def __deepcopy__(self, memo: Any) -> EncodedSequences:
+        return self.copy()
+
+    def __reduce__(self) -> Any:
+        rebuild, arguments, state = cast(tuple, super().__reduce__())
+        return rebuild, arguments, (state, self.length, self.side)
+
+    def __setstate__(self, state: Any) -> None:
+        own, self.length, self.side = state
+        super().__setstate__(own)
+
+
+class SequenceRows(NamedTuple):
+    """Sequences as rows of codes, for code that scans them.
+
+    Attributes:
+        codes: uint8 [N, L], a plain array.
+        row_range: int64 [2, N], the first base of each row that belongs to its sequence and the
+            one behind the last; None where all rows are whole.
+        origin: int64 [N], where the row's first column lies in its sequence, negative where the
+            row begins with padding; None where it is 0 for all.
+    """
+
+    codes: np.ndarray
+    row_range: np.ndarray | None
+    origin: np.ndarray | None
 
 
 def encode(
-    sequences: Sequence[str] | pa.Array | pa.ChunkedArray,
+    sequences: Iterable[str] | pa.Array | pa.ChunkedArray,
     length: int | None = None,
     *,
-    side: Literal["left", "right"] = "left",
-) -> np.ndarray:
+    side: Side = "left",
+    unknown: Literal["error", "count", "allow"] = "error",
+) -> EncodedSequences:
     """Turns DNA text into base codes of one length.
 
-    Lower case counts as upper case, and U as T; any other letter becomes code 4. Shorter sequences
-    are padded with code 4, longer ones trimmed; how many is said in the log.
+    Lower case counts as upper case, and U as T; N and the other ambiguous letters of IUPAC become
+    code 4, an unknown base. Blanks and ends of lines around a sequence are dropped. Shorter
+    sequences are padded with code 4, longer ones trimmed; the log warns of both (of padding once).
 
     Args:
-        sequences: strings, or an Arrow array of strings, which is read without a copy of each.
+        sequences: strings: a list, a pandas Series, which is read by position, or an Arrow array,
+            which is read without a copy of each.
         length: L, the length of every row; None for that of the longest sequence.
         side: where sequences are padded or trimmed.
+        unknown: what to do with letters that are no nucleotide codes, such as those of a protein,
+            a gap or a blank inside of a sequence: "error"; "count", which takes them for unknown
+            bases and logs how many there are; or "allow", which says nothing.
 
     Returns:
-        uint8 [N, L].
+        uint8 [N, L], which keeps the sequences' lengths.
 
     Raises:
-        ValueError: a missing sequence, a negative length or an unknown side.
-        TypeError: something other than text.
+        ValueError: a letter that is no nucleotide code, a missing sequence, a negative length, or
+            an unknown side or choice; the message shows the row.
+        TypeError: something other than a list of strings, such as one string or a dict.
 
     Example:
-        >>> encode(["ACGT", "nT"])
-        array([[0, 1, 2, 3],
-               [4, 4, 4, 3]], dtype=uint8)
+        >>> codes = encode(["ACGT", "nT"])
+        >>> codes.tolist(), codes.length.tolist()
+        ([[0, 1, 2, 3], [4, 4, 4, 3]], [4, 2])
     """
-    if side not in ("left", "right"):
-        raise ValueError(f'side: expected "left" or "right", got {side!r}')
     if length is not None and length < 0:
         raise ValueError(f"length: expected 0 or more bases, or None, got {length}")
-    is_arrow = isinstance(sequences, (pa.Array, pa.ChunkedArray))
-    data, offsets = _arrow_text(sequences) if is_arrow else _string_text(sequences)
-    if length is None:
-        length = int(np.diff(offsets).max(initial=0))
-    codes, padded, trimmed = native_module().encode(data, offsets, length, side == "left")
-    if padded:
-        logger.info(
-            "%d of %d sequences are shorter than %d bases and were padded on the %s",
-            *(padded, len(codes), length, side),
-        )
-    if trimmed:
-        logger.info(
-            "%d of %d sequences are longer than %d bases and were trimmed on the %s",
-            *(trimmed, len(codes), length, side),
+    codes = encode_text(_text(sequences), length, side=side, unknown=unknown)
+    lengths, width = np.asarray(codes.length), codes.shape[1]
+    padded, trimmed = int((lengths < width).sum()), int((lengths > width).sum())
+    log_lengths(len(codes), width, padded, trimmed, side)
+    median = np.median(lengths) if padded else width
+    if length is None and width > _FAR_ABOVE_MEDIAN * max(median, 1):
+        logger.warning(
+            "the longest sequence, in row %d, has %d bases, the median one %g: all rows became as "
+            "long, %.3g MB; leave it out, or give `length`",
+            *(lengths.argmax(), width, median, codes.nbytes / 1e6),
         )
     return codes
 
 
-def decode(codes: np.ndarray) -> list[str]:
+def encode_text(
+    text: pa.Array, length: int | None, *, side: Side = "left", unknown: str = "error"
+) -> EncodedSequences:
+    """`encode` of Arrow strings, without a word on their lengths.
+
+    Raises:
+        ValueError: see `encode`.
+
+    Example:
+        >>> encode_text(pa.array(["GA"]), 3).tolist()
+        [[4, 2, 0]]
+    """
+    if side not in ("left", "right"):
+        raise ValueError(f'side: expected "left" or "right", got {side!r}')
+    if unknown not in ("error", "count", "allow"):
+        raise ValueError(f'unknown: expected "error", "count" or "allow", got {unknown!r}')
+    text = _checked_letters(text.cast(pa.large_string()), unknown)
+    data, offsets = text_buffers(text)
+    lengths = np.diff(offsets)
+    if length is None:
+        length = int(lengths.max(initial=0))
+    codes, _, _ = native_module().encode(data, offsets, length, side == "left")
+    return _with_lengths(codes.view(EncodedSequences), lengths, side)
+
+
+def decode(codes: Any) -> list[str]:
     """The text of base codes, with N for code 4.
 
     Args:
-        codes: uint8 [N, L].
+        codes: [N, L], base codes 0 to 4.
 
     Returns:
-        N strings of L letters.
+        N strings: of codes that know the sequences' lengths the sequences without their padding,
+        otherwise all L letters.
 
     Raises:
-        ValueError: codes of another rank, or a code above 4.
+        ValueError: codes of another shape or type, or a number that is no base code.
 
     Example:
-        >>> decode(np.array([[0, 1, 4]], np.uint8))
-        ['ACN']
+        >>> decode([[0, 1, 4]]), decode(encode(["ACGT", "GA"]))
+        (['ACN'], ['ACGT', 'GA'])
     """
-    letters = _LETTERS[_check_codes(codes)]
-    return [row.tobytes().decode("ascii") for row in letters]
+    rows = sequence_rows("codes", codes, batch_only=True)
+    letters = _LETTERS[rows.codes]
+    if rows.row_range is None:
+        return [row.tobytes().decode("ascii") for row in letters]
+    return [
+        row[first:end].tobytes().decode("ascii")
+        for row, first, end in zip(letters, *rows.row_range, strict=True)
+    ]
 
 
-def reverse_complement(codes: np.ndarray) -> np.ndarray:
+def reverse_complement(codes: Any) -> np.ndarray:
     """The same sequences read from the other strand.
 
     Args:
-        codes: uint8 [N, L].
+        codes: [N, L], base codes 0 to 4.
 
     Returns:
-        uint8 [N, L].
+        uint8 [N, L]; what was padded on the left is now padded on the right, and the lengths are
+        kept where they are known.
 
     Raises:
-        ValueError: codes of another rank, or a code above 4.
+        ValueError: codes of another shape or type, or a number that is no base code.
 
     Example:
-        >>> decode(reverse_complement(encode(["AACG"])))
-        ['CGTT']
+        >>> decode(reverse_complement(encode(["AACG", "CA"])))
+        ['CGTT', 'TG']
     """
-    return np.ascontiguousarray(_COMPLEMENT[_check_codes(codes)][:, ::-1])
+    rows = sequence_rows("codes", codes, batch_only=True)
+    reverse = np.ascontiguousarray(_COMPLEMENT[rows.codes][:, ::-1])
+    if not isinstance(codes, EncodedSequences) or codes.length is None or codes.side is None:
+        return reverse
+    return _with_lengths(
+        reverse.view(EncodedSequences), codes.length.copy(), _OTHER_SIDE[codes.side]
+    )
+
+
+def sequence_rows(argument: str, sequence: Any, *, batch_only: bool = False) -> SequenceRows:
+    """Base codes from whatever holds them, and which part of each row is sequence.
+
+    Args:
+        argument: its name, for errors.
+        sequence: base codes [N, L], or [L] for one sequence.
+        batch_only: refuse [L].
+
+    Raises:
+        ValueError: another shape, or something that is no base code.
+
+    Example:
+        >>> rows = sequence_rows("sequence", encode(["ACGT", "GA"]))
+        >>> rows.row_range.tolist(), rows.origin.tolist()
+        ([[0, 2], [4, 4]], [0, -2])
+    """
+    shape = "[N, L]" if batch_only else "[N, L] or [L]"
+    expected = f"{argument}: expected base codes 0 to 4 of shape {shape}"
+    try:
+        codes = as_array(sequence, argument, np.uint8, (...,))
+    except ValueError as error:
+        got = str(error).partition(", got ")[2]
+        raise ValueError(f"{expected}, got {got}; encode text with cisreg.encode") from None
+    if codes.ndim not in ((2,) if batch_only else (1, 2)):
+        raise ValueError(f"{expected}, got shape {list(codes.shape)}")
+    if codes.size and codes.max() > 4:
+        place = np.argwhere(codes > 4)[0].tolist()
+        raise ValueError(
+            f"{expected}, got {codes.max()} at {place}; encode text with cisreg.encode"
+        )
+    width = codes.shape[-1]
+    length = sequence.length if isinstance(sequence, EncodedSequences) else None
+    plain = np.atleast_2d(np.asarray(codes))
+    if length is None or (length == width).all():
+        return SequenceRows(plain, None, None)
+    origin = np.atleast_1d(length) - width
+    missing = np.maximum(-origin, 0)
+    if sequence.side == "left":
+        return SequenceRows(plain, np.stack([missing, np.full_like(missing, width)]), origin)
+    return SequenceRows(plain, np.stack([np.zeros_like(missing), width - missing]), None)
+
+
+def log_lengths(count: int, length: int, padded: int, trimmed: int, side: str) -> None:
+    """Warns of sequences that lost bases each time; of padding, which does no harm, once.
+
+    Args:
+        count: sequences in all.
+        length: of the rows that they became.
+        padded: how many were shorter.
+        trimmed: how many were longer.
+        side: where.
+    """
+    global _padding_was_said
+    if trimmed:
+        logger.warning(
+            "%d of %d sequences are longer than %d bases and were trimmed on the %s",
+            *(trimmed, count, length, side),
+        )
+    if padded:
+        logger.log(
+            logging.INFO if _padding_was_said else logging.WARNING,
+            "%d of %d sequences are shorter than %d bases and were padded on the %s",
+            *(padded, count, length, side),
+        )
+        _padding_was_said = True
 
 
 def text_buffers(array: pa.Array) -> tuple[np.ndarray, np.ndarray]:
@@ -124,21 +329,61 @@ def text_buffers(array: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     return text, offsets
 
 
-def _string_text(sequences: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    if isinstance(sequences, str):
+def _plain(arguments: Any) -> Any:
+    """Arguments of a function with plain arrays in the place of encoded sequences."""
+    if isinstance(arguments, EncodedSequences):
+        return arguments.view(np.ndarray)
+    if type(arguments) in (list, tuple):
+        return type(arguments)(_plain(each) for each in arguments)
+    if isinstance(arguments, dict):
+        return {name: _plain(value) for name, value in arguments.items()}
+    return arguments
+
+
+def _with_lengths(
+    codes: EncodedSequences, length: np.ndarray | None, side: Side | None
+) -> EncodedSequences:
+    codes.length = None if length is None else np.asarray(length)
+    codes.side = side
+    return codes
+
+
+def _chooses_rows(index: Any) -> bool:
+    """Whether an index takes whole rows: one, a slice, or a list of numbers or truth values."""
+    if isinstance(index, tuple):
+        whole = all(each is Ellipsis or each == slice(None) for each in index[1:])
+        return bool(index) and len(index) == 2 and whole and _chooses_rows(index[0])
+    if isinstance(index, (slice, int, np.integer)):
+        return not isinstance(index, bool)
+    return index is not None and index is not Ellipsis and np.ndim(index) == 1
+
+
+def _text(sequences: Any) -> pa.Array:
+    """The strings as one Arrow array whose offsets have 64 bits."""
+    if isinstance(sequences, (pa.Array, pa.ChunkedArray)):
+        return _arrow_text(sequences)
+    if isinstance(sequences, (str, bytes)):
         raise TypeError("sequences: expected a list of strings, got one string; put it in a list")
-    for row, sequence in enumerate(sequences):
+    if isinstance(sequences, (Mapping, Set)):
+        raise TypeError(
+            f"sequences: expected a list of strings, got a {type(sequences).__name__}; give the "
+            "sequences in their order, such as list(sequences.values()), and keep the names apart"
+        )
+    if hasattr(sequences, "columns"):
+        raise TypeError("sequences: expected a list of strings, got a table; give one column of it")
+    if not isinstance(sequences, Iterable):
+        raise TypeError(f"sequences: expected a list of strings, got {sequences!r}")
+    rows = list(sequences)
+    for row, sequence in enumerate(rows):
         if not isinstance(sequence, str):
             raise TypeError(f"sequences: expected strings, got {sequence!r} in row {row}")
-    offsets = np.zeros(len(sequences) + 1, np.int64)
-    np.cumsum([len(sequence) for sequence in sequences], out=offsets[1:])
-    # "replace" keeps one byte for each letter; what is not ASCII becomes "?", an unknown base.
-    return np.frombuffer("".join(sequences).encode("ascii", "replace"), np.uint8), offsets
+    return pa.array(rows, pa.large_string())
 
 
-def _arrow_text(sequences: pa.Array | pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
+def _arrow_text(sequences: pa.Array | pa.ChunkedArray) -> pa.Array:
     kind = sequences.type
-    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+    values = kind.value_type if pa.types.is_dictionary(kind) else kind
+    if not (pa.types.is_string(values) or pa.types.is_large_string(values)):
         raise TypeError(f"sequences: expected an Arrow array of strings, got one of {kind}")
     if sequences.null_count:
         row = int(np.flatnonzero(sequences.is_null().to_numpy(zero_copy_only=False))[0])
@@ -147,15 +392,43 @@ def _arrow_text(sequences: pa.Array | pa.ChunkedArray) -> tuple[np.ndarray, np.n
         )
     # Offsets of 64 bits hold any number of bases, and joining chunks can then not overflow.
     sequences = sequences.cast(pa.large_string())
-    if isinstance(sequences, pa.ChunkedArray):
-        sequences = sequences.combine_chunks()
-    return text_buffers(sequences)
+    return sequences.combine_chunks() if isinstance(sequences, pa.ChunkedArray) else sequences
 
 
-def _check_codes(codes: np.ndarray) -> np.ndarray:
-    codes = np.asarray(codes)
-    if codes.ndim != 2:
-        raise ValueError(f"codes: expected shape [N, L], got {codes.shape}")
-    if codes.size and codes.max() > 4:
-        raise ValueError(f"codes: expected 0 to 4, got {codes.max()}")
-    return codes
+def _checked_letters(text: pa.Array, unknown: str) -> pa.Array:
+    """The text without blanks around it; letters that are no nucleotide codes as `unknown` says."""
+    if not len(_foreign_rows(text)):
+        return text
+    text = pc.utf8_trim_whitespace(text)
+    rows = _foreign_rows(text)
+    if not len(rows):
+        return text
+    found = text.take(pa.array(rows))
+    first = found[0].as_py()
+    place, letter = next(
+        (place, letter)
+        for place, letter in enumerate(first)
+        if letter.upper() not in _NUCLEOTIDES or not letter.isascii()
+    )
+    shown = first if len(first) <= 40 else f"{first[max(place - 15, 0) : place + 15]}"
+    example = f"{letter!r} at position {place} of row {rows[0]} ({shown!r})"
+    if unknown == "error":
+        others = f", the first of {len(rows):,} such rows" if len(rows) > 1 else ""
+        raise ValueError(
+            f"sequences: expected the nucleotide codes {_NUCLEOTIDES}, got {example}{others}; "
+            'correct them, or take such letters for unknown bases with unknown="count"'
+        )
+    if unknown == "count":
+        letters = pc.sum(pc.count_substring_regex(found, _FOREIGN)).as_py()
+        logger.warning(
+            "%d letters of %d of %d sequences are no nucleotide codes and count as unknown bases: "
+            "%s is the first",
+            *(letters, len(rows), len(text), example),
+        )
+    # One byte for each letter, whatever it is.
+    return pc.replace_substring_regex(text, r"[^\x00-\x7F]", "?")
+
+
+def _foreign_rows(text: pa.Array) -> np.ndarray:
+    faults = native_module().sequence_faults(*text_buffers(text))
+    return np.flatnonzero(faults == _FOREIGN_FAULT)

@@ -10,12 +10,23 @@ FIELDS = ["sequence", "position", "strand", "motif", "log_kd"]
 UNKNOWN = 4
 
 
-def site_log_kd(sequence: np.ndarray, motifs: MotifSet, index: int) -> np.ndarray:
-    """Log Kd of every site of one motif, float32 [N, 2, P], added in the documented order."""
+def site_log_kd(
+    sequence: np.ndarray,
+    motifs: MotifSet,
+    index: int,
+    unknown: str = "skip",
+    row_range: np.ndarray | None = None,
+) -> np.ndarray:
+    """Log Kd of every window of one motif, float32 [N, 2, P], added in the documented order.
+
+    NaN where a window is no site.
+    """
     first, end = motifs.column_range()[:, index]
     width, length = end - first, sequence.shape[1]
     table = np.zeros((width, 5), np.float32)
     table[:, :4] = motifs.log_kd[first:end, :, index]
+    if unknown == "worst":
+        table[:, UNKNOWN] = table[:, :4].max(axis=1)
     windows = max(length - width + 1, 0)
     total = np.zeros((len(sequence), 2, windows), np.float32)
     complement = np.array([3, 2, 1, 0, UNKNOWN])
@@ -23,14 +34,28 @@ def site_log_kd(sequence: np.ndarray, motifs: MotifSet, index: int) -> np.ndarra
         total[:, 0] += table[column][sequence[:, column : column + windows]]
         right = width - 1 - column
         total[:, 1] += table[column][complement[sequence[:, right : right + windows]]]
+    start = np.arange(windows)
+    is_site = np.ones((len(sequence), windows), bool)
+    if unknown == "skip":
+        before = np.cumsum(np.pad(sequence == UNKNOWN, ((0, 0), (1, 0))), axis=1)
+        is_site &= before[:, start + width] == before[:, start]
+    if row_range is not None:
+        is_site &= (start >= row_range[0, :, None]) & (start + width <= row_range[1, :, None])
+    total[np.broadcast_to(~is_site[:, np.newaxis], total.shape)] = np.nan
     return total
 
 
-def oracle_hits(sequence: np.ndarray, motifs: MotifSet, threshold: np.ndarray) -> list[np.ndarray]:
+def oracle_hits(
+    sequence: np.ndarray,
+    motifs: MotifSet,
+    threshold: np.ndarray,
+    unknown: str = "skip",
+    row_range: np.ndarray | None = None,
+) -> list[np.ndarray]:
     """The fields of Hits, found by looking at every site."""
     rows = []
     for index in range(len(motifs)):
-        log_kd = site_log_kd(sequence, motifs, index)
+        log_kd = site_log_kd(sequence, motifs, index, unknown, row_range)
         number, strand, position = np.nonzero(log_kd <= threshold[index])
         motif = np.full_like(number, index)
         rows.append([number, position, strand, motif, log_kd[number, strand, position]])
@@ -39,19 +64,25 @@ def oracle_hits(sequence: np.ndarray, motifs: MotifSet, threshold: np.ndarray) -
     return [field[order] for field in fields]
 
 
-def oracle_best(sequence: np.ndarray, motifs: MotifSet) -> list[np.ndarray]:
+def oracle_best(
+    sequence: np.ndarray,
+    motifs: MotifSet,
+    unknown: str = "skip",
+    row_range: np.ndarray | None = None,
+) -> list[np.ndarray]:
     """The fields of BestSites, found by looking at every site."""
     shape = (len(sequence), len(motifs))
     position, strand = np.full(shape, -1), np.full(shape, -1)
     value = np.full(shape, np.inf, np.float32)
     for index in range(len(motifs)):
-        log_kd = site_log_kd(sequence, motifs, index)
+        log_kd = site_log_kd(sequence, motifs, index, unknown, row_range)
         if log_kd.size:
             # Position first, then strand, decides among equals.
             flat = log_kd.transpose(0, 2, 1).reshape(len(sequence), -1)
-            lowest = flat.argmin(axis=1)
-            position[:, index], strand[:, index] = np.divmod(lowest, 2)
-            value[:, index] = flat.min(axis=1)
+            some = ~np.isnan(flat).all(axis=1)
+            lowest = np.nanargmin(flat[some], axis=1)
+            position[some, index], strand[some, index] = np.divmod(lowest, 2)
+            value[some, index] = np.nanmin(flat[some], axis=1)
     return [position, strand, value]
 
 
@@ -70,9 +101,12 @@ def random_sequence(
     return sequence
 
 
-def thresholds_of_share(sequence: np.ndarray, motifs: MotifSet, share: float) -> np.ndarray:
+def thresholds_of_share(
+    sequence: np.ndarray, motifs: MotifSet, share: float, unknown: str = "skip"
+) -> np.ndarray:
     """For each motif a log Kd that some site has exactly, and about this share is below."""
-    values = [np.sort(site_log_kd(sequence, motifs, i), axis=None) for i in range(len(motifs))]
+    found = [site_log_kd(sequence, motifs, i, unknown) for i in range(len(motifs))]
+    values = [np.sort(each[~np.isnan(each)]) for each in found]
     return np.array(
         [each[int(share * (each.size - 1))] if each.size else 0 for each in values], np.float32
     )

@@ -29,6 +29,7 @@ from cisreg.sequences import encode
 
 INSTRUCTION_SETS = ["portable", "avx2", "avx512"]
 CHUNK = 16384  # windows that the kernels take at once
+UNKNOWN_CHOICES = ["skip", "neutral", "worst"]
 
 
 @pytest.fixture(params=INSTRUCTION_SETS)
@@ -38,43 +39,48 @@ def instruction_set(request):
     return request.param
 
 
-def native_hits(sequence, motifs, threshold, instruction_set, threads=1, limit=10**9):
+def native_hits(sequence, motifs, threshold, instruction_set, **options):
     return _native.scan_hits(
         *(sequence, motifs.log_kd, motifs.column_range(), threshold),
-        limit=limit,
-        threads=threads,
         instruction_set=instruction_set,
+        **{"limit": 10**9, **options},
     )
 
 
-def native_best(sequence, motifs, instruction_set, threads=1):
+def native_best(sequence, motifs, instruction_set, **options):
     return _native.best_sites(
         *(sequence, motifs.log_kd, motifs.column_range()),
-        threads=threads,
         instruction_set=instruction_set,
+        **options,
     )
 
 
-def check_both(sequence, motifs, threshold, instruction_set, threads=1) -> None:
-    hits = native_hits(sequence, motifs, threshold, instruction_set, threads)
-    assert_same(hits, oracle_hits(sequence, motifs, threshold))
-    best = native_best(sequence, motifs, instruction_set, threads)
-    for one, other in zip(best, oracle_best(sequence, motifs), strict=True):
+def check_both(sequence, motifs, threshold, instruction_set, threads=1, **what) -> None:
+    """What: unknown and row_range."""
+    hits = native_hits(sequence, motifs, threshold, instruction_set, threads=threads, **what)
+    assert_same(hits, oracle_hits(sequence, motifs, threshold, **what))
+    best = native_best(sequence, motifs, instruction_set, threads=threads, **what)
+    for one, other in zip(best, oracle_best(sequence, motifs, **what), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def random_row_range(random, count, length):
+    return np.sort(random.integers(0, length + 1, (2, count)), axis=0)
 
 
 SHAPES = [(1, 1), (1, 2), (3, 40), (2, 255), (1, 256), (1, 257), (150, 110), (1, CHUNK + 5)]
 
 
-@pytest.mark.parametrize("unknown", [0.0, 0.02])
+@pytest.mark.parametrize("unknown", UNKNOWN_CHOICES)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_every_site_is_found(instruction_set, shape, unknown):
     random = np.random.default_rng(sum(shape))
-    sequence = random_sequence(random, *shape, unknown)
     motifs = random_motifs(random, [1, 2, 3, 4, 5, 6, 7, 9, 13, 22, 40])
-    for share in (0.0, 0.003, 0.4):
-        threshold = thresholds_of_share(sequence, motifs, share)
-        check_both(sequence, motifs, threshold, instruction_set)
+    for share_unknown in (0.0, 0.02) if unknown == "skip" else (0.02,):
+        sequence = random_sequence(random, *shape, share_unknown)
+        for share in (0.0, 0.003, 0.4):
+            threshold = thresholds_of_share(sequence, motifs, share, unknown)
+            check_both(sequence, motifs, threshold, instruction_set, unknown=unknown)
 
 
 @pytest.mark.parametrize("width", range(1, 41))
@@ -86,7 +92,8 @@ def test_widths(instruction_set, width):
     check_both(sequence, motifs, threshold, instruction_set)
 
 
-def test_matrices_of_every_kind(instruction_set):
+@pytest.mark.parametrize("unknown", UNKNOWN_CHOICES)
+def test_matrices_of_every_kind(instruction_set, unknown):
     random = np.random.default_rng(0)
     sequence = random_sequence(random, 4, 500, 0.1)
     sequence[1] = UNKNOWN
@@ -102,8 +109,8 @@ def test_matrices_of_every_kind(instruction_set):
     }
     motifs = MotifSet.from_matrices(list(kinds), list(kinds.values()), width=300)
     for share in (0.0, 0.01, 0.5, 1.0):
-        threshold = thresholds_of_share(sequence, motifs, share)
-        check_both(sequence, motifs, threshold, instruction_set)
+        threshold = thresholds_of_share(sequence, motifs, share, unknown)
+        check_both(sequence, motifs, threshold, instruction_set, unknown=unknown)
 
 
 def test_thresholds_are_met_exactly(instruction_set):
@@ -124,9 +131,14 @@ def test_all_sites_and_none(instruction_set):
     random = np.random.default_rng(2)
     sequence = random_sequence(random, 3, 50, 0.1)
     motifs = random_motifs(random, [4, 9])
-    everything = native_hits(sequence, motifs, np.full(2, np.inf), instruction_set)
-    assert len(everything[0]) == 3 * 2 * (47 + 42)
-    assert_same(everything, oracle_hits(sequence, motifs, np.full(2, np.inf)))
+    endless = np.full(2, np.inf)
+    for unknown in ("neutral", "worst"):
+        everything = native_hits(sequence, motifs, endless, instruction_set, unknown=unknown)
+        assert len(everything[0]) == 3 * 2 * (47 + 42)
+        assert_same(everything, oracle_hits(sequence, motifs, endless, unknown))
+    everything = native_hits(sequence, motifs, endless, instruction_set)
+    assert 0 < len(everything[0]) < 3 * 2 * (47 + 42)
+    assert_same(everything, oracle_hits(sequence, motifs, endless))
     assert len(native_hits(sequence, motifs, np.full(2, -np.inf), instruction_set)[0]) == 0
     first_only = native_hits(sequence, motifs, np.array([np.inf, -np.inf]), instruction_set)
     assert set(first_only[3]) == {0}
@@ -138,8 +150,9 @@ def test_same_for_every_thread_count(instruction_set):
         sequence = random_sequence(random, *shape, 0.001)
         motifs = random_motifs(random, [5, 8, 20])
         threshold = thresholds_of_share(sequence, motifs, 0.005)
+        row_range = random_row_range(random, *shape)
         for threads in (1, 2, 7):
-            check_both(sequence, motifs, threshold, instruction_set, threads)
+            check_both(sequence, motifs, threshold, instruction_set, threads, row_range=row_range)
 
 
 def test_sites_over_the_borders_of_chunks(instruction_set):
@@ -149,9 +162,47 @@ def test_sites_over_the_borders_of_chunks(instruction_set):
     starts = [CHUNK - 5, CHUNK + 10, 2 * CHUNK - 1, 2 * CHUNK + 90]
     for start in starts:
         sequence[0, start : start + 10] = site
-    lowest = native_best(sequence, motifs, instruction_set)[2][0]
-    hits = native_hits(sequence, motifs, lowest, instruction_set)
-    assert hits[1].tolist() == starts
+    for unknown in UNKNOWN_CHOICES:
+        lowest = native_best(sequence, motifs, instruction_set, unknown=unknown)[2][0]
+        assert lowest == motifs.lowest_log_kd()
+        hits = native_hits(sequence, motifs, lowest, instruction_set, unknown=unknown)
+        assert hits[1].tolist() == starts
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 1.0])
+@pytest.mark.parametrize("unknown", UNKNOWN_CHOICES)
+def test_sequences_that_are_parts_of_their_rows(instruction_set, unknown, share):
+    random = np.random.default_rng(20)
+    sequence = random_sequence(random, 400, 90, 0.02)
+    row_range = random_row_range(random, 400, 90)
+    # Whatever is in the padding, also what would be a site.
+    column = np.arange(90)
+    padding = (column < row_range[0, :, None]) | (column >= row_range[1, :, None])
+    sequence[:200][padding[:200]] = UNKNOWN
+    motifs = random_motifs(random, [1, 2, 5, 8, 20])
+    threshold = thresholds_of_share(sequence, motifs, share, unknown)
+    what = {"unknown": unknown, "row_range": row_range}
+    check_both(sequence, motifs, threshold, instruction_set, **what)
+
+
+def test_a_long_gap_has_no_site(instruction_set):
+    """As in chromosomes: whole chunks of unknown bases, and thresholds that they would pass."""
+    random = np.random.default_rng(21)
+    sequence = random_sequence(random, 1, 5 * CHUNK)
+    sequence[0, CHUNK - 3 : 4 * CHUNK + 7] = UNKNOWN
+    motifs = random_motifs(random, [3, 6, 11])
+    for threshold in (np.ones(3), np.full(3, np.inf)):
+        hits = native_hits(sequence, motifs, threshold, instruction_set)
+        assert_same(hits, oracle_hits(sequence, motifs, threshold))
+        # None that overlaps the gap.
+        end = hits[1] + motifs.widths[hits[3]]
+        assert ((end <= CHUNK - 3) | (hits[1] >= 4 * CHUNK + 7)).all()
+    check_both(sequence, motifs, np.zeros(3), instruction_set)
+    nothing = np.full((2, 3 * CHUNK), UNKNOWN, np.uint8)
+    position, strand, log_kd = native_best(nothing, motifs, instruction_set)
+    assert (position == -1).all()
+    assert (strand == -1).all()
+    assert np.isposinf(log_kd).all()
 
 
 def test_a_slightly_stronger_site_in_a_later_chunk(instruction_set):
@@ -172,14 +223,18 @@ def test_a_slightly_stronger_site_in_a_later_chunk(instruction_set):
     unknown=st.sampled_from([0.0, 0.01, 0.3, 1.0]),
     share=st.floats(0, 1),
     threads=st.integers(1, 3),
+    treatment=st.sampled_from(UNKNOWN_CHOICES),
+    padded=st.booleans(),
 )
-def test_any_shape(seed, count, length, widths, unknown, share, threads):
+def test_any_shape(seed, count, length, widths, unknown, share, threads, treatment, padded):
     random = np.random.default_rng(seed)
     sequence = random_sequence(random, count, length, unknown)
     motifs = random_motifs(random, widths, spread=random.choice([0.01, 1, 100]))
-    threshold = thresholds_of_share(sequence, motifs, share)
+    threshold = thresholds_of_share(sequence, motifs, share, treatment)
+    row_range = random_row_range(random, count, length) if padded else None
+    what = {"unknown": treatment, "row_range": row_range}
     for name in _native.scan_instruction_sets():
-        check_both(sequence, motifs, threshold, name, threads)
+        check_both(sequence, motifs, threshold, name, threads, **what)
 
 
 @pytest.mark.parametrize(
@@ -191,6 +246,10 @@ def test_any_shape(seed, count, length, widths, unknown, share, threads):
         ({"log_kd": np.zeros((5, 4))}, r"motifs: expected log Kd \[W, 4, M\]"),
         ({"sequence": np.zeros(7)}, r"sequence: expected \[N, L\]"),
         ({"threads": 0}, "threads: expected 1 or more, got 0"),
+        ({"unknown": "n"}, "unknown: expected 'skip', 'neutral' or 'worst', got 'n'"),
+        ({"row_range": np.zeros((1, 2))}, r"row_range: expected \[2, N\]"),
+        ({"row_range": np.array([[0], [8]])}, "row_range: expected .* row 0 has 0 and 8"),
+        ({"row_range": np.array([[3], [2]])}, "row_range: expected .* row 0 has 3 and 2"),
         ({"instruction_set": "sse9"}, "no 'sse9' kernels for motif scanning"),
     ],
 )

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
+    from cisreg.sequences import EncodedSequences
+
 EXAMPLE = "cisreg encode train.tsv.gz --length 110 --output train.ohc.gz"
 
 
@@ -72,9 +74,10 @@ def encode(
         )
     if format == "onehot" and length is None:
         raise typer.BadParameter("expected --length for onehot, whose lines are all of one length")
+    from cisreg.sequences import log_lengths
     from cisreg.streams import open_output
 
-    count = 0
+    count = padded = trimmed = 0
     rows = _rows(table, length, side, sequence_column, label_column)
     with open_output(output) as stream, ThreadPoolExecutor(1) as pool:
         # While a block is written, the next one is read and formatted.
@@ -82,27 +85,32 @@ def encode(
         for codes, label in rows:
             formatted = pool.submit(_text, codes, label, format, side)
             count += len(codes)
+            if codes.length is not None:
+                padded += int((codes.length < codes.shape[1]).sum())
+                trimmed += int((codes.length > codes.shape[1]).sum())
             if waiting is not None:
                 stream.write(waiting.result())
             waiting = formatted
         if waiting is not None:
             stream.write(waiting.result())
+    if length is not None:
+        log_lengths(count, length, padded, trimmed, side)
     Console(stderr=True, highlight=False).print(f"{count:,} sequences written to {output}")
 
 
 def _rows(
     table: str, length: int | None, side: options.Side, sequence_column: str, label_column: str
-) -> Iterator[tuple[np.ndarray, pa.Array]]:
+) -> Iterator[tuple[EncodedSequences, pa.Array]]:
     """Base codes and labels, a block at a time, of a table or of one-hot text."""
     from cisreg.data.formats.one_hot import decode_padded, one_hot_rows, starts_one_hot
     from cisreg.data.table import iterate_table
-    from cisreg.sequences import encode as encode_text
+    from cisreg.sequences import EncodedSequences, encode_text
     from cisreg.streams import open_input
 
     with open_input(table) as stream:
         if starts_one_hot(stream.peek(1)):  # type: ignore[attr-defined]
             for rows in one_hot_rows(stream, table):
-                codes = rows.codes
+                codes = rows.codes.view(EncodedSequences)
                 if length is not None and codes.shape[1] != length:
                     codes = encode_text(decode_padded(codes, strip=side), length, side=side)
                 yield codes, rows.label

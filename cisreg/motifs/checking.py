@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
+from cisreg.arrays import as_array
+from cisreg.motifs.bases import in_base_order
+
 # Published matrices have two or three digits, so that their columns sum to 1 only roughly.
 _SUM_TOLERANCE = 0.02
-_BACKGROUND_TOLERANCE = 1e-6
 
 
-def check_matrix(argument: str, matrix: npt.ArrayLike) -> np.ndarray:
+def check_matrix(argument: str, matrix: Any) -> np.ndarray:
     """The matrix as float64 [..., 4].
 
+    A frame whose columns or rows are named after the bases is read by these names, all else by
+    position.
+
     Raises:
-        ValueError: another last dimension, no column at all, or a number that is not finite; the
-            message begins with `argument`.
+        ValueError: another last dimension, no column at all, a number that is not finite, or names
+            that contradict each other; the message begins with `argument`.
 
     Example:
         >>> check_matrix("counts", [[1, 2, 3, 4]])
         array([[1., 2., 3., 4.]])
     """
-    array = np.asarray(matrix, dtype=np.float64)
+    array = as_array(in_base_order(argument, matrix), argument, np.float64, (...,))
     if array.ndim < 1 or array.shape[-1] != 4 or not array.size:
         raise ValueError(
             f"{argument}: expected shape [width, 4] with one row per column of the motif, bases in "
@@ -31,7 +38,7 @@ def check_matrix(argument: str, matrix: npt.ArrayLike) -> np.ndarray:
     return array
 
 
-def check_one_motif(argument: str, matrix: npt.ArrayLike) -> np.ndarray:
+def check_one_motif(argument: str, matrix: Any) -> np.ndarray:
     """The matrix of a single motif as float64 [width, 4].
 
     Raises:
@@ -50,7 +57,7 @@ def check_one_motif(argument: str, matrix: npt.ArrayLike) -> np.ndarray:
     return array
 
 
-def check_counts(argument: str, counts: npt.ArrayLike) -> np.ndarray:
+def check_counts(argument: str, counts: Any) -> np.ndarray:
     """Counts as float64 [..., 4], none negative and no column without any.
 
     Raises:
@@ -68,7 +75,7 @@ def check_counts(argument: str, counts: npt.ArrayLike) -> np.ndarray:
     return array
 
 
-def check_probabilities(argument: str, probabilities: npt.ArrayLike) -> np.ndarray:
+def check_probabilities(argument: str, probabilities: Any) -> np.ndarray:
     """Probabilities as float64 [..., 4], whose columns sum to 1 as exactly as float64 can.
 
     Columns that sum to 1 within 0.02, as those of published matrices do, are normalised.
@@ -90,11 +97,15 @@ def check_probabilities(argument: str, probabilities: npt.ArrayLike) -> np.ndarr
     return array / total
 
 
-def check_background(background: npt.ArrayLike | None) -> np.ndarray:
-    """The background as float64 [4]; 1/4 each for None.
+def check_background(background: Any, *, zero_allowed: bool = False) -> np.ndarray:
+    """The background as float64 [4], whose sum is 1; 1/4 each for None.
+
+    A sum within 0.02 of 1, as that of rounded numbers, is normalised. A dict or a Series that names
+    its bases is read by name.
 
     Raises:
-        ValueError: something other than four probabilities above 0 that sum to 1.
+        ValueError: something other than four probabilities above 0 (or of 0 or more, if
+            `zero_allowed`) that sum to 1.
 
     Example:
         >>> check_background(None)
@@ -102,14 +113,16 @@ def check_background(background: npt.ArrayLike | None) -> np.ndarray:
     """
     if background is None:
         return np.full(4, 0.25)
-    array = np.asarray(background, dtype=np.float64)
-    good = array.shape == (4,) and (array > 0).all()
-    if not good or not abs(array.sum() - 1) <= _BACKGROUND_TOLERANCE:
+    array = as_array(in_base_order("background", background), "background", np.float64, (...,))
+    positive = (array >= 0) if zero_allowed else (array > 0)
+    good = array.shape == (4,) and positive.all()
+    if not good or not abs(array.sum() - 1) <= _SUM_TOLERANCE:
         raise ValueError(
-            "background: expected the probabilities of A, C, G and T, all above 0, which sum to 1, "
-            f"got {array.tolist()}; divide counts by their sum"
+            "background: expected the probabilities of A, C, G and T, all "
+            f"{'0 or more' if zero_allowed else 'above 0'}, which sum to 1, got {array.tolist()}; "
+            "divide counts by their sum"
         )
-    return array
+    return array / array.sum()
 
 
 def check_pseudocount(pseudocount: float) -> float:

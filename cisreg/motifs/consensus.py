@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cisreg.motifs.motif_set import BASES
+from cisreg.motifs.bases import BASES
 
 IUPAC = {
     **{base: base for base in BASES},
@@ -21,7 +21,8 @@ def consensus_matrix(consensus: str, *, mismatch_probability: float = 0.02) -> n
     that, ln(0.25 / probability) (the log-odds matrix of Stormo, 2000, negated). N adds nothing.
 
     Args:
-        consensus: letters of the IUPAC nucleotide code.
+        consensus: letters of the IUPAC nucleotide code, in either case; U counts as T. Blanks and
+            ends of lines around it are dropped.
         mismatch_probability: between 0 and 0.25, both excluded.
 
     Returns:
@@ -29,24 +30,28 @@ def consensus_matrix(consensus: str, *, mismatch_probability: float = 0.02) -> n
 
     Raises:
         ValueError: an empty consensus, another letter, or a probability out of range.
+        TypeError: something other than a string.
 
     Example:
         >>> consensus_matrix("AN").round(2)
         array([[-1.32,  2.53,  2.53,  2.53],
                [ 0.  ,  0.  ,  0.  ,  0.  ]])
     """
-    unknown = sorted(set(consensus) - IUPAC.keys())
-    if unknown or not consensus:
-        raise ValueError(
-            f"consensus: expected letters of {''.join(IUPAC)}, got {consensus!r}; "
-            "write the consensus in upper-case IUPAC letters"
-        )
+    if not isinstance(consensus, str):
+        raise TypeError(f"consensus: expected a string, got {consensus!r}")
+    text = consensus.strip()
+    # Only ASCII: other letters may be one of these, or two of them, in upper case.
+    letters = [letter.upper().replace("U", "T") if letter.isascii() else "" for letter in text]
+    place = next((place for place, letter in enumerate(letters) if letter not in IUPAC), None)
+    if place is not None or not letters:
+        got = "none" if place is None else f"{text[place]!r} at position {place} of {text!r}"
+        raise ValueError(f"consensus: expected letters of {''.join(IUPAC)}, got {got}")
     if not 0 < mismatch_probability < 0.25:
         raise ValueError(
             f"mismatch_probability: expected 0 < probability < 0.25, got {mismatch_probability}; "
             "try 0.02"
         )
-    allowed = np.array([[base in IUPAC[letter] for base in BASES] for letter in consensus])
+    allowed = np.array([[base in IUPAC[letter] for base in BASES] for letter in letters])
     count = allowed.sum(axis=1, keepdims=True)
     shared = (1 - (4 - count) * mismatch_probability) / count
     return np.log(0.25 / np.where(allowed, shared, mismatch_probability))

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 
+from cisreg.arrays import as_array
+from cisreg.choices import check_choice
 from cisreg.motifs.checking import check_one_motif
 from cisreg.motifs.motif_set import MotifSet
+from cisreg.sequences import SequenceRows, Unknown, sequence_rows
 
-_UNKNOWN = 4
+_UNKNOWN_BASE = 4
+_COMPLEMENT = [3, 2, 1, 0, _UNKNOWN_BASE]
 
 
 def site_occupancy(
-    sequence: np.ndarray,
+    sequence: npt.ArrayLike,
     log_kd: npt.ArrayLike,
     log_concentration: float,
     *,
     scale: float = 1.0,
+    unknown: Unknown = "skip",
 ) -> np.ndarray:
     """The probability that each site is bound, p = sigmoid(scale (log concentration - log Kd)).
 
@@ -25,17 +32,21 @@ def site_occupancy(
     takes its logarithm, so exp of its kdScale is the scale.)
 
     Args:
-        sequence: uint8 [N, L] base codes; unknown bases (code 4) add nothing to log Kd.
+        sequence: base codes [N, L], or [L] for one sequence.
         log_kd: [width, 4], nats.
         log_concentration: nats.
         scale: above 0.
+        unknown: what becomes of windows that hold an unknown base (code 4): "skip", they are no
+            sites; "neutral", the base adds 0 to log Kd; "worst", it adds what the weakest base
+            adds.
 
     Returns:
-        float64 [N, 2, L - width + 1], the windows by their leftmost base; strand 0 is forward, 1
-        the reverse complement of the same window. No window where the sequence is too short.
+        float64 [N, 2, L - width + 1], the windows by their leftmost base in the row; strand 0 is
+        forward, 1 the reverse complement of the same window. Windows that are no sites, such as
+        those over padding, have 0. No window where the row is too short.
 
     Raises:
-        ValueError: an argument has the wrong shape, dtype or values.
+        ValueError: an argument has the wrong shape, type or values.
 
     Example:
         >>> from cisreg.sequences import encode
@@ -43,7 +54,8 @@ def site_occupancy(
         array([[[0.5  , 0.119],
                 [0.018, 0.119]]])
     """
-    codes = _base_codes(sequence)
+    check_choice("unknown", unknown, Unknown)
+    rows = sequence_rows("sequence", sequence)
     matrix = check_one_motif("log_kd", log_kd)
     if not np.isfinite(log_concentration):
         raise ValueError(
@@ -52,40 +64,50 @@ def site_occupancy(
     if not 0 < scale < np.inf:
         raise ValueError(f"scale: expected a finite number above 0, got {scale}; 1 changes nothing")
     width = len(matrix)
-    windows = max(codes.shape[1] - width + 1, 0)
-    logit = np.full((len(codes), 2, windows), log_concentration, np.float64)
-    for strand, entries in enumerate((matrix, matrix[::-1, ::-1])):
-        table = np.concatenate([entries, np.zeros((width, 1))], axis=1)
+    windows = max(rows.codes.shape[1] - width + 1, 0)
+    logit = np.full((len(rows.codes), 2, windows), log_concentration, np.float64)
+    of_unknown = matrix.max(axis=1, keepdims=True) if unknown == "worst" else np.zeros((width, 1))
+    table = np.concatenate([matrix, of_unknown], axis=1)
+    for strand, entries in enumerate((table, table[::-1, _COMPLEMENT])):
         for column in range(width):
-            logit[:, strand] -= table[column][codes[:, column : column + windows]]
+            logit[:, strand] -= entries[column][rows.codes[:, column : column + windows]]
     # Neither overflows, nor rounds weak sites to nothing.
-    return np.exp(-np.logaddexp(0, -scale * logit))
+    bound = np.exp(-np.logaddexp(0, -scale * logit))
+    is_site = _windows_within(_usable_bases(rows, unknown), width)
+    return np.where(is_site[:, np.newaxis], bound, 0)
 
 
 def gomer_score(
-    sequence: np.ndarray, motifs: MotifSet, log_concentration: npt.ArrayLike
+    sequence: npt.ArrayLike,
+    motifs: MotifSet,
+    log_concentration: npt.ArrayLike,
+    *,
+    unknown: Unknown = "skip",
 ) -> np.ndarray:
     """The probability that at least one site is bound, 1 - product over sites of (1 - p).
 
     This is the score of GOMER (Granek and Clarke, 2005, Genome Biology 6, R87): sites are windows
     on both strands that hold all of the motif's own columns, bound independently of each other with
-    p = sigmoid(log concentration - log Kd). Computed by `cisreg.occupancy`, motifs of equal width
-    together. `cisreg.occupancy(..., reduction="probability")` itself is the same over windows of
-    W columns; with its default padding they reach over the ends of the sequence.
+    p = sigmoid(log concentration - log Kd). Sequences may differ in length: windows over the
+    padding that `cisreg.encode` added are no sites.
 
-    Padding counts as unknown bases: its windows have log Kd 0. Where that is not far above the log
-    concentration, score sequences of one length together rather than padded ones.
+    Computed by `cisreg.occupancy`, motifs of equal width and sequences of equal length together.
+    `cisreg.occupancy(..., reduction="probability")` itself is the same over windows of W columns,
+    with unknown bases neutral; with its default padding its windows reach over the row's ends.
 
     Args:
-        sequence: uint8 [N, L] base codes; unknown bases (code 4) add nothing to log Kd.
+        sequence: base codes [N, L], or [L] for one sequence.
         motifs: the M motifs.
         log_concentration: nats, one number or [M].
+        unknown: what becomes of windows that hold an unknown base (code 4): "skip", they are no
+            sites; "neutral", the base adds 0 to log Kd; "worst", it adds what the weakest base
+            adds.
 
     Returns:
-        float32 [N, M]; 0 for motifs that are wider than the sequence.
+        float32 [N, M]; 0 where a sequence has no site, such as one that is shorter than the motif.
 
     Raises:
-        ValueError: an argument has the wrong shape, dtype or values.
+        ValueError: an argument has the wrong shape, type or values.
 
     Example:
         >>> from cisreg.sequences import encode
@@ -96,37 +118,88 @@ def gomer_score(
     """
     from cisreg.occupancy import occupancy
 
-    codes = _base_codes(sequence)
-    concentration = np.asarray(log_concentration, np.float32)
+    check_choice("unknown", unknown, Unknown)
+    rows = sequence_rows("sequence", sequence)
+    concentration = as_array(log_concentration, "log_concentration", np.float32, (...,))
     if concentration.shape not in ((), (len(motifs),)) or not np.isfinite(concentration).all():
         raise ValueError(
             f"log_concentration: expected one finite number of nats or shape [{len(motifs)}], one "
             f"per motif, got {concentration.tolist()}"
         )
-    concentration = np.broadcast_to(concentration, len(motifs))
+    groups = [
+        (motif, *_motifs_of_one_width(motifs, motif, concentration, unknown))
+        for motif in _equal(motifs.widths)
+    ]
+    log_unbound = np.zeros((len(rows.codes), len(motifs)))
+    for row, codes in _stretches(rows, unknown, shortest=int(motifs.widths.min())):
+        for motif, log_kd, log_of_group in groups:
+            if len(log_kd) <= codes.shape[1]:
+                strands = occupancy(
+                    codes, log_kd, log_of_group, reduction="log_unbound", padding="valid"
+                ).bound
+                np.add.at(log_unbound, np.ix_(row, motif), np.asarray(strands).sum(axis=1))
+    return -np.expm1(log_unbound).astype(np.float32)
+
+
+def _motifs_of_one_width(
+    motifs: MotifSet, index: np.ndarray, log_concentration: np.ndarray, unknown: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Log Kd [width, 4, motifs] and log concentrations of motifs that are equally wide.
+
+    `cisreg.occupancy` adds 0 for an unknown base. To add what the weakest base adds, every column
+    is shifted so that this is 0, and the log concentration by the sum of the shifts: the difference
+    of the two, which alone counts, stays the same.
+    """
     matrices = motifs.matrices()
-    score = np.zeros((len(codes), len(motifs)), np.float32)
-    for width in np.unique(motifs.widths):
-        if width > codes.shape[1]:
-            continue
-        index = np.flatnonzero(motifs.widths == width)
-        score[:, index] = occupancy(
-            codes,
-            np.stack([matrices[motif] for motif in index], axis=2),
-            concentration[index],
-            reduction="probability",
-            padding="valid",
-        ).bound
-    return score
+    log_kd = np.stack([matrices[motif] for motif in index], axis=2)
+    concentration = np.broadcast_to(log_concentration, len(motifs))[index]
+    if unknown != "worst":
+        return log_kd, concentration
+    weakest = log_kd.astype(np.float64).max(axis=1)
+    shifted = concentration - weakest.sum(axis=0)
+    return (log_kd - weakest[:, np.newaxis]).astype(np.float32), shifted.astype(np.float32)
 
 
-def _base_codes(sequence: np.ndarray) -> np.ndarray:
-    codes = np.asarray(sequence)
-    if codes.dtype != np.uint8 or codes.ndim != 2:
-        raise ValueError(
-            f"sequence: expected uint8 base codes of shape [N, L], got {codes.dtype} "
-            f"{list(codes.shape)}; encode text with cisreg.encode"
-        )
-    if codes.size and codes.max() > _UNKNOWN:
-        raise ValueError(f"sequence: expected codes 0 to {_UNKNOWN}, got {codes.max()}")
-    return codes
+def _equal(values: np.ndarray) -> Iterator[np.ndarray]:
+    """The places of each value that occurs."""
+    for value in np.unique(values):
+        yield np.flatnonzero(values == value)
+
+
+def _stretches(
+    rows: SequenceRows, unknown: str, *, shortest: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The stretches of sequence whose windows are all sites, those of one length together.
+
+    Yields:
+        (row of each stretch, uint8 [stretches, length]).
+    """
+    usable = _usable_bases(rows, unknown)
+    if usable.all():
+        yield np.arange(len(rows.codes)), rows.codes
+        return
+    edges = np.diff(usable.astype(np.int8), axis=1, prepend=0, append=0)
+    row, begin = np.nonzero(edges == 1)
+    length = np.nonzero(edges == -1)[1] - begin
+    for index in _equal(length):
+        columns = np.arange(length[index[0]])
+        if len(columns) >= shortest:
+            yield row[index], rows.codes[row[index, np.newaxis], begin[index, np.newaxis] + columns]
+
+
+def _usable_bases(rows: SequenceRows, unknown: str) -> np.ndarray:
+    """Which codes [N, L] may be part of a site."""
+    count, length = rows.codes.shape
+    usable = rows.codes < _UNKNOWN_BASE if unknown == "skip" else np.ones((count, length), bool)
+    if rows.row_range is None:
+        return usable
+    first, end = rows.row_range[..., np.newaxis]
+    column = np.arange(length)
+    return usable & (first <= column) & (column < end)
+
+
+def _windows_within(usable: np.ndarray, width: int) -> np.ndarray:
+    """Whether all bases of each window [N, L - width + 1] may be part of a site."""
+    if usable.shape[1] < width:
+        return np.zeros((len(usable), 0), bool)
+    return np.all(np.lib.stride_tricks.sliding_window_view(usable, width, axis=1), axis=2)

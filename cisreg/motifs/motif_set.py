@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from cisreg.arrays import as_array
+from cisreg.motifs.bases import BASES
+from cisreg.motifs.checking import check_one_motif
 from cisreg.motifs.conversion import LogKdConvention, probabilities_to_log_kd
 
 logger = logging.getLogger("cisreg.motifs")
-
-BASES = "ACGT"
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +48,7 @@ class MotifSet:
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", tuple(self.names))
         for field, dtype in (("log_kd", "float32"), ("first_column", "int32"), ("widths", "int32")):
-            array = np.array(getattr(self, field), dtype=dtype)
+            array = as_array(getattr(self, field), field, dtype, (...,)).copy()
             array.setflags(write=False)
             object.__setattr__(self, field, array)
         self._check_names()
@@ -119,7 +120,8 @@ class MotifSet:
 
         Args:
             names: M distinct names.
-            matrices: M arrays, each [own width, 4], log Kd in nats, bases in the order A C G T.
+            matrices: M arrays, each [own width, 4], log Kd in nats, bases in the order A C G T; or
+                frames whose columns or rows are named after the bases, in whatever order.
             width: W, the columns of the result.
 
         Returns:
@@ -134,27 +136,30 @@ class MotifSet:
         """
         if width < 1:
             raise ValueError(f"width: expected 1 or more columns, got {width}; try 30")
+        names = tuple(names)
+        if isinstance(matrices, Mapping):
+            raise ValueError("matrices: expected a list, got a dict; give list(matrices.values())")
         if len(matrices) != len(names):
             raise ValueError(
                 f"matrices: expected one for each of {len(names)} names, got {len(matrices)}"
             )
         log_kd = np.zeros((width, 4, len(names)))
-        first_column, widths = [], []
-        for index, matrix in enumerate(matrices):
-            kept = _trim(_checked_matrix(names[index], matrix), width)
+        first_column, widths, trimmed = [], [], []
+        for index, (name, matrix) in enumerate(zip(names, matrices, strict=True)):
+            whole = check_one_motif(f"matrices: motif {name!r}", matrix)
+            kept = _trim(whole, width)
+            if len(kept) < len(whole):
+                trimmed.append(name)
             first = (width - len(kept)) // 2
             log_kd[first : first + len(kept), :, index] = kept
             first_column.append(first)
             widths.append(len(kept))
-        trimmed = [
-            name for name, matrix in zip(names, matrices, strict=True) if len(matrix) > width
-        ]
         if trimmed:
             logger.warning(
                 "%d of %d motifs are wider than %d columns and were trimmed: %s",
                 *(len(trimmed), len(names), width, ", ".join(trimmed)),
             )
-        return cls(tuple(names), log_kd, np.array(first_column), np.array(widths))
+        return cls(names, log_kd, np.array(first_column), np.array(widths))
 
     @classmethod
     def from_probabilities(
@@ -310,6 +315,10 @@ class MotifSet:
     def lowest_log_kd(self) -> np.ndarray:
         """Log Kd of each motif's strongest site: the lowest entry of every column, summed.
 
+        Added in float32 from the first column to the last, so that this is to the bit what
+        `cisreg.scan`, `cisreg.best_site` and `sites_within` say of that site, and a threshold that
+        it passes.
+
         Returns:
             float32 [M], nats.
 
@@ -317,10 +326,12 @@ class MotifSet:
             >>> MotifSet.from_matrices(["a"], [[[-1, 1, 1, 1]] * 4], width=6).lowest_log_kd()
             array([-4.], dtype=float32)
         """
-        return self.log_kd.min(axis=1).sum(axis=0, dtype=np.float64).astype(np.float32)
+        return _column_sum(self.log_kd.min(axis=1))
 
     def highest_log_kd(self) -> np.ndarray:
         """Log Kd of each motif's weakest site: the highest entry of every column, summed.
+
+        As `lowest_log_kd` it is what `cisreg.scan` says of that site, to the bit.
 
         Returns:
             float32 [M], nats.
@@ -329,7 +340,7 @@ class MotifSet:
             >>> MotifSet.from_matrices(["a"], [[[-1, 1, 1, 1]] * 4], width=6).highest_log_kd()
             array([4.], dtype=float32)
         """
-        return self.log_kd.max(axis=1).sum(axis=0, dtype=np.float64).astype(np.float32)
+        return _column_sum(self.log_kd.max(axis=1))
 
     def strongest_site(self) -> tuple[str, ...]:
         """The sequence that each motif binds best; N where the base makes no difference.
@@ -368,14 +379,12 @@ class MotifSet:
         )
 
 
-def _checked_matrix(name: str, matrix: np.ndarray) -> np.ndarray:
-    array = np.asarray(matrix, dtype=np.float64)
-    if array.ndim != 2 or array.shape[0] < 1 or array.shape[1] != 4:
-        raise ValueError(
-            f"matrices: expected [own width, 4] for motif {name!r}, got {list(array.shape)}; "
-            "one row per column of the motif, bases in the order A C G T"
-        )
-    return array
+def _column_sum(entries: np.ndarray) -> np.ndarray:
+    """The sums over columns of entries [W, M], float32 and added in the order of the scanner."""
+    total = np.zeros(entries.shape[1], np.float32)
+    for column in entries:
+        total += column
+    return total
 
 
 def _trim(matrix: np.ndarray, width: int) -> np.ndarray:

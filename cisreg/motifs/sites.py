@@ -53,7 +53,7 @@ def sites_within(log_kd: np.ndarray, threshold: float, *, limit: int = 1_000_000
         >>> decode(codes), energies.tolist()
         (['AC', 'AT', 'CC'], [-3.0, -2.0, -1.0])
     """
-    dtype = np.float32 if np.asarray(log_kd).dtype == np.float32 else np.float64
+    dtype = np.float32 if getattr(log_kd, "dtype", None) == np.float32 else np.float64
     matrix = check_one_motif("log_kd", log_kd).astype(dtype)
     if np.isnan(threshold):
         raise ValueError("threshold: expected a number, got NaN; give log Kd in nats")

@@ -33,8 +33,31 @@ void CheckCodes(const Array<uint8_t>& sequence) {
       "]; encode text with cisreg.encode");
 }
 
+scan::Unknown UnknownNamed(const std::string& name) {
+  if (name == "skip") return scan::Unknown::kSkip;
+  if (name == "neutral") return scan::Unknown::kNeutral;
+  Require(name == "worst", "unknown: expected 'skip', 'neutral' or 'worst', got '" + name + "'");
+  return scan::Unknown::kWorst;
+}
+
+// The part of each row that is sequence, [2, N]: first base, and the one behind the last.
+using RowRange = std::optional<Array<int64_t>>;
+
+void CheckRowRange(const Array<int64_t>& range, const Array<uint8_t>& sequence) {
+  Require(range.ndim() == 2 && range.shape(0) == 2 && range.shape(1) == sequence.shape(0),
+          "row_range: expected [2, N]");
+  for (ssize_t row = 0; row < sequence.shape(0); ++row) {
+    const int64_t first = range.at(0, row), end = range.at(1, row);
+    if (!(0 <= first && first <= end && end <= sequence.shape(1))) {
+      Require(false, "row_range: expected 0 <= first <= end <= L, row " + std::to_string(row) +
+                         " has " + std::to_string(first) + " and " + std::to_string(end));
+    }
+  }
+}
+
 scan::Problem MakeProblem(const Array<uint8_t>& sequence, const Array<float>& log_kd,
-                          const Array<int32_t>& column_range) {
+                          const Array<int32_t>& column_range, const RowRange& row_range,
+                          const std::string& unknown) {
   Require(sequence.ndim() == 2, "sequence: expected [N, L]");
   Require(log_kd.ndim() == 3 && log_kd.shape(0) > 0 && log_kd.shape(1) == scan::kBases &&
               log_kd.shape(2) > 0 && log_kd.shape(2) <= std::numeric_limits<int32_t>::max() / 2,
@@ -48,8 +71,12 @@ scan::Problem MakeProblem(const Array<uint8_t>& sequence, const Array<float>& lo
             "motifs: expected column ranges with 0 <= first < end <= W");
   }
   CheckCodes(sequence);
+  if (row_range) CheckRowRange(*row_range, sequence);
+  const int64_t* first_base = row_range ? row_range->data() : nullptr;
+  const int64_t* end_base = row_range ? first_base + sequence.shape(0) : nullptr;
   return {sequence.data(),     sequence.shape(0), sequence.shape(1), log_kd.data(),
-          column_range.data(), log_kd.shape(0),   log_kd.shape(2)};
+          column_range.data(), log_kd.shape(0),   log_kd.shape(2),   UnknownNamed(unknown),
+          first_base,          end_base};
 }
 
 const scan::FilterKernels& Kernels(const std::string& instruction_set) {
@@ -77,8 +104,10 @@ scan::Interrupted CheckSignals() {
 
 std::optional<py::tuple> ScanHits(const Array<uint8_t>& sequence, const Array<float>& log_kd,
                                   const Array<int32_t>& column_range, const Array<float>& threshold,
-                                  int64_t limit, int threads, const std::string& instruction_set) {
-  const scan::Problem problem = MakeProblem(sequence, log_kd, column_range);
+                                  int64_t limit, const RowRange& row_range,
+                                  const std::string& unknown, int threads,
+                                  const std::string& instruction_set) {
+  const scan::Problem problem = MakeProblem(sequence, log_kd, column_range, row_range, unknown);
   const scan::FilterKernels& kernels = Kernels(instruction_set);
   CheckThreads(threads);
   Require(threshold.ndim() == 1 && threshold.size() == problem.motif_count,
@@ -107,9 +136,9 @@ std::optional<py::tuple> ScanHits(const Array<uint8_t>& sequence, const Array<fl
 }
 
 py::tuple BestSites(const Array<uint8_t>& sequence, const Array<float>& log_kd,
-                    const Array<int32_t>& column_range, int threads,
-                    const std::string& instruction_set) {
-  const scan::Problem problem = MakeProblem(sequence, log_kd, column_range);
+                    const Array<int32_t>& column_range, const RowRange& row_range,
+                    const std::string& unknown, int threads, const std::string& instruction_set) {
+  const scan::Problem problem = MakeProblem(sequence, log_kd, column_range, row_range, unknown);
   const scan::FilterKernels& kernels = Kernels(instruction_set);
   CheckThreads(threads);
   const std::vector<int64_t> shape = {problem.sequence_count, problem.motif_count};
@@ -140,12 +169,13 @@ std::vector<std::string> ScanInstructionSets() {
 void BindScan(py::module_& module) {
   module.def("scan_hits", &ScanHits, py::arg("sequence"), py::arg("log_kd"),
              py::arg("column_range"), py::arg("threshold"), py::kw_only(), py::arg("limit"),
-             py::arg("threads") = 1, py::arg("instruction_set") = "",
+             py::arg("row_range") = py::none(), py::arg("unknown") = "skip", py::arg("threads") = 1,
+             py::arg("instruction_set") = "",
              "(sequence, position, strand, motif, log_kd) of all sites with log Kd of at most "
              "threshold [M], sorted in that order; None where they are more than limit.");
   module.def("best_sites", &BestSites, py::arg("sequence"), py::arg("log_kd"),
-             py::arg("column_range"), py::kw_only(), py::arg("threads") = 1,
-             py::arg("instruction_set") = "",
+             py::arg("column_range"), py::kw_only(), py::arg("row_range") = py::none(),
+             py::arg("unknown") = "skip", py::arg("threads") = 1, py::arg("instruction_set") = "",
              "(position, strand, log_kd), each [N, M], of the strongest sites.");
   module.def("scan_instruction_sets", &ScanInstructionSets,
              "Names of the motif scanning kernels that this build and this processor have.");

@@ -74,9 +74,9 @@ class BestSearch {
     for (const MotifFilter& motif : filters_.motifs()) {
       for (int64_t sequence = first; sequence < end; ++sequence) {
         const int64_t origin = sequence * problem_.length;
-        const int64_t begin = std::max(origin, chunk.begin);
+        const int64_t begin = std::max(origin + problem_.first(sequence), chunk.begin);
         const int64_t behind =
-            std::min(origin + problem_.length - motif.width + 1, chunk.begin + chunk.count);
+            std::min(origin + problem_.end(sequence) - motif.width + 1, chunk.begin + chunk.count);
         if (begin >= behind) continue;
         SearchSequence(motif, begin, behind - begin, desk,
                        &desk->best[(sequence - first) * motifs + motif.motif]);
@@ -97,8 +97,12 @@ class BestSearch {
     for (int strand = 0; strand < kStrands; ++strand) {
       lowest[strand] = kernels_.lowest(motif.strand[strand], codes, count, desk->chunk.any_unknown);
     }
-    const uint8_t largest = std::min(motif.LargestOfStrongest(std::min(lowest[0], lowest[1])),
-                                     motif.LargestPenalty(best->log_kd));
+    const uint8_t lowest_of_both = std::min(lowest[0], lowest[1]);
+    // Only windows that are no sites are saturated.
+    if (lowest_of_both == kSaturated) return;
+    const uint8_t largest =
+        std::min({motif.LargestOfStrongest(lowest_of_both), motif.LargestPenalty(best->log_kd),
+                  static_cast<uint8_t>(kSaturated - 1)});
     for (int strand = 0; strand < kStrands; ++strand) {
       if (lowest[strand] > largest) continue;
       const int64_t passed =

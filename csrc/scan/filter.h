@@ -13,7 +13,8 @@
 
 namespace cisreg::scan {
 
-// A motif on one strand. Penalties of a window are sums over tables t of
+// A motif on one strand. Windows that hold an unknown base, where these are to be skipped, are
+// saturated by the tables that meet it. Penalties of a window are sums over tables t of
 // table[t][k-mer code at the window's first base + offset[t]], saturated at kSaturated.
 struct Filter {
   int table_count;

@@ -26,7 +26,6 @@ uint8_t MotifFilter::LargestPenalty(float log_kd) const {
 }
 
 uint8_t MotifFilter::LargestOfStrongest(uint8_t lowest) const {
-  if (lowest == kSaturated) return kSaturated;
   // Rounding takes less than 1 from each table's part of a penalty.
   return RoundDown(lowest + strand[0].table_count + 2 * rounding * scale);
 }
@@ -54,13 +53,16 @@ FilterSet::Penalties FilterSet::FindPenalties(int64_t motif) const {
   double magnitude = 0;
   for (int column = problem_.column_range[motif]; column < problem_.column_range[motifs + motif];
        ++column) {
-    std::array<double, kBaseCodes> entry = {};
+    std::array<double, kBaseCodes> entry = {};  // 0 for the unknown base
     for (int base = 0; base < kBases; ++base) {
       entry[base] =
           problem_.log_kd[(static_cast<int64_t>(column) * kBases + base) * motifs + motif];
     }
-    const auto [lowest, highest] = std::minmax_element(entry.begin(), entry.end());
+    const bool neutral = problem_.unknown == Unknown::kNeutral;
+    const auto [lowest, highest] =
+        std::minmax_element(entry.begin(), entry.begin() + (neutral ? kBaseCodes : kBases));
     const double low = *lowest, high = *highest;
+    if (!neutral) entry[kUnknownBase] = high;
     penalties.strongest += low;
     penalties.largest += high - low;
     magnitude += std::max(-low, high);
@@ -126,16 +128,18 @@ void FilterSet::FillTable(const Penalties& penalties, const Tile& tile, int stra
   const int length = kmers_.length();
   for (int digits = 0; digits < kmers_.count(); ++digits) {
     double sum = 0;
+    bool is_site = true;
     // The reverse strand meets the columns from the last to the first, and the other bases.
     for (int k = length - 1, rest = digits; k >= 0; --k, rest /= kBaseCodes) {
       const int base = rest % kBaseCodes;
       const int column =
           tile.offset + (strand == 0 ? k : std::min(length, penalties.width()) - 1 - k);
       if (column < tile.begin || column >= tile.end) continue;
+      is_site &= base != kUnknownBase || problem_.unknown != Unknown::kSkip;
       const bool as_read = strand == 0 || base == kUnknownBase;
       sum += penalties.column[column][as_read ? base : kBases - 1 - base];
     }
-    table[kmers_.code(digits)] = RoundDown(sum * scale);
+    table[kmers_.code(digits)] = is_site ? RoundDown(sum * scale) : kSaturated;
   }
 }
 

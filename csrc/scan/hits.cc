@@ -73,13 +73,21 @@ class HitSearch {
     for (int64_t i = 0; i < passed; ++i) {
       const int64_t begin = chunk.begin + desk->windows[i];
       const float log_kd = matrices_.LogKd(lane, problem_.sequence + begin);
-      // A window over the border of two sequences is no site.
-      if (log_kd <= threshold_[motif.motif] &&
-          begin % problem_.length + motif.width <= problem_.length) {
+      if (log_kd <= threshold_[motif.motif] && IsSite(lane, begin)) {
         desk->found.push_back({desk->windows[i], static_cast<uint32_t>(lane), log_kd});
       }
     }
     total_.fetch_add(desk->found.size() - before, std::memory_order_relaxed);
+  }
+
+  // Whether the window that begins at this base of all is one of a single sequence, not of its
+  // padding or of two sequences, and holds no unknown base where these are to be skipped.
+  bool IsSite(int64_t lane, int64_t begin) const {
+    const int64_t row = begin / problem_.length, position = begin % problem_.length;
+    return position >= problem_.first(row) &&
+           position + matrices_.width(lane) <= problem_.end(row) &&
+           !(problem_.unknown == Unknown::kSkip &&
+             matrices_.HasUnknown(lane, problem_.sequence + begin));
   }
 
   // In two passes, each of which keeps the order that it finds: by lane.

@@ -2,7 +2,7 @@
 //
 // A site is a window on one strand that holds all columns of a motif. Its log Kd is the sum of the
 // motif's entries for the bases it meets, added in float32 from the motif's first column to its
-// last on either strand; unknown bases add nothing.
+// last on either strand. No site reaches over the ends of its sequence.
 
 #ifndef CISREG_CSRC_SCAN_PROBLEM_H_
 #define CISREG_CSRC_SCAN_PROBLEM_H_
@@ -17,8 +17,15 @@ inline constexpr int kBases = 4;
 inline constexpr int kUnknownBase = 4;
 inline constexpr int kBaseCodes = 5;
 
+// What becomes of a window that holds an unknown base.
+enum class Unknown {
+  kSkip,     // It is no site.
+  kNeutral,  // The unknown base adds nothing.
+  kWorst,    // The unknown base adds what the weakest base adds.
+};
+
 struct Problem {
-  const uint8_t* sequence;  // [N, L]
+  const uint8_t* sequence;  // [N, L], the rows
   int64_t sequence_count;
   int64_t length;
   const float* log_kd;  // [W, 4, M], nats
@@ -26,6 +33,14 @@ struct Problem {
       column_range;  // [2, M], first of a motif's own columns and the one behind its last
   int64_t width;
   int64_t motif_count;
+  Unknown unknown;
+  // [N], the first base of each row that belongs to its sequence, and the one behind the last; the
+  // others are padding. Both null where all rows are whole.
+  const int64_t* first_base;
+  const int64_t* end_base;
+
+  int64_t first(int64_t row) const { return first_base == nullptr ? 0 : first_base[row]; }
+  int64_t end(int64_t row) const { return end_base == nullptr ? length : end_base[row]; }
 };
 
 struct Hit {
@@ -35,7 +50,7 @@ struct Hit {
 };
 
 struct BestSite {
-  int64_t position;  // of the leftmost base in its sequence; -1 where there is no site
+  int64_t position;  // of the leftmost base in its row; -1 where there is no site
   float log_kd;
   int8_t strand;
 };

@@ -34,7 +34,8 @@ std::optional<ChunkedHits> FindHits(const Problem& problem, const FilterKernels&
 void WriteHits(const Problem& problem, const ChunkedHits& chunks, const HitArrays& arrays,
                int threads);
 
-// Arrays [N, M] to write the strongest sites to; position and strand are -1 where there is none.
+// Arrays [N, M] to write the strongest sites to; position and strand are -1, and log Kd infinite,
+// where there is none.
 struct BestSiteArrays {
   int64_t* position;
   int8_t* strand;

@@ -1,5 +1,6 @@
 #include "scan/site.h"
 
+#include <algorithm>
 #include <cstddef>
 
 namespace cisreg::scan {
@@ -14,10 +15,14 @@ SiteMatrices::SiteMatrices(const Problem& problem) {
       lanes_.push_back({end - first, forward ? 0 : end - first - 1, forward ? 1 : -1, first_entry});
       entries_.resize(entries_.size() + static_cast<size_t>(end - first) * kStride, 0.0f);
       for (int column = first; column < end; ++column) {
+        float* entry = entries_.data() + first_entry + (column - first) * kStride;
         for (int base = 0; base < kBases; ++base) {
           const int read = forward ? base : kBases - 1 - base;
-          entries_[first_entry + (column - first) * kStride + base] =
+          entry[base] =
               problem.log_kd[(static_cast<int64_t>(column) * kBases + read) * motifs + motif];
+        }
+        if (problem.unknown == Unknown::kWorst) {
+          entry[kUnknownBase] = *std::max_element(entry, entry + kBases);
         }
       }
     }

@@ -3,6 +3,7 @@
 #ifndef CISREG_CSRC_SCAN_SITE_H_
 #define CISREG_CSRC_SCAN_SITE_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -27,8 +28,14 @@ class SiteMatrices {
     return log_kd;
   }
 
+  // Whether a window holds an unknown base.
+  bool HasUnknown(int64_t lane, const uint8_t* window) const {
+    const uint8_t* end = window + lanes_[lane].width;
+    return std::find(window, end, uint8_t{kUnknownBase}) != end;
+  }
+
  private:
-  // Entries of a column, with a zero for unknown bases.
+  // Entries of a column: of the four bases, then of the unknown one.
   static constexpr int kStride = 8;
 
   // Columns are met in the motif's own order, which on the reverse strand is from the right.

@@ -82,3 +82,16 @@ def test_one_hot_wants_a_length(tmp_path):
     result = encode(tmp_path / "a.tsv", "--output", tmp_path / "b")
     assert result.exit_code == 2
     assert "--length" in result.output
+
+
+def test_lost_bases_are_said_and_text_that_is_no_dna_is_refused(tmp_path):
+    (tmp_path / "a.tsv").write_text(TABLE)
+    result = encode(tmp_path / "a.tsv", "--length", LENGTH, "--output", tmp_path / "a.ohc")
+    assert "1 of 3 sequences are longer than 5 bases and were trimmed on the left" in result.output
+    assert "1 of 3 sequences are shorter than 5 bases and were padded" in result.output
+    (tmp_path / "b.tsv").write_text("ACGT\t1\nMKLV\t2\n")
+    result = encode(tmp_path / "b.tsv", "--length", LENGTH, "--output", tmp_path / "b.ohc")
+    assert result.exit_code == 1
+    assert "b.tsv:2: " in result.output
+    assert "got 'L'" in result.output
+    assert not (tmp_path / "b.ohc").exists()

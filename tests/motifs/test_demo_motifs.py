@@ -15,10 +15,20 @@ def test_consensus_matrix_is_the_log_odds_of_its_formula():
     np.testing.assert_allclose(probability, expected, rtol=1e-12)
 
 
-@pytest.mark.parametrize("consensus", ["", "AXT", "acgt"])
+@pytest.mark.parametrize(
+    "consensus", ["", " \n", "AXT", "AC GT", "AC-GT", "AC\nGT", "A\u017f", "\xdf"]
+)
 def test_unknown_letters_are_refused(consensus):
     with pytest.raises(ValueError, match="consensus: expected letters of"):
         consensus_matrix(consensus)
+
+
+def test_either_case_is_a_letter_and_blanks_around_are_none():
+    np.testing.assert_array_equal(consensus_matrix(" gaUrn\n"), consensus_matrix("GATRN"))
+    with pytest.raises(ValueError, match="got 'x' at position 1 of 'gxta'"):
+        consensus_matrix("gxta ")
+    with pytest.raises(TypeError, match="consensus: expected a string, got b'GATA'"):
+        consensus_matrix(b"GATA")
 
 
 @pytest.mark.parametrize("probability", [0, 0.25, -1, float("nan")])

@@ -23,22 +23,27 @@ from cisreg.motifs import (
 COMPLEMENT = [3, 2, 1, 0, 4]
 
 
-def oracle_occupancy(sequence, matrix, log_concentration, scale=1.0):
+UNKNOWN_CHOICES = ["skip", "neutral", "worst"]
+
+
+def oracle_occupancy(sequence, matrix, log_concentration, scale=1.0, unknown="skip"):
     """Two lists, forward and reverse, of the occupancy of each window that fits."""
     strands = [[], []]
+    of_unknown = [max(column) if unknown == "worst" else 0 for column in matrix]
     for start in range(len(sequence) - len(matrix) + 1):
         window = sequence[start : start + len(matrix)]
         reverse = [COMPLEMENT[base] for base in reversed(window)]
         for strand, bases in zip(strands, (window, reverse), strict=True):
-            log_kd = sum(matrix[i][base] for i, base in enumerate(bases) if base < 4)
-            strand.append(1 / (1 + math.exp(-scale * (log_concentration - log_kd))))
+            log_kd = sum([*matrix[i], of_unknown[i]][base] for i, base in enumerate(bases))
+            bound = 1 / (1 + math.exp(-scale * (log_concentration - log_kd)))
+            strand.append(0.0 if unknown == "skip" and 4 in window else bound)
     return strands
 
 
-def oracle_gomer(sequence, matrix, log_concentration):
+def oracle_gomer(sequence, matrix, log_concentration, unknown="skip"):
     """As the original does it, one strand after the other, with logarithms to base 2."""
     unbound = 1.0
-    for strand in oracle_occupancy(sequence, matrix, log_concentration):
+    for strand in oracle_occupancy(sequence, matrix, log_concentration, unknown=unknown):
         unbound *= 2.0 ** sum(math.log(1 - p, 2) for p in strand)
     return 1 - unbound
 
@@ -47,13 +52,21 @@ def random_codes(random, count, length):
     return random.choice(5, (count, length), p=[0.24, 0.24, 0.24, 0.24, 0.04]).astype(np.uint8)
 
 
-@given(st.integers(1, 6), st.integers(0, 9), st.integers(0, 500), st.sampled_from([1.0, 0.3, 2.5]))
-def test_occupancy_of_every_site(width, length, seed, scale):
+@given(
+    st.integers(1, 6),
+    st.integers(0, 9),
+    st.integers(0, 500),
+    st.sampled_from([1.0, 0.3, 2.5]),
+    st.sampled_from(UNKNOWN_CHOICES),
+)
+def test_occupancy_of_every_site(width, length, seed, scale, unknown):
     random = np.random.default_rng(seed)
     matrix, codes = random.normal(0, 2, (width, 4)), random_codes(random, 3, length)
-    result = site_occupancy(codes, matrix, -0.7, scale=scale)
+    result = site_occupancy(codes, matrix, -0.7, scale=scale, unknown=unknown)
     assert result.shape == (3, 2, max(length - width + 1, 0))
-    expected = [oracle_occupancy(row, matrix.tolist(), -0.7, scale) for row in codes.tolist()]
+    expected = [
+        oracle_occupancy(row, matrix.tolist(), -0.7, scale, unknown) for row in codes.tolist()
+    ]
     np.testing.assert_allclose(result, np.reshape(expected, result.shape), rtol=1e-12)
 
 
@@ -79,21 +92,64 @@ def random_motifs(random, widths):
     return MotifSet.from_matrices([f"m{i}" for i in range(len(widths))], matrices, width=9)
 
 
-@given(st.lists(st.integers(1, 6), min_size=1, max_size=5), st.integers(1, 9), st.integers(0, 500))
-def test_gomer_scores(widths, length, seed):
+@given(
+    st.lists(st.integers(1, 6), min_size=1, max_size=5),
+    st.integers(1, 9),
+    st.integers(0, 500),
+    st.sampled_from(UNKNOWN_CHOICES),
+)
+def test_gomer_scores(widths, length, seed, unknown):
     random = np.random.default_rng(seed)
     motifs, codes = random_motifs(random, widths), random_codes(random, 3, length)
     log_concentration = random.normal(-3, 2, len(widths)).astype(np.float32)
-    result = gomer_score(codes, motifs, log_concentration)
+    result = gomer_score(codes, motifs, log_concentration, unknown=unknown)
     assert (result.shape, result.dtype) == ((3, len(widths)), np.float32)
     expected = [
         [
-            oracle_gomer(row, matrix.astype(float).tolist(), float(concentration))
+            oracle_gomer(row, matrix.astype(float).tolist(), float(concentration), unknown)
             for matrix, concentration in zip(motifs.matrices(), log_concentration, strict=True)
         ]
         for row in codes.tolist()
     ]
     np.testing.assert_allclose(result, expected, rtol=2e-5, atol=1e-12)
+
+
+@given(
+    st.lists(st.text("ACGTN", max_size=9), min_size=1, max_size=6),
+    st.sampled_from(["left", "right"]),
+    st.sampled_from(UNKNOWN_CHOICES),
+    st.integers(0, 500),
+)
+def test_sequences_of_several_lengths_score_as_each_alone(texts, side, unknown, seed):
+    random = np.random.default_rng(seed)
+    motifs = random_motifs(random, [1, 3, 3, 5])
+    log_concentration = random.normal(-3, 2, 4)
+    codes = encode(texts, 10, side=side)
+    together = gomer_score(codes, motifs, log_concentration, unknown=unknown)
+    alone = [
+        gomer_score(encode([text]), motifs, log_concentration, unknown=unknown)[0] for text in texts
+    ]
+    # The same sums over windows; which of them are added first may differ.
+    np.testing.assert_allclose(together, alone, rtol=1e-5, atol=1e-12)
+    matrix = motifs.matrices()[1]
+    occupied = site_occupancy(codes, matrix, -2, unknown=unknown)
+    for row, text in enumerate(texts):
+        own = site_occupancy(encode([text]), matrix, -2, unknown=unknown)[0]
+        first = 10 - len(text) if side == "left" else 0
+        windows = slice(first, first + own.shape[1])
+        np.testing.assert_array_equal(occupied[row, :, windows], own)
+        assert occupied[row].sum() == pytest.approx(own.sum(), rel=1e-12)
+
+
+def test_padding_binds_nothing_however_high_the_concentration():
+    motifs = random_motifs(np.random.default_rng(7), [4])
+    codes = encode(["ACG", "ACGTACGTAC"])
+    for unknown in UNKNOWN_CHOICES:
+        score = gomer_score(codes, motifs, 30, unknown=unknown)
+        assert score.tolist() == [[0], [1]]
+        assert site_occupancy(codes, motifs.matrices()[0], 30, unknown=unknown)[0].sum() == 0
+    assert gomer_score(encode(["NNNNNN"]), motifs, 30).tolist() == [[0]]
+    assert gomer_score(encode(["NNNNNN"]), motifs, 30, unknown="neutral").tolist() == [[1]]
 
 
 def test_gomer_is_the_law_of_occupancy_on_whole_windows():
@@ -104,7 +160,11 @@ def test_gomer_is_the_law_of_occupancy_on_whole_windows():
     expected = occupancy(
         codes, motifs.log_kd, concentration, reduction="probability", padding="valid"
     ).bound
-    np.testing.assert_array_equal(gomer_score(codes, motifs, concentration), expected)
+    score = gomer_score(codes, motifs, concentration, unknown="neutral")
+    np.testing.assert_allclose(score, expected, rtol=1e-6)
+    np.testing.assert_allclose(
+        gomer_score(codes[0], motifs, concentration, unknown="neutral"), score[:1]
+    )
 
 
 def test_a_motif_wider_than_the_sequence_is_never_bound():
@@ -137,9 +197,11 @@ def test_real_motifs_at_their_concentrations():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"sequence": np.zeros((1, 5))}, r"sequence: expected uint8 base codes.*float64 \[1, 5\]"),
-        ({"sequence": np.zeros(5, np.uint8)}, r"sequence: .*of shape \[N, L\], got uint8 \[5\]"),
-        ({"sequence": np.full((1, 5), 5, np.uint8)}, "sequence: expected codes 0 to 4, got 5"),
+        ({"sequence": np.full((1, 5), 0.5)}, r"sequence: expected base codes.* got 0.5 at"),
+        ({"sequence": np.zeros((1, 1, 5))}, r"sequence: .*of shape .*, got shape \[1, 1, 5\]"),
+        ({"sequence": np.full((1, 5), 5, np.uint8)}, "sequence: .* 0 to 4 .* got 5 at"),
+        ({"sequence": ["ACGT"]}, "sequence: .* encode text with cisreg.encode"),
+        ({"unknown": "none"}, "unknown: expected one of 'skip', 'neutral', 'worst', got 'none'"),
         ({"log_concentration": np.nan}, "log_concentration: expected"),
     ],
 )

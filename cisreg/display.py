@@ -1,0 +1,45 @@
+"""Tables as notebooks show them."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+# Rows that are shown of a long table.
+SHOWN_ROWS = 20
+
+
+def html_table(title: str, columns: Mapping[str, Sequence[Any]], count: int) -> str:
+    """The first rows of a table as HTML; all text is escaped.
+
+    Args:
+        title: a line above the table.
+        columns: what to show, by name; more than `SHOWN_ROWS` rows are cut off.
+        count: rows that there are in all.
+
+    Example:
+        >>> html_table("1 motif", {"name": ["<b>"]}, 1)
+        '<p>1 motif</p><table><tr><th>name</th></tr><tr><td>&lt;b&gt;</td></tr></table>'
+    """
+    head = "".join(f"<th>{_escaped(name)}</th>" for name in columns)
+    rows = zip(*(values[:SHOWN_ROWS] for values in columns.values()), strict=True)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{_escaped(value)}</td>" for value in row) + "</tr>" for row in rows
+    )
+    more = f"<p>and {count - SHOWN_ROWS:,} more</p>" if count > SHOWN_ROWS else ""
+    return f"<p>{_escaped(title)}</p><table><tr>{head}</tr>{body}</table>{more}"
+
+
+def counted(count: int, noun: str) -> str:
+    """A number and what it counts.
+
+    Example:
+        >>> counted(1, "motif"), counted(1200, "site")
+        ('1 motif', '1,200 sites')
+    """
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def _escaped(value: Any) -> str:
+    return html.escape(f"{value:.4g}" if isinstance(value, float) else str(value))

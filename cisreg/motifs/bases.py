@@ -1,0 +1,78 @@
+"""The bases in the order that all matrices have, and tables that name their bases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+BASES = "ACGT"
+
+
+def in_base_order(argument: str, values: Any) -> Any:
+    """Values whose columns or rows are named after the bases, in the order A C G T.
+
+    Names count in either case, and U as T. Whatever has no such names is returned as it is, to be
+    read by position.
+
+    Args:
+        argument: its name, for errors.
+        values: a pandas DataFrame or an Arrow table with a column for each base, or a DataFrame
+            with a row for each base, of whatever order; a Series or a dict with a value, or a list
+            of values, for each base; or anything else.
+
+    Returns:
+        A frame or array [..., 4], or `values`.
+
+    Raises:
+        ValueError: names that are those of bases in part, or more than once, or in both the rows
+            and the columns.
+
+    Example:
+        >>> in_base_order("matrix", {"T": [4], "G": [3], "C": [2], "A": [1]})
+        array([[1, 2, 3, 4]])
+    """
+    if isinstance(values, Mapping):
+        labels = list(values)
+        order = _base_order(argument, "keys", labels)
+        if order is None:
+            raise ValueError(f"{argument}: expected the keys A, C, G and T, got {labels}")
+        return np.stack([np.asarray(values[labels[index]]) for index in order], axis=-1)
+    if isinstance(values, (pa.Table, pa.RecordBatch)):
+        order = _base_order(argument, "columns", values.column_names)
+        return values if order is None else values.select(order)
+    if not hasattr(values, "iloc"):
+        return values
+    by_row = _labels(argument, "rows", values.index)
+    if values.ndim == 1:
+        return values if by_row is None else values.iloc[by_row]
+    by_column = _labels(argument, "columns", values.columns)
+    if by_row is not None and by_column is not None:
+        raise ValueError(
+            f"{argument}: expected bases as the names of the columns or of the rows, got both: "
+            f"{list(values.columns)} and {list(values.index)}; drop one with reset_index"
+        )
+    if by_column is not None:
+        return values.iloc[:, by_column]
+    return values if by_row is None else values.iloc[by_row].T
+
+
+def _labels(argument: str, what: str, index: Any) -> list[int] | None:
+    # An index of numbers is the usual one, and long where a table is.
+    return None if index.dtype.kind in "iuf" else _base_order(argument, what, list(index))
+
+
+def _base_order(argument: str, what: str, labels: Sequence[Any]) -> list[int] | None:
+    """Where A, C, G and T are among labels that name each of them once; None if none is named."""
+    texts = [label if isinstance(label, str) else "" for label in labels]
+    names = [text.strip().upper().replace("U", "T") for text in texts]
+    if not any(name in tuple(BASES) for name in names):
+        return None
+    if sorted(names) != list(BASES):
+        raise ValueError(
+            f"{argument}: expected {what} named A, C, G and T, each once and nothing else, got "
+            f"{list(labels)}; choose or rename them"
+        )
+    return [names.index(base) for base in BASES]

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from cisreg.scan import BestSites, Hits, best_site, p_value_threshold, scan
     from cisreg.sequences import decode, encode, reverse_complement
     from cisreg.simulate import simulate
-    from cisreg.storage import Model, load_model, save_model
+    from cisreg.storage import load_model, save_model
+    from cisreg.trained_model import Model
     from cisreg.training import Stage, fit
 
 _MODULES = {
@@ -34,7 +35,8 @@ _MODULES = {
     "cisreg.scan": ("BestSites", "Hits", "best_site", "p_value_threshold", "scan"),
     "cisreg.sequences": ("decode", "encode", "reverse_complement"),
     "cisreg.simulate": ("simulate",),
-    "cisreg.storage": ("Model", "load_model", "save_model"),
+    "cisreg.storage": ("load_model", "save_model"),
+    "cisreg.trained_model": ("Model",),
     "cisreg.training": ("Stage", "fit"),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}

@@ -1,48 +1,109 @@
-"""Predictions of a trained model for any number of sequences, in batches of bounded memory."""
+"""Predictions for any number of sequences, in batches of bounded memory."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 import tensorflow as tf
 
 from cisreg.choices import ComputeDtype
-from cisreg.model import predict, strand_binding
+from cisreg.model import Parameters, predict, strand_binding
 from cisreg.occupancy import Implementation
-from cisreg.storage import Model
+from cisreg.spec import ModelSpec
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+BATCH_SIZE = 1024
+
+_Outputs = dict[str, tf.Tensor]
 
 
-class BatchPrediction(NamedTuple):
-    """What a model says of n sequences that follow one another.
+@dataclass(frozen=True, eq=False)
+class BatchPrediction:
+    """What a model says of N sequences, as NumPy arrays.
 
     Attributes:
-        expression: float32 [n], in the unit of the training data.
-        accessibility: float32 [n]; None without the potentiation layer.
-        binding: float32 [n, 2, M], accessible binding of each motif to each strand; None where it
+        expression: float32 [N], in the unit of the training data.
+        accessibility: float32 [N], between 0 and 1; None without the potentiation layer.
+        binding: float32 [N, 2, M], accessible binding of each motif to each strand; None where it
             was not asked for.
+        name: Arrow strings [N], names of the sequences; None where they have none.
+        motif_names: M names of the motifs.
     """
 
     expression: np.ndarray
-    accessibility: np.ndarray | None
-    binding: np.ndarray | None
+    accessibility: np.ndarray | None = None
+    binding: np.ndarray | None = None
+    name: pa.Array | None = None
+    motif_names: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        """N, the number of sequences."""
+        return len(self.expression)
+
+    def columns(self) -> dict[str, Any]:
+        """The predictions as columns: expression, accessibility, and binding where there is some.
+
+        Binding has two columns per motif, forward_NAME and reverse_NAME.
+        """
+        columns: dict[str, Any] = {} if self.name is None else {"name": self.name}
+        columns["expression"] = self.expression
+        if self.accessibility is not None:
+            columns["accessibility"] = self.accessibility
+        if self.binding is not None:
+            for index, motif in enumerate(self.motif_names):
+                columns[f"forward_{motif}"] = self.binding[:, 0, index]
+                columns[f"reverse_{motif}"] = self.binding[:, 1, index]
+        return columns
+
+    def to_table(self) -> pa.Table:
+        """An Arrow table of `columns`, one row per sequence.
+
+        Example:
+            >>> prediction = BatchPrediction(np.zeros(2, np.float32), name=pa.array(["a", "b"]))
+            >>> prediction.to_table().column_names
+            ['name', 'expression']
+        """
+        return pa.table(self.columns())
+
+    def to_frame(self) -> pd.DataFrame:
+        """A pandas DataFrame of `columns`, one row per sequence.
+
+        Raises:
+            ImportError: pandas is not installed.
+
+        Example:
+            >>> BatchPrediction(np.zeros(2, np.float32)).to_frame().shape
+            (2, 1)
+        """
+        return self.to_table().to_pandas()
 
 
 def predict_batches(
-    model: Model,
+    spec: ModelSpec,
+    parameters: Parameters,
     sequence: np.ndarray,
     *,
     binding: bool = False,
-    batch_size: int = 1024,
+    batch_size: int = BATCH_SIZE,
     compute_dtype: ComputeDtype = "float32",
     implementation: Implementation = "auto",
 ) -> Iterator[BatchPrediction]:
-    """Predicts batch after batch, in the order of the sequences.
+    """Predicts batch after batch, in the order of the sequences; no sequences are one empty batch.
+
+    The model is compiled at its first use in a process, once for each spec and set of options; any
+    number of sequences and any parameters then run through the same graph.
 
     Args:
-        model: the model.
-        sequence: uint8 [N, L] base codes, L the model's sequence_length.
+        spec: the layers.
+        parameters: arrays, tensors or variables by name, see `ModelSpec.parameter_shapes`.
+        sequence: uint8 [N, L] base codes, L the spec's sequence_length.
         binding: give the binding of each motif too, see `cisreg.model.strand_binding`.
         batch_size: sequences per batch at most, 1 or more.
         compute_dtype: of the occupancy operation, see `cisreg.occupancy`.
@@ -52,24 +113,72 @@ def predict_batches(
         ValueError: sequences of another length, an unknown option, or a batch size below 1.
 
     Example:
-        >>> for batch in predict_batches(model, sequence):  # doctest: +SKIP
+        >>> for batch in predict_batches(model.spec, model.parameters, codes):  # doctest: +SKIP
         ...     print(batch.expression.mean())
     """
     if batch_size < 1:
         raise ValueError(f"batch_size: expected 1 or more, got {batch_size}")
-    spec = model.spec
     if sequence.ndim != 2 or sequence.shape[1] != spec.sequence_length:
         raise ValueError(
             f"sequence: expected shape [N, {spec.sequence_length}] as the model was made for, got "
             f"{list(sequence.shape)}; encode with length={spec.sequence_length}"
         )
-    parameters = {name: tf.constant(value) for name, value in model.parameters.items()}
+    compiled = _compiled(spec, binding, compute_dtype, implementation)
+    tensors = {
+        name: tf.convert_to_tensor(parameters[name], tf.float32) for name in spec.parameter_shapes
+    }
+    for start in range(0, max(len(sequence), 1), batch_size):
+        codes = tf.constant(sequence[start : start + batch_size], tf.uint8)
+        arrays = {name: value.numpy() for name, value in compiled(tensors, codes).items()}
+        yield BatchPrediction(**arrays)
+
+
+def predict_all(
+    spec: ModelSpec, parameters: Parameters, sequence: np.ndarray, **options: Any
+) -> BatchPrediction:
+    """The predictions of all sequences as one; arguments as `predict_batches`.
+
+    Example:
+        >>> predict_all(model.spec, model.parameters, codes).expression.shape  # doctest: +SKIP
+        (8982,)
+    """
+    return join_predictions(predict_batches(spec, parameters, sequence, **options))
+
+
+def join_predictions(batches: Iterable[BatchPrediction]) -> BatchPrediction:
+    """One prediction of the sequences of all batches, at least one, in their order."""
+    parts = list(batches)
+    names = [part.name for part in parts if part.name is not None]
+
+    def joined(arrays: list[np.ndarray | None]) -> np.ndarray | None:
+        there = [array for array in arrays if array is not None]
+        return np.concatenate(there) if there else None
+
+    return BatchPrediction(
+        np.concatenate([part.expression for part in parts]),
+        joined([part.accessibility for part in parts]),
+        joined([part.binding for part in parts]),
+        pa.concat_arrays(names) if names else None,
+        parts[0].motif_names,
+    )
+
+
+@functools.lru_cache(maxsize=32)
+def _compiled(
+    spec: ModelSpec, binding: bool, compute_dtype: ComputeDtype, implementation: Implementation
+) -> Callable[[Mapping[str, tf.Tensor], tf.Tensor], _Outputs]:
+    """The compiled prediction of one batch; parameters are inputs, so that all models share it."""
+    signature = [
+        {
+            name: tf.TensorSpec(shape, tf.float32, name=name)
+            for name, shape in spec.parameter_shapes.items()
+        },
+        tf.TensorSpec([None, spec.sequence_length], tf.uint8),
+    ]
     options: Any = {"compute_dtype": compute_dtype, "implementation": implementation}
 
-    @tf.function(
-        input_signature=[tf.TensorSpec([None, spec.sequence_length], tf.uint8)], autograph=False
-    )
-    def predict_batch(codes: tf.Tensor) -> dict[str, tf.Tensor]:
+    @tf.function(input_signature=signature, autograph=False)
+    def predict_batch(parameters: Mapping[str, tf.Tensor], codes: tf.Tensor) -> _Outputs:
         prediction = predict(spec, parameters, codes, **options)
         outputs = {"expression": prediction.expression}
         if prediction.accessibility is not None:
@@ -78,28 +187,4 @@ def predict_batches(
             outputs["binding"] = strand_binding(spec, parameters, codes, **options)
         return outputs
 
-    for start in range(0, len(sequence), batch_size):
-        outputs = predict_batch(tf.constant(sequence[start : start + batch_size]))
-        arrays = {name: value.numpy() for name, value in outputs.items()}
-        yield BatchPrediction(
-            arrays["expression"], arrays.get("accessibility"), arrays.get("binding")
-        )
-
-
-def predict_expression(
-    model: Model,
-    sequence: np.ndarray,
-    *,
-    compute_dtype: ComputeDtype = "float32",
-    implementation: Implementation = "auto",
-) -> np.ndarray:
-    """Predicted expression, float32 [N], of all sequences; arguments as `predict_batches`.
-
-    Example:
-        >>> predict_expression(model, encode(["ACGT"], 110)).shape  # doctest: +SKIP
-        (1,)
-    """
-    batches = predict_batches(
-        model, sequence, compute_dtype=compute_dtype, implementation=implementation
-    )
-    return np.concatenate([np.empty(0, np.float32), *(batch.expression for batch in batches)])
+    return predict_batch

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cisreg.model import ModelSpec, predict
 from cisreg.motifs import MotifSet
+from cisreg.prediction import predict_all
+from cisreg.spec import ModelSpec
 
 # The scale that the parameters are set to: expression mostly within 0 to 17, as in yeast reporter
 # assays, and log odds of accessibility that spread within about (-4, 4), so that it seldom
@@ -18,7 +19,6 @@ EXPRESSION_DEVIATION = 2.0
 ACCESSIBILITY_LOG_ODDS_DEVIATION = 1.5
 
 _CALIBRATION_PROMOTERS = 2048
-_BATCH = 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +92,7 @@ def simulate(
     )
     sequence = _promoters(motif_set, sequence_count, sequence_length, planted_sites, promoters)
     spec = _spec(motif_set, sequence_length, potentiation=True)
-    noiseless, _ = _predict(spec, parameters, sequence)
+    noiseless = predict_all(spec, parameters, sequence).expression
     deviation = noiseless.std(dtype=np.float64) * np.sqrt(noise / (1 - noise))
     expression = noiseless + deviation * error.standard_normal(sequence_count)
     return Simulation(
@@ -209,7 +209,9 @@ def _binding(
         "bias": np.zeros((), dtype=np.float32),
     }
     spec = _spec(motif_set, sequence.shape[1], potentiation=False)
-    return _predict(spec, parameters, sequence)[1].astype(np.float64)
+    binding = predict_all(spec, parameters, sequence, binding=True).binding
+    assert binding is not None  # it was asked for
+    return binding.sum(axis=1).astype(np.float64)
 
 
 def _spec(motif_set: MotifSet, sequence_length: int, *, potentiation: bool) -> ModelSpec:
@@ -219,15 +221,3 @@ def _spec(motif_set: MotifSet, sequence_length: int, *, potentiation: bool) -> M
         sequence_length=sequence_length,
         potentiation=potentiation,
     )
-
-
-def _predict(
-    spec: ModelSpec, parameters: dict[str, np.ndarray], sequence: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Expression [N] and binding [N, M], in batches to bound the memory."""
-    predictions = [
-        predict(spec, parameters, sequence[start : start + _BATCH])
-        for start in range(0, len(sequence), _BATCH)
-    ]
-    expression = np.concatenate([np.asarray(each.expression) for each in predictions])
-    return expression, np.concatenate([np.asarray(each.binding) for each in predictions])

@@ -1,4 +1,4 @@
-"""A trained model as one object, and its folder: model.json and one npz file of arrays."""
+"""Models in folders: model.json for people and programs, an npz file for all arrays."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
 from importlib import metadata as package_metadata
 from pathlib import Path
 from typing import Any
@@ -17,8 +15,9 @@ import numpy as np
 
 from cisreg.arrays import pack_arrays, unpack_arrays
 from cisreg.files import replace_file
-from cisreg.model import ModelSpec, check_parameters
 from cisreg.motifs import MotifSet
+from cisreg.spec import ModelSpec
+from cisreg.trained_model import Model
 
 _NAME = "model.json"
 _FORMAT_VERSION = 2
@@ -26,130 +25,6 @@ _ARRAY_FILE = re.compile(r"parameters-[0-9a-f]{12}\.npz")
 # Arrays that lie in the file beside the parameters.
 _COLUMN_RANGE = "column_range"
 _INITIAL = {name: f"initial_{name}" for name in ("log_kd", "first_column", "widths")}
-
-
-@dataclass(frozen=True, eq=False)
-class Model:
-    """A trained model: layers, parameters, motifs, and where they come from.
-
-    Attributes:
-        spec: the layers.
-        parameters: float32 arrays by name, as `spec.parameter_shapes` lists them.
-        motif_names: M distinct names, in the order of the parameters.
-        metadata: where the model comes from (table, recipe, seed, ...), anything JSON can hold.
-        initial_motifs: the motifs as training began; None where that is not known, as for an
-            imported model.
-        column_range: int32 [2, M], first column of each motif and the one behind its last that
-            training could change, all others being zero; None: all could change.
-        table_columns: the columns of the training table by role, such as {"sequence": "seq",
-            "expression": ["log2_ratio"], "weight": None}; empty where that is not known.
-        unit: what expression is measured in, as text; empty where nobody said so.
-
-    Raises:
-        ValueError: parts that do not fit together, such as parameters of another shape than the
-            spec's.
-
-    Example:
-        >>> from cisreg.model import init_parameters
-        >>> spec = ModelSpec(motif_count=1, motif_width=3, sequence_length=10)
-        >>> parameters = init_parameters(spec, np.full((3, 4, 1), 0.5), np.zeros(1))
-        >>> Model(spec, parameters, ("ABF1",)).motifs.names
-        ('ABF1',)
-    """
-
-    spec: ModelSpec
-    parameters: Mapping[str, np.ndarray]
-    motif_names: tuple[str, ...]
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-    initial_motifs: MotifSet | None = None
-    column_range: np.ndarray | None = None
-    table_columns: Mapping[str, Any] = field(default_factory=dict)
-    unit: str = ""
-
-    def __post_init__(self) -> None:
-        check_parameters(self.spec, self.parameters)
-        foreign = sorted(set(self.parameters) - set(self.spec.parameter_shapes))
-        if foreign:
-            raise ValueError(
-                f"parameters: expected {', '.join(self.spec.parameter_shapes)}, got "
-                f"{', '.join(foreign)} as well"
-            )
-        for name, value in self.parameters.items():
-            if value.dtype != np.float32:
-                raise ValueError(f"parameters: expected {name} of float32, got {value.dtype}")
-        object.__setattr__(self, "motif_names", tuple(self.motif_names))
-        self._check_names()
-        if self.column_range is not None:
-            object.__setattr__(self, "column_range", np.array(self.column_range, np.int32))
-            self._check_column_range()
-        if self.initial_motifs is not None:
-            self._check_initial_motifs(self.initial_motifs)
-
-    def _check_names(self) -> None:
-        names = self.motif_names
-        if len(names) != self.spec.motif_count:
-            raise ValueError(
-                f"motif_names: expected {self.spec.motif_count} names (the model's motif_count), "
-                f"got {len(names)}"
-            )
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"motif_names: expected distinct names, got {twice[0]!r} twice")
-
-    def _check_column_range(self) -> None:
-        assert self.column_range is not None
-        width, count = self.spec.motif_width, self.spec.motif_count
-        if self.column_range.shape != (2, count):
-            raise ValueError(
-                f"column_range: expected shape (2, {count}), got {self.column_range.shape}"
-            )
-        first, end = self.column_range
-        if not ((first >= 0) & (first < end) & (end <= width)).all():
-            raise ValueError(
-                f"column_range: expected a first column below the end, both within 0..{width}, "
-                f"got {self.column_range.tolist()}"
-            )
-        column = np.arange(width)[:, np.newaxis, np.newaxis]
-        outside = (column < first) | (column >= end)
-        wrong = (outside & (self.parameters["log_kd"] != 0)).any(axis=(0, 1))
-        if wrong.any():
-            name = self.motif_names[int(np.argmax(wrong))]
-            raise ValueError(
-                f"column_range: expected log_kd of zero outside of it, got other numbers in "
-                f"motif {name!r}"
-            )
-
-    def _check_initial_motifs(self, motifs: MotifSet) -> None:
-        if motifs.names != self.motif_names or motifs.width != self.spec.motif_width:
-            raise ValueError(
-                f"initial_motifs: expected the {self.spec.motif_count} motifs of motif_names in "
-                f"{self.spec.motif_width} columns, got {len(motifs)} in {motifs.width}, or other "
-                "names"
-            )
-
-    @cached_property
-    def motifs(self) -> MotifSet:
-        """The motifs as they are now, for `cisreg.scan` and all that takes a MotifSet.
-
-        A motif's own columns are those of `column_range` or, without one, reach from the first
-        column that is not zero to the last.
-
-        Example:
-            >>> cisreg.scan(["ACGTACGT"], model.motifs, threshold=-5.0)  # doctest: +SKIP
-        """
-        log_kd = self.parameters["log_kd"]
-        first, end = _used_columns(log_kd) if self.column_range is None else self.column_range
-        return MotifSet(self.motif_names, log_kd, first, end - first)
-
-
-def _used_columns(log_kd: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The first column of each motif that is not zero and the one behind the last such, int [M].
-
-    A motif that is zero everywhere has all W columns.
-    """
-    used = (log_kd != 0).any(axis=1)
-    used |= ~used.any(axis=0)
-    return used.argmax(axis=0), len(used) - used[::-1].argmax(axis=0)
 
 
 def save_model(directory: str | os.PathLike[str], model: Model) -> None:

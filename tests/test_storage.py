@@ -15,7 +15,8 @@ from cisreg.model import ModelSpec, init_parameters
 from cisreg.motifs import MotifSet
 from cisreg.scan import scan
 from cisreg.sequences import encode
-from cisreg.storage import Model, load_model, save_model
+from cisreg.storage import load_model, save_model
+from cisreg.trained_model import Model
 
 NAMES = ("ABF1", "RAP1", "REB1 (long)")
 INITIAL = MotifSet.from_matrices(NAMES, [np.eye(4)[:2], np.eye(4), np.eye(4)[:1]], width=4)

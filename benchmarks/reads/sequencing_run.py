@@ -24,11 +24,10 @@ import numpy as np
 
 from cisreg.model import ModelSpec
 from cisreg.motifs import demo_motifs
-from cisreg.prediction import predict_expression
 from cisreg.sequences import decode, encode
 from cisreg.simulate import simulate
-from cisreg.storage import Model
 from cisreg.streams import open_output
+from cisreg.trained_model import Model
 
 LENGTH, READ_LENGTH, BINS = 110, 75, 18
 FRONT, BACK = "TGCATTTTTTTCACATC", "GGTTACGGCTGTT"
@@ -90,7 +89,7 @@ def make_library(count: int, seed: int) -> Library:
     ]
     spec = ModelSpec.from_dict(drawn.spec.to_dict())
     model = Model(spec, drawn.parameters, drawn.motif_names)
-    predicted = predict_expression(model, encode(sequences, LENGTH)).astype(np.float64)
+    predicted = model.predict(encode(sequences, LENGTH)).expression.astype(np.float64)
     spread = (predicted - predicted.mean()) / predicted.std()
     return Library(sequences, MEAN_EXPRESSION + EXPRESSION_DEVIATION * spread)
 

@@ -30,7 +30,6 @@ from benchmarks.shared.suite import machine, motif_source, print_machine, print_
 from benchmarks.training.train_throughput import SEQUENCES
 from cisreg.data import read_dataset
 from cisreg.metrics import agreement
-from cisreg.prediction import predict_expression
 
 BATCH = 128
 PROGRAM = "./makeThermodynamicEnhancosomeModel.py"
@@ -92,7 +91,7 @@ def training_r(folder: Path, stage: Stage, data: Path) -> float:
     """Pearson's r of what the trained model predicts for its training set."""
     model = cisreg.load_model(folder / f"{stage.name}.cisreg")
     rows = read_dataset(data / "train.tsv.gz", 110)
-    return agreement(predict_expression(model, rows.sequence), rows.expression).pearson
+    return agreement(model.predict(rows.sequence).expression, rows.expression).pearson
 
 
 def formulation_rate(data: Path) -> float:

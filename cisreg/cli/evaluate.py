@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cisreg.data import Dataset
     from cisreg.metrics import Metrics
     from cisreg.report import ParameterComparison
-    from cisreg.storage import Model
+    from cisreg.trained_model import Model
 
 EXAMPLE = "cisreg evaluate model test.tsv.gz --plot test.png"
 
@@ -53,7 +53,6 @@ def evaluate(
     """
     start_tensorflow()
     from cisreg.metrics import agreement
-    from cisreg.prediction import predict_expression
     from cisreg.report import check_plot, compare_parameters, plot_evaluation
     from cisreg.storage import load_model
 
@@ -64,14 +63,14 @@ def evaluate(
     if len(dataset) < 2:
         raise ValueError(f"{table}: expected at least 2 rows to compare, got {len(dataset)}")
     measured = dataset.mean_expression
-    predicted = predict_expression(
-        *(learned, dataset.sequence), compute_dtype=compute_dtype, implementation=implementation
-    )
+    predicted = learned.predict(
+        dataset, compute_dtype=compute_dtype, implementation=implementation
+    ).expression
     expression = {"measured": agreement(predicted, measured)}
     comparisons: list[ParameterComparison] = []
     if truth is not None:
         true_model = load_model(truth)
-        noiseless = predict_expression(true_model, dataset.sequence, implementation=implementation)
+        noiseless = true_model.predict(dataset, implementation=implementation).expression
         expression["without noise"] = agreement(predicted, noiseless)
         comparisons = compare_parameters(learned, true_model)
     if plot is not None:

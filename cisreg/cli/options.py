@@ -12,7 +12,7 @@ import typer
 if TYPE_CHECKING:
     from cisreg.data import DatasetFiles
     from cisreg.motifs import MotifSet
-    from cisreg.storage import Model
+    from cisreg.trained_model import Model
 
 Side = Literal["left", "right"]
 ImplementationName = Literal["auto", "fused", "standard"]

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
-    from cisreg.prediction import BatchPrediction
-    from cisreg.writing import Columns
 
 EXAMPLE = "cisreg predict model sequences.tsv.gz --output predictions.tsv.gz"
 
@@ -87,7 +85,6 @@ def predict(
         )
     start_tensorflow()
     options.set_threads(threads)
-    from cisreg.prediction import predict_batches
     from cisreg.sequences import encode
     from cisreg.storage import load_model
     from cisreg.writing import check_ending, open_table
@@ -98,8 +95,8 @@ def predict(
     codes = encode(text, learned.spec.sequence_length, side=options.padding_side(learned))
     with open_table(output) as write:
         row = 0
-        for batch in predict_batches(
-            *(learned, codes),
+        for batch in learned.predict_batches(
+            codes,
             binding=binding,
             batch_size=batch_size,
             compute_dtype=compute_dtype,
@@ -109,7 +106,7 @@ def predict(
             columns: dict[str, Any] = {"sequence": text.slice(row, count)}
             if measured is not None:
                 columns["measured"] = measured[row : row + count]
-            write({**columns, **_columns(batch, learned.motif_names)})
+            write({**columns, **batch.columns()})
             row += count
     Console(highlight=False).print(f"{row:,} predictions written to {output}", soft_wrap=True)
 
@@ -131,14 +128,3 @@ def _read(
     if measured is None:
         return text, None
     return text, np.concatenate([rows.expression[:, 0] for rows in blocks])
-
-
-def _columns(batch: BatchPrediction, motif_names: tuple[str, ...]) -> Columns:
-    columns = {"expression": batch.expression}
-    if batch.accessibility is not None:
-        columns["accessibility"] = batch.accessibility
-    if batch.binding is not None:
-        for index, name in enumerate(motif_names):
-            columns[f"forward_{name}"] = batch.binding[:, 0, index]
-            columns[f"reverse_{name}"] = batch.binding[:, 1, index]
-    return columns

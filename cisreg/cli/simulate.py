@@ -55,7 +55,8 @@ def simulate(
         )
     start_tensorflow()
     from cisreg.simulate import simulate as run_simulation
-    from cisreg.storage import Model, save_model
+    from cisreg.storage import save_model
+    from cisreg.trained_model import Model
 
     simulation = run_simulation(
         options.load_motifs(motifs, motif_width),

@@ -42,7 +42,6 @@ def new_table(title: str, *columns: str) -> Table:
 def show_run(run: Training, folder: Path) -> None:
     """What each stage reached, how well the model predicts, and where it is."""
     from cisreg.metrics import agreement
-    from cisreg.prediction import predict_expression
 
     console = Console(highlight=False)
     stages = new_table("Stages", "", "epochs", "seconds", "loss", "validation loss", "validation r")
@@ -57,7 +56,7 @@ def show_run(run: Training, folder: Path) -> None:
             "Expression, predicted against measured",
             {
                 f"{len(part):,} for {name}": agreement(
-                    predict_expression(run.model, part.sequence), part.mean_expression
+                    run.model.predict(part).expression, part.mean_expression
                 )
                 for name, part in parts.items()
                 if part is not None

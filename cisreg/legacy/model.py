@@ -33,7 +33,7 @@ from cisreg.legacy.text import (
 from cisreg.model import ModelSpec
 from cisreg.motifs import MotifSet
 from cisreg.spline import spline_basis
-from cisreg.storage import Model
+from cisreg.trained_model import Model
 
 _Fact = TypeVar("_Fact")
 

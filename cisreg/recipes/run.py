@@ -25,7 +25,8 @@ from cisreg.recipes.reading import read_recipe
 from cisreg.recipes.recipe import Recipe
 from cisreg.recipes.writing import format_recipe
 from cisreg.start import StartParameters, init_parameters
-from cisreg.storage import Model, save_model
+from cisreg.storage import save_model
+from cisreg.trained_model import Model
 from cisreg.training import FitResult, RunOptions, TrainingPlan, run
 from cisreg.training.feeds import Cache, make_feed
 from cisreg.training.options import PathLike

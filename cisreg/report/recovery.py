@@ -8,7 +8,7 @@ import numpy as np
 
 from cisreg.metrics import pearson_correlation
 from cisreg.spline import spline_basis
-from cisreg.storage import Model
+from cisreg.trained_model import Model
 
 
 class ParameterComparison(NamedTuple):

@@ -20,7 +20,6 @@ from cisreg.training.replicas import Replicas
 from cisreg.training.vector import ParameterVector
 
 # Bounds the memory of prediction whatever the batch size of training.
-_PREDICTION_BATCH = 1024
 
 Loss = Callable[..., tf.Tensor]
 
@@ -223,52 +222,3 @@ def _signature(spec: ModelSpec, objective: Objective) -> list[Any]:
         finite=scalar(tf.bool),
     )
     return [data, totals, scalar(tf.int64)]
-
-
-class BatchPrediction(NamedTuple):
-    """Predictions of any number of sequences, as NumPy arrays.
-
-    Attributes:
-        expression: float32 [N].
-        accessibility: float32 [N], or None where the model has no such layer.
-    """
-
-    expression: np.ndarray
-    accessibility: np.ndarray | None
-
-
-def make_predict_batches(
-    spec: ModelSpec, parameters: Mapping[str, tf.Tensor], implementation: Implementation
-) -> Callable[[np.ndarray], BatchPrediction]:
-    """Compiles prediction in batches of bounded memory.
-
-    Args:
-        spec: the model.
-        parameters: tensors, or variables whose values at each call count.
-        implementation: as `cisreg.occupancy`.
-
-    Returns:
-        A function of uint8 [N, L] codes.
-    """
-
-    @tf.function(
-        input_signature=[tf.TensorSpec([None, spec.sequence_length], tf.uint8)], autograph=False
-    )
-    def predict_batch(sequence: tf.Tensor) -> list[tf.Tensor]:
-        prediction = predict(spec, parameters, sequence, implementation=implementation)
-        outputs = (prediction.expression, prediction.accessibility)
-        return [output for output in outputs if output is not None]
-
-    compiled = predict_batch.get_concrete_function()
-
-    def predict_batches(sequence: np.ndarray) -> BatchPrediction:
-        starts = range(0, max(len(sequence), 1), _PREDICTION_BATCH)
-        batches = [
-            compiled(tf.constant(sequence[start : start + _PREDICTION_BATCH])) for start in starts
-        ]
-        expression = np.concatenate([batch[0].numpy() for batch in batches])
-        if not spec.potentiation:
-            return BatchPrediction(expression, None)
-        return BatchPrediction(expression, np.concatenate([batch[1].numpy() for batch in batches]))
-
-    return predict_batches

@@ -13,6 +13,7 @@ import tensorflow as tf
 from cisreg.data import Dataset
 from cisreg.data.feeding.feed import Chunk, Steps, steps_per_chunk
 from cisreg.metrics import pearson_correlation, r_squared
+from cisreg.prediction import predict_all
 from cisreg.training.batch import Batches, as_batches, put_on_devices
 from cisreg.training.checkpoint import Checkpoints
 from cisreg.training.health import HealthCheck
@@ -29,7 +30,6 @@ from cisreg.training.state import Best, EpochRecord, TrainingState
 from cisreg.training.step import (
     Objective,
     StepTotals,
-    make_predict_batches,
     make_train_steps,
     steps_per_epoch,
 )
@@ -97,7 +97,6 @@ class TrainingRun:
             self._variables = {
                 name: tf.Variable(value, name=name) for name, value in state.parameters.items()
             }
-        self._predict = make_predict_batches(plan.spec, self._variables, plan.implementation)
         self._sample = plan.training.sample()
         self._health = HealthCheck(self._sample.expression)
         self._unit = state.unit
@@ -368,7 +367,10 @@ class TrainingRun:
         worker, workers = self._replicas.worker, self._replicas.workers
         count = len(sequence)
         begin, end = count * worker // workers, count * (worker + 1) // workers
-        own = self._predict(sequence[begin:end])
+        own = predict_all(
+            *(self._plan.spec, self._variables, sequence[begin:end]),
+            implementation=self._plan.implementation,
+        )
 
         def gathered(values: np.ndarray) -> np.ndarray:
             whole = np.zeros(count, np.float32)

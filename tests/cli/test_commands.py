@@ -19,7 +19,6 @@ from cisreg.cli.options import column
 from cisreg.data import read_dataset
 from cisreg.model import strand_binding
 from cisreg.motifs import demo_motifs, write_motifs
-from cisreg.prediction import predict_expression
 from cisreg.storage import load_model
 
 RUNNER = CliRunner()
@@ -61,7 +60,7 @@ def test_simulate_writes_what_the_truth_model_predicts_plus_noise(data):
     test = read_dataset(data / "test.tsv.gz")
     assert len(read_dataset(data / "train.tsv.gz")) == 300
     assert test.sequence.shape == (60, 40)
-    r = np.corrcoef(predict_expression(truth, test.sequence), test.expression)[0, 1]
+    r = np.corrcoef(truth.predict(test.sequence).expression, test.expression)[0, 1]
     assert 0.85 < r < 0.999
     factors = (data / "factors.tsv").read_text().splitlines()
     assert factors[0].split("\t") == ["motif", "log_concentration", "activity", "potentiation"]
@@ -197,7 +196,7 @@ def test_train_reads_concentrations_and_the_table_of_the_likelihood(data, tmp_pa
 def test_predict_writes_expression_accessibility_and_binding_of_both_strands(data, model, tmp_path):
     table = data / "test.tsv.gz"
     learned, dataset = load_model(model), read_dataset(table)
-    expected = predict_expression(learned, dataset.sequence)
+    expected = learned.predict(dataset.sequence).expression
     # Batches of another size than the table, and the last one smaller.
     for name, read in (
         ("p.tsv", lambda path: pyarrow.csv.read_csv(path, parse_options=TABS)),
@@ -230,9 +229,8 @@ def test_predict_needs_sequences_alone_and_pads_them_as_in_training(model, tmp_p
     succeed("predict", model, table, "--output", output)
     header, padded, _ = output.read_text().splitlines()
     assert header == "sequence,expression,accessibility"
-    expected = predict_expression(
-        load_model(model), np.array([[4] * 30 + [0, 1, 2, 3, 0, 1, 2, 3, 0, 1]], np.uint8)
-    )
+    codes = np.array([[4] * 30 + [0, 1, 2, 3, 0, 1, 2, 3, 0, 1]], np.uint8)
+    expected = load_model(model).predict(codes).expression
     sequence, expression, _ = padded.split(",")
     assert sequence == "ACGTACGTAC"
     assert float(expression) == pytest.approx(float(expected[0]), rel=1e-5)
@@ -243,7 +241,7 @@ def test_evaluate_agrees_with_numpy(data, model):
         succeed("evaluate", model, data / "test.tsv.gz", "--json", "--truth", data / "truth")
     )
     dataset = read_dataset(data / "test.tsv.gz")
-    predicted = predict_expression(load_model(model), dataset.sequence)
+    predicted = load_model(model).predict(dataset.sequence).expression
     assert content["sequences"] == 60
     measured = content["measured"]
     assert measured["pearson"] == pytest.approx(np.corrcoef(predicted, dataset.expression)[0, 1])
@@ -397,10 +395,10 @@ def test_predictions_are_not_overwritten_unasked(data, model, tmp_path):
 
 
 def test_a_plot_without_a_folder_is_refused_before_predicting(data, model, tmp_path, monkeypatch):
-    def predict_expression(*arguments, **options):
+    def predict(*arguments, **options):
         raise AssertionError("predicted first")
 
-    monkeypatch.setattr("cisreg.prediction.predict_expression", predict_expression)
+    monkeypatch.setattr("cisreg.trained_model.Model.predict", predict)
     plot = tmp_path / "none" / "x.png"
     message = fail(1, "evaluate", model, data / "test.tsv.gz", "--plot", plot)
     assert f"{plot}: its folder does not exist" in message

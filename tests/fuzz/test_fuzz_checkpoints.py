@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from tiny_model import SPEC, start_parameters
 
 from cisreg.arrays import pack_arrays, unpack_arrays
-from cisreg.storage import Model, load_model, save_model
+from cisreg.storage import load_model, save_model
+from cisreg.trained_model import Model
 from cisreg.training.checkpoint import Checkpoints, _header
 from cisreg.training.state import Best, EpochRecord, TrainingState
 

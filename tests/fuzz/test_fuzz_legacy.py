@@ -14,7 +14,7 @@ from cisreg.legacy import export_model, import_model
 from cisreg.legacy.inputs import count_sequences, list_motifs, match_values
 from cisreg.legacy.text import read_params, read_pkdms, read_positional
 from cisreg.model import ModelSpec
-from cisreg.storage import Model
+from cisreg.trained_model import Model
 
 M, W, L = 2, 3, 5
 SPEC = ModelSpec(M, W, L, positional=True, stranded=True, binding_limit=True)

@@ -20,7 +20,8 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tiny_model import SPEC, start_parameters
 
 import cisreg
-from cisreg.storage import Model, save_model
+from cisreg.storage import save_model
+from cisreg.trained_model import Model
 from cisreg.training.checkpoint import _header
 
 TESTS = Path(__file__).parents[1]

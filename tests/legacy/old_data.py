@@ -8,7 +8,8 @@ import numpy as np
 from typer.testing import CliRunner
 
 from cisreg.cli import app
-from cisreg.storage import Model, load_model
+from cisreg.storage import load_model
+from cisreg.trained_model import Model
 
 COUNT, LENGTH, WIDTH = 120, 24, 6
 MOTIFS = ("Abf1", "Reb1", "Rap1")

@@ -22,8 +22,7 @@ from cisreg.legacy.checkpoint import read_checkpoint
 from cisreg.legacy.text import read_params, write_params
 from cisreg.model import ModelSpec, init_parameters
 from cisreg.motifs import MotifSet
-from cisreg.prediction import predict_expression
-from cisreg.storage import Model
+from cisreg.trained_model import Model
 
 M, W, L = 3, 4, 12
 # Six digits of each parameter make up to 3e-4 of expression; of numbers above 10, such as the
@@ -107,7 +106,7 @@ def test_weights_on_knots_are_written_for_each_position(tmp_path):
     assert back.parameters["position_weight"].shape == (2, L, M)
     codes = np.random.default_rng(0).integers(0, 4, (20, L), np.uint8)
     np.testing.assert_allclose(
-        predict_expression(back, codes), predict_expression(model, codes), rtol=1e-4, atol=1e-4
+        back.predict(codes).expression, model.predict(codes).expression, rtol=1e-4, atol=1e-4
     )
 
 
@@ -208,7 +207,7 @@ def test_the_trained_reference_predicts_what_the_original_did():
         shared_data("trained_reference") / "positional_stranded", binding="expected"
     )
     data = read_dataset(shared_data("gpra_example") / "expression.tsv.gz", 110)
-    difference = predict_expression(model, data.sequence) - trained_reference.predictions()
+    difference = model.predict(data.sequence).expression - trained_reference.predictions()
     assert np.abs(difference).max() <= TEXT_PRECISION
 
 

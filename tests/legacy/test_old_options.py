@@ -30,7 +30,7 @@ from cisreg.legacy import import_model
 from cisreg.legacy.arguments import OPTIONS, parse_command
 from cisreg.legacy.translation import translate
 from cisreg.motifs import read_motifs
-from cisreg.storage import Model
+from cisreg.trained_model import Model
 from cisreg.training.checkpoint import Checkpoints
 
 LAYERS = "-bl -aisa -posa -stra"

@@ -8,7 +8,7 @@ import pytest
 from cisreg.model import ModelSpec, init_parameters
 from cisreg.report import compare_parameters
 from cisreg.report.recovery import strongest_site_effects
-from cisreg.storage import Model
+from cisreg.trained_model import Model
 
 NAMES = ("a", "b", "c")
 

@@ -20,7 +20,6 @@ from cisreg.training.stages import make_optimizer
 from cisreg.training.step import (
     Objective,
     StepTotals,
-    make_predict_batches,
     make_train_steps,
     steps_per_epoch,
 )
@@ -179,17 +178,6 @@ def test_an_update_that_carries_a_parameter_past_float32_counts():
 )
 def test_steps_per_epoch(count, batch_size, steps):
     assert steps_per_epoch(count, batch_size) == steps
-
-
-def test_batches_of_any_number_of_sequences_predict_alike():
-    parameters = start_parameters()
-    predict_batches = make_predict_batches(SPEC, parameters, "standard")
-    codes = make_dataset(2100).sequence
-    whole = predict(SPEC, parameters, codes, implementation="standard")
-    result = predict_batches(codes)
-    np.testing.assert_allclose(result.expression, whole.expression, rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(result.accessibility, whole.accessibility, rtol=1e-5)
-    assert predict_batches(codes[:0]).expression.shape == (0,)
 
 
 def scale(steps):

@@ -1,0 +1,247 @@
+"""A trained model as one object: layers, parameters, motifs, and where they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+
+from cisreg.arrays import as_array
+from cisreg.choices import ComputeDtype
+from cisreg.data import Dataset
+from cisreg.motifs import MotifSet
+from cisreg.occupancy import Implementation
+from cisreg.prediction import BATCH_SIZE, BatchPrediction, join_predictions, predict_batches
+from cisreg.sequences import encode
+from cisreg.spec import ModelSpec, check_parameters
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A trained model: layers, parameters, motifs, and where they come from.
+
+    Attributes:
+        spec: the layers.
+        parameters: float32 arrays by name, as `spec.parameter_shapes` lists them.
+        motif_names: M distinct names, in the order of the parameters.
+        metadata: where the model comes from (table, recipe, seed, ...), anything JSON can hold.
+        initial_motifs: the motifs as training began; None where that is not known, as for an
+            imported model.
+        column_range: int32 [2, M], first column of each motif and the one behind its last that
+            training could change, all others being zero; None: all could change.
+        table_columns: the columns of the training table by role, such as {"sequence": "seq",
+            "expression": ["log2_ratio"], "weight": None}; empty where that is not known.
+        unit: what expression is measured in, as text; empty where nobody said so.
+
+    Raises:
+        ValueError: parts that do not fit together, such as parameters of another shape than the
+            spec's.
+
+    Example:
+        >>> from cisreg.model import init_parameters
+        >>> spec = ModelSpec(motif_count=1, motif_width=3, sequence_length=10)
+        >>> parameters = init_parameters(spec, np.full((3, 4, 1), 0.5), np.zeros(1))
+        >>> Model(spec, parameters, ("ABF1",)).motifs.names
+        ('ABF1',)
+    """
+
+    spec: ModelSpec
+    parameters: Mapping[str, np.ndarray]
+    motif_names: tuple[str, ...]
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    initial_motifs: MotifSet | None = None
+    column_range: np.ndarray | None = None
+    table_columns: Mapping[str, Any] = field(default_factory=dict)
+    unit: str = ""
+
+    def __post_init__(self) -> None:
+        check_parameters(self.spec, self.parameters)
+        foreign = sorted(set(self.parameters) - set(self.spec.parameter_shapes))
+        if foreign:
+            raise ValueError(
+                f"parameters: expected {', '.join(self.spec.parameter_shapes)}, got "
+                f"{', '.join(foreign)} as well"
+            )
+        for name, value in self.parameters.items():
+            if value.dtype != np.float32:
+                raise ValueError(f"parameters: expected {name} of float32, got {value.dtype}")
+        object.__setattr__(self, "motif_names", tuple(self.motif_names))
+        self._check_names()
+        if self.column_range is not None:
+            object.__setattr__(self, "column_range", np.array(self.column_range, np.int32))
+            self._check_column_range()
+        if self.initial_motifs is not None:
+            self._check_initial_motifs(self.initial_motifs)
+
+    def _check_names(self) -> None:
+        names = self.motif_names
+        if len(names) != self.spec.motif_count:
+            raise ValueError(
+                f"motif_names: expected {self.spec.motif_count} names (the model's motif_count), "
+                f"got {len(names)}"
+            )
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"motif_names: expected distinct names, got {twice[0]!r} twice")
+
+    def _check_column_range(self) -> None:
+        assert self.column_range is not None
+        width, count = self.spec.motif_width, self.spec.motif_count
+        if self.column_range.shape != (2, count):
+            raise ValueError(
+                f"column_range: expected shape (2, {count}), got {self.column_range.shape}"
+            )
+        first, end = self.column_range
+        if not ((first >= 0) & (first < end) & (end <= width)).all():
+            raise ValueError(
+                f"column_range: expected a first column below the end, both within 0..{width}, "
+                f"got {self.column_range.tolist()}"
+            )
+        column = np.arange(width)[:, np.newaxis, np.newaxis]
+        outside = (column < first) | (column >= end)
+        wrong = (outside & (self.parameters["log_kd"] != 0)).any(axis=(0, 1))
+        if wrong.any():
+            name = self.motif_names[int(np.argmax(wrong))]
+            raise ValueError(
+                f"column_range: expected log_kd of zero outside of it, got other numbers in "
+                f"motif {name!r}"
+            )
+
+    def _check_initial_motifs(self, motifs: MotifSet) -> None:
+        if motifs.names != self.motif_names or motifs.width != self.spec.motif_width:
+            raise ValueError(
+                f"initial_motifs: expected the {self.spec.motif_count} motifs of motif_names in "
+                f"{self.spec.motif_width} columns, got {len(motifs)} in {motifs.width}, or other "
+                "names"
+            )
+
+    @cached_property
+    def motifs(self) -> MotifSet:
+        """The motifs as they are now, for `cisreg.scan` and all that takes a MotifSet.
+
+        A motif's own columns are those of `column_range` or, without one, reach from the first
+        column that is not zero to the last.
+
+        Example:
+            >>> cisreg.scan(["ACGTACGT"], model.motifs, threshold=-5.0)  # doctest: +SKIP
+        """
+        log_kd = self.parameters["log_kd"]
+        first, end = _used_columns(log_kd) if self.column_range is None else self.column_range
+        return MotifSet(self.motif_names, log_kd, first, end - first)
+
+    @property
+    def padding_side(self) -> Literal["left", "right"]:
+        """The side on which the training sequences were padded or trimmed."""
+        return self.metadata.get("padding_side", "left")
+
+    def predict(
+        self,
+        sequence: Any,
+        *,
+        binding: bool = False,
+        batch_size: int = BATCH_SIZE,
+        compute_dtype: ComputeDtype = "float32",
+        implementation: Implementation = "auto",
+    ) -> BatchPrediction:
+        """Expression, accessibility and, where asked for, binding of sequences.
+
+        Args:
+            sequence: text as a list, NumPy array, pandas Series or Arrow column of strings, which
+                is padded or trimmed as the training sequences were; or uint8 [N, L] base codes; or
+                a `cisreg.Dataset`, whose names the result keeps.
+            binding: give the accessible binding of each motif to each strand too.
+            batch_size: sequences that are computed together.
+            compute_dtype: of the occupancy operation, see `cisreg.occupancy`.
+            implementation: of the occupancy operation, see `cisreg.occupancy`.
+
+        Returns:
+            A `BatchPrediction` of all sequences; its `to_frame` and `to_table` give named columns.
+
+        Raises:
+            ValueError: codes of another length or above 4, or text that is no DNA.
+            TypeError: something else than sequences.
+
+        Example:
+            >>> model.predict(["ACGT" * 27]).expression  # doctest: +SKIP
+            array([7.31], dtype=float32)
+        """
+        return join_predictions(
+            self.predict_batches(
+                sequence,
+                binding=binding,
+                batch_size=batch_size,
+                compute_dtype=compute_dtype,
+                implementation=implementation,
+            )
+        )
+
+    def predict_batches(
+        self,
+        sequence: Any,
+        *,
+        binding: bool = False,
+        batch_size: int = BATCH_SIZE,
+        compute_dtype: ComputeDtype = "float32",
+        implementation: Implementation = "auto",
+    ) -> Iterator[BatchPrediction]:
+        """As `predict`, batch after batch, in the order of the sequences.
+
+        Example:
+            >>> for batch in model.predict_batches(codes, binding=True):  # doctest: +SKIP
+            ...     print(batch.binding.mean(axis=(0, 1)))
+        """
+        codes = self.encode(sequence)
+        name = sequence.name if isinstance(sequence, Dataset) else None
+        begin = 0
+        for batch in predict_batches(
+            *(self.spec, self.parameters, codes),
+            binding=binding,
+            batch_size=batch_size,
+            compute_dtype=compute_dtype,
+            implementation=implementation,
+        ):
+            end = begin + len(batch)
+            names = None if name is None else name[begin:end]
+            yield replace(batch, name=names, motif_names=self.motif_names)
+            begin = end
+
+    def encode(self, sequence: Any) -> np.ndarray:
+        """Sequences as the model takes them, uint8 [N, L]; see `predict`."""
+        length = self.spec.sequence_length
+        if isinstance(sequence, Dataset):
+            return as_array(sequence.sequence, "sequence", np.uint8, ("N", length))
+        if _is_text(sequence):
+            return np.asarray(encode(sequence, length, side=self.padding_side))
+        codes = as_array(sequence, "sequence", np.uint8, ("N", length))
+        if codes.size and codes.max() > 4:
+            raise ValueError(f"sequence: expected codes 0 to 4, got {codes.max()}")
+        return codes
+
+
+def _used_columns(log_kd: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The first column of each motif that is not zero and the one behind the last such, int [M].
+
+    A motif that is zero everywhere has all W columns.
+    """
+    used = (log_kd != 0).any(axis=1)
+    used |= ~used.any(axis=0)
+    return used.argmax(axis=0), len(used) - used[::-1].argmax(axis=0)
+
+
+def _is_text(sequence: Any) -> bool:
+    """Whether these are sequences as text, and not as numbers; no sequences count as text."""
+    if isinstance(sequence, str | bytes):
+        raise TypeError("sequence: expected several sequences, got one text; put it in a list")
+    if isinstance(sequence, Mapping) or hasattr(sequence, "columns"):
+        raise TypeError(
+            f"sequence: expected one column of sequences, got a {type(sequence).__name__}; take "
+            'the column by its name, such as frame["sequence"]'
+        )
+    if getattr(sequence, "ndim", 1) != 1:
+        return False
+    first = next(iter(sequence), "")
+    return isinstance(first.as_py() if isinstance(first, pa.Scalar) else first, str)

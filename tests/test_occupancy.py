@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from forked import Forked
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -287,7 +287,6 @@ PRINT_DIGEST = """
 import hashlib, sys
 import numpy as np, tensorflow as tf
 tf.config.threading.set_intra_op_parallelism_threads(int(sys.argv[1]))
-sys.path.insert(0, sys.argv[2])
 from test_occupancy import example, value_and_gradient
 arguments = example((300, 60, 9, 40))
 upstream = [np.ones((300, 2, 40), np.float32)] * 2
@@ -299,17 +298,10 @@ print(digest.hexdigest())
 """
 
 
-def test_same_bits_for_every_thread_count():
-    folder = str(Path(__file__).parent)
-    digests = [
-        subprocess.run(
-            [sys.executable, "-c", PRINT_DIGEST, str(threads), folder],
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout
-        for threads in (1, 2, 7)
-    ]
+def test_same_bits_for_every_thread_count(tmp_path):
+    program = tmp_path / "print_digest.py"
+    program.write_text(PRINT_DIGEST)
+    digests = [Forked(program, threads).communicate()[0] for threads in (1, 2, 7)]
     assert len(digests[0]) > 60
     assert digests == digests[:1] * 3
 

@@ -18,17 +18,6 @@ def module_name(path):
 MODULES = {module_name(path): path for path in (ROOT / "cisreg").rglob("*.py")}
 
 
-def statements(body):
-    """Those that run when a module is imported, and types are not all that they are for."""
-    for node in body:
-        yield node
-        if isinstance(node, ast.If) and "TYPE_CHECKING" not in ast.unparse(node.test):
-            yield from statements([*node.body, *node.orelse])
-        elif isinstance(node, ast.Try):
-            handlers = [line for handler in node.handlers for line in handler.body]
-            yield from statements([*node.body, *handlers, *node.orelse, *node.finalbody])
-
-
 def named(node):
     """Modules that an import statement names, and what may be a module in them."""
     if isinstance(node, ast.Import):
@@ -38,12 +27,10 @@ def named(node):
     return []
 
 
-def imported_at_once(name):
-    """Modules of the package that importing this one imports by name."""
-    for node in statements(ast.parse(MODULES[name].read_text()).body):
-        for other in named(node):
-            if other in MODULES and other != name:
-                yield other
+def imported(name):
+    """Modules of the package that one imports anywhere, in functions and for types as well."""
+    nodes = ast.walk(ast.parse(MODULES[name].read_text()))
+    return {other for node in nodes for other in named(node) if other in MODULES} - {name}
 
 
 def test_the_package_imports_neither_its_tests_nor_what_they_verify_with():
@@ -54,7 +41,7 @@ def test_the_package_imports_neither_its_tests_nor_what_they_verify_with():
 
 
 def test_no_modules_import_each_other():
-    graph = {name: set(imported_at_once(name)) for name in MODULES}
+    graph = {name: imported(name) for name in MODULES}
     # A package's own module gathers names of its modules, which import each other by their own.
     packages = {name for name in graph if MODULES[name].name == "__init__.py"}
     for name in graph:

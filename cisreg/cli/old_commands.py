@@ -38,7 +38,7 @@ def run_old_command(context: typer.Context, text: str, overwrite: bool) -> None:
     for note in new.notes:
         logger.warning("%s", note)
     write_files(new, overwrite=overwrite)
-    app = typer.main.get_command(_app())
+    app = context.find_root().command
     for arguments in new.commands:
         words = [*_global_options(context, arguments), *arguments]
         status = app.main(words, prog_name="cisreg", standalone_mode=False)
@@ -68,10 +68,3 @@ def _global_options(context: typer.Context, arguments: Sequence[str]) -> list[st
     if given.get("log") is not None and "--log" not in arguments:
         words += ["--log", str(given["log"])]
     return words
-
-
-def _app() -> typer.Typer:
-    # The commands are put together in a module that imports this one.
-    from cisreg.cli.app import app
-
-    return app

@@ -75,7 +75,7 @@ def test_every_factor_has_an_effect_to_learn_from(simulation):
 
 
 def test_planted_sites_are_on_both_strands_and_raise_binding(motifs):
-    reb1 = motifs.select(["Reb1"])
+    reb1 = motifs["Reb1"]
     planted = simulate(reb1, sequence_count=400, planted_sites=3, seed=1)
     background = simulate(reb1, sequence_count=400, planted_sites=0, seed=1)
     text = ["".join("ACGT"[code] for code in row) for row in planted.sequence]

@@ -101,7 +101,7 @@ def test_a_save_that_breaks_off_leaves_the_old_model(tmp_path, monkeypatch, brok
         ({"column_range": [[0, 0, 2], [4, 4, 2]]}, "column_range: expected a first column below"),
         ({"column_range": [[0, 0, 0], [4, 4, 5]]}, "column_range: .* both within 0..4"),
         ({"column_range": [[0, 1, 0], [4, 4, 4]]}, "column_range: expected log_kd of zero .*RAP1"),
-        ({"initial_motifs": INITIAL.select(NAMES[::-1])}, "initial_motifs: expected the 3 motifs"),
+        ({"initial_motifs": INITIAL[NAMES[::-1]]}, "initial_motifs: expected the 3 motifs"),
     ],
 )
 def test_parts_that_do_not_fit_make_no_model(change, message):

@@ -113,7 +113,7 @@ def initial_concentrations(
     usual = strongest_site_log_concentration(motif_set)
     names = motif_set.names[known:]
     if random_count:
-        one_site = p_value_threshold(motif_set.select(names), 0.5 / length)
+        one_site = p_value_threshold(motif_set[names], 0.5 / length)
         usual[known:] = np.maximum(one_site, usual[known:])
     if path is None:
         return usual

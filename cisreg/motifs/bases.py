@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,8 +27,8 @@ def in_base_order(argument: str, values: Any) -> Any:
         A frame or array [..., 4], or `values`.
 
     Raises:
-        ValueError: names that are those of bases in part, or more than once, or in both the rows
-            and the columns.
+        ValueError: names that are those of bases in part or more than once, or both the rows and
+            the columns named after all bases.
 
     Example:
         >>> in_base_order("matrix", {"T": [4], "G": [3], "C": [2], "A": [1]})
@@ -45,29 +45,29 @@ def in_base_order(argument: str, values: Any) -> Any:
         return values if order is None else values.select(order)
     if not hasattr(values, "iloc"):
         return values
-    by_row = _labels(argument, "rows", values.index)
     if values.ndim == 1:
+        by_row = _base_order(argument, "rows", list(values.index))
         return values if by_row is None else values.iloc[by_row]
-    by_column = _labels(argument, "columns", values.columns)
-    if by_row is not None and by_column is not None:
+    by_column = _base_order(argument, "columns", list(values.columns))
+    if by_column is None:
+        by_row = _base_order(argument, "rows", list(values.index))
+        return values if by_row is None else values.iloc[by_row].T
+    if sorted(_base_names(values.index)) == list(BASES):
         raise ValueError(
             f"{argument}: expected bases as the names of the columns or of the rows, got both: "
             f"{list(values.columns)} and {list(values.index)}; drop one with reset_index"
         )
-    if by_column is not None:
-        return values.iloc[:, by_column]
-    return values if by_row is None else values.iloc[by_row].T
+    return values.iloc[:, by_column]
 
 
-def _labels(argument: str, what: str, index: Any) -> list[int] | None:
-    # An index of numbers is the usual one, and long where a table is.
-    return None if index.dtype.kind in "iuf" else _base_order(argument, what, list(index))
+def _base_names(labels: Iterable[Any]) -> list[str]:
+    texts = [label if isinstance(label, str) else "" for label in labels]
+    return [text.strip().upper().replace("U", "T") for text in texts]
 
 
 def _base_order(argument: str, what: str, labels: Sequence[Any]) -> list[int] | None:
     """Where A, C, G and T are among labels that name each of them once; None if none is named."""
-    texts = [label if isinstance(label, str) else "" for label in labels]
-    names = [text.strip().upper().replace("U", "T") for text in texts]
+    names = _base_names(labels)
     if not any(name in tuple(BASES) for name in names):
         return None
     if sorted(names) != list(BASES):

@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
+import difflib
 import logging
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from cisreg.arrays import as_array
+from cisreg.display import counted, html_table
 from cisreg.motifs.bases import BASES
 from cisreg.motifs.checking import check_one_motif
+from cisreg.motifs.consensus import IUPAC
 from cisreg.motifs.conversion import LogKdConvention, probabilities_to_log_kd
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["MotifSet"]
 
 logger = logging.getLogger("cisreg.motifs")
 
+# The letter of the IUPAC code for each set of bases, A being 1, C 2, G 4 and T 8; no set is empty.
+_LETTER_OF_BASES = np.full(16, " ")
+for _letter, _bases in IUPAC.items():
+    _LETTER_OF_BASES[sum(1 << BASES.index(base) for base in _bases)] = _letter
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class MotifSet:
     """Motifs of possibly different widths, each placed in the same W columns.
 
@@ -211,26 +226,73 @@ class MotifSet:
         """W, the columns of `log_kd`, the widest that any motif can be."""
         return self.log_kd.shape[0]
 
-    def select(self, names: Sequence[str]) -> MotifSet:
-        """The motifs of these names, in this order.
+    def __repr__(self) -> str:
+        return f"MotifSet({self._summary()}: {_some(self.names)})"
+
+    def _repr_html_(self) -> str:
+        columns = {"name": self.names, "width": self.widths.tolist(), "consensus": self.consensus()}
+        return html_table(self._summary(), columns, len(self))
+
+    def _summary(self) -> str:
+        narrowest, widest = int(self.widths.min()), int(self.widths.max())
+        own = f"{narrowest} to {widest}" if narrowest < widest else f"{widest}"
+        return f"{counted(len(self), 'motif')}, {own} of {counted(self.width, 'column')} wide"
+
+    def __getitem__(
+        self, index: int | str | slice | Sequence[int] | Sequence[str] | np.ndarray
+    ) -> MotifSet:
+        """The motifs of this number or name, or of these, in the order asked for.
+
+        Args:
+            index: a number or a name, for a set of one motif; or a slice, a list of numbers or of
+                names, or booleans [M].
 
         Raises:
-            ValueError: a name that the set lacks, or one given twice.
+            KeyError: a name that the set lacks.
+            IndexError: a number beyond the last motif, or a wrong number of booleans.
+            ValueError: a motif asked for twice, or none at all.
 
         Example:
             >>> from cisreg.motifs import demo_motifs
-            >>> demo_motifs().select(["Rap1", "Reb1"]).names
-            ('Rap1', 'Reb1')
+            >>> motifs = demo_motifs()
+            >>> motifs["Reb1"].names, motifs[-2:].names, motifs[["Rap1", "Reb1"]].names
+            (('Reb1',), ('Ume6', 'poly-dA'), ('Rap1', 'Reb1'))
         """
-        unknown = [name for name in names if name not in self.names]
-        if unknown:
-            raise ValueError(
-                f"names: expected names of this motif set, got {unknown}; it holds {self.names}"
-            )
-        index = [self.names.index(name) for name in names]
+        chosen = np.atleast_1d(np.arange(len(self))[self._numbers(index)])
         return MotifSet(
-            tuple(names), self.log_kd[:, :, index], self.first_column[index], self.widths[index]
+            tuple(self.names[number] for number in chosen),
+            self.log_kd[:, :, chosen],
+            self.first_column[chosen],
+            self.widths[chosen],
         )
+
+    def _numbers(self, index: Any) -> Any:
+        """The index with numbers in the place of names."""
+        if isinstance(index, str):
+            return self._number(index)
+        if isinstance(index, (slice, int, np.integer)):
+            return index
+        if not isinstance(index, Iterable):
+            raise TypeError(f"index: expected numbers, names or a slice, got {index!r}")
+        items = list(index)
+        if any(isinstance(item, str) for item in items):
+            return [self._numbers(item) for item in items]
+        return np.array(items) if items else np.zeros(0, int)
+
+    def _number(self, name: str) -> int:
+        if name not in self.names:
+            close = difflib.get_close_matches(name, self.names)
+            advice = f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
+            raise KeyError(f"expected a name of this set of motifs, got {name!r}{advice}")
+        return self.names.index(name)
+
+    def __iter__(self) -> Iterator[MotifSet]:
+        """Sets of one motif each."""
+        return (self[number] for number in range(len(self)))
+
+    def __contains__(self, name: object) -> bool:
+        """Whether there is a motif of this name."""
+        return name in self.names
 
     def append(self, other: MotifSet) -> MotifSet:
         """These motifs and then those of `other`, which has as many columns.
@@ -342,6 +404,25 @@ class MotifSet:
         """
         return _column_sum(self.log_kd.max(axis=1))
 
+    def consensus(self) -> tuple[str, ...]:
+        """Each motif as letters of the IUPAC nucleotide code.
+
+        A letter stands for the bases whose log Kd is within ln 2 of the lowest in that column: they
+        are at least half as frequent in sites as the most frequent one, if log Kd is "natural" (see
+        `cisreg.motifs.conversion`) and the background uniform.
+
+        Returns:
+            M strings, each as long as its motif is wide.
+
+        Example:
+            >>> MotifSet.from_matrices(["a"], [[[0, 0.5, 3, 4], [0, 0, 0, 0]]]).consensus()
+            ('MN',)
+        """
+        lowest = self.log_kd.min(axis=1, keepdims=True)
+        allowed = self.log_kd - lowest <= np.float32(math.log(2))
+        number = np.tensordot([1, 2, 4, 8], allowed, axes=(0, 1))
+        return self._own_text(_LETTER_OF_BASES[number])
+
     def strongest_site(self) -> tuple[str, ...]:
         """The sequence that each motif binds best; N where the base makes no difference.
 
@@ -371,12 +452,44 @@ class MotifSet:
     def _site_of(self, base: np.ndarray) -> tuple[str, ...]:
         """The text of each motif's own columns of these base codes [W, M], N where any would do."""
         indifferent = np.ptp(self.log_kd, axis=1) == 0
-        letters = np.array(list(BASES + "N"))[np.where(indifferent, 4, base)]
+        return self._own_text(np.array(list(BASES + "N"))[np.where(indifferent, 4, base)])
+
+    def _own_text(self, letters: np.ndarray) -> tuple[str, ...]:
+        """The letters [W, M] of each motif's own columns as text."""
         ends = self.first_column + self.widths
         return tuple(
             "".join(letters[first:end, index])
             for index, (first, end) in enumerate(zip(self.first_column, ends, strict=True))
         )
+
+    def to_frame(self) -> pd.DataFrame:
+        """The matrices as a pandas DataFrame, one row per own column of each motif.
+
+        Returns:
+            Columns motif, column (counted from 0) and A, C, G and T, log Kd in nats.
+
+        Raises:
+            ImportError: pandas is not installed.
+
+        Example:
+            >>> MotifSet.from_matrices(["a"], [[[-1, 1, 1, 2]]]).to_frame()
+              motif  column    A    C    G    T
+            0     a       0 -1.0  1.0  1.0  2.0
+        """
+        import pandas as pd
+
+        entries = np.concatenate(self.matrices())
+        columns = {
+            "motif": np.repeat(np.array(self.names, object), self.widths),
+            "column": np.concatenate([np.arange(width) for width in self.widths]),
+        }
+        return pd.DataFrame(columns | dict(zip(BASES, entries.T, strict=True)))
+
+
+def _some(names: Sequence[str]) -> str:
+    """The names, of many the first and the last, safe to show on a terminal."""
+    shown = [name if name.isprintable() else repr(name) for name in names]
+    return ", ".join(shown if len(shown) <= 5 else [*shown[:3], "...", shown[-1]])
 
 
 def _column_sum(entries: np.ndarray) -> np.ndarray:

@@ -467,7 +467,7 @@ def test_going_on_from_a_model_of_the_same_motifs(data, model, tmp_path):
 def test_motifs_in_another_order_are_not_those_of_the_earlier_model(data, model, tmp_path):
     folder = tmp_path / "motifs"
     names = load_model(model).motif_names
-    write_motifs(folder, demo_motifs(width=30).select([*names[1:], names[0]]))
+    write_motifs(folder, demo_motifs(width=30)[[*names[1:], names[0]]])
     words = [word for word in TRAIN if word not in ("--motifs", "demo")]
     message = fail(
         *(1, *words, data / "train.tsv.gz", "--motifs", folder / "motif_list.txt"),

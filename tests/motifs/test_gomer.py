@@ -178,7 +178,7 @@ def test_a_motif_wider_than_the_sequence_is_never_bound():
 def test_real_motifs_at_their_concentrations():
     folder = shared_data("gpra_example")
     motifs = read_motifs(folder / "motif_list.txt")
-    motifs = motifs.select(motifs.names[:12])
+    motifs = motifs[:12]
     listed = read_log_concentration(
         folder / "log_concentration.tsv", read_motifs(folder / "motif_list.txt").names
     )[:12]

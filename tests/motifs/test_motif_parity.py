@@ -66,7 +66,7 @@ def test_the_narrow_fixture_does_hold_trimmed_motifs(example, motifs_of_width):
     with np.load(shared_data("parity/narrow_long.npz"), allow_pickle=False) as saved:
         original = saved["param/motifs"].transpose(1, 0, 2)
     names = ["YDL106C_2154", "YAL051W_2060", "YOR380W_756", "YDR096W_562", "YPR009W_2236"]
-    chosen = motifs_of_width(8).select(names)
+    chosen = motifs_of_width(8)[names]
     np.testing.assert_array_equal(chosen.log_kd, original[:, :, [0, 1, 4, 5, 6]])
     for name in names:
         assert len(read_pkdm(example / "motifs" / f"{name}.pkdm")) > 8

@@ -5,11 +5,20 @@ from __future__ import annotations
 import logging
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cisreg.motifs import MotifSet, demo_motifs
+from cisreg.motifs import (
+    MotifSet,
+    consensus_matrix,
+    counts_to_probabilities,
+    demo_motifs,
+    reverse_complement_matrix,
+    site_occupancy,
+)
 
 
 def matrix(width: int, seed: int = 0) -> np.ndarray:
@@ -64,14 +73,169 @@ def test_arrays_are_copies_of_the_documented_types_and_read_only():
 
 def test_select_keeps_the_order_asked_for():
     motifs = demo_motifs()
-    chosen = motifs.select(["Rap1", "Abf1"])
+    chosen = motifs[["Rap1", "Abf1"]]
     assert len(chosen) == 2
     for index, name in enumerate(["Rap1", "Abf1"]):
         original = motifs.names.index(name)
         np.testing.assert_array_equal(chosen.log_kd[:, :, index], motifs.log_kd[:, :, original])
         assert chosen.widths[index] == motifs.widths[original]
-    with pytest.raises(ValueError, match=r"Nobody.*it holds"):
-        motifs.select(["Nobody"])
+
+
+@pytest.mark.parametrize(
+    ("index", "numbers"),
+    [
+        (0, [0]),
+        (-1, [15]),
+        (np.int32(3), [3]),
+        ("Gcn4", [3]),
+        (slice(2, 9, 3), [2, 5, 8]),
+        (slice(None, None, -1), range(15, -1, -1)),
+        ([5, 0], [5, 0]),
+        (["Gcn4", "Abf1"], [3, 0]),
+        (("Gcn4", 1), [3, 1]),
+        (np.array(["Abf1"]), [0]),
+        (pd.Index(["Gcn4", "Abf1"]), [3, 0]),
+        (np.arange(16) % 8 == 1, [1, 9]),
+        (pd.Series([3, 1], index=[1, 0]), [3, 1]),
+    ],
+    ids=str,
+)
+def test_motifs_by_number_and_name(index, numbers):
+    motifs = demo_motifs()
+    chosen, numbers = motifs[index], list(numbers)
+    assert chosen.names == tuple(motifs.names[number] for number in numbers)
+    np.testing.assert_array_equal(chosen.log_kd, motifs.log_kd[:, :, numbers])
+    np.testing.assert_array_equal(chosen.column_range(), motifs.column_range()[:, numbers])
+
+
+def test_motifs_one_by_one():
+    motifs = demo_motifs()
+    assert [motif.names for motif in motifs] == [(name,) for name in motifs.names]
+    assert len(motifs) == 16
+    assert "Gcn4" in motifs
+    assert "gcn4" not in motifs
+    assert 3 not in motifs
+
+
+@pytest.mark.parametrize(
+    ("index", "error", "message"),
+    [
+        ("Nobody", KeyError, "expected a name of this set of motifs, got 'Nobody'"),
+        ("Gcn", KeyError, "got 'Gcn'; did you mean 'Gcn4'"),
+        (["Gcn4", "Gcn5"], KeyError, "got 'Gcn5'"),
+        (16, IndexError, "16 is out of bounds"),
+        ([True], IndexError, "boolean"),
+        (1.5, TypeError, "index: expected numbers, names or a slice, got 1.5"),
+        ([], ValueError, "expected at least one motif, got none"),
+        ([1, 1], ValueError, "got 'Cbf1' twice"),
+    ],
+    ids=str,
+)
+def test_motifs_that_are_not_there(index, error, message):
+    with pytest.raises(error, match=message):
+        demo_motifs()[index]
+
+
+def test_consensus_is_that_of_the_motifs_made_from_one():
+    from cisreg.motifs.demo import CONSENSUS
+
+    assert demo_motifs().consensus() == tuple(CONSENSUS.values())
+    letters = "ACGTRYSWKMBDHVN"
+    motifs = MotifSet.from_matrices(list(letters), [consensus_matrix(each) for each in letters])
+    assert motifs.consensus() == tuple(letters)
+
+
+def test_sets_are_shown_short_and_escaped():
+    motifs = demo_motifs()
+    assert repr(motifs) == (
+        "MotifSet(16 motifs, 6 to 17 of 20 columns wide: Abf1, Cbf1, Gal4, ..., poly-dA)"
+    )
+    assert repr(motifs["Abf1"]) == "MotifSet(1 motif, 13 of 20 columns wide: Abf1)"
+    odd = MotifSet.from_matrices(["<i>&", "a\x1b[31m"], [matrix(3), matrix(4)])
+    assert "\x1b" not in repr(odd)
+    page = odd._repr_html_()
+    assert "&lt;i&gt;&amp;" in page
+    assert "<i>" not in page
+    assert "<td>RTCRYNNNNNACG</td>" in motifs._repr_html_()
+
+
+def test_frame_of_a_set_gives_the_set_back():
+    motifs = demo_motifs(width=30)
+    frame = motifs.to_frame()
+    assert list(frame.columns) == ["motif", "column", "A", "C", "G", "T"]
+    parts = dict(iter(frame.groupby("motif", sort=False)))
+    matrices = [part[["T", "G", "C", "A"]] for part in parts.values()]
+    again = MotifSet.from_matrices(parts.keys(), matrices)
+    assert again.names == motifs.names
+    np.testing.assert_array_equal(again.log_kd, motifs.log_kd)
+
+
+NUMBERS = np.arange(12.0).reshape(3, 4)
+SHUFFLED = "TGCA"
+BY_COLUMN = pd.DataFrame(NUMBERS[:, ::-1], columns=list(SHUFFLED))
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        BY_COLUMN,
+        BY_COLUMN.T,
+        BY_COLUMN.set_axis([5, 3, 3]),
+        BY_COLUMN.set_axis(list("GAG")),
+        BY_COLUMN.rename(columns=str.lower).T,
+        BY_COLUMN.rename(columns={"T": "u ", "A": "a"}),
+        pd.DataFrame(NUMBERS, index=[2, 0, 1]),
+        pd.DataFrame(NUMBERS, columns=["x1", "x2", "x3", "x4"]),
+        BY_COLUMN.astype("Float64"),
+        pa.Table.from_pandas(BY_COLUMN),
+        pa.table(list(NUMBERS.T), names=["1", "2", "3", "4"]),
+        dict(zip(SHUFFLED, NUMBERS[:, ::-1].T.tolist(), strict=True)),
+        NUMBERS.tolist(),
+        NUMBERS.astype(np.int8),
+    ],
+    ids=lambda frame: type(frame).__name__,
+)
+def test_frames_are_read_by_the_names_of_their_bases(frame):
+    (read,) = MotifSet.from_matrices(["a"], [frame]).matrices()
+    np.testing.assert_array_equal(read, NUMBERS)
+    np.testing.assert_array_equal(counts_to_probabilities(frame), counts_to_probabilities(NUMBERS))
+    np.testing.assert_array_equal(reverse_complement_matrix(frame), NUMBERS[::-1, ::-1])
+    np.testing.assert_array_equal(
+        site_occupancy([[0, 1, 2]], frame, 0), site_occupancy([[0, 1, 2]], NUMBERS, 0)
+    )
+
+
+SQUARE = pd.DataFrame(np.eye(4), columns=list("TGCA"))
+
+
+@pytest.mark.parametrize(
+    ("frame", "message"),
+    [
+        (SQUARE.set_axis(list("ACGT")), "columns or of the rows, got both"),
+        (SQUARE.set_axis(list("ACGN"), axis=1), "expected columns named A, C, G and T, each once"),
+        (SQUARE.set_axis(list("ACGA"), axis=1), "columns named .* got .*'A', 'C', 'G', 'A'"),
+        (SQUARE.set_axis(list("AaGT"), axis=1), "columns named"),
+        (SQUARE.set_axis(list("UTGA"), axis=1), "columns named"),
+        (SQUARE.assign(N=0), "columns named .* and nothing else"),
+        (SQUARE.set_axis(range(4), axis=1).set_axis(list("GATA")), "expected rows named A, C, G"),
+        (pa.Table.from_pandas(SQUARE.rename(columns={"T": "X"})), "expected columns named"),
+        ({"A": [1], "C": [2], "G": [3]}, "expected keys named A, C, G and T"),
+        ({"x": [1]}, "expected the keys A, C, G and T, got"),
+        (pd.DataFrame(NUMBERS).T, r"got \[4, 3\]; transpose"),
+        (pd.DataFrame({"A": ["x"], "C": [1], "G": [1], "T": [1]}), "got 'x'"),
+    ],
+)
+def test_names_of_bases_that_contradict_each_other_are_refused(frame, message):
+    with pytest.raises(ValueError, match=f"matrices: motif 'a': .*{message}"):
+        MotifSet.from_matrices(["a"], [frame])
+
+
+def test_names_and_lists_of_motifs_are_taken_by_position():
+    names = pd.Series(["first", "second"], index=[1, 0])
+    matrices = pd.Series([NUMBERS, NUMBERS[::-1]], index=[1, 0])
+    motifs = MotifSet.from_matrices(names, matrices)
+    assert motifs.names == ("first", "second")
+    np.testing.assert_array_equal(motifs.matrices()[1], NUMBERS[::-1])
 
 
 def test_reverse_complement_twice_is_the_same_and_once_reads_the_other_strand():

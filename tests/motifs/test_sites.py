@@ -102,7 +102,7 @@ def test_sites_within_are_the_hits_of_scan():
     for index in chosen:
         matrix = motifs.matrices()[index]
         every = np.array(list(itertools.product(range(4), repeat=len(matrix))), np.uint8)
-        one = motifs.select([motifs.names[index]])
+        one = motifs[index]
         threshold = float(one.lowest_log_kd()[0] + 12)
         hits = scan(every, one, threshold)
         forward = hits.strand == 0

@@ -77,7 +77,7 @@ def test_the_example_motifs_come_back(tmp_path):
 
 
 def test_files_of_the_folder(tmp_path):
-    motifs = demo_motifs().select(["Rap1", "Abf1"])
+    motifs = demo_motifs()[["Rap1", "Abf1"]]
     (tmp_path / "a" / "b").mkdir(parents=True)
     for folder in ("a/b", "new/er"):
         listed = write_motifs(tmp_path / folder, motifs)
@@ -117,7 +117,7 @@ def test_a_failure_leaves_no_folder(tmp_path, monkeypatch):
 def test_what_lies_beside_is_neither_in_the_way_nor_touched(tmp_path):
     (tmp_path / "motifs.partial").mkdir()
     (tmp_path / "motifs.partial" / "old.pkdm").write_text("half of")
-    motifs = demo_motifs().select(["Reb1"])
+    motifs = demo_motifs()["Reb1"]
     write_motifs(tmp_path / "motifs", motifs)
     names = sorted(path.name for path in tmp_path.iterdir())
     assert names == ["motifs", "motifs.partial"]

@@ -11,7 +11,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal, get_args
 
@@ -41,12 +41,14 @@ class ClusterSummary:
         clusters: how many are left.
         merged_reads: counts of the sequences that joined another, all columns together.
         reads: counts of all.
+        columns: what was taken from the table, for people.
     """
 
     sequences: int
     clusters: int
     merged_reads: int
     reads: int
+    columns: str = field(default="", compare=False)
 
 
 class DuplicateError(ValueError):
@@ -156,8 +158,8 @@ def cluster_file(
 ) -> ClusterSummary:
     """Merges sequencing errors in a table of sequences and counts, by `cluster_sequences`.
 
-    Sequences are ranked by their counts in all columns together (by the last column where it is
-    named total, as of `collapse`), and every column is summed.
+    Sequences are ranked by their counts in all columns together (by the total where there is one),
+    and every column is summed. Columns that are no counts are left out (`read_count_table`).
 
     Args:
         path: table of a sequence and a count, or one count per bin, on each line, separated by
@@ -209,7 +211,8 @@ def cluster_file(
     clusters = _write_counts(output, table, roots)
     merged = roots != np.arange(len(roots))
     summary = ClusterSummary(
-        *(len(table), clusters, int(table.totals()[merged].sum()), int(table.totals().sum()))
+        *(len(table), clusters, int(table.totals()[merged].sum()), int(table.totals().sum())),
+        table.columns,
     )
     logger.info(
         "%d of %d sequences were merged into others, with %d of %d reads",

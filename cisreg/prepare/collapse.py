@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from cisreg.prepare.count_table import SEQUENCE, TOTAL, count_column, write_counts
+from cisreg.prepare.count_table import (
+    COLUMN_NAMES,
+    SEQUENCE,
+    TOTAL,
+    count_column,
+    write_counts,
+)
 from cisreg.prepare.database import Resources, open_database
 from cisreg.prepare.progress import RowCounter, count_rows
-from cisreg.prepare.reading import ReadCounts, input_name, read_sequences
+from cisreg.prepare.reading import ReadCounts, input_name, name_of_file, read_sequences
 from cisreg.streams import STANDARD, open_output
 
 logger = logging.getLogger("cisreg.prepare")
 
 _SCHEMA = pa.schema([(SEQUENCE, pa.string()), ("input", pa.uint16())])
 _MOST_INPUTS = 1000
-_ENDINGS = (
-    *(".gz", ".zst", ".bz2", ".txt", ".tsv", ".seq"),
-    *(".fastq", ".fq", ".fasta", ".fa"),
-)
+# Columns of these names are no counts of a bin; the last is none.
+_RESERVED = (*filter(None, itertools.chain(*COLUMN_NAMES.values())), "")
 
 
 @dataclass(frozen=True)
@@ -135,27 +139,22 @@ def _names(
     if [os.fspath(path) for path in inputs].count(STANDARD) > 1:
         raise ValueError('inputs: expected "-" (standard input) once, got it several times')
     advice = "give other names" if names is not None else "give names"
-    resolved = tuple(names) if names is not None else tuple(map(_name_of, inputs))
+    resolved = tuple(names) if names is not None else tuple(map(name_of_file, inputs))
     if len(resolved) != len(inputs):
         raise ValueError(f"names: expected {len(inputs)}, one per input, got {len(resolved)}")
+    if names is None and len(inputs) == 1:
+        return resolved
     for name in resolved:
-        if not name or {*"\t\r\n"} & {*name} or name.lower() in (SEQUENCE, TOTAL):
+        if {*"\r\n"} & {*name} or name.strip().lower() in _RESERVED:
             raise ValueError(
-                f"names: expected text without tabs and line ends other than {SEQUENCE!r} and "
-                f"{TOTAL!r}, got {name!r}; {advice}"
+                f"names: expected text without line ends other than {', '.join(_RESERVED[:-1])}, "
+                f"got {name!r}; {advice}"
             )
         if resolved.count(name) > 1:
             raise ValueError(
                 f"names: expected different ones, got {name!r} for two inputs; {advice}"
             )
     return resolved
-
-
-def _name_of(path: str | os.PathLike[str]) -> str:
-    name = "stdin" if os.fspath(path) == STANDARD else Path(path).name
-    while (ending := Path(name).suffix).lower() in _ENDINGS:
-        name = name.removesuffix(ending)
-    return name
 
 
 def _batch(sequences: pa.Array, index: int) -> pa.RecordBatch:

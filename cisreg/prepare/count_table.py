@@ -1,4 +1,7 @@
-"""Tables of counts: a sequence and one count per bin in each line, with or without names."""
+"""Tables of counts: a sequence and one count per bin in each line, with or without names.
+
+Columns are taken by their names, see `COLUMN_NAMES`; a table without names has the sequence first.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,54 @@ import pyarrow as pa
 import pyarrow.compute as compute
 import pyarrow.csv
 
-from cisreg.prepare.reading import first_foreign, has_foreign, input_name, read_blocks
+from cisreg.names import join_fields, split_fields
+from cisreg.prepare.reading import NUCLEOTIDES, has_foreign, input_name, read_blocks
 from cisreg.streams import open_input
 
 SEQUENCE, TOTAL = "sequence", "total"
+# Of columns, in any case: what they hold. All others are counts.
+COLUMN_NAMES = {
+    SEQUENCE: ("sequence", "sequences", "seq"),
+    TOTAL: ("total", "totals", "sum"),
+    "index": ("", "index", "unnamed: 0", "row", "rownames", "row_names", "id", "ids", "name"),
+}
 _LARGEST = 2**63 - 1
 _COUNT = re.compile(r" *-?\d+ *", re.ASCII)
+_ANY_CASE = (NUCLEOTIDES + NUCLEOTIDES.lower()).decode()
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """What the columns of a file hold, by their index.
+
+    Attributes:
+        names: of all columns, or None.
+        sequence: the column of sequences.
+        bins: columns of counts.
+        totals: columns of sums of counts.
+        left_out: others.
+    """
+
+    names: tuple[str, ...] | None
+    sequence: int
+    bins: tuple[int, ...]
+    totals: tuple[int, ...] = ()
+    left_out: tuple[int, ...] = ()
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return 1 + len(self.bins) + len(self.totals) + len(self.left_out)
+
+    def label(self, index: int) -> str:
+        """What messages call a column."""
+        if self.names is None:
+            return f"column {index + 1}"
+        return f"column {index + 1} ({self.names[index]!r})"
+
+    def named(self, indices: Sequence[int]) -> tuple[str, ...]:
+        """Names of columns, or their numbers where they have none."""
+        return tuple(self.names[each] if self.names else f"column {each + 1}" for each in indices)
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,14 +72,22 @@ class CountTable:
     """A table whose first lines were read.
 
     Attributes:
-        names: of the columns of counts, or None where the first line has none.
-        bins: how many of the columns are bins: all but a last one named "total".
+        sequence_name: of the column of sequences, or None where the first line has no names.
+        names: of the columns of counts, first those of bins and then those of totals, or None.
+        bins: how many of them are bins.
+        bin_names: of the bins, "column 2" and so on where the first line has no names.
+        columns: what was taken for what, for people.
+        first_row: the line, from 1, of the first row.
         batches: the rows, once: columns sequence (string) and count_0, count_1, ... (int64).
         schema: of the batches.
     """
 
+    sequence_name: str | None
     names: tuple[str, ...] | None
     bins: int
+    bin_names: tuple[str, ...]
+    columns: str
+    first_row: int
     batches: Iterator[pa.RecordBatch]
     schema: pa.Schema
 
@@ -49,28 +102,33 @@ def count_column(index: int) -> str:
     return f"count_{index}"
 
 
-def read_count_table(path: str | os.PathLike[str]) -> CountTable:
+def read_count_table(path: str | os.PathLike[str], *, letters: str = _ANY_CASE) -> CountTable:
     """Opens a table of tab-separated lines, sequence and counts, as `collapse` writes them.
 
-    The first line names the columns where its first field is no sequence.
+    The first line has names where one of them is a usual one of sequences, or where it neither
+    begins with a sequence nor has a number. Then columns are taken by name, in any case: sequence,
+    sequences or seq is the sequence, else the only column whose first row is one; total, totals,
+    sum, and a last column without a name, are no bins; a column without a name or called index,
+    row, id or name is left out. A last bin that is the sum of all others in every row is an error.
 
     Args:
         path: the file, plain or compressed; "-" is standard input.
+        letters: that sequences may have.
 
     Returns:
         The table, whose batches are read as they are asked for.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: "file:line: reason" for another number of columns than in the first line, an
-            empty sequence or one with a letter that is no nucleotide code, and a count that is no
-            whole number from 0 to 2^63 - 1 (the batches raise it for later lines); "file: reason"
-            for a file without rows.
+        ValueError: "file:line: reason" for columns of which it is not clear what they hold, another
+            number of columns than in the first line, an empty sequence or one with another letter,
+            and a count that is no whole number from 0 to 2^63 - 1 (the batches raise it for later
+            lines); "file: reason" for a file without rows.
 
     Example:
         >>> table = read_count_table("counts.tsv.gz")  # doctest: +SKIP
-        >>> table.names  # doctest: +SKIP
-        ('bin0', 'bin1', 'total')
+        >>> table.names, table.bins  # doctest: +SKIP
+        (('bin0', 'bin1', 'total'), 2)
     """
     name = input_name(path)
     blocks = _blocks(path)
@@ -79,33 +137,38 @@ def read_count_table(path: str | os.PathLike[str]) -> CountTable:
         raise ValueError(f"{name}: expected lines with a sequence and counts, got an empty file")
     line, text = first
     header, _, rows = text.partition(b"\n")
-    fields = header.decode(errors="replace").split("\t")
-    if len(fields) < 2:
-        raise ValueError(
-            f"{name}:1: expected a sequence and one count or more, separated by tabs, got "
-            f"{fields[0]!r}"
-        )
-    names = None
-    if has_foreign(fields[0].encode()):
-        names = tuple(fields[1:])
+    if not rows and (second := next(blocks, None)) is not None:
+        rows = second[1]
+        text += rows
+    columns = _find_columns(name, _fields(name, 1, header), rows.partition(b"\n")[0])
+    if columns.names is not None:
         line, text = line + 1, rows
-    columns = len(fields) - 1
-    types = {SEQUENCE: pa.string(), **{count_column(each): pa.int64() for each in range(columns)}}
-    total_is_last = names is not None and columns > 1 and names[-1].lower() == TOTAL
+    counts = (*columns.bins, *columns.totals)
+    schema = pa.schema(
+        {SEQUENCE: pa.string(), **{count_column(each): pa.int64() for each in range(len(counts))}}
+    )
+    reader = _Reader(name, columns, letters.encode(), schema)
     return CountTable(
-        names,
-        columns - total_is_last,
-        _counts(name, itertools.chain([(line, text)], blocks), types),
-        pa.schema(types),
+        sequence_name=columns.names[columns.sequence] if columns.names else None,
+        names=columns.named(counts) if columns.names else None,
+        bins=len(columns.bins),
+        bin_names=columns.named(columns.bins),
+        columns=_describe(columns),
+        first_row=line,
+        batches=reader.read(itertools.chain([(line, text)], blocks)),
+        schema=schema,
     )
 
 
-def parse_columns(lines: bytes, types: dict[str, pa.DataType]) -> pa.RecordBatch | None:
+def parse_columns(
+    lines: bytes, types: dict[str, pa.DataType], *, quoted: bool = False
+) -> pa.RecordBatch | None:
     """Lines of tab-separated fields as columns, or None where a line does not fit the types.
 
     Args:
         lines: whole lines that end in LF.
         types: names and types of the columns.
+        quoted: whether quotes around a field are no part of it.
 
     Returns:
         A batch with a row for each line.
@@ -119,7 +182,9 @@ def parse_columns(lines: bytes, types: dict[str, pa.DataType]) -> pa.RecordBatch
             pyarrow.csv.ReadOptions(
                 use_threads=False, block_size=len(lines) + 1, column_names=list(types)
             ),
-            pyarrow.csv.ParseOptions(delimiter="\t", quote_char=False, ignore_empty_lines=False),
+            pyarrow.csv.ParseOptions(
+                delimiter="\t", quote_char='"' if quoted else False, ignore_empty_lines=False
+            ),
             pyarrow.csv.ConvertOptions(
                 column_types=types, null_values=[], strings_can_be_null=False
             ),
@@ -136,8 +201,8 @@ def write_counts(
 
     Args:
         stream: of bytes, as `open_output` yields.
-        header: names of the columns for the first line, or None for no such line. Without any
-            row, nothing is written.
+        header: names of the columns for the first line, with quotes where they need them, or None
+            for no such line. Without any row, nothing is written.
         batches: the rows, of text without tabs and of numbers; numbers have as many digits as it
             takes to read them back.
 
@@ -151,7 +216,7 @@ def write_counts(
         if writer is None:
             # Not before there is a row: computing the first one may end in an error.
             if header is not None:
-                stream.write(("\t".join(header) + "\n").encode())
+                stream.write((join_fields(header) + "\n").encode())
             writer = pyarrow.csv.CSVWriter(stream, batch.schema, write_options=options)
         writer.write_batch(batch)
         rows += batch.num_rows
@@ -165,30 +230,189 @@ def _blocks(path: str | os.PathLike[str]) -> Iterator[tuple[int, bytes]]:
         yield from read_blocks(stream)
 
 
-def _counts(
-    name: str, blocks: Iterable[tuple[int, bytes]], types: dict[str, pa.DataType]
-) -> Iterator[pa.RecordBatch]:
-    rows = 0
-    for line, lines in blocks:
-        # The names of the columns may be all that the first block has.
-        if not lines:
-            continue
-        batch = parse_columns(lines, types)
-        if batch is None or not _in_order(batch):
-            raise _fault(name, line, lines, len(types) - 1)
-        rows += batch.num_rows
-        yield batch
-    if not rows:
+def _fields(name: str, line: int, text: bytes) -> list[str]:
+    try:
+        fields = split_fields(text.decode())
+    except UnicodeDecodeError:
+        raise ValueError(f"{name}:{line}: expected UTF-8 text; save the file as UTF-8") from None
+    except ValueError as error:
+        raise ValueError(f"{name}:{line}: {error}") from None
+    if len(fields) < 2:
+        comma = "; put tabs in the place of its commas" if "," in fields[0] else ""
+        raise ValueError(
+            f"{name}:{line}: expected a sequence and one count or more, separated by tabs, got "
+            f"{fields[0][:40]!r}{comma}"
+        )
+    return fields
+
+
+def _find_columns(name: str, fields: list[str], row: bytes) -> _Columns:
+    """What the columns hold, by their names or, where the first line has none, by their place."""
+    plain = [field.strip().lower() for field in fields]
+    called = [index for index, each in enumerate(plain) if each in COLUMN_NAMES[SEQUENCE]]
+    if not called and (_is_sequence(fields[0]) or any(map(_is_count, fields))):
+        return _Columns(None, 0, tuple(range(1, len(fields))))
+    if not row:
         raise ValueError(f"{name}: expected rows after the names of the columns, got none")
+    values = _fields(name, 2, row)
+    if len(values) == len(fields) + 1:
+        raise ValueError(
+            f"{name}:2: expected {len(fields)} columns as in line 1, got {len(values)}; if these "
+            "are row names of R, write the table without them (row.names = FALSE)"
+        )
+    if len(called) != 1 and len(values) == len(fields):
+        called = [each for each in called or range(len(fields)) if _is_sequence(values[each])]
+    if len(called) != 1:
+        raise ValueError(
+            f"{name}:1: expected one column of sequences, named {SEQUENCE}, got "
+            f"{_show(fields, values)}; rename it, or the others"
+        )
+    bins, totals, left_out = [], [], []
+    for index in range(len(fields)):
+        is_last_unnamed = index == len(fields) - 1 and not plain[index]
+        if index == called[0]:
+            continue
+        if plain[index] in COLUMN_NAMES[TOTAL] or is_last_unnamed:
+            totals.append(index)
+        elif plain[index] in COLUMN_NAMES["index"]:
+            left_out.append(index)
+        else:
+            bins.append(index)
+    if not bins and len(totals) == 1:
+        bins, totals = totals, []
+    if not bins:
+        raise ValueError(
+            f"{name}:1: expected columns of counts besides {SEQUENCE}, got "
+            f"{_show(fields, values)}; rename them"
+        )
+    return _Columns(tuple(fields), called[0], tuple(bins), tuple(totals), tuple(left_out))
 
 
-def _in_order(batch: pa.RecordBatch) -> bool:
-    sequence = batch.column(0)
-    return (
-        not has_foreign(_letters(sequence))
-        and compute.min(compute.binary_length(sequence)).as_py() > 0
-        and all(compute.min(column).as_py() >= 0 for column in batch.columns[1:])
-    )
+def _show(fields: Sequence[str], values: Sequence[str]) -> str:
+    """The columns, and a value of each."""
+    shown = itertools.zip_longest(fields, values, fillvalue="")
+    return ", ".join(f"{field!r} (as {value[:20]!r})" for field, value in shown)
+
+
+def _describe(columns: _Columns) -> str:
+    def several(indices: Sequence[int]) -> str:
+        names = zip(columns.named(indices), indices, strict=True)
+        return ", ".join(name or f"column {index + 1}" for name, index in names)
+
+    parts = [f"sequences in {several([columns.sequence])}", f"counts in {several(columns.bins)}"]
+    if columns.totals:
+        parts.append(f"total, no bin: {several(columns.totals)}")
+    if columns.left_out:
+        parts.append(f"left out: {several(columns.left_out)}")
+    return "; ".join(parts)
+
+
+def _is_sequence(text: str) -> bool:
+    return bool(text) and not has_foreign(text.encode())
+
+
+def _is_count(text: str) -> bool:
+    return _COUNT.fullmatch(text) is not None
+
+
+class _Reader:
+    """Reads the rows of a table in blocks."""
+
+    def __init__(self, name: str, columns: _Columns, letters: bytes, schema: pa.Schema) -> None:
+        self._name, self._columns, self._letters, self._schema = name, columns, letters, schema
+        counts = {*columns.bins, *columns.totals}
+        self._types = {
+            str(index): pa.int64()
+            if index in counts
+            else pa.string()
+            if index == columns.sequence
+            else pa.binary()
+            for index in range(columns.count)
+        }
+
+    def read(self, blocks: Iterable[tuple[int, bytes]]) -> Iterator[pa.RecordBatch]:
+        rows = 0
+        for line, lines in blocks:
+            # The names of the columns may be all that the first block has.
+            if not lines:
+                continue
+            batch = self._parse(lines)
+            if batch is None or not self._in_order(batch):
+                raise self._fault(line, lines)
+            if not rows:
+                self._refuse_unnamed_total(batch)
+            rows += batch.num_rows
+            yield batch
+        if not rows:
+            raise ValueError(
+                f"{self._name}: expected rows after the names of the columns, got none"
+            )
+
+    def _parse(self, lines: bytes) -> pa.RecordBatch | None:
+        batch = parse_columns(lines, self._types, quoted=b'"' in lines)
+        if batch is None:
+            return None
+        columns = self._columns
+        order = columns.sequence, *columns.bins, *columns.totals
+        return pa.record_batch([batch.column(each) for each in order], schema=self._schema)
+
+    def _in_order(self, batch: pa.RecordBatch) -> bool:
+        sequence = batch.column(0)
+        return (
+            not _letters(sequence).translate(None, self._letters)
+            and compute.min(compute.binary_length(sequence)).as_py() > 0
+            and all(compute.min(column).as_py() >= 0 for column in batch.columns[1:])
+        )
+
+    def _refuse_unnamed_total(self, batch: pa.RecordBatch) -> None:
+        """Raises ValueError where the last bin is the sum of the others, which no bin is."""
+        *bins, last = self._columns.bins
+        if len(bins) < 2 or batch.num_rows < 2:
+            return
+        counts = np.stack([column.to_numpy() for column in batch.columns[1 : len(bins) + 2]])
+        if (counts[-1] == counts[:-1].sum(axis=0)).all() and counts.any():
+            raise ValueError(
+                f"{self._name}: expected counts of a bin in {self._columns.label(last)}, got the "
+                "sum of the others in every row; name the columns in the first line, and that one "
+                f"{TOTAL}"
+            )
+
+    def _fault(self, first: int, lines: bytes) -> ValueError:
+        """Finds the first line that is not in order, one by one."""
+        for line, text in enumerate(lines.split(b"\n")[:-1], first):
+            if problem := self._problem(text):
+                remedy = "correct or remove the line"
+                if line == 1:
+                    remedy += f", or name the column of sequences {SEQUENCE!r} if these are names"
+                return ValueError(f"{self._name}:{line}: {problem}; {remedy}")
+        raise AssertionError(
+            f"{self._name}: a line from {first} on was refused, but every one is in order"
+        )
+
+    def _problem(self, line: bytes) -> str | None:
+        columns = self._columns
+        try:
+            fields = split_fields(line.decode(errors="replace"))
+        except ValueError as error:
+            return str(error)
+        if len(fields) != columns.count:
+            return f"expected {columns.count} columns as in line 1, got {len(fields)}"
+        sequence = fields[columns.sequence]
+        if not sequence:
+            return "expected a sequence, got an empty field"
+        for base, letter in enumerate(sequence, 1):
+            if letter not in self._letters.decode():
+                kind = (
+                    "nucleotide letters"
+                    if self._letters == _ANY_CASE.encode()
+                    else (f"the letters {self._letters.decode()}")
+                )
+                return f"expected a sequence of {kind}, got {letter!r} at base {base}"
+        for column in (*columns.bins, *columns.totals):
+            text = fields[column]
+            if not (_is_count(text) and 0 <= int(text) <= _LARGEST):
+                return f"expected a count, 0 or more, in {columns.label(column)}, got {text!r}"
+        return None
 
 
 def _letters(strings: pa.Array) -> bytes:
@@ -196,26 +420,3 @@ def _letters(strings: pa.Array) -> bytes:
     _, offsets, text = strings.buffers()
     ends = np.frombuffer(offsets, np.int32)[strings.offset :][: len(strings) + 1]
     return b"" if text is None else text.slice(ends[0], ends[-1] - ends[0]).to_pybytes()
-
-
-def _fault(name: str, first: int, lines: bytes, columns: int) -> ValueError:
-    """Finds the first line that is not in order, one by one."""
-    for line, text in enumerate(lines.split(b"\n")[:-1], first):
-        if problem := _problem(text, columns):
-            return ValueError(f"{name}:{line}: {problem}; correct or remove the line")
-    raise AssertionError(f"{name}: a line from {first} on was refused, but every one is in order")
-
-
-def _problem(line: bytes, columns: int) -> str | None:
-    sequence, *counts = line.split(b"\t")
-    if len(counts) != columns:
-        return f"expected {columns + 1} columns as in line 1, got {len(counts) + 1}"
-    if not sequence:
-        return "expected a sequence, got an empty field"
-    if foreign := first_foreign(sequence):
-        return f"expected a sequence of nucleotide letters, got {foreign}"
-    for column, count in enumerate(counts, 2):
-        text = count.decode(errors="replace")
-        if not (_COUNT.fullmatch(text) and 0 <= int(text) <= _LARGEST):
-            return f"expected a count, 0 or more, in column {column}, got {text!r}"
-    return None

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from cisreg.prepare.bins import BinOrder, order_bins
 from cisreg.prepare.count_table import (
     SEQUENCE,
     CountTable,
@@ -20,7 +21,7 @@ from cisreg.prepare.count_table import (
 )
 from cisreg.prepare.database import Resources, open_database
 from cisreg.prepare.progress import count_rows
-from cisreg.prepare.reading import input_name
+from cisreg.prepare.reading import input_name, name_of_file
 from cisreg.streams import STANDARD, open_output
 
 logger = logging.getLogger("cisreg.prepare")
@@ -30,17 +31,22 @@ logger = logging.getLogger("cisreg.prepare")
 class Bins:
     """The bins that cells were sorted into by their fluorescence.
 
+    Numbers are in the order of the bins: that of the numbers in their names (bin1, bin2, bin10),
+    or that of `names`.
+
     Attributes:
         values: expression of each bin, such as the log fluorescence at its middle; None for 0, 1,
             2, ...
         cells: cells that were sorted into each bin; None to weigh reads of all bins equally.
         pseudocount: reads that are added to each bin's count for every sequence, one number or one
             per bin.
+        names: of the bins in order; bins that it lacks are left out. None to go by the numbers.
     """
 
     values: Sequence[float] | None = None
     cells: Sequence[float] | None = None
     pseudocount: float | Sequence[float] = 0.0
+    names: Sequence[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -51,13 +57,17 @@ class ExpressionCounts:
         sequences: sequences that were written.
         dropped: sequences left out because they have fewer reads than asked for.
         dropped_reads: reads of those.
-        bin_reads: reads of each bin, those of dropped sequences among them.
+        bin_reads: reads of each bin in order, those of dropped sequences among them.
+        bin_values: the name of each bin in order, and its value.
+        columns: what was taken from the table, for people; empty where each bin has its own.
     """
 
     sequences: int
     dropped: int
     dropped_reads: int
     bin_reads: tuple[int, ...]
+    bin_values: tuple[tuple[str, float], ...] = ()
+    columns: str = ""
 
 
 def bin_expression(
@@ -137,9 +147,10 @@ def expression(
 
     Args:
         inputs: one table with a count column per bin, as `collapse` and `translate_counts` write
-            it (a last column named "total" is no bin), or one table with a single count column for
-            each bin, in the order of the bins; "-" is standard input. Counts of a sequence that
-            comes several times are added, and those of one that a table does not have are 0.
+            it (`read_count_table` says which columns are none), or one table with a single count
+            column for each bin, which is named after its file; "-" is standard input. Counts of a
+            sequence that comes several times are added, and those of one that a table does not have
+            are 0. Bins are in the order of `order_bins`; columns without names in that of the file.
         output: table with the columns sequence, expression, reads (and standard_deviation), and
             their names in the first line; compressed where its name ends in .gz or .zst; "-" is
             standard output.
@@ -158,8 +169,9 @@ def expression(
         ImportError: DuckDB is not installed.
         ValueError: "file:line: reason" for a row with another number of columns than the first
             line, a letter that is no nucleotide code, or a count that is no whole number of 0 or
-            more; fewer than two bins, or tables that disagree about them; numbers per bin that are
-            too few, too many or make no sense; no sequence with enough reads.
+            more; fewer than two bins, tables that disagree about them, or names that do not tell
+            their order; numbers per bin that are too few, too many or make no sense; no sequence
+            with enough reads.
         OSError: the output or the temporary folder cannot be written.
 
     Example:
@@ -170,17 +182,23 @@ def expression(
     if minimum_reads < 1:
         raise ValueError(f"minimum_reads: expected 1 or more, got {minimum_reads}")
     tables = _open_tables(inputs)
-    count = len(tables) if len(tables) > 1 else tables[0].bins
     bins = bins or Bins()
+    names = _bin_names(inputs, tables)
+    has_names = len(tables) > 1 or tables[0].names is not None
+    order = order_bins(names, bins.names) if has_names or bins.names else _as_it_is(names)
+    count = len(order.index)
     _check_bins(bins, count)
+    ordered = tuple(names[each] for each in order.index)
+    values = tuple(zip(ordered, _bin_values(bins, count).tolist(), strict=True))
+    _tell_bins(values, order, bins)
     tally = _Tally(np.zeros(count, np.int64))
     with (
         count_rows(progress) as counter,
         open_database(resources or Resources(), output) as database,
     ):
         schema = _schema(count)
-        batches = counter.count("rows read", tally.watch(_all_bins(tables, schema)))
-        database.register("counts", schema, batches)
+        batches = _all_bins(tables, order.index, schema)
+        database.register("counts", schema, counter.count("rows read", tally.watch(batches)))
         rows = tally.compute(database.stream(_query(count)), bins, minimum_reads)
         columns = [SEQUENCE, "expression", "reads"]
         columns += ["standard_deviation"] if standard_deviation else []
@@ -192,10 +210,39 @@ def expression(
                     f"minimum_reads: expected some sequence with {minimum_reads} reads or more, "
                     f"got {tally.dropped} with fewer"
                 )
-    tally.tell(minimum_reads)
+    tally.tell(minimum_reads, ordered)
     return ExpressionCounts(
-        written, tally.dropped, tally.dropped_reads, tuple(tally.bin_reads.tolist())
+        sequences=written,
+        dropped=tally.dropped,
+        dropped_reads=tally.dropped_reads,
+        bin_reads=tuple(tally.bin_reads.tolist()),
+        bin_values=values,
+        columns=tables[0].columns if len(tables) == 1 else "",
     )
+
+
+def _bin_names(
+    inputs: Sequence[str | os.PathLike[str]], tables: Sequence[CountTable]
+) -> tuple[str, ...]:
+    """Names of the columns or, of several tables, of their files: whole paths where equal."""
+    if len(tables) == 1:
+        return tables[0].bin_names
+    names = tuple(map(name_of_file, inputs))
+    return names if len({*names}) == len(names) else tuple(os.fspath(path) for path in inputs)
+
+
+def _as_it_is(names: Sequence[str]) -> BinOrder:
+    return BinOrder(tuple(range(len(names))))
+
+
+def _tell_bins(values: Sequence[tuple[str, float]], order: BinOrder, bins: Bins) -> None:
+    logger.info("bins: %s", ", ".join(f"{name} -> {value:g}" for name, value in values))
+    if order.missing and bins.values is None:
+        logger.warning(
+            "no bin has the number %s: the %d bins have the values 0, 1, 2, ... in their order; "
+            "give bin values if that is not so",
+            *(", ".join(map(str, order.missing)), len(values)),
+        )
 
 
 @dataclass
@@ -233,7 +280,7 @@ class _Tally:
                 }
             )
 
-    def tell(self, minimum_reads: int) -> None:
+    def tell(self, minimum_reads: int, names: Sequence[str]) -> None:
         """Says in the log what was left out, and which bins are empty."""
         if self.dropped:
             logger.info(
@@ -241,7 +288,9 @@ class _Tally:
                 *(self.dropped, self.dropped_reads, minimum_reads),
             )
         for index in np.flatnonzero(self.bin_reads == 0):
-            logger.warning("bin %d of %d has no reads", index + 1, len(self.bin_reads))
+            logger.warning(
+                "bin %d of %d (%s) has no reads", index + 1, len(self.bin_reads), names[int(index)]
+            )
 
 
 def _open_tables(inputs: Sequence[str | os.PathLike[str]]) -> list[CountTable]:
@@ -270,16 +319,19 @@ def _schema(count: int) -> pa.Schema:
     )
 
 
-def _all_bins(tables: Sequence[CountTable], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """Rows with a column for every bin, 0 where a table is of another one."""
+def _all_bins(
+    tables: Sequence[CountTable], order: Sequence[int], schema: pa.Schema
+) -> Iterator[pa.RecordBatch]:
+    """Rows with a column for every bin, in order, 0 where a table is of another one."""
     if len(tables) == 1:
         for batch in tables[0].batches:
-            yield batch.select(schema.names)
+            columns = [batch.column(0), *(batch.column(1 + each) for each in order)]
+            yield pa.record_batch(columns, schema=schema)
         return
-    for index, table in enumerate(tables):
-        for batch in table.batches:
-            columns = [pa.array(np.zeros(batch.num_rows, np.int64))] * len(tables)
-            columns[index] = batch.column(1)
+    for place, index in enumerate(order):
+        for batch in tables[index].batches:
+            columns = [pa.array(np.zeros(batch.num_rows, np.int64))] * len(order)
+            columns[place] = batch.column(1)
             yield pa.record_batch([batch.column(0), *columns], schema=schema)
 
 

@@ -7,6 +7,7 @@ import itertools
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -23,6 +24,11 @@ _BLOCK_RECORDS = 1 << 15
 _READ_BYTES = 1 << 18
 _RECORD_LINES = 4  # of FASTQ
 _BLANKS = b" \t\r\n"
+_ENDINGS = (
+    *(".gz", ".zst", ".bz2", ".txt", ".tsv", ".csv", ".seq", ".counts"),
+    *(".fastq", ".fq", ".fasta", ".fa"),
+)
+
 _FORMATS = {b">": "fasta", b"@": "fastq"}
 
 
@@ -49,6 +55,19 @@ def input_name(path: str | os.PathLike[str]) -> str:
         'standard input'
     """
     return "standard input" if os.fspath(path) == STANDARD else os.fspath(path)
+
+
+def name_of_file(path: str | os.PathLike[str]) -> str:
+    """The name of an input: that of its file, without folder and the usual endings.
+
+    Example:
+        >>> name_of_file("run1/bin_1.txt.gz"), name_of_file("-")
+        ('bin_1', 'stdin')
+    """
+    name = "stdin" if os.fspath(path) == STANDARD else Path(path).name
+    while (ending := Path(name).suffix).lower() in _ENDINGS:
+        name = name.removesuffix(ending)
+    return name
 
 
 def read_sequences(

@@ -34,11 +34,13 @@ class TranslationCounts:
         rows: lines, or rows of the table, that were read.
         translated: how many of them the dictionary changed.
         written: lines, or rows of the table, that were written.
+        columns: what was taken from the table, for people; empty where there is none.
     """
 
     rows: int
     translated: int
     written: int
+    columns: str = ""
 
 
 def translate(
@@ -112,8 +114,9 @@ def translate_counts(
     """Translates the sequences of a table of counts, and adds the counts of those that become one.
 
     This is what follows clustering: counts per bin of the roots. Rows are sorted as `collapse`
-    sorts them: by the total (the column of that name where it is the last, else the sum of all),
-    the largest first, and equal ones by sequence.
+    sorts them: by the total (the first column of totals where there is one, else the sum of all),
+    the largest first, and equal ones by sequence. Columns of totals come last; those that are no
+    counts are left out (`read_count_table`).
 
     Args:
         table: tab-separated sequence and counts, with or without names in the first line, as
@@ -157,17 +160,20 @@ def translate_counts(
         assert tally is not None  # a count always has a row
         rows = database.stream(_sums(counts))
         with open_output(output) as stream:
-            header = None if counts.names is None else (SEQUENCE, *counts.names)
+            header = None
+            if counts.names is not None:
+                header = (counts.sequence_name or SEQUENCE, *counts.names)
             written = write_counts(stream, header, counter.count("rows written", rows))
     read, translated = tally
-    return TranslationCounts(read, translated, written)
+    return TranslationCounts(read, translated, written, counts.columns)
 
 
 def _sums(table: CountTable) -> str:
     columns = table.schema.names[1:]
     sums = ", ".join(f"sum({name})::BIGINT AS {name}" for name in columns)
     has_total = table.bins < len(columns)
-    total = " + ".join(f"sum({name})" for name in (columns[-1:] if has_total else columns))
+    ranked = [columns[table.bins]] if has_total else columns
+    total = " + ".join(f"sum({name})" for name in ranked)
     return (
         f"SELECT {SEQUENCE}, {sums} FROM translation GROUP BY {SEQUENCE} "
         f"ORDER BY {total} DESC, {SEQUENCE}"

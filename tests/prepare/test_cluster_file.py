@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cisreg.cli import app
-from cisreg.prepare import ranked_table
+from cisreg.prepare import ranked_table, reading
 from cisreg.prepare.cluster import ClusterSummary, cluster_file
 
 RUNNER = CliRunner()
@@ -43,7 +43,7 @@ def test_the_total_ranks_and_columns_are_summed(table):
 
 def test_blocks_and_chunks_make_no_difference(table, monkeypatch):
     expected = cluster(table)
-    monkeypatch.setattr(ranked_table, "_BLOCK_BYTES", 20)
+    monkeypatch.setattr(reading, "_BLOCK_BYTES", 20)
     monkeypatch.setattr(ranked_table, "_ROWS_AT_ONCE", 1)
     assert cluster(table) == expected
 
@@ -65,30 +65,34 @@ def test_options_reach_the_search(table):
 @pytest.mark.parametrize("text", ["", "sequence\tcount\n"])
 def test_no_rows(table, text):
     table.write_text(text)
-    assert cluster(table)[1:] == (text, "")
+    with pytest.raises(ValueError, match=r"expected (lines with a sequence|rows after the names)"):
+        cluster(table)
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("ACGT\n", r":1: expected a sequence and at least one count.*got 'ACGT'"),
+        ("ACGT\n", r":1: expected a sequence and one count or more.*got 'ACGT'"),
         ("ACGT\t1\nACGA\n", ":2: expected 2 columns as in line 1, got 1"),
-        ("ACGT\t1\n\nACGA\t1\n", ":2: expected a sequence, got an empty field"),
+        ("ACGT\t1\n\nACGA\t1\n", ":2: expected 2 columns as in line 1, got 1"),
         ("ACGT\t1\nACGA\t1\nACGG\t1\t2\n", ":3: expected 2 columns as in line 1, got 3"),
         ("ACGT\t1\n\t1\n", ":2: expected a sequence, got an empty field"),
-        ("ACGT\t1\nACxA\t1\n", r":2: expected a sequence of the letters.*got b'x' at base 3"),
-        ("name\tcount\nACGT\t1\nacgt\t1\n", r":3: expected a sequence of the letters.*b'a'"),
-        ("ACGT\tx\n", ":1: expected a whole number.*column 2, got 'x'"),
-        ("ACGT\t1\t1\nACGA\t1\t1.5\n", ":2: expected a whole number.*column 3, got '1.5'"),
-        ("ACGT\t1\nACGA\t-1\n", ":2: expected a whole number.*got '-1'"),
-        ("ACGT\t1\nACGA\t\n", ":2: expected a whole number.*got ''"),
-        ("ACGT\t1\nACGA\t9223372036854775808\n", ":2: expected a whole number"),
+        ("ACGT\t1\nACxA\t1\n", r":2: expected a sequence of the letters.*got 'x' at base 3"),
+        (
+            "name\tcount\nACGT\t1\nacgt\t1\n",
+            r":3: expected a sequence of the letters.*'a' at base 1",
+        ),
+        ("ACGT\tx\n", ":1: expected a count.*column 2, got 'x'"),
+        ("ACGT\t1\t1\nACGA\t1\t1.5\n", ":2: expected a count.*column 3, got '1.5'"),
+        ("ACGT\t1\nACGA\t-1\n", ":2: expected a count.*got '-1'"),
+        ("ACGT\t1\nACGA\t\n", ":2: expected a count.*got ''"),
+        ("ACGT\t1\nACGA\t9223372036854775808\n", ":2: expected a count"),
         ("name\tcount\nACGT\t1\nACGA\t1\nACGT\t9\n", ":4: expected each .* once, got .*line 2"),
     ],
 )
 @pytest.mark.parametrize("block", [1 << 24, 8])
 def test_wrong_lines_are_named(table, monkeypatch, text, message, block):
-    monkeypatch.setattr(ranked_table, "_BLOCK_BYTES", block)
+    monkeypatch.setattr(reading, "_BLOCK_BYTES", block)
     table.write_text(text)
     with pytest.raises(ValueError, match=r"counts\.txt" + message):
         cluster(table)

@@ -142,7 +142,9 @@ def test_records_without_a_base_are_left_out(tmp_path, caplog):
         (["a"], "names: expected 2, one per input, got 1"),
         (["a", "a"], "names: expected different ones, got 'a'"),
         (["a", "total"], "names: expected text .* got 'total'"),
-        (["a", "b\tc"], "names: expected text"),
+        (["a", "b\nc"], "names: expected text"),
+        (["Sum", "a"], "names: expected text"),
+        (["a", " id"], "names: expected text"),
         (["", "a"], "names: expected text"),
     ],
 )

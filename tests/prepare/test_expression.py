@@ -133,7 +133,7 @@ def test_the_output_is_a_table_to_train_on(tmp_path, caplog):
 def test_a_bin_without_reads_is_told(tmp_path, caplog):
     (tmp_path / "table").write_text("A\t3\t0\t1\n")
     expression([tmp_path / "table"], tmp_path / "out")
-    assert "bin 2 of 3 has no reads" in caplog.text
+    assert "bin 2 of 3 (column 3) has no reads" in caplog.text
     with pytest.raises(ValueError, match=r"cells: expected reads of every bin.* bin 2 of 3"):
         expression([tmp_path / "table"], tmp_path / "other", bins=Bins(cells=(1, 1, 1)))
     assert not (tmp_path / "other").exists()

@@ -17,8 +17,8 @@ def expression(
         list[Path],
         typer.Argument(
             metavar="COUNTS...",
-            help="A table with a count column for each bin (a last one named total is no bin), or "
-            "one table with a single count column for each bin, in their order; **-** is standard "
+            help="A table with a count column for each bin (columns named total, sum, index or id "
+            "are no bins), or one table with a single count column for each bin; **-** is standard "
             "input.",
         ),
     ],
@@ -30,6 +30,14 @@ def expression(
             "output.",
         ),
     ],
+    bins: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME,NAME,...",
+            help="Names of the bins in the order of their values; default: that of the numbers in "
+            "their names (bin1, bin2, bin10).",
+        ),
+    ] = None,
     bin_values: Annotated[
         str | None,
         typer.Option(
@@ -68,8 +76,9 @@ def expression(
 ) -> None:
     """Compute the mean expression of sequences from their counts in sorting bins.
 
-    It is the mean of the bins' values, weighted by the sequence's reads in each. The output has the
-    columns sequence, expression and reads, sorted by reads: **cisreg train** takes it as it is.
+    It is the mean of the bins' values, weighted by the sequence's reads in each; the value of each
+    bin is printed. The output has the columns sequence, expression and reads, sorted by reads:
+    **cisreg train** takes it as it is.
     """
     step_options.refuse_existing(output, overwrite)
     from cisreg.prepare.database import Resources
@@ -83,12 +92,17 @@ def expression(
             values=step_options.numbers("--bin-values", bin_values),
             cells=step_options.numbers("--cells", cells),
             pseudocount=step_options.numbers("--pseudocount", pseudocount) or 0.0,
+            names=step_options.split(bins),
         ),
         minimum_reads=minimum_reads,
         standard_deviation=standard_deviation,
         resources=Resources(memory, threads, temporary_folder),
         progress=True,
     )
+    if counts.columns:
+        step_options.tell(output, counts.columns)
+    values = ", ".join(f"{name} → {value:g}" for name, value in counts.bin_values)
+    step_options.tell(output, f"bin → value: {values}")
     dropped = (
         f"; {counts.dropped:,} with fewer than {minimum_reads} reads left out "
         f"({counts.dropped_reads:,} of {sum(counts.bin_reads):,} reads)"

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from cisreg.names import split_fields
 from cisreg.streams import STANDARD
 
 Memory = Annotated[
@@ -51,8 +52,15 @@ def destination(output: Path) -> str:
 
 
 def split(text: str | None) -> list[str] | None:
-    """The parts of a list with commas; None where there is no list."""
-    return None if text is None else [part.strip() for part in text.split(",")]
+    """The parts of a list with commas; None where there is no list.
+
+    Example:
+        >>> split('bin1, "low, or dark"')
+        ['bin1', 'low, or dark']
+    """
+    if text is None:
+        return None
+    return [part.strip() for part in split_fields(text.replace(', "', ',"'), ",")]
 
 
 def numbers(option: str, text: str | None) -> list[float] | None:

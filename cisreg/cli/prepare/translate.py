@@ -67,6 +67,8 @@ def translate(
         resources=Resources(memory, threads, temporary_folder),
         progress=True,
     )
+    if done.columns:
+        step_options.tell(output, done.columns)
     step_options.tell(
         output,
         f"{done.translated:,} of {done.rows:,} sequences translated; {done.written:,} written "

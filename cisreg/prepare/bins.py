@@ -1,0 +1,101 @@
+"""The order of sorting bins, by the numbers in their names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cisreg.names import join_fields
+
+_NUMBER = re.compile(r"\d+")
+_BIN_NUMBER = re.compile(r"bins?[ _.-]*(\d+)", re.IGNORECASE)
+_SEPARATORS = re.compile(r"[ _.-]+")
+
+
+@dataclass(frozen=True)
+class BinOrder:
+    """Bins in the order in which they get their values.
+
+    Attributes:
+        index: of each bin, its place among the names given.
+        numbers: of each bin, or None where the order was given.
+    """
+
+    index: tuple[int, ...]
+    numbers: tuple[int, ...] | None = None
+
+    @property
+    def missing(self) -> tuple[int, ...]:
+        """Numbers between the first and the last that no bin has, the first few of them."""
+        if not self.numbers:
+            return ()
+        there = set(self.numbers)
+        between = (each for each in range(self.numbers[0], self.numbers[-1]) if each not in there)
+        return tuple(number for number, _ in zip(between, range(5), strict=False))
+
+
+def order_bins(names: Sequence[str], given: Sequence[str] | None = None) -> BinOrder:
+    """The order of bins: as it is given, or by the one number that tells their names apart.
+
+    That is the number behind the word "bin" where every name has one, else the only number that
+    differs between names that are otherwise the same. Blanks, "_", "-", "." and the case of letters
+    make no difference; numbers are compared as numbers: bin2 comes before bin10.
+
+    Args:
+        names: of all bins, as they come.
+        given: names in the order of the values; bins that it lacks are left out. None to go by
+            numbers.
+
+    Returns:
+        The order.
+
+    Raises:
+        ValueError: names that no number orders, and no order given; or an order of other names.
+
+    Example:
+        >>> order_bins(["S1_bin10_L001", "S2_bin1_L001", "S3_bin2_L001"]).index
+        (1, 2, 0)
+    """
+    if given is not None:
+        return _given_order(names, given)
+    numbers = _bin_numbers(names) or _only_numbers(names)
+    if numbers is None or len(set(numbers)) < len(numbers):
+        raise ValueError(
+            "bins: expected names that one number puts in order, such as bin1, bin2, bin10, got "
+            f"{', '.join(map(repr, names))}; confirm this order, or give another, with --bins "
+            f"{join_fields(names, ',')!r}"
+        )
+    index = sorted(range(len(names)), key=numbers.__getitem__)
+    return BinOrder(tuple(index), tuple(numbers[each] for each in index))
+
+
+def _given_order(names: Sequence[str], given: Sequence[str]) -> BinOrder:
+    known = join_fields(names, ",")
+    for name in given:
+        if list(names).count(name) != 1:
+            there = "several bins of that name" if name in names else "no such bin"
+            raise ValueError(
+                f"bins: expected names among {known}, each once, got {name!r}: {there}"
+            )
+        if list(given).count(name) > 1:
+            raise ValueError(f"bins: expected each name once, got {name!r} again")
+    if len(given) < 2:
+        raise ValueError(f"bins: expected two names or more among {known}, got {len(given)}")
+    return BinOrder(tuple(list(names).index(name) for name in given))
+
+
+def _bin_numbers(names: Sequence[str]) -> list[int] | None:
+    """The number behind "bin" in each name; None where a name has none, or several."""
+    found = [_BIN_NUMBER.findall(name) for name in names]
+    return [int(each[0]) for each in found] if all(len(each) == 1 for each in found) else None
+
+
+def _only_numbers(names: Sequence[str]) -> list[int] | None:
+    """The only number that differs between names that are otherwise the same, else None."""
+    texts = {_SEPARATORS.sub("", _NUMBER.sub("#", name)).lower() for name in names}
+    numbers = [[int(each) for each in _NUMBER.findall(name)] for name in names]
+    if len(texts) > 1 or not numbers[0]:
+        return None
+    differing = [place for place in zip(*numbers, strict=True) if len(set(place)) > 1]
+    return list(differing[0]) if len(differing) == 1 else None

@@ -1,0 +1,153 @@
+"""Columns of tables of counts are taken by their names, in every step."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cisreg.prepare.cluster import cluster_file
+from cisreg.prepare.collapse import collapse
+from cisreg.prepare.count_table import COLUMN_NAMES, read_count_table
+from cisreg.prepare.expression import Bins, expression
+from cisreg.prepare.ranked_table import read_ranked_table
+from cisreg.prepare.translate import translate_counts
+
+
+def write(folder, text):
+    (folder / "table.tsv").write_text(text, newline="")
+    return folder / "table.tsv"
+
+
+def read(path):
+    """Names, number of bins, sequences and counts."""
+    table = read_count_table(path)
+    rows = [row for batch in table.batches for row in zip(*batch.to_pydict().values(), strict=True)]
+    return table.names, table.bins, rows
+
+
+@pytest.mark.parametrize("total", ["total", "Total", "TOTAL ", "sum", "Sum", "totals", ""])
+def test_a_total_is_no_bin(tmp_path, total):
+    path = write(tmp_path, f"sequence\ta\tb\t{total}\nACGT\t5\t2\t7\nACGA\t0\t1\t1\n")
+    assert read(path) == (("a", "b", total), 2, [("ACGT", 5, 2, 7), ("ACGA", 0, 1, 1)])
+
+
+def test_totals_may_be_anywhere_and_several(tmp_path):
+    path = write(tmp_path, "sum\tSequence\ttotal\tbin2\tbin1\n7\tACGT\t7\t5\t2\n")
+    names, bins, rows = read(path)
+    assert (names, bins, rows) == (("bin2", "bin1", "sum", "total"), 2, [("ACGT", 5, 2, 7, 7)])
+
+
+@pytest.mark.parametrize("index", ["", "index", "Unnamed: 0", "id", "ID", "row", "name"])
+def test_an_index_is_no_bin(tmp_path, index):
+    path = write(tmp_path, f"{index}\tsequence\ta\tb\n0\tACGT\t5\t2\n1\tACGA\t0\t1\n")
+    assert read(path) == (("a", "b"), 2, [("ACGT", 5, 2), ("ACGA", 0, 1)])
+    assert f"left out: {index or 'column 1'}" in read_count_table(path).columns
+
+
+def test_an_index_may_be_text(tmp_path):
+    path = write(tmp_path, "id\tsequence\ta\tb\nYAL001C\tACGT\t5\t2\nä\tACGA\t0\t1\n")
+    assert read(path)[2] == [("ACGT", 5, 2), ("ACGA", 0, 1)]
+
+
+def test_the_only_column_of_sequences_needs_no_usual_name(tmp_path):
+    assert read(write(tmp_path, "oligo\tx\ty\nACGT\t1\t2\n")) == (("x", "y"), 2, [("ACGT", 1, 2)])
+    # Bins may be called by numbers alone.
+    assert read(write(tmp_path, "seq\t1\t10\t2\nACGT\t1\t0\t2\n"))[0] == ("1", "10", "2")
+    # A column of counts alone is one, whatever its name.
+    assert read(write(tmp_path, "sequence\ttotal\nACGT\t1\n"))[:2] == (("total",), 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "gene\tcount\nYAL001C\t7\n",
+            r":1: expected one column of sequences.*'gene' \(as 'YAL001C'",
+        ),
+        ("tag\toligo\tn\nAC\tACGT\t7\n", r":1: expected .* if these are names"),
+        (
+            "left\tright\tn\nAC\tACGT\t7\n",
+            r":1: expected one column of sequences.*'left' \(as 'AC'\)",
+        ),
+        ("sequence\tseq\tn\nAC\tACGT\t7\n", ":1: expected one column of sequences"),
+        ("sequence\ttotal\tsum\nACGT\t7\t7\n", ":1: expected columns of counts besides sequence"),
+        (
+            "sequence\tgene\ta\nACGT\tYAL\t7\n",
+            r":2: expected a count.*column 2 \('gene'\), got 'YAL'",
+        ),
+        ("AXC\t1\nACGT\t1\n", ":1: expected a sequence of nucleotide letters, got 'X' at base 2"),
+        ("sequence\ta\tb\nr1\tACGT\t1\t2\n", r":2: expected 3 columns.*row names of R"),
+        ("sequence,a,b\nACGT,1,2\n", "separated by tabs.*put tabs in the place of its commas"),
+        ('sequence\t"a\nACGT\t1\n', ":1: expected quotes around whole fields"),
+        ("A\t1\t2\t3\nC\t2\t2\t4\n", r": expected counts of a bin in column 4, got the sum"),
+        ("seq\tx\ty\treads\nA\t1\t2\t3\nC\t0\t2\t2\n", r"column 4 \('reads'\), got the sum"),
+    ],
+)
+def test_what_is_not_clear_is_an_error_that_shows_the_columns(tmp_path, text, message):
+    path = write(tmp_path, text)
+    with pytest.raises(ValueError, match=message):
+        read(path)
+    with pytest.raises(
+        ValueError, match=message.replace("nucleotide letters", "the letters ACGTN")
+    ):
+        read_ranked_table(path)
+
+
+def test_a_last_bin_that_is_no_sum_in_every_row_is_a_bin(tmp_path):
+    assert read(write(tmp_path, "A\t1\t2\t3\nC\t2\t2\t5\n"))[1] == 3
+    assert read(write(tmp_path, "A\t1\t2\t3\n"))[1] == 3
+    assert read(write(tmp_path, "A\t1\t1\nC\t2\t2\n"))[1] == 2
+
+
+def test_every_step_takes_the_same_columns(tmp_path):
+    pytest.importorskip("duckdb")
+    path = write(
+        tmp_path, "id\ttotal\tseq\tbin2\tbin1\nx\t9\tACGTACGT\t3\t6\ny\t1\tACGTACGA\t1\t0\n"
+    )
+    (tmp_path / "map").write_text("ACGTACGA\tACGTACGT\n")
+    expected = "seq\tbin2\tbin1\ttotal\nACGTACGT\t4\t6\t10\n"
+    summary = cluster_file(path, tmp_path / "clustered", progress=False)
+    assert (tmp_path / "clustered").read_text() == expected
+    assert summary.columns == (
+        "sequences in seq; counts in bin2, bin1; total, no bin: total; left out: id"
+    )
+    done = translate_counts(path, tmp_path / "map", tmp_path / "translated")
+    assert (tmp_path / "translated").read_text() == expected
+    assert done.columns == summary.columns
+    done = expression([path], tmp_path / "expression", bins=Bins(values=(1, 2)))
+    assert done.columns == summary.columns
+    assert (tmp_path / "expression").read_text().splitlines()[1:] == [
+        f"ACGTACGT\t{(6 + 3 * 2) / 9!r}\t9",
+        "ACGTACGA\t2\t1",
+    ]
+
+
+def test_quotes_of_other_programs_are_no_part_of_a_field(tmp_path):
+    path = write(tmp_path, '"sequence"\t"bin 1"\t"a\tb"\n"ACGT"\t"1"\t2\n')
+    assert read(path) == (("bin 1", "a\tb"), 2, [("ACGT", 1, 2)])
+    assert len(read_ranked_table(path)) == 1
+
+
+RESERVED = {name for names in COLUMN_NAMES.values() for name in names}
+NAMES = st.text(
+    st.characters(exclude_categories=["Cs", "Cc"]) | st.sampled_from("\t,\"'"), max_size=9
+).filter(lambda name: name.strip().lower() not in RESERVED and "\x85" not in name)
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.lists(NAMES, min_size=2, max_size=3, unique=True))
+def test_any_name_of_a_bin_comes_back_from_every_step(tmp_path_factory, names):
+    pytest.importorskip("duckdb")
+    folder = tmp_path_factory.mktemp("names")
+    for index in range(len(names)):
+        (folder / str(index)).write_text("ACGTACGT\n" * (index + 1) + "ACGTACGA\n")
+    inputs = [folder / str(index) for index in range(len(names))]
+    collapse(inputs, folder / "counts.tsv", names=names)
+    (folder / "map").write_text("ACGTACGA\tACGTACGT\n")
+    translate_counts(folder / "counts.tsv", folder / "map", folder / "translated.tsv")
+    cluster_file(folder / "counts.tsv", folder / "clustered.tsv", progress=False)
+    for step in ("counts", "translated", "clustered"):
+        assert read(folder / f"{step}.tsv")[0] == (*names, "total")
+    done = expression([folder / "counts.tsv"], folder / "out.tsv", bins=Bins(names=names[::-1]))
+    assert [name for name, _ in done.bin_values] == names[::-1]

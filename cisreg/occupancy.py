@@ -11,7 +11,7 @@ import tensorflow as tf
 from cisreg.choices import ComputeDtype, Padding, Reduction, check_choice
 from cisreg.forking import check_not_forked
 from cisreg.library import LibraryError, load_ops
-from cisreg.reference import hold_columns, occupancy_standard
+from cisreg.reference import occupancy_standard
 
 logger = logging.getLogger("cisreg.occupancy")
 
@@ -39,6 +39,7 @@ def occupancy(
     *,
     position_weight: tf.Tensor | None = None,
     column_range: tf.Tensor | None = None,
+    span: tf.Tensor | None = None,
     reduction: Reduction = "expected",
     padding: Padding = "same",
     compute_dtype: ComputeDtype = "float32",
@@ -48,7 +49,9 @@ def occupancy(
 
     A site's occupancy is p = sigmoid(log_concentration - log Kd), its log Kd the sum of `log_kd`
     over the bases under the motif (de Boer et al. 2020, Nature Biotechnology 38, 56-65). Bases
-    outside the sequence and unknown ones add nothing. The reductions over the P windows are
+    outside the sequence and unknown ones add nothing, so that a motif that reaches over an end of
+    the sequence, or over unknown bases, still binds with its other columns, and where it lies on no
+    known base at all with sigmoid(log_concentration). The reductions over the P windows are
     "expected" (sum of p), "log_unbound" (sum of log(1 - p)) and "probability"
     (1 - exp of log_unbound summed over both strands).
 
@@ -61,6 +64,12 @@ def occupancy(
         column_range: int32 [2, M], or None. First column of each motif and the one behind its
             last: all other columns count as zero, are not trained, and take no time.
             `MotifSet.column_range` knows them. None: every column is the motif's.
+        span: int32 [2], begin and end of the bases that count, for all sequences; or [N, 2], one
+            pair for each. Only windows count in which a motif's own columns (those of
+            `column_range`, mirrored on the reverse strand) lie on one of the bases begin to end - 1
+            at least. The other windows do not exist: they add nothing to any sum or gradient, and
+            take next to no time. None count where begin >= end. None: every window counts, also
+            one in which a motif's own columns lie outside the sequence altogether.
         reduction: what `bound` holds.
         padding: "same" places windows as tf.nn.conv1d does; "valid" keeps whole windows only.
         compute_dtype: what sites may be computed in: "float32", "bfloat16" or "float16".
@@ -83,10 +92,11 @@ def occupancy(
 
     Raises:
         ValueError: an option is not one of those named above, or static shapes disagree.
-        tf.errors.InvalidArgumentError: an input has the wrong dtype or shape, a code above 4 or a
-            non-finite number; the message names it, what was expected and what came. On a GPU the
-            fused op looks at no numbers: sites that show such a code, and motifs with such a
-            number, are NaN, and so are the sums that hold them.
+        tf.errors.InvalidArgumentError: an input has the wrong dtype or shape, a code above 4, a
+            non-finite number, or a begin or end outside 0 to L; the message names it, what was
+            expected and what came. On a GPU the fused op looks at no numbers: sites that show such
+            a code, and motifs with such a number, are NaN, and so are the sums that hold them; a
+            span is cut to the sequence.
         tf.errors.UnimplementedError: the GPU or its driver is too old for the fused op, or the
             problem too large for it.
         LibraryError: implementation is "fused" and the compiled library does not load.
@@ -95,6 +105,9 @@ def occupancy(
         >>> sequence = cisreg.encode(["ACGTTGCA", "TTTTACGT"])
         >>> cisreg.occupancy(sequence, log_kd, log_concentration).bound.shape
         TensorShape([2, 2, 245])
+        >>> no_site = cisreg.occupancy(sequence, log_kd, log_concentration, span=(4, 4))
+        >>> float(tf.reduce_sum(no_site.bound))
+        0.0
     """
     check_not_forked()
     check_choice("reduction", reduction, Reduction)
@@ -109,21 +122,24 @@ def occupancy(
     if column_range is not None:
         column_range = tf.convert_to_tensor(column_range)
         _check_dtype("column_range", column_range, tf.int32, "cast it with tf.cast")
+    if span is not None:
+        span = tf.convert_to_tensor(span)
+        _check_dtype("span", span, tf.int32, "cast it with tf.cast")
     if _choose_fused(implementation, sequence):
         _check_dtype("sequence", sequence, tf.uint8, "encode text with cisreg.encode")
         return _occupancy_fused(
-            *(sequence, log_kd, log_concentration, position_weight, column_range),
+            *(sequence, log_kd, log_concentration, position_weight, column_range, span),
             reduction=reduction,
             padding=padding,
             compute_dtype=compute_dtype,
         )
-    if column_range is not None:
-        log_kd = hold_columns(log_kd, column_range)
     bound, weighted = occupancy_standard(
         sequence,
         log_kd,
         log_concentration,
         position_weight=position_weight,
+        column_range=column_range,
+        span=span,
         reduction=reduction,
         padding=padding,
         compute_dtype=compute_dtype,
@@ -169,6 +185,7 @@ def _occupancy_fused(
     log_concentration: tf.Tensor,
     position_weight: tf.Tensor | None,
     column_range: tf.Tensor | None,
+    span: tf.Tensor | None,
     *,
     reduction: str,
     padding: str,
@@ -180,6 +197,7 @@ def _occupancy_fused(
         log_concentration=log_concentration,
         position_weight=[] if position_weight is None else [position_weight],
         column_range=[] if column_range is None else [column_range],
+        span=[] if span is None else [span],
         reduction="expected" if reduction == "expected" else "log_unbound",
         padding=padding,
         compute_dtype=compute_dtype,
@@ -191,22 +209,25 @@ def _occupancy_fused(
 
 @tf.RegisterGradient("Cisreg>Occupancy")
 def _occupancy_gradient(op: tf.Operation, *upstream: tf.Tensor) -> list[tf.Tensor | None]:
-    """Recomputes the scan; base codes and column ranges have no gradient."""
-    weight_count = op.get_attr("weight_count")
+    """Recomputes the scan; base codes, column ranges and spans have no gradient."""
+    weight_count, range_count = op.get_attr("weight_count"), op.get_attr("range_count")
+    ranges_at = 3 + weight_count
+    span_at = ranges_at + range_count
     gradients: Any = load_ops().cisreg_occupancy_grad(
         sequence=op.inputs[0],
         log_kd=op.inputs[1],
         log_concentration=op.inputs[2],
-        position_weight=list(op.inputs[3 : 3 + weight_count]),
-        column_range=list(op.inputs[3 + weight_count :]),
+        position_weight=list(op.inputs[3:ranges_at]),
+        column_range=list(op.inputs[ranges_at:span_at]),
+        span=list(op.inputs[span_at:]),
         bound_gradient=upstream[0],
         weighted_gradient=list(upstream[1:]),
         reduction=op.get_attr("reduction"),
         padding=op.get_attr("padding"),
         compute_dtype=op.get_attr("compute_dtype"),
     )
-    no_range = [None] * op.get_attr("range_count")
-    return [None, gradients[0], gradients[1], *gradients[2], *no_range]
+    no_gradient = [None] * (len(op.inputs) - ranges_at)
+    return [None, gradients[0], gradients[1], *gradients[2], *no_gradient]
 
 
 @tf.RegisterGradient("Cisreg>OccupancyGrad")

@@ -79,6 +79,8 @@ def occupancy_standard(
     log_concentration: tf.Tensor,
     *,
     position_weight: tf.Tensor | None = None,
+    column_range: tf.Tensor | None = None,
+    span: tf.Tensor | None = None,
     reduction: Reduction = "expected",
     padding: Padding = "same",
     compute_dtype: ComputeDtype = "float32",
@@ -90,6 +92,8 @@ def occupancy_standard(
         log_kd: float32 [W, 4, M], nats.
         log_concentration: float32 [M], nats.
         position_weight: float32 [2, P, M], or None.
+        column_range: int32 [2, M], or None; the other columns are held at zero.
+        span: int32 [2] or [N, 2], or None; as for `cisreg.occupancy`.
         reduction: "expected" is the sum of p over windows, "log_unbound" the sum of log(1 - p),
             both for each strand apart; "probability" is that of being bound at least once on either
             strand.
@@ -103,7 +107,7 @@ def occupancy_standard(
 
     Raises:
         ValueError: unknown reduction, padding or compute_dtype.
-        tf.errors.InvalidArgumentError: a code above 4.
+        tf.errors.InvalidArgumentError: a code above 4, or a column range or span out of bounds.
 
     Example:
         >>> bound, _ = occupancy_standard(
@@ -113,14 +117,19 @@ def occupancy_standard(
         (TensorShape([1, 2, 5]), 1.5)
     """
     check_choice("reduction", reduction, Reduction)
+    if column_range is not None:
+        log_kd = hold_columns(log_kd, column_range)
     logit = _site_logit(sequence, log_kd, log_concentration, padding, compute_dtype)
+    counted = None
+    if span is not None:
+        counted = _counted_windows(span, column_range, tf.shape(sequence)[1], log_kd, padding)
     weighted = None
     if position_weight is not None:
-        bound = tf.cast(tf.sigmoid(logit), tf.float32)
+        bound = _of_counted(counted, tf.sigmoid(logit))
         weighted = tf.einsum("nspm,spm->nsm", bound, position_weight)
     if reduction == "expected":
-        return tf.reduce_sum(tf.cast(tf.sigmoid(logit), tf.float32), axis=2), weighted
-    log_unbound = -tf.reduce_sum(tf.cast(tf.math.softplus(logit), tf.float32), axis=2)
+        return tf.reduce_sum(_of_counted(counted, tf.sigmoid(logit)), axis=2), weighted
+    log_unbound = -tf.reduce_sum(_of_counted(counted, tf.math.softplus(logit)), axis=2)
     if reduction == "log_unbound":
         return log_unbound, weighted
     return -tf.math.expm1(tf.reduce_sum(log_unbound, axis=1)), weighted
@@ -153,6 +162,38 @@ def hold_columns(log_kd: tf.Tensor, column_range: tf.Tensor) -> tf.Tensor:
     column = tf.range(width)[:, tf.newaxis]
     inside = (column >= column_range[0]) & (column < column_range[1])
     return tf.where(inside[:, tf.newaxis], log_kd, 0.0)
+
+
+def _of_counted(counted: tf.Tensor | None, values: tf.Tensor) -> tf.Tensor:
+    """float32 values of the sites, zero and without a gradient where a window does not count."""
+    values = tf.cast(values, tf.float32)
+    return values if counted is None else tf.where(counted, values, 0.0)
+
+
+def _counted_windows(
+    span: tf.Tensor,
+    column_range: tf.Tensor | None,
+    length: tf.Tensor,
+    log_kd: tf.Tensor,
+    padding: Padding,
+) -> tf.Tensor:
+    """Whether a motif's own columns lie on a base of the span, bool [N or 1, 2, P, M]."""
+    check = "span: expected begin and end between 0 and L for every sequence"
+    tf.debugging.assert_non_negative(span, check)
+    tf.debugging.assert_less_equal(span, length, check)
+    width, motifs = tf.shape(log_kd)[0], tf.shape(log_kd)[2]
+    if column_range is None:
+        column_range = tf.stack([tf.zeros([motifs], tf.int32), tf.fill([motifs], width)])
+    first, end = tf.unstack(column_range)
+    # [2, 1, M]: where each strand's columns begin and end in the window.
+    first, end = (
+        tf.stack([forward, width - reverse])[:, tf.newaxis]
+        for forward, reverse in ((first, end), (end, first))
+    )
+    windows = length if padding == "same" else length - width + 1
+    start = tf.range(windows)[:, tf.newaxis] - ((width - 1) // 2 if padding == "same" else 0)
+    begin, stop = tf.unstack(tf.reshape(span, [-1, 1, 1, 1, 2]), axis=-1)
+    return tf.minimum(start + end, stop) > tf.maximum(start + first, begin)
 
 
 def _site_logit(

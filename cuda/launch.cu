@@ -209,6 +209,7 @@ GpuError FindGpuDevice(int ordinal, GpuDevice* device) {
 GpuError GpuWorkspaceBytes(const GpuDevice& device, const OccupancyShape& shape,
                            const OccupancyInputs& inputs, bool backward, int64_t* bytes) {
   *bytes = 0;
+  if (inputs.span != nullptr) return "span: the GPU kernels know none; place it on the CPU";
   GpuError error = CheckSizes(device, shape);
   if (!error.empty()) return error;
   const Launch launch = LayOut(device, shape, inputs, backward, nullptr);

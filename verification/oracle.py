@@ -42,6 +42,8 @@ def occupancy_oracle(
     log_concentration: np.ndarray,
     *,
     position_weight: np.ndarray | None = None,
+    column_range: np.ndarray | None = None,
+    span: np.ndarray | tuple[int, int] | None = None,
     reduction: str = "expected",
     padding: str = "same",
 ) -> tuple[np.ndarray, np.ndarray | None]:
@@ -54,6 +56,8 @@ def occupancy_oracle(
         log_kd: [W, 4, M], nats.
         log_concentration: [M], nats.
         position_weight: [2, P, M], or None.
+        column_range: [2, M], or None; the other columns are zero and have no gradient.
+        span: [2] or [N, 2], or None; as for `cisreg.occupancy`.
         reduction: as for `occupancy_standard`.
         padding: "same" or "valid".
 
@@ -70,9 +74,12 @@ def occupancy_oracle(
         ((1, 2, 5), 1.5)
     """
     _check("reduction", reduction, REDUCTIONS)
+    own = _own_columns(log_kd, column_range)
+    log_kd = np.where(own[:, None], log_kd, 0.0)
     logit = _oracle_logit(
         _oracle_windows(sequence, len(log_kd), padding), log_kd, log_concentration
     )
+    logit = np.where(_counts(sequence, own, span, padding), logit, -np.inf)
     weighted = None
     if position_weight is not None:
         weighted = (_logistic(logit) * position_weight).sum(axis=2)
@@ -92,6 +99,8 @@ def occupancy_oracle_gradient(
     grad_bound: np.ndarray,
     grad_weighted: np.ndarray | None = None,
     position_weight: np.ndarray | None = None,
+    column_range: np.ndarray | None = None,
+    span: np.ndarray | tuple[int, int] | None = None,
     reduction: str = "expected",
     padding: str = "same",
 ) -> dict[str, np.ndarray]:
@@ -104,6 +113,8 @@ def occupancy_oracle_gradient(
         grad_bound: shape of bound ([N, 2, M], or [N, M] for "probability").
         grad_weighted: [N, 2, M]; given exactly when position_weight is.
         position_weight: [2, P, M], or None.
+        column_range: [2, M], or None; the other columns are zero and have no gradient.
+        span: [2] or [N, 2], or None; as for `cisreg.occupancy`.
         reduction: as for `occupancy_standard`.
         padding: "same" or "valid".
 
@@ -128,8 +139,12 @@ def occupancy_oracle_gradient(
         raise ValueError(
             "position_weight, grad_weighted: expected both or neither, got one; pass the other too"
         )
+    own = _own_columns(log_kd, column_range)
+    log_kd = np.where(own[:, None], log_kd, 0.0)
     windows = _oracle_windows(sequence, len(log_kd), padding)
     logit = _oracle_logit(windows, log_kd, log_concentration)
+    # A window that does not exist is one that is never bound.
+    logit = np.where(_counts(sequence, own, span, padding), logit, -np.inf)
     bound = _logistic(logit)
     slope = bound * _logistic(-logit)
     if reduction == "expected":
@@ -151,7 +166,34 @@ def occupancy_oracle_gradient(
             for column in range(len(log_kd))
         ]
     )
+    gradient["log_kd"] = np.where(own[:, None], gradient["log_kd"], 0.0)
     return gradient
+
+
+def _own_columns(log_kd: np.ndarray, column_range: np.ndarray | None) -> np.ndarray:
+    """Whether a column is the motif's own, [W, M]."""
+    width, _, motifs = log_kd.shape
+    first, end = ([0] * motifs, [width] * motifs) if column_range is None else column_range
+    return np.array([(first <= column) & (column < end) for column in np.arange(width)[:, None]])
+
+
+def _counts(
+    sequence: np.ndarray,
+    own: np.ndarray,
+    span: np.ndarray | tuple[int, int] | None,
+    padding: str,
+) -> np.ndarray | bool:
+    """Whether one of a motif's own columns lies on a base of the span, [N, 2, P, M]."""
+    if span is None:
+        return True
+    count, length = np.shape(sequence)
+    base = np.arange(length)
+    # Code 0 stands for a base of the span here, 3 for that base on the reverse strand.
+    inside = np.array(
+        [(begin <= base) & (base < end) for begin, end in np.broadcast_to(span, (count, 2))]
+    )
+    marked = _oracle_windows(np.where(inside.reshape(count, length), 0, UNKNOWN), len(own), padding)
+    return ((marked != UNKNOWN)[..., None] & own).any(axis=3)
 
 
 def _oracle_windows(sequence: np.ndarray, width: int, padding: str) -> np.ndarray:

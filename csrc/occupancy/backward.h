@@ -61,17 +61,23 @@ struct WindowTargets {
   float* weight_gradient;  // of the first window, or null
 };
 
-// Stores the dlogits of one part of a block's sites, `live` windows of them in a tail, and returns
-// their sum.
-template <class F, Reduction kReduction, bool kWeighted, int kSitesPerDivision, bool kTail>
+// Stores the dlogits of one part of a block's sites, of the first `live` windows in a tail, and
+// returns their sum. Where sites are masked, those that do not count become sites that are never
+// bound.
+template <class F, Reduction kReduction, bool kWeighted, int kSitesPerDivision, Windows kKind>
 inline F StorePart(const F (&site)[F::kWindowsInFlight], F bound_upstream, F weighted_upstream,
-                   const WindowTargets<F>& targets, int first_site, int live) {
+                   const WindowTargets<F>& targets, int first_site, int live,
+                   const CountedSites<F>& counted) {
   constexpr int kWindows = F::kWindowsInFlight;
+  constexpr bool kTail = kKind != Windows::kAll;
   F total = F::Broadcast(0.0f);
   for (int first = 0; first < kWindows; first += kSitesPerDivision) {
     F odds[kSitesPerDivision];
     F unbound[kSitesPerDivision];
-    for (int i = 0; i < kSitesPerDivision; ++i) odds[i] = Odds<kSitesPerDivision>(site[first + i]);
+    for (int i = 0; i < kSitesPerDivision; ++i) {
+      odds[i] = Odds<kSitesPerDivision>(site[first + i]);
+      if (kKind == Windows::kMasked) odds[i] = odds[i] * counted.At(first + i);
+    }
     Unbound<F, kSitesPerDivision>(odds, unbound);
     for (int i = 0; i < kSitesPerDivision; ++i) {
       const int k = first + i;
@@ -95,10 +101,11 @@ inline F StorePart(const F (&site)[F::kWindowsInFlight], F bound_upstream, F wei
 }
 
 // Stores the dlogits of a segment's next windows, `live` of them in a tail, and adds them up.
-template <class V, Reduction kReduction, bool kWeighted, int kSitesPerDivision, bool kTail>
+template <class V, Reduction kReduction, bool kWeighted, int kSitesPerDivision, Windows kKind>
 inline void StoreWindows(const float* table, int64_t group_count,
-                         const SegmentUpstream<V>& upstream, int live, WindowCursor* cursor,
-                         char* dlogit, V* total) {
+                         const SegmentUpstream<V>& upstream, int live,
+                         const CountedSites<V>& counted, WindowCursor* cursor, char* dlogit,
+                         V* total) {
   using F = typename V::Part;
   V site[V::kWindowsInFlight];
   ScanWindows<V, kSitesPerDivision>(table, group_count, cursor->kmer_offset, site);
@@ -112,8 +119,9 @@ inline void StoreWindows(const float* table, int64_t group_count,
   for (int i = 0; i < V::kParts; ++i) {
     F part[V::kWindowsInFlight];
     for (int k = 0; k < V::kWindowsInFlight; ++k) part[k] = site[k].part[i];
-    const F sum = StorePart<F, kReduction, kWeighted, kSitesPerDivision, kTail>(
-        part, upstream.bound.part[i], upstream.weighted.part[i], targets, i * F::kLanes, live);
+    const F sum = StorePart<F, kReduction, kWeighted, kSitesPerDivision, kKind>(
+        part, upstream.bound.part[i], upstream.weighted.part[i], targets, i * F::kLanes, live,
+        counted.Part(i));
     total->part[i] = total->part[i] + sum;
   }
   cursor->kmer_offset += V::kWindowsInFlight;
@@ -123,7 +131,7 @@ inline void StoreWindows(const float* table, int64_t group_count,
   }
 }
 
-template <class V, Reduction kReduction, bool kWeighted, int kSitesPerDivision>
+template <class V, Reduction kReduction, bool kWeighted, int kSitesPerDivision, bool kSpanned>
 void StoreTile(const OccupancyJob& job, int64_t block, const Tile& tile,
                const OccupancyUpstream& upstream, const BlockGradients& gradients) {
   const float* table = job.table(block);
@@ -133,22 +141,19 @@ void StoreTile(const OccupancyJob& job, int64_t block, const Tile& tile,
   for (int64_t i = 0; i < tile.segment_count; ++i) {
     const Segment& segment = tile.segments[i];
     const SegmentUpstream<V> loaded = LoadUpstream<V>(job, block, segment.sequence, upstream);
-    WindowCursor cursor = {
-        tile.kmer_offset + segment.first_row + scanned.first,
-        BlockWeight(job, block, segment.first_window),
-        kWeighted ? gradients.position_weight + segment.first_window * kBlockSites : nullptr,
-        GradientCursor(job.plan, segment.first_row + trained_first)};
+    const CountedWindows counted = FindCountedWindows<kSpanned>(job, block, segment);
+    const int64_t row = segment.first_row + counted.first;
+    const int64_t window = segment.first_window + counted.first;
+    WindowCursor cursor = {tile.kmer_offset + row + scanned.first, BlockWeight(job, block, window),
+                           kWeighted ? gradients.position_weight + window * kBlockSites : nullptr,
+                           GradientCursor(job.plan, row + trained_first)};
     V sum = V::Broadcast(0.0f);
-    int64_t left = segment.windows;
-    for (; left >= V::kWindowsInFlight; left -= V::kWindowsInFlight) {
-      StoreWindows<V, kReduction, kWeighted, kSitesPerDivision, false>(
-          table, scanned.group_count, loaded, V::kWindowsInFlight, &cursor, gradients.dlogit, &sum);
-    }
-    if (left > 0) {
-      StoreWindows<V, kReduction, kWeighted, kSitesPerDivision, true>(
-          table, scanned.group_count, loaded, static_cast<int>(left), &cursor, gradients.dlogit,
-          &sum);
-    }
+    const auto take = [&](auto kind, int live,
+                          const CountedSites<V>& sites) __attribute__((always_inline)) {
+      StoreWindows<V, kReduction, kWeighted, kSitesPerDivision, kind.kKind>(
+          table, scanned.group_count, loaded, live, sites, &cursor, gradients.dlogit, &sum);
+    };
+    ForEachWindows<V, kSpanned>(job, block, segment, counted, take);
     total = total + sum;
   }
   total.Store(gradients.log_concentration);
@@ -157,11 +162,13 @@ void StoreTile(const OccupancyJob& job, int64_t block, const Tile& tile,
 template <class V, Reduction kReduction, bool kWeighted>
 void StoreBlock(const OccupancyJob& job, int64_t block, const Tile& tile,
                 const OccupancyUpstream& upstream, const BlockGradients& gradients) {
-  if (job.sites_per_division[block] == 2) {
-    StoreTile<V, kReduction, kWeighted, 2>(job, block, tile, upstream, gradients);
-  } else {
-    StoreTile<V, kReduction, kWeighted, 1>(job, block, tile, upstream, gradients);
-  }
+  const bool spanned = job.block_sites != nullptr;
+  const auto store_tile = job.sites_per_division[block] == 2
+                              ? (spanned ? StoreTile<V, kReduction, kWeighted, 2, true>
+                                         : StoreTile<V, kReduction, kWeighted, 2, false>)
+                              : (spanned ? StoreTile<V, kReduction, kWeighted, 1, true>
+                                         : StoreTile<V, kReduction, kWeighted, 1, false>);
+  store_tile(job, block, tile, upstream, gradients);
 }
 
 // Adds to kGroups neighbouring groups of one k-mer the dlogits of the rows that hold it. Few groups
@@ -219,21 +226,25 @@ void SumTile(int64_t group_count, const Tile& tile, const BlockGradients& gradie
   }
 }
 
-// Rows that hold no window's dlogit are zero: up to `first_column` before a segment's windows, and
-// behind them up to the next segment.
+// Rows that hold no window's dlogit are zero: up to the block's first column before the windows of
+// a segment that count, and behind them up to those of the next segment.
 template <class V>
-void ClearPads(const OccupancyPlan& plan, int64_t first_column, const Tile& tile, char* dlogit) {
+void ClearPads(const OccupancyJob& job, int64_t block, const Tile& tile, char* dlogit) {
   const auto clear = [&](int64_t row, int64_t end) {
-    GradientCursor cursor(plan, row);
+    GradientCursor cursor(job.plan, row);
     for (; row < end; ++row) {
       V::Broadcast(0.0f).Store(reinterpret_cast<float*>(dlogit + cursor.Next()));
     }
   };
+  const bool spanned = job.block_sites != nullptr;
   int64_t row = 0;
   for (int64_t i = 0; i < tile.segment_count; ++i) {
-    const int64_t first = tile.segments[i].first_row + first_column;
-    clear(row, first);
-    row = first + tile.segments[i].windows;
+    const Segment& segment = tile.segments[i];
+    const CountedWindows counted = spanned ? FindCountedWindows<true>(job, block, segment)
+                                           : FindCountedWindows<false>(job, block, segment);
+    const int64_t first = segment.first_row + job.block_trained[block].first;
+    clear(row, first + counted.first);
+    row = first + counted.end;
   }
   clear(row, tile.rows);
 }
@@ -330,14 +341,14 @@ void SumSlice(const OccupancyJob& job, const ItemRange& range, Tile* tile,
   const PartialLayout layout = MakePartialLayout(job.shape, weighted);
   TileCursor cursor = SliceCursor(job.shape, plan, range.slice);
   while (!cursor.done()) {
-    FillTile(job.shape, plan, job.inputs.sequence, &cursor, tile);
+    FillTile(job.shape, plan, job.inputs, &cursor, tile);
     for (int64_t block = range.first_block; block < range.end_block; ++block) {
       const int64_t i = block - range.first_block;
       const BlockGradients gradients = {
           scratch.dlogit, scratch.tables + i * plan.gradient_floats(),
           scratch.log_concentrations + i * kBlockSites,
           item_partials + i * layout.total() + layout.log_kd + layout.log_concentration};
-      ClearPads<V>(plan, job.block_trained[block].first, *tile, scratch.dlogit);
+      ClearPads<V>(job, block, *tile, scratch.dlogit);
       store_block(job, block, *tile, upstream, gradients);
       SumTile<V>(job.block_trained[block].group_count, *tile, gradients);
     }

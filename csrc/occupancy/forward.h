@@ -3,6 +3,7 @@
 #ifndef CISREG_CSRC_OCCUPANCY_FORWARD_H_
 #define CISREG_CSRC_OCCUPANCY_FORWARD_H_
 
+#include "occupancy/counted.h"
 #include "occupancy/scan.h"
 #include "simd/denormals.h"
 
@@ -22,15 +23,21 @@ inline const float* BlockWeight(const OccupancyJob& job, int64_t block, int64_t 
   return job.block_weight + (block * job.shape.window_count + window) * kBlockSites;
 }
 
-// Sums over windows of one part of a block's sites, `live` of them in a tail. `weight` is that of
-// the first window, or null.
-template <class F, Reduction kReduction, bool kWeighted, int kSitesPerDivision, bool kTail>
-inline void SumPart(const F (&site)[F::kWindowsInFlight], const float* weight, int live, F* bound,
-                    F* weighted) {
+// Sums over windows of one part of a block's sites, of the first `live` windows in a tail. `weight`
+// is that of the first window, or null. Where sites are masked, those that do not count become
+// sites that are never bound.
+template <class F, Reduction kReduction, bool kWeighted, int kSitesPerDivision, Windows kKind>
+inline void SumPart(F (&site)[F::kWindowsInFlight], const float* weight, int live,
+                    const CountedSites<F>& counted, F* bound, F* weighted) {
   constexpr int kWindows = F::kWindowsInFlight;
+  constexpr bool kTail = kKind != Windows::kAll;
   F odds[kWindows];
   for (int k = 0; k < kWindows; ++k) {
     odds[k] = kTail && k >= live ? F::Broadcast(0.0f) : Odds<kSitesPerDivision>(site[k]);
+    if (kKind != Windows::kMasked) continue;
+    const F counts = counted.At(k);
+    odds[k] = odds[k] * counts;
+    site[k] = site[k] * counts;
   }
   F sum = F::Broadcast(0.0f);
   for (int k = 0; k < kWindows; k += kSitesPerDivision) {
@@ -54,10 +61,11 @@ inline void SumPart(const F (&site)[F::kWindowsInFlight], const float* weight, i
 }
 
 // Sums over the windows from `kmer_offset` on: `live` of them in a tail, else as many as are in
-// flight.
-template <class V, Reduction kReduction, bool kWeighted, int kSitesPerDivision, bool kTail>
+// flight. `counted` is looked at where sites are masked.
+template <class V, Reduction kReduction, bool kWeighted, int kSitesPerDivision, Windows kKind>
 inline void SumWindows(const float* table, int64_t group_count, const uint16_t* kmer_offset,
-                       const float* weight, int live, SegmentSums<V>* sums) {
+                       const float* weight, int live, const CountedSites<V>& counted,
+                       SegmentSums<V>* sums) {
   using F = typename V::Part;
   V site[V::kWindowsInFlight];
   ScanWindows<V, kSitesPerDivision>(table, group_count, kmer_offset, site);
@@ -65,31 +73,29 @@ inline void SumWindows(const float* table, int64_t group_count, const uint16_t* 
   for (int i = 0; i < V::kParts; ++i) {
     F part[V::kWindowsInFlight];
     for (int k = 0; k < V::kWindowsInFlight; ++k) part[k] = site[k].part[i];
-    SumPart<F, kReduction, kWeighted, kSitesPerDivision, kTail>(
-        part, kWeighted ? weight + i * F::kLanes : nullptr, live, &sums->bound.part[i],
-        &sums->weighted.part[i]);
+    SumPart<F, kReduction, kWeighted, kSitesPerDivision, kKind>(
+        part, kWeighted ? weight + i * F::kLanes : nullptr, live, counted.Part(i),
+        &sums->bound.part[i], &sums->weighted.part[i]);
   }
 }
 
-template <class V, Reduction kReduction, bool kWeighted, int kSitesPerDivision>
+template <class V, Reduction kReduction, bool kWeighted, int kSitesPerDivision, bool kSpanned>
 SegmentSums<V> SumSegment(const OccupancyJob& job, int64_t block, const Segment& segment,
                           const uint16_t* kmer_offset) {
   const float* table = job.table(block);
   const BlockColumns columns = job.block_scanned[block];
-  kmer_offset += segment.first_row + columns.first;
-  const float* weight = BlockWeight(job, block, segment.first_window);
+  const CountedWindows counted = FindCountedWindows<kSpanned>(job, block, segment);
+  kmer_offset += segment.first_row + columns.first + counted.first;
+  const float* weight = BlockWeight(job, block, segment.first_window + counted.first);
   SegmentSums<V> sums = {V::Broadcast(0.0f), V::Broadcast(0.0f)};
-  int64_t left = segment.windows;
-  for (; left >= V::kWindowsInFlight; left -= V::kWindowsInFlight) {
-    SumWindows<V, kReduction, kWeighted, kSitesPerDivision, false>(
-        table, columns.group_count, kmer_offset, weight, V::kWindowsInFlight, &sums);
-    kmer_offset += V::kWindowsInFlight;
-    if (kWeighted) weight += V::kWindowsInFlight * kBlockSites;
-  }
-  if (left > 0) {
-    SumWindows<V, kReduction, kWeighted, kSitesPerDivision, true>(
-        table, columns.group_count, kmer_offset, weight, static_cast<int>(left), &sums);
-  }
+  const auto take = [&](auto kind, int live, const CountedSites<V>& sites)
+                        __attribute__((always_inline)) {
+                          SumWindows<V, kReduction, kWeighted, kSitesPerDivision, kind.kKind>(
+                              table, columns.group_count, kmer_offset, weight, live, sites, &sums);
+                          kmer_offset += V::kWindowsInFlight;
+                          if (kWeighted) weight += V::kWindowsInFlight * kBlockSites;
+                        };
+  ForEachWindows<V, kSpanned>(job, block, segment, counted, take);
   return sums;
 }
 
@@ -111,18 +117,18 @@ void WriteSums(const OccupancyJob& job, int64_t block, const Segment& segment, V
     float* to = outputs + (segment.sequence * kStrands + strand) * job.shape.motif_count;
     const float* from = sites + strand * kBlockMotifs;
     for (int64_t i = 0; i < motifs; ++i) {
-      to[motif[i]] = segment.first_window > 0 ? to[motif[i]] + from[i] : from[i];
+      to[motif[i]] = segment.is_first ? from[i] : to[motif[i]] + from[i];
     }
   }
 }
 
-template <class V, Reduction kReduction, bool kWeighted, int kSitesPerDivision>
+template <class V, Reduction kReduction, bool kWeighted, int kSitesPerDivision, bool kSpanned>
 void ForwardTile(const OccupancyJob& job, int64_t block, const Tile& tile,
                  const OccupancyOutputs& outputs) {
   const V scale = V::Broadcast(kReduction == Reduction::kLogUnbound ? -kLn2 : 1.0f);
   for (int64_t i = 0; i < tile.segment_count; ++i) {
     const Segment& segment = tile.segments[i];
-    const SegmentSums<V> sums = SumSegment<V, kReduction, kWeighted, kSitesPerDivision>(
+    const SegmentSums<V> sums = SumSegment<V, kReduction, kWeighted, kSitesPerDivision, kSpanned>(
         job, block, segment, tile.kmer_offset);
     WriteSums(job, block, segment, sums.bound * scale, outputs.bound);
     if (kWeighted) WriteSums(job, block, segment, sums.weighted, outputs.weighted);
@@ -132,11 +138,13 @@ void ForwardTile(const OccupancyJob& job, int64_t block, const Tile& tile,
 template <class V, Reduction kReduction, bool kWeighted>
 void ForwardBlock(const OccupancyJob& job, int64_t block, const Tile& tile,
                   const OccupancyOutputs& outputs) {
-  if (job.sites_per_division[block] == 2) {
-    ForwardTile<V, kReduction, kWeighted, 2>(job, block, tile, outputs);
-  } else {
-    ForwardTile<V, kReduction, kWeighted, 1>(job, block, tile, outputs);
-  }
+  const bool spanned = job.block_sites != nullptr;
+  const auto forward_tile = job.sites_per_division[block] == 2
+                                ? (spanned ? ForwardTile<V, kReduction, kWeighted, 2, true>
+                                           : ForwardTile<V, kReduction, kWeighted, 2, false>)
+                                : (spanned ? ForwardTile<V, kReduction, kWeighted, 1, true>
+                                           : ForwardTile<V, kReduction, kWeighted, 1, false>);
+  forward_tile(job, block, tile, outputs);
 }
 
 template <class V>
@@ -156,7 +164,7 @@ void ForwardItem(const OccupancyJob& job, int64_t item, char* scratch,
   Tile tile = TakeTile(plan, false, &arena);
   TileCursor cursor = SliceCursor(job.shape, plan, range.slice);
   while (!cursor.done()) {
-    FillTile(job.shape, plan, job.inputs.sequence, &cursor, &tile);
+    FillTile(job.shape, plan, job.inputs, &cursor, &tile);
     for (int64_t block = range.first_block; block < range.end_block; ++block) {
       forward_block(job, block, tile, outputs);
     }

@@ -22,6 +22,7 @@ struct OccupancyJob {
   const ColumnRange* motif_columns;   // [M], the columns that count
   const BlockColumns* block_scanned;  // [block_count]
   const BlockColumns* block_trained;  // [block_count]
+  const SiteColumns* block_sites;     // [block_count], or null without a span
   const int64_t* table_offset;        // [block_count + 1], in floats
   // What tables are filled with:
   float* tables;                // of all blocks, one after the other

@@ -35,6 +35,7 @@ OccupancyLaunch::OccupancyLaunch(const OccupancyKernels& kernels, const Occupanc
   job_.motif_columns = layout_.trained_columns.data();
   job_.block_scanned = layout_.block_scanned.data();
   job_.block_trained = layout_.block_trained.data();
+  job_.block_sites = inputs.span == nullptr ? nullptr : layout_.block_sites.data();
   job_.table_offset = layout_.table_offset.data();
 }
 

@@ -81,6 +81,29 @@ BlockColumns FindBlockColumns(const OccupancyShape& shape,
   return {std::clamp(all.first, 0, last_start), static_cast<int32_t>(groups)};
 }
 
+SiteColumns FindSiteColumns(const OccupancyShape& shape,
+                            const std::vector<ColumnRange>& motif_columns, const int32_t* motif) {
+  // Farther than any window reaches.
+  constexpr int32_t kNever = int32_t{1} << 30;
+  const auto width = static_cast<int32_t>(shape.width);
+  SiteColumns sites;
+  for (int i = 0; i < kBlockMotifs; ++i) {
+    const ColumnRange& own = motif_columns[motif[i]];
+    const bool none = own.first >= own.end;
+    sites.first[i] = none ? kNever : own.first;
+    sites.end[i] = none ? -kNever : own.end;
+    sites.first[kBlockMotifs + i] = none ? kNever : width - own.end;
+    sites.end[kBlockMotifs + i] = none ? -kNever : width - own.first;
+  }
+  const auto first = std::minmax_element(sites.first, sites.first + kBlockSites);
+  const auto end = std::minmax_element(sites.end, sites.end + kBlockSites);
+  sites.least_first = *first.first;
+  sites.most_first = *first.second;
+  sites.least_end = *end.first;
+  sites.most_end = *end.second;
+  return sites;
+}
+
 int64_t MostGroups(const std::vector<BlockColumns>& blocks) {
   int32_t most = 0;
   for (const BlockColumns& columns : blocks) most = std::max(most, columns.group_count);
@@ -109,6 +132,9 @@ MotifLayout MakeMotifLayout(const OccupancyShape& shape, const OccupancyInputs& 
     const int32_t* motif = layout.block_motif.data() + block * kBlockMotifs;
     layout.block_trained.push_back(FindBlockColumns(shape, layout.trained_columns, motif));
     layout.block_scanned.push_back(FindBlockColumns(shape, layout.scanned_columns, motif));
+    if (inputs.span != nullptr) {
+      layout.block_sites.push_back(FindSiteColumns(shape, layout.trained_columns, motif));
+    }
     layout.table_offset.push_back(layout.table_offset.back() +
                                   layout.block_scanned.back().group_count * kGroupFloats);
   }

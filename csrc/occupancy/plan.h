@@ -38,6 +38,15 @@ struct BlockColumns {
   int32_t group_count;
 };
 
+// Where in the window the columns of a block's sites lie: mirrored on the reverse strand. Those of
+// a motif without columns begin after every base and end before it.
+struct SiteColumns {
+  int32_t first[kBlockSites];
+  int32_t end[kBlockSites];
+  int32_t least_first, most_first;
+  int32_t least_end, most_end;
+};
+
 struct OccupancyPlan {
   int64_t block_count;         // motif blocks
   int64_t max_trained_groups;  // most groups of any block, of columns that have a gradient
@@ -66,6 +75,8 @@ struct MotifLayout {
   // By block: what these make its motifs reach on either strand.
   std::vector<BlockColumns> block_trained;
   std::vector<BlockColumns> block_scanned;
+  // By block, where a span asks for it; else empty.
+  std::vector<SiteColumns> block_sites;
   // Where each block's table begins, in floats, and where the last one ends.
   std::vector<int64_t> table_offset;
 };

@@ -55,6 +55,18 @@ struct OccupancyInputs {
   // [2, M]: first column of each motif and the one behind its last; all other columns are held at
   // zero, neither read nor trained. Null: all columns are the motif's.
   const int32_t* column_range;
+  // Begin and end of bases, one pair for all sequences or one for each; see span_stride. A window
+  // counts for a motif where one of the motif's own columns lies on one of these bases; all other
+  // windows do not exist. Null: every window counts.
+  const int32_t* span;
+  // Numbers from one sequence's pair to the next one's: 0 or 2.
+  int64_t span_stride;
+};
+
+// The bases [begin, end) of a sequence that make windows count; none where begin >= end.
+struct Span {
+  int64_t begin;
+  int64_t end;
 };
 
 // The question as a whole.

@@ -56,11 +56,13 @@ constexpr uint32_t kListedTogether = 2;
 // Windows in flight may reach as far beyond the end of a tile.
 constexpr int kRowsBeyond = 8;
 
+// Neighbouring windows of a sequence.
 struct Segment {
   int64_t sequence;
   int64_t first_window;
   int64_t windows;
   int64_t first_row;
+  bool is_first;  // of its sequence
 };
 
 struct Tile {
@@ -83,6 +85,31 @@ struct TileCursor {
 
   bool done() const { return sequence >= end_sequence; }
 };
+
+// The bases that make windows of a sequence count.
+inline Span FindSpan(const OccupancyInputs& inputs, int64_t sequence) {
+  const int32_t* span = inputs.span + sequence * inputs.span_stride;
+  return {span[0], span[1]};
+}
+
+struct WindowRange {
+  int64_t first;
+  int64_t end;
+};
+
+// The windows of a sequence over a base that makes them count. Where there is none, one window all
+// the same: every sequence has a segment, which writes its sums.
+inline WindowRange FindWindows(const OccupancyShape& shape, const OccupancyInputs& inputs,
+                               int64_t sequence) {
+  if (inputs.span == nullptr) return {0, shape.window_count};
+  const Span span = FindSpan(inputs, sequence);
+  int64_t first = span.begin - shape.first_start - shape.width + 1;
+  int64_t end = span.end - shape.first_start;
+  if (first < 0) first = 0;
+  if (end > shape.window_count) end = shape.window_count;
+  if (span.begin < span.end && first < end) return {first, end};
+  return {0, 1};
+}
 
 inline TileCursor SliceCursor(const OccupancyShape& shape, const OccupancyPlan& plan,
                               int64_t slice) {
@@ -176,21 +203,23 @@ inline void SortRows(const OccupancyPlan& plan, Tile* tile) {
 
 // Fills the tile with as many segments as fit and moves the cursor behind them.
 inline void FillTile(const OccupancyShape& shape, const OccupancyPlan& plan,
-                     const uint8_t* sequences, TileCursor* cursor, Tile* tile) {
+                     const OccupancyInputs& inputs, TileCursor* cursor, Tile* tile) {
   tile->rows = plan.pad_rows;
   tile->segment_count = 0;
   std::memset(tile->kmer, kEmptyRow, plan.pad_rows);
   while (!cursor->done()) {
-    int64_t windows = shape.window_count - cursor->window;
+    const WindowRange range = FindWindows(shape, inputs, cursor->sequence);
+    const int64_t first = cursor->window > range.first ? cursor->window : range.first;
+    int64_t windows = range.end - first;
     if (windows > plan.segment_windows) windows = plan.segment_windows;
     const int64_t rows = windows + plan.pad_rows;
     if (tile->rows + rows > plan.tile_rows) break;
-    const Segment segment = {cursor->sequence, cursor->window, windows, tile->rows};
-    EncodeSegment(shape, sequences, segment, rows, tile);
+    const Segment segment = {cursor->sequence, first, windows, tile->rows, first == range.first};
+    EncodeSegment(shape, inputs.sequence, segment, rows, tile);
     tile->segments[tile->segment_count++] = segment;
     tile->rows += rows;
-    cursor->window += windows;
-    if (cursor->window == shape.window_count) {
+    cursor->window = first + windows;
+    if (cursor->window == range.end) {
       cursor->window = 0;
       ++cursor->sequence;
     }

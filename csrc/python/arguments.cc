@@ -36,6 +36,9 @@ OccupancyShape CheckShapes(const OccupancyArrays& arrays) {
           "position_weight: expected [2, P, M]");
   Require(!arrays.column_range || HasShape(*arrays.column_range, {2, shape.motif_count}),
           "column_range: expected [2, M]");
+  Require(!arrays.span || HasShape(*arrays.span, {2}) ||
+              HasShape(*arrays.span, {shape.sequence_count, 2}),
+          "span: expected [2] or [N, 2]");
   return shape;
 }
 
@@ -45,6 +48,12 @@ void CheckValues(const OccupancyArrays& arrays, const OccupancyShape& shape) {
                   end = arrays.column_range->at(1, motif);
     Require(0 <= first && first <= end && end <= shape.width,
             "column_range: expected 0 <= first <= end <= W");
+  }
+  for (ssize_t i = 0; arrays.span && i < arrays.span->size(); ++i) {
+    const int64_t edge = arrays.span->data()[i];
+    Require(0 <= edge && edge <= shape.length,
+            "span: expected begin and end between 0 and L = " + std::to_string(shape.length) +
+                ", got " + std::to_string(edge));
   }
   for (ssize_t i = 0; i < arrays.sequence.size(); ++i) {
     Require(arrays.sequence.data()[i] <= kUnknownBase, "sequence: expected codes of at most 4");
@@ -74,6 +83,10 @@ OccupancyProblem CheckArguments(const OccupancyArrays& arrays) {
   inputs.log_concentration = arrays.log_concentration.data();
   if (arrays.position_weight) inputs.position_weight = arrays.position_weight->data();
   if (arrays.column_range) inputs.column_range = arrays.column_range->data();
+  if (arrays.span) {
+    inputs.span = arrays.span->data();
+    inputs.span_stride = arrays.span->ndim() == 2 ? 2 : 0;
+  }
   return problem;
 }
 

@@ -29,6 +29,7 @@ struct OccupancyArrays {
   const Array<float>& log_concentration;
   const std::optional<Array<float>>& position_weight;
   const std::optional<Array<int32_t>>& column_range;
+  const std::optional<Array<int32_t>>& span;
   const std::string& reduction;
   const std::string& padding;
   const std::string& compute_dtype;

@@ -80,6 +80,9 @@ class DeviceProblem {
     Copy(&inputs_.log_concentration, s.motif_count);
     Copy(&inputs_.position_weight, weight_count());
     if (inputs_.column_range != nullptr) Copy(&inputs_.column_range, 2 * s.motif_count);
+    if (inputs_.span != nullptr) {
+      Copy(&inputs_.span, inputs_.span_stride == 0 ? 2 : 2 * s.sequence_count);
+    }
     int64_t bytes = 0;
     Check(GpuWorkspaceBytes(device_, shape_, inputs_, backward, &bytes));
     workspace_ = Allocate(bytes);
@@ -183,11 +186,12 @@ class DeviceProblem {
 py::tuple Forward(const Array<uint8_t>& sequence, const Array<float>& log_kd,
                   const Array<float>& log_concentration,
                   const std::optional<Array<float>>& position_weight,
-                  const std::optional<Array<int32_t>>& column_range, const std::string& reduction,
+                  const std::optional<Array<int32_t>>& column_range,
+                  const std::optional<Array<int32_t>>& span, const std::string& reduction,
                   const std::string& padding, const std::string& compute_dtype, int device) {
   const OccupancyProblem problem =
-      CheckArguments({sequence, log_kd, log_concentration, position_weight, column_range, reduction,
-                      padding, compute_dtype});
+      CheckArguments({sequence, log_kd, log_concentration, position_weight, column_range, span,
+                      reduction, padding, compute_dtype});
   const OutputArrays outputs(problem);
   {
     py::gil_scoped_release release;
@@ -204,11 +208,12 @@ py::tuple Backward(const Array<uint8_t>& sequence, const Array<float>& log_kd,
                    const std::optional<Array<float>>& position_weight,
                    const Array<float>& bound_gradient,
                    const std::optional<Array<float>>& weighted_gradient,
-                   const std::optional<Array<int32_t>>& column_range, const std::string& reduction,
+                   const std::optional<Array<int32_t>>& column_range,
+                   const std::optional<Array<int32_t>>& span, const std::string& reduction,
                    const std::string& padding, const std::string& compute_dtype, int device) {
   const OccupancyProblem problem =
-      CheckArguments({sequence, log_kd, log_concentration, position_weight, column_range, reduction,
-                      padding, compute_dtype});
+      CheckArguments({sequence, log_kd, log_concentration, position_weight, column_range, span,
+                      reduction, padding, compute_dtype});
   const OccupancyUpstream upstream = CheckUpstream(problem, bound_gradient, weighted_gradient);
   const GradientArrays gradients(problem);
   {
@@ -242,12 +247,12 @@ std::vector<float> Time(const Array<uint8_t>& sequence, const Array<float>& log_
                         const Array<float>& log_concentration,
                         const std::optional<Array<float>>& position_weight,
                         const std::optional<Array<int32_t>>& column_range,
-                        const std::string& reduction, const std::string& padding,
-                        const std::string& compute_dtype, const std::string& direction, int repeats,
-                        int device) {
+                        const std::optional<Array<int32_t>>& span, const std::string& reduction,
+                        const std::string& padding, const std::string& compute_dtype,
+                        const std::string& direction, int repeats, int device) {
   const OccupancyProblem problem =
-      CheckArguments({sequence, log_kd, log_concentration, position_weight, column_range, reduction,
-                      padding, compute_dtype});
+      CheckArguments({sequence, log_kd, log_concentration, position_weight, column_range, span,
+                      reduction, padding, compute_dtype});
   const bool backward = direction == "backward";
   Require(backward || direction == "forward", "direction: expected 'forward' or 'backward'");
   Require(repeats >= 1, "repeats: expected 1 or more, got " + std::to_string(repeats));
@@ -296,21 +301,23 @@ void BindCuda(py::module_& module) {
              "bytes and clock_ghz of each; none where there is no driver.");
   module.def("cuda_occupancy_forward", &Forward, py::arg("sequence"), py::arg("log_kd"),
              py::arg("log_concentration"), py::arg("position_weight") = py::none(), py::kw_only(),
-             py::arg("column_range") = py::none(), py::arg("reduction") = "expected",
-             py::arg("padding") = "same", py::arg("compute_dtype") = "float32",
-             py::arg("device") = 0, "The CUDA kernel's (bound, weighted), both [N, 2, M].");
+             py::arg("column_range") = py::none(), py::arg("span") = py::none(),
+             py::arg("reduction") = "expected", py::arg("padding") = "same",
+             py::arg("compute_dtype") = "float32", py::arg("device") = 0,
+             "The CUDA kernel's (bound, weighted), both [N, 2, M].");
   module.def("cuda_occupancy_backward", &Backward, py::arg("sequence"), py::arg("log_kd"),
              py::arg("log_concentration"), py::arg("position_weight"), py::arg("bound_gradient"),
              py::arg("weighted_gradient") = py::none(), py::kw_only(),
-             py::arg("column_range") = py::none(), py::arg("reduction") = "expected",
-             py::arg("padding") = "same", py::arg("compute_dtype") = "float32",
-             py::arg("device") = 0,
+             py::arg("column_range") = py::none(), py::arg("span") = py::none(),
+             py::arg("reduction") = "expected", py::arg("padding") = "same",
+             py::arg("compute_dtype") = "float32", py::arg("device") = 0,
              "The CUDA kernel's gradients of log_kd, log_concentration and position_weight.");
   module.def("cuda_time", &Time, py::arg("sequence"), py::arg("log_kd"),
              py::arg("log_concentration"), py::arg("position_weight") = py::none(), py::kw_only(),
-             py::arg("column_range") = py::none(), py::arg("reduction") = "expected",
-             py::arg("padding") = "same", py::arg("compute_dtype") = "float32",
-             py::arg("direction") = "forward", py::arg("repeats") = 20, py::arg("device") = 0,
+             py::arg("column_range") = py::none(), py::arg("span") = py::none(),
+             py::arg("reduction") = "expected", py::arg("padding") = "same",
+             py::arg("compute_dtype") = "float32", py::arg("direction") = "forward",
+             py::arg("repeats") = 20, py::arg("device") = 0,
              "Milliseconds of each launch of the CUDA kernel, its arrays on the device.");
 }
 

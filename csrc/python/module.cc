@@ -74,12 +74,12 @@ py::tuple OccupancyForward(const Array<uint8_t>& sequence, const Array<float>& l
                            const Array<float>& log_concentration,
                            const std::optional<Array<float>>& position_weight,
                            const std::optional<Array<int32_t>>& column_range,
-                           const std::string& reduction, const std::string& padding,
-                           const std::string& compute_dtype, const std::string& instruction_set,
-                           int threads) {
+                           const std::optional<Array<int32_t>>& span, const std::string& reduction,
+                           const std::string& padding, const std::string& compute_dtype,
+                           const std::string& instruction_set, int threads) {
   const OccupancyProblem problem =
-      CheckArguments({sequence, log_kd, log_concentration, position_weight, column_range, reduction,
-                      padding, compute_dtype});
+      CheckArguments({sequence, log_kd, log_concentration, position_weight, column_range, span,
+                      reduction, padding, compute_dtype});
   const OccupancyKernels& kernels = KernelsNamed(instruction_set);
   const OutputArrays outputs(problem);
   {
@@ -98,12 +98,12 @@ py::tuple OccupancyBackward(const Array<uint8_t>& sequence, const Array<float>& 
                             const Array<float>& bound_gradient,
                             const std::optional<Array<float>>& weighted_gradient,
                             const std::optional<Array<int32_t>>& column_range,
-                            const std::string& reduction, const std::string& padding,
-                            const std::string& compute_dtype, const std::string& instruction_set,
-                            int threads) {
+                            const std::optional<Array<int32_t>>& span, const std::string& reduction,
+                            const std::string& padding, const std::string& compute_dtype,
+                            const std::string& instruction_set, int threads) {
   const OccupancyProblem problem =
-      CheckArguments({sequence, log_kd, log_concentration, position_weight, column_range, reduction,
-                      padding, compute_dtype});
+      CheckArguments({sequence, log_kd, log_concentration, position_weight, column_range, span,
+                      reduction, padding, compute_dtype});
   const OccupancyKernels& kernels = KernelsNamed(instruction_set);
   const OccupancyUpstream upstream = CheckUpstream(problem, bound_gradient, weighted_gradient);
   const GradientArrays gradients(problem);
@@ -139,16 +139,17 @@ PYBIND11_MODULE(_native, module) {
   module.doc() = "Native code of cisreg that does not need TensorFlow.";
   module.def("occupancy_forward", &OccupancyForward, py::arg("sequence"), py::arg("log_kd"),
              py::arg("log_concentration"), py::arg("position_weight") = py::none(), py::kw_only(),
-             py::arg("column_range") = py::none(), py::arg("reduction") = "expected",
-             py::arg("padding") = "same", py::arg("compute_dtype") = "float32",
-             py::arg("instruction_set") = "", py::arg("threads") = 1,
-             "The fused kernel's (bound, weighted), both [N, 2, M].");
+             py::arg("column_range") = py::none(), py::arg("span") = py::none(),
+             py::arg("reduction") = "expected", py::arg("padding") = "same",
+             py::arg("compute_dtype") = "float32", py::arg("instruction_set") = "",
+             py::arg("threads") = 1, "The fused kernel's (bound, weighted), both [N, 2, M].");
   module.def("occupancy_backward", &OccupancyBackward, py::arg("sequence"), py::arg("log_kd"),
              py::arg("log_concentration"), py::arg("position_weight"), py::arg("bound_gradient"),
              py::arg("weighted_gradient") = py::none(), py::kw_only(),
-             py::arg("column_range") = py::none(), py::arg("reduction") = "expected",
-             py::arg("padding") = "same", py::arg("compute_dtype") = "float32",
-             py::arg("instruction_set") = "", py::arg("threads") = 1,
+             py::arg("column_range") = py::none(), py::arg("span") = py::none(),
+             py::arg("reduction") = "expected", py::arg("padding") = "same",
+             py::arg("compute_dtype") = "float32", py::arg("instruction_set") = "",
+             py::arg("threads") = 1,
              "The fused kernel's gradients of log_kd, log_concentration and position_weight.");
   BindCluster(module);
   BindOneHotText(module);

@@ -19,6 +19,15 @@ absl::Status CheckShape(const char* name, const Tensor& tensor, const TensorShap
                                                  tensor.shape().DebugString()));
 }
 
+absl::Status CheckSpanShape(const Tensor& span, int64_t sequence_count) {
+  if (span.shape() == TensorShape({2}) || span.shape() == TensorShape({sequence_count, 2})) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("span: expected shape [2], begin and end for all sequences, or [N, 2] = [",
+                   sequence_count, ",2], one pair for each, got ", span.shape().DebugString()));
+}
+
 // Optional inputs are lists of one tensor or none.
 absl::Status CheckCount(const char* name, int count) {
   if (count <= 1) return absl::OkStatus();
@@ -57,8 +66,10 @@ OccupancyOpBase::OccupancyOpBase(OpKernelConstruction* context) : OpKernel(conte
   OP_REQUIRES_OK(context, context->GetAttr("compute_dtype", &compute_dtype));
   OP_REQUIRES_OK(context, context->GetAttr("weight_count", &weight_count_));
   OP_REQUIRES_OK(context, context->GetAttr("range_count", &range_count_));
+  OP_REQUIRES_OK(context, context->GetAttr("span_count", &span_count_));
   OP_REQUIRES_OK(context, CheckCount("position_weight", weight_count_));
   OP_REQUIRES_OK(context, CheckCount("column_range", range_count_));
+  OP_REQUIRES_OK(context, CheckCount("span", span_count_));
   reduction_ = reduction == "expected" ? Reduction::kExpected : Reduction::kLogUnbound;
   same_padding_ = padding == "same";
   compute_type_ = ComputeTypeNamed(compute_dtype);
@@ -114,6 +125,12 @@ absl::Status OccupancyOpBase::CheckInputs(OpKernelContext* context,
         CheckShape("column_range", column_range, TensorShape({2, shape.motif_count}), "[2, M]"));
     inputs.column_range = column_range.flat<int32_t>().data();
   }
+  if (span_count_ > 0) {
+    const Tensor& span = context->input(3 + weight_count_ + range_count_);
+    TF_RETURN_IF_ERROR(CheckSpanShape(span, shape.sequence_count));
+    inputs.span = span.flat<int32_t>().data();
+    inputs.span_stride = span.dims() == 2 ? 2 : 0;
+  }
   return absl::OkStatus();
 }
 
@@ -132,7 +149,7 @@ absl::Status OccupancyOpBase::CheckUpstream(OpKernelContext* context,
                                             OccupancyUpstream* upstream) const {
   *upstream = {};
   const TensorShape sums = SumShape(problem.shape);
-  const int first = 3 + weight_count_ + range_count_;
+  const int first = 3 + weight_count_ + range_count_ + span_count_;
   TF_RETURN_IF_ERROR(CheckShape("bound_gradient", context->input(first), sums, "[N, 2, M]"));
   upstream->bound = context->input(first).flat<float>().data();
   if (!problem.inputs.weighted) return absl::OkStatus();

@@ -34,6 +34,7 @@ class OccupancyOpBase : public tensorflow::OpKernel {
 
   int weight_count_ = 0;
   int range_count_ = 0;
+  int span_count_ = 0;
   Reduction reduction_;
   bool same_padding_;
   ComputeType compute_type_;

@@ -58,6 +58,20 @@ absl::Status CheckColumnRange(const int32_t* first, const OccupancyShape& shape)
   return absl::OkStatus();
 }
 
+absl::Status CheckSpan(const OccupancyInputs& inputs, const OccupancyShape& shape) {
+  const int64_t count = inputs.span_stride == 0 ? 1 : shape.sequence_count;
+  for (int64_t i = 0; i < count; ++i) {
+    const int32_t* span = inputs.span + 2 * i;
+    if (0 <= span[0] && span[0] <= shape.length && 0 <= span[1] && span[1] <= shape.length) {
+      continue;
+    }
+    return absl::InvalidArgumentError(absl::StrCat(
+        "span: expected begin and end between 0 and L = ", shape.length, ", got ", span[0], " and ",
+        span[1], inputs.span_stride == 0 ? "" : absl::StrCat(" for sequence ", i)));
+  }
+  return absl::OkStatus();
+}
+
 // What both ops share on the CPU: checks of the numbers, threads, memory.
 class OccupancyCpuOpBase : public OccupancyOpBase {
  public:
@@ -72,8 +86,11 @@ class OccupancyCpuOpBase : public OccupancyOpBase {
     if (problem->inputs.weighted) {
       TF_RETURN_IF_ERROR(CheckFinite("position_weight", context->input(3)));
     }
-    if (problem->inputs.column_range == nullptr) return absl::OkStatus();
-    return CheckColumnRange(problem->inputs.column_range, problem->shape);
+    if (problem->inputs.column_range != nullptr) {
+      TF_RETURN_IF_ERROR(CheckColumnRange(problem->inputs.column_range, problem->shape));
+    }
+    if (problem->inputs.span == nullptr) return absl::OkStatus();
+    return CheckSpan(problem->inputs, problem->shape);
   }
 
   static Executor ThreadPoolExecutor(OpKernelContext* context) {

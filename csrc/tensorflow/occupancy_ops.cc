@@ -40,6 +40,18 @@ absl::Status WindowCount(InferenceContext* c, DimensionHandle length, DimensionH
   return absl::OkStatus();
 }
 
+absl::Status CheckSpanShape(InferenceContext* c, ShapeHandle span,
+                            DimensionHandle* sequence_count) {
+  DimensionHandle unused;
+  if (!c->RankKnown(span)) return absl::OkStatus();
+  if (c->Rank(span) != 2) {
+    TF_RETURN_IF_ERROR(c->WithRank(span, 1, &span));
+    return c->WithValue(c->Dim(span, 0), 2, &unused);
+  }
+  TF_RETURN_IF_ERROR(c->WithValue(c->Dim(span, 1), 2, &unused));
+  return c->Merge(c->Dim(span, 0), *sequence_count, sequence_count);
+}
+
 absl::Status CheckInputShapes(InferenceContext* c, InputShapes* shapes) {
   ShapeHandle sequence, log_concentration, position_weight;
   DimensionHandle unused;
@@ -52,9 +64,10 @@ absl::Status CheckInputShapes(InferenceContext* c, InputShapes* shapes) {
   TF_RETURN_IF_ERROR(
       WindowCount(c, c->Dim(sequence, 1), c->Dim(shapes->log_kd, 0), &shapes->window_count));
   shapes->sequence_count = c->Dim(sequence, 0);
-  int weight_count, range_count;
+  int weight_count, range_count, span_count;
   TF_RETURN_IF_ERROR(c->GetAttr("weight_count", &weight_count));
   TF_RETURN_IF_ERROR(c->GetAttr("range_count", &range_count));
+  TF_RETURN_IF_ERROR(c->GetAttr("span_count", &span_count));
   if (weight_count > 0) {
     TF_RETURN_IF_ERROR(c->WithRank(c->input(3), 3, &position_weight));
     TF_RETURN_IF_ERROR(c->WithValue(c->Dim(position_weight, 0), 2, &unused));
@@ -69,6 +82,10 @@ absl::Status CheckInputShapes(InferenceContext* c, InputShapes* shapes) {
     TF_RETURN_IF_ERROR(c->WithValue(c->Dim(column_range, 0), 2, &unused));
     TF_RETURN_IF_ERROR(
         c->Merge(c->Dim(column_range, 1), shapes->motif_count, &shapes->motif_count));
+  }
+  if (span_count > 0) {
+    TF_RETURN_IF_ERROR(
+        CheckSpanShape(c, c->input(3 + weight_count + range_count), &shapes->sequence_count));
   }
   return absl::OkStatus();
 }
@@ -99,10 +116,12 @@ REGISTER_OP("Cisreg>Occupancy")
     .Input("log_concentration: float")
     .Input("position_weight: weight_count * float")
     .Input("column_range: range_count * int32")
+    .Input("span: span_count * int32")
     .Output("bound: float")
     .Output("weighted: weight_count * float")
     .Attr("weight_count: int >= 0 = 0")
     .Attr("range_count: int >= 0 = 0")
+    .Attr("span_count: int >= 0 = 0")
     .Attr("reduction: {'expected', 'log_unbound'} = 'expected'")
     .Attr("padding: {'same', 'valid'} = 'same'")
     .Attr("compute_dtype: {'float32', 'bfloat16', 'float16'} = 'float32'")
@@ -116,6 +135,8 @@ log_concentration: [M] in nats.
 position_weight: nothing, or one tensor [2, P, M] that weights the windows of `weighted`.
 column_range: nothing, or one tensor [2, M]: first column of each motif and the one behind its last;
   the others are held at zero.
+span: nothing, or one tensor of bases [begin, end), [2] for all sequences or [N, 2]: only windows
+  count in which a motif's own columns lie on one of them.
 bound: [N, 2, M], the sum of p, or of log(1 - p).
 weighted: nothing, or the sum of position_weight * p, [N, 2, M].
 compute_dtype: what sites may be computed in; sums and outputs are float32 whatever it is.
@@ -127,6 +148,7 @@ REGISTER_OP("Cisreg>OccupancyGrad")
     .Input("log_concentration: float")
     .Input("position_weight: weight_count * float")
     .Input("column_range: range_count * int32")
+    .Input("span: span_count * int32")
     .Input("bound_gradient: float")
     .Input("weighted_gradient: weight_count * float")
     .Output("log_kd_gradient: float")
@@ -134,6 +156,7 @@ REGISTER_OP("Cisreg>OccupancyGrad")
     .Output("position_weight_gradient: weight_count * float")
     .Attr("weight_count: int >= 0 = 0")
     .Attr("range_count: int >= 0 = 0")
+    .Attr("span_count: int >= 0 = 0")
     .Attr("reduction: {'expected', 'log_unbound'} = 'expected'")
     .Attr("padding: {'same', 'valid'} = 'same'")
     .Attr("compute_dtype: {'float32', 'bfloat16', 'float16'} = 'float32'")

@@ -1,49 +1,136 @@
-"""Who imports whom: the package knows nothing of its tests, and no modules import each other."""
+"""Who imports whom: no circles, and dependencies that point down only (read from the sources)."""
 
 from __future__ import annotations
 
 import ast
 import graphlib
+from collections import defaultdict
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
-OUTSIDE = {"benchmarks", "tests", "verification"}
+import pytest
+
+import cisreg
+
+ROOT = Path(cisreg.__file__).parent
+
+# Rooms from top to bottom: each one imports its own row and those below.
+ROWS = [
+    ("__main__", "cli"),
+    ("report", "legacy", "diagnosis"),
+    ("recipes",),
+    ("training",),
+    ("storage", "trained_model", "simulate"),
+    ("prediction",),
+    ("model", "losses"),
+    ("layers", "start", "spec", "spline"),
+    ("scan", "motifs"),
+    ("occupancy",),
+    ("reference",),
+    ("data", "prepare"),
+    ("sequences",),
+    ("streams", "writing", "workers", "metrics", "display", "quiet", "forking"),
+    ("arrays", "choices", "files", "library", "names"),
+]
+RANK = {room: len(ROWS) - row for row, rooms in enumerate(ROWS) for room in rooms}
+# Nothing that these import at their start leads to TensorFlow; TensorFlow takes seconds to import.
+WITHOUT_TENSORFLOW = (
+    *("data", "motifs", "sequences", "scan", "prepare", "streams", "writing", "metrics", "display"),
+    *("quiet", "arrays", "choices", "files", "library", "names", "cli"),
+)
 
 
 def module_name(path):
-    parts = path.relative_to(ROOT).with_suffix("").parts
+    parts = path.relative_to(ROOT.parent).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-MODULES = {module_name(path): path for path in (ROOT / "cisreg").rglob("*.py")}
+FILES = {module_name(path): path for path in ROOT.rglob("*.py")}
 
 
-def named(node):
-    """Modules that an import statement names, and what may be a module in them."""
+def imported(node):
+    """The modules, of this package or others, that an import statement names."""
     if isinstance(node, ast.Import):
-        return [name.name for name in node.names]
-    if isinstance(node, ast.ImportFrom) and node.module:
-        return [node.module, *(f"{node.module}.{name.name}" for name in node.names)]
-    return []
+        return {alias.name for alias in node.names}
+    full = {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name if name in FILES else node.module for name in full}
 
 
-def imported(name):
-    """Modules of the package that one imports anywhere, in functions and for types as well."""
-    nodes = ast.walk(ast.parse(MODULES[name].read_text()))
-    return {other for node in nodes for other in named(node) if other in MODULES} - {name}
+def imports_of(path, *, at_start):
+    """What a file imports: wherever it does, or `at_start` what is imported when it is."""
+    statements, pending = [], [ast.parse(path.read_text())]
+    while pending:
+        for child in ast.iter_child_nodes(pending.pop()):
+            if isinstance(child, (ast.Import, ast.ImportFrom)):
+                statements.append(child)
+            elif not (at_start and (isinstance(child, ast.FunctionDef) or is_for_types(child))):
+                pending.append(child)
+    return set().union(*map(imported, statements))
+
+
+def is_for_types(node):
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+
+
+def graph(*, at_start):
+    """Imports within the package; the package itself imports whatever is asked of it, lazily."""
+    edges = {}
+    for name, path in FILES.items():
+        if name != "cisreg":
+            wanted = imports_of(path, at_start=at_start)
+            edges[name] = {other for other in wanted if other in FILES and other != "cisreg"}
+    return edges
+
+
+def room(module):
+    return module.split(".")[1]
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    try:
+        graphlib.TopologicalSorter(graph(at_start=False)).prepare()
+    except graphlib.CycleError as error:
+        pytest.fail(f"these import each other, inside functions or for types too: {error.args[1]}")
 
 
 def test_the_package_imports_neither_its_tests_nor_what_they_verify_with():
-    for name, path in MODULES.items():
-        for node in ast.walk(ast.parse(path.read_text())):
-            for other in named(node):
-                assert other.split(".")[0] not in OUTSIDE, name
+    for name, path in FILES.items():
+        outside = {other.split(".")[0] for other in imports_of(path, at_start=False)}
+        assert not outside & {"benchmarks", "tests", "verification"}, name
 
 
-def test_no_modules_import_each_other():
-    graph = {name: imported(name) for name in MODULES}
-    # A package's own module gathers names of its modules, which import each other by their own.
-    packages = {name for name in graph if MODULES[name].name == "__init__.py"}
-    for name in graph:
-        graph[name] -= {other for other in packages if name.startswith(f"{other}.")}
-    graphlib.TopologicalSorter(graph).prepare()  # raises a CycleError that shows them
+def test_a_circle_is_noticed():
+    edges = graph(at_start=False)
+    edges["cisreg.arrays"] = {"cisreg.cli.app"}
+    with pytest.raises(graphlib.CycleError):
+        graphlib.TopologicalSorter(edges).prepare()
+
+
+def test_every_room_has_its_place():
+    assert {room(name) for name in FILES if name != "cisreg"} == set(RANK), "list it in ROWS"
+
+
+def test_dependencies_point_down():
+    wrong = [
+        f"{name} imports {other}"
+        for name, others in graph(at_start=False).items()
+        for other in others
+        if RANK[room(name)] < RANK[room(other)]
+    ]
+    assert not wrong
+
+
+def test_rooms_beside_the_model_know_nothing_of_tensorflow():
+    edges = defaultdict(set)
+    for name, path in FILES.items():
+        if name != "cisreg":
+            edges[name] = imports_of(path, at_start=True)
+    for start in FILES:
+        if start == "cisreg" or room(start) not in WITHOUT_TENSORFLOW:
+            continue
+        seen, pending = {start}, [start]
+        while pending:
+            for other in edges[pending.pop()] - seen:
+                assert other.split(".")[0] not in ("tensorflow", "keras"), (start, seen)
+                seen.add(other)
+                # Importing a module runs the packages that it lies in.
+                pending += [other, *([other.rpartition(".")[0]] if "." in other else [])]

@@ -200,7 +200,7 @@ GRADIENT_NAMES = {
 
 
 def request_of(case, arch, backward):
-    """The problem as the worker wants it: numbers, inputs by name, shapes of outputs by name."""
+    """The problem as the worker expects it: numbers, inputs by name, shapes of outputs by name."""
     arrays = dict(case.arguments)
     if case.column_range is not None:
         arrays["column_range"] = case.column_range

@@ -3,7 +3,7 @@
     python -m benchmarks.data.one_hot_text --json benchmarks/results/one_hot_text.json
 
 Sequences of 110 bases with their measurements go from a table to one-hot text and back, plain and
-compressed. Every run is a process of its own, from its start to its end, medians over the rounds;
+compressed. Every run is a separate process, from its start to its end, medians over the rounds;
 plain Python is measured on fewer sequences, since it is slow. All must write the same text before
 anything is reported. Rates leave out the seconds that a process takes to start, which are measured
 on a table of one sequence.

@@ -5,7 +5,7 @@
 Random sequences of 110 bases with random numbers are written to one Parquet file and converted with
 `cisreg convert`. One epoch is then read in batches: streamed from the files and from memory, with
 tf.data's own reader of lines and one-hot encoding in TensorFlow, and as CisRegModels read its text,
-both on fewer sequences, since they are slow. Every row is a process of its own from start to
+both on fewer sequences, since they are slow. Every row is a separate process from start to
 end; rates leave out the seconds that a process takes to start, which are measured on one batch.
 What reading is for is measured beside it: training steps and predictions with 245 motifs.
 """
@@ -95,7 +95,7 @@ def write_lines(source: Path, path: Path, count: int) -> None:
 
 
 def write_one_hot(source: Path, path: Path, count: int) -> None:
-    """The first sequences as one-hot text, as CisRegModels wants it."""
+    """The first sequences as one-hot text, as CisRegModels reads it."""
     from cisreg.data.formats.one_hot import format_one_hot
     from cisreg.sequences import encode
 

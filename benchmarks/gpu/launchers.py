@@ -104,7 +104,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--dry-run", action="store_true", help="build and import; wants no GPU")
+    parser.add_argument("--dry-run", action="store_true", help="build and import; needs no GPU")
     parser.add_argument("--repeats", type=int, default=20, help="launches (default %(default)s)")
     parser.add_argument("--json", type=Path, help="write the measurements here")
     parser.add_argument("--page", type=Path, help="write tables and a plot here (HTML)")

@@ -49,7 +49,7 @@ BACKWARD_BLOCKS, BLOCK_TILES, TILE_MOTIFS = 3, 8, 8
 
 @dataclasses.dataclass(frozen=True)
 class Work:
-    """A problem as the executors want it."""
+    """A problem as the executors expect it."""
 
     problem: Problem
     compute_dtype: str
@@ -146,7 +146,7 @@ def sample_of(chip: str, tiles: int, sequences: int, backward: bool) -> tuple[in
 
 
 def seconds_by_unit(ptxsim: Any, chip: str, launches: Sequence[Any], scale: float) -> Row:
-    """Seconds of each unit for the whole problem, and what binds each kernel in its turn."""
+    """Seconds of each unit for the whole problem, and what binds each kernel in turn."""
     units: Row = {}
     bound = 0.0
     for stats in launches:

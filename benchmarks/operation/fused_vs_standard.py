@@ -4,7 +4,7 @@
 
 First the headline: forward, forward + backward, and training steps of the 245 motifs of yeast (or
 random ones of like widths), stored in 30 columns. Then one size after the other is varied around
-it. Every row is measured in processes of its own, rivals in turn, several rounds. The limit is
+it. Every row is measured in separate processes, rivals in turn, several rounds. The limit is
 what the processor's arithmetic allows, see benchmarks/shared/limit.py. The plot of the grid gets
 _grid in its name.
 """

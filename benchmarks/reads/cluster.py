@@ -130,7 +130,7 @@ def write_library(folder: Path, library: Library) -> None:
 
 
 def run_case(case: Case, folder: Path) -> tuple[float, float]:
-    """Seconds and peak MiB of a process of its own, children included."""
+    """Seconds and peak MiB of a separate process, children included."""
     command = [sys.executable, "-m", "benchmarks.reads.cluster", "--worker", case.program]
     command += [str(case.threads), str(folder), str(folder / "peak")]
     before = time.perf_counter()

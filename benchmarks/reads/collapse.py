@@ -4,7 +4,7 @@
 
 Reads are drawn from --unique random sequences, each as likely, so that nearly all memory is for
 different sequences, as in a library of random promoters. All read one file of lines and write one
-of sequence and count, each run in a process of its own; memory is the largest sum over the
+of sequence and count, each run in a separate process; memory is the largest sum over the
 processes of a run, looked at every 20 ms, and includes the interpreter. `cisreg` and the two `sort`
 (which get --memory each, and LC_ALL=C) put the rest on the disk, beside the file; the dict cannot.
 All must count the same before anything is reported.

@@ -3,7 +3,7 @@
     python -m benchmarks.reads.reads_to_model --pairs 1000000
 
 The run (`sequencing_run.py`) has 18 bins, each with two files of reads. Every step is
-what a user types, a process of its own: `cisreg prepare merge-pairs` for each bin, `collapse` of
+what a user types, a separate process: `cisreg prepare merge-pairs` for each bin, `collapse` of
 all bins, `cluster`, `expression`, then `cisreg train`. Beside time and peak memory stand what was
 recovered and what is true.
 """

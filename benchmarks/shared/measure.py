@@ -29,7 +29,7 @@ from benchmarks.shared.rivals import IMPLEMENTATIONS, Functions, installed, make
 
 ROOT = Path(__file__).parents[2]
 MEBIBYTE = 2**20
-# Of one process; a rival that wants more is reported as out of memory.
+# Of one process; a rival that needs more is reported as out of memory.
 MEMORY_LIMIT = 24 * 2**30
 # Of one measurement, compiling and all; what takes longer is reported as too slow.
 TIME_LIMIT = 60.0
@@ -44,7 +44,7 @@ def _memory(field: str) -> int:
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith(field + ":"):
             return int(line.split()[1]) * 1024
-    raise RuntimeError(f"/proc/self/status: no {field}; this benchmark wants Linux")
+    raise RuntimeError(f"/proc/self/status: no {field}; this benchmark needs Linux")
 
 
 class _Peak:
@@ -171,7 +171,7 @@ class Servers:
     def measure(
         self, point: Point, task: str, *, seconds: float, time_limit: float = TIME_LIMIT
     ) -> Result:
-        """Measures in a process of its own.
+        """Measures in a separate process.
 
         Returns:
             `milliseconds` of each call and `peak_mebibytes`, or `missing`: why there are none.

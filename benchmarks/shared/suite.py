@@ -1,7 +1,7 @@
 """What the scripts share: options, the machine, medians, tables, JSON and plots.
 
-Imports of its own are those of the standard library: the rest waits for the function that wants it,
-so that a script for machines with little installed can use the others.
+At import it needs only the standard library; a function imports what else it needs, so that scripts
+for machines with little installed can use the others.
 """
 
 from __future__ import annotations

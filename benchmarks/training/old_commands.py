@@ -2,7 +2,7 @@
 
     python -m benchmarks.training.old_commands --data ../shared/data/gpra_example
 
-The sequences are put into one-hot text first, as the original wants them. Each command line is a
+The sequences are put into one-hot text first, as the original needs them. Each command line is a
 process of its own, timed from start to end: reading, compiling, training, predicting the training
 set, writing. r is Pearson's between prediction and measurement of all training sequences. What the
 original reached, and in how many seconds on 2 cores of another machine, is in the README beside the

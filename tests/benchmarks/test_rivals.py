@@ -1,6 +1,6 @@
 """A comparison is fair only between programs that compute the same numbers.
 
-Each library is imported in a process of its own: two of them in one may not get along.
+Each library is imported in a separate process: two of them in one may not get along.
 """
 
 from __future__ import annotations

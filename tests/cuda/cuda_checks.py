@@ -63,7 +63,7 @@ def check_sums(case, found):
         if expected is None:
             continue
         assert actual.shape == expected.shape and actual.dtype == np.float32, name
-        assert np.isfinite(actual).all(), f"{name} holds numbers that are none"
+        assert np.isfinite(actual).all(), f"{name} holds NaN or infinity"
         if case.compute_dtype != "float32":
             assert relative_error(actual, expected) <= allowed(case, name), name
             continue
@@ -76,7 +76,7 @@ def check_gradients(case, found):
     assert found.keys() == case.expected_gradient.keys()
     for name, expected in case.expected_gradient.items():
         assert found[name].shape == expected.shape and found[name].dtype == np.float32, name
-        assert np.isfinite(found[name]).all(), f"{name} holds numbers that are none"
+        assert np.isfinite(found[name]).all(), f"{name} holds NaN or infinity"
         largest = LARGEST_GRADIENT_ERROR
         if case.compute_dtype != "float32":
             largest = allowed(case, f"gradient of {name}")

@@ -1,7 +1,7 @@
 """Faults planted into a copy of the kernels: whoever runs the kernels must notice each of them.
 
 Each fault is a piece of text and what takes its place. Where the text has gone, the kernels were
-rewritten and the fault wants to be planted anew.
+rewritten and the fault must be adapted.
 """
 
 from __future__ import annotations
@@ -193,7 +193,7 @@ def plant(fault):
     shutil.copytree(CUDA, folder)
     text = (folder / fault.file).read_text()
     count = text.count(fault.old)
-    assert count == 1, f"{fault.file} holds the text of this fault {count} times; plant it anew"
+    assert count == 1, f"{fault.file} has this fault's text {count} times; adapt it to the new text"
     (folder / fault.file).write_text(text.replace(fault.old, fault.new))
     return folder
 

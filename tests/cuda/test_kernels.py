@@ -116,7 +116,7 @@ ODD = [
 
 
 def check_nan(actual, must, may, name):
-    assert np.isnan(actual[must]).all(), f"{name} hides a code that is none"
+    assert np.isnan(actual[must]).all(), f"{name} hides an invalid code"
     assert np.isfinite(actual[~may]).all(), f"{name} holds a code that it does not show"
 
 

@@ -134,7 +134,7 @@ def test_a_planted_spill_is_noticed(tmp_path):
     shutil.copytree(CUDA, cuda, ignore=lambda _, names: {x for x in names if x.endswith(".cu")})
     text = (CUDA / "forward.cu").read_text()
     bounds = re.compile(r"(__launch_bounds__\(.*kWarp), 1\)")
-    assert len(bounds.findall(text)) == 1, "the fault wants to be planted anew"
+    assert len(bounds.findall(text)) == 1, "adapt the fault to the new text"
     (cuda / "forward.cu").write_text(bounds.sub(r"\1, 2)", text))
     rows = resources([90], cuda)
     spilled = [row for row in rows if not is_clean(row)]

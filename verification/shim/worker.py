@@ -1,4 +1,4 @@
-"""Runs the kernels in a shim library, in a process of its own: `python worker.py library`.
+"""Runs the kernels in a shim library, in a separate process: `python worker.py library`.
 
 Requests and answers are pickles on the standard streams: ("run", request) gives {"error": text} or
 {"arrays": {name: array}}, ("record", request) {"launches": [...], "error": text}. The parent starts

@@ -74,6 +74,7 @@ test: .venv/installed-test
 
 test-slow: .venv/installed-test
 	$(PYTEST) -m slow
+	CISREG_FUZZ_EXAMPLES=600 $(PYTEST) tests/fuzz
 
 test-all: test test-slow
 

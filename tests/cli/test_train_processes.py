@@ -28,8 +28,8 @@ from cisreg.storage import load_model
 from cisreg.training.interruption import RESUMABLE_STATUS
 from cisreg.workers import WorkersResult, cluster_size, run_workers, this_worker
 
-# CISREG_KILLS=30 with CISREG_EPOCHS=120 kills a worker more often than the tests do by themselves.
-KILLS = int(os.environ.get("CISREG_KILLS", "1"))
+# CISREG_KILLS=30 with CISREG_EPOCHS=120 kills a worker more often than `make test-all` does.
+KILLS = int(os.environ.get("CISREG_KILLS", "5"))
 EPOCHS = int(os.environ.get("CISREG_EPOCHS", "30"))
 RECIPE = f"""
 [motifs]
@@ -124,16 +124,19 @@ def kill_one_of(process, folder):
     os.kill(int(random.choice(children(process))), signal.SIGKILL)
 
 
-def test_a_lost_worker_is_replaced_and_the_run_goes_on_to_the_same_bits(table, two, tmp_path):
+@pytest.mark.parametrize("kills", [1, pytest.param(KILLS, marks=pytest.mark.slow)])
+def test_a_lost_worker_is_replaced_and_the_run_goes_on_to_the_same_bits(
+    table, two, tmp_path, kills
+):
     folder = tmp_path / "model"
-    process = train(table, folder, "--workers", 2, "--restarts", KILLS)
-    for kill in range(KILLS):
+    process = train(table, folder, "--workers", 2, "--restarts", kills)
+    for kill in range(kills):
         kill_one_of(process, folder)
-        if kill < KILLS - 1:
+        if kill < kills - 1:
             # The others end, and all begin again.
             wait_for_new_children(process)
     output = finish(process)
-    assert output.count("was ended by SIGKILL; going on from the last checkpoint") == KILLS
+    assert output.count("was ended by SIGKILL; going on from the last checkpoint") == kills
     assert_close(two, folder, 0)
     assert epochs_in(folder) == epochs_in(two)
 

@@ -1,12 +1,8 @@
-"""A training process that is killed and resumed ends as one that ran through.
-
-CISREG_KILLS=30 kills it more often than the tests do by themselves.
-"""
+"""A training process that is killed and resumed ends as one that ran through."""
 
 from __future__ import annotations
 
 import json
-import os
 import random
 import signal
 import time
@@ -18,7 +14,6 @@ from forked import Forked
 from tiny_model import assert_same_bits
 
 LAST_EPOCH = 120
-KILLS = int(os.environ.get("CISREG_KILLS", "2"))
 
 
 def start(folder, result, *resume):
@@ -27,7 +22,8 @@ def start(folder, result, *resume):
 
 
 def run_through(*arguments):
-    assert start(*arguments).wait() == 0
+    process = start(*arguments)
+    assert process.wait() == 0, process.communicate()
 
 
 def epochs_in(path):
@@ -37,12 +33,12 @@ def epochs_in(path):
     return [json.loads(line)["total_epoch"] for line in path.read_text().split("\n")[:-1]]
 
 
-def kill_somewhere(folder, result, *resume):
-    """Kills the run a random moment after a random epoch."""
+def kill_somewhere(epochs, folder, result, *resume):
+    """Kills the run a random moment after one of its next epochs, so many at most."""
     process = start(folder, result, *resume)
     metrics = folder / "metrics.jsonl"
     first = len(epochs_in(metrics)) + 1
-    kill_after = random.randrange(first, first + LAST_EPOCH // (KILLS + 1))
+    kill_after = random.randrange(first, first + epochs)
     while len(epochs_in(metrics)) < kill_after:
         assert process.poll() is None, "the run ended before it could be killed"
         time.sleep(0.001)
@@ -58,11 +54,12 @@ def unbroken(tmp_path_factory):
     return folder
 
 
-def test_a_killed_run_resumes_to_the_same_bits(tmp_path, unbroken):
+@pytest.mark.parametrize("kills", [2, pytest.param(30, marks=pytest.mark.slow)])
+def test_a_killed_run_resumes_to_the_same_bits(tmp_path, unbroken, kills):
     result = tmp_path / "result.npz"
-    kill_somewhere(tmp_path, result)
-    for _ in range(KILLS - 1):
-        kill_somewhere(tmp_path, result, "resume")
+    for kill in range(kills):
+        resume = ["resume"] if kill else []
+        kill_somewhere(LAST_EPOCH // (kills + 1), tmp_path, result, *resume)
     assert not result.exists()
     run_through(tmp_path, result, "resume")
     with np.load(result) as resumed, np.load(unbroken / "result.npz") as whole:

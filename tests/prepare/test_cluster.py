@@ -230,7 +230,10 @@ def test_progress_rises_and_its_errors_end_the_work():
 
 
 INTERRUPTED = """
+import signal
 import test_cluster
+# Whoever runs the tests may have it ignored, as a shell does for what runs in the background.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from cisreg.prepare.cluster import cluster_sequences
 arguments = test_cluster.crowded()
 print("ready", flush=True)

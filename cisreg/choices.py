@@ -6,6 +6,7 @@ from typing import Literal, get_args
 
 Reduction = Literal["expected", "probability", "log_unbound"]
 Padding = Literal["same", "valid"]
+ConstantEnds = Literal["context", "trim", "keep"]
 ComputeDtype = Literal["float32", "bfloat16", "float16"]
 
 

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from cisreg.choices import ComputeDtype
 from cisreg.occupancy import Implementation, occupancy
-from cisreg.reference import site_occupancy_standard
+from cisreg.reference import UNKNOWN, site_occupancy_standard
 from cisreg.spec import ModelSpec
 from cisreg.spline import spline_basis
 
@@ -39,11 +39,12 @@ def scan_motifs(
     spec: ModelSpec,
     parameters: Parameters,
     sequence: tf.Tensor,
+    span: tf.Tensor | None,
     column_range: np.ndarray | tf.Tensor | None,
     compute_dtype: ComputeDtype,
     implementation: Implementation,
 ) -> Scan:
-    """The binding of all motifs; arguments as `cisreg.model.predict` has them."""
+    """The binding of all motifs; `span` as of `between_ends`, the others as of `predict`."""
     weigh_here = spec.positional and spec.fused
     bound, weighted = occupancy(
         sequence,
@@ -51,6 +52,7 @@ def scan_motifs(
         parameters["log_concentration"],
         position_weight=_position_weight(spec, parameters) if weigh_here else None,
         column_range=column_range,
+        span=span,
         reduction="expected" if spec.binding == "expected" else "log_unbound",
         padding=spec.padding,
         compute_dtype=compute_dtype,
@@ -60,6 +62,51 @@ def scan_motifs(
         return Scan(bound, bound, weighted)
     either = -tf.math.expm1(tf.reduce_sum(bound, axis=1, keepdims=True))
     return Scan(either, -tf.math.expm1(bound), weighted)
+
+
+def between_ends(spec: ModelSpec, sequence: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | None]:
+    """The sequences as motifs see them, and the bases that a motif must reach to count.
+
+    Returns:
+        (the sequences, without their constant ends where these are trimmed; int32 [N, 2], where the
+        bases between the ends of each row begin and end, or None where all windows count).
+    """
+    if not spec.has_span:
+        return sequence, None
+    begin, end = _variable_part(spec, _known(sequence))
+    span = tf.stack([begin, end], axis=1)
+    if spec.constant_ends == "context":
+        return sequence, span
+    column = tf.range(tf.shape(sequence)[1])
+    inside = (column >= begin[:, tf.newaxis]) & (column < end[:, tf.newaxis])
+    if sequence.dtype.is_floating:
+        return tf.where(inside[:, :, tf.newaxis], sequence, 0.0), span
+    return tf.where(inside, sequence, tf.constant(UNKNOWN, sequence.dtype)), span
+
+
+def _variable_part(spec: ModelSpec, known: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Where the bases between the constant ends begin and end in each row, int32 [N] both.
+
+    An end without constant bases reaches to the border of the row: padding there is as ever.
+    """
+    length = tf.shape(known)[1]
+    begin = tf.zeros_like(known[:, 0], tf.int32)
+    end = begin + length
+    if spec.constant_left:
+        first = tf.argmax(known, axis=1, output_type=tf.int32)
+        begin = tf.minimum(first + spec.constant_left, length)
+    if spec.constant_right:
+        behind = tf.argmax(known[:, ::-1], axis=1, output_type=tf.int32)
+        end = tf.maximum(length - behind - spec.constant_right, 0)
+    # Of a sequence that is shorter than its ends nothing is left.
+    return begin, tf.maximum(begin, end)
+
+
+def _known(sequence: tf.Tensor) -> tf.Tensor:
+    """1 where there is a base, 0 where it is unknown or padding, uint8 [N, L]."""
+    if sequence.dtype.is_floating:
+        return tf.cast(tf.reduce_any(sequence != 0.0, axis=2), tf.uint8)
+    return tf.cast(sequence != UNKNOWN, tf.uint8)
 
 
 def acting_binding(spec: ModelSpec, scan: Scan) -> tf.Tensor:
@@ -115,11 +162,15 @@ def bound_before_limits(
     spec: ModelSpec,
     parameters: Parameters,
     sequence: tf.Tensor,
+    counted: tf.Tensor | None,
     scan: Scan,
     accessibility: tf.Tensor | None,
     compute_dtype: ComputeDtype,
 ) -> tf.Tensor:
-    """What acts on expression before the limits of motifs, after those of sites, [N, S, M]."""
+    """What acts on expression before the limits of motifs, after those of sites, [N, S, M].
+
+    `counted`, bool [N, 2, P, M], says which sites there are; None: all.
+    """
     if not spec.positional:
         return per_sequence(accessibility, 3) * acting_binding(spec, scan)
     _say_standard()
@@ -128,6 +179,8 @@ def bound_before_limits(
         padding=spec.padding,
         compute_dtype=compute_dtype,
     )
+    if counted is not None:
+        site = tf.where(counted, site, 0.0)
     accessible = tf.minimum(per_sequence(accessibility, 4) * site, _limit(parameters))
     return tf.einsum("nspm,spm->nsm", accessible, _position_weight(spec, parameters))
 

@@ -24,6 +24,7 @@ from cisreg.layers import (
     Parameters,
     accessibility_of,
     acting_binding,
+    between_ends,
     bound_before_limits,
     limited_contribution,
     linear_layers,
@@ -32,7 +33,7 @@ from cisreg.layers import (
     scan_motifs,
 )
 from cisreg.occupancy import Implementation
-from cisreg.reference import hold_columns
+from cisreg.reference import counted_windows, hold_columns
 from cisreg.spec import Binding, ModelSpec, check_parameters
 from cisreg.start import init_parameters
 
@@ -83,7 +84,8 @@ def predict(
         parameters: float32 tensors, variables or arrays, as `spec.parameter_shapes` lists them.
         sequence: uint8 [N, L] base codes, or soft float32 [N, L, 4] in standard operations.
         column_range: int32 [2, M], columns outside of which motifs are held at zero, see
-            `cisreg.occupancy`; it speeds up gradients. None: none are.
+            `cisreg.occupancy`; it speeds up gradients. None: none are. Between constant ends it
+            decides which windows count: predict with the one that the model was trained with.
         compute_dtype: of the occupancy operation, see `cisreg.occupancy`; all else is float32.
         implementation: of the occupancy operation, see `cisreg.occupancy`.
 
@@ -98,14 +100,26 @@ def predict(
     """
     check_parameters(spec, parameters)
     sequence = _check_sequence(spec, sequence)
-    scan = scan_motifs(spec, parameters, sequence, column_range, compute_dtype, implementation)
-    if column_range is not None and not spec.fused:
-        # The operation holds the columns by itself; sites that are computed outside of it do not.
-        held = hold_columns(tf.convert_to_tensor(parameters["log_kd"]), column_range)
-        parameters = {**parameters, "log_kd": held}
+    sequence, span = between_ends(spec, sequence)
+    scan = scan_motifs(
+        *(spec, parameters, sequence, span, column_range, compute_dtype, implementation)
+    )
+    counted = None
+    if not spec.fused:
+        # The operation holds the columns and counts the windows by itself; sites that are computed
+        # outside of it do not.
+        log_kd = tf.convert_to_tensor(parameters["log_kd"])
+        if span is not None:
+            counted = counted_windows(
+                span, column_range, spec.sequence_length, log_kd, spec.padding
+            )
+        if column_range is not None:
+            parameters = {**parameters, "log_kd": hold_columns(log_kd, column_range)}
     if spec.binding_limit:
         accessibility = accessibility_of(spec, parameters, scan)
-        bound = bound_before_limits(spec, parameters, sequence, scan, accessibility, compute_dtype)
+        bound = bound_before_limits(
+            *(spec, parameters, sequence, counted, scan, accessibility, compute_dtype)
+        )
         effect = tf.reduce_sum(limited_contribution(spec, parameters, bound), axis=1)
     else:
         accessibility, effect = linear_layers(spec, parameters, scan)
@@ -121,6 +135,7 @@ def strand_binding(
     parameters: Parameters,
     sequence: tf.Tensor,
     *,
+    column_range: np.ndarray | tf.Tensor | None = None,
     compute_dtype: ComputeDtype = "float32",
     implementation: Implementation = "auto",
 ) -> tf.Tensor:
@@ -130,6 +145,7 @@ def strand_binding(
         spec: the model's layers.
         parameters: by name, as for `predict`.
         sequence: uint8 [N, L] base codes.
+        column_range: int32 [2, M], as for `predict`.
         compute_dtype: of the occupancy operation, see `cisreg.occupancy`.
         implementation: of the occupancy operation, see `cisreg.occupancy`.
 
@@ -142,7 +158,10 @@ def strand_binding(
     """
     check_parameters(spec, parameters)
     sequence = _check_sequence(spec, sequence)
-    scan = scan_motifs(spec, parameters, sequence, None, compute_dtype, implementation)
+    sequence, span = between_ends(spec, sequence)
+    scan = scan_motifs(
+        *(spec, parameters, sequence, span, column_range, compute_dtype, implementation)
+    )
     return per_sequence(accessibility_of(spec, parameters, scan), 3) * scan.by_strand
 
 

@@ -90,6 +90,7 @@ def predict_batches(
     parameters: Parameters,
     sequence: np.ndarray,
     *,
+    column_range: np.ndarray | None = None,
     binding: bool = False,
     batch_size: int = BATCH_SIZE,
     compute_dtype: ComputeDtype = "float32",
@@ -104,6 +105,8 @@ def predict_batches(
         spec: the layers.
         parameters: arrays, tensors or variables by name, see `ModelSpec.parameter_shapes`.
         sequence: uint8 [N, L] base codes, L the spec's sequence_length.
+        column_range: int32 [2, M], the columns of each motif that training could change, which
+            decide on the sites at constant ends; without such ends nothing depends on it.
         binding: give the binding of each motif too, see `cisreg.model.strand_binding`.
         batch_size: sequences per batch at most, 1 or more.
         compute_dtype: of the occupancy operation, see `cisreg.occupancy`.
@@ -127,9 +130,13 @@ def predict_batches(
     tensors = {
         name: tf.convert_to_tensor(parameters[name], tf.float32) for name in spec.parameter_shapes
     }
+    columns: list[tf.Tensor] = []
+    if spec.has_span:
+        whole = np.repeat([[0], [spec.motif_width]], spec.motif_count, axis=1)
+        columns = [tf.constant(whole if column_range is None else column_range, tf.int32)]
     for start in range(0, max(len(sequence), 1), batch_size):
         codes = tf.constant(sequence[start : start + batch_size], tf.uint8)
-        arrays = {name: value.numpy() for name, value in compiled(tensors, codes).items()}
+        arrays = {name: value.numpy() for name, value in compiled(tensors, codes, *columns).items()}
         yield BatchPrediction(**arrays)
 
 
@@ -166,25 +173,33 @@ def join_predictions(batches: Iterable[BatchPrediction]) -> BatchPrediction:
 @functools.lru_cache(maxsize=32)
 def _compiled(
     spec: ModelSpec, binding: bool, compute_dtype: ComputeDtype, implementation: Implementation
-) -> Callable[[Mapping[str, tf.Tensor], tf.Tensor], _Outputs]:
-    """The compiled prediction of one batch; parameters are inputs, so that all models share it."""
-    signature = [
+) -> Callable[..., _Outputs]:
+    """The compiled prediction of one batch; parameters are inputs, so that all models share it.
+
+    With constant ends the motifs' columns are a third input.
+    """
+    signature: list[Any] = [
         {
             name: tf.TensorSpec(shape, tf.float32, name=name)
             for name, shape in spec.parameter_shapes.items()
         },
         tf.TensorSpec([None, spec.sequence_length], tf.uint8),
     ]
+    if spec.has_span:
+        signature.append(tf.TensorSpec([2, spec.motif_count], tf.int32))
     options: Any = {"compute_dtype": compute_dtype, "implementation": implementation}
 
     @tf.function(input_signature=signature, autograph=False)
-    def predict_batch(parameters: Mapping[str, tf.Tensor], codes: tf.Tensor) -> _Outputs:
-        prediction = predict(spec, parameters, codes, **options)
+    def predict_batch(
+        parameters: Mapping[str, tf.Tensor], codes: tf.Tensor, columns: tf.Tensor | None = None
+    ) -> _Outputs:
+        asked = {**options, "column_range": columns}
+        prediction = predict(spec, parameters, codes, **asked)
         outputs = {"expression": prediction.expression}
         if prediction.accessibility is not None:
             outputs["accessibility"] = prediction.accessibility
         if binding:
-            outputs["binding"] = strand_binding(spec, parameters, codes, **options)
+            outputs["binding"] = strand_binding(spec, parameters, codes, **asked)
         return outputs
 
     return predict_batch

@@ -122,7 +122,7 @@ def occupancy_standard(
     logit = _site_logit(sequence, log_kd, log_concentration, padding, compute_dtype)
     counted = None
     if span is not None:
-        counted = _counted_windows(span, column_range, tf.shape(sequence)[1], log_kd, padding)
+        counted = counted_windows(span, column_range, tf.shape(sequence)[1], log_kd, padding)
     weighted = None
     if position_weight is not None:
         bound = _of_counted(counted, tf.sigmoid(logit))
@@ -170,7 +170,7 @@ def _of_counted(counted: tf.Tensor | None, values: tf.Tensor) -> tf.Tensor:
     return values if counted is None else tf.where(counted, values, 0.0)
 
 
-def _counted_windows(
+def counted_windows(
     span: tf.Tensor,
     column_range: tf.Tensor | None,
     length: tf.Tensor,

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
-from cisreg.choices import Padding
+from cisreg.choices import ConstantEnds, Padding, check_choice
 from cisreg.reference import window_count
 
 Binding = Literal["expected", "probability"]
@@ -32,6 +32,14 @@ class ModelSpec:
         padding: "same" also scans windows over the ends of the sequence, "valid" does not.
         position_knots: make the position weights a smooth curve through this many knots; None for
             one free weight for each window.
+        constant_left: bases that all sequences begin with, behind their padding, such as a primer
+            site; 0: none.
+        constant_right: bases that all sequences end with, before their padding.
+        constant_ends: what becomes of them. "context": a motif may reach into them, but where all
+            of its own columns (`column_range`) lie in a constant end or outside of the sequence it
+            does not count: such sites are the same in every sequence, and a motif in their place
+            would be a constant of the model in the disguise of a factor. "trim": likewise, and
+            these bases are unknown to all motifs. "keep": they are bases like any other.
 
     Raises:
         ValueError: a size or an option that makes no model.
@@ -53,6 +61,9 @@ class ModelSpec:
     stranded: bool = False
     padding: Padding = "same"
     position_knots: int | None = None
+    constant_left: int = 0
+    constant_right: int = 0
+    constant_ends: ConstantEnds = "context"
 
     def __post_init__(self) -> None:
         for name in ("motif_count", "motif_width", "sequence_length"):
@@ -67,6 +78,20 @@ class ModelSpec:
                 "accessibility is the output of the potentiation layer"
             )
         self._check_position_knots()
+        self._check_constant_ends()
+
+    def _check_constant_ends(self) -> None:
+        check_choice("constant_ends", self.constant_ends, ConstantEnds)
+        for name in ("constant_left", "constant_right"):
+            bases = getattr(self, name)
+            if isinstance(bases, bool) or not isinstance(bases, int) or bases < 0:
+                raise ValueError(f"{name}: expected 0 or more bases, got {bases!r}")
+        constant = self.constant_left + self.constant_right
+        if constant >= self.sequence_length:
+            raise ValueError(
+                f"constant_left, constant_right: expected fewer bases together than the "
+                f"{self.sequence_length} of a sequence, got {constant}"
+            )
 
     def _check_position_knots(self) -> None:
         windows = self.window_count
@@ -87,6 +112,16 @@ class ModelSpec:
     def window_count(self) -> int:
         """Windows scanned in each sequence, P."""
         return window_count(self.sequence_length, self.motif_width, self.padding)
+
+    @property
+    def has_span(self) -> bool:
+        """Whether only the windows count that reach between constant ends."""
+        return self.constant_ends != "keep" and self.constant_left + self.constant_right > 0
+
+    @property
+    def ends_unsaid(self) -> bool:
+        """Whether the model treats ends that all sequences share like any other bases, unasked."""
+        return self.constant_ends != "keep" and not self.has_span
 
     @property
     def fused(self) -> bool:

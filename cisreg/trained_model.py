@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -13,11 +14,17 @@ import pyarrow as pa
 from cisreg.arrays import as_array
 from cisreg.choices import ComputeDtype
 from cisreg.data import Dataset
+from cisreg.data.ends import warn_of_other_ends
 from cisreg.motifs import MotifSet
 from cisreg.occupancy import Implementation
 from cisreg.prediction import BATCH_SIZE, BatchPrediction, join_predictions, predict_batches
 from cisreg.sequences import encode
 from cisreg.spec import ModelSpec, check_parameters
+
+logger = logging.getLogger("cisreg.model")
+
+# Looked at to see whether sequences have the constant ends of the training.
+_SEEN_ROWS = 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,10 +202,12 @@ class Model:
             ...     print(batch.binding.mean(axis=(0, 1)))
         """
         codes = self.encode(sequence)
+        self._look_at_ends(codes)
         name = sequence.name if isinstance(sequence, Dataset) else None
         begin = 0
         for batch in predict_batches(
             *(self.spec, self.parameters, codes),
+            column_range=self.column_range,
             binding=binding,
             batch_size=batch_size,
             compute_dtype=compute_dtype,
@@ -209,17 +218,37 @@ class Model:
             yield replace(batch, name=names, motif_names=self.motif_names)
             begin = end
 
+    def _look_at_ends(self, codes: np.ndarray) -> None:
+        """Warns, once, where sequences do not have the constant ends of the training."""
+        if self.spec.has_span and not self.__dict__.get("_ends_seen"):
+            self.__dict__["_ends_seen"] = True
+            warn_of_other_ends(self.metadata.get("constant_ends", {}), codes[:_SEEN_ROWS])
+
     def encode(self, sequence: Any) -> np.ndarray:
         """Sequences as the model takes them, uint8 [N, L]; see `predict`."""
         length = self.spec.sequence_length
         if isinstance(sequence, Dataset):
             return as_array(sequence.sequence, "sequence", np.uint8, ("N", length))
         if _is_text(sequence):
-            return np.asarray(encode(sequence, length, side=self.padding_side))
+            encoded = encode(sequence, length, side=self.padding_side)
+            if encoded.length is not None:
+                self.warn_of_trimmed(int((encoded.length > length).sum()))
+            return np.asarray(encoded)
         codes = as_array(sequence, "sequence", np.uint8, ("N", length))
         if codes.size and codes.max() > 4:
             raise ValueError(f"sequence: expected codes 0 to 4, got {codes.max()}")
         return codes
+
+    def warn_of_trimmed(self, count: int) -> None:
+        """Warns where so many sequences were trimmed on the side of a constant end."""
+        side = self.padding_side
+        if count and self.spec.has_span and getattr(self.spec, f"constant_{side}"):
+            logger.warning(
+                "%d sequences are longer than the model's %d bases and were trimmed on the %s, "
+                "where they have a constant end: as many of their bases behind it are taken for "
+                "constant; train with a --length that holds them",
+                *(count, self.spec.sequence_length, side),
+            )
 
 
 def _used_columns(log_kd: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

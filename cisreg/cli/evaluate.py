@@ -52,6 +52,7 @@ def evaluate(
     Where the truth is known, compare each factor's parameters with the true ones too.
     """
     start_tensorflow()
+    from cisreg.data.ends import warn_of_ends
     from cisreg.metrics import agreement
     from cisreg.report import check_plot, compare_parameters, plot_evaluation
     from cisreg.storage import load_model
@@ -62,6 +63,8 @@ def evaluate(
     dataset = _load(table, learned, sequence_column, expression_column)
     if len(dataset) < 2:
         raise ValueError(f"{table}: expected at least 2 rows to compare, got {len(dataset)}")
+    if learned.spec.ends_unsaid:
+        warn_of_ends(dataset.sequence)
     measured = dataset.mean_expression
     predicted = learned.predict(
         dataset, compute_dtype=compute_dtype, implementation=implementation
@@ -84,13 +87,16 @@ def evaluate(
 def _load(table: str, model: Model, sequence: str | None, expression: str | None) -> Dataset:
     """The sequences as the model takes them, and what was measured of each."""
     asked = options.asked_columns(sequence, expression and [expression], None)
-    return options.open_files(
+    files = options.open_files(
         table,
         {**asked, "weight": None},
         length=model.spec.sequence_length,
         side=options.padding_side(model),
         strict=True,
-    ).load()
+    )
+    dataset = files.load()
+    model.warn_of_trimmed(files.trimmed)
+    return dataset
 
 
 def _show(

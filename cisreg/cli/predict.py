@@ -85,14 +85,13 @@ def predict(
         )
     start_tensorflow()
     options.set_threads(threads)
-    from cisreg.sequences import encode
     from cisreg.storage import load_model
     from cisreg.writing import check_ending, open_table
 
     check_ending(output)
     learned = load_model(model)
     text, measured = _read(table, sequence_column, measured_column)
-    codes = encode(text, learned.spec.sequence_length, side=options.padding_side(learned))
+    codes = learned.encode(text)
     with open_table(output) as write:
         row = 0
         for batch in learned.predict_batches(

@@ -22,6 +22,7 @@ from cisreg.cli.train_start import (
     initial_values,
     load_earlier,
 )
+from cisreg.cli.train_validation import asked_split, chosen_validation, validation_share
 from cisreg.cli.train_workers import check_workers, train_in_processes
 from cisreg.quiet import start_tensorflow
 from cisreg.workers import stop_at_once, this_worker
@@ -41,6 +42,9 @@ _LAYERS = (
     "binding_limit",
     "position_knots",
     "padding",
+    "constant_left",
+    "constant_right",
+    "constant_ends",
 )
 _PENALTIES = (
     "activity_l1",
@@ -50,7 +54,7 @@ _PENALTIES = (
     "position_smoothness",
 )
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-_OTHERS = ("epochs", "validation", "motif_width", "motif_flank", "precision")
+_OTHERS = ("epochs", "motif_width", "motif_flank", "precision")
 
 
 def train(
@@ -75,6 +79,9 @@ def train(
     cache: choose.Cache = "auto",
     lanes: choose.Lanes = 16,
     validation: choose.Validation = None,
+    split_column: choose.SplitColumn = None,
+    fold: choose.Fold = None,
+    group_column: choose.GroupColumn = None,
     potentiation: choose.Potentiation = None,
     positional: choose.Positional = None,
     stranded: choose.Stranded = None,
@@ -83,6 +90,9 @@ def train(
     binding_limit: choose.BindingLimit = None,
     position_knots: choose.PositionKnots = None,
     padding: choose.Padding = None,
+    constant_left: choose.ConstantLeft = None,
+    constant_right: choose.ConstantRight = None,
+    constant_ends: choose.ConstantEnds = None,
     motif_width: choose.MotifWidth = None,
     motif_flank: choose.MotifFlank = None,
     activity_l1: choose.ActivityL1 = None,
@@ -126,6 +136,7 @@ def train(
             "expected motifs to train: --motifs, --random-motifs or the --start of a model",
             ctx=context,
         )
+    split_by = asked_split(context.params)
     check_workers(workers, restarts, strategy)
     is_chief = this_worker(strategy) == 0
     if is_chief:
@@ -148,17 +159,19 @@ def train(
         )
         check_names(earlier, motif_set)
         measured = None if expression_column is None else [expression_column]
+        columns = options.asked_columns(sequence_column, measured, weight_column)
+        extra = {} if split_by is None else {"extra": (options.column(split_by),)}
         files = options.open_files(
             table,
-            options.asked_columns(sequence_column, measured, weight_column),
+            columns | extra,
             measurements=measurements,
             length=length,
             side=side,
             strict=strict,
             lanes=lanes,
         )
-        # Text is read into memory whatever its length: that is known from it then.
-        dataset = files if files.has_groups else files.load()
+        # Text is read into memory, where its length is known from it then.
+        dataset = files if files.has_groups or length is not None else files.load()
         base_count = files.length
         names = chosen.spec(len(motif_set), base_count).parameter_shapes
         run = train_model(
@@ -173,6 +186,12 @@ def train(
             )
             | carried_over(earlier, names),
             loss=_loss(likelihood),
+            validation=chosen_validation(
+                *(context.params, chosen.validation, files),
+                lambda path: options.open_files(
+                    path, columns, length=base_count, side=side, strict=strict
+                ),
+            ),
             seed=seed,
             cache=cache,
             strategy=together,
@@ -213,9 +232,14 @@ def _recipe(source: str, given: Mapping[str, Any]) -> Recipe:
     """The recipe with what the command line gives instead; the names are the same in both."""
     from cisreg.recipes import read_recipe
 
+    model = {name: given[name] for name in _LAYERS if given[name] is not None}
+    for name in ("constant_left", "constant_right"):
+        if name in model and model[name].isdecimal():
+            model[name] = int(model[name])
     return read_recipe(source).override(
-        model={name: given[name] for name in _LAYERS if given[name] is not None},
+        model=model,
         penalty={name: given[name] for name in _PENALTIES if given[name] is not None},
+        validation=validation_share(given["validation"]),
         **{name: given[name] for name in _OTHERS},
     )
 

@@ -104,7 +104,31 @@ PaddingSide = Annotated[
     Literal["left", "right"], _data("Where shorter sequences are padded and longer ones trimmed.")
 ]
 Validation = Annotated[
-    float | None, _data("Share of the table to hold out; 0 for none.", metavar="SHARE")
+    str | None,
+    _data(
+        "Share of the table to hold out, equal sequences together (0: none), or a file of other "
+        "sequences to validate with.",
+        metavar="SHARE|FILE",
+    ),
+]
+SplitColumn = Annotated[
+    str | None,
+    _data(
+        "Column that says which rows to hold out instead: train, validation, test (left out of "
+        "both); or any values with --fold.",
+        metavar="COLUMN",
+    ),
+]
+Fold = Annotated[
+    str | None,
+    _data("Hold out the rows with this value of --split-column.", metavar="VALUE"),
+]
+GroupColumn = Annotated[
+    str | None,
+    _data(
+        "Hold out whole groups: rows with one value of this column stay together.",
+        metavar="COLUMN",
+    ),
 ]
 
 Potentiation = Annotated[
@@ -137,6 +161,26 @@ PositionKnots = Annotated[
 Padding = Annotated[
     Literal["same", "valid"] | None,
     _detail("same: scan windows over the ends too; valid: whole windows alone.", metavar="KIND"),
+]
+
+ConstantLeft = Annotated[
+    str | None,
+    _detail(
+        "Bases that all sequences begin with, such as a primer site: their number, or the bases "
+        "themselves; 0: none. Otherwise what the sequences show.",
+        metavar="BASES",
+    ),
+]
+ConstantRight = Annotated[
+    str | None, _detail("Bases that all sequences end with, likewise.", metavar="BASES")
+]
+ConstantEnds = Annotated[
+    Literal["context", "trim", "keep"] | None,
+    _detail(
+        "What becomes of such bases. context: motifs may reach into them, but sites wholly inside "
+        "do not count; trim: they are unknown; keep: they are bases like any other.",
+        metavar="KIND",
+    ),
 ]
 
 MotifWidth = Annotated[

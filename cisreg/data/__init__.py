@@ -7,13 +7,14 @@ from cisreg.data.files import DatasetFiles
 from cisreg.data.formats.rows import Columns
 from cisreg.data.opening import open_dataset
 from cisreg.data.reading import read_dataset
-from cisreg.data.splitting import split
+from cisreg.data.splitting import HoldOut, split
 from cisreg.data.table import Table, read_table
 
 __all__ = [
     "Columns",
     "Dataset",
     "DatasetFiles",
+    "HoldOut",
     "Table",
     "convert",
     "epoch_order",

@@ -83,6 +83,7 @@ class DatasetFiles:
         # By part, since several threads read them.
         self._left_out: dict[int, Unusable] = {}
         self._fitted: dict[int, tuple[int, int]] = {}
+        self._why_whole: str | None = None
         self.kind = reader.kind
         self.files = tuple(file.name for file in reader.files)
         self.expression_names, self.weighted = _measured(reader)
@@ -156,6 +157,28 @@ class DatasetFiles:
             yield from self.part_blocks(part)
         self.end_pass()
 
+    @property
+    def trimmed(self) -> int:
+        """How many sequences were longer than L, in what was read since a pass began."""
+        return sum(trimmed for _, trimmed in self._fitted.values())
+
+    def refuse_longer(self, why: str) -> None:
+        """From here on a sequence that is longer than L is an error that ends with `why`.
+
+        Raises:
+            ValueError: there was one already.
+        """
+        self._why_whole = why
+        self._check_whole()
+
+    def _check_whole(self) -> None:
+        if self._why_whole is not None and self.trimmed:
+            raise ValueError(
+                f"{self.files[0]}: expected sequences of {self.length} bases at most, got "
+                f"{self.trimmed} longer ones, which would be trimmed on the {self.side}: "
+                f"{self._why_whole}"
+            )
+
     def begin_pass(self) -> None:
         """Forgets what the pass before left out."""
         self._left_out, self._fitted = {}, {}
@@ -164,6 +187,7 @@ class DatasetFiles:
         """So many more sequences of a part were padded and trimmed."""
         before = self._fitted.get(part, (0, 0))
         self._fitted[part] = (before[0] + padded, before[1] + trimmed)
+        self._check_whole()
 
     def end_pass(self) -> None:
         """Says in the log what this pass left out, padded and trimmed."""
@@ -234,6 +258,7 @@ class DatasetFiles:
             None if out is None else out[: len(rows)],
         )
         self._fitted[index] = (padded, trimmed)
+        self._check_whole()
         weight = None if checked.weight is None else checked.weight[rows]
         return Dataset.unchecked(codes, checked.expression[rows], weight), kept
 

@@ -43,12 +43,30 @@ def fold_sides(values: pa.Array, fold: str | int | None) -> np.ndarray:
         >>> fold_sides(pa.array(["1", "2", "1"], pa.large_string()), 2).tolist()
         [0, 1, 0]
     """
+    return sides_of(values, sides_by_value(rows_by_value(values), fold))
+
+
+def rows_by_value(values: pa.Array) -> dict[str, int]:
+    """How many rows have each value, in the order in which values come first."""
     found = values.dictionary_encode()
-    names = found.dictionary.to_pylist()
-    rows = np.bincount(found.indices, minlength=len(names))
-    side_of = sides_by_value(dict(zip(names, rows.tolist(), strict=True)), fold)
-    sides = np.array([side_of[name] for name in names], np.uint8)
+    rows = np.bincount(found.indices, minlength=len(found.dictionary))
+    return dict(zip(found.dictionary.to_pylist(), rows.tolist(), strict=True))
+
+
+def sides_of(values: pa.Array, side_of: Mapping[str, int]) -> np.ndarray:
+    """The side of every row, uint8 [N], by its value."""
+    found = values.dictionary_encode()
+    sides = np.array([side_of[name] for name in found.dictionary.to_pylist()], np.uint8)
     return sides[found.indices.to_numpy()]
+
+
+def provisional_sides(values: pa.Array, fold: str | int | None) -> np.ndarray:
+    """The side of every row where others may not have been seen yet, which decide on errors."""
+    names = rows_by_value(values)
+    if fold is not None:
+        wanted = str(fold).strip()
+        return sides_of(values, {each: HELD_OUT if each == wanted else TRAINING for each in names})
+    return sides_of(values, {each: _NAMES.get(each.strip().lower(), TRAINING) for each in names})
 
 
 def sides_by_value(rows: Mapping[str, int], fold: str | int | None) -> dict[str, int]:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as compute
 
 from cisreg.data.dataset import Dataset
 from cisreg.data.folds import HELD_OUT, TRAINING, fold_sides
@@ -81,6 +83,71 @@ def count_shared(hashes: np.ndarray) -> int:
     return int(counts[counts > 1].sum())
 
 
+@dataclass(frozen=True)
+class HoldOut:
+    """Which rows of a data set are held out: what `split` is told, with names of columns.
+
+    Attributes:
+        fraction: of the rows, chosen by a hash; None with `folds`.
+        groups: column whose values keep rows together, instead of their sequences.
+        folds: column with train, validation and test, or with any values and `fold`.
+        fold: the value of `folds` whose rows are held out.
+
+    Raises:
+        ValueError: neither a fraction nor folds or both, or `fold` without folds.
+
+    Example:
+        >>> HoldOut(folds="chromosome", fold="chrIV").column
+        'chromosome'
+    """
+
+    fraction: float | None = None
+    groups: str | int | None = None
+    folds: str | int | None = None
+    fold: str | int | None = None
+
+    def __post_init__(self) -> None:
+        _check_asked(self.fraction, self.groups, self.folds, self.fold)
+
+    @property
+    def column(self) -> str | int | None:
+        """The column that is read besides those of the data, or None."""
+        return self.folds if self.groups is None else self.groups
+
+    def values(self, dataset: Dataset) -> pa.Array:
+        """The values of the column in these rows, as text.
+
+        Raises:
+            ValueError: the data set was not opened with this column.
+        """
+        name = "folds" if self.groups is None else "groups"
+        extra = getattr(dataset, "extra", {})
+        if self.column not in extra:
+            raise ValueError(
+                f"{name}: expected a column among {', '.join(extra) or 'none'}, which the "
+                f"data set has as extra ones, got {self.column!r}; open it with "
+                f"columns=Columns(extra=({self.column!r},))"
+            )
+        return as_texts(extra[self.column], name, len(dataset))
+
+    def split(self, dataset: Dataset, seed: int) -> tuple[Dataset, Dataset]:
+        """The rest of the rows, and those that are held out; see `split`."""
+        groups = None if self.groups is None else self.values(dataset)
+        folds = None if self.folds is None else self.values(dataset)
+        return split(dataset, self.fraction, seed, groups=groups, folds=folds, fold=self.fold)
+
+
+def _check_asked(fraction: float | None, groups: Any, folds: Any, fold: str | int | None) -> None:
+    if fraction is not None:
+        hash_threshold(fraction)
+    if (fraction is None) == (folds is None):
+        raise ValueError("fraction: expected a fraction or folds, got both or neither")
+    if groups is not None and folds is not None:
+        raise ValueError("groups: expected none with folds, which say the side of every row")
+    if fold is not None and folds is None:
+        raise ValueError(f"fold: expected folds with it, got {fold!r} alone")
+
+
 def split(
     dataset: Dataset,
     fraction: float | None = None,
@@ -122,14 +189,11 @@ def split(
         >>> sorted([len(rest), len(part)])
         [1, 2]
     """
-    if (fraction is None) == (folds is None):
-        raise ValueError("fraction: expected a fraction or folds, got both or neither")
-    if groups is not None and folds is not None:
-        raise ValueError("groups: expected none with folds, which say the side of every row")
+    _check_asked(fraction, groups, folds, fold)
     if len(dataset) < 2:
         raise ValueError(f"dataset: expected at least 2 rows to split, got {len(dataset)}")
     if folds is not None:
-        sides = fold_sides(_texts(folds, "folds", len(dataset)), fold)
+        sides = fold_sides(as_texts(folds, "folds", len(dataset)), fold)
         _warn_within(dataset, sides)
         rest, part = (np.flatnonzero(sides == side) for side in (TRAINING, HELD_OUT))
         return dataset.take(rest), dataset.take(part)
@@ -137,7 +201,7 @@ def split(
     if groups is None:
         hashes, what = sequence_hashes(dataset.sequence, seed), "sequence"
     else:
-        hashes, what = text_hashes(_texts(groups, "groups", len(dataset)), seed), "group"
+        hashes, what = text_hashes(as_texts(groups, "groups", len(dataset)), seed), "group"
     lowest, highest = int(hashes.min()), int(hashes.max())
     threshold = at_least_one(hash_threshold(fraction), lowest, highest, what)
     held_out = hashes < np.uint64(threshold)
@@ -194,15 +258,13 @@ def say_shared(count: int) -> None:
         )
 
 
-def _texts(values: Sequence[Any] | np.ndarray | pa.Array, name: str, count: int) -> pa.Array:
-    """The values as Arrow strings; whole numbers are written without a decimal point."""
+def as_texts(values: Sequence[Any] | np.ndarray | pa.Array, name: str, count: int) -> pa.Array:
+    """The values as Arrow strings, each by itself: 3, 3.0 and "3" are the same."""
     array = values if isinstance(values, pa.Array) else pa.array(list(values), from_pandas=True)
     if len(array) != count:
         raise ValueError(f"{name}: expected a value for each of {count} rows, got {len(array)}")
     if array.null_count:
         raise ValueError(f"{name}: expected a value in every row, got {array.null_count} without")
-    if pa.types.is_floating(array.type):
-        numbers = array.to_numpy(zero_copy_only=False)
-        if (numbers == np.round(numbers)).all():
-            array = pa.array(numbers.astype(np.int64))
-    return array.cast(pa.large_string())
+    is_number = pa.types.is_floating(array.type)
+    texts = array.cast(pa.large_string())
+    return compute.replace_substring_regex(texts, r"\.0+$", "") if is_number else texts

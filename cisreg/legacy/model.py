@@ -258,7 +258,7 @@ def export_model(
         The paths of the files written.
 
     Raises:
-        ValueError: a model that the original cannot express: `padding="valid"`.
+        ValueError: a model that the original cannot express: `padding="valid"`, or constant ends.
         OSError: a file cannot be written.
 
     Example:
@@ -268,6 +268,12 @@ def export_model(
         raise ValueError(
             f'padding: expected "same", as CisRegModels pads, got {model.spec.padding!r}; train '
             "the model with it to export it"
+        )
+    if model.spec.has_span:
+        raise ValueError(
+            "constant_ends: expected a model in which every window counts, as in CisRegModels, got "
+            f"{model.spec.constant_ends!r} with ends of {model.spec.constant_left} and "
+            f"{model.spec.constant_right} bases; train it with --constant-ends keep to export it"
         )
     stem = os.fspath(prefix)
     arrays = _for_each_window(model.spec, model.parameters)

@@ -72,7 +72,9 @@ def _recipe(content: Mapping[str, Any]) -> Recipe:
     motifs = content.get("motifs", {})
     check_types("motifs", motifs, {"width": int, "flank": int})
     model = content.get("model", {})
-    check_types("model", model, get_type_hints(ModelSpec))
+    # Ends are numbers or text, which the recipe checks.
+    ends = {"constant_left": object, "constant_right": object}
+    check_types("model", model, {**get_type_hints(ModelSpec), **ends})
     check_value("validation", content.get("validation", Recipe.validation), float)
     check_value("precision", content.get("precision", Recipe.precision), str)
     check_value("standardize", content.get("standardize", Recipe.standardize), bool)

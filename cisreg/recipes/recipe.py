@@ -33,6 +33,8 @@ class Recipe:
         stages: run one after the other. A stage may name parameters of layers that the model does
             not have, so that a recipe serves with and without these layers.
         model: options of `cisreg.model.ModelSpec` besides its sizes; what is not given is as there.
+            `constant_left` and `constant_right` may also be the bases themselves, as text; where
+            they are not given, `run_recipe` takes those that the sequences show.
         motif_width: W, the columns that motifs are placed in.
         motif_flank: train this many columns on each side of a motif's own ones and hold the rest
             at zero; None: all W columns train.
@@ -60,6 +62,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         check_keys("model", self.model, LAYER_OPTIONS)
+        self._check_ends()
         if self.motif_width < 1:
             raise ValueError(f"motif_width: expected 1 or more columns, got {self.motif_width}")
         if self.motif_flank is not None and self.motif_flank < 0:
@@ -77,6 +80,16 @@ class Recipe:
                 raise ValueError(
                     f"stage {number}: expected parameters among {', '.join(PARAMETER_NAMES)}, "
                     f"got {', '.join(foreign)}"
+                )
+
+    def _check_ends(self) -> None:
+        for name in ("constant_left", "constant_right"):
+            value = self.model.get(name, 0)
+            is_text = isinstance(value, str) and set(value.upper()) <= set("ACGT") and value
+            if isinstance(value, bool) or not (isinstance(value, int) or is_text):
+                raise ValueError(
+                    f"{name}: expected a number of bases, or the bases as letters A C G T, got "
+                    f"{value!r}"
                 )
 
     def override(
@@ -123,11 +136,15 @@ class Recipe:
         Raises:
             ValueError: layers that make no model together.
         """
+        ends = ("constant_left", "constant_right")
+        texts = {
+            name: len(self.model[name]) for name in ends if isinstance(self.model.get(name), str)
+        }
         return ModelSpec(
             motif_count=motif_count,
             motif_width=self.motif_width,
             sequence_length=sequence_length,
-            **self.model,
+            **{**self.model, **texts},
         )
 
     def stages_for(self, spec: ModelSpec, *, early_stopping: bool = True) -> tuple[Stage, ...]:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from cisreg.choices import ConstantEnds
 from cisreg.data import Dataset, DatasetFiles, open_dataset
 from cisreg.data.feeding.feed import MemoryFeed
 from cisreg.files import hold_folder, replace_file
@@ -21,6 +22,7 @@ from cisreg.losses import mean_squared_error
 from cisreg.model import ModelSpec
 from cisreg.motifs import MotifSet, read_motifs, strongest_site_log_concentration
 from cisreg.occupancy import Implementation
+from cisreg.recipes.ends import settle_ends
 from cisreg.recipes.reading import read_recipe
 from cisreg.recipes.recipe import Recipe
 from cisreg.recipes.writing import format_recipe
@@ -28,7 +30,7 @@ from cisreg.start import StartParameters, init_parameters
 from cisreg.storage import save_model
 from cisreg.trained_model import Model
 from cisreg.training import FitResult, RunOptions, TrainingPlan, run
-from cisreg.training.feeds import Cache, make_feed
+from cisreg.training.feeds import Cache, Validation, make_feed, some_sequences
 from cisreg.training.options import PathLike
 from cisreg.training.replicas import Replicas
 from cisreg.training.step import Loss
@@ -73,7 +75,10 @@ def train(
     recipe: Recipe | PathLike = "default",
     *,
     output: PathLike | None = None,
-    validation: float | Dataset | None = None,
+    validation: Validation | PathLike = None,
+    constant_left: int | str | None = None,
+    constant_right: int | str | None = None,
+    constant_ends: ConstantEnds | None = None,
     log_concentration: np.ndarray | None = None,
     start: Mapping[str, np.ndarray] | None = None,
     loss: Loss = mean_squared_error,
@@ -105,7 +110,12 @@ def train(
             Recipe.
         output: folder for the model (see `cisreg.storage`), recipe.toml, metrics.jsonl and
             checkpoints, made where it is missing; None: nothing is written.
-        validation: share of the data to hold out, or a Dataset; None: as the recipe says.
+        validation: what is held out, see `cisreg.training.fit`, or a file of other sequences, which
+            is read like `data`; None: the recipe's share.
+        constant_left: bases that all sequences begin with, such as a primer site: their number or
+            the bases themselves; None: as the recipe says, or else as the sequences show.
+        constant_right: bases that all sequences end with, likewise.
+        constant_ends: what becomes of them, see `cisreg.ModelSpec`; None: as the recipe says.
         log_concentration: float32 [M], nats, where training begins; None: where each motif's
             strongest site is bound half of the time.
         start: float32 arrays by the names of `ModelSpec.parameter_shapes`, in the unit of the
@@ -160,9 +170,16 @@ def train(
     if folder is not None and is_chief:
         check_folder(folder, resume=resume, overwrite=overwrite)
     recipe = recipe if isinstance(recipe, Recipe) else read_recipe(recipe)
+    ends = {
+        "constant_left": constant_left,
+        "constant_right": constant_right,
+        "constant_ends": constant_ends,
+    }
+    given = {name: value for name, value in ends.items() if value is not None}
+    recipe = recipe.override(model=given, penalty={})
     motif_set = _motifs(motifs, recipe)
     opened = _open(data)
-    plan = _plan(
+    plan, recipe, known_ends = _plan(
         *(opened, motif_set, recipe, validation, log_concentration, start or {}),
         loss=loss,
         seed=seed,
@@ -196,7 +213,9 @@ def train(
             plan.spec,
             result.parameters,
             motif_set.names,
-            metadata=_metadata(plan, result, opened) | dict(metadata or {}),
+            metadata=_metadata(plan, result, opened)
+            | {"constant_ends": known_ends}
+            | dict(metadata or {}),
             initial_motifs=_initial_motifs(motif_set, plan, start or {}),
             column_range=plan.column_range,
             table_columns=table_columns or getattr(opened, "columns_used", {}),
@@ -241,11 +260,20 @@ def _open(data: Any) -> Dataset | DatasetFiles:
     return Dataset.from_frame(data)  # type: ignore[attr-defined, unused-ignore]
 
 
+def _open_like(opened: Dataset | DatasetFiles, path: PathLike, length: int) -> Dataset:
+    """A file whose rows are read like those that are opened."""
+    if isinstance(opened, Dataset):
+        return open_dataset(path, length=length).load()
+    return open_dataset(
+        path, length=length, side=opened.side, columns=opened.columns, strict=opened.strict
+    ).load()
+
+
 def _plan(
     opened: Dataset | DatasetFiles,
     motif_set: MotifSet,
     recipe: Recipe,
-    validation: float | Dataset | None,
+    validation: Validation | PathLike,
     log_concentration: np.ndarray | None,
     start: Mapping[str, np.ndarray],
     *,
@@ -253,20 +281,32 @@ def _plan(
     seed: int,
     cache: Cache,
     implementation: Implementation,
-) -> TrainingPlan:
-    """What is to be computed; whatever does not fit together is refused here."""
+) -> tuple[TrainingPlan, Recipe, dict[str, Any]]:
+    """What is to be computed; whatever does not fit together is refused here.
+
+    The recipe comes back with the constant ends of the sequences, and what is known of these.
+    """
     # Text is read into memory whatever its size: its length is known from it then.
     streams = isinstance(opened, DatasetFiles) and opened.has_groups
     dataset = opened if streams or isinstance(opened, Dataset) else opened.load(progress=True)
     length = dataset.sequence.shape[1] if isinstance(dataset, Dataset) else dataset.length
-    spec = recipe.spec(len(motif_set), length)
+    # What cannot be a model is refused before anything is read.
+    recipe.spec(len(motif_set), length)
     if log_concentration is None:
         log_concentration = strongest_site_log_concentration(motif_set)
     if validation is None:
         validation = recipe.validation or None
+    elif isinstance(validation, (str, os.PathLike)):
+        validation = _open_like(opened, validation, length)
     feed, held_out = make_feed(dataset, validation, seed, cache)
+    some = some_sequences(feed)
+    trimmed = opened.side if isinstance(opened, DatasetFiles) and opened.trimmed else None
+    recipe, ends = settle_ends(recipe, some, trimmed)
+    spec = recipe.spec(len(motif_set), length)
+    if isinstance(opened, DatasetFiles):
+        refuse_longer(spec, opened)
     flank = recipe.motif_flank
-    return TrainingPlan(
+    plan = TrainingPlan(
         spec=spec,
         initial=_initial(spec, motif_set, log_concentration, seed, start),
         training=feed,
@@ -280,6 +320,21 @@ def _plan(
         precision=recipe.precision,
         standardize=recipe.standardize,
     )
+    return plan, recipe, ends
+
+
+def refuse_longer(spec: ModelSpec, files: DatasetFiles) -> None:
+    """Makes files refuse sequences that are trimmed where they have a constant end.
+
+    Raises:
+        ValueError: there was one already.
+    """
+    bases = spec.constant_left if files.side == "left" else spec.constant_right
+    if spec.has_span and bases:
+        files.refuse_longer(
+            f"where their {bases} constant bases begin could not be told; leave --length out or "
+            f"give a larger one, or say --constant-{files.side} 0"
+        )
 
 
 def _metadata(

@@ -13,7 +13,7 @@ import tensorflow as tf
 from tensorflow.python.client import device_lib
 
 from cisreg.choices import check_choice
-from cisreg.data import Dataset, DatasetFiles, split
+from cisreg.data import Dataset, DatasetFiles, HoldOut
 from cisreg.data.feeding.feed import Feed, MemoryFeed
 from cisreg.data.feeding.held_out import NotShared, hold_out_rows
 from cisreg.data.feeding.stream import FileFeed, RowChoice
@@ -22,17 +22,22 @@ from cisreg.data.splitting import sequence_hashes, warn_of_shared
 logger = logging.getLogger("cisreg.training")
 
 Cache = Literal["auto", "none", "host", "device"]
+# What is held out: a share of the rows, rows that a column says, another data set, or nothing.
+Validation = float | HoldOut | Dataset | DatasetFiles | None
 
 # Shares of the memory: what else runs needs some, and so does training itself.
 _HOST_SHARE = 0.4
 _DEVICE_SHARE = 0.5
+# What is looked at to see whether all sequences share something.
+_SEEN_ROWS = 8192
+_SEEN_GROUPS = 8
 # Where Linux says what a container may use.
 _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
 def make_feed(
     dataset: Dataset | DatasetFiles | Feed,
-    validation: float | Dataset | None,
+    validation: Validation,
     seed: int,
     cache: Cache = "auto",
 ) -> tuple[Feed, Dataset | None]:
@@ -54,34 +59,57 @@ def make_feed(
         >>> feed, held_out = make_feed(dataset, 0.1, seed=0)  # doctest: +SKIP
     """
     check_choice("cache", cache, Cache)
-    _check_share(validation)
+    if isinstance(validation, (float, int)):
+        validation = HoldOut(_checked_share(validation))
+    if isinstance(validation, DatasetFiles):
+        validation = validation.load()
     if isinstance(dataset, DatasetFiles):
         if cache == "none" or (cache == "auto" and not _fits_host(dataset)):
             return _stream(dataset, validation, seed)
         dataset = dataset.load(progress=True)
     if not isinstance(dataset, Dataset):
-        if isinstance(validation, float):
-            raise ValueError("validation: expected a Dataset or None with a feed, got a share")
+        if isinstance(validation, HoldOut):
+            raise ValueError("validation: expected a dataset or None with a feed, got a share")
         return dataset, validation
     if cache == "none":
         raise ValueError(
             'cache: expected "host", "device" or "auto" for a Dataset, which is in memory, got '
             '"none"; give what open_dataset returns'
         )
-    training, held_out = dataset, validation
-    if isinstance(held_out, Dataset):
+    training, held_out = dataset, None
+    if isinstance(validation, HoldOut):
+        training, held_out = validation.split(dataset, seed)
+    elif validation is not None:
+        held_out = validation
         warn_of_shared(*(sequence_hashes(each.sequence) for each in (training, held_out)))
-    elif held_out is not None:
-        training, held_out = split(dataset, held_out, seed)
     on_device = cache == "device" or (cache == "auto" and _fits_device(training))
     return MemoryFeed(training, seed, on_device=on_device), held_out
 
 
-def _check_share(validation: float | Dataset | None) -> None:
-    if isinstance(validation, (float, int)) and not 0 < validation < 1:
+def some_sequences(feed: Feed) -> np.ndarray:
+    """Some of the sequences of a feed from all over it, always the same, uint8 [n, L]."""
+    if isinstance(feed, MemoryFeed):
+        return _spread(feed.dataset.sequence, _SEEN_ROWS)
+    if not isinstance(feed, FileFeed):
+        return feed.sample().sequence
+    # The rows of a single row group may be alike: those of sorted files are.
+    groups = np.linspace(0, feed.group_count - 1, _SEEN_GROUPS).astype(np.int64)
+    rows = [feed.read_usable(group).sequence for group in np.unique(groups).tolist()]
+    return np.concatenate([_spread(each, _SEEN_ROWS // len(rows)) for each in rows])
+
+
+def _spread(rows: np.ndarray, count: int) -> np.ndarray:
+    """So many of the rows, or all, at equal distances."""
+    return rows[np.unique(np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(np.int64))]
+
+
+def _checked_share(validation: float) -> float:
+    if not 0 < validation < 1:
         raise ValueError(
-            f"validation: expected a share between 0 and 1, a Dataset or None, got {validation}"
+            "validation: expected a share between 0 and 1, a HoldOut, a dataset or None, got "
+            f"{validation}"
         )
+    return validation
 
 
 def _fits_host(files: DatasetFiles) -> bool:
@@ -115,7 +143,7 @@ def _fits_device(dataset: Dataset) -> bool:
 
 
 def _stream(
-    files: DatasetFiles, validation: float | Dataset | None, seed: int
+    files: DatasetFiles, validation: HoldOut | Dataset | None, seed: int
 ) -> tuple[Feed, Dataset | None]:
     groups = np.arange(len(files.group_rows))
     choice: RowChoice | None = None

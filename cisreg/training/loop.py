@@ -12,13 +12,14 @@ import numpy as np
 import tensorflow as tf
 
 from cisreg.data import Dataset, DatasetFiles
+from cisreg.data.ends import warn_of_ends
 from cisreg.data.feeding.feed import Feed
 from cisreg.forking import check_not_forked
 from cisreg.losses import Penalty, mean_squared_error
 from cisreg.model import ModelSpec
 from cisreg.occupancy import Implementation
 from cisreg.training.checkpoint import Checkpoints
-from cisreg.training.feeds import Cache, make_feed
+from cisreg.training.feeds import Cache, Validation, make_feed, some_sequences
 from cisreg.training.interruption import FitInterrupt, is_interactive
 from cisreg.training.monitor import Monitor
 from cisreg.training.options import RunOptions
@@ -108,7 +109,7 @@ def fit(
     dataset: Dataset | DatasetFiles | Feed,
     stages: Sequence[Stage],
     *,
-    validation: float | Dataset | None = None,
+    validation: Validation = None,
     loss: Loss = mean_squared_error,
     penalty: Penalty | None = None,
     column_range: np.ndarray | None = None,
@@ -148,8 +149,9 @@ def fit(
         dataset: sequences and expression in memory, or files of them (`cisreg.open_dataset`).
         stages: run one after the other, each from where the last one ended.
         validation: about this share of `dataset` is held out, chosen by a hash of each sequence and
-            `seed`, so that equal sequences stay together (`cisreg.data.split`); or a Dataset; None:
-            train on all of it and without validation.
+            `seed`, so that equal sequences stay together (`cisreg.data.split`); rows that a column
+            of it says (`cisreg.data.HoldOut`); another data set; or None: train on all of it and
+            without validation.
         loss: (predicted [N], measured [N] or [N, K]) to a scalar, for example
             `cisreg.losses.mean_squared_error`; with a third argument, weight [N], where the
             sequences have weights. A mean over sequences, or see `cisreg.losses.is_sum`.
@@ -229,6 +231,8 @@ def fit(
     )
     check_seed(seed)
     feed, held_out = make_feed(dataset, validation, seed, cache)
+    if spec.ends_unsaid:
+        warn_of_ends(some_sequences(feed))
     plan = TrainingPlan(
         spec=spec,
         initial=parameters,

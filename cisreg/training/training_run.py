@@ -369,6 +369,7 @@ class TrainingRun:
         begin, end = count * worker // workers, count * (worker + 1) // workers
         own = predict_all(
             *(self._plan.spec, self._variables, sequence[begin:end]),
+            column_range=self._plan.column_range,
             implementation=self._plan.implementation,
         )
 

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from cisreg.data.dataset import Dataset, join
 from cisreg.data.feeding.loading import core_count
 from cisreg.data.feeding.stream import NO_ROWS, RowGroups
+from cisreg.data.folds import HELD_OUT, TRAINING, provisional_sides, rows_by_value, sides_by_value
 from cisreg.data.splitting import (
     MOST_HASH,
+    HoldOut,
     at_least_one,
     count_shared,
     hash_threshold,
     say_shared,
     sequence_hashes,
+    text_hashes,
 )
 
 logger = logging.getLogger("cisreg.data")
@@ -29,32 +32,6 @@ logger = logging.getLogger("cisreg.data")
 # which may be another one where a run is resumed.
 _MOST_ROWS = 1 << 20
 _MOST_BYTES = 1 << 30
-
-
-@dataclass(frozen=True)
-class Unseen:
-    """Trains on the rows whose sequences have a hash of at least a threshold.
-
-    Attributes:
-        threshold: rows of lower hashes are held out.
-        seed: of the hashes.
-        count: usable rows of all files that are trained on.
-    """
-
-    threshold: int
-    seed: int
-    count: int
-
-    def choose(self, rows: Dataset, group: int) -> np.ndarray:
-        """Which of n rows to train on, bool [n]."""
-        return sequence_hashes(rows.sequence, self.seed) >= np.uint64(self.threshold)
-
-    def fingerprint(self) -> str:
-        """Text that another choice does not have."""
-        return f"hashes from {self.threshold} with seed {self.seed}"
-
-    def end_pass(self) -> None:
-        """Everything was said when the rows were counted."""
 
 
 class NotShared:
@@ -73,9 +50,13 @@ class NotShared:
 
     def choose(self, rows: Dataset, group: int) -> np.ndarray:
         """All rows; those whose sequence is in the validation set are counted."""
-        shared = np.isin(sequence_hashes(rows.sequence), self._hashes)
-        self._shared[group] = int(shared.sum())
+        self.look(rows, group, np.ones(len(rows), bool))
         return np.ones(len(rows), bool)
+
+    def look(self, rows: Dataset, group: int, trained: np.ndarray) -> None:
+        """Counts the rows to train on whose sequence is in the validation set."""
+        shared = np.isin(sequence_hashes(rows.sequence), self._hashes)
+        self._shared[group] = int((shared & trained).sum())
 
     def fingerprint(self) -> str:
         """Text that another choice does not have."""
@@ -86,85 +67,190 @@ class NotShared:
         say_shared(sum(self._shared.values()))
 
 
-def hold_out_rows(files: RowGroups, fraction: float, seed: int) -> tuple[Unseen, Dataset]:
-    """Chooses rows by a hash of their sequences and reads those that are held out, in one pass.
+class Unseen:
+    """Trains on the rows that are not held out.
 
-    Where these are more than validation needs (1,048,576 rows or 1 GiB of bases), those with the
-    lowest hashes are read, at least half of that; the others are held out all the same. Memory
-    holds twice that, and the row groups that are being read.
+    Args:
+        rule: which these are.
+        count: how many rows are trained on.
+        validation: rows that are held out, whose sequences should not be trained on.
+    """
+
+    def __init__(self, rule: _ByHash | _ByFold, count: int, validation: Dataset) -> None:
+        self.count: int | None = count
+        self._rule = rule
+        self._watch = None if rule.keeps_sequences else NotShared(validation)
+
+    def choose(self, rows: Dataset, group: int) -> np.ndarray:
+        """Which of n rows to train on, bool [n]."""
+        chosen = self._rule.look(rows).sides == TRAINING
+        if self._watch is not None:
+            self._watch.look(rows, group, chosen)
+        return chosen
+
+    def fingerprint(self) -> str:
+        """Text that another choice does not have."""
+        return str(self._rule)
+
+    def end_pass(self) -> None:
+        """Warns where groups or folds share sequences."""
+        if self._watch is not None:
+            self._watch.end_pass()
+
+
+class _Look(NamedTuple):
+    """What a rule finds in some rows.
+
+    Attributes:
+        sides: of each row, uint8 [n].
+        found: what the rule wants to know of all rows in the end.
+    """
+
+    sides: np.ndarray
+    found: Any
+
+
+class _ByHash:
+    """Holds out rows by a hash of their sequence or group."""
+
+    def __init__(self, how: HoldOut, seed: int) -> None:
+        assert how.fraction is not None  # or it would go by folds
+        self._how, self._seed = how, seed
+        self._threshold = hash_threshold(how.fraction)
+        self._lowest, self._highest = MOST_HASH, 0
+        self.keeps_sequences = how.groups is None
+        self.what = "sequence" if how.groups is None else "group"
+
+    def look(self, rows: Dataset) -> _Look:
+        """The sides of the rows."""
+        if self._how.groups is None:
+            hashes = sequence_hashes(rows.sequence, self._seed)
+        else:
+            hashes = text_hashes(self._how.values(rows), self._seed)
+        held_out = hashes < np.uint64(self._threshold)
+        ends = (int(hashes.min()), int(hashes.max())) if len(hashes) else (MOST_HASH, 0)
+        return _Look(np.where(held_out, HELD_OUT, TRAINING).astype(np.uint8), ends)
+
+    def note(self, found: tuple[int, int]) -> None:
+        """Takes note of the lowest and highest hash of some rows."""
+        self._lowest, self._highest = min(self._lowest, found[0]), max(self._highest, found[1])
+
+    def settle(self) -> bool:
+        """Whether the rule stays as it is, all rows having been looked at."""
+        before = self._threshold
+        self._threshold = at_least_one(before, self._lowest, self._highest, self.what)
+        return self._threshold == before
+
+    def __str__(self) -> str:
+        column = "" if self._how.groups is None else f" {self._how.groups}"
+        return f"hashes of the {self.what}{column} from {self._threshold} with seed {self._seed}"
+
+
+class _ByFold:
+    """Holds out the rows that a column says."""
+
+    keeps_sequences = False
+    what = "fold"
+
+    def __init__(self, how: HoldOut) -> None:
+        self._how = how
+        self._rows: Counter[str] = Counter()
+
+    def look(self, rows: Dataset) -> _Look:
+        """The sides of the rows."""
+        values = self._how.values(rows)
+        return _Look(provisional_sides(values, self._how.fold), rows_by_value(values))
+
+    def note(self, found: dict[str, int]) -> None:
+        """Takes note of the values of some rows."""
+        self._rows.update(found)
+
+    def settle(self) -> bool:
+        """That it stays, or an error where the values do not say which rows are held out."""
+        sides_by_value(self._rows, self._how.fold)
+        return True
+
+    def __str__(self) -> str:
+        return f"folds of {self._how.folds} but {self._how.fold}"
+
+
+def hold_out_rows(files: RowGroups, how: HoldOut, seed: int) -> tuple[Unseen, Dataset]:
+    """Chooses rows and reads those that are held out, in one pass over the files.
+
+    Where these are more than validation needs (1,048,576 rows or 1 GiB of bases), those whose
+    sequences have the lowest hashes are read; the others are held out all the same. Memory holds
+    twice that, and the row groups that are being read.
 
     Args:
         files: of Parquet.
-        fraction: of the rows to hold out.
+        how: which rows to hold out.
         seed: of the hashes.
 
     Returns:
         (which rows to train on, rows to validate with).
 
     Raises:
-        ValueError: `fraction` outside (0, 1), or fewer than two different sequences.
+        ValueError: fewer than two different sequences or groups, or folds that do not say which
+            rows to hold out.
     """
-    threshold = hash_threshold(fraction)
-    found = _Found(files, threshold, seed)
-    exact = at_least_one(threshold, found.lowest, found.highest, "sequence")
-    if exact != threshold:
+    rule = _ByHash(how, seed) if how.folds is None else _ByFold(how)
+    found = _Found(files, rule, seed)
+    if not rule.settle():
         # All rows were on one side: there are few sequences, and another pass takes no time.
-        found = _Found(files, exact, seed)
-    held_out, usable = found.held_out, found.usable
+        found = _Found(files, rule, seed)
+    trained, held_out = found.rows_of[TRAINING], found.rows_of[HELD_OUT]
+    usable = sum(found.rows_of.values())
     logger.info(
-        "held out: %d of %d rows (%.1f %%), chosen by a hash of the sequence and seed %d; "
-        "validation reads %d of them, of which %d share their sequence with another one",
-        *(held_out, usable, 100 * held_out / usable, seed, len(found.hashes)),
+        "held out: %d of %d rows (%.1f %%), chosen by %s; validation reads %d of them, of which %d "
+        "share their sequence with another one",
+        *(held_out, usable, 100 * held_out / usable, rule, len(found.hashes)),
         count_shared(found.hashes),
     )
-    return Unseen(exact, seed, usable - held_out), found.rows
+    return Unseen(rule, trained, found.rows), found.rows
 
 
 class _Found:
-    """The rows of files below a threshold, or as many of the lowest hashes as memory is for.
+    """The rows of files that are held out, or as many of the lowest hashes as memory is for.
 
     Args:
         files: of Parquet.
-        threshold: of the hashes.
+        rule: which rows are held out; it takes note of all rows.
         seed: of the hashes.
 
     Attributes:
-        usable: rows of the files that can be used.
-        held_out: how many of them have a hash below the threshold.
-        lowest: hash of all usable rows.
-        highest: likewise.
+        rows_of: number of usable rows by side.
     """
 
-    def __init__(self, files: RowGroups, threshold: int, seed: int) -> None:
-        self.usable, self.held_out = 0, 0
-        self.lowest, self.highest = MOST_HASH, 0
-        self._threshold, self._seed, self._limit = threshold, seed, threshold
+    def __init__(self, files: RowGroups, rule: _ByHash | _ByFold, seed: int) -> None:
+        self.rows_of: Counter[int] = Counter()
+        self._rule, self._seed, self._limit = rule, seed, MOST_HASH
         self._parts: list[tuple[np.ndarray, Dataset]] = []
         self._count = 0
         self._most = max(min(_MOST_ROWS, _MOST_BYTES // files.length), 1)
-        for hashes, rows in self._read(files):
-            self._add(hashes, rows)
-        if not self.usable:
+        for look, rows in self._read(files):
+            self.rows_of.update(look.sides.tolist())
+            rule.note(look.found)
+            self._add(rows)
+        if not self.rows_of:
             raise ValueError(NO_ROWS)
 
     @property
     def hashes(self) -> np.ndarray:
-        """uint64 [n], of `rows`."""
+        """uint64 [n], of the sequences of `rows`."""
         return np.concatenate([hashes for hashes, _ in self._parts])
 
     @property
     def rows(self) -> Dataset:
-        """Those below the threshold, or fewer, in the order of the files."""
+        """Those that are held out, or fewer, in the order of the files."""
         return join([rows for _, rows in self._parts])
 
-    def _read(self, files: RowGroups) -> Iterator[tuple[np.ndarray, Dataset]]:
-        """For each row group the hashes of its rows, and those of its rows that may be kept."""
+    def _read(self, files: RowGroups) -> Iterator[tuple[_Look, Dataset]]:
+        """For each row group what the rule finds, and those of its rows that may be kept."""
 
-        def read(group: int) -> tuple[np.ndarray, Dataset]:
+        def read(group: int) -> tuple[_Look, Dataset]:
             rows, _ = files.read_group(group)
-            hashes = sequence_hashes(rows.sequence, self._seed)
-            # Rows that are not kept leave the memory here. The limit only falls.
-            return hashes, rows.take(hashes < np.uint64(self._limit))
+            look = self._rule.look(rows)
+            return look, rows.take(look.sides == HELD_OUT)
 
         groups = iter(range(len(files.group_rows)))
         with ThreadPoolExecutor(core_count()) as threads:
@@ -175,14 +261,7 @@ class _Found:
                 waiting.extend(threads.submit(read, each) for each in itertools.islice(groups, 1))
                 yield part
 
-    def _add(self, hashes: np.ndarray, rows: Dataset) -> None:
-        if not len(hashes):
-            return
-        self.usable += len(hashes)
-        self.held_out += int((hashes < np.uint64(self._threshold)).sum())
-        self.lowest = min(self.lowest, int(hashes.min()))
-        self.highest = max(self.highest, int(hashes.max()))
-        # The row group may have been read before the limit fell.
+    def _add(self, rows: Dataset) -> None:
         self._parts.append(_below(self._limit, sequence_hashes(rows.sequence, self._seed), rows))
         self._count += len(self._parts[-1][0])
         while self._count > self._most and self._limit > 1:
@@ -192,5 +271,5 @@ class _Found:
 
 
 def _below(limit: int, hashes: np.ndarray, rows: Dataset) -> tuple[np.ndarray, Dataset]:
-    kept = hashes < np.uint64(limit)
+    kept = hashes <= np.uint64(limit)
     return (hashes, rows) if kept.all() else (hashes[kept], rows.take(kept))

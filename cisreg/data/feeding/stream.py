@@ -109,6 +109,16 @@ class FileFeed:
         """L."""
         return self._files.length
 
+    @property
+    def group_count(self) -> int:
+        """G."""
+        return len(self._groups)
+
+    def read_usable(self, group: int) -> Dataset:
+        """The rows of a row group that are trained on, in their order; groups count from 0."""
+        index = int(self._groups[group])
+        return self._chosen(index, *self._files.read_group(index))[0]
+
     def sample(self) -> Dataset:
         """The first rows of the first row group that has any to use; they are read once."""
         if self._sample is None:
@@ -116,8 +126,8 @@ class FileFeed:
         return self._sample
 
     def _read_sample(self) -> Dataset:
-        for group in self._groups.tolist():
-            rows, _ = self._chosen(group, *self._files.read_group(group))
+        for group in range(self.group_count):
+            rows = self.read_usable(group)
             if len(rows):
                 return rows[:_SAMPLE_ROWS].copy()
         raise ValueError(NO_ROWS)

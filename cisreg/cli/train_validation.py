@@ -1,0 +1,67 @@
+"""What `cisreg train` holds out: a share, groups, folds, or a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from cisreg.data import DatasetFiles, HoldOut
+
+
+def validation_share(validation: str | None) -> float | None:
+    """The share that --validation gives; None where it gives none, or a file."""
+    try:
+        return None if validation is None else float(validation)
+    except ValueError:
+        return None
+
+
+def asked_split(given: Mapping[str, Any]) -> str | None:
+    """The column that options name for a split, or None.
+
+    Raises:
+        typer.BadParameter: options that say two things.
+    """
+    by_fold, by_group = given["split_column"], given["group_column"]
+    if given["fold"] is not None and by_fold is None:
+        raise typer.BadParameter("--fold is a value of --split-column: name that column too")
+    if by_fold is not None and by_group is not None:
+        raise typer.BadParameter("expected --split-column or --group-column, got both")
+    if by_fold is not None and given["validation"] is not None:
+        raise typer.BadParameter(
+            "expected --validation or --split-column, which says what is held out, got both"
+        )
+    is_file = given["validation"] is not None and validation_share(given["validation"]) is None
+    if by_group is not None and is_file:
+        raise typer.BadParameter("expected a file for --validation or --group-column, got both")
+    return by_group if by_fold is None else by_fold
+
+
+def chosen_validation(
+    given: Mapping[str, Any],
+    share: float,
+    files: DatasetFiles,
+    open_like: Callable[[str], DatasetFiles],
+) -> HoldOut | DatasetFiles | None:
+    """What is held out; None: the recipe's share.
+
+    Args:
+        given: the options of the command.
+        share: the recipe's, after --validation.
+        files: what is trained on, opened with the column of the split as its last extra one.
+        open_like: opens another file in the same way.
+    """
+    from cisreg.data import HoldOut
+
+    if asked_split(given) is None:
+        path = given["validation"]
+        return None if path is None or validation_share(path) is not None else open_like(path)
+    name = getattr(files, "extra_names", ())[-1]
+    if given["group_column"] is None:
+        return HoldOut(folds=name, fold=given["fold"])
+    if not share:
+        raise typer.BadParameter("expected a --validation share above 0 with --group-column")
+    return HoldOut(share, groups=name)

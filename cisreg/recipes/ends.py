@@ -1,0 +1,117 @@
+"""Constant ends of the sequences: what a recipe says of them, and what the sequences show."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from cisreg.data.ends import ConstantEnds, describe_ends, find_constant_ends, share_with_end
+from cisreg.recipes.recipe import Recipe
+
+logger = logging.getLogger("cisreg.recipes")
+
+SIDES = ("left", "right")
+_LOWEST_SHARE = 0.5
+
+
+def settle_ends(
+    recipe: Recipe, codes: np.ndarray, trimmed: str | None = None
+) -> tuple[Recipe, dict[str, Any]]:
+    """The recipe with numbers of bases for the constant ends, and what to keep with the model.
+
+    An end of which the recipe says nothing is as long as the sequences show. What is chosen is said
+    in the log, with how to choose otherwise.
+
+    Args:
+        recipe: whose model may say constant_left, constant_right (a number of bases, or the bases)
+            and constant_ends.
+        codes: uint8 [N, L], some of the sequences.
+        trimmed: side on which sequences were trimmed, or None; no end is looked for there, since
+            longer sequences have lost theirs.
+
+    Returns:
+        (the recipe; by side the number of bases and, where they are known, the bases themselves).
+
+    Raises:
+        ValueError: bases that less than half of the sequences begin or end with.
+
+    Example:
+        >>> recipe, ends = settle_ends(read_recipe("quick"), codes)  # doctest: +SKIP
+    """
+    found = find_constant_ends(codes)
+    if trimmed is not None:
+        found = found._replace(**{trimmed: None})
+    how = recipe.model.get("constant_ends", "context")
+    if how == "keep":
+        if found.left or found.right:
+            logger.info("%s; they are kept as bases like any other", describe_ends(found))
+        return recipe, {}
+    asked = {side: recipe.model.get(f"constant_{side}") for side in SIDES}
+    bases = {side: _bases(asked[side], found, codes, side) for side in SIDES}
+    if any(bases.values()):
+        _say(how, found, asked, bases)
+    # An end that was neither named nor found is left open: the recipe may be used for other data.
+    named = {f"constant_{side}": bases[side] for side in SIDES if bases[side] or asked[side]}
+    return replace(recipe, model={**recipe.model, **named}), {
+        side: {"bases": bases[side], "sequence": _text(asked[side], found, bases[side], side)}
+        for side in SIDES
+        if bases[side]
+    }
+
+
+def _bases(asked: int | str | None, found: ConstantEnds, codes: np.ndarray, side: str) -> int:
+    end = getattr(found, side)
+    there = 0 if end is None else len(end.sequence)
+    if asked is None:
+        return there
+    if isinstance(asked, int):
+        return asked
+    share = share_with_end(codes, asked.upper(), left=side == "left")
+    if share < _LOWEST_SHARE:
+        shown = f"nearly all have {end.sequence}" if end else "they differ there"
+        raise ValueError(
+            f"constant_{side}: expected bases that the sequences "
+            f"{'begin' if side == 'left' else 'end'} with, got {asked}, which {share:.1%} do; "
+            f"{shown}"
+        )
+    return len(asked)
+
+
+def _say(how: str, found: ConstantEnds, asked: Mapping[str, Any], bases: Mapping[str, int]) -> None:
+    what = {
+        "context": "motifs may reach into them, and sites that lie wholly inside do not count",
+        "trim": "they are trimmed",
+    }[how]
+    automatic = [side for side in SIDES if asked[side] is None and bases[side]]
+    advice = ""
+    if automatic:
+        advice = (
+            "; chosen by itself, since such sites are the same in every sequence: --constant-ends "
+            'keep, or constant_ends = "keep" of the recipe\'s model, counts them all'
+        )
+    logger.info(
+        "constant ends of %d and %d bases: %s (%s)%s",
+        *(bases["left"], bases["right"], what, describe_ends(found), advice),
+    )
+    for side in SIDES:
+        end = getattr(found, side)
+        if end is not None and asked[side] is not None and bases[side] > len(end.sequence):
+            logger.warning(
+                "constant_%s is %d bases, of which the sequences share %d only: the others vary, "
+                "and sites there do not count",
+                *(side, bases[side], len(end.sequence)),
+            )
+
+
+def _text(asked: int | str | None, found: ConstantEnds, bases: int, side: str) -> str | None:
+    """The bases of an end, where they are known."""
+    if isinstance(asked, str):
+        return asked.upper()
+    end = getattr(found, side)
+    if end is None or len(end.sequence) < bases:
+        return None
+    return end.sequence[:bases] if side == "left" else end.sequence[-bases:]

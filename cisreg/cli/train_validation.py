@@ -59,7 +59,7 @@ def chosen_validation(
     if asked_split(given) is None:
         path = given["validation"]
         return None if path is None or validation_share(path) is not None else open_like(path)
-    name = getattr(files, "extra_names", ())[-1]
+    name = files.extra_names[-1]  # type: ignore[attr-defined, unused-ignore]
     if given["group_column"] is None:
         return HoldOut(folds=name, fold=given["fold"])
     if not share:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cisreg.model import ModelSpec, Prediction, init_parameters, predict
     from cisreg.motifs import MotifSet, read_motifs
     from cisreg.occupancy import Occupancy, occupancy
+    from cisreg.recipes import Recipe, Training, read_recipe, train
     from cisreg.scan import BestSites, Hits, best_site, p_value_threshold, scan
     from cisreg.sequences import decode, encode, reverse_complement
     from cisreg.simulate import simulate
@@ -32,6 +33,7 @@ _MODULES = {
     "cisreg.model": ("ModelSpec", "Prediction", "init_parameters", "predict"),
     "cisreg.motifs": ("MotifSet", "read_motifs"),
     "cisreg.occupancy": ("Occupancy", "occupancy"),
+    "cisreg.recipes": ("Recipe", "Training", "read_recipe", "train"),
     "cisreg.scan": ("BestSites", "Hits", "best_site", "p_value_threshold", "scan"),
     "cisreg.sequences": ("decode", "encode", "reverse_complement"),
     "cisreg.simulate": ("simulate",),
@@ -39,15 +41,30 @@ _MODULES = {
     "cisreg.trained_model": ("Model",),
     "cisreg.training": ("Stage", "fit"),
 }
+# Modules with more names, such as `cisreg.motifs.demo_motifs`; imported at their first use.
+_SUBMODULES = (
+    *("data", "legacy", "losses", "metrics", "model", "motifs", "recipes", "report", "sequences"),
+    "training",
+)
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
 __version__ = metadata.version("cisreg")
 __all__ = [  # noqa: RUF022, in the order of use
+    "train",
+    "Training",
+    "Recipe",
+    "read_recipe",
+    "read_dataset",
+    "open_dataset",
+    "Dataset",
+    "read_motifs",
+    "MotifSet",
+    "Model",
+    "load_model",
+    "save_model",
     "encode",
     "decode",
     "reverse_complement",
-    "MotifSet",
-    "read_motifs",
     "Hits",
     "scan",
     "BestSites",
@@ -59,20 +76,16 @@ __all__ = [  # noqa: RUF022, in the order of use
     "Prediction",
     "init_parameters",
     "predict",
-    "Dataset",
-    "read_dataset",
-    "open_dataset",
     "Penalty",
     "Stage",
     "fit",
-    "Model",
-    "load_model",
-    "save_model",
     "simulate",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name in _SUBMODULES:
+        return importlib.import_module(f"{__name__}.{name}")
     if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(importlib.import_module(_MODULE_OF[name]), name)
@@ -81,7 +94,8 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    """What is public, for tab completion: a module's helpers are not."""
+    return sorted([*__all__, *_SUBMODULES, "__version__"])
 
 
 class _Package(ModuleType):

@@ -10,6 +10,18 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+__all__ = [
+    "Penalty",
+    "mean_squared_error",
+    "negative_log_likelihood",
+    "penalty",
+    "read_mean_standard_deviation",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 def mean_squared_error(
     predicted: tf.Tensor, measured: tf.Tensor, weight: tf.Tensor | None = None

@@ -6,6 +6,19 @@ from typing import NamedTuple
 
 import numpy as np
 
+__all__ = [
+    "Metrics",
+    "agreement",
+    "mean_squared_error",
+    "pearson_correlation",
+    "r_squared",
+    "spearman_correlation",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 class Metrics(NamedTuple):
     """Agreement of predictions with measurements; a value that is undefined is NaN.

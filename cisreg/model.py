@@ -48,6 +48,10 @@ __all__ = [
 ]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 class Prediction(NamedTuple):
     """What a model says of N sequences.
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 import tensorflow as tf
 
 from cisreg.choices import ComputeDtype
+from cisreg.display import counted, html_table
 from cisreg.model import Parameters, predict, strand_binding
 from cisreg.occupancy import Implementation
 from cisreg.spec import ModelSpec
@@ -46,6 +47,18 @@ class BatchPrediction:
     def __len__(self) -> int:
         """N, the number of sequences."""
         return len(self.expression)
+
+    def __repr__(self) -> str:
+        return f"BatchPrediction({counted(len(self), 'sequence')}: {', '.join(self._names())})"
+
+    def _repr_html_(self) -> str:
+        columns = {name: np.asarray(self.columns()[name]).tolist() for name in self._names()}
+        return html_table(f"Predictions of {counted(len(self), 'sequence')}", columns, len(self))
+
+    def _names(self) -> list[str]:
+        """Of the columns but those of binding, of which there are many."""
+        names = ("name", "expression", "accessibility")
+        return [name for name in names if getattr(self, name) is not None]
 
     def columns(self) -> dict[str, Any]:
         """The predictions as columns: expression, accessibility, and binding where there is some.

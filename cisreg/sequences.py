@@ -15,6 +15,11 @@ from cisreg.library import native_module
 
 __all__ = ["EncodedSequences", "decode", "encode", "reverse_complement"]
 
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 logger = logging.getLogger("cisreg.sequences")
 
 Side = Literal["left", "right"]

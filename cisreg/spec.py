@@ -12,7 +12,7 @@ from cisreg.reference import window_count
 Binding = Literal["expected", "probability"]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class ModelSpec:
     """Which layers a model has, and its sizes.
 
@@ -107,6 +107,15 @@ class ModelSpec:
                 f"position_knots: expected 2 to {windows} (one for each window), "
                 f"got {self.position_knots}"
             )
+
+    def __repr__(self) -> str:
+        """The sizes, and the options that are not as by default."""
+        shown = [
+            f"{field.name}={getattr(self, field.name)!r}"
+            for field in dataclasses.fields(self)
+            if getattr(self, field.name) != field.default
+        ]
+        return f"ModelSpec({', '.join(shown)})"
 
     @property
     def window_count(self) -> int:

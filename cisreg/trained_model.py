@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -15,11 +15,15 @@ from cisreg.arrays import as_array
 from cisreg.choices import ComputeDtype
 from cisreg.data import Dataset
 from cisreg.data.ends import warn_of_other_ends
+from cisreg.display import counted, html_table
 from cisreg.motifs import MotifSet
 from cisreg.occupancy import Implementation
 from cisreg.prediction import BATCH_SIZE, BatchPrediction, join_predictions, predict_batches
 from cisreg.sequences import encode
 from cisreg.spec import ModelSpec, check_parameters
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 logger = logging.getLogger("cisreg.model")
 
@@ -125,6 +129,40 @@ class Model:
                 f"{self.spec.motif_width} columns, got {len(motifs)} in {motifs.width}, or other "
                 "names"
             )
+
+    def __repr__(self) -> str:
+        return f"Model({counted(len(self.motif_names), 'motif')}, {self.spec!r})"
+
+    def _repr_html_(self) -> str:
+        columns = {
+            "motif": self.motif_names,
+            "strongest site": self.motifs.strongest_site(),
+            **{name.replace("_", " "): each.tolist() for name, each in self._of_motifs().items()},
+        }
+        return html_table(repr(self), columns, self.spec.motif_count)
+
+    def to_table(self) -> pa.Table:
+        """An Arrow table with a row for each motif: its name and the parameters of its own.
+
+        Example:
+            >>> model.to_table().column_names  # doctest: +SKIP
+            ['motif', 'log_concentration', 'potentiation', 'activity']
+        """
+        return pa.table({"motif": pa.array(self.motif_names, pa.string()), **self._of_motifs()})
+
+    def _of_motifs(self) -> dict[str, np.ndarray]:
+        """The parameters that have one number for each motif, by name."""
+        shape = (self.spec.motif_count,)
+        shapes = self.spec.parameter_shapes
+        return {name: self.parameters[name] for name in shapes if shapes[name] == shape}
+
+    def to_frame(self) -> pd.DataFrame:
+        """`to_table` as a pandas DataFrame.
+
+        Raises:
+            ImportError: pandas is not installed.
+        """
+        return self.to_table().to_pandas()
 
     @cached_property
     def motifs(self) -> MotifSet:

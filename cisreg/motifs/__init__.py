@@ -64,3 +64,7 @@ __all__ = [
     "write_motifs",
     "write_pkdm",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -6,3 +6,7 @@ from cisreg.recipes.run import Training, train
 from cisreg.recipes.writing import format_recipe
 
 __all__ = ["RECIPES", "Recipe", "Training", "format_recipe", "read_recipe", "train"]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -4,3 +4,7 @@ from cisreg.report.plot import check_plot, plot_evaluation
 from cisreg.report.recovery import ParameterComparison, compare_parameters
 
 __all__ = ["ParameterComparison", "check_plot", "compare_parameters", "plot_evaluation"]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -86,7 +86,7 @@ def train(specification: dict[str, Any]) -> None:
 
 def measure(arguments: argparse.Namespace, workers: int, batch: int, folder: Path) -> dict:
     """Runs so many workers; parameters and facts."""
-    from cisreg.workers import run_workers
+    from cisreg.processes.workers import run_workers
 
     result = folder / f"{workers}-{batch}.npz"
     specification = {

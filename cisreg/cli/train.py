@@ -24,8 +24,9 @@ from cisreg.cli.train_start import (
 )
 from cisreg.cli.train_validation import asked_split, chosen_validation, validation_share
 from cisreg.cli.train_workers import check_workers, train_in_processes
+from cisreg.processes.cluster import this_worker
+from cisreg.processes.signals import stop_at_once
 from cisreg.quiet import start_tensorflow
-from cisreg.workers import stop_at_once, this_worker
 
 if TYPE_CHECKING:
     from cisreg.recipes import Recipe

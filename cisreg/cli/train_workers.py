@@ -11,7 +11,9 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
-from cisreg.workers import RESUMABLE_STATUS, WorkersResult, cluster_size, own_command, run_workers
+from cisreg.processes.cluster import cluster_size
+from cisreg.processes.signals import RESUMABLE_STATUS
+from cisreg.processes.workers import WorkersResult, own_command, run_workers
 
 logger = logging.getLogger("cisreg.cli")
 

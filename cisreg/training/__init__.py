@@ -1,8 +1,13 @@
 """Training: stages, schedules, `fit`, checkpoints."""
 
 from cisreg.training.checkpoint import checkpoint_parameters
+from cisreg.training.errors import (
+    FitInterrupt,
+    NonFiniteLossError,
+    StoppedError,
+    WorkerLostError,
+)
 from cisreg.training.feeds import Cache
-from cisreg.training.interruption import FitInterrupt, StoppedError, WorkerLostError
 from cisreg.training.loop import fit, run
 from cisreg.training.options import RunOptions
 from cisreg.training.plan import TrainingPlan
@@ -20,7 +25,6 @@ from cisreg.training.schedules import (
 from cisreg.training.stages import Stage
 from cisreg.training.state import EpochRecord
 from cisreg.training.step import Loss
-from cisreg.training.training_run import NonFiniteLossError
 
 __all__ = [
     "Cache",

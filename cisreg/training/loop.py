@@ -18,9 +18,10 @@ from cisreg.forking import check_not_forked
 from cisreg.losses import Penalty, mean_squared_error
 from cisreg.model import ModelSpec
 from cisreg.occupancy import Implementation
+from cisreg.processes.session import is_interactive
 from cisreg.training.checkpoint import Checkpoints
+from cisreg.training.errors import FitInterrupt
 from cisreg.training.feeds import Cache, Validation, make_feed, some_sequences
-from cisreg.training.interruption import FitInterrupt, is_interactive
 from cisreg.training.monitor import Monitor
 from cisreg.training.options import RunOptions
 from cisreg.training.plan import TrainingPlan, check_seed

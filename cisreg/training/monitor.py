@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from cisreg.files import replace_file
-from cisreg.training.interruption import in_notebook
+from cisreg.processes.session import in_notebook
 from cisreg.training.options import RunOptions
 from cisreg.training.reports import StepRecord
 from cisreg.training.stages import Stage

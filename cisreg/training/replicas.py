@@ -12,8 +12,8 @@ import numpy as np
 import tensorflow as tf
 
 from cisreg.choices import check_choice
-from cisreg.training.interruption import WorkerLostError
-from cisreg.workers import cluster_size
+from cisreg.processes.cluster import cluster_size
+from cisreg.training.errors import WorkerLostError
 
 # What TensorFlow raises where a worker is gone, or its connection.
 _LOST = (

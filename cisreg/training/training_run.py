@@ -14,10 +14,11 @@ from cisreg.data import Dataset
 from cisreg.data.feeding.feed import Chunk, Steps, steps_per_chunk
 from cisreg.metrics import pearson_correlation, r_squared
 from cisreg.prediction import predict_all
+from cisreg.processes.signals import StopRequest, interrupt_signals
 from cisreg.training.batch import Batches, as_batches, put_on_devices
 from cisreg.training.checkpoint import Checkpoints
+from cisreg.training.errors import NonFiniteLossError, StoppedError
 from cisreg.training.health import HealthCheck
-from cisreg.training.interruption import StoppedError, StopRequest, interrupt_signals
 from cisreg.training.monitor import Monitor
 from cisreg.training.options import RunOptions
 from cisreg.training.plan import TrainingPlan
@@ -37,10 +38,6 @@ from cisreg.training.unit import standard_loss
 from cisreg.training.vector import ParameterVector
 
 logger = logging.getLogger("cisreg.training")
-
-
-class NonFiniteLossError(ArithmeticError):
-    """Training met a loss, gradient, parameter or prediction that is infinite or not a number."""
 
 
 class _InterruptedError(Exception):

@@ -24,9 +24,10 @@ from cisreg.cli.train_workers import (
     without_options,
 )
 from cisreg.files import replace_file
+from cisreg.processes.cluster import cluster_size, this_worker
+from cisreg.processes.signals import RESUMABLE_STATUS
+from cisreg.processes.workers import WorkersResult, run_workers
 from cisreg.storage import load_model
-from cisreg.training.interruption import RESUMABLE_STATUS
-from cisreg.workers import WorkersResult, cluster_size, run_workers, this_worker
 
 # CISREG_KILLS=30 with CISREG_EPOCHS=120 kills a worker more often than `make test-all` does.
 KILLS = int(os.environ.get("CISREG_KILLS", "5"))
@@ -209,8 +210,8 @@ def test_an_error_of_one_worker_ends_all_and_is_shown(tmp_path):
 
 
 def test_a_worker_that_does_not_end_is_ended(monkeypatch):
-    monkeypatch.setattr("cisreg.workers._PATIENCE_SECONDS", 0.2)
-    monkeypatch.setattr("cisreg.workers._TERMINATION_SECONDS", 0.2)
+    monkeypatch.setattr("cisreg.processes.workers._PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr("cisreg.processes.workers._TERMINATION_SECONDS", 0.2)
     script = (
         "import json, os, signal, time\n"
         "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
@@ -292,7 +293,7 @@ def test_workers_end_with_the_process_that_started_them(tmp_path, number):
         pytest.skip("only Linux tells a process that its parent is gone")
     worker = f"import os, time; open(f'{tmp_path}/{{os.getpid()}}', 'w'); time.sleep(1000)"
     script = (
-        "import signal, sys; from cisreg.workers import run_workers\n"
+        "import signal, sys; from cisreg.processes.workers import run_workers\n"
         # Whoever runs the tests may have it ignored, as nohup does.
         "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
         f"run_workers([sys.executable, '-c', {worker!r}], 2)"

@@ -20,8 +20,7 @@ from tiny_model import STAGES, fit_tiny, make_dataset
 
 from cisreg.data import Dataset
 from cisreg.losses import negative_log_likelihood
-from cisreg.training import Stage
-from cisreg.training.interruption import StoppedError, WorkerLostError
+from cisreg.training import Stage, StoppedError, WorkerLostError
 
 
 def strategy_of(kind: str) -> tf.distribute.Strategy | None:

@@ -19,9 +19,8 @@ from cisreg.data.feeding.feed import MemoryFeed, Steps
 from cisreg.data.feeding.stream import FileFeed
 from cisreg.data.splitting import sequence_hashes
 from cisreg.sequences import decode, reverse_complement
-from cisreg.training import feeds
+from cisreg.training import StoppedError, feeds
 from cisreg.training.feeds import make_feed
-from cisreg.training.interruption import StoppedError
 from cisreg.training.step import steps_per_epoch
 
 LEARNING = {"stages": STAGES[:1], "validation": None}

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from forked import Forked
 
-from cisreg.training.interruption import RESUMABLE_STATUS
+from cisreg.processes.signals import RESUMABLE_STATUS
 
 RUN = Path(__file__).with_name("distributed_run.py")
 CASES = ("plain", "one row", "weights", "sum", "device")

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from cisreg.choices import ComputeDtype
 from cisreg.display import counted, html_table
+from cisreg.forking import check_not_forked
 from cisreg.model import Parameters, predict, strand_binding
 from cisreg.occupancy import Implementation
 from cisreg.spec import ModelSpec
@@ -132,6 +133,7 @@ def predict_batches(
         >>> for batch in predict_batches(model.spec, model.parameters, codes):  # doctest: +SKIP
         ...     print(batch.expression.mean())
     """
+    check_not_forked()
     if batch_size < 1:
         raise ValueError(f"batch_size: expected 1 or more, got {batch_size}")
     if sequence.ndim != 2 or sequence.shape[1] != spec.sequence_length:

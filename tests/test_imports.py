@@ -28,7 +28,7 @@ ROWS = [
     ("reference",),
     ("data", "prepare"),
     ("sequences",),
-    ("streams", "writing", "workers", "metrics", "display", "quiet", "forking"),
+    ("streams", "writing", "processes", "metrics", "display", "quiet", "forking"),
     ("arrays", "choices", "files", "library", "names"),
 ]
 RANK = {room: len(ROWS) - row for row, rooms in enumerate(ROWS) for room in rooms}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import io
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -17,6 +18,8 @@ from isal import igzip, isal_zlib
 from cisreg.files import replace_file
 
 STANDARD = "-"
+logger = logging.getLogger("cisreg.streams")
+
 _BLOCK = 1 << 20
 _LONGEST_LINE = 1 << 24
 # A block of zstd may hold 32,000 times its own length.
@@ -60,6 +63,8 @@ class _ZstdFile(io.RawIOBase):
         return True
 
 
+_BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
+
 _READERS: dict[bytes, Callable[[Any], Any]] = {
     b"\x1f\x8b": lambda file: igzip.IGzipFile(fileobj=file, mode="rb"),
     b"\x28\xb5\x2f\xfd": _ZstdFile,
@@ -68,6 +73,45 @@ _READERS: dict[bytes, Callable[[Any], Any]] = {
 # As a name of any type, since the stubs of isal do not know its error for one.
 _DAMAGE: Any = (OSError, EOFError, isal_zlib.error, zstandard.ZstdError)
 _LONGEST_MAGIC = max(map(len, _READERS))
+
+
+class _Tail(io.RawIOBase):
+    """Notes the last bytes of a BGZF file, whose end has a mark of its own.
+
+    gzip ends anywhere between its members: of BGZF (bgzip, samtools), which is made of small ones,
+    a file that was cut between two would look whole.
+    """
+
+    def __init__(self, stream: Any, name: str, whole: bool) -> None:
+        self._stream, self._name, self._whole = stream, name, whole
+        self._last = b""
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """As of any stream; at its end, the mark must have been there."""
+        size = self._stream.readinto(buffer)
+        if size:
+            self._last = (self._last + bytes(buffer[max(size - len(_BGZF_END), 0) : size]))[
+                -len(_BGZF_END) :
+            ]
+        elif len(buffer) and self._last != _BGZF_END:
+            self._missing()
+        return size
+
+    def _missing(self) -> None:
+        self._last = _BGZF_END  # it is said once
+        message = (
+            f"{self._name}: expected the mark at the end of a BGZF file (bgzip), got none: the "
+            "file was cut"
+        )
+        if self._whole:
+            raise ValueError(
+                f"{message}; copy it again, or, if it is whole, gzip -dc it and compress it anew"
+            )
+        logger.warning("%s, or written without one", message)
 
 
 class _Named(io.RawIOBase):
@@ -123,12 +167,13 @@ def open_input(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         yield _decompressed(raw, name)
 
 
-def decompressed(stream: Any, name: str) -> BinaryIO:
+def decompressed(stream: Any, name: str, *, whole: bool = False) -> BinaryIO:
     """A stream of any kind as a buffered one, decompressed as `open_input` does.
 
     Args:
         stream: bytes, with `readinto`; the caller closes it.
         name: of the file, for errors.
+        whole: whether BGZF (bgzip) without the mark at its end is an error, not a warning.
 
     Raises:
         ValueError: while reading: it cannot be read or decompressed, by name.
@@ -137,11 +182,14 @@ def decompressed(stream: Any, name: str) -> BinaryIO:
         >>> decompressed(io.BytesIO(b"ACGT"), "example").read()
         b'ACGT'
     """
-    return _decompressed(io.BufferedReader(_Named(stream, name, "read"), buffer_size=_BLOCK), name)
+    raw = io.BufferedReader(_Named(stream, name, "read"), buffer_size=_BLOCK)
+    return _decompressed(raw, name, whole)
 
 
-def _decompressed(raw: Any, name: str) -> BinaryIO:
+def _decompressed(raw: Any, name: str, whole: bool = False) -> BinaryIO:
     start = raw.peek(_LONGEST_MAGIC)
+    if start[:4] == _BGZF_END[:4] and start[12:16] == _BGZF_END[12:16]:
+        raw = _Tail(raw, name, whole)
     for magic, reader in _READERS.items():
         if start.startswith(magic):
             return io.BufferedReader(_Named(reader(raw), name), buffer_size=_BLOCK)

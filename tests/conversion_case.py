@@ -30,7 +30,7 @@ def in_blocks(count, blocks):
 
     def slices(self):
         for rows in blocks(self):
-            for first in range(0, rows.count, count):
+            for first in range(0, len(rows), count):
                 yield rows.slice(first, first + count)
 
     return slices

@@ -66,8 +66,8 @@ def convert(
         str | None,
         typer.Option(
             metavar="COLUMN",
-            help="Name of the column with the sequence (of --measurements: with the names of the "
-            "records), or its number; otherwise by its usual name, or the first.",
+            help="Name of the column with the sequence, or its number; otherwise the one with a "
+            "usual name, such as sequence or seq, or of two columns the one with sequences.",
         ),
     ] = None,
     expression_column: Annotated[
@@ -81,6 +81,15 @@ def convert(
         str | None,
         typer.Option(metavar="COLUMN", help="Name of the column with the weight, or its number."),
     ] = None,
+    name_column: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Of --measurements: name of the column with the names of the records, or its "
+            "number.",
+        ),
+    ] = None,
+    decimal_comma: options.DecimalComma = False,
     measurements: Annotated[
         str | None,
         typer.Option(
@@ -115,8 +124,9 @@ def convert(
     manifest = convert_dataset(
         options.open_files(
             sources[0] if len(sources) == 1 else sources,
-            options.asked_columns(sequence_column, expression_column, weight_column),
+            options.asked_columns(sequence_column, expression_column, weight_column, name_column),
             measurements=measurements,
+            decimal_comma=decimal_comma,
             strict=strict,
         ),
         output,

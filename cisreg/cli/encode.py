@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
+    from cisreg.data import DatasetFiles
     from cisreg.sequences import EncodedSequences
 
 EXAMPLE = "cisreg encode train.tsv.gz --length 110 --output train.ohc.gz"
@@ -50,14 +51,15 @@ def encode(
     side: Annotated[
         options.Side, typer.Option(help="Where shorter sequences are padded, longer ones trimmed.")
     ] = "left",
-    sequence_column: Annotated[
-        str,
-        typer.Option(metavar="COLUMN", help="Name of the column with the sequence, or its number."),
-    ] = "1",
+    sequence_column: options.SequenceColumn = None,
     label_column: Annotated[
-        str,
-        typer.Option(metavar="COLUMN", help="Name of the column with the label, or its number."),
-    ] = "2",
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Name of the column with the label, or its number; otherwise the one called "
+            "expression, or of two columns the one that is not the sequence.",
+        ),
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the file that is there.")
     ] = False,
@@ -99,28 +101,45 @@ def encode(
 
 
 def _rows(
-    table: str, length: int | None, side: options.Side, sequence_column: str, label_column: str
+    table: str,
+    length: int | None,
+    side: options.Side,
+    sequence_column: str | None,
+    label_column: str | None,
 ) -> Iterator[tuple[EncodedSequences, pa.Array]]:
     """Base codes and labels, a block at a time, of a table or of one-hot text."""
-    from cisreg.data.formats.one_hot import decode_padded, one_hot_rows, starts_one_hot
-    from cisreg.data.table import iterate_table
-    from cisreg.sequences import EncodedSequences, encode_text
-    from cisreg.streams import open_input
+    from cisreg.data.formats.one_hot import decode_padded
+    from cisreg.sequences import encode_text
 
-    with open_input(table) as stream:
-        if starts_one_hot(stream.peek(1)):  # type: ignore[attr-defined]
-            for rows in one_hot_rows(stream, table):
-                codes = rows.codes.view(EncodedSequences)
-                if length is not None and codes.shape[1] != length:
-                    codes = encode_text(decode_padded(codes, strip=side), length, side=side)
-                yield codes, rows.label
-            return
-        for sequence, label in iterate_table(
-            *(stream, table),
-            sequence_column=options.column(sequence_column),
-            label_column=options.column(label_column),
-        ):
-            yield encode_text(sequence, length, side=side), label
+    label = True if label_column is None else (options.column(label_column),)
+    asked = {**options.asked_columns(sequence_column, None, None), "expression": (), "extra": label}
+    files = options.open_files(table, {**asked, "weight": False}, strict=True)
+    name = _label_name(files)
+    is_one_hot = files.kind == "one-hot text"
+    count = 0
+    for rows in files.blocks():
+        text = rows.sequence
+        if is_one_hot and length not in (None, len(text[0].as_py())):
+            # Its padding is not a part of the sequence.
+            text = decode_padded(encode_text(text, None), strip=side)
+        yield encode_text(text, length, side=side), rows.extra[name]
+        count += len(rows)
+    if not count:
+        raise ValueError(files.unusable.none_left(files.files[0]))
+
+
+def _label_name(files: DatasetFiles) -> str:
+    """The further column that is the label."""
+    from cisreg.data.formats.columns import is_expression
+
+    names = files.extra_names
+    found = names if len(names) == 1 else [name for name in names if is_expression(name)]
+    if len(found) != 1:
+        raise ValueError(
+            f"{files.files[0]}: expected one column beside the sequence, or one called expression, "
+            f"got {files.all_columns}; say which is the label with --label-column"
+        )
+    return found[0]
 
 
 def _text(codes: np.ndarray, label: pa.Array, format: str, side: options.Side) -> bytes:

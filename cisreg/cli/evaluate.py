@@ -89,7 +89,7 @@ def _load(table: str, model: Model, sequence: str | None, expression: str | None
     asked = options.asked_columns(sequence, expression and [expression], None)
     files = options.open_files(
         table,
-        {**asked, "weight": None},
+        {**asked, "weight": False},
         length=model.spec.sequence_length,
         side=options.padding_side(model),
         strict=True,

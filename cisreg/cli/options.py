@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -49,8 +48,8 @@ SequenceColumn = Annotated[
     str | None,
     typer.Option(
         metavar="COLUMN",
-        help="Name of the column with the sequence, or its number; otherwise the one called "
-        "sequence, or the first.",
+        help="Name of the column with the sequence, or its number; otherwise the one with a usual "
+        "name, such as sequence or seq, or of two columns the one with sequences.",
     ),
 ]
 ExpressionColumn = Annotated[
@@ -58,8 +57,11 @@ ExpressionColumn = Annotated[
     typer.Option(
         metavar="COLUMN",
         help="Name of the column with the expression, or its number; otherwise the one called "
-        "expression, or the second.",
+        "expression, or of two columns the one that is not the sequence.",
     ),
+]
+DecimalComma = Annotated[
+    bool, typer.Option("--decimal-comma", help="Numbers in the table have a decimal comma (5,1).")
 ]
 Implementation = Annotated[
     ImplementationName,
@@ -99,7 +101,10 @@ def column(text: str) -> int | str:
 
 
 def asked_columns(
-    sequence: str | None, expression: Sequence[str] | None, weight: str | None
+    sequence: str | None,
+    expression: Sequence[str] | None,
+    weight: str | None,
+    name: str | None = None,
 ) -> dict[str, Any]:
     """The fields of `cisreg.data.Columns` that options name."""
     asked: dict[str, Any] = {}
@@ -109,6 +114,8 @@ def asked_columns(
         asked["expression"] = tuple(map(column, expression))
     if weight is not None:
         asked["weight"] = column(weight)
+    if name is not None:
+        asked["name"] = column(name)
     return asked
 
 
@@ -119,7 +126,7 @@ def open_files(
     measurements: str | None = None,
     **settings: Any,
 ) -> DatasetFiles:
-    """The dataset; columns that were not asked for are the usual ones.
+    """The dataset; columns that were not asked for are found by their names.
 
     Args:
         source: see `cisreg.data.open_dataset`.
@@ -127,16 +134,9 @@ def open_files(
         measurements: see `cisreg.data.open_dataset`.
         settings: its other arguments.
     """
-    from cisreg.data import open_dataset
+    from cisreg.data import Columns, open_dataset
 
-    columns = None
-    if asked:
-        usual = open_dataset(source, measurements=measurements).columns
-        if usual is not None:
-            columns = replace(usual, **asked)
-        elif any(asked.values()):
-            raise typer.BadParameter("columns of FASTA are those of --measurements")
-    return open_dataset(source, columns=columns, measurements=measurements, **settings)
+    return open_dataset(source, columns=Columns(**asked), measurements=measurements, **settings)
 
 
 def load_motifs(source: str, width: int) -> MotifSet:

@@ -119,7 +119,7 @@ def _read(
 
     expression = () if measured is None else (options.column(measured),)
     asked = {**options.asked_columns(sequence, None, None), "expression": expression}
-    files = options.open_files(table, {**asked, "weight": None}, strict=True)
+    files = options.open_files(table, {**asked, "weight": False}, strict=True)
     blocks = list(files.blocks())
     if not blocks:
         raise ValueError(files.unusable.none_left(table))

@@ -76,6 +76,8 @@ def train(
     expression_column: choose.ExpressionColumn = None,
     weight_column: choose.WeightColumn = None,
     measurements: choose.Measurements = None,
+    name_column: choose.NameColumn = None,
+    decimal_comma: choose.DecimalComma = False,
     strict: choose.Strict = False,
     cache: choose.Cache = "auto",
     lanes: choose.Lanes = 16,
@@ -160,12 +162,15 @@ def train(
         )
         check_names(earlier, motif_set)
         measured = None if expression_column is None else [expression_column]
-        columns = options.asked_columns(sequence_column, measured, weight_column)
+        columns = options.asked_columns(
+            sequence_column, measured, weight_column, name_column
+        )
         extra = {} if split_by is None else {"extra": (options.column(split_by),)}
         files = options.open_files(
             table,
             columns | extra,
             measurements=measurements,
+            decimal_comma=decimal_comma,
             length=length,
             side=side,
             strict=strict,

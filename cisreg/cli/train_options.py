@@ -252,8 +252,8 @@ Cache = Annotated[
 SequenceColumn = Annotated[
     str | None,
     _data(
-        "Name of the column with the sequence, or its number; otherwise the one called sequence, "
-        "or the first.",
+        "Name of the column with the sequence, or its number; otherwise the one with a usual "
+        "name, such as sequence or seq, or of two columns the one with sequences.",
         metavar="COLUMN",
     ),
 ]
@@ -261,7 +261,7 @@ ExpressionColumn = Annotated[
     str | None,
     _data(
         "Name of the column with the expression, or its number; otherwise the one called "
-        "expression, or the second.",
+        "expression, or of two columns the one that is not the sequence.",
         metavar="COLUMN",
     ),
 ]
@@ -275,6 +275,16 @@ WeightColumn = Annotated[
 Measurements = Annotated[
     str | None,
     _data("Of FASTA: what was measured, by the names of its records.", metavar="TABLE"),
+]
+NameColumn = Annotated[
+    str | None,
+    _data(
+        "Of --measurements: name of the column with the names of the records, or its number.",
+        metavar="COLUMN",
+    ),
+]
+DecimalComma = Annotated[
+    bool, _data("Numbers in the table have a decimal comma (5,1).", "--decimal-comma")
 ]
 Lanes = Annotated[
     int,

@@ -5,23 +5,19 @@ from cisreg.data.dataset import Dataset, join
 from cisreg.data.feeding.order import epoch_order
 from cisreg.data.files import DatasetFiles
 from cisreg.data.formats.rows import Columns
-from cisreg.data.opening import open_dataset
-from cisreg.data.reading import read_dataset
+from cisreg.data.opening import open_dataset, read_dataset
 from cisreg.data.splitting import HoldOut, split
-from cisreg.data.table import Table, read_table
 
 __all__ = [
     "Columns",
     "Dataset",
     "DatasetFiles",
     "HoldOut",
-    "Table",
     "convert",
     "epoch_order",
     "join",
     "open_dataset",
     "read_dataset",
-    "read_table",
     "split",
 ]
 

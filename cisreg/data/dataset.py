@@ -3,68 +3,95 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+import html
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple, overload
 
 import numpy as np
 import pyarrow as pa
+
+from cisreg.arrays import as_array
+from cisreg.data.formats.one_hot import decode_padded
+from cisreg.data.formats.rows import Column, Columns
+from cisreg.data.formats.usable import to_text
+from cisreg.data.frames import rows_of_frame, table_of, to_pandas
+from cisreg.sequences import encode
+
+_SHOWN_ROWS, _SHOWN_BASES = 5, 60
+
+
+class Row(NamedTuple):
+    """One row of a Dataset.
+
+    Attributes:
+        sequence: as text, N for unknown bases and padding.
+        expression: a number, or float32 [K] where K things were measured.
+        weight: a number, or None.
+        name: or None.
+    """
+
+    sequence: str
+    expression: Any
+    weight: float | None
+    name: str | None
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """N sequences and what was measured for each.
 
+    All fields may be given as lists, NumPy, pandas, Arrow or TensorFlow arrays; they are taken by
+    position and converted. `data[5:10]` and `data.take(rows)` are Datasets, `data[5]` is a `Row`.
+
     Attributes:
-        sequence: uint8 [N, L], base codes 0 A, 1 C, 2 G, 3 T, 4 unknown or padding.
+        sequence: uint8 [N, L], base codes 0 A, 1 C, 2 G, 3 T, 4 unknown or padding. Text is encoded
+            as by `cisreg.encode`.
         expression: float32 [N], finite; [N, K] where K things were measured, for a loss of one's
             own; [N, 1] becomes [N].
         weight: float32 [N], finite and 0 or more, what the loss of each sequence is multiplied by;
             None: 1 for all.
         name: Arrow strings [N], or None.
+        extra: further columns by name, Arrow arrays [N].
 
     Raises:
-        ValueError: another dtype or shape, a code above 4, or numbers that are not finite.
+        ValueError: another shape, a code above 4, or numbers that are missing or not finite.
+        TypeError: text that is none.
 
     Example:
-        >>> data = Dataset(np.zeros((2, 5), np.uint8), np.ones(2, np.float32))
-        >>> len(data), len(data[:1])
-        (2, 1)
+        >>> data = Dataset(["ACGT", "TTGC"], [1, 2])
+        >>> data.sequence.tolist(), len(data[:1])
+        ([[0, 1, 2, 3], [3, 3, 2, 1]], 1)
     """
 
     sequence: np.ndarray
     expression: np.ndarray
     weight: np.ndarray | None = None
     name: pa.Array | None = None
+    extra: Mapping[str, pa.Array] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _check(self.sequence, "sequence", np.uint8, (2,))
-        if self.sequence.size and self.sequence.max() > 4:
-            raise ValueError(f"sequence: expected codes 0 to 4, got {self.sequence.max()}")
-        self._check_numbers(self.expression, "expression", (1, 2))
+        sequence = _codes(self.sequence)
+        if sequence.size and sequence.max() > 4:
+            raise ValueError(f"sequence: expected codes 0 to 4, got {sequence.max()}")
+        shape = ("N", "K") if _rank(self.expression) == 2 else ("N",)
+        expression = as_array(self.expression, "expression", np.float32, shape, finite=True)
+        fields: dict[str, Any] = {"sequence": sequence, "expression": _flat(expression)}
         if self.weight is not None:
-            self._check_numbers(self.weight, "weight", (1,))
-            if self.weight.size and self.weight.min() < 0:
-                raise ValueError(f"weight: expected 0 or more, got {self.weight.min()}")
+            weight = as_array(self.weight, "weight", np.float32, ("N",), finite=True)
+            if weight.size and weight.min() < 0:
+                raise ValueError(f"weight: expected 0 or more, got {weight.min()}")
+            fields["weight"] = weight
         if self.name is not None:
-            self._check_count(len(self.name), "name")
-        object.__setattr__(self, "expression", _flat(self.expression))
-
-    def _check_numbers(self, numbers: np.ndarray, name: str, ranks: tuple[int, ...]) -> None:
-        _check(numbers, name, np.float32, ranks)
-        self._check_count(len(numbers), name)
-        finite = np.isfinite(numbers)
-        if not finite.all():
-            row = int(np.argwhere(~finite)[0, 0])
-            raise ValueError(
-                f"{name}: expected finite numbers, got {numbers[row]} in row {row}; remove such "
-                "rows"
-            )
-
-    def _check_count(self, count: int, name: str) -> None:
-        if len(self.sequence) != count:
-            raise ValueError(
-                f"{name}: expected one for each of {len(self.sequence)} sequences, got {count}"
-            )
+            fields["name"] = to_text(_arrow(self.name))
+        fields["extra"] = {name: _arrow(each) for name, each in self.extra.items()}
+        for name, each in {**fields, **fields["extra"]}.items():
+            if name != "extra" and len(each) != len(sequence):
+                raise ValueError(
+                    f"{name}: expected one for each of {len(sequence)} sequences, got {len(each)}"
+                )
+        for name, each in fields.items():
+            object.__setattr__(self, name, each)
 
     @classmethod
     def unchecked(
@@ -73,45 +100,131 @@ class Dataset:
         expression: np.ndarray,
         weight: np.ndarray | None = None,
         name: pa.Array | None = None,
+        extra: Mapping[str, pa.Array] | None = None,
     ) -> Dataset:
         """A Dataset of arrays that are known to be right, without a pass over their numbers."""
         data = object.__new__(cls)
         data.__dict__.update(
-            sequence=sequence, expression=_flat(expression), weight=weight, name=name
+            sequence=sequence,
+            expression=_flat(expression),
+            weight=weight,
+            name=name,
+            extra=extra or {},
         )
         return data
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: Any,
+        sequence: Column | None = None,
+        expression: Column | Sequence[Column] | None = None,
+        weight: Column | bool = True,
+        name: Column | bool = True,
+        *,
+        extra: Sequence[Column] | Literal[True] = (),
+        length: int | None = None,
+        side: Literal["left", "right"] = "left",
+    ) -> Dataset:
+        """The rows of a table in memory, of which every one must be in order.
+
+        Args:
+            frame: pandas or polars DataFrame, Arrow table, or arrays by name. Rows are taken by
+                position: an index is not looked at.
+            sequence: name or position of the column; None: found as in files, see `Columns`.
+            expression: the same, or several.
+            weight: the same; True: the column of that name if there is one; False: none.
+            name: the same; True: the column with a usual name if there is one; False: none.
+            extra: further columns to keep; True: all others.
+            length: L; None: the longest sequence's.
+            side: where shorter sequences are padded and longer ones trimmed.
+
+        Raises:
+            ValueError: "frame, row N: expected …" for a row that cannot be used, N from 0; columns
+                that are not there, not clear or of another type.
+            TypeError: no table.
+
+        Example:
+            >>> data = Dataset.from_frame({"seq": ["ACGT"], "y": [5]}, expression="y")
+            >>> data.expression
+            array([5.], dtype=float32)
+        """
+        several = expression is not None and not isinstance(expression, int | str)
+        asked = Columns(
+            sequence,
+            tuple(expression) if several else expression,  # type: ignore[arg-type]
+            weight,
+            name,
+            extra if extra is True else tuple(extra),
+        )
+        rows = rows_of_frame(frame, asked)
+        codes = np.asarray(encode(rows.sequence, length, side=side))
+        return cls.unchecked(codes, rows.expression, rows.weight, rows.name, rows.extra)
 
     def __len__(self) -> int:
         return len(self.sequence)
 
-    def __getitem__(self, rows: slice | np.ndarray | Sequence[int]) -> Dataset:
-        """The Dataset of these rows: a slice is a view, numbers are as in `take`."""
+    def __iter__(self) -> Iterator[Row]:
+        return (self[row] for row in range(len(self)))
+
+    @overload
+    def __getitem__(self, rows: int) -> Row: ...
+
+    @overload
+    def __getitem__(self, rows: slice | np.ndarray | Sequence[int]) -> Dataset: ...
+
+    def __getitem__(self, rows: Any) -> Row | Dataset:
+        """One row, or the Dataset of several; a slice is a view, numbers are as in `take`."""
+        if isinstance(rows, int | np.integer):
+            return self._row(range(len(self))[rows])
         if not isinstance(rows, slice):
-            return self.take(np.asarray(rows))
-        name = None
-        if self.name is not None:
-            # Arrow slices have no steps.
-            begin, end, step = rows.indices(len(self))
-            name = self.name[begin : max(end, begin)] if step == 1 else self._names(rows)
-        weight = None if self.weight is None else self.weight[rows]
-        return Dataset.unchecked(self.sequence[rows], self.expression[rows], weight, name)
+            return self.take(rows)
+        begin, end, step = rows.indices(len(self))
+        # Arrow's slices have no steps.
+        some = slice(begin, max(end, begin))
+        return self._of(
+            lambda array: array[rows] if isinstance(array, np.ndarray) or step != 1 else array[some]
+        )
 
-    def _names(self, rows: slice) -> pa.Array:
-        assert self.name is not None  # or nobody would ask
-        return self.name.take(pa.array(np.arange(len(self))[rows]))
+    def _row(self, row: int) -> Row:
+        return Row(
+            decode_padded(self.sequence[row : row + 1])[0].as_py(),
+            self.expression[row].item() if self.expression.ndim == 1 else self.expression[row],
+            None if self.weight is None else self.weight[row].item(),
+            None if self.name is None else self.name[row].as_py(),
+        )
 
-    def take(self, rows: np.ndarray) -> Dataset:
+    def take(self, rows: Any) -> Dataset:
         """The Dataset of these rows, in this order; `rows` are integers [K] or booleans [N]."""
-        rows = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
-        weight = None if self.weight is None else self.weight[rows]
-        name = None if self.name is None else self.name.take(pa.array(rows))
-        return Dataset.unchecked(self.sequence[rows], self.expression[rows], weight, name)
+        rows = np.asarray(rows)
+        if rows.dtype == np.bool_ and len(rows) != len(self):
+            raise ValueError(f"rows: expected {len(self)} booleans, got {len(rows)}")
+        rows = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows.astype(np.int64)
+        index = pa.array(np.where(rows < 0, rows + len(self), rows))
+        return self._of(
+            lambda array: array[rows] if isinstance(array, np.ndarray) else array.take(index)
+        )
 
     def copy(self) -> Dataset:
         """The same rows in memory of their own, which keeps no others."""
-        weight = None if self.weight is None else self.weight.copy()
-        name = None if self.name is None else pa.concat_arrays([self.name])
-        return Dataset.unchecked(self.sequence.copy(), self.expression.copy(), weight, name)
+        index = pa.array(np.arange(len(self)))
+        return self._of(
+            lambda array: array.copy() if isinstance(array, np.ndarray) else array.take(index)
+        )
+
+    def without_sequences(self) -> Dataset:
+        """The same rows, of no bases."""
+        codes = self.sequence[:, :0]
+        return Dataset.unchecked(codes, self.expression, self.weight, self.name, self.extra)
+
+    def _of(self, chosen: Any) -> Dataset:
+        return Dataset.unchecked(
+            chosen(self.sequence),
+            chosen(self.expression),
+            None if self.weight is None else chosen(self.weight),
+            None if self.name is None else chosen(self.name),
+            {name: chosen(array) for name, array in self.extra.items()},
+        )
 
     @property
     def mean_expression(self) -> np.ndarray:
@@ -128,6 +241,65 @@ class Dataset:
             total.update(array.reshape(-1).view(np.uint8).data)
         return total.hexdigest()
 
+    def to_table(self) -> pa.Table:
+        """An Arrow table with the columns name, sequence, expression and weight, and further ones.
+
+        Sequences are text of L letters, N for unknown bases and padding; several measurements are
+        expression_1, expression_2 …; what there is not is left out.
+
+        Raises:
+            ValueError: a further column with the name of one of these.
+
+        Example:
+            >>> Dataset(["ACGT"], [5]).to_table().to_pylist()
+            [{'sequence': 'ACGT', 'expression': 5.0}]
+        """
+        one = self.expression.ndim == 1
+        columns = {"name": self.name, "sequence": decode_padded(self.sequence)}
+        for number, values in enumerate(self.expression.reshape(len(self), -1).T, start=1):
+            columns["expression" if one else f"expression_{number}"] = np.ascontiguousarray(values)
+        return table_of({**columns, "weight": self.weight}, self.extra)
+
+    def to_frame(self) -> Any:
+        """`to_table` as a pandas DataFrame.
+
+        Raises:
+            ImportError: pandas is not installed.
+            ValueError: as `to_table`.
+
+        Example:
+            >>> Dataset(["ACGT"], [5]).to_frame().expression.tolist()  # doctest: +SKIP
+            [5.0]
+        """
+        return to_pandas(self.to_table())
+
+    def __repr__(self) -> str:
+        return f"Dataset({self._summary()})"
+
+    def _summary(self) -> str:
+        parts = [f"{len(self):,} sequences of {self.sequence.shape[1]:,} bases"]
+        if self.expression.size:
+            low, high = float(self.expression.min()), float(self.expression.max())
+            several = f"{self.expression.shape[1]} x " if self.expression.ndim == 2 else ""
+            parts.append(f"{several}expression {low:.4g} to {high:.4g}")
+        parts += ["weights"] * (self.weight is not None) + ["names"] * (self.name is not None)
+        return ", ".join([*parts, *self.extra])
+
+    def _repr_html_(self) -> str:
+        """The summary and the first rows, for notebooks."""
+        table = self[:_SHOWN_ROWS].to_table()
+        head = "".join(f"<th>{html.escape(name)}</th>" for name in table.column_names)
+        rows = "".join(
+            "<tr>" + "".join(f"<td>{_cell(value)}</td>" for value in row.values()) + "</tr>"
+            for row in table.to_pylist()
+        )
+        return f"<p>{html.escape(repr(self))}</p><table><tr>{head}</tr>{rows}</table>"
+
+
+def _cell(value: Any) -> str:
+    text = f"{value:.6g}" if isinstance(value, float) else str(value)
+    return html.escape(text if len(text) <= _SHOWN_BASES else f"{text[:_SHOWN_BASES]}…")
+
 
 def _flat(expression: np.ndarray) -> np.ndarray:
     """Measurements as losses take them: [N] where there is one a sequence, else [N, K]."""
@@ -135,24 +307,41 @@ def _flat(expression: np.ndarray) -> np.ndarray:
     return expression[:, 0] if one else expression
 
 
-def _check(array: np.ndarray, name: str, dtype: type, ranks: tuple[int, ...]) -> None:
-    if array.dtype != dtype or array.ndim not in ranks:
-        raise ValueError(
-            f"{name}: expected {np.dtype(dtype)} with {' or '.join(map(str, ranks))} dimension(s), "
-            f"got {array.dtype} with shape {array.shape}"
-        )
+def _rank(value: Any) -> int:
+    return 2 if isinstance(value, pa.Table | pa.RecordBatch) else np.ndim(value)
+
+
+def _codes(value: Any) -> np.ndarray:
+    """Base codes of text, or codes as they are."""
+    if isinstance(value, np.ndarray) and value.dtype == np.uint8 and value.ndim == 2:
+        return value
+    if isinstance(value, pa.Array | pa.ChunkedArray):
+        return np.asarray(encode(value))
+    if isinstance(value, str):
+        raise TypeError("sequence: expected a list of sequences, got one; put it in a list")
+    array = np.asarray(value)
+    if array.dtype.kind in "OUT" and array.ndim == 1 and len(array):
+        return np.asarray(encode(array.tolist()))
+    return as_array(array, "sequence", np.uint8, ("N", "L"))
+
+
+def _arrow(values: Any) -> pa.Array:
+    """A column as one Arrow array, by position."""
+    if isinstance(values, pa.ChunkedArray):
+        return values.combine_chunks()
+    return values if isinstance(values, pa.Array) else pa.array(np.asarray(values).tolist())
 
 
 def join(parts: Sequence[Dataset]) -> Dataset:
     """The rows of datasets of one length, one after another.
 
-    Weights and names are kept where all parts have them.
+    Weights, names and further columns are kept where all parts have them.
 
     Raises:
         ValueError: no part, other lengths, or another number of measurements.
 
     Example:
-        >>> data = Dataset(np.zeros((2, 5), np.uint8), np.ones(2, np.float32))
+        >>> data = Dataset(["ACGT", "TTGC"], [1, 2])
         >>> len(join([data, data[:1]]))
         3
     """
@@ -165,9 +354,11 @@ def join(parts: Sequence[Dataset]) -> Dataset:
         )
     weights = [part.weight for part in parts if part.weight is not None]
     names = [part.name for part in parts if part.name is not None]
+    extra = [name for name in parts[0].extra if all(name in part.extra for part in parts)]
     return Dataset.unchecked(
         np.concatenate([part.sequence for part in parts]),
         np.concatenate([part.expression for part in parts]),
         np.concatenate(weights) if len(weights) == len(parts) else None,
         pa.concat_arrays(names) if len(names) == len(parts) else None,
+        {name: pa.concat_arrays([part.extra[name] for part in parts]) for name in extra},
     )

@@ -3,32 +3,31 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import itertools
 import logging
 import os
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import pyarrow.compute as compute
 
 from cisreg.data.dataset import Dataset
-from cisreg.data.feeding.batching import bucketed
+from cisreg.data.feeding.batching import bucketed, encode_rows
 from cisreg.data.feeding.feed import Steps
+from cisreg.data.feeding.lengths import Lengths
 from cisreg.data.feeding.loading import core_count, load_groups, load_text
 from cisreg.data.feeding.stream import FileFeed
 from cisreg.data.feeding.tensors import to_tf
 from cisreg.data.formats.fasta import FastaReader
 from cisreg.data.formats.manifest import Manifest
 from cisreg.data.formats.parquet import ParquetReader
-from cisreg.data.formats.rows import Columns, Rows, Unusable
+from cisreg.data.formats.rows import Column, Rows, Unusable
 from cisreg.data.formats.sources import SourceFile
 from cisreg.data.formats.text_reader import OneHotReader, TableReader
-from cisreg.data.formats.usable import check_rows
-from cisreg.library import native_module
-from cisreg.sequences import text_buffers
+from cisreg.data.formats.usable import check_rows, usable_rows
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -51,13 +50,16 @@ class DatasetFiles:
         strict: whether a row that cannot be used is an error.
         manifest: what `cisreg convert` wrote down, or None.
         lanes: row groups that training reads at a time where it streams.
+        columns: that are read, by name where the names tell them apart; of FASTA, those of the
+            measurements.
         expression_names: of the K measurements.
+        extra_names: of further columns.
         weighted: whether there are weights.
         unusable: what the last pass left out so far; row groups count as one pass until the next.
 
     Example:
         >>> data = open_dataset("train.tsv.gz")  # doctest: +SKIP
-        >>> sum(rows.count for rows in data.blocks())  # doctest: +SKIP
+        >>> sum(map(len, data.blocks()))  # doctest: +SKIP
         8982
     """
 
@@ -70,8 +72,10 @@ class DatasetFiles:
         strict: bool = False,
         manifest: Manifest | None = None,
         lanes: int = 16,
+        without_expression: bool = False,
     ) -> None:
         self._reader = reader
+        self._is_without_expression = without_expression
         self.lanes = lanes
         self.side: Side = side
         self.strict = strict
@@ -86,7 +90,11 @@ class DatasetFiles:
         self._why_whole: str | None = None
         self.kind = reader.kind
         self.files = tuple(file.name for file in reader.files)
-        self.expression_names, self.weighted = _measured(reader)
+        self.columns = reader.columns
+        self.expression_names = reader.places.names
+        self.extra_names = reader.places.extra_names
+        self.weighted = reader.places.weight is not None
+        self._fit_is_said = False
 
     @property
     def local_paths(self) -> tuple[str, ...]:
@@ -102,12 +110,19 @@ class DatasetFiles:
             return self._length
 
     @property
-    def columns(self) -> Columns | None:
-        """Those that are read; of FASTA, those of the measurements, or None without them."""
-        if isinstance(self._reader, FastaReader):
-            found = self._reader.measurements
-            return None if found is None else found.read
-        return self._reader.columns
+    def columns_used(self) -> dict[str, Any]:
+        """The columns that are read, as JSON has them; `Columns(**columns_used)` reads them again.
+
+        Example:
+            >>> open_dataset("train.tsv.gz").columns_used["sequence"]  # doctest: +SKIP
+            'sequence'
+        """
+        return self.columns.to_json()
+
+    @property
+    def all_columns(self) -> str:
+        """All columns of the first file with a value of each, for errors."""
+        return self._reader.described
 
     @property
     def known_length(self) -> int | None:
@@ -190,17 +205,44 @@ class DatasetFiles:
         self._check_whole()
 
     def end_pass(self) -> None:
-        """Says in the log what this pass left out, padded and trimmed."""
-        for index, done in enumerate(("shorter and were padded", "longer and were trimmed")):
-            count = sum(fitted[index] for fitted in self._fitted.values())
-            if count:
-                logger.info(
-                    "%d sequences are %s on the %s to %d bases", count, done, self.side, self.length
-                )
+        """Says in the log what this pass left out, and once what was padded and trimmed."""
+        padded, trimmed = (sum(each) for each in zip((0, 0), *self._fitted.values(), strict=True))
+        if (padded or trimmed) and not self._fit_is_said:
+            self._fit_is_said = True
+            logger.warning(
+                "%s: to have %d bases, %s sequences were padded and %s trimmed, on the %s",
+                *(self._called, self.length, f"{padded:,}", f"{trimmed:,}", self.side),
+            )
         unusable = self.unusable
         if unusable.count:
-            name = self.files[0] if len(self.files) == 1 else f"{len(self.files)} files"
-            logger.warning("%s: %d rows were left out: %s", name, unusable.count, unusable)
+            logger.warning(
+                "%s: %s rows were left out: %s", self._called, f"{unusable.count:,}", unusable
+            )
+
+    @property
+    def _called(self) -> str:
+        return self.files[0] if len(self.files) == 1 else f"{len(self.files)} files"
+
+    def __repr__(self) -> str:
+        length = self.known_length
+        parts = [self.kind, "length not known yet" if length is None else f"{length:,} bases"]
+        if self.has_groups:
+            parts.insert(1, f"{int(self.group_rows.sum()):,} rows")
+        return f"DatasetFiles({self._called}: {', '.join(parts)}; {self.described_columns})"
+
+    def _repr_html_(self) -> str:
+        """The same, for notebooks."""
+        return f"<p>{html.escape(repr(self))}</p>"
+
+    @property
+    def described_columns(self) -> str:
+        """Which column is read as what, for people."""
+        columns = self.columns
+        roles = [("sequence", columns.sequence), ("weight", columns.weight), ("name", columns.name)]
+        roles[1:1] = [("expression", each) for each in columns.expression or ()]
+        # Position 0 is a column, though equal to False.
+        said = [(role, each) for role, each in roles if each is not None and each is not False]
+        return ", ".join(f"{role} from {_label(each)}" for role, each in said) or "no columns"
 
     @property
     def part_count(self) -> int:
@@ -214,8 +256,8 @@ class DatasetFiles:
 
     def _part_blocks(self, part: int, left_out: Unusable) -> Iterator[Rows]:
         for raw in self._reader.read(part):
-            rows = check_rows(raw, left_out, strict=self.strict).kept()
-            if rows.count:
+            rows = usable_rows(raw, left_out, strict=self.strict)
+            if len(rows):
                 yield rows
 
     def read_group(
@@ -246,21 +288,20 @@ class DatasetFiles:
         count = int(reader.group_rows[index])
         rows = np.arange(count) if order is None else _checked_order(order, count)
         left_out = Unusable()
-        checked = check_rows(reader.read_whole(index), left_out, strict=self.strict)
+        checked, usable = check_rows(reader.read_whole(index), left_out, strict=self.strict)
         self._left_out[index] = left_out
-        kept = checked.usable[rows]
+        kept = usable[rows]
         rows = rows[kept]
-        codes, padded, trimmed = native_module().encode(
-            *text_buffers(checked.sequence),
+        data, padded, trimmed = encode_rows(
+            checked,
             length,
-            self.side == "left",
-            rows,
-            None if out is None else out[: len(rows)],
+            pad_left=self.side == "left",
+            index=None if order is None and kept.all() else rows,
+            out=None if out is None else out[: len(rows)],
         )
         self._fitted[index] = (padded, trimmed)
         self._check_whole()
-        weight = None if checked.weight is None else checked.weight[rows]
-        return Dataset.unchecked(codes, checked.expression[rows], weight), kept
+        return data, kept
 
     def load(self, *, groups: np.ndarray | None = None, progress: bool = False) -> Dataset:
         """All usable rows in order, in host memory at 1 byte a base.
@@ -273,18 +314,19 @@ class DatasetFiles:
             sequence uint8 [N, L]; expression float32 [N], or [N, K] for K measurements above 1.
 
         Raises:
-            ValueError: no measurement, no row that can be used, or more of them than the memory
-                holds.
+            ValueError: no measurement, unless none was asked for (`expression=()`); no row that
+                can be used, or more of them than the memory holds.
             FileNotFoundError, ValueError: as `blocks`.
 
         Example:
             >>> len(open_dataset("train.tsv.gz").load())  # doctest: +SKIP
             8982
         """
-        if not self.expression_names:
+        if not self.expression_names and not self._is_without_expression:
             raise ValueError(
-                f"{self.files[0]}: expected a column with the expression, got "
-                f"{_listed_columns(self._reader)}; name it with columns, or give measurements"
+                f"{self.files[0]}: expected a column of numbers as the expression, got "
+                f"{self._reader.described}; say which with --expression-column, in Python "
+                "columns=Columns(expression=...), or give measurements"
             )
         self.begin_pass()
         if groups is not None or self.has_groups:
@@ -411,29 +453,28 @@ class DatasetFiles:
         return self._reader
 
     def _longest(self) -> int:
-        """Bases of the longest usable sequence."""
+        """Bases of the longest usable sequence; see `Lengths.check`."""
         parts = self._reader.part_count
         logger.info("looking for the longest sequence, length not being given")
         with ThreadPoolExecutor(core_count()) as threads:
-            longest, left_out = 0, Unusable()
-            for part, found in enumerate(threads.map(self._longest_of, range(parts)), start=1):
-                longest = max(longest, found[0])
+            lengths, left_out = Lengths(), Unusable()
+            for part, found in enumerate(threads.map(self._lengths_of, range(parts)), start=1):
+                lengths.add_all(found[0])
                 left_out.add_all(found[1])
                 if part % max(parts // 10, 1) == 0:
                     logger.info("looked at %d of %d parts", part, parts)
-        if not longest:
+        if not lengths.longest:
             raise ValueError(left_out.none_left(self.files[0]))
-        logger.info("the longest sequence has %d bases", longest)
-        return longest
+        lengths.check()
+        logger.info("the longest sequence has %d bases", lengths.longest)
+        return lengths.longest
 
-    def _longest_of(self, part: int) -> tuple[int, Unusable]:
+    def _lengths_of(self, part: int) -> tuple[Lengths, Unusable]:
         # Which is reported by the pass that reads the rows for use.
-        left_out = Unusable()
-        lengths = (
-            compute.max(compute.binary_length(rows.sequence)).as_py()
-            for rows in self._part_blocks(part, left_out)
-        )
-        return max(lengths, default=0), left_out
+        lengths, left_out = Lengths(), Unusable()
+        for rows in self._part_blocks(part, left_out):
+            lengths.add(rows)
+        return lengths, left_out
 
     def _identities(self) -> Iterator[str]:
         if self.manifest is not None:
@@ -493,21 +534,10 @@ def _stated_length(reader: ParquetReader, manifest: Manifest | None) -> int | No
     return manifest.longest if reader.columns.sequence == manifest.columns.sequence else None
 
 
-def _measured(reader: Reader) -> tuple[tuple[str, ...], bool]:
-    """Names of the measurements, and whether there are weights."""
-    if isinstance(reader, FastaReader):
-        found = reader.measurements
-        return (found.names, found.weight is not None) if found else ((), False)
-    return reader.places.names, reader.places.weight is not None
-
-
-def _listed_columns(reader: Reader) -> str:
-    if isinstance(reader, FastaReader):
-        found = reader.measurements
-        names: tuple[str, ...] | None = found.columns if found else ("name", "sequence")
-    else:
-        names = reader.names
-    return ", ".join(map(repr, names)) if names else "columns without names"
+def _label(column: Column | bool) -> str:
+    if column is True:
+        return "the headers"
+    return repr(column) if isinstance(column, str) else f"column {column + 1}"
 
 
 def _all_files(reader: Reader) -> Iterator[SourceFile]:

@@ -100,10 +100,10 @@ def test_fasta_with_measurements(tmp_path):
     (tmp_path / "a.fasta").write_text(">one\nACGT\n>two\nTT\n")
     (tmp_path / "m.tsv").write_text("level\tprobe\n1\tone\n2\ttwo\n")
     words = ("--output", tmp_path / "out", "--order", "kept")
-    columns = ("--sequence-column", "probe", "--expression-column", "level")
+    columns = ("--name-column", "probe", "--expression-column", "level")
     convert(0, tmp_path / "a.fasta", *words, "--measurements", tmp_path / "m.tsv", *columns)
     assert column(tmp_path / "out", "expression") == [1, 2]
-    refused = convert(2, tmp_path / "a.fasta", *words, "--expression-column", "level")
+    refused = convert(1, tmp_path / "a.fasta", *words, "--expression-column", "level")
     assert "--measurements" in refused
 
 

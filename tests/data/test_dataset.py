@@ -17,12 +17,17 @@ def make_dataset(count):
 @pytest.mark.parametrize(
     ("sequence", "expression", "message"),
     [
-        (np.zeros((2, 3), np.int64), np.zeros(2, np.float32), "sequence: expected uint8"),
-        (np.zeros(3, np.uint8), np.zeros(3, np.float32), "sequence: expected uint8 with 2"),
-        (np.zeros((2, 3), np.uint8), np.zeros(2), "expression: expected float32"),
+        (np.full((2, 3), 0.5), np.zeros(2), "sequence: expected uint8 .*, got 0.5"),
+        (np.zeros(3, np.uint8), np.zeros(3, np.float32), "sequence: expected uint8 of shape"),
+        (np.zeros((2, 3), np.uint8), np.zeros((2, 1, 1)), "expression: expected float32 of shape"),
+        (np.zeros((2, 3), np.uint8), ["1", "2"], "expression: expected float32 .*, got"),
         (np.zeros((2, 3), np.uint8), np.zeros(3, np.float32), "each of 2 sequences, got 3"),
         (np.full((2, 3), 5, np.uint8), np.zeros(2, np.float32), "codes 0 to 4, got 5"),
-        (np.zeros((2, 3), np.uint8), np.array([0, np.nan], np.float32), "got nan in row 1"),
+        (
+            np.zeros((2, 3), np.uint8),
+            np.array([0, np.nan], np.float32),
+            r"finite numbers, got nan at \[1\]",
+        ),
     ],
 )
 def test_a_dataset_refuses_what_is_none(sequence, expression, message):

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cisreg.data import read_table
+from cisreg.data import read_dataset
 from cisreg.prepare.expression import Bins, bin_expression, expression
+from cisreg.sequences import decode
 
 pytest.importorskip("duckdb")
 
@@ -124,9 +125,9 @@ def test_the_output_is_a_table_to_train_on(tmp_path, caplog):
     caplog.set_level(logging.INFO)
     (tmp_path / "table").write_text("ACGT\t3\t1\nACGA\t1\t0\nTTTT\t0\t5\n")
     expression([tmp_path / "table"], tmp_path / "out.tsv.gz", minimum_reads=2)
-    table = read_table(tmp_path / "out.tsv.gz")
-    assert table.sequence.to_pylist() == ["TTTT", "ACGT"]
-    assert table.expression.tolist() == [1.0, 0.25]
+    data = read_dataset(tmp_path / "out.tsv.gz")
+    assert decode(data.sequence) == ["TTTT", "ACGT"]
+    assert data.expression.tolist() == [1.0, 0.25]
     assert "1 sequences with 1 reads were dropped: fewer than 2 reads each" in caplog.text
 
 

@@ -110,10 +110,10 @@ class Conversion:
         """The rows of the source that are in no run yet."""
         task = self._bar.add_task("reading", total=None)
         for rows in self._source.blocks():
-            self._bar.advance(task, rows.count)
-            if skip < rows.count:
+            self._bar.advance(task, len(rows))
+            if skip < len(rows):
                 yield rows if not skip else rows.slice(skip)
-            skip = max(skip - rows.count, 0)
+            skip = max(skip - len(rows), 0)
         if skip:
             raise ValueError(
                 f"source: expected the rows of the interrupted conversion, got {skip} fewer; "
@@ -210,7 +210,7 @@ class Conversion:
             longest=max(run.longest for run in state.runs),
             shortest=min(run.shortest for run in state.runs),
             columns=Columns(
-                SEQUENCE, tuple(self._names), WEIGHT if self._source.weighted else None
+                SEQUENCE, tuple(self._names), WEIGHT if self._source.weighted else False
             ),
             files=tuple(state.parts[number] for number in range(len(state.parts))),
             unusable=state.read,
@@ -248,7 +248,7 @@ def _portions(blocks: Iterator[Rows], size: int) -> Iterator[list[Rows]]:
     held = 0
     for rows in blocks:
         portion.append(rows)
-        held += rows.sequence.nbytes + rows.expression.nbytes + rows.count * 12
+        held += rows.sequence.nbytes + rows.expression.nbytes + len(rows) * 12
         if held >= size:
             yield portion
             portion, held = [], 0

@@ -36,8 +36,8 @@ def request_of(source: DatasetFiles, options: ConversionOptions) -> dict[str, An
     request = {
         "version": _WORK_VERSION,
         "source": source.fingerprint(),
-        "columns": None if columns is None else [columns.sequence, columns.expression],
-        "weight": None if columns is None else columns.weight,
+        "columns": [columns.sequence, columns.name, columns.expression],
+        "weight": columns.weight,
         "names": _names(source),
         **options._asdict(),
     }

@@ -13,6 +13,39 @@ from cisreg.library import native_module
 from cisreg.sequences import text_buffers
 
 
+def encode_rows(
+    rows: Rows,
+    length: int,
+    *,
+    pad_left: bool,
+    index: np.ndarray | None = None,
+    out: np.ndarray | None = None,
+) -> tuple[Dataset, int, int]:
+    """Rows with their sequences as base codes of one length.
+
+    Args:
+        rows: as they were read.
+        length: L.
+        pad_left: whether sequences are padded and trimmed on the left.
+        index: int64 [n], which of them, in which order, all of which can be used; None: all rows.
+        out: uint8 [n, L], where the codes are written; None: a new array.
+
+    Returns:
+        (n rows, how many of them were padded, how many trimmed).
+
+    Example:
+        >>> rows = Rows(pa.array(["A", "ACG"], pa.large_string()), np.zeros((2, 1)))
+        >>> encode_rows(rows, 2, pad_left=True)[0].sequence.tolist()
+        [[4, 0], [1, 2]]
+    """
+    text, offsets = text_buffers(rows.sequence)
+    codes, padded, trimmed = native_module().encode(text, offsets, length, pad_left, index, out)
+    if index is not None:
+        rows = rows.without_sequences().take(index)
+    data = Dataset.unchecked(codes, rows.expression, rows.weight, rows.name, rows.extra)
+    return data, padded, trimmed
+
+
 def bucketed(
     blocks: Iterable[Rows], batch_size: int, lengths: Sequence[int], *, pad_left: bool
 ) -> Iterator[Dataset]:
@@ -28,7 +61,7 @@ def bucketed(
         Batches of one length each, as soon as they are full; in the end what is left, by length.
 
     Example:
-        >>> rows = Rows(pa.array(["A", "ACG"], pa.large_string()), np.zeros((2, 1)), None)
+        >>> rows = Rows(pa.array(["A", "ACG"], pa.large_string()), np.zeros((2, 1)))
         >>> [batch.sequence.shape for batch in bucketed([rows], 8, [2, 4], pad_left=True)]
         [(1, 2), (1, 4)]
     """
@@ -39,8 +72,9 @@ def bucketed(
         for number, length in enumerate(lengths):
             index = np.flatnonzero(bucket == number)
             if index.size:
-                waiting[number].append(_encoded(rows, index, length, pad_left=pad_left))
-            if sum(len(part) for part in waiting[number]) >= batch_size:
+                encoded, _, _ = encode_rows(rows, length, pad_left=pad_left, index=index)
+                waiting[number].append(encoded)
+            if sum(map(len, waiting[number])) >= batch_size:
                 joined = join(waiting[number])
                 full = len(joined) - len(joined) % batch_size
                 for start in range(0, full, batch_size):
@@ -49,9 +83,3 @@ def bucketed(
     for parts in waiting:
         if parts and len(joined := join(parts)):
             yield joined
-
-
-def _encoded(rows: Rows, index: np.ndarray, length: int, *, pad_left: bool) -> Dataset:
-    codes, _, _ = native_module().encode(*text_buffers(rows.sequence), length, pad_left, index)
-    weight = None if rows.weight is None else rows.weight[index]
-    return Dataset.unchecked(codes, rows.expression[index], weight)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Literal, Protocol
@@ -13,12 +14,10 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
-from cisreg.data.dataset import Dataset
+from cisreg.data.dataset import Dataset, join
+from cisreg.data.feeding.batching import encode_rows
+from cisreg.data.feeding.lengths import Lengths, host_memory
 from cisreg.data.formats.rows import Rows
-from cisreg.library import native_module
-from cisreg.sequences import text_buffers
-
-_UNKNOWN = 4
 
 
 class Files(Protocol):
@@ -26,8 +25,6 @@ class Files(Protocol):
 
     files: tuple[str, ...]
     side: Literal["left", "right"]
-    expression_names: tuple[str, ...]
-    weighted: bool
 
     @property
     def group_rows(self) -> np.ndarray:
@@ -71,95 +68,81 @@ def core_count() -> int:
 
 
 def load_groups(data: Files, groups: np.ndarray, *, progress: bool) -> Dataset:
-    """These row groups, each of which is written to its place by the thread that reads it.
+    """These row groups; the thread that reads one writes its sequences where they belong.
 
-    Memory: the result, and for each thread the group that it reads.
+    Memory: the result, its numbers twice, and for each thread the group that it reads.
     """
     starts = np.concatenate([[0], np.cumsum(data.group_rows[groups])]).tolist()
     length, count = data.length, starts[-1]
     _check_memory(data.files[0], count, length)
     codes = np.empty((count, length), np.uint8)
-    expression = _empty_expression(data, count)
-    weight = np.empty(count, np.float32) if data.weighted else None
 
-    def fill(part: int) -> int:
-        start, stop = starts[part], starts[part + 1]
-        rows, _ = data.read_group(int(groups[part]), out=codes[start:stop])
-        expression[start : start + len(rows)] = rows.expression
-        if weight is not None:
-            weight[start : start + len(rows)] = rows.weight
-        return len(rows)
+    def fill(part: int) -> Dataset:
+        rows, _ = data.read_group(int(groups[part]), out=codes[starts[part] : starts[part + 1]])
+        return rows
 
-    kept = _in_threads(fill, len(groups), progress)
+    parts = _in_threads(fill, len(groups), progress)
     # What was left out leaves gaps, over which the rows behind them move.
     end = 0
-    for start, rows in zip(starts, kept, strict=False):
+    for start, part in zip(starts, parts, strict=False):
         if end != start:
-            for array in (codes, expression, weight):
-                if array is not None:
-                    array[end : end + rows] = array[start : start + rows]
-        end += rows
-    return Dataset.unchecked(codes, expression, weight)[:end]
+            codes[end : end + len(part)] = codes[start : start + len(part)]
+        end += len(part)
+    return _with_codes(codes[:end], parts)
 
 
 def load_text(data: Files, *, progress: bool) -> Dataset:
     """Files of text, each of which is read once.
 
-    Memory: the result as it is gathered block by block, each of the length of its own longest
-    sequence where none was given, and then moved to its place.
+    Memory: the result, and the text of the sequences until they are encoded.
     """
-    length, pad_left = data.known_length, data.side == "left"
 
-    def read(part: int) -> list[Dataset]:
-        blocks = []
-        for rows in data.part_blocks(part):
-            text, offsets = text_buffers(rows.sequence)
-            wide = int(np.diff(offsets).max()) if length is None else length
-            codes, padded, trimmed = native_module().encode(text, offsets, wide, pad_left)
-            data.note_fit(part, padded, trimmed)
-            blocks.append(Dataset.unchecked(codes, rows.expression, rows.weight))
-        return blocks
+    def read(part: int) -> list[Rows]:
+        return list(data.part_blocks(part))
 
-    blocks = deque(block for part in _in_threads(read, data.part_count, progress) for block in part)
-    count = sum(map(len, blocks))
+    parts = _in_threads(read, data.part_count, progress)
+    length = data.known_length
     if length is None:
-        length = max((block.sequence.shape[1] for block in blocks), default=0)
+        lengths = Lengths()
+        for rows in itertools.chain.from_iterable(parts):
+            lengths.add(rows)
+        lengths.check()
+        length = lengths.longest
+    count = sum(len(rows) for blocks in parts for rows in blocks)
+    _check_memory(data.files[0], count, length)
     codes = np.empty((count, length), np.uint8)
-    expression = _empty_expression(data, count)
-    weight = np.empty(count, np.float32) if data.weighted else None
+    found: list[Dataset] = []
     start = 0
-    while blocks:
-        block = blocks.popleft()
-        stop = start + len(block)
-        _place(block.sequence, codes[start:stop], pad_left=pad_left)
-        expression[start:stop] = block.expression
-        if weight is not None:
-            weight[start:stop] = block.weight
-        start = stop
-    return Dataset.unchecked(codes, expression, weight)
+    for part, blocks in enumerate(parts):
+        waiting = deque(blocks)
+        blocks.clear()
+        while waiting:
+            rows = waiting.popleft()
+            stop = start + len(rows)
+            encoded, padded, trimmed = encode_rows(
+                rows, length, pad_left=data.side == "left", out=codes[start:stop]
+            )
+            data.note_fit(part, padded, trimmed)
+            found.append(encoded)
+            start = stop
+    return _with_codes(codes, found)
 
 
-def _empty_expression(data: Files, count: int) -> np.ndarray:
-    """Memory for measurements: [N] where there is one, else [N, K]."""
-    columns = len(data.expression_names)
-    return np.empty(count if columns == 1 else (count, columns), np.float32)
-
-
-def _place(block: np.ndarray, codes: np.ndarray, *, pad_left: bool) -> None:
-    """Copies codes to rows that may be longer, and pads them."""
-    missing = codes.shape[1] - block.shape[1]
-    begin = missing if pad_left else 0
-    codes[:, begin : begin + block.shape[1]] = block
-    padding = codes[:, :missing] if pad_left else codes[:, block.shape[1] :]
-    padding[:] = _UNKNOWN
+def _with_codes(codes: np.ndarray, parts: Sequence[Dataset]) -> Dataset:
+    """The rows of the parts, whose sequences are in an array of them all already."""
+    if not parts:
+        return Dataset.unchecked(codes, np.empty(0, np.float32))
+    rest = join([part.without_sequences() for part in parts])
+    return Dataset.unchecked(codes, rest.expression, rest.weight, rest.name, rest.extra)
 
 
 def _check_memory(name: str, rows: int, length: int) -> None:
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    memory = host_memory()
     if rows * length > memory:
         raise ValueError(
-            f"{name}: expected rows that fit into {memory / 2**30:.1f} GB of memory, got {rows} of "
-            f"{length} bases, or {rows * length / 2**30:.1f} GB; stream them with batches"
+            f"{name}: expected rows that fit into {memory / 2**30:.1f} GB of memory, got {rows:,} "
+            f"of {length:,} bases, or {rows * length / 2**30:.1f} GB; stream them: cisreg convert, "
+            "then batches"
         )
 
 

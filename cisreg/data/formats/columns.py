@@ -1,152 +1,393 @@
-"""Which columns of a table hold what, where nobody said so, and where they are."""
+"""Which columns of a table hold what: by what the caller says, by their names, or an error.
+
+Nothing is taken because of where it stands: a column whose role is not clear is an error that shows
+the columns and how to say which is meant.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
+from typing import Literal
 
-from cisreg.data.formats.rows import Columns
+from cisreg.data.formats.rows import Column, Columns
 
+SEQUENCE_NAMES = (
+    *("sequence", "sequences", "seq", "dna", "dna_sequence", "nucleotide_sequence"),
+    *("promoter_sequence", "enhancer_sequence", "oligo_sequence"),
+)
+EXPRESSION_NAMES = ("expression", "mean_expression", "expression_mean", "measured_expression")
+WEIGHT_NAMES = ("weight",)
+# In the order in which they are preferred: names of sequences change no number.
+RECORD_NAMES = (
+    *("name", "id", "sequence_name", "sequence_id", "seq_name", "seq_id", "record"),
+    *("identifier", "accession"),
+)
 _NUMBERED = re.compile(r"expression_[0-9]+")
+_SEPARATORS = re.compile(r"[\s.-]+")
+
+# What tables write where there is no number.
+MISSING = ("", "-", ".", "na", "n/a", "nan", "null", "none", "inf", "+inf", "-inf", "<na>")
+_NUMBER = re.compile(r"[+-]?([0-9]+[.,]?[0-9]*|[.,][0-9]+)([eE][+-]?[0-9]+)?")
+_DECIMAL_COMMA = re.compile(r"[+-]?[0-9]*,[0-9]+([eE][+-]?[0-9]+)?")
+_NUCLEOTIDES = re.compile("[ACGTUNRYSWKMBDHVacgtunryswkmbdhv]+")
+_PLAIN = re.compile("[ACGTUNacgtun]")
+# One of two columns is the sequence where it has so many times the bases of the other.
+_CLEARLY_MORE = 4
+_SHOWN = 24
+# What must be clear of two columns, so that the role of each is.
+_CLEAR = {
+    "sequence": "sequences",
+    "expression": "sequences and the other one numbers",
+    "weight": "sequences",
+    "name": "numbers",
+}
+
+Kind = Literal["number", "sequence", "text", "none"]
+# What is looked for as the key of a table: its sequences, or the names of records.
+Key = Literal["sequence", "name"]
+
+
+@dataclass(frozen=True)
+class TableStart:
+    """What the beginning of a table shows.
+
+    Attributes:
+        place: "file" or "file:line", for errors.
+        names: of all columns, or None where the file does not name them.
+        count: of all columns.
+        values: the first values of a column as text; "" where there is none.
+        hint: what to add to an error about the columns.
+    """
+
+    place: str
+    names: tuple[str, ...] | None
+    count: int
+    values: Callable[[int], Sequence[str]]
+    hint: str = ""
+
+    def kind(self, column: int) -> Kind:
+        """What most of the first values look like."""
+        return kind_of(self.values(column))
+
+    def label(self, column: int) -> Column:
+        """What to call a column: its name where no other has it, else its position."""
+        names = self.names
+        once = names is not None and names.count(names[column]) == 1
+        return names[column] if once and names is not None else column
+
+    def described(self) -> str:
+        """All columns, each with a value, as errors show them."""
+        return ", ".join(self._described(column) for column in range(self.count))
+
+    def _described(self, column: int) -> str:
+        value = next((each for each in self.values(column) if each), "")
+        value = value if len(value) <= _SHOWN else f"{value[:_SHOWN]}…"
+        name = f"column {column + 1}" if self.names is None else repr(self.names[column])
+        return f"{name} ({value})" if value else f"{name} (empty)"
 
 
 @dataclass(frozen=True)
 class Places:
-    """Positions of the columns in a file, from 0.
+    """Positions of the columns that are read, from 0.
 
     Attributes:
-        sequence: of the text of the sequence.
+        key: of the sequence, or in a table of measurements of the name.
         expression: one for each measurement.
-        weight: of the weight, or None.
-        names: of those of the expression, for people.
+        weight: or None.
+        name: of the names of sequences, or None.
+        extra: further ones.
+        names: of the measurements.
+        extra_names: of the further ones.
     """
 
-    sequence: int
+    key: int
     expression: tuple[int, ...]
     weight: int | None
+    name: int | None
+    extra: tuple[int, ...]
     names: tuple[str, ...]
+    extra_names: tuple[str, ...]
 
     @property
     def all(self) -> tuple[int, ...]:
-        """Every position, in the order sequence, expression, weight."""
-        weight = () if self.weight is None else (self.weight,)
-        return (self.sequence, *self.expression, *weight)
+        """Every position once: key, expression, weight and name, then what else there is."""
+        single = tuple(each for each in (self.weight, self.name) if each is not None)
+        return tuple(dict.fromkeys((self.key, *self.expression, *single, *self.extra)))
 
 
-def default_columns(place: str, names: Sequence[str], *, key: str = "sequence") -> Columns:
-    """The columns by their names, as far as they have those that are usual, else by position.
-
-    Args:
-        place: of the names, for errors.
-        names: of all columns, in their order.
-        key: the name of the first one, in lower case.
-
-    Returns:
-        The column named `key`, else the first one; those named "expression", else "expression_1",
-        "expression_2" and so on, else the second one (the first one where the second is the key's),
-        none where there is no other; the one named "weight", or none. Case does not matter.
-
-    Raises:
-        ValueError: two columns of one of these names.
+def kind_of(values: Iterable[str]) -> Kind:
+    """What most of these look like; "none" where all are missing.
 
     Example:
-        >>> default_columns("x.tsv:1", ["Expression", "id", "sequence"])
-        Columns(sequence='sequence', expression=('Expression',), weight=None)
+        >>> kind_of(["ACGT", "TTN"]), kind_of(["1.5", "NA"]), kind_of(["high"]), kind_of([""])
+        ('sequence', 'number', 'text', 'none')
     """
-    sequence = _named(place, names, key)
-    expression = _named(place, names, "expression")
-    weight = _named(place, names, "weight")
-    numbered = tuple(name for name in names if _NUMBERED.fullmatch(name.lower()))
-    found: tuple[int | str, ...] = numbered
-    if expression is not None:
-        found = (expression,)
-    if not found:
-        taken = [names.index(name) for name in (sequence, weight) if name is not None]
-        taken += [0] if sequence is None else []
-        found = tuple(position for position in (1, 0) if position not in taken)[:1]
-        found = tuple(position for position in found if position < len(names))
-    return Columns(0 if sequence is None else sequence, found, weight)
+    given = [each.strip() for each in values if each.strip().lower() not in MISSING]
+    numbers = sum(is_number(each) for each in given)
+    bases = sum(count_bases(each) > 0 for each in given)
+    if not given:
+        return "none"
+    if numbers and numbers >= bases:
+        return "number"
+    return "sequence" if bases else "text"
 
 
-def _named(place: str, names: Sequence[str], wanted: str) -> str | None:
-    matches = [name for name in names if name.lower() == wanted]
-    if len(matches) > 1:
-        raise ValueError(
-            f"{place}: expected one column named {wanted!r}, got "
-            f"{' and '.join(map(repr, matches))}; say which with columns"
-        )
-    return matches[0] if matches else None
+def is_number(text: str) -> bool:
+    """Whether a field is a number, with a decimal point or a decimal comma."""
+    return _NUMBER.fullmatch(text) is not None
 
 
-def has_usual_names(names: Sequence[str], *, key: str = "sequence") -> bool:
-    """Whether any of these is a name that `default_columns` looks for.
+def has_decimal_comma(text: str) -> bool:
+    """Whether a field is a number with a decimal comma."""
+    return _DECIMAL_COMMA.fullmatch(text) is not None
+
+
+def count_bases(text: str) -> int:
+    """Letters of a field that is a sequence, most of them A, C, G, T, U or N; else 0."""
+    if text.lower() in MISSING or not _NUCLEOTIDES.fullmatch(text):
+        return 0
+    return len(text) if 2 * len(_PLAIN.findall(text)) >= len(text) else 0
+
+
+def _plain(name: str) -> str:
+    return _SEPARATORS.sub("_", name.strip().lower())
+
+
+def is_usual(name: str) -> bool:
+    """Whether columns of this name have a role without being asked for.
 
     Example:
-        >>> has_usual_names(["promoter", "Expression"])
+        >>> is_usual("DNA sequence"), is_usual("promoter")
+        (True, False)
+    """
+    usual = (*SEQUENCE_NAMES, *EXPRESSION_NAMES, *WEIGHT_NAMES, *RECORD_NAMES)
+    return _plain(name) in usual or _NUMBERED.fullmatch(_plain(name)) is not None
+
+
+def is_expression(name: str) -> bool:
+    """Whether a column of this name is the expression without being asked for.
+
+    Example:
+        >>> is_expression("Mean expression")
         True
     """
-    usual = {key, "expression", "weight"}
-    return any(name.lower() in usual or _NUMBERED.fullmatch(name.lower()) for name in names)
+    return _plain(name) in EXPRESSION_NAMES
 
 
-def find_places(place: str, columns: Columns, names: Sequence[str] | None, count: int) -> Places:
-    """Where the columns are in a file.
+def find_columns(start: TableStart, asked: Columns, key: Key = "sequence") -> Places:
+    """Finds the columns of a table.
 
     Args:
-        place: of the names, for errors.
-        columns: which are wanted.
-        names: of all columns, or None where the file does not name them.
-        count: of all columns.
+        start: what its beginning shows.
+        asked: which are wanted.
+        key: "name" for a table of measurements, whose `asked.name` is that of its records.
 
     Raises:
-        ValueError: one of them is not there, or there twice, or two of them are the same.
+        ValueError: a column that is not there, or two that could be meant; with all columns.
 
     Example:
-        >>> find_places("x.tsv:1", Columns("dna", (0,)), ["level", "dna"], 2).all
-        (1, 0)
+        >>> values = [["a"], ["5.5"], ["ACGT"]]
+        >>> start = TableStart("x.tsv:1", ("id", "expression", "seq"), 3, values.__getitem__)
+        >>> find_columns(start, Columns(name=True)).all
+        (2, 1, 0)
     """
-    sequence = _position(place, columns.sequence, names, count)
-    expression = tuple(_position(place, each, names, count) for each in columns.expression)
-    weight = None
-    if columns.weight is not None:
-        weight = _position(place, columns.weight, names, count)
-    places = Places(sequence, expression, weight, _expression_names(expression, names))
-    if len(set(places.all)) < len(places.all):
+    # What the caller names is not looked for in another role.
+    taken = {_asked(start, each) for each in asked.roles}
+    if key == "name":
+        text = _asked(start, asked.name) if asked.name is not True else _find_record(start, taken)
+    elif asked.sequence is not None:
+        text = _asked(start, asked.sequence)
+    else:
+        text = _find_sequence(start, taken)
+    taken.add(text)
+    weight = _find_weight(start, asked.weight, taken)
+    taken |= set() if weight is None else {weight}
+    if asked.expression is None:
+        expression = _find_expression(start, taken)
+    else:
+        expression = tuple(_asked(start, each) for each in asked.expression)
+    taken |= set(expression)
+    places = Places(
+        *(text, expression, weight),
+        _find_name(start, asked.name, taken) if key == "sequence" else None,
+        (),
+        _measurement_names(start, expression),
+        (),
+    )
+    _check_apart(start, places, key)
+    return _with_extra(start, places, asked.extra)
+
+
+def resolved(start: TableStart, places: Places, key: Key = "sequence") -> Columns:
+    """What was found, by names where these tell the columns apart, for other files and records."""
+
+    def label(column: int | None) -> Column | bool:
+        return False if column is None else start.label(column)
+
+    own = start.label(places.key)
+    return Columns(
+        own if key == "sequence" else None,
+        tuple(start.label(each) for each in places.expression),
+        label(places.weight),
+        own if key == "name" else label(places.name),
+        tuple(start.label(each) for each in places.extra),
+    )
+
+
+def _asked(start: TableStart, column: Column) -> int:
+    """The position of a column that the caller names."""
+    names = start.names
+    if isinstance(column, str):
+        found = [] if names is None else [i for i, each in enumerate(names) if each == column]
+        if len(found) == 1:
+            return found[0]
+        listed = ", ".join(map(repr, names)) if names else f"{start.count} without names"
         raise ValueError(
-            f"{place}: expected another column for each role, got "
-            f"{_listed_roles(places, names)}; say which with columns"
+            f"{start.place}: expected one column named {column!r}, got {listed}"
+            f"{'; give its position' if found else ''}"
         )
-    return places
+    if not 0 <= column < start.count:
+        raise ValueError(
+            f"{start.place}: expected a column at position {column}, counted from 0, got "
+            f"{start.count} column(s); those of text are separated by tabs, commas or semicolons"
+        )
+    return column
 
 
-def _listed_roles(places: Places, names: Sequence[str] | None) -> str:
-    roles = ["sequence", *["expression"] * len(places.expression), "weight"]
-    columns = [f"position {each}" if names is None else repr(names[each]) for each in places.all]
-    return ", ".join(f"{each} as {role}" for each, role in zip(columns, roles, strict=False))
+def _find_sequence(start: TableStart, taken: Set[int]) -> int:
+    named = _named(start, SEQUENCE_NAMES, taken)
+    if len(named) > 1:
+        # A "sequence" of numbers beside a "seq" of letters is a running number.
+        named = [each for each in named if start.kind(each) == "sequence"] or named
+    if len(named) == 1:
+        return named[0]
+    if start.count == 1:
+        return 0
+    if not named and start.count == 2:
+        bases = [sum(map(count_bases, start.values(each))) for each in (0, 1)]
+        kinds = [start.kind(each) for each in (0, 1)]
+        for one, other in ((0, 1), (1, 0)):
+            more = bases[one] >= _CLEARLY_MORE * bases[other]
+            if kinds[one] == "sequence" and (kinds[other] != "sequence" or more):
+                return one
+    raise _unclear(start, "sequence", SEQUENCE_NAMES)
 
 
-def _expression_names(expression: tuple[int, ...], names: Sequence[str] | None) -> tuple[str, ...]:
-    if names is not None:
-        return tuple(names[position] for position in expression)
+def _find_record(start: TableStart, taken: Set[int]) -> int:
+    """The column of the names in a table of measurements."""
+    named = _named(start, RECORD_NAMES, taken)
+    if len(named) > 1:
+        named = [each for each in named if _plain(_name(start, each)) == RECORD_NAMES[0]] or named
+    if len(named) == 1:
+        return named[0]
+    left = [each for each in range(start.count) if each not in taken]
+    if not named and len(left) == 1:
+        return left[0]
+    if not named and start.count == 2:
+        numbers = [each for each in (0, 1) if start.kind(each) in ("number", "none")]
+        if len(numbers) == 1:
+            return 1 - numbers[0]
+    raise _unclear(start, "name", RECORD_NAMES)
+
+
+def _find_weight(start: TableStart, asked: Column | bool, taken: Set[int]) -> int | None:
+    if not isinstance(asked, bool):
+        return _asked(start, asked)
+    named = _named(start, WEIGHT_NAMES, taken) if asked else []
+    if len(named) > 1:
+        raise _unclear(start, "weight", WEIGHT_NAMES)
+    return named[0] if named else None
+
+
+def _find_expression(start: TableStart, taken: Set[int]) -> tuple[int, ...]:
+    named = _named(start, EXPRESSION_NAMES, taken)
+    numbered = [each for each in _numbered(start) if each not in taken]
+    if len(named) == 1 and not numbered:
+        return tuple(named)
+    if numbered and not named:
+        return tuple(numbered)
+    left = [each for each in range(start.count) if each not in taken]
+    measured = [each for each in left if start.kind(each) in ("number", "none")]
+    if start.names is None and start.count == 2:
+        # Whatever it holds: where these are no numbers, every row says so.
+        return tuple(left)
+    if not named and not measured:
+        return ()
+    if not named and start.count == 2:
+        return tuple(measured)
+    raise _unclear(start, "expression", EXPRESSION_NAMES)
+
+
+def _find_name(start: TableStart, asked: Column | bool, taken: Set[int]) -> int | None:
+    if not isinstance(asked, bool):
+        return _asked(start, asked)
+    named = _named(start, RECORD_NAMES, taken) if asked else []
+    ranks = {each: RECORD_NAMES.index(_plain(_name(start, each))) for each in named}
+    return min(named, key=ranks.__getitem__, default=None)
+
+
+def _with_extra(
+    start: TableStart, places: Places, extra: tuple[Column, ...] | Literal[True]
+) -> Places:
+    if extra is True:
+        found = tuple(each for each in range(start.count) if each not in places.all)
+    else:
+        found = tuple(_asked(start, each) for each in extra)
+    names = tuple(_name(start, each) for each in found)
+    if len(set(names)) < len(names):
+        raise ValueError(
+            f"{start.place}: expected further columns of different names, got "
+            f"{', '.join(map(repr, names))}; ask for each once"
+        )
+    fields = vars(places) | {"extra": found, "extra_names": names}
+    return Places(**fields)
+
+
+def _named(start: TableStart, usual: Sequence[str], taken: Set[int]) -> list[int]:
+    """The columns with one of these names that have no other role."""
+    names = enumerate(start.names or ())
+    return [i for i, name in names if _plain(name) in usual and i not in taken]
+
+
+def _numbered(start: TableStart) -> list[int]:
+    return [i for i, name in enumerate(start.names or ()) if _NUMBERED.fullmatch(_plain(name))]
+
+
+def _name(start: TableStart, column: int) -> str:
+    return f"column_{column + 1}" if start.names is None else start.names[column]
+
+
+def _measurement_names(start: TableStart, expression: tuple[int, ...]) -> tuple[str, ...]:
+    if start.names is not None:
+        return tuple(start.names[column] for column in expression)
     if len(expression) == 1:
         return ("expression",)
     return tuple(f"expression_{number}" for number in range(1, len(expression) + 1))
 
 
-def _position(place: str, column: int | str, names: Sequence[str] | None, count: int) -> int:
-    if isinstance(column, str):
-        found = [] if names is None else [i for i, name in enumerate(names) if name == column]
-        if len(found) != 1:
-            listed = ", ".join(map(repr, names)) if names else f"{count} without names"
-            raise ValueError(
-                f"{place}: expected one column named {column!r}, got {listed}"
-                f"{'; give its position' if found else ''}"
-            )
-        return found[0]
-    if not 0 <= column < count:
-        raise ValueError(
-            f"{place}: expected a column at position {column}, counted from 0, got {count} "
-            "column(s); those of text are separated by tabs or commas"
+def _unclear(start: TableStart, role: str, usual: Sequence[str]) -> ValueError:
+    """What to say where several columns, or none, could be in a role."""
+    return ValueError(
+        f"{start.place}: expected one column named {usual[0]}, or two columns of which one clearly "
+        f"has {_CLEAR[role]}, got {start.described()}; say which is the {role} with "
+        f"--{role}-column NAME|NUMBER, in Python columns=Columns({role}=...){start.hint}"
+    )
+
+
+def _check_apart(start: TableStart, places: Places, key: Key) -> None:
+    positions = [places.key, *places.expression]
+    roles = [key, *["expression"] * len(places.expression)]
+    for role, position in (("weight", places.weight), ("name", places.name)):
+        if position is not None:
+            positions.append(position)
+            roles.append(role)
+    if len(set(positions)) < len(positions):
+        listed = ", ".join(
+            f"{start.label(each)!r} as {role}" for each, role in zip(positions, roles, strict=True)
         )
-    return column
+        raise ValueError(
+            f"{start.place}: expected another column for each role, got {listed}; say which with "
+            "columns"
+        )

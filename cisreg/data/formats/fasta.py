@@ -6,17 +6,19 @@ import io
 import itertools
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
+from cisreg.data.formats.columns import Places
 from cisreg.data.formats.parquet import ParquetReader
+from cisreg.data.formats.recognition import FASTA, PARQUET, TABLE, Start
 from cisreg.data.formats.rows import Columns, Unusable
 from cisreg.data.formats.sources import SourceFile, WholeFiles
 from cisreg.data.formats.text_reader import TableReader
-from cisreg.data.formats.usable import Fault, RawRows, check_rows, logger
+from cisreg.data.formats.usable import Fault, RawRows, check_rows, logger, to_text
 
 _BLOCK_BASES = 1 << 22
 _BLOCK_RECORDS = 1 << 16
@@ -44,64 +46,83 @@ class Measurements:
         row: of each name; -1 for a name that the table has twice.
         expression: float32 [M, K], NaN where there is no finite number.
         weight: float32 [M], or None.
-        names: of the columns of the expression.
-        columns: names of all columns.
-        read: those that were read, the name as `sequence`.
+        extra: further columns by name, Arrow arrays [M].
+        columns: that were read.
+        places: where they are.
+        described: all columns with a value of each, for errors.
     """
 
     file: SourceFile
     row: dict[str, int]
     expression: np.ndarray
     weight: np.ndarray | None
-    names: tuple[str, ...]
-    columns: tuple[str, ...]
-    read: Columns
+    extra: dict[str, pa.Array]
+    columns: Columns
+    places: Places
+    described: str
 
 
 def read_measurements(
-    file: SourceFile, columns: Columns | None, *, is_parquet: bool, strict: bool
+    start: Start, asked: Columns, *, strict: bool, decimal_comma: bool = False
 ) -> Measurements:
     """Reads a table with the columns name, expression and, where there is one, weight.
 
     Args:
-        file: TSV, CSV or Parquet.
-        columns: which hold what, `sequence` being the name; None: found as `default_columns` does.
-        is_parquet: whether it is Parquet.
+        start: of a table as text or Parquet.
+        asked: which columns hold what; the name is found by its usual names where it is not said.
         strict: whether a name that is there twice, or a row without finite numbers, is an error.
+        decimal_comma: whether numbers of text are written with one.
 
     Raises:
-        ValueError: "file:line: expected …, got …; …" under strict; columns that are not there.
+        ValueError: "file:line: expected …, got …; …" under strict; columns that are not there or
+            not clear; a file that is no table.
     """
+    if asked.sequence is not None:
+        raise ValueError(
+            "columns: expected no sequence, which is in the FASTA file, got "
+            f"{asked.sequence!r}; the column with the names of the records is name"
+        )
+    asked = replace(asked, name=asked.name or True)
     reader: ParquetReader | TableReader
-    reader = (ParquetReader if is_parquet else TableReader)([file], columns, key="name")
+    if start.kind == PARQUET:
+        reader = ParquetReader([start], asked, key="name")
+    elif start.kind == TABLE:
+        reader = TableReader([start], asked, key="name", decimal_comma=decimal_comma)
+    else:
+        raise ValueError(f"{start.file.name}: expected a table of measurements, got {start.kind}")
+    places = reader.places
     unusable, row = Unusable(), dict[str, int]()
-    expression: list[np.ndarray] = [np.empty((0, len(reader.places.expression)), np.float32)]
+    expression: list[np.ndarray] = [np.empty((0, len(places.expression)), np.float32)]
     weight: list[np.ndarray] = [np.empty(0, np.float32)]
+    extra: dict[str, list[pa.Array]] = {name: [] for name in places.extra_names}
     for part in range(reader.part_count):
         for raw in reader.read(part):
-            checked = check_rows(raw, Unusable(), strict=strict, letters=False)
+            checked, _ = check_rows(raw, Unusable(), strict=strict, letters=False)
             for fault in raw.faults:
                 unusable.add(fault.reason, 1, fault.place)
             _add_names(raw, row, sum(map(len, expression)), strict=strict)
             expression.append(checked.expression)
             if checked.weight is not None:
                 weight.append(checked.weight)
+            for name, arrays in extra.items():
+                arrays.append(checked.extra[name])
     if unusable.count:
-        logger.warning("%s: rows were left out: %s", file.name, unusable)
+        logger.warning("%s: rows were left out: %s", start.file.name, unusable)
     return Measurements(
-        file,
+        start.file,
         row,
         np.concatenate(expression),
-        None if reader.places.weight is None else np.concatenate(weight),
-        reader.places.names,
-        reader.names or (),
+        None if places.weight is None else np.concatenate(weight),
+        {name: pa.concat_arrays(arrays) for name, arrays in extra.items() if arrays},
         reader.columns,
+        places,
+        reader.described,
     )
 
 
 def _add_names(raw: RawRows, row: dict[str, int], first: int, *, strict: bool) -> None:
-    for index, value in enumerate(raw.sequence.cast(pa.large_binary()).to_pylist()):
-        name = (value or b"").decode("utf-8", "replace").strip()
+    for index, value in enumerate(to_text(raw.sequence).to_pylist()):
+        name = value.strip()
         if name not in row:
             row[name] = first + index
             continue
@@ -116,17 +137,35 @@ def _add_names(raw: RawRows, row: dict[str, int], first: int, *, strict: bool) -
 class FastaReader(WholeFiles):
     """FASTA files of one dataset; a part is a file.
 
+    Args:
+        files: sorted as they are read.
+        measurements: of their records, or None.
+        named: whether the names of the records are read; a name is the first word of a header.
+
     Attributes:
         kind: "FASTA".
         files: sorted as they are read.
+        columns: that are read of the measurements, the names of the records among them.
+        places: where these are.
+        described: all columns, for errors.
         measurements: of their records, or None.
     """
 
-    kind = "FASTA"
+    kind = FASTA
 
-    def __init__(self, files: Sequence[SourceFile], measurements: Measurements | None) -> None:
+    def __init__(
+        self, files: Sequence[SourceFile], measurements: Measurements | None, *, named: bool = False
+    ) -> None:
         super().__init__(files)
         self.measurements = measurements
+        self._named = named
+        if measurements is None:
+            self.columns = Columns(expression=(), weight=False, name=named)
+            self.places = Places(0, (), None, None, (), (), ())
+            self.described = "names and sequences"
+        else:
+            self.columns, self.places = measurements.columns, measurements.places
+            self.described = measurements.described
         self._uses: np.ndarray | None = None
         self._counting = threading.Lock()
 
@@ -142,7 +181,7 @@ class FastaReader(WholeFiles):
         file = self.files[part]
         for records in _records(file):
             if self.measurements is None:
-                yield _raw(file, records)
+                yield self._raw(file, records)
             else:
                 yield from self._joined(file, records, self.measurements)
 
@@ -159,10 +198,35 @@ class FastaReader(WholeFiles):
                 continue
             if not faults:
                 # Those before the first fault, so that whoever is strict finds it in its place.
-                yield _measured(file, kept, measured)
+                yield self._measured(file, kept, measured)
                 kept = []
             faults.append(_fault(_place(file, record), record, row, measured))
-        yield _measured(file, kept, measured, faults)
+        yield self._measured(file, kept, measured, faults)
+
+    def _measured(
+        self,
+        file: SourceFile,
+        records: list[_Record],
+        measured: Measurements,
+        faults: Sequence[Fault] = (),
+    ) -> RawRows:
+        rows = np.array([measured.row[_first_word(each.name)] for each in records], np.int64)
+        index = pa.array(rows)
+        return replace(
+            self._raw(file, records),
+            expression=[pa.array(column) for column in measured.expression[rows].T],
+            weight=None if measured.weight is None else pa.array(measured.weight[rows]),
+            faults=faults,
+            extra={name: array.take(index) for name, array in measured.extra.items()},
+        )
+
+    def _raw(self, file: SourceFile, records: list[_Record]) -> RawRows:
+        sequence = pa.array([record.sequence for record in records], pa.large_string())
+        name = None
+        if self._named:
+            words = [_first_word(record.name) for record in records]
+            name = pa.array(words, pa.large_string())
+        return RawRows(sequence, [], None, lambda row: _place(file, records[row]), name=name)
 
     def _use_counts(self, measured: Measurements) -> np.ndarray:
         """How many records there are for each row of the measurements, over all files."""
@@ -198,24 +262,6 @@ def _fault(place: str, record: _Record, row: int | None, measured: Measurements)
     where = "the measurements" if row < 0 else "the records"
     message = f"expected every name once, got {name!r} twice among {where}"
     return Fault(place, _TWICE, f"{message}; give each its own")
-
-
-def _measured(
-    file: SourceFile,
-    records: list[_Record],
-    measured: Measurements,
-    faults: Sequence[Fault] = (),
-) -> RawRows:
-    rows = np.array([measured.row[_first_word(each.name)] for each in records], np.int64)
-    raw = _raw(file, records)
-    expression = [pa.array(column) for column in measured.expression[rows].T]
-    weight = None if measured.weight is None else pa.array(measured.weight[rows])
-    return RawRows(raw.sequence, expression, weight, raw.place, faults)
-
-
-def _raw(file: SourceFile, records: list[_Record]) -> RawRows:
-    sequence = pa.array([record.sequence for record in records], pa.large_string())
-    return RawRows(sequence, [], None, lambda row: _place(file, records[row]))
 
 
 def _records(file: SourceFile) -> Iterator[list[_Record]]:

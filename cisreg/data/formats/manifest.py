@@ -156,8 +156,8 @@ def write_manifest(folder: str | os.PathLike[str], manifest: Manifest) -> None:
         "shortest": manifest.shortest,
         "columns": {
             "sequence": columns.sequence,
-            "expression": list(columns.expression),
-            "weight": columns.weight,
+            "expression": list(columns.expression or ()),
+            "weight": columns.weight if isinstance(columns.weight, str) else None,
         },
         "unusable": manifest.unusable,
         "files": [vars(file) for file in manifest.files],
@@ -306,7 +306,9 @@ def _columns(fields: dict[str, Any]) -> Columns:
     weight = fields.get("weight")
     if weight is not None:
         _check_type(weight, str, "columns: weight")
-    return Columns(_field(fields, "sequence", str), tuple(expression), weight)
+    return Columns(
+        _field(fields, "sequence", str), tuple(expression), False if weight is None else weight
+    )
 
 
 def _field(fields: dict[str, Any], name: str, kind: type) -> Any:

@@ -4,61 +4,74 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cisreg.data.formats.columns import Places, default_columns, find_places
+from cisreg.data.formats.columns import Key, Places, TableStart, find_columns, resolved
 from cisreg.data.formats.manifest import Manifest, check_row_count
+from cisreg.data.formats.recognition import PARQUET, Start
 from cisreg.data.formats.rows import Columns
 from cisreg.data.formats.sources import SourceFile, named_faults
-from cisreg.data.formats.usable import RawRows
+from cisreg.data.formats.usable import (
+    RawRows,
+    as_numbers,
+    as_text,
+    check_types,
+    is_number,
+    is_text,
+    joined,
+    to_text,
+)
 
 _SLICE_ROWS = 1 << 16
 # Of a column that is read in slices, so much compressed data is in memory at once.
 _BUFFER = 1 << 20
 _TRAILER = 8
-_OPEN_AT_ONCE = 16
+_SAMPLE_ROWS = 200
 
 
 class ParquetReader:
     """Parquet files of one dataset; a part is a row group.
 
+    Args:
+        starts: of the files, sorted as they are read.
+        asked: which columns are wanted; what is found in the first file is read from all of them.
+        manifest: of the files, or None.
+        key: what the rows are about: "sequence", or the "name" of a record that was measured.
+
     Attributes:
         kind: "Parquet".
         files: sorted as they are read.
         columns: that are read.
-        names: of all columns of the first file.
-        places: where those that are read stand in it.
+        places: where they stand in the first file.
         group_rows: int64 [G], rows of every row group.
     """
 
-    kind = "Parquet"
+    kind = PARQUET
 
     def __init__(
         self,
-        files: Sequence[SourceFile],
-        columns: Columns | None = None,
+        starts: Sequence[Start],
+        asked: Columns,
         manifest: Manifest | None = None,
         *,
-        key: str = "sequence",
+        key: Key = "sequence",
     ) -> None:
-        self.files = tuple(files)
-        with ThreadPoolExecutor(_OPEN_AT_ONCE) as threads:
-            self._footers = list(threads.map(_footer, files))
-        schemas = [_schema(*pair) for pair in zip(files, self._footers, strict=True)]
-        self.columns = columns or _default_columns(self.files[0].name, schemas[0], key)
-        self._wanted = [
-            _wanted(file.name, schema, self.columns)
-            for file, schema in zip(files, schemas, strict=True)
-        ]
-        self.names = tuple(schemas[0].names)
-        self.places = find_places(
-            self.files[0].name, self.columns, schemas[0].names, len(self.names)
-        )
+        self.files = files = tuple(start.file for start in starts)
+        footers = [start.footer for start in starts]
+        self._footers = [footer for footer in footers if footer is not None]
+        self._files = [_File(*pair) for pair in zip(files, self._footers, strict=True)]
+        self._start = self._files[0].start
+        self._places = []
+        for each in self._files:
+            places = find_columns(each.start, asked, key)
+            each.check(places)
+            self._places.append(places)
+            asked = asked if len(self._places) > 1 else resolved(each.start, places, key)
+        self.columns, self.places = asked, self._places[0]
         if manifest is not None:
             for stated, file, footer in zip(manifest.files, files, self._footers, strict=True):
                 check_row_count(stated, file.name, footer.num_rows)
@@ -70,6 +83,11 @@ class ParquetReader:
             for file, rows in enumerate(counts)
             for group in range(len(rows))
         ]
+
+    @property
+    def described(self) -> str:
+        """All columns of the first file with a value of each, for errors."""
+        return self._start.described()
 
     @property
     def part_count(self) -> int:
@@ -91,7 +109,7 @@ class ParquetReader:
         expected, start = int(self.group_rows[part]), 0
         with self._open(part, buffer_size=_BUFFER) as parquet:
             for batch in parquet.iter_batches(
-                _SLICE_ROWS, row_groups=[group], columns=self._wanted[file], use_threads=False
+                _SLICE_ROWS, row_groups=[group], columns=self._wanted(file), use_threads=False
             ):
                 yield self._raw(file, pa.Table.from_batches([batch]), first + start)
                 start += batch.num_rows
@@ -101,7 +119,7 @@ class ParquetReader:
         """All rows of a group at once; may be called by several threads. Raises as `read`."""
         file, group, first = self._groups[part]
         with self._open(part) as parquet:
-            table = parquet.read_row_group(group, columns=self._wanted[file], use_threads=False)
+            table = parquet.read_row_group(group, columns=self._wanted(file), use_threads=False)
             self._check_count(part, table.num_rows, int(self.group_rows[part]))
             return self._raw(file, table, first)
 
@@ -136,15 +154,27 @@ class ParquetReader:
                 page_checksum_verification=True,
             )
 
+    def _wanted(self, file: int) -> list[str]:
+        names = self._files[file].start.names
+        assert names is not None  # columns of Parquet have some
+        return [names[position] for position in self._places[file].all]
+
     def _raw(self, file: int, table: pa.Table, first: int) -> RawRows:
-        name, wanted = self.files[file].name, self._wanted[file]
-        arrays = [_joined(table.column(table.schema.get_field_index(each))) for each in wanted]
-        numbers = [_numbers(array) for array in arrays[1:]]
+        name, places = self.files[file].name, self._places[file]
+        found = {
+            position: joined(table.column(table.schema.get_field_index(column)))
+            for position, column in zip(places.all, self._wanted(file), strict=True)
+        }
         return RawRows(
-            arrays[0],
-            numbers[: len(self.columns.expression)],
-            None if self.columns.weight is None else numbers[-1],
+            found[places.key],
+            [as_numbers(found[each]) for each in places.expression],
+            None if places.weight is None else as_numbers(found[places.weight]),
             lambda row: f"{name}, row {first + row}",
+            name=None if places.name is None else found[places.name],
+            extra={
+                each: as_text(found[at])
+                for each, at in zip(places.extra_names, places.extra, strict=True)
+            },
         )
 
     def _check_count(self, part: int, rows: int, expected: int) -> None:
@@ -155,16 +185,42 @@ class ParquetReader:
             )
 
 
-def _footer(file: SourceFile) -> pq.FileMetaData:
-    with file.open() as stream:
-        return pq.read_metadata(stream)
+class _File:
+    """The columns of one file, and what its first rows have."""
 
+    def __init__(self, file: SourceFile, footer: pq.FileMetaData) -> None:
+        self._file, self._footer = file, footer
+        with named_faults(file.name):
+            self._schema = footer.schema.to_arrow_schema()
+            names = tuple(self._schema.names)  # which are no text in a damaged file
+        self._sample: pa.Table | None = None
+        self.start = TableStart(file.name, names, len(names), self._values)
 
-def _schema(file: SourceFile, footer: pq.FileMetaData) -> pa.Schema:
-    with named_faults(file.name):
-        schema = footer.schema.to_arrow_schema()
-        _ = schema.names  # which are no text in a damaged file
-        return schema
+    def _values(self, column: int) -> list[str]:
+        """The first values of a column as text; they are read where its name does not tell."""
+        if self._sample is None:
+            with self._file.open() as stream:
+                parquet = pq.ParquetFile(stream, metadata=self._footer, buffer_size=_BUFFER)
+                batches = parquet.iter_batches(_SAMPLE_ROWS, use_threads=False)
+                batch = next(batches, None)
+                empty = self._schema.empty_table()
+                self._sample = empty if batch is None else pa.Table.from_batches([batch])
+        kind = self._schema.field(column).type
+        if not (is_text(kind) or is_number(kind) or pa.types.is_null(kind)):
+            return [f"of type {kind}"]
+        values = to_text(joined(self._sample.column(column))).to_pylist()
+        # A column of numbers is one, though the first of them are missing.
+        return values if any(values) or not is_number(kind) else ["0"]
+
+    def check(self, places: Places) -> None:
+        """Raises ValueError for a column that is there twice, or of a type that cannot be read."""
+        names, name = self._schema.names, self._file.name
+        for position in places.all:
+            if names.count(names[position]) > 1:
+                raise ValueError(
+                    f"{name}: expected one column named {names[position]!r}, got several"
+                )
+        check_types(name, places, [(field.name, field.type) for field in self._schema])
 
 
 def _group_rows(file: SourceFile, footer: pq.FileMetaData) -> list[int]:
@@ -176,63 +232,3 @@ def _group_rows(file: SourceFile, footer: pq.FileMetaData) -> list[int]:
             " is the file damaged?"
         )
     return rows
-
-
-def _default_columns(name: str, schema: pa.Schema, key: str) -> Columns:
-    columns = default_columns(name, schema.names, key=key)
-    numeric = [
-        column
-        for column in columns.expression
-        if isinstance(column, str) or _is_number(schema.field(column).type)
-    ]
-    return Columns(columns.sequence, tuple(numeric), columns.weight)
-
-
-def _wanted(name: str, schema: pa.Schema, columns: Columns) -> list[str]:
-    """The names of the columns that are read, of types that can be."""
-    places: Places = find_places(name, columns, schema.names, len(schema))
-    fields = [schema.field(position) for position in places.all]
-    names = [field.name for field in fields]
-    for field in fields:
-        if schema.names.count(field.name) > 1:
-            raise ValueError(f"{name}: expected one column named {field.name!r}, got several")
-    kinds = [field.type for field in fields]
-    if not _is_text(kinds[0]):
-        raise ValueError(
-            f"{name}: expected text in the column {names[0]!r} of the sequence, got {kinds[0]}"
-        )
-    for column, kind in zip(names[1:], kinds[1:], strict=True):
-        if not (_is_number(kind) or pa.types.is_null(kind) or _is_text(kind)):
-            raise ValueError(f"{name}: expected numbers in the column {column!r}, got {kind}")
-    return names
-
-
-def _is_number(kind: pa.DataType) -> bool:
-    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
-    return (
-        pa.types.is_string(kind)
-        or pa.types.is_large_string(kind)
-        or pa.types.is_string_view(kind)
-        or pa.types.is_binary(kind)
-        or pa.types.is_large_binary(kind)
-        or pa.types.is_binary_view(kind)
-        or pa.types.is_fixed_size_binary(kind)
-    )
-
-
-def _joined(column: pa.ChunkedArray) -> pa.Array:
-    """One array; of text bytes, since Parquet does not promise that text is UTF-8."""
-    if _is_text(column.type):
-        # Offsets of 64 bits hold any number of bases.
-        column = column.cast(pa.large_binary())
-    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
-
-
-def _numbers(array: pa.Array) -> pa.Array:
-    # As strings again, without a look at their letters: that comes with reading the numbers.
-    return array.view(pa.large_string()) if _is_text(array.type) else array

@@ -1,71 +1,143 @@
-"""Rows of a file on their way to a dataset: as text, as numbers, and which of them are of use."""
+"""Rows of a file on their way to a dataset: which columns they have, and which can be used."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
+
+Column = int | str
 
 
 @dataclass(frozen=True)
 class Columns:
     """Which columns of a table hold what, by name or by position from 0.
 
+    What is left out is found by its usual name; docs/data.md lists these and says what happens
+    without one.
+
     Attributes:
-        sequence: the text of the sequence.
-        expression: one column for each measurement; empty: none is read.
-        weight: what the loss of each sequence is multiplied by; None: there is no such column.
+        sequence: the sequence; None: found.
+        expression: one column for each measurement, or a single name or position; (): none is
+            read; None: found.
+        weight: what the loss of each sequence is multiplied by; True: the column of that name, if
+            there is one; False: none is read.
+        name: names of the sequences; True: the column with a usual name, if there is one, and of
+            FASTA the first word of the header; False: none is read. Of a table of measurements it
+            is the name of the record.
+        extra: further columns that go with the rows as they are; True: all others.
 
     Raises:
         ValueError: one column in two roles.
 
     Example:
-        >>> Columns(sequence="promoter", expression=("replicate_1", "replicate_2"))
-        Columns(sequence='promoter', expression=('replicate_1', 'replicate_2'), weight=None)
+        >>> Columns(sequence="promoter", expression=("replicate_1", "replicate_2")).expression
+        ('replicate_1', 'replicate_2')
     """
 
-    sequence: int | str = 0
-    expression: tuple[int | str, ...] = (1,)
-    weight: int | str | None = None
+    sequence: Column | None = None
+    expression: tuple[Column, ...] | None = None
+    weight: Column | bool = True
+    name: Column | bool = False
+    extra: tuple[Column, ...] | Literal[True] = ()
 
     def __post_init__(self) -> None:
-        if len(set(self.all)) < len(self.all):
+        for role in ("expression", "extra"):
+            value = getattr(self, role)
+            if isinstance(value, int | str) and value is not True:
+                object.__setattr__(self, role, (value,))
+            elif isinstance(value, list):
+                object.__setattr__(self, role, tuple(value))
+        if len(set(self.roles)) < len(self.roles):
             raise ValueError(
                 "columns: expected another column for each role, got "
-                f"{', '.join(map(repr, self.all))}"
+                f"{', '.join(map(repr, self.roles))}"
             )
 
     @property
-    def all(self) -> tuple[int | str, ...]:
-        """Every column that is read, in the order sequence, expression, weight."""
-        weight = () if self.weight is None else (self.weight,)
-        return (self.sequence, *self.expression, *weight)
+    def roles(self) -> tuple[Column, ...]:
+        """Every column that is said, in the order sequence, expression, weight, name."""
+        said = (self.sequence, *(self.expression or ()), self.weight, self.name)
+        return tuple(each for each in said if each is not None and not isinstance(each, bool))
+
+    def or_else(self, usual: Columns) -> Columns:
+        """What is not said here as it is there."""
+        return replace(
+            self,
+            sequence=usual.sequence if self.sequence is None else self.sequence,
+            expression=usual.expression if self.expression is None else self.expression,
+            weight=usual.weight if self.weight is True else self.weight,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as JSON has it; `Columns(**value)` is equal again.
+
+        Example:
+            >>> Columns("promoter", (1,), weight=False).to_json()["expression"]
+            [1]
+        """
+        lists = {
+            role: list(value) if isinstance(value := getattr(self, role), tuple) else value
+            for role in ("expression", "extra")
+        }
+        return {**vars(self), **lists}
 
 
-class Rows(NamedTuple):
-    """Usable rows of a file, in its order, as they are read.
+@dataclass(frozen=True)
+class Rows:
+    """Rows of a file, in its order, as text and numbers.
 
     Attributes:
-        sequence: Arrow large strings [n], not empty, nucleotide letters alone.
-        expression: float32 [n, K], finite; K is 0 where none is read.
-        weight: float32 [n], finite and 0 or more, or None.
+        sequence: Arrow strings or bytes [n] with 64-bit offsets; where a row can be used, it is not
+            empty and has nucleotide letters alone.
+        expression: float32 [n, K]; NaN where there is no finite number. K is 0 where none is read.
+        weight: float32 [n], likewise, or None.
+        name: Arrow strings [n], or None.
+        extra: further columns by name, Arrow arrays [n].
+        place: says where the row of an index is, as "file:line".
     """
 
     sequence: pa.Array
     expression: np.ndarray
-    weight: np.ndarray | None
+    weight: np.ndarray | None = None
+    name: pa.Array | None = None
+    extra: Mapping[str, pa.Array] = field(default_factory=dict)
+    place: Callable[[int], str] = "row {}".format
 
-    @property
-    def count(self) -> int:  # type: ignore[override]  # no row is ever looked for by value
-        """How many rows."""
+    def __len__(self) -> int:
         return len(self.sequence)
 
     def slice(self, first: int, stop: int | None = None) -> Rows:
-        """The rows from `first` to before `stop`."""
-        weight = None if self.weight is None else self.weight[first:stop]
-        return Rows(self.sequence[first:stop], self.expression[first:stop], weight)
+        """The rows from `first` to before `stop`, without a copy."""
+        return self._of(lambda array: array[first:stop], lambda row: self.place(first + row))
+
+    def take(self, rows: np.ndarray) -> Rows:
+        """The rows of these indices, integers [m], in this order."""
+        index = pa.array(rows)
+
+        def chosen(array: Any) -> Any:
+            return array[rows] if isinstance(array, np.ndarray) else array.take(index)
+
+        return self._of(chosen, lambda row: self.place(int(rows[row])))
+
+    def without_sequences(self) -> Rows:
+        """The same rows with no letters, which are cheap to take."""
+        nothing = pa.nulls(len(self), pa.null())
+        return replace(self, sequence=nothing)
+
+    def _of(self, chosen: Callable[[Any], Any], place: Callable[[int], str]) -> Rows:
+        return replace(
+            self,
+            sequence=chosen(self.sequence),
+            expression=chosen(self.expression),
+            weight=None if self.weight is None else chosen(self.weight),
+            name=None if self.name is None else chosen(self.name),
+            extra={name: chosen(array) for name, array in self.extra.items()},
+            place=place,
+        )
 
 
 @dataclass

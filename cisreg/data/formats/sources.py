@@ -5,18 +5,23 @@ from __future__ import annotations
 import fnmatch
 import importlib
 import os
+import shutil
+import stat
+import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, BinaryIO, NamedTuple
 
 import pyarrow as pa
 import pyarrow.fs as pafs
 
 from cisreg.data.formats.manifest import MANIFEST, WORK_FOLDER, Manifest, load_manifest
-from cisreg.streams import decompressed
+from cisreg.streams import STANDARD, decompressed
 
 PathLike = str | os.PathLike[str]
+_SPOOL_BLOCK = 1 << 20
 _PARQUET_ENDINGS = (".parquet", ".pq", ".parq")
 _GLOB_MARKS = "*?["
 # In a URL, a question mark begins the options of the filesystem.
@@ -33,6 +38,7 @@ class SourceFile:
         path: of the file in there.
         size: in bytes, when the dataset was opened.
         modified: time of the last change in ns, or None where the filesystem does not tell.
+        holder: keeps a temporary file that the file is in, or None.
     """
 
     name: str
@@ -40,6 +46,7 @@ class SourceFile:
     path: str
     size: int
     modified: int | None
+    holder: object = field(default=None, compare=False, repr=False)
 
     @property
     def is_local(self) -> bool:
@@ -60,7 +67,7 @@ class SourceFile:
     def open_text(self) -> Iterator[BinaryIO]:
         """The file from its beginning, decompressed; errors as of `open`."""
         with named_faults(self.name), self.filesystem.open_input_stream(self.path) as stream:
-            yield decompressed(stream, self.name)
+            yield decompressed(stream, self.name, whole=True)
 
 
 class WholeFiles:
@@ -159,6 +166,8 @@ def _arrow_filesystem(filesystem: Any) -> pafs.FileSystem:
 
 def _expand(place: str, filesystem: pafs.FileSystem | None) -> Source:
     """The files of one path, glob, folder or URL."""
+    if place == STANDARD and filesystem is None:
+        return Source((_spooled("standard input", sys.stdin.buffer),), None)
     is_url = "://" in place
     if is_url and filesystem is not None:
         raise ValueError(
@@ -227,9 +236,24 @@ def _info(filesystem: pafs.FileSystem, path: str, name: str) -> pafs.FileInfo:
 def _source_file(
     name: str, filesystem: pafs.FileSystem, path: str, info: pafs.FileInfo
 ) -> SourceFile:
-    if info.type != pafs.FileType.File:
-        raise ValueError(f"{name}: expected a file, got something else; it is read several times")
-    return SourceFile(name, filesystem, path, info.size, info.mtime_ns)
+    if info.type == pafs.FileType.File:
+        return SourceFile(name, filesystem, path, info.size, info.mtime_ns)
+    is_local = isinstance(filesystem, pafs.LocalFileSystem)
+    if not (is_local and stat.S_ISFIFO(os.stat(path).st_mode)):  # noqa: PTH116
+        raise ValueError(f"{name}: expected a file or a pipe, got something else")
+    # A pipe, or what a shell puts in the place of <(command).
+    with named_faults(name), open(path, "rb") as stream:  # noqa: PTH123
+        return _spooled(name, stream)
+
+
+def _spooled(name: str, stream: BinaryIO) -> SourceFile:
+    """What can be read once only, in a temporary file that goes away with its last user."""
+    holder = tempfile.NamedTemporaryFile(prefix="cisreg-")  # noqa: SIM115
+    with named_faults(name):
+        shutil.copyfileobj(stream, holder, _SPOOL_BLOCK)
+        holder.flush()
+    size = holder.tell()
+    return SourceFile(name, pafs.LocalFileSystem(), holder.name, size, None, holder)
 
 
 def _folder(name: str, filesystem: pafs.FileSystem, path: str) -> Source:

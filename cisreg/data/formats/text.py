@@ -6,6 +6,8 @@ by line, so that a line is a row or a fault by itself, not by what stands around
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -15,18 +17,35 @@ import pyarrow as pa
 import pyarrow.compute as compute
 import pyarrow.csv
 
-from cisreg.data.formats.columns import Places, default_columns, find_places, has_usual_names
+from cisreg.data.formats.columns import (
+    MISSING,
+    Key,
+    Kind,
+    Places,
+    TableStart,
+    count_bases,
+    find_columns,
+    has_decimal_comma,
+    is_number,
+    is_usual,
+    kind_of,
+    resolved,
+)
 from cisreg.data.formats.one_hot import OneHotRows, decode_padded, parse_lines, whole_lines
+from cisreg.data.formats.recognition import UTF8_MARK
 from cisreg.data.formats.rows import Columns
-from cisreg.data.formats.usable import FOREIGN_LETTER, FOREIGN_TO_MOST, Fault, RawRows, to_float32
+from cisreg.data.formats.usable import FOREIGN_TO_MOST, Fault, RawRows
 
+# Lines that begin so are skipped, in the tables of every command.
+COMMENT = b"#"
 _BLOCK = 1 << 22
 _OTHER_COLUMNS = "another number of columns"
 _NO_ONE_HOT = "something else than one-hot text"
 _LONGEST_NAME = 6
-_MISSING = ("", "-", ".", "na", "n/a", "nan", "null", "none", "inf", "+inf", "-inf")
-_UTF8_MARK = b"\xef\xbb\xbf"
-_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_SAMPLE_LINES = 200
+# Of lines that have one field more than the first, the share that makes it their own fault.
+_MOST = 0.5
+_REGION = re.compile(r"chr\w+")
 
 
 @dataclass(frozen=True)
@@ -35,95 +54,201 @@ class TextLayout:
 
     Attributes:
         delimiter: between the fields of a line.
-        first_line: number of the first line that is not blank.
+        first_line: number of the first line that is neither blank nor a comment.
         count: fields of every line.
         has_header: whether the first line names the columns.
-        columns: that are read: by name, where they were found or asked for so.
+        decimal_comma: whether numbers are written with it.
+        columns: that are read: by name, where the names tell them apart.
         places: where they are.
-        names: of all columns, or None.
+        start: all columns, for errors.
     """
 
     delimiter: str
     first_line: int
     count: int
     has_header: bool
+    decimal_comma: bool
     columns: Columns
     places: Places
-    names: tuple[str, ...] | None
+    start: TableStart
 
 
 def find_layout(
-    name: str, start: bytes, columns: Columns | None, *, key: str = "sequence"
+    name: str,
+    head: bytes,
+    asked: Columns | None = None,
+    *,
+    key: Key = "sequence",
+    decimal_comma: bool = False,
 ) -> TextLayout:
-    r"""Finds how a table is written down by its first line.
+    r"""Finds how a table is written down by its first lines.
 
     Args:
         name: of the file, for errors.
-        start: the beginning of the text with all of its first line.
-        columns: which are wanted; None: `default_columns`.
-        key: name of the first column where it has one; "sequence" is checked to be one.
+        head: the beginning of the text up to the end of a line.
+        asked: which columns are wanted; None: the usual ones.
+        key: what the rows are about: "sequence", or the "name" of a record that was measured.
+        decimal_comma: whether numbers are written with one.
 
     Raises:
-        ValueError: an empty file, UTF-16, line ends of CR alone, or columns that are not there.
+        ValueError: an empty file, line ends of CR alone, columns that are not there or not clear,
+            row names without a name, or numbers that look like decimal commas.
 
     Example:
-        >>> find_layout("x.tsv", b"level\tsequence\n1\tACGT\n", None).places.all
+        >>> find_layout("x.tsv", b"level\tsequence\n1\tACGT\n").places.all
         (1, 0)
     """
-    if start.startswith(_UTF16_MARKS):
-        raise ValueError(f"{name}:1: expected UTF-8 text, got UTF-16; save the file as UTF-8")
-    text = start.removeprefix(_UTF8_MARK)
-    content = text.lstrip(b"\r\n")
-    first_line = 1 + text.count(b"\n", 0, len(text) - len(content))
+    asked = asked or Columns()
+    first_line, line, more = _first_lines(name, head)
     place = f"{name}:{first_line}"
-    line = content.partition(b"\n")[0].removesuffix(b"\r")
-    if not content:
-        raise ValueError(f"{name}: expected lines with columns, got an empty file")
-    if b"\r" in line:
+    if "\r" in line:
         raise ValueError(
             f"{place}: expected lines that end in LF or CR LF, got a CR alone; convert the line "
             "ends"
         )
-    decoded = line.decode("utf-8", "replace")
-    delimiter = "\t" if "\t" in decoded else ","
-    fields = [field.strip() for field in split_fields(decoded, delimiter)]
-    header = _has_header(fields, columns, key)
-    if columns is None:
-        columns = _default(place, fields, key, header=header)
+    delimiter = _delimiter(line, more, key)
+    fields = _fields(line, delimiter)
+    rows = [_fields(each, delimiter) for each in more]
+    _check_widths(place, fields, rows, delimiter)
+    rows = [row for row in rows if len(row) == len(fields)]
+    header = _has_header(fields, rows, asked, key)
     names = tuple(fields) if header else None
-    places = find_places(place, columns, names, len(fields))
-    return TextLayout(delimiter, first_line, len(fields), header, columns, places, names)
+    body = rows if header else [fields, *rows]
+    start = TableStart(
+        *(place, names, len(fields)),
+        lambda column: [row[column] for row in body],
+        _hint(body, delimiter),
+    )
+    places = find_columns(start, asked, key)
+    if not decimal_comma:
+        _check_decimals(start, places, delimiter)
+    columns = resolved(start, places, key)
+    return TextLayout(
+        delimiter, first_line, len(fields), header, decimal_comma, columns, places, start
+    )
 
 
-def _default(place: str, fields: list[str], key: str, *, header: bool) -> Columns:
-    if header:
-        return default_columns(place, fields, key=key)
-    # Data may be any text; names that are like no data give the positions.
-    return default_columns(place, [""] * len(fields), key=key)
+def _first_lines(name: str, head: bytes) -> tuple[int, str, list[str]]:
+    """Number and text of the first line that says something, and some of those behind it."""
+    first, found = 0, list[str]()
+    for number, line in enumerate(head.removeprefix(UTF8_MARK).split(b"\n"), start=1):
+        line = line.removesuffix(b"\r")
+        if line and not line.startswith(COMMENT):
+            found.append(line.decode("utf-8", "replace"))
+            first = first or number
+            if len(found) > _SAMPLE_LINES:
+                break
+    if not found:
+        raise ValueError(f"{name}: expected lines with columns, got an empty file")
+    return first, found[0], found[1:]
 
 
-def _has_header(fields: list[str], columns: Columns | None, key: str) -> bool:
-    if columns is None and has_usual_names(fields, key=key):
+def _fields(line: str, delimiter: str) -> list[str]:
+    return [field.strip() for field in split_fields(line, delimiter)]
+
+
+def _delimiter(line: str, more: list[str], key: Key) -> str:
+    """The tab where there is one; else comma or semicolon, whichever makes columns of the lines."""
+    if "\t" in line:
+        return "\t"
+    if ";" not in line:
+        return ","
+
+    def merit(delimiter: str) -> tuple[bool, bool]:
+        rows = [_fields(each, delimiter) for each in (line, *more)]
+        even = len(rows[0]) > 1 and len({len(row) for row in rows}) == 1
+        bases = any(count_bases(field) for row in rows for field in row)
+        return even, even and (bases or key == "name")
+
+    return max((",", ";"), key=merit)
+
+
+def _check_widths(place: str, fields: list[str], rows: list[list[str]], delimiter: str) -> None:
+    """Raises ValueError where most lines have a field more than the first, for a known reason."""
+    longer = [row for row in rows if len(row) == len(fields) + 1]
+    if not longer or len(longer) < _MOST * len(rows):
+        return
+    got = f"expected {len(fields)} columns in every line as in the first, got {len(longer[0])}"
+    if delimiter == "," and all(_has_split_number(row) for row in longer):
+        raise ValueError(
+            f"{place}: {got} in {','.join(longer[0])[:60]!r}, which looks like a decimal comma; "
+            "write numbers with a decimal point, or columns with tabs or semicolons between them"
+        )
+    if any(map(is_number, fields)):
+        return  # the first line is a row itself
+    raise ValueError(
+        f"{place}: {got}, such as {longer[0][0][:60]!r} before the others, which looks like the "
+        "row names of R; write the table with row.names = FALSE, or with col.names = NA"
+    )
+
+
+def _has_split_number(row: list[str]) -> bool:
+    return any(is_number(a) and b.isdecimal() for a, b in itertools.pairwise(row))
+
+
+def _check_decimals(start: TableStart, places: Places, delimiter: str) -> None:
+    """Raises ValueError where a number that is wanted has a decimal comma."""
+    weight = () if places.weight is None else (places.weight,)
+    for column in (*places.expression, *weight):
+        given = [each for each in start.values(column) if is_number(each)]
+        commas = [each for each in given if has_decimal_comma(each)]
+        if commas and len(commas) >= _MOST * len(given):
+            what = "decimal commas" + (" and semicolons" if delimiter == ";" else "")
+            raise ValueError(
+                f"{start.place}: expected numbers with a decimal point, got {commas[0]!r}: the "
+                f"table has {what}; read it with --decimal-comma, in Python decimal_comma=True"
+            )
+
+
+def _hint(rows: list[list[str]], delimiter: str) -> str:
+    """What columns that are not clear may be."""
+    if not rows:
+        return ""
+    first = rows[0]
+    if len(first) > 2 and _REGION.fullmatch(first[0]) and first[1].isdecimal():
+        return "; it looks like regions of a genome (BED), whose sequences bedtools getfasta writes"
+    whole = [row for row in rows if _has_split_number(row)]
+    if delimiter == "," and len(whole) == len(rows):
+        return "; numbers with a decimal comma must be in quotes, or have a decimal point"
+    return ""
+
+
+def _has_header(fields: list[str], rows: list[list[str]], asked: Columns, key: Key) -> bool:
+    """Whether the first line names the columns."""
+    named = [column for column in (*asked.roles, *_listed(asked.extra)) if isinstance(column, str)]
+    if named or any(map(is_usual, fields)):
         return True
-    columns = columns or _default("", fields, key, header=False)
-    positions = [column for column in columns.all if isinstance(column, int)]
-    if len(positions) < len(columns.all):
-        return True
-    if any(position >= len(fields) for position in positions):
+    if any(column >= len(fields) for column in asked.roles if isinstance(column, int)):
         return False
-    # All fields must be foreign: a mistyped number in line 1 is an error, not a header.
-    numbers = [fields[position] for position in positions[1:]]
-    if not np.isnan(to_float32(pa.array(numbers, pa.string()))).all():
-        return False
-    first = fields[positions[0]]
-    if key != "sequence" or FOREIGN_LETTER.search(first):
+    kinds = [kind_of(row[column] for row in rows) for column in range(len(fields))]
+    if "sequence" in kinds and fields == [str(number) for number in range(len(fields))]:
+        # pandas numbers columns that have no names; no sequence is a number.
         return True
-    # Names such as "dna" are spelled with letters of nucleotides too; beside one, the name of a
-    # measurement stands, and not the mark of a missing one.
-    named = not any(number.lower() in _MISSING for number in numbers)
-    # With nothing beside it, it is a name where it is shorter than any sequence.
-    named = named and (bool(numbers) or len(first) <= _LONGEST_NAME)
-    return named and FOREIGN_TO_MOST.search(first) is not None
+    # A mistyped number in the first line is an error, not a header.
+    if any(is_number(field) or field.lower() in MISSING for field in fields):
+        return False
+    if key == "name":
+        return "number" in kinds or not rows
+    position = asked.sequence if isinstance(asked.sequence, int) else None
+    return not _may_be_data(fields, kinds, position)
+
+
+def _may_be_data(fields: list[str], kinds: list[Kind], sequence: int | None) -> bool:
+    """Whether the first line, which has no number, may be a row with a sequence."""
+    columns = [i for i, kind in enumerate(kinds) if kind == "sequence"]
+    if sequence is not None:
+        columns = [sequence]
+    elif not columns:
+        columns = list(range(len(fields)))
+    # Names such as "dna" and "strand" are spelled with letters of nucleotides too.
+    return any(
+        count_bases(text) and (len(text) > _LONGEST_NAME or not FOREIGN_TO_MOST.search(text))
+        for text in (fields[column] for column in columns)
+    )
+
+
+def _listed(extra: tuple[int | str, ...] | bool) -> tuple[int | str, ...]:
+    return () if isinstance(extra, bool) else extra
 
 
 def split_fields(line: str, delimiter: str) -> list[str]:
@@ -166,7 +291,7 @@ def _quoted(line: str, position: int) -> tuple[str, int]:
 def iterate_table(
     stream: BinaryIO, name: str, layout: TextLayout, *, block_size: int = _BLOCK
 ) -> Iterator[RawRows]:
-    """Reads the columns of a table a block at a time; blank lines are skipped.
+    """Reads the columns of a table a block at a time; blank lines and comments (#) are skipped.
 
     Args:
         stream: the text.
@@ -179,16 +304,17 @@ def iterate_table(
         the first fault come by themselves.
     """
     line = 1
+    # Lines before the first one that counts are blank, or comments.
+    skipped = layout.first_line if layout.has_header else layout.first_line - 1
     for block in whole_lines(stream, block_size, name):
         first = line
         line += block.count(b"\n")
         if first == 1:
-            block = block.removeprefix(_UTF8_MARK)
-        if layout.has_header and first <= layout.first_line:
-            # Lines before the header are blank.
-            lines = layout.first_line - first + 1
+            block = block.removeprefix(UTF8_MARK)
+        if first <= skipped:
+            lines = skipped - first + 1
             block = b"".join(block.split(b"\n", lines)[lines:])
-            first = layout.first_line + 1
+            first = skipped + 1
         if not block:
             continue
         columns = _parse_block(block if block.endswith(b"\n") else block + b"\n", layout)
@@ -202,6 +328,8 @@ def _parse_block(block: bytes, layout: TextLayout) -> list[pa.Array] | None:
     """The columns of lines that are all good and plain, or None; Arrow parses them."""
     lone = block.count(b"\r") != block.count(b"\r\n")
     if lone or block[:1] in b"\r\n" or b"\n\n" in block or b"\n\r\n" in block:
+        return None
+    if block.startswith(COMMENT) or b"\n" + COMMENT in block:
         return None
     names = [str(position) for position in range(layout.count)]
     wanted = [str(position) for position in layout.places.all]
@@ -236,7 +364,7 @@ def _parse_lines(block: bytes, name: str, layout: TextLayout, first_line: int) -
     wanted = layout.places.all
     for number, content in enumerate(block.split(b"\n"), start=first_line):
         text = content.removesuffix(b"\r").decode("utf-8", "replace")
-        if not text:
+        if not text or content.startswith(COMMENT):
             continue
         fields = split_fields(text, layout.delimiter)
         if len(fields) == layout.count:
@@ -269,18 +397,27 @@ def _rows(
     lines: np.ndarray,
     faults: list[Fault] | None = None,
 ) -> RawRows:
-    count = len(layout.places.expression)
+    places = layout.places
+    found = dict(zip(places.all, columns, strict=True))
+    number = _with_point if layout.decimal_comma else lambda column: column
     return RawRows(
-        columns[0],
-        columns[1 : 1 + count],
-        None if layout.places.weight is None else columns[-1],
+        found[places.key],
+        [number(found[each]) for each in places.expression],
+        None if places.weight is None else number(found[places.weight]),
         lambda row: f"{name}:{lines[row]}",
         faults or [],
+        None if places.name is None else found[places.name],
+        {each: found[at] for each, at in zip(places.extra_names, places.extra, strict=True)},
     )
 
 
+def _with_point(column: pa.Array) -> pa.Array:
+    """Numbers with a decimal comma as ones with a point; those that had a point are none."""
+    return compute.replace_substring(compute.replace_substring(column, ".", "?"), ",", ".")
+
+
 def iterate_one_hot_text(
-    stream: BinaryIO, name: str, length: int, *, labels: bool, block_size: int = _BLOCK
+    stream: BinaryIO, name: str, length: int, places: Places, *, block_size: int = _BLOCK
 ) -> Iterator[RawRows]:
     """Reads one-hot text a block at a time; blank lines and those that begin with # are skipped.
 
@@ -288,7 +425,7 @@ def iterate_one_hot_text(
         stream: the text.
         name: of the file, for errors.
         length: L, of every line.
-        labels: whether to read the labels as the expression.
+        places: whether the label is read as the expression, as a further column, or not at all.
         block_size: bytes that are in memory at once; a line may be longer.
 
     Yields:
@@ -298,14 +435,14 @@ def iterate_one_hot_text(
     for block in whole_lines(stream, block_size, name):
         rows, fault = parse_lines(block, length, line)
         if len(rows.codes):
-            yield _one_hot_rows(name, rows, labels=labels)
+            yield _one_hot_rows(name, rows, places)
         if fault is not None:
-            yield from _one_hot_lines(block, name, length, line, fault.line, labels=labels)
+            yield from _one_hot_lines(block, name, length, line, fault.line, places)
         line += block.count(b"\n")
 
 
 def _one_hot_lines(
-    block: bytes, name: str, length: int, first_line: int, start: int, *, labels: bool
+    block: bytes, name: str, length: int, first_line: int, start: int, places: Places
 ) -> Iterator[RawRows]:
     """The lines from number `start` on, one by one."""
     parts, faults = [], []
@@ -320,16 +457,17 @@ def _one_hot_lines(
     codes = np.concatenate([empty, *(part.codes for part in parts)])
     label = pa.concat_arrays([pa.array([], pa.large_string()), *(part.label for part in parts)])
     line = np.concatenate([np.empty(0, np.int64), *(part.line for part in parts)])
-    yield _one_hot_rows(name, OneHotRows(codes, label, line), faults, labels=labels)
+    yield _one_hot_rows(name, OneHotRows(codes, label, line), places, faults)
 
 
 def _one_hot_rows(
-    name: str, rows: OneHotRows, faults: list[Fault] | None = None, *, labels: bool
+    name: str, rows: OneHotRows, places: Places, faults: list[Fault] | None = None
 ) -> RawRows:
     return RawRows(
         decode_padded(rows.codes),
-        [rows.label] if labels else [],
+        [rows.label] if places.expression else [],
         None,
         lambda row: f"{name}:{rows.line[row]}",
         faults or [],
+        extra=dict.fromkeys(places.extra_names, rows.label),
     )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as compute
 
+from cisreg.data.formats.columns import Places
 from cisreg.data.formats.rows import Rows, Unusable
 from cisreg.library import native_module
 from cisreg.sequences import text_buffers
@@ -61,6 +61,8 @@ class RawRows:
         weight: the same, or None where the file has none.
         place: says where the row of an index is, as "file:line".
         faults: what else was found; the first of them stands before the rows.
+        name: Arrow strings or bytes [n], or None.
+        extra: further columns by name, Arrow arrays [n].
     """
 
     sequence: pa.Array
@@ -68,43 +70,23 @@ class RawRows:
     weight: pa.Array | None
     place: Callable[[int], str]
     faults: Sequence[Fault] = field(default=())
-
-
-class CheckedRows(NamedTuple):
-    """All rows of a RawRows, with what is known of them.
-
-    Attributes:
-        sequence: as in RawRows.
-        expression: float32 [n, K], NaN where there is no finite number.
-        weight: float32 [n], or None.
-        usable: bool [n].
-    """
-
-    sequence: pa.Array
-    expression: np.ndarray
-    weight: np.ndarray | None
-    usable: np.ndarray
-
-    def kept(self) -> Rows:
-        """The rows that can be used."""
-        sequence, expression, weight = self.sequence, self.expression, self.weight
-        if not self.usable.all():
-            sequence = sequence.filter(pa.array(self.usable))
-            expression = expression[self.usable]
-            weight = None if weight is None else weight[self.usable]
-        return Rows(sequence.cast(pa.large_string()), expression, weight)
+    name: pa.Array | None = None
+    extra: Mapping[str, pa.Array] = field(default_factory=dict)
 
 
 def check_rows(
     raw: RawRows, unusable: Unusable, *, strict: bool, letters: bool = True
-) -> CheckedRows:
-    """Finds the rows that can be used, and counts the others.
+) -> tuple[Rows, np.ndarray]:
+    """Reads the numbers, finds the rows that can be used, and counts the others.
 
     Args:
         raw: as they were read.
         unusable: what is left out is added to it.
         strict: whether anything to be left out is an error.
         letters: whether the sequences are looked at, and not the numbers alone.
+
+    Returns:
+        (all rows, bool [n] which of them can be used).
 
     Raises:
         ValueError: "file:line: expected …, got …; …" under strict.
@@ -126,7 +108,37 @@ def check_rows(
     for number in np.unique(faults[wrong]).tolist():
         rows = wrong[faults[wrong] == number]
         unusable.add(_REASONS[number], len(rows), raw.place(int(rows[0])))
-    return CheckedRows(raw.sequence, expression, weight, faults == 0)
+    name = None if raw.name is None else to_text(raw.name)
+    return Rows(raw.sequence, expression, weight, name, raw.extra, raw.place), faults == 0
+
+
+def usable_rows(raw: RawRows, unusable: Unusable, *, strict: bool) -> Rows:
+    """The rows that can be used, their sequences as text; see `check_rows`."""
+    rows, usable = check_rows(raw, unusable, strict=strict)
+    if not usable.all():
+        rows = rows.take(np.flatnonzero(usable))
+    return replace(rows, sequence=rows.sequence.cast(pa.large_string()))
+
+
+def to_text(column: pa.Array) -> pa.Array:
+    """A column as strings with 64-bit offsets; bytes that are no UTF-8 become marks.
+
+    Example:
+        >>> to_text(pa.array([1, None])).to_pylist()
+        ['1', '']
+    """
+    try:
+        text = column.cast(pa.large_string())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        values = column.to_pylist()
+        text = pa.array(
+            [
+                each.decode("utf-8", "replace") if isinstance(each, bytes) else each and str(each)
+                for each in values
+            ],
+            pa.large_string(),
+        )
+    return text.fill_null("") if text.null_count else text
 
 
 def _faults(
@@ -152,15 +164,68 @@ def to_float32(column: pa.Array) -> np.ndarray:
         >>> to_float32(pa.array(["1.5", "high", "1e99", None]))
         array([1.5, nan, nan, nan], dtype=float32)
     """
-    if _is_text(column.type):
+    if is_text(column.type):
         numbers = _parsed(column)
     else:
         numbers = compute.cast(column, pa.float64(), safe=False).to_numpy(zero_copy_only=False)
     return np.where(np.abs(numbers) <= LARGEST, numbers, np.nan).astype(np.float32)
 
 
-def _is_text(kind: pa.DataType) -> bool:
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+def is_number(kind: pa.DataType) -> bool:
+    """Whether a type holds numbers."""
+    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether a type holds text, or the bytes of text."""
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return (
+        pa.types.is_string(kind)
+        or pa.types.is_large_string(kind)
+        or pa.types.is_string_view(kind)
+        or pa.types.is_binary(kind)
+        or pa.types.is_large_binary(kind)
+        or pa.types.is_binary_view(kind)
+        or pa.types.is_fixed_size_binary(kind)
+    )
+
+
+def check_types(name: str, places: Places, columns: Sequence[tuple[str, pa.DataType]]) -> None:
+    """Raises ValueError where the sequence is no text, or a number no number.
+
+    Args:
+        name: of the table, for errors.
+        places: of the columns that are read.
+        columns: names and types of all columns.
+    """
+    column, kind = columns[places.key]
+    if not is_text(kind):
+        raise ValueError(
+            f"{name}: expected text in the column {column!r} of the sequence, got {kind}"
+        )
+    weight = () if places.weight is None else (places.weight,)
+    for column, kind in (columns[each] for each in (*places.expression, *weight)):
+        if not (is_number(kind) or pa.types.is_null(kind) or is_text(kind)):
+            raise ValueError(f"{name}: expected numbers in the column {column!r}, got {kind}")
+
+
+def joined(column: pa.ChunkedArray) -> pa.Array:
+    """One array; of text bytes, since Parquet does not promise that text is UTF-8."""
+    if is_text(column.type):
+        # Offsets of 64 bits hold any number of bases.
+        column = column.cast(pa.large_binary())
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def as_numbers(array: pa.Array) -> pa.Array:
+    """A column of numbers; text as strings again, with no look at its letters."""
+    return array.view(pa.large_string()) if is_text(array.type) else array
+
+
+def as_text(array: pa.Array) -> pa.Array:
+    """A further column: text as strings, all else as it is."""
+    return to_text(array) if is_text(array.type) else array
 
 
 def _parsed(column: pa.Array) -> np.ndarray:
@@ -205,7 +270,7 @@ def _message(raw: RawRows, row: int, fault: int) -> str:
 def _value(column: pa.Array, row: int) -> str:
     """A field as errors show it."""
     value = column[row]
-    if _is_text(column.type) and value.is_valid:
+    if is_text(column.type) and value.is_valid:
         text = value.cast(pa.large_binary()).as_py().decode("utf-8", "replace")
         return repr(text if len(text) <= 60 else f"{text[:60]}…")
     return "none" if not value.is_valid else str(value.as_py())

@@ -294,12 +294,13 @@ def test_other_options_are_refused_on_resuming(table, unbroken, tmp_path, monkey
 def test_another_source_is_refused_on_resuming(tmp_path, monkeypatch):
     path, folder = tmp_path / "a.tsv", tmp_path / "out"
     lines = [f"ACGT\t{row}\t{row + 1}\n" for row in range(2000)]
-    path.write_text("".join(lines))
+    header = "sequence\texpression\tother\n"
+    path.write_text(header + "".join(lines))
     interrupted(path, folder, monkeypatch, 2)
     with pytest.raises(ValueError, match="columns: expected"):
         columns = Columns(0, (2,))
         convert(open_dataset(path, columns=columns), folder, resume=True, **SIZES)
-    path.write_text("".join(reversed(lines)))
+    path.write_text(header + "".join(reversed(lines)))
     with pytest.raises(ValueError, match="source: expected the same files"):
         converted(path, folder, resume=True)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -25,7 +27,7 @@ def spilled(path, runs, order):
     made, start, first, numbered = [], 0, 0, []
     for pairs in runs:
         numbers = np.arange(first, first + len(pairs), dtype=np.float32)
-        rows = rows_of(pairs)._replace(weight=numbers)
+        rows = replace(rows_of(pairs), weight=numbers)
         made.append(write_run(path, start, sorted_table([rows], order, 7, first)))
         numbered += [(*pair, row) for pair, row in zip(pairs, numbers.tolist(), strict=True)]
         start, first = made[-1].stop, first + len(pairs)
@@ -118,7 +120,7 @@ def test_a_run_takes_the_place_of_what_was_cut_short(tmp_path):
     _, _, runs = spilled(path, [[("ACGT", 1.0)] * 5] * 2, "sorted")
     content = path.read_bytes()
     path.write_bytes(content + b"half a run, of a process that was killed" * 50)
-    rows = rows_of([("ACGT", 1.0)] * 5)._replace(weight=np.ones(5, np.float32))
+    rows = replace(rows_of([("ACGT", 1.0)] * 5), weight=np.ones(5, np.float32))
     table = sorted_table([rows], "sorted", 7, 0)
     run = write_run(path, runs[0].stop, table)
     assert path.stat().st_size == run.stop

@@ -38,11 +38,11 @@ def test_records_without_measurements(files):
     assert [rows.sequence.to_pylist() for rows in data.blocks()] == [["ACGTAC", "TT", "NNRY"]]
     assert data.expression_names == ()
     with pytest.raises(
-        ValueError, match=r"x.fa: expected a column with the expression, got 'name'"
+        ValueError, match=r"x.fa: expected a column of numbers as the expression, got names and"
     ):
         data.load()
     with pytest.raises(ValueError, match="columns: expected measurements with them"):
-        open_dataset(files[0], columns=Columns())
+        open_dataset(files[0], columns=Columns("dna"))
 
 
 @pytest.mark.parametrize("kind", ["tsv", "csv.gz", "parquet"])
@@ -67,7 +67,9 @@ def test_measurements_are_joined_by_name(files, tmp_path, kind):
 def test_columns_are_those_of_the_measurements(files, tmp_path):
     table = tmp_path / "table.csv"
     table.write_text("x,id,one,two\n9,a,1,10\n9,b,2,20\n9,c,3,30\n")
-    data = open_dataset(files[0], measurements=table, columns=Columns("id", ("two", "one")))
+    data = open_dataset(
+        files[0], measurements=table, columns=Columns(name="id", expression=("two", "one"))
+    )
     assert data.load().expression.tolist() == [[10, 1], [20, 2], [30, 3]]
     # Without names, the first two.
     table.write_text("a\t1\nb\t2\nc\t3\n")
@@ -164,7 +166,9 @@ def test_refusals(files, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"none.tsv: no such file"):
         open_dataset(files[0], measurements=tmp_path / "none.tsv")
     with pytest.raises(ValueError, match=r"x.tsv:1: expected one column named 'level'"):
-        open_dataset(files[0], measurements=files[1], columns=Columns("name", ("level",)))
+        open_dataset(
+            files[0], measurements=files[1], columns=Columns(name="name", expression="level")
+        )
     (tmp_path / "y.fa").write_text("")
     assert kept(open_dataset([files[0], tmp_path / "y.fa"], measurements=files[1]))[0][1] == 1.0
     with pytest.raises(ValueError, match=r"x.tsv: expected FASTA as in .*x.fa, got table; open"):
@@ -184,11 +188,11 @@ def test_large_files_come_in_blocks(tmp_path):
     text = "ACGT" * 1000
     path = tmp_path / "x.fa"
     path.write_text("".join(f">{number}\n{text}\n" for number in range(3000)))
-    blocks = [rows.count for rows in open_dataset(path).blocks()]
+    blocks = [len(rows) for rows in open_dataset(path).blocks()]
     assert sum(blocks) == 3000
     assert max(blocks) * len(text) < 5_000_000
     numbers = np.arange(3000)
-    pq.write_table(pa.table({"n": numbers.astype(str), "e": numbers}), tmp_path / "t.parquet")
+    pq.write_table(pa.table({"name": numbers.astype(str), "e": numbers}), tmp_path / "t.parquet")
     data = open_dataset(path, measurements=tmp_path / "t.parquet")
     assert [row[1] for row in kept(data)] == numbers.tolist()
 
@@ -218,7 +222,9 @@ def test_text_without_a_header_is_no_fasta(tmp_path, text):
     path = tmp_path / "x.fa"
     path.write_text(text)
     line = text.count("\n", 0, text.index("ACGT")) + 1 if "ACGT" in text else 1
-    with pytest.raises(ValueError, match=f"x.fa:{line}: is no FASTA: expected a header"):
+    with pytest.raises(
+        ValueError, match=f"x.fa:{line}: is no FASTA: expected a header|x.fa: .*binary data"
+    ):
         list(open_dataset(path).blocks())
 
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shared_data import shared_data
 
-from cisreg.data import read_dataset, read_table
+from cisreg.data import Columns, open_dataset, read_dataset
 from cisreg.data.formats.one_hot import (
     decode_padded,
     format_one_hot,
@@ -23,7 +23,6 @@ from cisreg.data.formats.one_hot import (
     starts_one_hot,
     whole_lines,
 )
-from cisreg.data.table import iterate_table
 from cisreg.sequences import encode
 
 
@@ -166,9 +165,8 @@ def test_cut_gzip(tmp_path):
 
 def test_tables_and_one_hot_text_are_the_same_data(tmp_path):
     source = shared_data("gpra_example") / "test.tsv.gz"
-    table = read_table(source)
     dataset = read_dataset(source, 110)
-    labels = pa.array([f"{value}" for value in table.expression.tolist()])
+    labels = pa.array([f"{value}" for value in dataset.expression.tolist()])
     (tmp_path / "text").write_bytes(gzip.compress(format_one_hot(dataset.sequence, labels)))
     text = read_dataset(tmp_path / "text")
     np.testing.assert_array_equal(text.sequence, dataset.sequence)
@@ -177,9 +175,10 @@ def test_tables_and_one_hot_text_are_the_same_data(tmp_path):
 
 def test_without_measurements(tmp_path):
     (tmp_path / "text").write_text(LINE + "\n")
-    table = read_table(tmp_path / "text", expression_column=None)
-    assert table.sequence.to_pylist() == ["ACGT"]
-    assert table.expression is None
+    data = open_dataset(tmp_path / "text", columns=Columns(expression=()))
+    (rows,) = data.blocks()
+    assert rows.sequence.to_pylist() == ["ACGT"]
+    assert rows.expression.shape == (1, 0)
 
 
 @pytest.mark.parametrize(
@@ -196,34 +195,3 @@ def test_blocks_are_the_whole_in_lines(content, block_size):
     blocks = list(whole_lines(io.BytesIO(content), block_size))
     assert b"".join(blocks) == content
     assert all(block.endswith(b"\n") for block in blocks[:-1])
-
-
-# Tables a block at a time.
-
-ROWS = [("ACGT", "1.50"), ("ac", "x"), ("GGGGGGGG", ""), ("N", "-1e9")]
-
-
-@pytest.mark.parametrize("block_size", [1, 7, 1000])
-@pytest.mark.parametrize("header", ["", "sequence\texpression\n", "# said before\n"])
-@pytest.mark.parametrize("last", ["\n", ""])
-def test_tables_in_blocks(block_size, header, last):
-    lines = "\n# between\n".join("\t".join(row) for row in ROWS)
-    stream = io.BytesIO((header + lines + last).encode())
-    parts = list(iterate_table(stream, "table", block_size=block_size))
-    found = [
-        row for part in parts for row in zip(*(each.to_pylist() for each in part), strict=True)
-    ]
-    assert found == ROWS
-
-
-@pytest.mark.parametrize("block_size", [1, 1000])
-def test_errors_name_the_line_of_the_file(block_size):
-    for text, message in (
-        ("AC\t1\n# x\nAC\t1\nA!\t1\n", r"table:4: .* got '!' at base 2"),
-        ("AC\t1\nAC\t1\nAC\n", r"table:3: expected 2 columns as in line 1, got 1"),
-        ("h\te\nAC\t1\n\t1\n", r"table:3: expected a sequence, got an empty field"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            list(iterate_table(io.BytesIO(text.encode()), "table", block_size=block_size))
-    with pytest.raises(ValueError, match="table: expected lines with two columns, got none"):
-        list(iterate_table(io.BytesIO(b"# only\n"), "table"))

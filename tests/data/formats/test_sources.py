@@ -114,7 +114,7 @@ def test_parquet_in_memory_is_read_by_group(memory):
         ("", ValueError, "source: expected paths"),
         ("unknown://x", ValueError, "unknown://x: expected a URL that pyarrow or fsspec knows"),
         (["a.tsv", "./a.tsv"], ValueError, r"a.tsv: expected every file once"),
-        ("/dev/null", ValueError, "/dev/null: expected a file, got something else"),
+        ("/dev/null", ValueError, "/dev/null: expected a file or a pipe, got something else"),
     ],
 )
 def test_refusals(folder, memory, source, error, message):

@@ -1,0 +1,133 @@
+"""Datasets from and to tables in memory: pandas, Arrow, polars, and columns by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from cisreg.data.formats.columns import TableStart, find_columns
+from cisreg.data.formats.rows import Columns, Rows, Unusable
+from cisreg.data.formats.usable import (
+    RawRows,
+    as_numbers,
+    as_text,
+    check_types,
+    joined,
+    to_text,
+    usable_rows,
+)
+
+_SAMPLE_ROWS = 200
+
+
+def rows_of_frame(frame: Any, asked: Columns) -> Rows:
+    """The rows of a table in memory, every one of which must be in order.
+
+    Args:
+        frame: pandas or polars DataFrame, Arrow table or record batch, or arrays by name. Rows are
+            taken by position: an index is not looked at.
+        asked: which columns hold what, as for files.
+
+    Raises:
+        ValueError: "frame, row N: expected …" for the first row that cannot be used, N from 0;
+            columns that are not there, not clear or of another type.
+        TypeError: no table.
+    """
+    names, arrays = _columns(frame)
+    kept: dict[int, pa.Array] = {}
+
+    def column(position: int) -> pa.Array:
+        if position not in kept:
+            kept[position] = joined(_arrow(names[position], arrays[position]))
+        return kept[position]
+
+    def values(position: int) -> list[str]:
+        return to_text(column(position).slice(0, _SAMPLE_ROWS)).to_pylist()
+
+    start = TableStart("frame", names, len(names), values)
+    places = find_columns(start, asked)
+    check_types("frame", places, [(name, column(i).type) for i, name in enumerate(names)])
+    raw = RawRows(
+        column(places.key),
+        [as_numbers(column(each)) for each in places.expression],
+        None if places.weight is None else as_numbers(column(places.weight)),
+        "frame, row {}".format,
+        name=None if places.name is None else column(places.name),
+        extra={
+            each: as_text(column(at))
+            for each, at in zip(places.extra_names, places.extra, strict=True)
+        },
+    )
+    return usable_rows(raw, Unusable(), strict=True)
+
+
+def _columns(frame: Any) -> tuple[tuple[str, ...], list[Any]]:
+    """Names and arrays of all columns, by position."""
+    if hasattr(frame, "to_arrow"):
+        frame = frame.to_arrow()
+    if isinstance(frame, pa.Table | pa.RecordBatch):
+        return tuple(frame.schema.names), list(frame.columns)
+    if hasattr(frame, "iloc") and hasattr(frame, "columns"):
+        labels = list(frame.columns)
+        numbers = [each for each in labels if not isinstance(each, str)]
+        if numbers and labels != list(range(len(labels))):
+            raise ValueError(
+                f"frame: expected columns with text as names, got {numbers[0]!r}; rename them"
+            )
+        return tuple(map(str, labels)), [frame.iloc[:, i] for i in range(len(labels))]
+    if isinstance(frame, Mapping):
+        return tuple(frame), list(frame.values())
+    raise TypeError(
+        "frame: expected a pandas or polars DataFrame, an Arrow table or arrays by name, got "
+        f"{type(frame).__name__}"
+    )
+
+
+def _arrow(name: str, values: Any) -> pa.ChunkedArray:
+    """A column as Arrow has it, by position; NaN of pandas is missing."""
+    try:
+        if isinstance(values, pa.Array | pa.ChunkedArray):
+            found = values
+        elif hasattr(values, "iloc"):
+            found = pa.Array.from_pandas(values)
+        else:
+            found = pa.array(np.asarray(values).tolist())
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+        raise ValueError(
+            f"frame: expected text or numbers in the column {name!r}, got a mixture ({error})"
+        ) from None
+    return found if isinstance(found, pa.ChunkedArray) else pa.chunked_array([found])
+
+
+def table_of(columns: Mapping[str, Any], extra: Mapping[str, pa.Array]) -> pa.Table:
+    """Columns as an Arrow table, those that are None left out.
+
+    Raises:
+        ValueError: a further column with the name of another one.
+    """
+    found = {name: values for name, values in columns.items() if values is not None}
+    for name in extra:
+        if name in found:
+            raise ValueError(
+                f"extra: expected further columns with names of their own, got {name!r} twice; "
+                "read it under another name, or leave it out"
+            )
+    return pa.table({**found, **extra})
+
+
+def to_pandas(table: pa.Table) -> Any:
+    """The same as a pandas DataFrame.
+
+    Raises:
+        ImportError: pandas is not installed.
+    """
+    try:
+        return table.to_pandas()
+    except ImportError:
+        raise ImportError(
+            "to_frame: expected pandas to be installed, got none; run pip install pandas, or take "
+            "to_table(), which gives an Arrow table"
+        ) from None

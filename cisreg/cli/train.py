@@ -162,9 +162,7 @@ def train(
         )
         check_names(earlier, motif_set)
         measured = None if expression_column is None else [expression_column]
-        columns = options.asked_columns(
-            sequence_column, measured, weight_column, name_column
-        )
+        columns = options.asked_columns(sequence_column, measured, weight_column, name_column)
         extra = {} if split_by is None else {"extra": (options.column(split_by),)}
         files = options.open_files(
             table,
@@ -211,6 +209,7 @@ def train(
             report_every=report_every,
             profile=profile,
             implementation=implementation,
+            table_columns=files.columns_used,
             metadata={"table": str(table), "motifs": motifs, "padding_side": side},
         )
         if is_chief:

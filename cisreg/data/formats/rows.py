@@ -24,10 +24,10 @@ class Columns:
         expression: one column for each measurement, or a single name or position; (): none is
             read; None: found.
         weight: what the loss of each sequence is multiplied by; True: the column of that name, if
-            there is one; False: none is read.
+            there is one; False or None: none is read.
         name: names of the sequences; True: the column with a usual name, if there is one, and of
-            FASTA the first word of the header; False: none is read. Of a table of measurements it
-            is the name of the record.
+            FASTA the first word of the header; False or None: none is read. Of a table of
+            measurements it is the name of the record.
         extra: further columns that go with the rows as they are; True: all others.
 
     Raises:
@@ -45,6 +45,9 @@ class Columns:
     extra: tuple[Column, ...] | Literal[True] = ()
 
     def __post_init__(self) -> None:
+        for role in ("weight", "name"):
+            if getattr(self, role) is None:
+                object.__setattr__(self, role, False)
         for role in ("expression", "extra"):
             value = getattr(self, role)
             if isinstance(value, int | str) and value is not True:
@@ -79,11 +82,10 @@ class Columns:
             >>> Columns("promoter", (1,), weight=False).to_json()["expression"]
             [1]
         """
-        lists = {
-            role: list(value) if isinstance(value := getattr(self, role), tuple) else value
-            for role in ("expression", "extra")
+        return {
+            role: list(value) if isinstance(value, tuple) else None if value is False else value
+            for role, value in vars(self).items()
         }
-        return {**vars(self), **lists}
 
 
 @dataclass(frozen=True)

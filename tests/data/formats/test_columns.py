@@ -1,0 +1,198 @@
+"""Which column is the sequence, and which was measured: by name, or an error that shows all."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+import pytest
+
+from cisreg.data import Columns, open_dataset, read_dataset
+
+SEQUENCES = ("ACGTACGTAC", "ACGATTGCAC")
+
+
+def table(header, *rows):
+    return "\n".join([header, *rows, ""])
+
+
+# Text, and the columns that it is read with, or what the error shows of it.
+CLEAR = {
+    "an id first": ("id\tsequence\texpression\na\tACGT\t5.1\nb\tTTGA\t7.2\n", ("sequence", "expr")),
+    "a count between": (
+        "sequence\treads\texpression\nACGT\t120\t5.1\nTTGA\t80\t7.2\n",
+        ("sequence", "expression"),
+    ),
+    "another order": ("Expression,reads,Seq\n5.1,9,ACGT\n7.2,9,TTGA\n", ("Seq", "Expression")),
+    "spelled with blanks": (
+        "no,DNA sequence,mean-expression\n1,ACGT,5.1\n2,TTGA,7.2\n",
+        ("DNA sequence", "mean-expression"),
+    ),
+    "two columns of any name": ("y,insert\n5.1,ACGT\n7.2,TTGA\n", ("insert", "y")),
+    "two columns without names": ("5.1,ACGT\n7.2,TTGA\n", (1, 0)),
+    "two columns numbered by pandas": ("0,1\nACGT,5.1\nTTGA,7.2\n", ("0", "1")),
+    "a missing number first": ("ACGT,NA\nTTGA,5.1\nTTGA,7.2\n", (0, 1)),
+    "names like bases": ("strand,seq,expression\n1,ACGT,5.1\n1,TTGA,7.2\n", ("seq", "expression")),
+    "a number called sequence": (
+        "sequence,seq,expression\n1,ACGT,5.1\n2,TTGA,7.2\n",
+        ("seq", "expression"),
+    ),
+    "short names of bases": ("A\tACGTACGTACGT\nG\tTTGAACGTACGT\n", None),
+}
+UNCLEAR = {
+    "an index of pandas": (
+        ",sequence,y\n0,ACGT,5.1\n1,TTGA,7.2\n",
+        r"one column named expression, .*'' \(0\), 'sequence' \(ACGT\), 'y' \(5.1\)",
+    ),
+    "positions in a genome": (
+        "chrom,start,sequence,expr\nchr1,100,ACGT,5.1\n",
+        r"'chrom' \(chr1\), 'start' \(100\), 'sequence' \(ACGT\), 'expr' \(5.1\)",
+    ),
+    "x and y": (
+        "set,tot_ct,ex_ct,y,x\ntraining,28,2,0.023,GGAG\n",
+        r"one column named sequence, .*'set' \(training\), .*'x' \(GGAG\); say which is the seq",
+    ),
+    "three columns without names": (
+        "ACGT\t120\t5.1\nTTGA\t80\t7.2\n",
+        r"column 1 \(ACGT\), column 2 \(120\), column 3 \(5.1\)",
+    ),
+    "two measurements": (
+        "sequence,expression,mean_expression\nACGT,1,2\n",
+        r"'expression' \(1\), 'mean_expression' \(2\); say which is the expression",
+    ),
+    "a mean and its replicates": (
+        "sequence,expression,expression_1,expression_2\nACGT,1,2,3\n",
+        r"'expression' \(1\), 'expression_1' \(2\)",
+    ),
+    "two sequences": (
+        "sequence,seq,expression\nACGT,TTGA,1\n",
+        r"one column named sequence.*'sequence' \(ACGT\), 'seq' \(TTGA\)",
+    ),
+    "two columns of sequences": (
+        "first,second\nACGT,TTGA\n",
+        r"'first' \(ACGT\), 'second' \(TTGA\)",
+    ),
+    "two weights": (
+        "sequence,expression,weight,Weight\nACGT,1,1,1\n",
+        r"'weight' \(1\), 'Weight' \(1\); say which is the weight",
+    ),
+    "regions": ("chr1\t100\t200\tACGT\t5.1\n", r"sequence .*it looks like regions of a genome"),
+}
+
+
+@pytest.mark.parametrize("kind", ["text", "gzip", "parquet"])
+@pytest.mark.parametrize("case", [name for name, (_, used) in CLEAR.items() if used])
+def test_columns_that_are_clear(tmp_path, case, kind):
+    text, used = CLEAR[case]
+    path = tmp_path / "x.csv"
+    if kind == "parquet":
+        if isinstance(used[0], int):
+            pytest.skip("columns of Parquet have names")
+        options = pa.csv.ParseOptions(delimiter="\t" if "\t" in text else ",")
+        pq.write_table(pa.csv.read_csv(pa.BufferReader(text.encode()), parse_options=options), path)
+    else:
+        path.write_bytes(gzip.compress(text.encode()) if kind == "gzip" else text.encode())
+    data = open_dataset(path)
+    sequence, expression = used
+    assert data.columns_used["sequence"] == sequence
+    assert str(data.columns_used["expression"][0]).startswith(str(expression))
+    assert data.load().expression.tolist() == pytest.approx([5.1, 7.2])
+    # What was found is JSON, and finds the same again.
+    again = Columns(**json.loads(json.dumps(data.columns_used)))
+    assert open_dataset(path, columns=again).columns_used == data.columns_used
+
+
+def test_the_longer_of_two_columns_of_bases_is_the_sequence(tmp_path):
+    (tmp_path / "x.tsv").write_text(CLEAR["short names of bases"][0])
+    assert open_dataset(tmp_path / "x.tsv", columns=Columns(expression=())).columns.sequence == 1
+
+
+@pytest.mark.parametrize("kind", ["text", "parquet"])
+@pytest.mark.parametrize("case", UNCLEAR)
+def test_columns_that_are_not_clear_are_shown(tmp_path, case, kind):
+    text, message = UNCLEAR[case]
+    path = tmp_path / "x.csv"
+    path.write_text(text)
+    if kind == "parquet":
+        if "column 1" in message or case == "regions":
+            pytest.skip("columns of Parquet have names")
+        pq.write_table(pa.csv.read_csv(path), path)
+    with pytest.raises(ValueError, match=re.escape(str(path)) + f".*{message}") as error:
+        read_dataset(path)
+    assert "columns=Columns(" in str(error.value)
+
+
+def test_what_is_asked_for_is_read(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text(UNCLEAR["x and y"][0])
+    data = open_dataset(path, columns=Columns("x", "y"))
+    assert data.load().expression.tolist() == pytest.approx([0.023])
+    assert data.columns_used == {
+        **{"sequence": "x", "expression": ["y"], "weight": None, "name": None, "extra": []}
+    }
+    path.write_text(UNCLEAR["three columns without names"][0])
+    assert read_dataset(path, columns=Columns(0, 2)).expression.tolist() == pytest.approx(
+        [5.1, 7.2]
+    )
+    # The sequence need not be said where its name says it.
+    path.write_text(UNCLEAR["positions in a genome"][0])
+    assert read_dataset(path, columns=Columns(expression="expr")).expression == pytest.approx(5.1)
+    with pytest.raises(ValueError, match="say which is the sequence"):
+        path.write_text(UNCLEAR["x and y"][0])
+        open_dataset(path, columns=Columns(expression="y"))
+
+
+def test_what_was_used_is_logged_once(tmp_path, caplog):
+    path = tmp_path / "x.tsv"
+    path.write_text("id\tseq\tmean expression\tweight\na\tACGT\t5\t1\n")
+    with caplog.at_level("INFO", "cisreg.data"):
+        data = open_dataset(path, columns=Columns(name=True))
+        data.load()
+    said = "sequence from 'seq', expression from 'mean expression', weight from 'weight'"
+    assert caplog.messages == [f"{path}: {said}, name from 'id'"]
+    assert said in repr(data)
+
+
+def test_further_columns_and_names_go_with_their_rows(tmp_path):
+    path = tmp_path / "x.tsv"
+    path.write_text("id\tseq\texpression\tfold\na\tACGT\t5\tx\nb\tAC1T\t6\ty\nc\tGG\t7\tz\n")
+    data = open_dataset(path, columns=Columns(name=True, extra=("fold", "seq")))
+    (rows,) = data.blocks()
+    assert rows.name.to_pylist() == ["a", "c"]
+    assert rows.extra["seq"].to_pylist() == ["ACGT", "GG"]
+    loaded = data.load()
+    assert loaded[1].name == "c"
+    assert loaded.extra["fold"].to_pylist() == ["x", "z"]
+    pq.write_table(
+        pa.csv.read_csv(path, parse_options=pa.csv.ParseOptions(delimiter="\t")), tmp_path / "p"
+    )
+    parquet = open_dataset(tmp_path / "p", columns=Columns(name="id", extra=True)).load()
+    assert parquet.name.to_pylist() == ["a", "c"]
+    assert parquet.extra["fold"].to_pylist() == ["x", "z"]
+    assert open_dataset(path).load().name is None
+
+
+def test_measurements_of_fasta_follow_the_same_rule(tmp_path):
+    fasta, measured = tmp_path / "x.fa", tmp_path / "x.csv"
+    fasta.write_text(">a one\nACGT\n>b two\nGG\n")
+    for text in (
+        "reads,id,expression\n9,a,5\n9,b,7\n",
+        "level,probe\n5,a\n7,b\n",
+        "a,5\nb,7\n",
+    ):
+        measured.write_text(text)
+        data = read_dataset(fasta, measurements=measured)
+        assert data.expression.tolist() == [5, 7]
+        assert data.name.to_pylist() == ["a", "b"]
+    measured.write_text("probe,reads,y\na,9,5\nb,9,7\n")
+    with pytest.raises(ValueError, match=r"one column named name.*'probe' \(a\), 'reads' \(9\)"):
+        open_dataset(fasta, measurements=measured)
+    with pytest.raises(ValueError, match=r"one column named expression.*'reads' \(9\), 'y' \(5\)"):
+        open_dataset(fasta, measurements=measured, columns=Columns(name="probe"))
+    asked = Columns(name="probe", expression="y", extra=("reads",))
+    data = open_dataset(fasta, measurements=measured, columns=asked)
+    assert data.load().extra["reads"].to_pylist() == ["9", "9"]

@@ -11,10 +11,11 @@ import io
 import re
 from collections.abc import Iterable
 
+_CODES = "[01][0-9A-F]|7F|2F|2E|23|25|7E"
 # What is no part of a file's name as it is: control characters, the separator of folders, the dot
-# of hidden files and the # of comments in front, and an escape that is meant as it stands.
-_ESCAPE = re.compile(r"[\x00-\x1f\x7f/]|^[.#~]|~$|%(?=[0-9A-F]{2})")
-_ESCAPED = re.compile(r"%([01][0-9A-F]|7F|2F|2E|23|25|7E)")
+# of hidden files and the # of comments in front, the ~ of backups, and what looks like an escape.
+_ESCAPE = re.compile(rf"[\x00-\x1f\x7f/]|^[.#~]|~$|%(?={_CODES})")
+_ESCAPED = re.compile(f"%({_CODES})")
 
 
 def join_fields(fields: Iterable[str], delimiter: str = "\t") -> str:

@@ -11,10 +11,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as compute
 import pyarrow.csv
 import pyarrow.parquet
 
 from cisreg.files import replace_file
+from cisreg.names import join_fields
 
 ENDINGS = (".tsv", ".tsv.gz", ".csv", ".csv.gz", ".parquet")
 
@@ -43,14 +45,15 @@ def open_table(path: str | os.PathLike[str]) -> Iterator[Callable[[Columns], Non
 
     Args:
         path: the file; its ending decides the format, see `ENDINGS`. Text has a line with the names
-            of the columns, and numbers with as many digits as it takes to read them back.
+            of the columns, and numbers with as many digits as it takes to read them back. Names and
+            texts have quotes around them where they need them (RFC 4180).
 
     Yields:
         A function that writes some more rows, given as arrays of equal length by column name;
         names and types must be the same at each call.
 
     Raises:
-        ValueError: another ending, nothing written, or text with a delimiter in it.
+        ValueError: another ending, or nothing written.
         OSError: the file cannot be written.
 
     Example:
@@ -81,9 +84,42 @@ def _new_writer(file: Any, schema: pa.Schema, ending: str) -> Any:
     if ending == ".parquet":
         return pyarrow.parquet.ParquetWriter(file, schema)
     delimiter = "\t" if ending.startswith(".tsv") else ","
-    file.write((delimiter.join(schema.names) + "\n").encode())
-    # Arrow would put every text, the header's too, in quotes.
-    options = pyarrow.csv.WriteOptions(
-        include_header=False, delimiter=delimiter, quoting_style="none"
-    )
-    return pyarrow.csv.CSVWriter(file, schema, write_options=options)
+    file.write((join_fields(schema.names, delimiter) + "\n").encode())
+    return _TextWriter(file, schema, delimiter)
+
+
+class _TextWriter:
+    """Writes rows as text, with quotes where they are needed; Arrow would quote every text."""
+
+    def __init__(self, file: Any, schema: pa.Schema, delimiter: str) -> None:
+        self._file, self._delimiter = file, delimiter
+        options = pyarrow.csv.WriteOptions(
+            include_header=False, delimiter=delimiter, quoting_style="none"
+        )
+        self._plain = pyarrow.csv.CSVWriter(file, schema, write_options=options)
+
+    def __enter__(self) -> _TextWriter:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._plain.close()
+
+    def write_table(self, rows: pa.Table) -> None:
+        """Writes some more rows."""
+        if not any(self._needs_quotes(column) for column in rows.columns):
+            self._plain.write_table(rows)
+            return
+        # Arrow writes blocks as they come, so that the order is kept.
+        lines = (
+            join_fields(["" if value is None else value for value in row], self._delimiter) + "\n"
+            for row in zip(*(column.cast(pa.string()).to_pylist() for column in rows), strict=True)
+        )
+        self._file.write("".join(lines).encode())
+
+    def _needs_quotes(self, column: pa.ChunkedArray) -> bool:
+        if pa.types.is_dictionary(column.type):
+            column = column.cast(column.type.value_type)
+        if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+            return False
+        special = compute.match_substring_regex(column, f'["\r\n{self._delimiter}]')
+        return bool(compute.any(special).as_py())

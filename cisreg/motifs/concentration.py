@@ -69,8 +69,8 @@ def read_motif_values(
 
     Args:
         path: a tab-separated file without header, one line per motif in any order: its name (a path
-            of its .pkdm file counts as the name) and its number. Blank lines and lines that begin
-            with # are skipped.
+            of its .pkdm file counts as the name), with quotes around it where it has tabs, and its
+            number. Blank lines and lines that begin with # are skipped.
         names: the M names of the motif set.
         what: what the numbers are, for errors.
         default: numbers of motifs that the file may leave out, by name.
@@ -97,7 +97,7 @@ def read_motif_values(
                 f"{place}: expected a motif name, a tab and a {what}, got "
                 f"{len(fields)} field(s); give two fields per line"
             )
-        name = motif_name(fields[0])
+        name = fields[0] if fields[0] in names else motif_name(fields[0])
         if name in found:
             raise ValueError(f"{place}: expected each motif once, got {name!r} again; remove one")
         found[name] = parse_number(fields[1], place, 2)

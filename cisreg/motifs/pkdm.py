@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from cisreg.files import replace_file
 from cisreg.motifs.checking import check_one_motif
+from cisreg.motifs.kinds import MatrixKind, convert_to_log_kd, recognise
 from cisreg.motifs.motif_set import BASES
 from cisreg.motifs.text import LARGEST_NUMBER, parse_number, table_rows
 
 SUFFIX = ".pkdm"
+# A line that says so, for matrices that look like another kind.
+_MARK = "# log Kd"
 
 
-def read_pkdm(path: str | os.PathLike[str]) -> np.ndarray:
+def read_pkdm(path: str | os.PathLike[str], *, kind: MatrixKind = "log_kd") -> np.ndarray:
     r"""Reads one motif from a .pkdm file.
 
     The file holds four tab-separated rows in any order, each a base and then one number per column
@@ -24,15 +28,21 @@ def read_pkdm(path: str | os.PathLike[str]) -> np.ndarray:
     (`convention="pkdm"` of `log_kd_to_probabilities`). Blank lines and lines that begin with # are
     skipped.
 
+    Counts, probabilities and log odds are often in files of the same form. Numbers that are surely
+    of another kind (`recognise` in cisreg/motifs/kinds.py) are refused, unless a line "# log Kd"
+    says that they are log Kd.
+
     Args:
         path: the file.
+        kind: what the numbers are; those of another kind than log Kd are converted to it, see
+            `convert_to_log_kd` in cisreg/motifs/kinds.py.
 
     Returns:
         float64 [own width, 4], bases in the order A C G T.
 
     Raises:
         ValueError: a row that cannot be parsed, given twice, missing, or of another width than the
-            rows before; the message names file and line.
+            rows before; the message names file and line. Numbers of another kind.
         OSError: the file cannot be read.
 
     Example:
@@ -67,13 +77,44 @@ def read_pkdm(path: str | os.PathLike[str]) -> np.ndarray:
             f"{os.fspath(path)}: expected four rows labelled A, C, G and T, got none for "
             f"{', '.join(missing)}; complete the file"
         )
-    return np.array([rows[base] for base in BASES]).T
+    matrix = np.array([rows[base] for base in BASES]).T
+    if kind != "log_kd":
+        return _convert(path, matrix, kind)
+    if (other := recognise(matrix)) != "log_kd" and not _is_marked(path):
+        raise ValueError(_other_kind(os.fspath(path), other))
+    return matrix
+
+
+def _convert(path: str | os.PathLike[str], matrix: np.ndarray, kind: MatrixKind) -> np.ndarray:
+    try:
+        return convert_to_log_kd(matrix, kind)
+    except ValueError as error:
+        raise ValueError(f"{os.fspath(path)}: {error}") from None
+
+
+def _is_marked(path: str | os.PathLike[str]) -> bool:
+    with Path(path).open(encoding="utf-8-sig", errors="replace") as lines:
+        return any(line.strip().lower() == _MARK.lower() for line in lines)
+
+
+def _other_kind(name: str, kind: MatrixKind) -> str:
+    got = {
+        "counts": "no number below 0, as in counts",
+        "probabilities": "probabilities: no number below 0, and columns that sum to 1",
+        "log_odds": "log odds, which are above 0 there: columns are logarithms of probabilities",
+    }[kind]
+    return (
+        f"{name}: expected log Kd, which is below 0 for the bases that bind best, got {got}; "
+        f"convert with cisreg.motifs.read_motifs({name!r}, kind={kind!r}) and "
+        f"cisreg.motifs.write_motifs, or put the line {_MARK!r} into the file if it is log Kd"
+    )
 
 
 def write_pkdm(path: str | os.PathLike[str], log_kd: npt.ArrayLike) -> None:
     r"""Writes one motif to a .pkdm file, which is there whole or not at all.
 
-    Rows are A, C, G and T. Every number has the digits that it takes to read the same float64 (and
+    Rows are A, C, G and T, with a line "# log Kd" before them where the numbers look like another
+    kind. Every number has the digits that it takes to read the same float64 (and
     so the same float32) back. Nothing is converted: give log Kd as the law uses it.
 
     Args:
@@ -112,4 +153,5 @@ def pkdm_text(log_kd: npt.ArrayLike) -> str:
             "give log Kd in nats"
         )
     rows = zip(BASES, matrix.T.tolist(), strict=True)
-    return "".join("\t".join([base, *map(repr, row)]) + "\n" for base, row in rows)
+    mark = "" if recognise(matrix) == "log_kd" else f"{_MARK}\n"
+    return mark + "".join("\t".join([base, *map(repr, row)]) + "\n" for base, row in rows)

@@ -2,37 +2,51 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from cisreg.motifs.kinds import MatrixKind, may_be_log_odds
 from cisreg.motifs.motif_set import MotifSet
 from cisreg.motifs.pkdm import SUFFIX, read_pkdm
 from cisreg.motifs.text import table_rows
+from cisreg.names import file_stem, name_of_stem
+
+logger = logging.getLogger("cisreg.motifs")
 
 
 def read_motifs(
-    source: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], *, width: int = 30
+    source: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    *,
+    width: int = 30,
+    kind: MatrixKind = "log_kd",
 ) -> MotifSet:
     """Reads motifs and centres them in `width` columns; wider ones are trimmed.
 
-    Each motif is named after its file, without folder and suffix.
+    Each motif is named after its file, without folder and suffix; what `write_motifs` had to escape
+    in a name is as it was.
 
     Args:
         source: one of
             a .pkdm file;
-            a folder: all of its .pkdm files, sorted by name;
-            a list file, one path per line, relative to the folder of the list, in this order; only
-            the first tab-separated field of a line counts, so a table of log concentrations will
-            do; blank lines and lines that begin with # are skipped;
+            a folder: all of its .pkdm files, sorted by name, but hidden ones (.x.pkdm), which the
+            log names;
+            a list file, one path per line, relative to the folder of the list or, where there is
+            no such file, to the working folder, in this order; only the first tab-separated field
+            of a line counts, so a table of log concentrations will do; blank lines and lines that
+            begin with # are skipped;
             a sequence of paths of .pkdm files, in this order.
         width: W, the columns of the result; see `MotifSet.from_matrices` for trimming and centring.
+        kind: what the numbers of the files are: "log_kd"; or "counts", "probabilities" or
+            "log_odds" (in bits), which are converted.
 
     Returns:
         A MotifSet with `log_kd` float32 [width, 4, M], M the number of motifs.
 
     Raises:
-        ValueError: a file or line that cannot be parsed, a name given twice, or no motif at all.
+        ValueError: a file or line that cannot be parsed, numbers of another kind, a name given
+            twice, or no motif at all.
         FileNotFoundError: a file that does not exist.
 
     Example:
@@ -41,18 +55,38 @@ def read_motifs(
         (245, (30, 4, 245))
     """
     paths = _motif_paths(source)
-    matrices = [read_pkdm(path) for path in paths]
-    return MotifSet.from_matrices([motif_name(path) for path in paths], matrices, width=width)
+    matrices = [read_pkdm(path, kind=kind) for path in paths]
+    names = [motif_name(path) for path in paths]
+    doubtful = [
+        name for name, matrix in zip(names, matrices, strict=True) if may_be_log_odds(matrix)
+    ]
+    if doubtful:
+        logger.warning(
+            "%d of %d motifs have columns whose mean is below 0, all of them, as log odds have; log "
+            "Kd is low where binding is strong; give kind='log_odds' if these are: %s",
+            *(len(doubtful), len(names), ", ".join(doubtful)),
+        )
+    return MotifSet.from_matrices(names, matrices, width=width)
 
 
 def motif_name(path: str | os.PathLike[str]) -> str:
-    """The name of the motif in this file: the file's name without folder and .pkdm.
+    """The name of the motif in this file: the file's name without folder, .pkdm and escapes.
 
     Example:
         >>> motif_name("motifs/YIL056W_2091.pkdm")
         'YIL056W_2091'
     """
-    return Path(path).name.removesuffix(SUFFIX)
+    return name_of_stem(Path(path).name.removesuffix(SUFFIX))
+
+
+def motif_file_name(name: str) -> str:
+    """The name of the file of a motif; `motif_name` reverts it.
+
+    Example:
+        >>> motif_file_name("Sox2/Oct4")
+        'Sox2%2FOct4.pkdm'
+    """
+    return file_stem(name) + SUFFIX
 
 
 def _motif_paths(
@@ -62,7 +96,7 @@ def _motif_paths(
         return [_motif_file(Path(path), "source") for path in source]
     path = Path(source)
     if path.is_dir():
-        paths = sorted(path.glob("*" + SUFFIX))
+        paths = _files_of_folder(path)
     elif path.suffix == SUFFIX or not path.exists():
         paths = [_motif_file(path, "source")]
     else:
@@ -74,11 +108,20 @@ def _motif_paths(
     return paths
 
 
+def _files_of_folder(folder: Path) -> list[Path]:
+    """Its .pkdm files; editors and file managers leave hidden ones, which are no motifs."""
+    found = sorted(folder.glob("*" + SUFFIX))
+    hidden = [path.name for path in found if path.name.startswith(".")]
+    if hidden:
+        logger.warning("%s: hidden files are no motifs: %s", folder, ", ".join(hidden))
+    return [path for path in found if not path.name.startswith(".")]
+
+
 def _listed_paths(list_file: Path) -> list[Path]:
     places: dict[str, str] = {}
     paths = []
     for place, fields in table_rows(list_file):
-        path = _motif_file(list_file.parent / fields[0], place)
+        path = _listed_file(list_file.parent, fields[0], place)
         name = motif_name(path)
         if name in places:
             raise ValueError(
@@ -88,6 +131,20 @@ def _listed_paths(list_file: Path) -> list[Path]:
         places[name] = place
         paths.append(path)
     return paths
+
+
+def _listed_file(folder: Path, listed: str, place: str) -> Path:
+    """The file of a line: beside the list or, as CisRegModels has it, in the working folder."""
+    beside, here = folder / listed, Path(listed)
+    for path in (beside, here):
+        if is_motif_file(path, place):
+            return _motif_file(path, place)
+    tried = repr(str(beside)) if beside == here else f"{str(beside)!r} nor {str(here)!r}"
+    neither = "" if beside == here else "neither "
+    raise FileNotFoundError(
+        f"{place}: expected motifs, but {neither}{tried} exists; give paths relative to the list "
+        "or to the working folder"
+    )
 
 
 def _motif_file(path: Path, place: str) -> Path:

@@ -8,23 +8,32 @@ from pathlib import Path
 
 import numpy as np
 
+from cisreg.names import split_fields
+
 LARGEST_NUMBER = float(np.finfo(np.float32).max)
 
 
 def table_rows(path: str | os.PathLike[str]) -> Iterator[tuple[str, list[str]]]:
     """Yields ("file:line", fields) of a tab-separated file, without blank and # lines.
 
+    Fields may have quotes around them, as `cisreg.names.join_fields` writes them.
+
     Bytes that are no UTF-8 become replacement characters, so that the parser of the line, which
     knows what belongs there, is the one to complain.
 
     Raises:
         OSError: the file cannot be read.
+        ValueError: a quote without its end.
     """
     with Path(path).open(encoding="utf-8-sig", errors="replace") as lines:
         for number, line in enumerate(lines, start=1):
             line = line.rstrip()
             if line and not line.startswith("#"):
-                yield f"{os.fspath(path)}:{number}", line.split("\t")
+                place = f"{os.fspath(path)}:{number}"
+                try:
+                    yield place, split_fields(line)
+                except ValueError as error:
+                    raise ValueError(f"{place}: {error}") from None
 
 
 def parse_number(text: str, place: str, column: int) -> float:

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from cisreg.files import replace_file
 from cisreg.motifs.motif_set import MotifSet
-from cisreg.motifs.pkdm import SUFFIX, write_pkdm
+from cisreg.motifs.pkdm import write_pkdm
+from cisreg.motifs.reading import motif_file_name
+from cisreg.names import join_fields
 
 logger = logging.getLogger("cisreg.motifs")
 
@@ -29,13 +31,14 @@ def write_motifs(folder: str | os.PathLike[str], motif_set: MotifSet) -> Path:
 
     Args:
         folder: made, with those above it; it may exist if it is empty.
-        motif_set: the motifs. Each name becomes that of a file.
+        motif_set: the motifs. Each name becomes that of a file, with escapes for what no file name
+            can hold ("Sox2/Oct4" is Sox2%2FOct4.pkdm).
 
     Returns:
         The path of motif_list.txt, for `read_motifs`.
 
     Raises:
-        ValueError: a motif whose name cannot be that of a file in a list.
+        ValueError: a motif without a name.
         FileExistsError: the folder has something in it.
         OSError: the folder cannot be written.
 
@@ -81,15 +84,15 @@ def _umask() -> int:
 
 def _write_files(folder: Path, motif_set: MotifSet) -> None:
     for name, matrix in zip(motif_set.names, motif_set.matrices(), strict=True):
-        write_pkdm(folder / (name + SUFFIX), matrix)
+        write_pkdm(folder / motif_file_name(name), matrix)
     with replace_file(folder / LIST_NAME) as file:
-        file.write("".join(f"{name}{SUFFIX}\n" for name in motif_set.names).encode())
+        lines = (join_fields([motif_file_name(name)]) + "\n" for name in motif_set.names)
+        file.write("".join(lines).encode())
 
 
 def _check_names(motif_set: MotifSet) -> None:
     for name in motif_set.names:
-        if "/" in name or name.startswith("#") or not name.isprintable():
+        if not name or not all(each.isprintable() or each.isascii() for each in name):
             raise ValueError(
-                f"names: expected names that can be those of files in a list, got {name!r}; rename "
-                "it without slashes, control characters and a # in front"
+                f"names: expected names of printable characters, got {name!r}; rename it"
             )

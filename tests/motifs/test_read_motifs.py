@@ -93,6 +93,49 @@ def test_list_file_errors_point_at_the_line(folder, line, message):
         read_motifs(listed)
 
 
+def test_a_list_may_be_relative_to_the_working_folder(folder, monkeypatch):
+    """As CisRegModels has it; a file beside the list comes first."""
+    (folder.parent / "lists").mkdir()
+    listed = folder.parent / "lists" / "list.txt"
+    listed.write_text("motifs/c.pkdm\nmotifs/a.pkdm\t-2\n")
+    with pytest.raises(FileNotFoundError, match="expected motifs, but neither"):
+        read_motifs(listed)
+    monkeypatch.chdir(folder.parent)
+    assert read_motifs(listed).names == ("c", "a")
+    assert read_motifs("lists/list.txt", width=3).log_kd[0, 0].tolist() == [3, 2]
+    write_pkdm(listed.parent / "motifs" / "a.pkdm", A="7\t7\t7")
+    assert read_motifs(listed, width=3).log_kd[0, 0].tolist() == [3, 7]
+
+
+def test_both_places_of_a_missing_file_are_named(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    listed = folder.parent / "list.txt"
+    listed.write_text("b.pkdm\nx/z.pkdm\n")
+    expected = (
+        rf"list.txt:2: expected motifs, but neither '{folder.parent}/x/z.pkdm' nor 'x/z.pkdm'"
+    )
+    with pytest.raises(FileNotFoundError, match=expected):
+        read_motifs(listed)
+
+
+@pytest.mark.parametrize("name", [".a.pkdm", "._a.pkdm", ".#a.pkdm"])
+def test_hidden_files_are_no_motifs_and_are_named(folder, name, caplog):
+    (folder / name).write_bytes(b"\x00\x05\x16\x07")
+    (folder / ".DS_Store").write_bytes(b"\x00")
+    for backup in ("a.pkdm~", "#a.pkdm#", "a.pkdm.bak", "a.pkdm.swp"):
+        (folder / backup).write_text("a backup")
+    assert read_motifs(folder).names == ("a", "b", "c")
+    assert f"motifs: hidden files are no motifs: {name}\n" in caplog.text
+    with pytest.raises(ValueError, match="expected a row that begins with A"):
+        read_motifs(folder / name)
+
+
+def test_a_folder_of_hidden_files_alone_has_no_motif(tmp_path):
+    write_pkdm(tmp_path / ".a.pkdm")
+    with pytest.raises(ValueError, match=r"expected .pkdm files or a list of them, got none"):
+        read_motifs(tmp_path)
+
+
 def test_missing_files_are_named(folder):
     listed = folder.parent / "list.txt"
     listed.write_text("motifs/a.pkdm\nmotifs/z.pkdm\n")

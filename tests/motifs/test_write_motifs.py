@@ -125,10 +125,10 @@ def test_what_lies_beside_is_neither_in_the_way_nor_touched(tmp_path):
     assert read_motifs(tmp_path / "motifs").names == ("Reb1",)
 
 
-@pytest.mark.parametrize("name", ["a/b", "#a", "a\tb", "a\nb", "\ufeffa"])
-def test_names_that_a_list_cannot_hold(tmp_path, name):
+@pytest.mark.parametrize("name", ["\ufeffa", "a\u2028b", "\ud800"])
+def test_names_that_no_file_can_hold(tmp_path, name):
     motifs = MotifSet.from_matrices([name], [[[0, 0, 0, 1]]])
-    with pytest.raises(ValueError, match="names: expected names that can be those of files"):
+    with pytest.raises(ValueError, match="names: expected names of printable characters"):
         write_motifs(tmp_path / "motifs", motifs)
     assert list(tmp_path.iterdir()) == []
 

@@ -62,8 +62,8 @@ def read_motifs(
     ]
     if doubtful:
         logger.warning(
-            "%d of %d motifs have columns whose mean is below 0, all of them, as log odds have; log "
-            "Kd is low where binding is strong; give kind='log_odds' if these are: %s",
+            "%d of %d motifs have columns whose mean is below 0 throughout, as of log odds, where "
+            "log Kd is low for strong binding; give kind='log_odds' if these are: %s",
             *(len(doubtful), len(names), ", ".join(doubtful)),
         )
     return MotifSet.from_matrices(names, matrices, width=width)

@@ -1,4 +1,4 @@
-"""The README's Python example runs as it stands."""
+"""The README's Python examples run as they stand, and train as the default recipe does."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from pathlib import Path
 
 import numpy as np
 from shared_data import shared_data
+
+from cisreg.recipes import read_recipe
+from cisreg.storage import load_model
 
 README = Path(__file__).parents[1] / "README.md"
 
@@ -22,14 +25,39 @@ def test_python_examples(tmp_path, monkeypatch):
     with gzip.open(tmp_path / "train.tsv.gz", "wt") as table:
         table.writelines(lines)
     monkeypatch.chdir(tmp_path)
-    blocks = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    training, by_hand, operation, sites = re.findall(
+        r"```python\n(.*?)```", README.read_text(), re.DOTALL
+    )
     names: dict[str, object] = {}
-    exec(blocks[0].replace("epochs=8", "epochs=1").replace("epochs=20", "epochs=1"), names)
-    assert names["prediction"].expression.shape == (1,)
+    exec(training, names)
+    assert len(names["predicted"]) == 1
+    assert names["factors"]["motif"].tolist() == list(names["motifs"].names)
+    assert load_model("model").spec == names["model"].spec
+    exec(by_hand.replace("epochs=8", "epochs=1").replace("epochs=25", "epochs=1"), names)
+    check_like_the_default_recipe(names, by_hand)
     names |= {"sequence": names["data"].sequence, "log_kd": names["motifs"].log_kd}
     names["log_concentration"] = names["motifs"].lowest_log_kd()
-    exec(blocks[1], names)
+    exec(operation, names)
     assert names["bound"].shape == (200, 2, 245)
     assert np.isfinite(names["bound"]).all()
-    exec(blocks[2], names)
+    exec(sites, names)
     assert names["hits"].num_rows > 200
+
+
+def check_like_the_default_recipe(names, text):
+    """The example by hand trains all layers that it declares, as the default recipe does."""
+    recipe, spec = read_recipe("default"), names["spec"]
+    assert {name for stage in names["stages"] for name in stage.trainable} == set(
+        spec.parameter_shapes
+    )
+    assert names["penalty"] == recipe.penalty
+    for number, stage in enumerate(recipe.stages_for(spec)):
+        shown = names["stages"][number]
+        assert set(shown.trainable) == set(stage.trainable)
+        for option in ("learning_rate", "batch_size", "schedule"):
+            assert getattr(shown, option) == getattr(stage, option), option
+        assert f"epochs={stage.epochs}," in text
+    options = {name: getattr(spec, name) for name in recipe.model}
+    assert options == dict(recipe.model)
+    columns = names["motifs"].column_range(recipe.motif_flank)
+    np.testing.assert_array_equal(names["columns"], columns)

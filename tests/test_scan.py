@@ -461,4 +461,4 @@ def test_example_of_the_page():
     names: dict[str, object] = {}
     exec(example, names)
     assert names["table"].num_rows == len(names["hits"]) > 0
-    assert names["best"].position.shape == (1, len(names["motifs"]))
+    assert names["best"].position.shape == (2, len(names["motifs"]))

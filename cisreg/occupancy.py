@@ -6,8 +6,11 @@ import functools
 import logging
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
+import pyarrow as pa
 import tensorflow as tf
 
+from cisreg.arrays import as_array
 from cisreg.choices import ComputeDtype, Padding, Reduction, check_choice
 from cisreg.forking import check_not_forked
 from cisreg.library import LibraryError, load_ops
@@ -57,7 +60,8 @@ def occupancy(
 
     Args:
         sequence: uint8 base codes [N, L]; 0 A, 1 C, 2 G, 3 T, 4 anything else. The standard
-            implementation also takes soft sequences, float32 [N, L, 4].
+            implementation also takes soft sequences, float32 [N, L, 4]. Here and below tensors must
+            have the dtype that is named; lists, NumPy, pandas and Arrow are converted.
         log_kd: float32 [W, 4, M], nats; contribution of each base to log Kd, order A C G T.
         log_concentration: float32 [M], nats.
         position_weight: float32 [2, P, M], or None; P = L for "same", L - W + 1 for "valid".
@@ -91,7 +95,8 @@ def occupancy(
         number of threads.
 
     Raises:
-        ValueError: an option is not one of those named above, or static shapes disagree.
+        ValueError: an option is not one of those named above, static shapes disagree, or a list or
+            array holds something that the dtype cannot.
         tf.errors.InvalidArgumentError: an input has the wrong dtype or shape, a code above 4, a
             non-finite number, or a begin or end outside 0 to L; the message names it, what was
             expected and what came. On a GPU the fused op looks at no numbers: sites that show such
@@ -114,17 +119,15 @@ def occupancy(
     check_choice("padding", padding, Padding)
     check_choice("compute_dtype", compute_dtype, ComputeDtype)
     check_choice("implementation", implementation, Implementation)
-    sequence = tf.convert_to_tensor(sequence)
-    log_kd = _float32("log_kd", log_kd)
-    log_concentration = _float32("log_concentration", log_concentration)
+    sequence = _sequence_tensor(sequence)
+    log_kd = _tensor("log_kd", log_kd, tf.float32)
+    log_concentration = _tensor("log_concentration", log_concentration, tf.float32)
     if position_weight is not None:
-        position_weight = _float32("position_weight", position_weight)
+        position_weight = _tensor("position_weight", position_weight, tf.float32)
     if column_range is not None:
-        column_range = tf.convert_to_tensor(column_range)
-        _check_dtype("column_range", column_range, tf.int32, "cast it with tf.cast")
+        column_range = _tensor("column_range", column_range, tf.int32)
     if span is not None:
-        span = tf.convert_to_tensor(span)
-        _check_dtype("span", span, tf.int32, "cast it with tf.cast")
+        span = _tensor("span", span, tf.int32)
     if _choose_fused(implementation, sequence):
         _check_dtype("sequence", sequence, tf.uint8, "encode text with cisreg.encode")
         return _occupancy_fused(
@@ -156,10 +159,30 @@ def _check_dtype(argument: str, value: tf.Tensor, expected: tf.DType, advice: st
         )
 
 
-def _float32(argument: str, value: tf.Tensor) -> tf.Tensor:
+def _tensor(argument: str, value: Any, dtype: tf.DType) -> tf.Tensor:
+    """Numbers of any kind as a tensor of this dtype, which a tensor must have itself."""
+    if not _holds_tensors(value):
+        value = as_array(value, argument, dtype.as_numpy_dtype, (...,))
     tensor = tf.convert_to_tensor(value)
-    _check_dtype(argument, tensor, tf.float32, "cast it with tf.cast")
+    _check_dtype(argument, tensor, dtype, "cast it with tf.cast")
     return tensor
+
+
+def _sequence_tensor(sequence: Any) -> tf.Tensor:
+    """Base codes, or soft sequences, which have one axis more."""
+    if _holds_tensors(sequence):
+        return tf.convert_to_tensor(sequence)
+    is_soft = getattr(sequence, "ndim", 2) == 3
+    dtype = np.float32 if is_soft else np.uint8
+    return tf.convert_to_tensor(as_array(sequence, "sequence", dtype, (...,)))
+
+
+def _holds_tensors(value: Any) -> bool:
+    """Whether a value is a tensor, or a list of them, through which gradients may flow."""
+    if isinstance(value, (list, tuple)):
+        return any(map(_holds_tensors, value))
+    plain = (np.ndarray, np.generic, int, float, str, pa.Array, pa.ChunkedArray, pa.Table)
+    return not (isinstance(value, plain) or hasattr(value, "iloc"))
 
 
 def _choose_fused(implementation: str, sequence: tf.Tensor) -> bool:

@@ -6,6 +6,8 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 import pytest
 import tensorflow as tf
 from forked import Forked
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 
 from cisreg.occupancy import occupancy
 from cisreg.reference import window_count
+from cisreg.sequences import decode, encode
 from verification.oracle import occupancy_oracle, occupancy_oracle_gradient
 
 REDUCTIONS = ["expected", "probability", "log_unbound"]
@@ -422,11 +425,43 @@ def test_second_derivative_is_refused_with_the_way_out():
         outer.gradient(inner.gradient(bound, log_kd), log_kd)
 
 
+@pytest.mark.parametrize("implementation", ["fused", "standard"])
+def test_numbers_of_every_kind(implementation):
+    arguments = example((2, 7, 3, 2))
+    expected = occupancy(**arguments, implementation=implementation).bound
+    for change in (
+        {name: value.tolist() for name, value in arguments.items()},
+        {name: value.astype(np.float64) for name, value in arguments.items()},
+        {"sequence": pd.DataFrame(arguments["sequence"], index=[1, 0])},
+        {"sequence": encode(decode(arguments["sequence"]))},
+        {"log_concentration": pd.Series(arguments["log_concentration"], index=[1, 0])},
+        {"log_concentration": pa.array(arguments["log_concentration"])},
+        {"log_concentration": [tf.constant(each) for each in arguments["log_concentration"]]},
+    ):
+        actual = occupancy(**{**arguments, **change}, implementation=implementation).bound
+        np.testing.assert_array_equal(actual, expected)
+    for change, message in (
+        ({"sequence": ["ACGT"]}, "sequence: expected uint8 .* got <U4 such as 'ACGT'"),
+        ({"sequence": arguments["sequence"] + 0.5}, "sequence: .* which it cannot hold"),
+        ({"log_kd": np.full((3, 4, 2), 1e300)}, "log_kd: .* got 1e"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            occupancy(**{**arguments, **change}, implementation=implementation)
+
+
+def test_gradients_flow_through_lists_of_tensors():
+    arguments = example((2, 7, 3, 2))
+    first, second = (tf.Variable(each) for each in arguments.pop("log_concentration"))
+    with tf.GradientTape() as tape:
+        bound = occupancy(**arguments, log_concentration=[first, second]).bound
+    assert all(gradient is not None for gradient in tape.gradient(bound, [first, second]))
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"sequence": np.zeros((2, 7), np.int32)}, "sequence: expected uint8, got int32"),
-        ({"log_kd": np.zeros((3, 4, 2))}, "log_kd: expected float32, got float64"),
+        ({"sequence": tf.zeros((2, 7), tf.int32)}, "sequence: expected uint8, got int32"),
+        ({"log_kd": tf.zeros((3, 4, 2), tf.float64)}, "log_kd: expected float32, got float64"),
         ({"sequence": np.zeros(5, np.uint8)}, r"sequence: expected base codes \[N, L\], got shape"),
         ({"sequence": np.full((2, 7), 5, np.uint8)}, "got 5 in sequence 0 at base 0"),
         ({"log_kd": np.zeros((3, 5, 2), np.float32)}, r"log_kd: expected \[W, 4, M\]"),
@@ -443,7 +478,10 @@ def test_second_derivative_is_refused_with_the_way_out():
         ({"column_range": np.zeros((2, 3), np.int32)}, r"column_range: .* \[2, M\]"),
         ({"column_range": np.array([[0, 2], [3, 1]], np.int32)}, "got 2 and 1 for motif 1"),
         ({"column_range": np.array([[0, 0], [3, 4]], np.int32)}, "<= W = 3, got 0 and 4"),
-        ({"column_range": np.zeros((2, 2))}, "column_range: expected int32, got float64"),
+        (
+            {"column_range": tf.zeros((2, 2), tf.float64)},
+            "column_range: expected int32, got float64",
+        ),
         ({"padding": "valid", "log_kd": np.zeros((8, 4, 2), np.float32)}, "L = 7 and W = 8"),
     ],
 )
@@ -461,7 +499,7 @@ def test_bad_input(change, message):
         {"column_range": np.array([[0, 2], [3, 1]], np.int32)},
         {"column_range": np.array([[-1, 0], [3, 3]], np.int32)},
         {"column_range": np.array([[0, 0], [3, 4]], np.int32)},
-        {"log_kd": np.zeros((3, 4, 2))},
+        {"log_kd": tf.zeros((3, 4, 2), tf.float64)},
     ],
 )
 def test_bad_input_of_the_standard_implementation(change):

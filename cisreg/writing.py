@@ -17,6 +17,7 @@ import pyarrow.parquet
 
 from cisreg.files import replace_file
 from cisreg.names import join_fields
+from cisreg.streams import STANDARD, open_output
 
 ENDINGS = (".tsv", ".tsv.gz", ".csv", ".csv.gz", ".parquet")
 
@@ -33,6 +34,8 @@ def check_ending(path: str | os.PathLike[str]) -> str:
         >>> check_ending("data/test.tsv.gz")
         '.tsv.gz'
     """
+    if os.fspath(path) == STANDARD:
+        return ".tsv"
     for ending in ENDINGS:
         if Path(path).name.lower().endswith(ending):
             return ending
@@ -44,7 +47,8 @@ def open_table(path: str | os.PathLike[str]) -> Iterator[Callable[[Columns], Non
     """Opens a new table that takes its place at `path` once it is whole.
 
     Args:
-        path: the file; its ending decides the format, see `ENDINGS`. Text has a line with the names
+        path: the file; its ending decides the format, see `ENDINGS`; "-" is standard output, as
+            tab-separated text. Text has a line with the names
             of the columns, and numbers with as many digits as it takes to read them back. Names and
             texts have quotes around them where they need them (RFC 4180).
 
@@ -62,7 +66,8 @@ def open_table(path: str | os.PathLike[str]) -> Iterator[Callable[[Columns], Non
     """
     ending = check_ending(path)
     with ExitStack() as stack:
-        file: Any = stack.enter_context(replace_file(path))
+        standard = os.fspath(path) == STANDARD
+        file: Any = stack.enter_context(open_output(path) if standard else replace_file(path))
         if ending.endswith(".gz"):
             # Without a name of its own, the stream would keep that of the unfinished file.
             file = stack.enter_context(gzip.GzipFile("", fileobj=file, mode="wb", mtime=0))

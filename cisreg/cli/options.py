@@ -41,7 +41,8 @@ SequenceTable = Annotated[
     str | None,
     typer.Argument(
         metavar="TABLE",
-        help=f"TSV or CSV (.gz, .bz2, .zst) or Parquet with sequences, FASTA, {_FOLDERS}",
+        help=f"TSV or CSV (.gz, .bz2, .zst) or Parquet with sequences, FASTA, {_FOLDERS} - is "
+        "standard input.",
     ),
 ]
 SequenceColumn = Annotated[

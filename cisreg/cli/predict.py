@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -11,11 +12,6 @@ from rich.console import Console
 from cisreg.cli import options
 from cisreg.cli.old_commands import run_old_command
 from cisreg.quiet import start_tensorflow
-
-if TYPE_CHECKING:
-    import numpy as np
-    import pyarrow as pa
-
 
 EXAMPLE = "cisreg predict model sequences.tsv.gz --output predictions.tsv.gz"
 
@@ -29,7 +25,9 @@ def predict(
     output: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Table to write, .tsv, .csv (also with .gz) or .parquet. Required."
+            metavar="FILE",
+            help="Table to write, .tsv, .csv (also with .gz) or .parquet; - is standard output, as "
+            "tab-separated text. Required.",
         ),
     ] = None,
     binding: Annotated[
@@ -41,6 +39,20 @@ def predict(
         ),
     ] = False,
     sequence_column: options.SequenceColumn = None,
+    name_column: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Column with the names of the sequences, its name or its number; otherwise the "
+            "one called name or id, if there is one. Of FASTA it is the header's first word.",
+        ),
+    ] = None,
+    keep_columns: Annotated[
+        bool,
+        typer.Option(
+            "--keep-columns", help="Take over all other columns of the table as they are."
+        ),
+    ] = False,
     measured_column: Annotated[
         str | None,
         typer.Option(
@@ -68,8 +80,9 @@ def predict(
 ) -> None:
     """Predict expression, accessibility and binding of sequences.
 
-    The output has the sequences as they came, in the same order. Numbers are in the unit of the
-    table that the model was trained on; accessibility is between 0 and 1.
+    The output has the names of the sequences, where they have some, and the sequences as they came,
+    in the same order. Numbers are in the unit of the table that the model was trained on;
+    accessibility is between 0 and 1. TABLE and FILE may be - for standard input and output.
     """
     if like_cisregmodels is not None:
         run_old_command(context, like_cisregmodels, overwrite)
@@ -78,7 +91,8 @@ def predict(
         raise typer.BadParameter(
             "expected MODEL, TABLE and --output, or --like-cisregmodels alone", ctx=context
         )
-    if output.exists() and not overwrite:
+    to_standard_output = str(output) == "-"
+    if not to_standard_output and output.exists() and not overwrite:
         raise ValueError(
             f"{output}: expected a new file, but it exists; give --overwrite to replace it, or "
             "another --output"
@@ -90,8 +104,8 @@ def predict(
 
     check_ending(output)
     learned = load_model(model)
-    text, measured = _read(table, sequence_column, measured_column)
-    codes = learned.encode(text)
+    kept = _read(table, sequence_column, name_column, measured_column, keep_columns)
+    codes = learned.encode(kept["sequence"])
     with open_table(output) as write:
         row = 0
         for batch in learned.predict_batches(
@@ -101,29 +115,54 @@ def predict(
             compute_dtype=compute_dtype,
             implementation=implementation,
         ):
-            count = len(batch.expression)
-            columns: dict[str, Any] = {"sequence": text.slice(row, count)}
-            if measured is not None:
-                columns["measured"] = measured[row : row + count]
-            write({**columns, **batch.columns()})
-            row += count
-    Console(highlight=False).print(f"{row:,} predictions written to {output}", soft_wrap=True)
+            columns = batch.columns()
+            own = {name: column[row : row + len(batch)] for name, column in kept.items()}
+            write({**_renamed(own, columns), **columns})
+            row += len(batch)
+    console = Console(highlight=False, stderr=to_standard_output)
+    where = "standard output" if to_standard_output else str(output)
+    console.print(f"{row:,} predictions written to {where}", markup=False, soft_wrap=True)
 
 
 def _read(
-    table: str, sequence: str | None, measured: str | None
-) -> tuple[pa.Array, np.ndarray | None]:
-    """(N sequences as they stand in the table, float32 [N] or None)."""
+    table: str, sequence: str | None, name: str | None, measured: str | None, keep: bool
+) -> dict[str, Any]:
+    """Columns of N rows by the names that they have in the output."""
     import numpy as np
     import pyarrow as pa
 
     expression = () if measured is None else (options.column(measured),)
-    asked = {**options.asked_columns(sequence, None, None), "expression": expression}
-    files = options.open_files(table, {**asked, "weight": False}, strict=True)
+    asked = {
+        "name": True,
+        **options.asked_columns(sequence, None, None, name),
+        "expression": expression,
+        "weight": False,
+        "extra": True if keep else (),
+    }
+    files = options.open_files(table, asked, strict=True)
     blocks = list(files.blocks())
     if not blocks:
         raise ValueError(files.unusable.none_left(table))
-    text = pa.concat_arrays([rows.sequence for rows in blocks])
-    if measured is None:
-        return text, None
-    return text, np.concatenate([rows.expression[:, 0] for rows in blocks])
+    columns: dict[str, Any] = {}
+    names = [rows.name for rows in blocks if rows.name is not None]
+    if names:
+        columns["name"] = pa.concat_arrays(names)
+    columns["sequence"] = pa.concat_arrays([rows.sequence for rows in blocks])
+    if measured is not None:
+        columns["measured"] = np.concatenate([rows.expression[:, 0] for rows in blocks])
+    extra = {
+        column: pa.concat_arrays([rows.extra[column] for rows in blocks])
+        for column in files.extra_names
+    }
+    return {**columns, **_renamed(extra, columns)}
+
+
+def _renamed(columns: dict[str, Any], taken: Collection[str]) -> dict[str, Any]:
+    """Columns of the table by their names, with table_ in front of those that are taken."""
+    renamed: dict[str, Any] = {}
+    for original, column in columns.items():
+        name = original
+        while name in taken or name in renamed or (name != original and name in columns):
+            name = f"table_{name}"
+        renamed[name] = column
+    return renamed

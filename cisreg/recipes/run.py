@@ -153,9 +153,10 @@ def train(
 
     Example:
         >>> from cisreg.motifs import demo_motifs
-        >>> simulated = cisreg.simulate(demo_motifs(width=30), count=500)
+        >>> simulated = cisreg.simulate(demo_motifs(width=30), sequence_count=500)
         >>> recipe = read_recipe("quick").override(epochs=1)
-        >>> trained = cisreg.train(simulated.dataset, demo_motifs(width=30), recipe)
+        >>> data = cisreg.Dataset(simulated.sequence, simulated.expression)
+        >>> trained = cisreg.train(data, demo_motifs(width=30), recipe)
         >>> trained.model.spec.motif_count
         16
     """

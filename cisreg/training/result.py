@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import html
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
+from cisreg.display import html_table
 from cisreg.training.state import EpochRecord
 from cisreg.training.unit import STANDARD, Unit
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_SHOWN_ROWS = 10
+_SHOWN_EPOCHS = 10
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -44,15 +44,10 @@ class FitResult:
 
     def _repr_html_(self) -> str:
         """A table of the last epochs, for notebooks."""
-        table = self.to_table().slice(max(len(self.history) - _SHOWN_ROWS, 0))
-        columns = [name for name in table.column_names if table[name].null_count < len(table)]
-        rows = [columns] + [[_shown(row[name]) for name in columns] for row in table.to_pylist()]
-        cells = [
-            "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in row)
-            for tag, row in zip(["th"] + ["td"] * len(table), rows, strict=True)
-        ]
-        body = "".join(f"<tr>{row}</tr>" for row in cells)
-        return f"<p>{html.escape(repr(self))}</p><table>{body}</table>"
+        table = self.to_table()[-_SHOWN_EPOCHS:]
+        known = [name for name in table.column_names if table[name].null_count < len(table)]
+        columns = {name: table[name].to_pylist() for name in known}
+        return html_table(repr(self), columns, len(table))
 
     def _summary(self) -> list[str]:
         parts = [f"{len(self.history)} epochs", f"{self.seconds:.1f} s"]
@@ -91,7 +86,3 @@ class FitResult:
 
 
 _INTEGERS = ("stage", "epoch", "total_epoch", "step")
-
-
-def _shown(value: float | None) -> str:
-    return "" if value is None else f"{value:.5g}"

@@ -64,7 +64,8 @@ def predictions(result):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_power_of_two_gives_the_same_bits(plain, kind):
     dataset, expected = plain[kind]
-    scale = 2.0**-10
+    # Squares of the last one are beyond float32.
+    scale = {"plain": 2.0**-10, "weights": 4.0, "replicates": 2.0**70}[kind]
     result = fit_tiny(converted(dataset, scale), RUN)
     for name, value in expected.parameters.items():
         factor = scale if name in (*EXPRESSION, "bias") else 1.0

@@ -210,16 +210,17 @@ def train(
         if folder is not None and is_chief:
             _begin_folder(folder, recipe, resume)
         result = run(plan, options)
+        side = {"padding_side": opened.side} if isinstance(opened, DatasetFiles) else {}
+        if table_columns is None:
+            table_columns = opened.columns_used if isinstance(opened, DatasetFiles) else {}
         model = Model(
             plan.spec,
             result.parameters,
             motif_set.names,
-            metadata=_metadata(plan, result, opened)
-            | {"constant_ends": known_ends}
-            | dict(metadata or {}),
+            metadata=_metadata(plan, result, known_ends) | side | dict(metadata or {}),
             initial_motifs=_initial_motifs(motif_set, plan, start or {}),
             column_range=plan.column_range,
-            table_columns=table_columns or getattr(opened, "columns_used", {}),
+            table_columns=table_columns,
         )
         if folder is not None and is_chief:
             save_model(folder, model)
@@ -258,7 +259,7 @@ def _open(data: Any) -> Dataset | DatasetFiles:
         data = open_dataset(data)
     if isinstance(data, (Dataset, DatasetFiles)):
         return data
-    return Dataset.from_frame(data)  # type: ignore[attr-defined, unused-ignore]
+    return Dataset.from_frame(data)
 
 
 def _open_like(opened: Dataset | DatasetFiles, path: PathLike, length: int) -> Dataset:
@@ -338,17 +339,14 @@ def refuse_longer(spec: ModelSpec, files: DatasetFiles) -> None:
         )
 
 
-def _metadata(
-    plan: TrainingPlan, result: FitResult, opened: Dataset | DatasetFiles
-) -> dict[str, Any]:
+def _metadata(plan: TrainingPlan, result: FitResult, ends: Mapping[str, Any]) -> dict[str, Any]:
     """What model.json says of how the model was trained."""
-    metadata: dict[str, Any] = {
+    return {
         "seed": plan.seed,
         "standard_unit": {"scale": result.unit.scale, "shift": result.unit.shift},
+        "constant_ends": ends,
         "interrupted": result.interrupted,
     }
-    side = getattr(opened, "side", None)
-    return metadata if side is None else metadata | {"padding_side": side}
 
 
 def _initial(

@@ -94,6 +94,16 @@ def test_paths_do_as_well(tmp_path, motifs, dataset, trained):
     )
 
 
+def test_a_frame_does_as_well(motifs, dataset, trained):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(
+        {"expression": dataset.expression, "sequence": decode(dataset.sequence)},
+        index=range(100, 160),
+    )
+    same(train(frame, motifs, SHORT), trained)
+    same(train({name: frame[name] for name in frame}, motifs, SHORT), trained)
+
+
 def test_a_folder_changes_nothing_but_that_it_is_filled(tmp_path, motifs, dataset, trained):
     same(train(dataset, motifs, SHORT, output=tmp_path / "model"), trained)
     files = {path.name for path in (tmp_path / "model").iterdir()}

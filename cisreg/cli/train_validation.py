@@ -58,8 +58,13 @@ def chosen_validation(
 
     if asked_split(given) is None:
         path = given["validation"]
-        return None if path is None or validation_share(path) is not None else open_like(path)
-    name = files.extra_names[-1]  # type: ignore[attr-defined, unused-ignore]
+        if path is None or validation_share(path) is not None:
+            return None
+        try:
+            return open_like(path)
+        except FileNotFoundError as error:
+            raise FileNotFoundError(f"--validation: expected a share or a file: {error}") from None
+    name = files.extra_names[-1]
     if given["group_column"] is None:
         return HoldOut(folds=name, fold=given["fold"])
     if not share:

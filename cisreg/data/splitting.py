@@ -121,14 +121,14 @@ class HoldOut:
             ValueError: the data set was not opened with this column.
         """
         name = "folds" if self.groups is None else "groups"
-        extra = getattr(dataset, "extra", {})
+        extra = dataset.extra
         if self.column not in extra:
             raise ValueError(
                 f"{name}: expected a column among {', '.join(extra) or 'none'}, which the "
                 f"data set has as extra ones, got {self.column!r}; open it with "
                 f"columns=Columns(extra=({self.column!r},))"
             )
-        return as_texts(extra[self.column], name, len(dataset))
+        return as_texts(extra[str(self.column)], name, len(dataset))
 
     def split(self, dataset: Dataset, seed: int) -> tuple[Dataset, Dataset]:
         """The rest of the rows, and those that are held out; see `split`."""

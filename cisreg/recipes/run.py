@@ -8,6 +8,7 @@ import shutil
 import signal
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -266,8 +267,9 @@ def _open_like(opened: Dataset | DatasetFiles, path: PathLike, length: int) -> D
     """A file whose rows are read like those that are opened."""
     if isinstance(opened, Dataset):
         return open_dataset(path, length=length).load()
+    columns = replace(opened.columns, extra=())
     return open_dataset(
-        path, length=length, side=opened.side, columns=opened.columns, strict=opened.strict
+        path, length=length, side=opened.side, columns=columns, strict=opened.strict
     ).load()
 
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from tiny_model import LENGTH, STAGES, assert_same_bits, fit_tiny, make_dataset
 
-from cisreg.data import Columns, Dataset, open_dataset
+from cisreg.data import Columns, Dataset, HoldOut, open_dataset, split
 from cisreg.data.feeding import held_out
 from cisreg.data.feeding.feed import MemoryFeed, Steps
 from cisreg.data.feeding.stream import FileFeed
@@ -318,6 +318,65 @@ def test_a_validation_set_that_shares_sequences_is_said_once(path, cache, caplog
         said = [each for each in caplog.messages if "rows to train on have the sequence" in each]
         assert len(said) == bool(count)
         assert all(each.startswith(f"{count} rows") for each in said)
+
+
+def with_columns(folder, **columns):
+    """Files of 200 rows in row groups of 37, with further columns of text or numbers."""
+    path = write(folder / "columns.parquet", make_dataset(), group=37, **columns)
+    asked = Columns("sequence", ("expression",), extra=tuple(columns))
+    return opened(path, columns=asked)
+
+
+@pytest.mark.parametrize("cache", ["none", "host"])
+@pytest.mark.parametrize("kind", [str, int, float])
+def test_groups_of_files_stay_together(tmp_path, cache, kind):
+    files = with_columns(tmp_path, clone=[kind(row % 20) for row in range(200)])
+    feed, unseen = make_feed(files, HoldOut(0.3, groups="clone"), seed=0, cache=cache)
+    # Those of a Dataset with the same groups: 3, 3.0 and "3" are one.
+    _, expected = split(make_dataset(), 0.3, seed=0, groups=np.arange(200) % 20)
+    np.testing.assert_array_equal(unseen.sequence, expected.sequence)
+    assert len(unseen) % 10 == 0
+    assert feed.count == 200 - len(unseen)
+
+
+@pytest.mark.parametrize("cache", ["none", "host"])
+def test_folds_of_files_say_what_is_held_out(tmp_path, cache):
+    data = make_dataset()
+    names = np.array(["train"] * 120 + ["Validation"] * 50 + ["test"] * 30)
+    part = names[np.arange(200) * 7 % 200]
+    files = with_columns(tmp_path, part=part)
+    feed, unseen = make_feed(files, HoldOut(folds="part"), seed=0, cache=cache)
+    np.testing.assert_array_equal(unseen.sequence, data.sequence[part == "Validation"])
+    assert feed.count == 120
+    if cache == "none":
+        assert counts_of(trained_rows(feed)) == counts_of(data.sequence[part == "train"])
+    fold = np.arange(200) % 4
+    files = with_columns(tmp_path, fold=fold)
+    feed, unseen = make_feed(files, HoldOut(folds="fold", fold=2), seed=0, cache=cache)
+    np.testing.assert_array_equal(unseen.sequence, data.sequence[fold == 2])
+    with pytest.raises(ValueError, match=r"got 0 \(50 rows\), 1 .*; where these are folds, say"):
+        make_feed(files, HoldOut(folds="fold"), seed=0, cache=cache)
+    with pytest.raises(ValueError, match=r"fold: expected one of 0 .*got 9"):
+        make_feed(files, HoldOut(folds="fold", fold=9), seed=0, cache=cache)
+    with pytest.raises(ValueError, match=r"expected a column among fold, .*got 'part'"):
+        make_feed(files, HoldOut(folds="part"), seed=0, cache=cache)
+
+
+@pytest.mark.parametrize("cache", ["none", "host"])
+def test_groups_that_share_sequences_are_said_once(tmp_path, cache, caplog):
+    data = make_dataset().take(np.arange(200) % 100)
+    path = write(tmp_path / "twice.parquet", data, group=37, clone=np.arange(200))
+    files = opened(path, columns=Columns("sequence", ("expression",), extra=("clone",)))
+    with caplog.at_level(logging.WARNING, "cisreg.data"):
+        options = {"cache": cache, "stages": STAGES[:1]}
+        fit_tiny(files, validation=HoldOut(0.3, groups="clone"), **options)
+    assert len([each for each in caplog.messages if "rows to train on have the" in each]) == 1
+
+
+def test_a_validation_set_in_files_is_read(path):
+    feed, unseen = make_feed(opened(path), opened(path), seed=0)
+    np.testing.assert_array_equal(unseen.sequence, make_dataset().sequence)
+    assert feed.count == 200
 
 
 def test_auto_streams_what_memory_does_not_hold(path, tmp_path, monkeypatch):

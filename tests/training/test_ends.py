@@ -7,7 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tiny_model import SPEC, STAGES, fit_tiny, make_dataset
+from tiny_model import SPEC, STAGES, fit_tiny, make_dataset, start_parameters
+
+from cisreg.model import predict
+from cisreg.reference import hold_columns
+from cisreg.training import Stage
 
 ONE = [replace(STAGES[0], epochs=1)]
 
@@ -35,3 +39,20 @@ def test_sequences_that_share_nothing_are_not_warned_of(caplog):
     with caplog.at_level(logging.WARNING, "cisreg.data"):
         fit_tiny(with_end(bases=0), ONE)
     assert not caplog.records
+
+
+def test_validation_counts_the_sites_that_training_counts():
+    spec = replace(SPEC, constant_left=6)
+    columns = np.array([[1, 0, 1], [3, 2, 4]], np.int32)
+    start = start_parameters(spec=spec) | {"activity": np.array([3.0, -2.0, 4.0], np.float32)}
+    start["log_kd"] = hold_columns(start["log_kd"], columns).numpy()
+    start["log_concentration"] = np.full(3, -1.0, np.float32)
+    data = with_end()
+    options = {"spec": spec, "parameters": start, "validation": data, "column_range": columns}
+    result = fit_tiny(data, [Stage(("bias",), epochs=1)], **options)
+    errors = {}
+    for name, each in (("own columns", columns), ("all columns", None)):
+        predicted = predict(spec, result.parameters, data.sequence, column_range=each).expression
+        errors[name] = float(np.mean((predicted - data.expression) ** 2))
+    assert result.history[-1].validation_loss == pytest.approx(errors["own columns"], rel=1e-3)
+    assert errors["all columns"] > 1.02 * errors["own columns"]

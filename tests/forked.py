@@ -39,7 +39,9 @@ class Forked:
         self._streams = [Path(self._folder.name) / name for name in ("output", "errors")]
         environment = dict(os.environ if environment is None else environment)
         self._process = forking_context().Process(
-            target=_become, args=(self.args, environment, Path.cwd(), self._streams)
+            target=_become,
+            args=(self.args, environment, Path.cwd(), self._streams),
+            daemon=True,  # a test that fails leaves none behind
         )
         self._process.start()
 

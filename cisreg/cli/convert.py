@@ -108,7 +108,7 @@ def convert(
     Memory stays below a gigabyte. What is interrupted goes on with **--resume**; the folder is
     no dataset before it is whole.
     """
-    console = Console(stderr=True, highlight=False)
+    console = Console(stderr=True, highlight=False, markup=False)
     if check is not None:
         if sources or output is not None:
             raise typer.BadParameter("--check takes neither sources nor --output")

@@ -28,7 +28,7 @@ def doctor() -> None:
     for finding in findings:
         style = _STYLES[finding.state]
         table.add_row(finding.subject, Text(finding.state, style), Text(finding.text))
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     console.print(table)
     states = {finding.state for finding in findings}
     if "error" in states:

@@ -97,7 +97,9 @@ def encode(
             stream.write(waiting.result())
     if length is not None:
         log_lengths(count, length, padded, trimmed, side)
-    Console(stderr=True, highlight=False).print(f"{count:,} sequences written to {output}")
+    Console(stderr=True, highlight=False, markup=False).print(
+        f"{count:,} sequences written to {output}"
+    )
 
 
 def _rows(
@@ -144,9 +146,10 @@ def _label_name(files: DatasetFiles) -> str:
 
 def _text(codes: np.ndarray, label: pa.Array, format: str, side: options.Side) -> bytes:
     from cisreg.data.formats.one_hot import decode_padded, format_one_hot
+    from cisreg.names import join_fields
 
     if format == "onehot":
         return format_one_hot(codes, label)
     texts = decode_padded(codes, strip=side).to_pylist()
-    lines = (f"{text}\t{each}\n" for text, each in zip(texts, label.to_pylist(), strict=True))
-    return "".join(lines).encode()
+    rows = zip(texts, label.to_pylist(), strict=True)
+    return "".join(join_fields(row) + "\n" for row in rows).encode()

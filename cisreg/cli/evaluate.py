@@ -105,7 +105,7 @@ def _show(
     comparisons: list[ParameterComparison],
     plot: Path | None,
 ) -> None:
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     console.print(metrics_table(f"Predicted expression of {count:,} sequences against", expression))
     if comparisons:
         table = new_table("Effects, learned against true", "", "r", "factors")

@@ -49,4 +49,6 @@ def export_model(
     from cisreg.storage import load_model
 
     written = legacy.export_model(output, load_model(model), checkpoint=checkpoint)
-    Console(highlight=False).print(f"Model written to {', '.join(written)}", soft_wrap=True)
+    Console(highlight=False, markup=False).print(
+        f"Model written to {', '.join(written)}", soft_wrap=True
+    )

@@ -89,7 +89,7 @@ def import_model(
     )
     save_model(output, model)
     layers = [name for name, value in model.spec.to_dict().items() if value is True]
-    Console(highlight=False).print(
+    Console(highlight=False, markup=False).print(
         f"{model.spec.motif_count} motifs of {model.spec.motif_width} columns, sequences of "
         f"{model.spec.sequence_length} bases, {model.spec.binding} binding, layers: "
         f"{', '.join(layers) or 'none'}; model written to {output}",

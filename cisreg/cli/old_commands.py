@@ -31,7 +31,7 @@ def run_old_command(context: typer.Context, text: str, overwrite: bool) -> None:
     from cisreg.legacy.translation import describe, translate, write_files
 
     new = translate(parse_command(text), overwrite=overwrite)
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     console.print("In the commands of cisreg:", style="bold")
     for arguments in new.commands:
         console.print(describe(arguments), markup=False, soft_wrap=True)

@@ -43,7 +43,7 @@ def show_run(run: Training, folder: Path) -> None:
     """What each stage reached, how well the model predicts, and where it is."""
     from cisreg.metrics import agreement
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     stages = new_table("Stages", "", "epochs", "seconds", "loss", "validation loss", "validation r")
     last = {record.stage: record for record in run.fit.history}
     for stage, record in last.items():

@@ -58,6 +58,8 @@ def draw_labels(axes: Axes, names: Sequence[str], x: np.ndarray, y: np.ndarray) 
             textcoords="offset points",
             ha="center",
             va="center",
+            # A name with two dollar signs is no formula.
+            parse_math=False,
             fontsize=_FONT_SIZE,
             color="0.25",
             arrowprops=line if _PLACES[best][1] > _LINE_FROM else None,

@@ -34,14 +34,22 @@ void Append(std::initializer_list<std::string_view> parts, std::string* output) 
   for (const std::string_view part : parts) output->append(part);
 }
 
+// A field of a table: with quotes around it where it has some (RFC 4180).
+std::string Quoted(std::string_view text) {
+  if (text.find('"') == std::string_view::npos) return std::string(text);
+  std::string quoted = "\"";
+  for (const char letter : text) quoted.append(letter == '"' ? 2 : 1, letter);
+  return quoted + "\"";
+}
+
 void Write(Format format, std::string_view name, const PairMerger& merged, std::string* output) {
   switch (format) {
     case Format::kSequences:
       return Append({merged.sequence(), "\n"}, output);
     case Format::kTable:
-      return Append(
-          {name, "\t", merged.sequence(), "\t", std::to_string(merged.overlap().size), "\n"},
-          output);
+      return Append({Quoted(name), "\t", merged.sequence(), "\t",
+                     std::to_string(merged.overlap().size), "\n"},
+                    output);
     case Format::kFasta:
       return Append({">", name, "\n", merged.sequence(), "\n"}, output);
     case Format::kFastq:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import subprocess
 import sys
@@ -41,6 +42,22 @@ def test_to_one_hot_and_back(tmp_path, side, expected):
     labels = ["1.50", "x y", "-3"]
     rows = zip(front, labels, strict=True)
     assert back.read_text() == "".join(f"{text}\t{label}\n" for text, label in rows)
+
+
+def test_labels_with_tabs_and_quotes_have_quotes_in_a_table_and_are_no_one_hot_text(tmp_path):
+    source, target = tmp_path / "a.csv", tmp_path / "[red]b.tsv"
+    source.write_text('sequence,label\nACGT,"a\tb"\nACGA,"""c"" d"\nACGG,"e,f"\n')
+    words = (source, "--label-column", "label", "--length", 4, "--output", target)
+    result = encode(*words, "--format", "table")
+    assert result.exit_code == 0, result.output
+    rows = list(csv.reader(target.open(newline=""), delimiter="\t"))
+    assert rows == [["ACGT", "a\tb"], ["ACGA", '"c" d'], ["ACGG", "e,f"]]
+    assert "ACGG\te,f\n" in target.read_text()
+    # The path is no markup of the terminal.
+    assert f"written to {target}" in "".join(result.output.split("\n"))
+    refused = encode(*words, "--overwrite")
+    assert refused.exit_code == 1
+    assert "label: expected text without tabs and line ends" in refused.output
 
 
 def test_one_hot_of_another_length(tmp_path):

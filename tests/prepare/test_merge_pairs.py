@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import io
 import math
@@ -377,6 +378,16 @@ def test_pairs_are_left_out_by_length_and_unknown_bases(tmp_path):
     lines, counts = merged(tmp_path, forward, reverse, **options)
     assert lines == molecules[1:]
     assert counts.too_many_unknown == 0
+
+
+def test_names_with_quotes_are_fields_of_a_table():
+    for name, field in (('"r"1', '"""r""1"'), ("r'1,", "r'1,")):
+        text = f"@{name} x\nACGT\n+\nIIII\n".encode()
+        options = {"overlap": 4, "slack": 0, "minimum_overlap": 1, "minimum_identity": 1}
+        limits = {"minimum_length": 0, "maximum_unknown": 0}
+        table, _, _ = _native.merge_pairs(text, text, format="table", **options, **limits)
+        assert table.decode() == f"{field}\tACGT\t4\n"
+        assert next(csv.reader([table.decode()], delimiter="\t")) == [name, "ACGT", "4"]
 
 
 def test_fasta(tmp_path):

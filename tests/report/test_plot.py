@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import sys
 
 import numpy as np
@@ -25,6 +26,16 @@ def test_the_ending_decides_the_format(tmp_path, name, start):
     pytest.importorskip("matplotlib")
     plot_evaluation(tmp_path / name, PREDICTED, MEASURED)
     assert (tmp_path / name).read_bytes().startswith(start)
+
+
+@pytest.mark.parametrize("name", ["$x$", "a_$\\frac$", "<b>&amp;", "Pitx1:Ebox(Homeobox,bHLH)"])
+def test_names_of_motifs_are_drawn_as_they_are(tmp_path, name):
+    matplotlib = pytest.importorskip("matplotlib")
+    path = tmp_path / "plot.svg"
+    comparison = COMPARISON._replace(motif_names=(name, "Reb1", "Rap1"))
+    with matplotlib.rc_context({"svg.fonttype": "none"}):
+        plot_evaluation(path, PREDICTED, MEASURED, [comparison])
+    assert f">{html.escape(name, quote=False)}</text>" in path.read_text()
 
 
 def test_axes_points_and_numbers_are_labelled(tmp_path):

@@ -86,8 +86,9 @@ def cluster(
         method=method,
         threads=threads,
     )
-    console = Console(highlight=False, stderr=STANDARD in (str(output), str(map_output)))
-    console.print(summary.columns, markup=False, soft_wrap=True)
+    to_error = STANDARD in (str(output), str(map_output))
+    console = Console(highlight=False, markup=False, stderr=to_error)
+    console.print(summary.columns, soft_wrap=True)
     console.print(
         f"{summary.clusters:,} of {summary.sequences:,} sequences stay; {summary.merged_reads:,} "
         f"of {summary.reads:,} reads were merged into them, written to {output}",

@@ -81,7 +81,11 @@ Start = Annotated[
 ]
 InitialActivity = Annotated[
     str | None,
-    _data("Initial activities: a number, or a motif and a number per line.", metavar="X|FILE"),
+    _data(
+        "Initial activities, in the unit of the measurements: a number, or a motif and a number "
+        "per line.",
+        metavar="X|FILE",
+    ),
 ]
 InitialPotentiation = Annotated[
     str | None, _data("Initial potentiations, likewise.", metavar="X|FILE")
@@ -195,7 +199,10 @@ MotifFlank = Annotated[
     ),
 ]
 ActivityL1 = Annotated[
-    float | None, _training("Penalty on the sum of |activity|.", metavar="WEIGHT")
+    float | None,
+    _training(
+        "Penalty on the sum of |activity|, in the standard unit (docs/model.md).", metavar="WEIGHT"
+    ),
 ]
 PotentiationL1 = Annotated[
     float | None, _training("Penalty on the sum of |potentiation|.", metavar="WEIGHT")

@@ -1,4 +1,4 @@
-"""Types of what a recipe's file holds, which TOML leaves open."""
+"""Checks the types of values in a recipe's file."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def check_types(place: str, table: Any, hints: Mapping[str, Any]) -> None:
 def check_value(place: str, value: Any, hint: Any) -> None:
     """Raises ValueError that names `place` where `value` is not what the type hint asks for.
 
-    Hints of classes, such as those of schedules, are left to the code that makes them.
+    Other hints, such as the classes of schedules, are not checked here.
     """
     kind = _kind(hint)
     if kind in _EXPECTED and not _fits(value, kind):
@@ -53,5 +53,5 @@ def _fits(value: Any, kind: type) -> bool:
         return isinstance(value, list) and all(isinstance(each, Mapping) for each in value)
     if kind is float:
         kind = int if isinstance(value, int) else float
-    # Booleans are integers in Python, but not in TOML.
+    # In Python a boolean is an integer, in TOML it is not.
     return isinstance(value, kind) and isinstance(value, bool) == (kind is bool)

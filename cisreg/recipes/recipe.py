@@ -1,4 +1,4 @@
-"""What a recipe holds, whatever file it comes from."""
+"""The content of a recipe."""
 
 from __future__ import annotations
 

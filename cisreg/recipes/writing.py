@@ -1,4 +1,4 @@
-"""Writing of recipes as TOML, so that a run can say what it did and be repeated."""
+"""Recipes as TOML text, so that a run can be repeated."""
 
 from __future__ import annotations
 

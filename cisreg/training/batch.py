@@ -1,4 +1,4 @@
-"""A replica's part of a batch, and what of loss and gradient it stands for."""
+"""A replica's part of a batch, and its share of loss and gradient."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cisreg.training.replicas import Replicas
 
 
 class Batches(NamedTuple):
-    """A `cisreg.data.feeding.feed.Chunk` of batches as tensors, so that nothing is traced anew.
+    """A `cisreg.data.feeding.feed.Chunk` of batches as tensors: nothing is traced again.
 
     Attributes:
         sequence: uint8 [n, L].
@@ -65,7 +65,7 @@ def as_batches(chunk: Chunk, replicas: Replicas) -> Batches:
         )
     arrays = [chunk.sequence, chunk.expression, chunk.weight, chunk.order]
     if replicas.count > 1:
-        # For replicas without a row in a batch, see `take_batch`.
+        # One row more, for replicas that get none of a batch, see `take_batch`.
         arrays = [_with_another_row(array) for array in arrays]
     sequence, expression, weight, order = map(tf.constant, arrays)
     return Batches(
@@ -108,7 +108,7 @@ def put_on_devices(dataset: Dataset, replicas: Replicas) -> list[Resident]:
     devices = replicas.devices
     residents = []
     for device in devices:
-        # Not as variables of the strategy, which would send them from worker to worker.
+        # Plain variables: those of a strategy would be sent to every other worker.
         with tf.device(device):
             residents.append(Resident(*(tf.Variable(array, trainable=False) for array in arrays)))
     return residents
@@ -125,7 +125,7 @@ def take_batch(
         begin, end = (begin + (place + i) * count // replicas.local for i in (0, 1))
     rows = end - begin
     if replicas.count > 1:
-        # A chunk ends with a row more, so that there is one to compute with.
+        # A replica without rows computes with the row that `as_batches` added.
         end = tf.maximum(end, begin + 1)
     if not residents:
         sequence, expression = data.sequence[begin:end], data.expression[begin:end]
@@ -137,7 +137,7 @@ def take_batch(
 
 
 class BatchShare:
-    """What of a batch's loss and gradient is a replica's, so that those of all add up to them.
+    """A replica's share of a batch's loss and gradient; the shares of all replicas add up to it.
 
     Args:
         batch: the replica's part.
@@ -160,13 +160,13 @@ class BatchShare:
         return loss * tf.cast(part / whole, loss.dtype)
 
     def of_penalty(self, penalized: tf.Tensor) -> tf.Tensor:
-        """The part of the penalty that this replica stands for, which all of them know."""
+        """This replica's part of the penalty, which all of them compute as a whole."""
         return penalized if self._replicas.count == 1 else penalized / self._replicas.count
 
     def before_optimizer(
         self, gradient: tf.Tensor, optimizer: keras.optimizers.Optimizer
     ) -> tf.Tensor:
-        """What to hand to the optimizer, which adds up the gradients of all replicas by itself.
+        """The gradient to hand to the optimizer, which adds up those of all replicas itself.
 
         A loss scale looks at the gradient before that, and all replicas must see the same.
         """
@@ -177,7 +177,7 @@ class BatchShare:
         return context.all_reduce(tf.distribute.ReduceOp.SUM, gradient) / count
 
     def sums(self, loss: tf.Tensor, penalized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Loss and penalty, float64, as often as there are sequences that they are of."""
+        """Loss and penalty, float64, times the number of sequences."""
         rows = tf.cast(self._batch.rows, tf.float64)
         of_loss = rows
         if self._is_sum and self._replicas.count > 1:

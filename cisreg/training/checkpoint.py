@@ -23,14 +23,14 @@ logger = logging.getLogger("cisreg.training")
 
 _FORMAT, _VERSION = "cisreg checkpoint", 4
 _NAME = re.compile(r"checkpoint-(\d{12,})\.ckpt")
-# What versions before 3 wrote.
+# The file that versions before 3 wrote.
 _OLD_NAME = "checkpoint.npz"
 _LONGEST_HEADER = 200
 _DESCRIPTION = "description"
 
 
 class _Saved(NamedTuple):
-    """A checkpoint that is whole.
+    """A complete checkpoint.
 
     Attributes:
         path: its file.
@@ -44,7 +44,7 @@ class _Saved(NamedTuple):
 
 
 class _FormatVersionError(ValueError):
-    """A checkpoint that is whole, but was written by another version of cisreg."""
+    """A complete checkpoint of another version of cisreg."""
 
 
 class Checkpoints:
@@ -245,7 +245,7 @@ def _newest(directory: Path) -> _Saved | None:
             fingerprint, state = _unpack(path.read_bytes())
         except _FormatVersionError as error:
             raise ValueError(f"{path}: {error}") from None
-        # Where another process saves, a file may be gone since it was listed.
+        # Another process that saves may have deleted a file since it was listed.
         except (ValueError, FileNotFoundError) as error:
             damaged.append(f"{path}: {error}")
             continue
@@ -287,7 +287,7 @@ def _unpack(content: bytes) -> tuple[dict[str, str], TrainingState]:
         return dict(description["fingerprint"]), unpack_state(description["state"], arrays)
     except _FormatVersionError:
         raise
-    # What is left to go wrong where the checksum is right, in a file that another program wrote.
+    # The checksum is right, but the content is not: a file of another program.
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(
             f"expected a checkpoint, got a damaged or foreign file ({error})"
@@ -295,7 +295,7 @@ def _unpack(content: bytes) -> tuple[dict[str, str], TrainingState]:
 
 
 def _body(content: bytes) -> bytes:
-    """All but the first line, which has to be that of such a body, to the letter."""
+    """All but the first line, after a check that this line belongs to it."""
     line = content[: content.find(b"\n", 0, _LONGEST_HEADER) + 1]
     fields = json.loads(line)
     if fields["format"] != _FORMAT:
@@ -304,7 +304,7 @@ def _body(content: bytes) -> bytes:
     if len(body) != fields["bytes"]:
         raise ValueError(f"it has {len(body)} bytes instead of {fields['bytes']}")
     if type(version) is not int or line != _header(version, body):
-        raise ValueError("its checksum is another one")
+        raise ValueError("its checksum differs")
     if version != _VERSION:
         raise _FormatVersionError(_other_version(version))
     return body

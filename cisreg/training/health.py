@@ -12,8 +12,8 @@ logger = logging.getLogger("cisreg.training")
 # Accessibility this close to 0 or 1 has lost its slope: potentiations get no gradient there.
 _SATURATED = 0.001
 _NEARLY_ALL = 0.99
-# Predictions that explain less than this share of the variance, for better or worse, for so many
-# epochs in a row, are as good as constant.
+# Predictions that explain less than this share of the variance for so many epochs in a row are
+# practically constant.
 _EXPLAINS_NOTHING = 0.02
 _STUCK_EPOCHS = 3
 _REMEDIES = {
@@ -30,7 +30,7 @@ _EXTREME_ACTIVITY = 1000.0
 class HealthCheck:
     """Looks at the model after each epoch and warns once per stage of each thing that is wrong.
 
-    Measurements that are all equal are said once, at the start.
+    It also warns, at the start, of measurements that are all equal.
 
     Args:
         expression: float32 [N], the measurements of the training data.

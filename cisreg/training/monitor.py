@@ -1,4 +1,4 @@
-"""What a run shows while it goes on: progress, metrics.jsonl and TensorBoard."""
+"""What a run shows as it goes on: progress bar, metrics.jsonl, TensorBoard."""
 
 from __future__ import annotations
 
@@ -229,7 +229,7 @@ class _MetricsFile:
     def __init__(self, path: str | os.PathLike[str], history: Sequence[EpochRecord]) -> None:
         self._path = Path(path)
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        # A run that was killed may have left an epoch here that its checkpoint does not know.
+        # A killed run may have written an epoch here after its last checkpoint.
         with replace_file(self._path) as file:
             file.writelines(_json_line(record) for record in history)
 
@@ -242,13 +242,13 @@ def _append(path: Path, record: EpochRecord | StepRecord) -> None:
         with path.open("ab") as file:
             file.write(_json_line(record))
     except OSError as error:
-        # A disk that is full does not say for which file.
+        # The error of a full disk does not name the file.
         error.filename = str(path)
         raise
 
 
 def _drop_steps_after(path: Path, done: int) -> None:
-    """Takes out what a run that was killed wrote after its checkpoint."""
+    """Removes the lines that a killed run wrote after its last checkpoint."""
     if not path.exists():
         return
     lines = path.read_bytes().splitlines(keepends=True)
@@ -257,9 +257,9 @@ def _drop_steps_after(path: Path, done: int) -> None:
 
 
 def _step_of(line: bytes) -> float:
-    """The step of a record; of what is none, as a machine that lost its power leaves it, no end."""
+    """The step of a line; infinity for a damaged one, as a power cut may leave it."""
     try:
-        # The last line of a run that was killed may be cut.
+        # The last line of a killed run may be cut off.
         return json.loads(line.decode())["step"] if line.endswith(b"\n") else math.inf
     except (ValueError, KeyError, TypeError):
         return math.inf

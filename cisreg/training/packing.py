@@ -1,4 +1,4 @@
-"""The state of a training run as plain values and arrays, whatever fields it has."""
+"""The state of a training run as JSON values and arrays, and back."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def pack_state(state: TrainingState) -> tuple[dict[str, Any], dict[str, np.ndarr
 
 
 def unpack_state(values: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> TrainingState:
-    """The state that `pack_state` took apart.
+    """The state from what `pack_state` gave.
 
     Raises:
         ValueError, KeyError, TypeError: something else than `pack_state` gives.

@@ -1,4 +1,4 @@
-"""Everything that decides what a training run computes, checked before it begins."""
+"""Everything that decides what a training run computes, checked before it starts."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _FAR = 30.0
 
 @dataclass(frozen=True, eq=False)
 class TrainingPlan:
-    """What a run was asked to do; two runs of the same plan give the same parameters.
+    """What a run computes; two runs of the same plan give the same parameters.
 
     Attributes:
         spec: the model.
@@ -215,7 +215,7 @@ class TrainingPlan:
 
 
 def check_seed(seed: int) -> None:
-    """Raises ValueError for a seed below 0."""
+    """Raises ValueError where the seed is below 0."""
     if seed < 0:
         raise ValueError(f"seed: expected 0 or more, got {seed}")
 
@@ -230,7 +230,7 @@ def _digest(*arrays: np.ndarray) -> str:
 
 
 def _describe_stage(stage: Stage) -> str:
-    """All of its attributes; its schedule by name and factors, since it may have no repr."""
+    """All attributes of a stage; the schedule by name and factors, since it may have no repr."""
     schedule = stage.schedule
     own = type(schedule).__repr__ is not object.__repr__
     name = repr(schedule) if own else type(schedule).__qualname__
@@ -240,9 +240,11 @@ def _describe_stage(stage: Stage) -> str:
 
 
 def _describe_loss(loss: Loss, sample: Dataset) -> str:
-    """Name and value at a few numbers, of the shape that `sample` has them in.
+    """Name of the loss and its value at some numbers: functions cannot be compared.
 
-    A function cannot be compared otherwise.
+    Args:
+        loss: the function.
+        sample: data whose shape the numbers get.
     """
     numbers = tf.linspace(0.0, 20.0, 64)
     measured = tf.reverse(numbers, [0])

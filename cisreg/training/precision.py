@@ -16,8 +16,8 @@ _COMPUTE_DTYPE: dict[Precision, ComputeDtype] = {
     "mixed_bfloat16": "bfloat16",
     "mixed_float16": "float16",
 }
-# Below this even gradients of 2^30 would fit into float16, whose largest number is near 2^16: what
-# is still not finite is not so for want of range.
+# At this scale even a gradient of 2^30 fits into float16 (at most 2^16): a gradient that is still
+# not finite has another cause than the range of float16.
 _SMALLEST_SCALE = 2.0**-14
 
 
@@ -55,8 +55,8 @@ def loss_scale(optimizer: keras.optimizers.Optimizer) -> float | None:
 def gradient_is_sound(optimizer: keras.optimizers.Optimizer, finite: tf.Tensor) -> tf.Tensor:
     """Whether training may go on after a gradient that is `finite` or not (bool scalars).
 
-    To be asked before the gradient is handed to the optimizer. One that is not finite is none to
-    stop at while a smaller scale may help.
+    Call it before the optimizer gets the gradient. A gradient that is not finite does not stop
+    training while a smaller scale may help.
     """
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         return finite | (tf.convert_to_tensor(optimizer.dynamic_scale) > _SMALLEST_SCALE)

@@ -1,4 +1,4 @@
-"""Copies of a model that train together: devices of one process, and processes that talk."""
+"""Copies of a model that train together: devices of a process, and connected processes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LOST = (
 
 
 class Replicas:
-    """What training wants to know of a `tf.distribute` strategy.
+    """What training needs from a `tf.distribute` strategy.
 
     A worker is a process, the first one is the chief; a replica is a device of a worker. All
     workers have equally many.
@@ -59,16 +59,16 @@ class Replicas:
 
     @property
     def is_chief(self) -> bool:
-        """Whether this process writes what the run leaves behind."""
+        """Whether this process writes the run's files."""
         return self.worker == 0
 
     @property
     def devices(self) -> tuple[str, ...]:
-        """Those of this process' replicas; with one replica the one that TensorFlow chooses."""
+        """Devices of this process' replicas; "" (TensorFlow chooses) where there is one replica."""
         return ("",) if self.local == 1 else tuple(self.strategy.extended.worker_devices)
 
     def place_in_worker(self) -> int:
-        """Which of this process' replicas this is, where a replica's part is traced."""
+        """The number of this replica within its process, while a replica's part is traced."""
         if self.local == 1:
             return 0
         context = tf.distribute.get_replica_context()
@@ -102,7 +102,7 @@ class Replicas:
         return self._sums[kind](tf.constant(values)).numpy()
 
     def share(self, content: bytes | None) -> bytes | None:
-        """What the chief has, for all workers; theirs does not count."""
+        """The chief's content, sent to all workers; None where the chief has none."""
         if self.workers == 1:
             return content
         own = content if self.is_chief else None
@@ -156,8 +156,8 @@ def find_strategy(name: StrategyName = "auto") -> tf.distribute.Strategy | None:
 def _slurm_config() -> str:
     """The tasks of this Slurm step as TF_CONFIG has them.
 
-    TensorFlow's own way from Slurm to a strategy asks nvidia-smi for GPUs, and divides them: which
-    of them a task sees is for Slurm to say.
+    TensorFlow's own resolver asks nvidia-smi for GPUs and divides them among the tasks; here Slurm
+    decides which GPUs a task sees.
     """
     resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(
         gpus_per_node=int(os.environ.get("SLURM_NTASKS", "1")), gpus_per_task=1, auto_set_gpu=False
@@ -193,7 +193,7 @@ def _cause(error: Exception) -> str:
 
 
 def _sum_of_first_replicas(value: tf.Tensor, local: int) -> tf.Tensor:
-    """Each process' value counts once, whatever the number of its replicas."""
+    """The sum over processes: only the first replica of each one counts."""
     context = tf.distribute.get_replica_context()
     first = tf.equal(context.replica_id_in_sync_group % local, 0)
     return context.all_reduce(tf.distribute.ReduceOp.SUM, value * tf.cast(first, value.dtype))

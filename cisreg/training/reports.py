@@ -1,4 +1,4 @@
-"""What a run tells between epochs: the mean loss of the last steps, and a trace of some of them."""
+"""Reports within an epoch: the mean loss of the last steps, and a trace of some of them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class StepRecord:
 
 
 class StepWindow:
-    """Adds up losses until a number of steps is full.
+    """Adds up losses until it holds a given number of steps.
 
     Args:
         every: steps in a window; None: windows are never full.
@@ -71,7 +71,7 @@ class StepWindow:
         return None if self._every is None else self._every - self.steps
 
     def add(self, steps: int, sequences: int, loss_sum: float) -> float | None:
-        """Takes steps in, which fit; the mean loss of the window where it is full now."""
+        """Adds steps, which must fit; the mean loss if the window is full now, else None."""
         if self._every is None:
             return None
         self.steps += steps
@@ -97,13 +97,13 @@ class Trace:
 
     def __init__(self, directory: str | os.PathLike[str] | None, calls: int) -> None:
         self._directory = None if directory is None else Path(directory)
-        # The first call also loads and sets up what all others use.
+        # The first call is slower than all others: it loads and sets things up.
         self._traced_call = min(1, calls - 1)
         self._call = 0
 
     @contextmanager
     def watch(self) -> Iterator[None]:
-        """Encloses each call."""
+        """To be entered around each call."""
         traced = self._directory is not None and self._call == self._traced_call
         self._call += 1
         if not traced:

@@ -1,4 +1,4 @@
-"""Schedules: by what factor the learning rate of a stage changes while its epochs pass.
+"""Schedules: factors on the learning rate of a stage, as its epochs pass.
 
 A schedule counts in epochs, not in steps, so that it means the same at every batch size.
 """
@@ -124,7 +124,7 @@ class CosineWarmup(Schedule):
 
 
 class StageLearningRate(keras.optimizers.schedules.LearningRateSchedule):
-    """What a Keras optimizer asks for its learning rate: the stage's, times its schedule.
+    """The learning rate for a Keras optimizer: that of the stage times its schedule's factor.
 
     Args:
         learning_rate: the rate where the factor is 1.

@@ -33,7 +33,8 @@ class Stage:
     Attributes:
         trainable: names of the parameters that train; all others are held.
         epochs: passes over the data at most.
-        learning_rate: the optimizer's rate where the schedule's factor is 1.
+        learning_rate: the optimizer's rate where the schedule's factor is 1. Parameters that have
+            the unit of expression train in the standard unit, see docs/model.md.
         schedule: how the learning rate changes while the epochs pass.
         batch_size: sequences per step at most. An epoch is cut into batches whose sizes differ by
             no more than 1, so that no step rests on a short remainder.

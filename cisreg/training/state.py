@@ -61,7 +61,7 @@ class Best:
 
 @dataclass
 class TrainingState:
-    """All that a run needs in order to go on as if it had never stopped.
+    """Everything that a run needs to go on as if it had never stopped.
 
     Parameters, losses and penalties are in the standard unit (`cisreg.training.unit`), those of the
     history in the unit of the measurements.

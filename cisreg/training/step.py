@@ -139,8 +139,8 @@ def make_train_steps(
             gradient = share.before_optimizer(gradient, optimizer)
             optimizer.apply_gradients([(gradient, vector.variable)])
         with tf.name_scope("check"):
-            # A finite gradient may still carry a parameter past the largest float32. A sum is
-            # finite only if all of its terms are.
+            # A finite gradient may still make a parameter overflow. The sum of all is finite only
+            # if each one is.
             finite = tf.math.is_finite(tf.reduce_sum(vector.variable))
             if replicas.count == 1:
                 finite &= sound & tf.math.is_finite(total)
@@ -170,12 +170,12 @@ def make_train_steps(
         vector.write()
         return _end(totals, result, replicas)
 
-    # A concrete function cannot be traced again, whatever it is called with.
+    # A concrete function is never traced again.
     return train_steps.get_concrete_function()
 
 
 def _begin(totals: StepTotals, replicas: Replicas) -> StepTotals:
-    """What a worker adds to: what all of them did before counts once, see `_end`."""
+    """The totals that a worker adds to; those of earlier calls are added once, in `_end`."""
     if replicas.workers == 1:
         return totals
     nothing = tf.zeros([], tf.float64)

@@ -302,7 +302,7 @@ class TrainingRun:
     def _finish_epoch(self, seconds: float, trained_on: int) -> None:
         state = self._state
         raw = self._values()
-        # Where the stage averages, the average stands for the parameters from here on.
+        # Where the stage averages its parameters, the average replaces them here.
         self._optimizer.finalize_variable_values([self._vector.variable])
         self._vector.write()
         values = self._values()

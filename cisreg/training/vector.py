@@ -10,9 +10,9 @@ import tensorflow as tf
 class ParameterVector:
     """A variable that holds the values of several parameters one after the other.
 
-    An optimizer runs a dozen operations for each of its variables, and most parameters are so small
-    that these take longer to start than to run. On one variable it runs them once, and computes the
-    same numbers.
+    An optimizer starts a dozen operations for each of its variables, which for small parameters
+    takes longer than the operations themselves. On one variable it starts them once, and the
+    results are the same.
 
     Args:
         parameters: float32 variables by name.

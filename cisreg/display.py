@@ -1,10 +1,14 @@
-"""Tables as notebooks show them."""
+"""What people see of names and numbers: tables for notebooks, and text that does nothing else."""
 
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+# Characters that move the cursor, change colours or turn the direction of text; not ends of lines.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 # Rows that are shown of a long table.
 SHOWN_ROWS = 20
@@ -31,6 +35,16 @@ def html_table(title: str, columns: Mapping[str, Sequence[Any]], count: int) -> 
     return f"<p>{_escaped(title)}</p><table><tr>{head}</tr>{body}</table>{more}"
 
 
+def printable(text: str) -> str:
+    r"""Text for a terminal, with control characters as escapes.
+
+    Example:
+        >>> print(printable("Reb1\x1b[31m"))
+        Reb1\x1b[31m
+    """
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
 def counted(count: int, noun: str) -> str:
     """A number and what it counts.
 
@@ -42,4 +56,4 @@ def counted(count: int, noun: str) -> str:
 
 
 def _escaped(value: Any) -> str:
-    return html.escape(f"{value:.4g}" if isinstance(value, float) else str(value))
+    return html.escape(f"{value:.4g}" if isinstance(value, float) else printable(str(value)))

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from typer.core import TyperGroup
 
 import cisreg
@@ -25,6 +24,8 @@ from cisreg.cli import (
     simulate,
     train,
 )
+from cisreg.cli.terminal import new_console
+from cisreg.display import printable
 
 _ERROR_STATUS = 1
 # Errors with a message for the user; any other exception is a fault of cisreg and shows where.
@@ -41,11 +42,11 @@ class _Commands(TyperGroup):
         except Exception as error:
             if ctx.params.get("debug") or not _is_expected(error):
                 raise
-            console = Console(stderr=True)
+            console = new_console(stderr=True)
             # What has a status of its own is no fault: the command can be taken up again.
             label = "stopped:" if hasattr(error, "exit_status") else "error:"
             console.print(label, style="bold red", end=" ")
-            console.print(_message(error), markup=False, highlight=False, soft_wrap=True)
+            console.print(_message(error), soft_wrap=True)
             raise typer.Exit(getattr(error, "exit_status", _ERROR_STATUS)) from None
 
 
@@ -66,7 +67,7 @@ class _StandardErrorHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Writes one line."""
         prefix = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
-        print(prefix + self.format(record), file=sys.stderr)
+        print(printable(prefix + self.format(record)), file=sys.stderr)
 
 
 def _file_handler(path: Path) -> logging.Handler:

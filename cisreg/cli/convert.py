@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.console import Console
 
 from cisreg.cli import options
+from cisreg.cli.terminal import new_console
 
 if TYPE_CHECKING:
     from cisreg.data.formats.manifest import Manifest
@@ -108,14 +108,14 @@ def convert(
     Memory stays below a gigabyte. What is interrupted goes on with **--resume**; the folder is
     no dataset before it is whole.
     """
-    console = Console(stderr=True, highlight=False, markup=False)
+    console = new_console(stderr=True)
     if check is not None:
         if sources or output is not None:
             raise typer.BadParameter("--check takes neither sources nor --output")
         from cisreg.data.formats.manifest import verify
 
         manifest = verify(check, progress=console.is_terminal)
-        console.print(f"{_summary(manifest)} in {check} are as written", markup=False)
+        console.print(f"{_summary(manifest)} in {check} are as written")
         return
     if not sources or output is None:
         raise typer.BadParameter("expected a SOURCE and --output, or --check")
@@ -138,7 +138,7 @@ def convert(
         resume=resume,
         overwrite=overwrite,
     )
-    console.print(f"{_summary(manifest)} written to {output}{_left_out(manifest)}", markup=False)
+    console.print(f"{_summary(manifest)} written to {output}{_left_out(manifest)}")
 
 
 def _summary(manifest: Manifest) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import typer
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from cisreg.cli.terminal import new_console
 from cisreg.quiet import start_tensorflow
 
 EXAMPLE = "cisreg doctor"
@@ -28,7 +28,7 @@ def doctor() -> None:
     for finding in findings:
         style = _STYLES[finding.state]
         table.add_row(finding.subject, Text(finding.state, style), Text(finding.text))
-    console = Console(highlight=False, markup=False)
+    console = new_console()
     console.print(table)
     states = {finding.state for finding in findings}
     if "error" in states:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.console import Console
 
 from cisreg.cli import options
+from cisreg.cli.terminal import new_console
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,9 +97,7 @@ def encode(
             stream.write(waiting.result())
     if length is not None:
         log_lengths(count, length, padded, trimmed, side)
-    Console(stderr=True, highlight=False, markup=False).print(
-        f"{count:,} sequences written to {output}"
-    )
+    new_console(stderr=True).print(f"{count:,} sequences written to {output}")
 
 
 def _rows(

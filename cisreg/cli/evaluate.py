@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
 from cisreg.cli import options
 from cisreg.cli.tables import metrics_table, new_table
+from cisreg.cli.terminal import new_console
 from cisreg.quiet import start_tensorflow
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def _show(
     comparisons: list[ParameterComparison],
     plot: Path | None,
 ) -> None:
-    console = Console(highlight=False, markup=False)
+    console = new_console()
     console.print(metrics_table(f"Predicted expression of {count:,} sequences against", expression))
     if comparisons:
         table = new_table("Effects, learned against true", "", "r", "factors")

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from cisreg.cli import options
+from cisreg.cli.terminal import new_console
 from cisreg.quiet import start_tensorflow
 
 EXAMPLE = "cisreg export model --output test.model.APCM"
@@ -49,6 +49,4 @@ def export_model(
     from cisreg.storage import load_model
 
     written = legacy.export_model(output, load_model(model), checkpoint=checkpoint)
-    Console(highlight=False, markup=False).print(
-        f"Model written to {', '.join(written)}", soft_wrap=True
-    )
+    new_console().print(f"Model written to {', '.join(written)}", soft_wrap=True)

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from rich.console import Console
 
 from cisreg.cli import options
+from cisreg.cli.terminal import new_console
 from cisreg.quiet import start_tensorflow
 
 EXAMPLE = "cisreg import old.APCM --binding expected --length 110 --output new"
@@ -89,7 +89,7 @@ def import_model(
     )
     save_model(output, model)
     layers = [name for name, value in model.spec.to_dict().items() if value is True]
-    Console(highlight=False, markup=False).print(
+    new_console().print(
         f"{model.spec.motif_count} motifs of {model.spec.motif_width} columns, sequences of "
         f"{model.spec.sequence_length} bases, {model.spec.binding} binding, layers: "
         f"{', '.join(layers) or 'none'}; model written to {output}",

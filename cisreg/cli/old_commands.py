@@ -6,8 +6,8 @@ import logging
 from collections.abc import Sequence
 
 import typer
-from rich.console import Console
 
+from cisreg.cli.terminal import new_console
 from cisreg.quiet import start_tensorflow
 
 logger = logging.getLogger("cisreg.cli")
@@ -31,10 +31,10 @@ def run_old_command(context: typer.Context, text: str, overwrite: bool) -> None:
     from cisreg.legacy.translation import describe, translate, write_files
 
     new = translate(parse_command(text), overwrite=overwrite)
-    console = Console(highlight=False, markup=False)
+    console = new_console()
     console.print("In the commands of cisreg:", style="bold")
     for arguments in new.commands:
-        console.print(describe(arguments), markup=False, soft_wrap=True)
+        console.print(describe(arguments), soft_wrap=True)
     for note in new.notes:
         logger.warning("%s", note)
     write_files(new, overwrite=overwrite)

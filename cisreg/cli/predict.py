@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from cisreg.cli import options
 from cisreg.cli.old_commands import run_old_command
+from cisreg.cli.terminal import new_console
 from cisreg.quiet import start_tensorflow
 
 EXAMPLE = "cisreg predict model sequences.tsv.gz --output predictions.tsv.gz"
@@ -119,9 +119,9 @@ def predict(
             own = {name: column[row : row + len(batch)] for name, column in kept.items()}
             write({**_renamed(own, columns), **columns})
             row += len(batch)
-    console = Console(highlight=False, stderr=to_standard_output)
+    console = new_console(stderr=to_standard_output)
     where = "standard output" if to_standard_output else str(output)
-    console.print(f"{row:,} predictions written to {where}", markup=False, soft_wrap=True)
+    console.print(f"{row:,} predictions written to {where}", soft_wrap=True)
 
 
 def _read(

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import pyarrow as pa
 import typer
-from rich.console import Console
 
 from cisreg.cli import options
+from cisreg.cli.terminal import new_console
 from cisreg.quiet import start_tensorflow
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def simulate(
     _write_factors(output / _FACTORS, simulation)
     names = simulation.motif_names
     save_model(output / _TRUTH, Model(simulation.spec, simulation.parameters, names))
-    Console(highlight=False, markup=False).print(
+    new_console().print(
         f"{train_count:,} and {test_count:,} sequences of {length} bases, made by {len(names)} "
         f"factors, written to {output}: {_TRAIN}, {_TEST}, {_FACTORS} and {_TRUTH}/",
         soft_wrap=True,

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
+
+from cisreg.cli.terminal import new_console
 
 if TYPE_CHECKING:
     from cisreg.metrics import Metrics
@@ -43,7 +44,7 @@ def show_run(run: Training, folder: Path) -> None:
     """What each stage reached, how well the model predicts, and where it is."""
     from cisreg.metrics import agreement
 
-    console = Console(highlight=False, markup=False)
+    console = new_console()
     stages = new_table("Stages", "", "epochs", "seconds", "loss", "validation loss", "validation r")
     last = {record.stage: record for record in run.fit.history}
     for stage, record in last.items():

@@ -9,8 +9,8 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import typer
-from rich.console import Console
 
+from cisreg.cli.terminal import new_console
 from cisreg.processes.cluster import cluster_size
 from cisreg.processes.signals import RESUMABLE_STATUS
 from cisreg.processes.workers import WorkersResult, own_command, run_workers
@@ -70,12 +70,10 @@ def train_in_processes(workers: int, restarts: int, threads: int | None, output:
             break
     if not (result.asked or result.worker == 0 < result.status < _SIGNAL_STATUS):
         # The first process has said what was wrong with itself.
-        console = Console(stderr=True)
+        console = new_console(stderr=True)
         console.print("error:", style="bold red", end=" ")
         console.print(
             f"{_describe(result, workers)}; what was saved is kept, --resume goes on from it",
-            markup=False,
-            highlight=False,
             soft_wrap=True,
         )
     lost = result.status > _SIGNAL_STATUS

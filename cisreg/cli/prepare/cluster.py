@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from rich.console import Console
 
+from cisreg.cli.terminal import new_console
 from cisreg.streams import STANDARD
 
 EXAMPLE = "cisreg prepare cluster counts.txt.gz --output merged.txt.gz --map map.txt.gz"
@@ -86,8 +86,7 @@ def cluster(
         method=method,
         threads=threads,
     )
-    to_error = STANDARD in (str(output), str(map_output))
-    console = Console(highlight=False, markup=False, stderr=to_error)
+    console = new_console(stderr=STANDARD in (str(output), str(map_output)))
     console.print(summary.columns, soft_wrap=True)
     console.print(
         f"{summary.clusters:,} of {summary.sequences:,} sequences stay; {summary.merged_reads:,} "

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from cisreg.cli.prepare import step_options
+from cisreg.cli.terminal import new_console
 from cisreg.streams import STANDARD
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def merge_pairs(
         threads=threads,
         progress=True,
     )
-    Console(stderr=str(output) == STANDARD, highlight=False).print(_table(counts))
+    new_console(stderr=str(output) == STANDARD).print(_table(counts))
     step_options.tell(
         output, f"{counts.merged:,} sequences written to {step_options.destination(output)}"
     )

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from cisreg.cli.terminal import new_console
 from cisreg.names import split_fields
 from cisreg.streams import STANDARD
 
@@ -42,8 +42,8 @@ def refuse_existing(output: Path, overwrite: bool) -> None:
 
 def tell(output: Path, text: str) -> None:
     """Prints a summary where it does not get among the results."""
-    console = Console(stderr=str(output) == STANDARD, highlight=False)
-    console.print(text, markup=False, soft_wrap=True)
+    console = new_console(stderr=str(output) == STANDARD)
+    console.print(text, soft_wrap=True)
 
 
 def destination(output: Path) -> str:

@@ -334,10 +334,10 @@ class DatasetFiles:
             rows = load_groups(self, chosen, progress=progress)
         else:
             rows = load_text(self, progress=progress)
-        self.end_pass()
         if not len(rows):
             raise ValueError(self.unusable.none_left(self.files[0]))
         self._length = rows.sequence.shape[1]
+        self.end_pass()
         return rows
 
     def fingerprint(self) -> str:

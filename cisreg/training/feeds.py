@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-from contextlib import suppress
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -16,6 +13,7 @@ from cisreg.choices import check_choice
 from cisreg.data import Dataset, DatasetFiles, HoldOut
 from cisreg.data.feeding.feed import Feed, MemoryFeed
 from cisreg.data.feeding.held_out import NotShared, hold_out_rows
+from cisreg.data.feeding.lengths import host_memory
 from cisreg.data.feeding.stream import FileFeed, RowChoice
 from cisreg.data.splitting import sequence_hashes, warn_of_shared
 
@@ -31,8 +29,6 @@ _DEVICE_SHARE = 0.5
 # What is looked at to see whether all sequences share something.
 _SEEN_ROWS = 8192
 _SEEN_GROUPS = 8
-# Where Linux says what a container may use.
-_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
 def make_feed(
@@ -117,20 +113,10 @@ def _fits_host(files: DatasetFiles) -> bool:
         return True
     # Not what is free at the moment: a run that is resumed has to come to the same answer, and to
     # the system the cache of files, for one, is not free.
-    fits = int(files.group_rows.sum()) * files.length < _HOST_SHARE * _memory()
+    fits = int(files.group_rows.sum()) * files.length < _HOST_SHARE * host_memory()
     if not fits:
         logger.info("the sequences do not fit in memory: files are read as they are wanted")
     return fits
-
-
-def _memory() -> int:
-    """Bytes of the machine, or fewer that a container may use."""
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    for path in _LIMITS:
-        # "max" or nothing where there is no limit.
-        with suppress(OSError, ValueError):
-            memory = min(memory, int(Path(path).read_text()))
-    return memory
 
 
 def _fits_device(dataset: Dataset) -> bool:

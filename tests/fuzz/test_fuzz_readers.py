@@ -68,11 +68,11 @@ def read_all(source, **options):
             assert set("".join(rows.sequence.to_pylist()).upper()) <= set("ACGTUNRYSWKMBDHV")
             assert "" not in rows.sequence.to_pylist()
         for batch in data.batches(3, bucket_lengths=(5, LENGTH)):
-            check_rows(*batch)
+            check_rows(batch.sequence, batch.expression, batch.weight)
         if data.kind == "Parquet":
             for group in range(min(len(data.group_rows), 4)):
                 rows, _ = data.read_group(group, np.arange(data.group_rows[group])[::-1].copy())
-                check_rows(*rows)
+                check_rows(rows.sequence, rows.expression, rows.weight)
         if data.expression_names:
             loaded = data.load()
             check_rows(loaded.sequence, loaded.expression, loaded.weight)

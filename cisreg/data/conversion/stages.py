@@ -32,6 +32,7 @@ from cisreg.data.conversion.state import (
     has_size,
     remove_work,
 )
+from cisreg.data.feeding.lengths import Lengths
 from cisreg.data.formats.manifest import (
     MANIFEST,
     WORK_FOLDER,
@@ -109,11 +110,14 @@ class Conversion:
     def _unread(self, skip: int) -> Iterator[Rows]:
         """The rows of the source that are in no run yet."""
         task = self._bar.add_task("reading", total=None)
+        lengths = Lengths()
         for rows in self._source.blocks():
+            lengths.add(rows)
             self._bar.advance(task, len(rows))
             if skip < len(rows):
                 yield rows if not skip else rows.slice(skip)
             skip = max(skip - len(rows), 0)
+        lengths.warn()
         if skip:
             raise ValueError(
                 f"source: expected the rows of the interrupted conversion, got {skip} fewer; "

@@ -82,7 +82,7 @@ class Lengths:
         return values[int(np.searchsorted(total, (total[-1] + 1) // 2))]
 
     def check(self) -> None:
-        """Warns where the longest sequence is far above the median, since all become as long.
+        """As `warn`, where all rows are to be in memory.
 
         Raises:
             ValueError: the rows would take far more memory than their bases, or more than there
@@ -100,7 +100,11 @@ class Lengths:
                 f"{self.median:,}: {wanted / 2**30:.1f} GB; give a length, remove the row, or "
                 "convert and stream the rows"
             )
-        if self.longest >= _FAR * self.median:
+        self.warn()
+
+    def warn(self) -> None:
+        """Warns where the longest sequence is far above the median, since all become as long."""
+        if self._counts and self.longest >= _FAR * self.median:
             logger.warning(
                 "%s: the longest of %s sequences has %s bases, and all are padded to it; the "
                 "median is %s; give a length to trim to, or remove the row",

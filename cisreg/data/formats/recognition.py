@@ -128,7 +128,7 @@ def look(file: SourceFile) -> Start:
         if stream.read(len(_PARQUET_MAGIC)) == _PARQUET_MAGIC:
             return Start(file, PARQUET, b"", pq.read_metadata(stream))
         stream.seek(0)
-        text = decompressed(stream, file.name)
+        text = decompressed(stream, file.name, whole=True)
         head = text.read(_HEAD)
         if not head.endswith(b"\n"):
             head += text.readline(_LONGEST_LINE)

@@ -117,7 +117,7 @@ def find_layout(
     start = TableStart(
         *(place, names, len(fields)),
         lambda column: [row[column] for row in body],
-        _hint(body, delimiter),
+        "" if header else _hint(body, delimiter),
     )
     places = find_columns(start, asked, key)
     if not decimal_comma:
@@ -156,7 +156,9 @@ def _delimiter(line: str, more: list[str], key: Key) -> str:
 
     def merit(delimiter: str) -> tuple[bool, bool]:
         rows = [_fields(each, delimiter) for each in (line, *more)]
-        even = len(rows[0]) > 1 and len({len(row) for row in rows}) == 1
+        # Of R, all lines but the first have one field more.
+        more_fields = {len(row) - len(rows[0]) for row in rows[1:]} or {0}
+        even = len(rows[0]) > 1 and more_fields in ({0}, {1})
         bases = any(count_bases(field) for row in rows for field in row)
         return even, even and (bases or key == "name")
 

@@ -10,6 +10,7 @@
 #include "gradient_block.cuh"
 #include "law.cuh"
 #include "run.h"
+#include "span.cuh"
 
 namespace cisreg::gpu {
 namespace {
@@ -133,6 +134,13 @@ __device__ __forceinline__ void SumSlopes(float (&sums)[kWarpTiles][kGradientRow
   }
 }
 
+// The bases that make windows count, from those of the group's first window on.
+__device__ __forceinline__ SpanBases SpanOfGroup(const BackwardParams& params, int index,
+                                                 int row0) {
+  return FindSpan(params.span, params.shape, FirstSequence(params) + index,
+                  FirstWindow(params) + row0);
+}
+
 // Scan and slopes of one sequence's group of windows, for one tile.
 template <int Tall, int Terms, bool LogUnbound, bool Weighted>
 __device__ __forceinline__ void ScanGroup(const BackwardParams& params, char* memory, int index,
@@ -150,6 +158,9 @@ __device__ __forceinline__ void ScanGroup(const BackwardParams& params, char* me
   }
   const float2 offset = *reinterpret_cast<const float2*>(tiles.offset + u * kTileMotifs);
   FinishLogOdds(log_odds, offset, StripWindows(params) - row0, lane);
+  if (params.span.edges != nullptr) {
+    MaskSites(log_odds, tiles.sites + u * kTileMotifs, SpanOfGroup(params, index, row0), lane);
+  }
   const Upstream upstream = LoadUpstream<Weighted>(params, tiles, index, u);
   FindSlopes<Tall, Terms, LogUnbound, Weighted>(log_odds, tiles, u, upstream, row0,
                                                 StripWindows(params), lane, terms);
@@ -160,6 +171,10 @@ __device__ __forceinline__ void ScanGroup(const BackwardParams& params, char* me
 template <int Tall, int Terms, bool LogUnbound, bool Weighted>
 __device__ __forceinline__ void AddGroup(const BackwardParams& params, char* memory, int index,
                                          int row0, float (&sums)[kWarpTiles][kGradientRows][4]) {
+  if (params.span.edges != nullptr &&
+      !SpanOfGroup(params, index, row0).Reaches(0, Tall * kTileWindows, params.shape.width)) {
+    return;
+  }
   uint32_t terms[kWarpTiles][Tall][2 * Terms];
 #pragma unroll
   for (int u = 0; u < kWarpTiles; ++u) {

@@ -45,6 +45,7 @@ struct BackwardParams {
   const float* bound_gradient;     // [N, 2, M]
   const float* weighted_gradient;  // [N, 2, M], or null
   const int32_t* column_range;     // [2, M], or null
+  SpanInput span;
   // Partial sums; a part is a slice of sequences and a strip of windows.
   float* partial_log_kd;             // [parts, tiles, column_chunks, 32 numbers, 32 lanes]
   float* partial_log_concentration;  // [parts, tiles, 8]

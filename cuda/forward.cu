@@ -5,7 +5,7 @@
 #include "forward.cuh"
 #include "law.cuh"
 #include "run.h"
-#include "scan.cuh"
+#include "span.cuh"
 
 namespace cisreg::gpu {
 namespace {
@@ -19,6 +19,7 @@ struct ForwardShared {
   uint32_t* first_words;
   uint32_t* second_words;
   uint8_t* codes;
+  SpanBases* span;  // behind the codes, which leave three quarters of their place
 };
 
 __host__ __device__ constexpr int64_t WarpBytes(int64_t positions) {
@@ -41,6 +42,7 @@ __device__ __forceinline__ ForwardShared ShareOut(const ForwardParams& params, c
   shared.first_words = reinterpret_cast<uint32_t*>(own);
   shared.second_words = shared.first_words + params.warp_positions;
   shared.codes = reinterpret_cast<uint8_t*>(shared.second_words + params.warp_positions);
+  shared.span = reinterpret_cast<SpanBases*>(shared.second_words + 2 * params.warp_positions) - 1;
   return shared;
 }
 
@@ -150,6 +152,12 @@ __global__ void __launch_bounds__((Weighted ? kForwardWarpsWeighted : kForwardWa
     for (int64_t first = 0; first == 0 || first < windows; first += Tall * kTileWindows) {
       const int rows =
           static_cast<int>(min(windows - first, static_cast<int64_t>(Tall * kTileWindows)));
+      if (params.span.edges != nullptr) {
+        const SpanBases span = FindSpan(params.span, params.shape, n, first);
+        // The first strip writes the sums, even if they are 0.
+        if (first > 0 && !span.Reaches(0, rows, params.shape.width)) continue;
+        if (lane == 0) *shared.span = span;
+      }
       FillWords(params, shared, sequence, params.shape.first_start + first, lane);
       strip.template Load<0, kOperands>(shared.first_words, shared.second_words, lane);
       for (int i = 0; i < tiles; ++i) {
@@ -168,6 +176,9 @@ __global__ void __launch_bounds__((Weighted ? kForwardWarpsWeighted : kForwardWa
         }
         FinishLogOdds(sums, offset, rows, lane);
         const int tile = first_tile + i;
+        if (params.span.edges != nullptr) {
+          MaskSites(sums, motifs.sites + tile * kTileMotifs + 2 * (lane & 3), *shared.span, lane);
+        }
         const float* const weight =
             motifs.weight + (Weighted ? (tile * windows + first) * kTileMotifs : 0);
         float bound[2], weighted[2];

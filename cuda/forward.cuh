@@ -13,8 +13,9 @@ struct ForwardParams {
   int32_t slice_tiles;  // tiles of a block, whose energies lie in its shared memory
   int32_t warp_positions;
   const uint8_t* sequence;  // [N, L]
-  float* bound;             // [N, 2, M]
-  float* weighted;          // [N, 2, M], or null
+  SpanInput span;
+  float* bound;     // [N, 2, M]
+  float* weighted;  // [N, 2, M], or null
 };
 
 struct ForwardPlan {

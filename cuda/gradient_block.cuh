@@ -136,8 +136,9 @@ struct WarpTiles {
   const float* scale;
   float* total;
   const uint4* energies;
-  const float* weight;     // at the strip's first window
-  float* weight_gradient;  // in shared memory
+  const SiteColumns* sites;  // of the lane's two motifs
+  const float* weight;       // at the strip's first window
+  float* weight_gradient;    // in shared memory
   int64_t weight_stride;
   int weight_gradient_stride;
 };
@@ -176,6 +177,7 @@ __device__ __forceinline__ WarpTiles FindTiles(const BackwardParams& params, cha
   tiles.scale = block->scale + own * kTileMotifs + pair;
   tiles.total = &block->total[0][0][thread];
   tiles.energies = params.motifs.energies + first_tile * params.motifs.TileUint4s();
+  tiles.sites = params.motifs.sites + first_tile * kTileMotifs + pair;
   if (!Weighted) return tiles;
   tiles.weight_stride = params.shape.window_count * kTileMotifs;
   tiles.weight =

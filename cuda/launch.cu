@@ -80,6 +80,7 @@ Launch LayOut(const GpuDevice& device, const OccupancyShape& shape, const Occupa
   motifs.columns = arena.Take<TileColumns>(tiles);
   motifs.offset = arena.Take<float>(tiles * gpu::kTileMotifs);
   motifs.energies = arena.Take<uint4>(tiles * motifs.TileUint4s());
+  motifs.sites = arena.Take<gpu::SiteColumns>(tiles * gpu::kTileMotifs);
   if (inputs.weighted) {
     motifs.weight = arena.Take<float>(tiles * shape.window_count * gpu::kTileMotifs);
   }
@@ -162,9 +163,10 @@ GpuError RunForward(const GpuDevice& device, const Launch& launch, Reduction red
   if (outputs.weighted == nullptr) motifs.weight = nullptr;
   const ForwardPlan plan = PlanForward(motifs, launch.shape, device.compute_capability,
                                        device.multiprocessor_count, device.shared_memory_per_block);
-  const ForwardParams params = {
-      motifs,          launch.shape,  plan.slice_tiles, plan.warp_positions,
-      inputs.sequence, outputs.bound, outputs.weighted};
+  const ForwardParams params = {motifs,           launch.shape,
+                                plan.slice_tiles, plan.warp_positions,
+                                inputs.sequence,  {inputs.span, inputs.span_stride},
+                                outputs.bound,    outputs.weighted};
   return ErrorOf(Forward(plan, reduction, params, stream), "the forward kernel");
 }
 
@@ -209,7 +211,6 @@ GpuError FindGpuDevice(int ordinal, GpuDevice* device) {
 GpuError GpuWorkspaceBytes(const GpuDevice& device, const OccupancyShape& shape,
                            const OccupancyInputs& inputs, bool backward, int64_t* bytes) {
   *bytes = 0;
-  if (inputs.span != nullptr) return "span: the GPU kernels know none; place it on the CPU";
   GpuError error = CheckSizes(device, shape);
   if (!error.empty()) return error;
   const Launch launch = LayOut(device, shape, inputs, backward, nullptr);
@@ -254,6 +255,7 @@ GpuError GpuOccupancyBackward(const GpuDevice& device, const OccupancyShape& sha
   params.bound_gradient = upstream.bound;
   params.weighted_gradient = weighted;
   params.column_range = inputs.column_range;
+  params.span = {inputs.span, inputs.span_stride};
   params.partial_log_kd = launch.partial_log_kd;
   params.partial_log_concentration = launch.partial_log_concentration;
   params.partial_weight = launch.partial_weight;

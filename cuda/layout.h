@@ -26,6 +26,11 @@ struct TileColumns {
   int32_t shares_division;         // all sites are weak enough for that
 };
 
+// Where in the window the columns of a site lie: mirrored on the reverse strand.
+struct SiteColumns {
+  int32_t first, end;
+};
+
 // Tile 2 i + s holds the 8 motifs of places 8 i to 8 i + 7 on strand s. Motifs are sorted by width,
 // so that narrow ones share tiles and cost what they are wide.
 struct PreparedMotifs {
@@ -39,12 +44,19 @@ struct PreparedMotifs {
   float* offset;         // [tile_count, 8], log2 of the concentration
   uint4* energies;       // [tile_count, step_count, term_count, 32 lanes], log2 of 1 / Kd
   float* weight;         // [tile_count, P, 8], or null
+  SiteColumns* sites;    // [tile_count, 8]
   // float16 gradients only (capability 7.5): powers of two that bring slopes into range.
   float* scale;  // [tile_count, 8], or null
 
   __host__ __device__ int64_t TileUint4s() const {
     return static_cast<int64_t>(step_count) * term_count * kWarp;
   }
+};
+
+// Begin and end of the bases that make windows count, or null where all windows do.
+struct SpanInput {
+  const int32_t* edges;
+  int64_t stride;  // 2: each sequence has its own; 0: all have the same
 };
 
 struct ScanShape {

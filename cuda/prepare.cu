@@ -4,6 +4,7 @@
 #include "prepare.cuh"
 #include "ptx.cuh"
 #include "run.h"
+#include "span.cuh"
 
 namespace cisreg::gpu {
 namespace {
@@ -119,6 +120,16 @@ __device__ TileColumns ColumnsOfTile(const PrepareParams& params, int tile) {
   return columns;
 }
 
+// Columns of a motif on the strand of a tile, as a span sees them.
+__device__ __forceinline__ SiteColumns ColumnsOfSite(const PrepareParams& params, int tile,
+                                                     int motif) {
+  if (motif < 0) return kNoColumns;
+  const MotifColumns& own = params.motifs.motif[motif];
+  if (own.train_first >= own.train_end) return kNoColumns;
+  if (tile % 2 == 0) return {own.train_first, own.train_end};
+  return {params.shape.width - own.train_end, params.shape.width - own.train_first};
+}
+
 // Energy at row k (column, base) of the product's second operand, for one motif of the tile.
 __device__ __forceinline__ float EnergyAt(const PrepareParams& params, int tile, int motif, int k) {
   int column = k / kBases, base = k % kBases;
@@ -148,6 +159,7 @@ __global__ void EnergiesKernel(const __grid_constant__ PrepareParams params) {
     motifs.offset[tile * kTileMotifs + threadIdx.x] =
         motif < 0 ? -1e30f
                   : (strongest != strongest ? strongest : Offset(params.log_concentration[motif]));
+    motifs.sites[tile * kTileMotifs + threadIdx.x] = ColumnsOfSite(params, tile, motif);
   }
   uint4* const to = motifs.energies + tile * motifs.TileUint4s();
   for (int i = threadIdx.x; i < motifs.step_count * kWarp; i += blockDim.x) {

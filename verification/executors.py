@@ -204,6 +204,8 @@ def request_of(case, arch, backward):
     arrays = dict(case.arguments)
     if case.column_range is not None:
         arrays["column_range"] = case.column_range
+    if case.spans is not None:
+        arrays["span"] = case.spans
     sums = (case.sequences, 2, case.motifs)
     names = ["bound", "weighted_sums"][: 1 + case.weighted]
     if backward:
@@ -220,6 +222,7 @@ def request_of(case, arch, backward):
         **case.options,
         "compute_dtype": case.compute_dtype,
         "weighted": case.weighted,
+        "span_stride": 0 if case.spans is None or case.spans.ndim == 1 else 2,
         "device": DEVICES[arch],
         "backward": backward,
         "arrays": arrays,
@@ -378,6 +381,7 @@ class Device(Executor):
             raise MissingError("no GPU here that the CUDA kernels run on")
         return {
             "column_range": case.column_range,
+            "span": case.spans,
             **case.options,
             "compute_dtype": case.compute_dtype,
             "device": self.ordinal,

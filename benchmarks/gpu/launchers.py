@@ -72,7 +72,7 @@ class Case(NamedTuple):
     reduction: str
     padding: str
     compute_dtype: str
-    marks: tuple[str, ...]  # "weighted", "held"
+    marks: tuple[str, ...]  # "weighted", "held", "spans"
 
     @property
     def options(self) -> dict[str, str]:
@@ -88,6 +88,12 @@ class Problem(NamedTuple):
     upstream: list[np.ndarray]
     column_range: np.ndarray | None
     trained: np.ndarray
+    span: np.ndarray | None
+
+    @property
+    def spanned(self) -> dict[str, Any]:
+        """What the oracle must know of the span."""
+        return {} if self.span is None else {"span": self.span, "column_range": self.column_range}
 
 
 class Checked(NamedTuple):
@@ -180,7 +186,10 @@ def make_problem(case: Case) -> Problem:
         column = np.arange(width)[:, None]
         trained = ((column >= held[0]) & (column < held[1]))[:, None]
     plain = arguments | {"log_kd": arguments["log_kd"] * trained}
-    return Problem(arguments, plain, upstream, held, trained)
+    span = None
+    if "spans" in case.marks:
+        span = np.sort(random.integers(0, length + 1, (count, 2)), axis=1).astype(np.int32)
+    return Problem(arguments, plain, upstream, held, trained, span)
 
 
 def errors_of(
@@ -207,10 +216,12 @@ def sum_errors(native: ModuleType, case: Case) -> list[float]:
         **problem.arguments,
         **case.options,
         column_range=problem.column_range,
+        span=problem.span,
         compute_dtype=case.compute_dtype,
     )
-    expected = oracle.occupancy_oracle(**problem.plain, **case.options)
-    return errors_of(found, expected, oracle.occupancy_oracle(**absolute, **case.options))
+    options = case.options | problem.spanned
+    expected = oracle.occupancy_oracle(**problem.plain, **options)
+    return errors_of(found, expected, oracle.occupancy_oracle(**absolute, **options))
 
 
 def gradient_errors(native: ModuleType, case: Case) -> list[float]:
@@ -221,11 +232,13 @@ def gradient_errors(native: ModuleType, case: Case) -> list[float]:
         **dict(zip(("bound_gradient", "weighted_gradient"), problem.upstream, strict=False)),
         **case.options,
         column_range=problem.column_range,
+        span=problem.span,
         compute_dtype=case.compute_dtype,
     )
     gradient = oracle.occupancy_oracle_gradient(
         **problem.plain,
         **case.options,
+        **problem.spanned,
         **dict(zip(("grad_bound", "grad_weighted"), problem.upstream, strict=False)),
     )
     gradient["log_kd"] = gradient["log_kd"] * problem.trained
@@ -253,7 +266,7 @@ def cases() -> Iterator[Case]:
         ("expected", "log_unbound"),
         ("same", "valid"),
         LARGEST_ERRORS,
-        ((), ("weighted",), ("weighted", "held")),
+        ((), ("weighted",), ("weighted", "held"), ("weighted", "held", "spans")),
     ):
         if padding == "valid" and shape[1] < shape[2]:
             continue

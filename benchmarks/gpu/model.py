@@ -55,6 +55,7 @@ class Work:
     compute_dtype: str
     upstream: Sequence[np.ndarray | None]
     column_range: np.ndarray | None = None
+    spans: np.ndarray | None = None
     weighted: bool = False
 
     @property

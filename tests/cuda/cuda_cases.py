@@ -30,12 +30,15 @@ class Case:
     marks: str = ""
     # Log2 odds of the strongest site, for motif after motif; none: concentrations around e^-2.
     strongest: tuple[float, ...] = ()
+    # Begin and end of the bases that make windows count, for all sequences; "spans" among the
+    # marks: each sequence has its own.
+    span: tuple[int, ...] = ()
 
     @property
     def kinds(self):
         """What the problem is, but for its sizes."""
         return {
-            ("marks", self.marks),
+            ("marks", self.marks, bool(self.span)),
             ("numbers", self.compute_dtype, bool(self.strongest)),
             ("sums", self.reduction, self.padding, self.weighted),
         }
@@ -45,6 +48,8 @@ class Case:
         words = [shape, self.reduction, self.padding, self.compute_dtype, *self.marks.split()]
         if self.strongest:
             words.append("strongest" + ",".join(f"{value:g}" for value in self.strongest))
+        if self.span:
+            words.append("span" + ",".join(map(str, self.span)))
         return "-".join(words)
 
     @property
@@ -62,6 +67,25 @@ class Case:
     @property
     def options(self):
         return {"reduction": self.reduction, "padding": self.padding}
+
+    @functools.cached_property
+    def spans(self):
+        """The span as the operation takes it, or None."""
+        if "spans" not in self.marks:
+            return np.array(self.span, np.int32) if self.span else None
+        random = np.random.default_rng(self.length)
+        spans = random.integers(0, self.length + 1, (self.sequences, 2)).astype(np.int32)
+        spans.sort(axis=1)
+        spans[0] = self.length // 2
+        spans[-1, 0] = 0
+        return spans
+
+    @property
+    def spanned(self):
+        """What the oracle and the plain operations must know of the span, by name."""
+        if self.spans is None:
+            return {}
+        return {"span": self.spans, "column_range": self.column_range}
 
     @functools.cached_property
     def column_range(self):
@@ -119,7 +143,7 @@ class Case:
     @functools.cached_property
     def expected(self):
         """(bound, weighted) of the oracle."""
-        return occupancy_oracle(**self.plain_arguments, **self.options)
+        return occupancy_oracle(**self.plain_arguments, **self.options, **self.spanned)
 
     @functools.cached_property
     def terms(self):
@@ -128,7 +152,8 @@ class Case:
         if self.weighted:
             arguments["position_weight"] = np.abs(arguments["position_weight"])
         return [
-            x if x is None else np.abs(x) for x in occupancy_oracle(**arguments, **self.options)
+            x if x is None else np.abs(x)
+            for x in occupancy_oracle(**arguments, **self.options, **self.spanned)
         ]
 
     @functools.cached_property
@@ -145,6 +170,7 @@ class Case:
         gradient = occupancy_oracle_gradient(
             **self.plain_arguments,
             **self.options,
+            **self.spanned,
             grad_bound=self.upstream[0],
             grad_weighted=self.upstream[1],
         )
@@ -232,6 +258,26 @@ CASES = [
     Case(3, 50, 13, 17, UNBOUND, SAME, F32, "narrow", (-20, 45, 100)),
     Case(3, 50, 13, 9, UNBOUND, SAME, BF16, "weighted", (-20, 35, 50)),
     Case(3, 50, 13, 9, EXPECTED, SAME, F16, "held", (-20, 35)),
+    # Spans: nothing and everything, one base at either end, both sides of rows 8 and 16 of a tile
+    # and of a strip's last, and one for each sequence; motifs whose columns are not their windows'.
+    Case(2, 30, 7, 5, EXPECTED, SAME, F32, "weighted", span=(9, 9)),
+    Case(2, 30, 7, 5, UNBOUND, SAME, F32, span=(0, 30)),
+    Case(3, 20, 1, 7, EXPECTED, SAME, F32, "weighted", span=(8, 16)),
+    Case(3, 64, 8, 8, EXPECTED, SAME, F32, "weighted held", span=(15, 17)),
+    Case(3, 64, 8, 9, UNBOUND, VALID, F32, "weighted held", span=(14, 24)),
+    Case(3, 113, 9, 9, UNBOUND, SAME, F32, "weighted", span=(0, 1)),
+    Case(3, 113, 9, 9, EXPECTED, SAME, F32, "held", span=(112, 113)),
+    Case(2, 110, 30, 33, EXPECTED, SAME, F32, "weighted held", span=(17, 97)),
+    Case(2, 110, 30, 17, UNBOUND, VALID, F32, "weighted", span=(40, 48)),
+    Case(2, 60, 33, 9, EXPECTED, SAME, F16, "held", span=(20, 31)),
+    Case(2, 250, 12, 17, EXPECTED, SAME, F32, "weighted spans"),
+    Case(5, 250, 12, 9, UNBOUND, SAME, F32, "weighted held spans"),
+    Case(2, 130, 65, 9, EXPECTED, SAME, F32, "weighted narrow spans"),
+    Case(33, 17, 4, 17, EXPECTED, VALID, F32, "weighted held spans"),
+    Case(5, 20, 5, 9, EXPECTED, SAME, BF16, "weighted spans"),
+    Case(17, 40, 6, 9, UNBOUND, SAME, F32, "held spans"),
+    Case(4, 50, 13, 9, EXPECTED, SAME, F32, "weighted spans", (30.1,)),
+    Case(4, 50, 13, 9, UNBOUND, SAME, F32, "held spans", (-20, 0, 45)),
 ]
 
 

@@ -29,6 +29,7 @@ def plain_errors(case):
         implementation="standard",
         compute_dtype=case.compute_dtype,
         **case.options,
+        **case.spanned,
     )
     errors = {
         name: relative_error(found, expected)
@@ -64,6 +65,7 @@ def check_sums(case, found):
             continue
         assert actual.shape == expected.shape and actual.dtype == np.float32, name
         assert np.isfinite(actual).all(), f"{name} holds NaN or infinity"
+        assert not actual[terms == 0].any(), f"{name} holds sites that do not count"
         if case.compute_dtype != "float32":
             assert relative_error(actual, expected) <= allowed(case, name), name
             continue
@@ -81,6 +83,9 @@ def check_gradients(case, found):
         if case.compute_dtype != "float32":
             largest = allowed(case, f"gradient of {name}")
         assert relative_error(found[name], expected) <= largest, name
+    if case.weighted and case.spans is not None:
+        gone = case.expected_gradient["position_weight"] == 0
+        assert not found["position_weight"][gone].any(), "weights of no window have moved"
     assert not np.where(case.trained, 0, found["log_kd"]).any(), "columns that are held have moved"
 
 

@@ -123,6 +123,63 @@ FAULTS = [
         "return false;",
         "shim",
     ),
+    # Spans.
+    Fault(
+        "a span's first window comes one too early",
+        "span.cuh",
+        "(span.begin - columns[h].end + 1 - row + 7) >> 3",
+        "(span.begin - columns[h].end - row + 7) >> 3",
+        "shim",
+    ),
+    Fault(
+        "a span's last window is one too many",
+        "span.cuh",
+        "(span.end - columns[h].first - row + 7) >> 3",
+        "(span.end - columns[h].first + 1 - row + 7) >> 3",
+        "shim",
+    ),
+    Fault(
+        "columns of the reverse strand not mirrored for a span",
+        "prepare.cu",
+        "return {params.shape.width - own.train_end, params.shape.width - own.train_first};",
+        "return {own.train_first, own.train_end};",
+        "shim",
+    ),
+    Fault(
+        "all columns of the window count for a span",
+        "prepare.cu",
+        "if (tile % 2 == 0) return {own.train_first, own.train_end};",
+        "return {0, params.shape.width};",
+        "shim",
+    ),
+    Fault(
+        "the gradient knows no span",
+        "backward.cu",
+        "MaskSites(log_odds, tiles.sites",
+        "if (index < 0) MaskSites(log_odds, tiles.sites",
+        "shim",
+    ),
+    Fault(
+        "one span for all sequences",
+        "span.cuh",
+        "span.edges + sequence * span.stride",
+        "span.edges",
+        "shim",
+    ),
+    Fault(
+        "strips that a span reaches are left out",
+        "span.cuh",
+        "row + rows + width - 1 > begin",
+        "row + rows > begin",
+        "shim",
+    ),
+    Fault(
+        "an empty span is one between two bases",
+        "span.cuh",
+        "if (begin >= end) return {kFarBase, -kFarBase};",
+        "",
+        "shim",
+    ),
     # Sums.
     Fault(
         "only the last strip counts",

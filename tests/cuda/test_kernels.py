@@ -184,6 +184,18 @@ def test_motifs_that_are_not_finite_are_nan(executor, case, where, value):
         assert error <= LARGEST_GRADIENT_ERROR, name
 
 
+@pytest.mark.parametrize("spans", [(-7, 99), (3, 1 << 30), (-(1 << 31), 12), (25, -3)])
+@pytest.mark.parametrize("arch", [900, 750])
+def test_spans_are_cut_to_the_sequence(arch, spans):
+    """Nobody waits on a device to raise an error. Columns that lie outside the sequence do not
+    count because a span does."""
+    case = Case(3, 40, 9, 9, "expected", "same", "float32", "weighted held", span=(0, 40))
+    wild, cut = with_arguments(case), with_arguments(case)
+    wild.__dict__["spans"] = np.array(spans, np.int32)
+    cut.__dict__["spans"] = np.clip(spans, 0, 40).astype(np.int32)
+    assert everything(Shim(arch), wild) == everything(Shim(arch), cut)
+
+
 def test_what_the_device_cannot_do_is_said():
     """Motifs too wide for shared memory."""
     with pytest.raises(KernelError, match=r"log_kd: .* shared memory"):

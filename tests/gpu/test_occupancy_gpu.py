@@ -57,12 +57,14 @@ def assert_sums(actual, expected, terms):
 
 def check_against_oracle(arguments, masked, inside, run, reduction, **options):
     """Runs on `arguments`; the oracle sees `masked`, which trains `inside`."""
-    padding = options.get("padding", "same")
-    expected = occupancy_oracle(**masked, reduction=reduction, padding=padding)
+    law = {"reduction": reduction, "padding": options.get("padding", "same")}
+    if "span" in options:
+        law |= {"span": options["span"], "column_range": options.get("column_range")}
+    expected = occupancy_oracle(**masked, **law)
     absolute = dict(masked)
     if "position_weight" in masked:
         absolute["position_weight"] = np.abs(masked["position_weight"])
-    terms = occupancy_oracle(**absolute, reduction=reduction, padding=padding)
+    terms = occupancy_oracle(**absolute, **law)
     upstream = random_upstream(expected)
     outputs, gradient = run(arguments, upstream, reduction=reduction, **options)
     assert outputs.bound.device.endswith(DEVICE)
@@ -72,8 +74,7 @@ def check_against_oracle(arguments, masked, inside, run, reduction, **options):
             assert_sums(actual, value, norm)
     expected_gradient = occupancy_oracle_gradient(
         **masked,
-        reduction=reduction,
-        padding=padding,
+        **law,
         grad_bound=upstream[0],
         grad_weighted=upstream[1],
     )
@@ -104,6 +105,13 @@ def test_columns_outside_the_range_are_held(shape, reduction, run):
     inside = ((column >= held[0]) & (column < held[1]))[:, None]
     masked = dict(arguments, log_kd=np.where(inside, arguments["log_kd"], np.float32(0)))
     check_against_oracle(arguments, masked, inside, run, reduction, column_range=held)
+    for span in ((shape[1] // 3, shape[1] // 2), np.sort(random_spans(shape), axis=1)):
+        options = {"column_range": held, "span": np.array(span, np.int32)}
+        check_against_oracle(arguments, masked, inside, run, reduction, **options)
+
+
+def random_spans(shape):
+    return np.random.default_rng(5).integers(0, shape[1] + 1, (shape[0], 2))
 
 
 @pytest.mark.parametrize("compute_dtype", SIXTEEN_BITS)

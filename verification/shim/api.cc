@@ -14,10 +14,10 @@ struct Problem {
   int64_t sequence_count, length, width, motif_count;
   int32_t same_padding, log_unbound, compute_type, weighted;
   int32_t compute_capability, multiprocessor_count;
-  int64_t shared_memory_per_block;
+  int64_t shared_memory_per_block, span_stride;
   const uint8_t* sequence;
   const float *log_kd, *log_concentration, *position_weight;
-  const int32_t* column_range;
+  const int32_t *column_range, *span;
   char* workspace;
   // Outputs forward, upstream gradients backward.
   float *bound, *weighted_sums;
@@ -52,7 +52,9 @@ cisreg::OccupancyInputs InputsOf(const Problem& problem) {
           problem.log_kd,
           problem.log_concentration,
           problem.position_weight,
-          problem.column_range};
+          problem.column_range,
+          problem.span,
+          problem.span_stride};
 }
 
 cisreg::Reduction ReductionOf(const Problem& problem) {

@@ -15,7 +15,7 @@ import sys
 import numpy as np
 
 COMPUTE_TYPES = ["float32", "bfloat16", "float16"]
-INPUTS = ["sequence", "log_kd", "log_concentration", "position_weight", "column_range"]
+INPUTS = ["sequence", "log_kd", "log_concentration", "position_weight", "column_range", "span"]
 GRADIENTS = ["log_kd_gradient", "log_concentration_gradient", "position_weight_gradient"]
 ADDRESSES = [*INPUTS, "workspace", "bound", "weighted_sums", *GRADIENTS]
 
@@ -27,7 +27,7 @@ class Problem(ctypes.Structure):
         [(name, ctypes.c_int64) for name in ("sequences", "length", "width", "motifs")]
         + [(name, ctypes.c_int32) for name in ("same", "log_unbound", "compute_type", "weighted")]
         + [(name, ctypes.c_int32) for name in ("capability", "multiprocessors")]
-        + [("shared_memory", ctypes.c_int64)]
+        + [(name, ctypes.c_int64) for name in ("shared_memory", "span_stride")]
         + [(name, ctypes.c_void_p) for name in ADDRESSES]
     )
 
@@ -79,6 +79,7 @@ def problem_of(request):
         COMPUTE_TYPES.index(request["compute_dtype"]),
         request["weighted"],
         *request["device"],
+        request["span_stride"],
     )
 
 

@@ -62,6 +62,8 @@ def _layers(old: OldCommand, notes: list[str]) -> dict[str, Any]:
         "binding_limit": bool(old["binding_limits"]),
         "positional": positional,
         "stranded": stranded,
+        # The original counts every window, and its formats cannot say otherwise.
+        "constant_ends": "keep",
     }
 
 

@@ -260,6 +260,16 @@ def test_nothing_is_lost(folder, base):
         make(folder, "base")
 
 
+def test_constant_ends_are_bases_like_any_other_as_in_the_original(tmp_path):
+    """All windows count: the files of the original could not say otherwise."""
+    write_data(tmp_path)
+    table = tmp_path / "table.tsv"
+    rows = [line.split("\t") for line in table.read_text().splitlines()]
+    table.write_text("".join(f"GATTAC{text[6:]}\t{value}\n" for text, value in rows))
+    model = make(tmp_path, "ends")
+    assert not model.spec.has_span
+
+
 def test_files_of_the_original_are_seen_before_training(folder):
     (folder / "theirs.params").write_text("theirs")
     with pytest.raises(AssertionError, match=r"theirs\.params: expected a new file"):

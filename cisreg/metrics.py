@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
+
+from cisreg.arrays import as_array
 
 __all__ = [
     "Metrics",
@@ -37,8 +40,8 @@ class Metrics(NamedTuple):
     spearman: float
 
 
-def agreement(predicted: np.ndarray, measured: np.ndarray) -> Metrics:
-    """All metrics of `predicted` against `measured`, both [N].
+def agreement(predicted: npt.ArrayLike, measured: npt.ArrayLike) -> Metrics:
+    """All metrics of `predicted` against `measured`, both [N], lists or columns too.
 
     Raises:
         ValueError: different shapes, not one dimension, or no values.
@@ -55,7 +58,7 @@ def agreement(predicted: np.ndarray, measured: np.ndarray) -> Metrics:
     )
 
 
-def pearson_correlation(predicted: np.ndarray, measured: np.ndarray) -> float:
+def pearson_correlation(predicted: npt.ArrayLike, measured: npt.ArrayLike) -> float:
     """Pearson's r of two arrays [N]; NaN where one of them is constant.
 
     Raises:
@@ -65,17 +68,17 @@ def pearson_correlation(predicted: np.ndarray, measured: np.ndarray) -> float:
         >>> pearson_correlation(np.array([1.0, 2.0]), np.array([5.0, 3.0]))
         -1.0
     """
-    predicted, measured = _checked(predicted, measured)
-    if np.ptp(predicted) == 0 or np.ptp(measured) == 0:
+    x, y = _checked(predicted, measured)
+    if np.ptp(x) == 0 or np.ptp(y) == 0:
         return float("nan")
-    predicted = predicted - predicted.mean()
-    measured = measured - measured.mean()
-    scale = np.sqrt(np.sum(predicted**2) * np.sum(measured**2))
+    x = x - x.mean()
+    y = y - y.mean()
+    scale = np.sqrt(np.sum(x**2) * np.sum(y**2))
     # Rounding may carry a perfect correlation past 1.
-    return float(np.clip(np.sum(predicted * measured) / scale, -1.0, 1.0))
+    return float(np.clip(np.sum(x * y) / scale, -1.0, 1.0))
 
 
-def spearman_correlation(predicted: np.ndarray, measured: np.ndarray) -> float:
+def spearman_correlation(predicted: npt.ArrayLike, measured: npt.ArrayLike) -> float:
     """Pearson's r of the ranks of two arrays [N], ties sharing their mean rank.
 
     Raises:
@@ -85,11 +88,11 @@ def spearman_correlation(predicted: np.ndarray, measured: np.ndarray) -> float:
         >>> spearman_correlation(np.array([1.0, 2.0, 9.0]), np.array([0.1, 0.2, 0.3]))
         1.0
     """
-    predicted, measured = _checked(predicted, measured)
-    return pearson_correlation(_ranks(predicted), _ranks(measured))
+    x, y = _checked(predicted, measured)
+    return pearson_correlation(_ranks(x), _ranks(y))
 
 
-def r_squared(predicted: np.ndarray, measured: np.ndarray) -> float:
+def r_squared(predicted: npt.ArrayLike, measured: npt.ArrayLike) -> float:
     """1 - SSE/SST of two arrays [N]; NaN where `measured` is constant.
 
     Raises:
@@ -99,14 +102,14 @@ def r_squared(predicted: np.ndarray, measured: np.ndarray) -> float:
         >>> r_squared(np.array([2.0, 2.0]), np.array([1.0, 3.0]))
         0.0
     """
-    predicted, measured = _checked(predicted, measured)
-    if np.ptp(measured) == 0:
+    x, y = _checked(predicted, measured)
+    if np.ptp(y) == 0:
         return float("nan")
-    total = np.sum((measured - measured.mean()) ** 2)
-    return float(1.0 - np.sum((predicted - measured) ** 2) / total)
+    total = np.sum((y - y.mean()) ** 2)
+    return float(1.0 - np.sum((x - y) ** 2) / total)
 
 
-def mean_squared_error(predicted: np.ndarray, measured: np.ndarray) -> float:
+def mean_squared_error(predicted: npt.ArrayLike, measured: npt.ArrayLike) -> float:
     """Mean of the squared differences of two arrays [N].
 
     Raises:
@@ -116,19 +119,19 @@ def mean_squared_error(predicted: np.ndarray, measured: np.ndarray) -> float:
         >>> mean_squared_error(np.array([1.0, 2.0]), np.array([1.0, 4.0]))
         2.0
     """
-    predicted, measured = _checked(predicted, measured)
-    return float(np.mean((predicted - measured) ** 2))
+    x, y = _checked(predicted, measured)
+    return float(np.mean((x - y) ** 2))
 
 
-def _checked(predicted: np.ndarray, measured: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    predicted = np.asarray(predicted, np.float64)
-    measured = np.asarray(measured, np.float64)
-    if predicted.shape != measured.shape or predicted.ndim != 1 or predicted.size == 0:
+def _checked(predicted: npt.ArrayLike, measured: npt.ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    first = as_array(predicted, "predicted", np.float64, ("N",))
+    second = as_array(measured, "measured", np.float64, ("N",))
+    if len(first) != len(second) or not len(first):
         raise ValueError(
-            "predicted, measured: expected two arrays of one shape [N] with N of 1 or more, got "
-            f"{predicted.shape} and {measured.shape}"
+            "predicted, measured: expected as many numbers of both, 1 or more, got "
+            f"{len(first)} and {len(second)}"
         )
-    return predicted, measured
+    return first, second
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:

@@ -7,8 +7,10 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from cisreg.spec import ModelSpec, check_parameters
+from cisreg.arrays import as_array
+from cisreg.spec import ModelSpec
 
 
 class StartParameters(dict[str, np.ndarray]):
@@ -45,8 +47,8 @@ def chosen_parameters(parameters: Mapping[str, Any]) -> dict[str, np.ndarray]:
 
 def init_parameters(
     spec: ModelSpec,
-    log_kd: np.ndarray,
-    log_concentration: np.ndarray,
+    log_kd: npt.ArrayLike,
+    log_concentration: npt.ArrayLike,
     *,
     seed: int = 0,
     bias: float | None = None,
@@ -68,7 +70,7 @@ def init_parameters(
     Args:
         spec: what to make parameters for.
         log_kd: float [W, 4, M], nats.
-        log_concentration: float [M], nats.
+        log_concentration: float [M], nats; a list or a column of a table too.
         seed: of the activities and potentiations.
         bias: expression with nothing bound, in the unit of the measurements; None: 0 in the
             standard unit.
@@ -89,9 +91,12 @@ def init_parameters(
         ['activity', 'bias', 'log_concentration', 'log_kd', 'potentiation', 'potentiation_bias']
     """
     random = np.random.default_rng(seed)
+    shapes = spec.parameter_shapes
     start = {
-        "log_kd": log_kd,
-        "log_concentration": log_concentration,
+        "log_kd": as_array(log_kd, "log_kd", np.float32, shapes["log_kd"]),
+        "log_concentration": as_array(
+            log_concentration, "log_concentration", np.float32, shapes["log_concentration"]
+        ),
         "activity": random.normal(0.0, activity_scale, spec.motif_count),
         "potentiation": random.normal(0.0, activity_scale, spec.motif_count),
         "position_weight": 1.0,
@@ -100,10 +105,9 @@ def init_parameters(
     }
     given = {"log_kd", "log_concentration"}
     parameters = {}
-    for name, shape in spec.parameter_shapes.items():
-        value = np.array(start.get(name, 0.0), np.float32)
-        parameters[name] = value if name in given else np.broadcast_to(value, shape).copy()
-    check_parameters(spec, parameters)
+    for name, shape in shapes.items():
+        value = np.asarray(start.get(name, 0.0), np.float32)
+        parameters[name] = np.broadcast_to(value, shape).copy()
     if bias is not None:
         given.add("bias")
     if log_binding_limit is not None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 import pytest
 
 from cisreg.metrics import (
@@ -58,7 +60,21 @@ def test_constants_have_no_correlation():
     assert mean_squared_error(constant, constant) == 0.0
 
 
-@pytest.mark.parametrize("shapes", [((2,), (3,)), ((2, 1), (2, 1)), ((0,), (0,))])
-def test_shapes_that_do_not_match_are_refused(shapes):
-    with pytest.raises(ValueError, match="predicted, measured: expected two arrays of one shape"):
+@pytest.mark.parametrize(
+    ("shapes", "message"),
+    [
+        (((2,), (3,)), "predicted, measured: expected as many numbers of both"),
+        (((2, 1), (2, 1)), r"predicted: expected float64 of shape \[N\], got shape \[2, 1\]"),
+        (((0,), (0,)), "predicted, measured: expected as many numbers of both, 1 or more"),
+    ],
+)
+def test_shapes_that_do_not_match_are_refused(shapes, message):
+    with pytest.raises(ValueError, match=message):
         agreement(*map(np.zeros, shapes))
+
+
+def test_columns_are_compared_by_position():
+    expected = agreement([1.0, 2.0, 4.0], [1, 3, 4])
+    shuffled = pd.Series([1.0, 2.0, 4.0], index=[2, 0, 1])
+    assert agreement(shuffled, pa.array([1, 3, 4])) == expected
+    assert expected.mean_squared_error == pytest.approx(1 / 3)

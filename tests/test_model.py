@@ -247,9 +247,11 @@ def test_initial_parameters():
 
 def test_parameters_that_do_not_fit_are_refused():
     spec = ModelSpec(**SIZES)
-    with pytest.raises(ValueError, match=r"expected log_kd of shape \(4, 4, 3\), got shape \(4, 3"):
+    with pytest.raises(
+        ValueError, match=r"log_kd: expected float32 of shape \[4, 4, 3\], got shape \[4, 3"
+    ):
         init_parameters(spec, np.zeros((4, 3, 4)), np.zeros(3))
-    with pytest.raises(ValueError, match=r"expected log_concentration of shape \(3,\)"):
+    with pytest.raises(ValueError, match=r"log_concentration: expected float32 of shape \[3\]"):
         init_parameters(spec, np.zeros((4, 4, 3)), 0.0)
     parameters = random_parameters(spec)
     del parameters["activity"]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cisreg.occupancy import Occupancy, occupancy
     from cisreg.recipes import Recipe, Training, read_recipe, train
     from cisreg.scan import BestSites, Hits, best_site, p_value_threshold, scan
-    from cisreg.sequences import decode, encode, reverse_complement
+    from cisreg.sequences import EncodedSequences, decode, encode, reverse_complement
     from cisreg.simulate import simulate
     from cisreg.storage import load_model, save_model
     from cisreg.trained_model import Model
@@ -35,7 +35,7 @@ _MODULES = {
     "cisreg.occupancy": ("Occupancy", "occupancy"),
     "cisreg.recipes": ("Recipe", "Training", "read_recipe", "train"),
     "cisreg.scan": ("BestSites", "Hits", "best_site", "p_value_threshold", "scan"),
-    "cisreg.sequences": ("decode", "encode", "reverse_complement"),
+    "cisreg.sequences": ("EncodedSequences", "decode", "encode", "reverse_complement"),
     "cisreg.simulate": ("simulate",),
     "cisreg.storage": ("load_model", "save_model"),
     "cisreg.trained_model": ("Model",),
@@ -62,6 +62,7 @@ __all__ = [  # noqa: RUF022, in the order of use
     "Model",
     "load_model",
     "save_model",
+    "EncodedSequences",
     "encode",
     "decode",
     "reverse_complement",

@@ -20,7 +20,7 @@ from cisreg.sequences import decode, encode, reverse_complement
 
 @pytest.fixture(autouse=True)
 def padding_not_said_yet(monkeypatch):
-    monkeypatch.setattr(cisreg.sequences, "_padding_was_said", False)
+    monkeypatch.setattr(cisreg.sequences, "_padding_was_said", False, raising=False)
 
 
 def test_letters():

@@ -141,6 +141,13 @@ def test_sequences_of_several_lengths_score_as_each_alone(texts, side, unknown, 
         assert occupied[row].sum() == pytest.approx(own.sum(), rel=1e-12)
 
 
+def test_stretches_of_one_length_in_one_sequence_all_count():
+    motifs = random_motifs(np.random.default_rng(8), [3, 4])
+    together = gomer_score(encode(["ACGTANGGCTANTTTACNAC"]), motifs, -1)
+    alone = gomer_score(encode(["ACGTA", "GGCTA", "TTTAC"]), motifs, -1)
+    np.testing.assert_allclose(together[0], 1 - (1 - alone).prod(axis=0), rtol=1e-5)
+
+
 def test_padding_binds_nothing_however_high_the_concentration():
     motifs = random_motifs(np.random.default_rng(7), [4])
     codes = encode(["ACG", "ACGTACGTAC"])

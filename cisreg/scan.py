@@ -96,7 +96,7 @@ class Hits:
             Columns sequence, position, strand ("+" or "-"), motif and log_kd; one row per hit.
 
         Raises:
-            ValueError: there are fewer names than the hits' indices ask for.
+            ValueError: there are fewer names than sequences or motifs with hits.
 
         Example:
             >>> table = hits.to_table(sequence_names=["chrI", "chrII"])
@@ -124,7 +124,7 @@ class Hits:
         Columns of names are categorical.
 
         Raises:
-            ValueError: there are fewer names than the hits' indices ask for.
+            ValueError: there are fewer names than sequences or motifs with hits.
             ImportError: pandas is not installed.
 
         Example:
@@ -419,10 +419,11 @@ def p_value_threshold(
 
 
 def _strictest_threshold(matrix: np.ndarray, p_value: float, background: np.ndarray) -> float:
-    """Half a step above the last grid point that random sites reach with `p_value` or less.
+    """The largest threshold on the grid that a random site passes with at most `p_value`.
 
-    Whatever lies below the next point is rounded down to this one or a lower one; half a step is
-    more than what float32 rounds off.
+    It lies half a step above the last grid point whose cumulative probability is at most `p_value`:
+    every log Kd below the next point is counted at this point or a lower one, and half a step is
+    more than the rounding of float32.
 
     Args:
         matrix: [own width, 4], nats.
@@ -430,7 +431,7 @@ def _strictest_threshold(matrix: np.ndarray, p_value: float, background: np.ndar
         background: [4], probabilities of the bases.
 
     Returns:
-        Nats; -infinity where the lowest grid point is likelier.
+        Nats; -infinity where the lowest grid point is already likelier than `p_value`.
     """
     possible = background > 0
     columns = matrix.astype(np.float64)[:, possible]
@@ -443,7 +444,7 @@ def _strictest_threshold(matrix: np.ndarray, p_value: float, background: np.ndar
 
 
 def _passing_points(excess: np.ndarray, step: float, p_value: float, background: np.ndarray) -> int:
-    """How many points of the grid random sites reach with `p_value` or less, from the lowest on.
+    """The number of grid points, from the lowest on, whose cumulative probability is at most p.
 
     Args:
         excess: [own width, bases], nats above the strongest base.
@@ -451,8 +452,8 @@ def _passing_points(excess: np.ndarray, step: float, p_value: float, background:
         p_value: the largest probability.
         background: [bases], probabilities of the bases.
     """
-    # Slightly less than the quotient, so that its rounding never puts a site on a weaker point.
-    # What lies beyond the last point stays there, whatever the other columns add.
+    # Slightly less than the quotient, so that rounding never moves a site to a weaker point. Sites
+    # beyond the last grid point are dropped: whatever the other columns add, they stay beyond it.
     quotient = np.minimum(excess / step, _GRID_POINTS + 1)
     grid = np.floor(quotient * (1 - 1e-12)).astype(np.int64)
     chance = np.ones(1)
@@ -499,4 +500,6 @@ def _named(argument: str, index: np.ndarray, names: Sequence[str] | None) -> pa.
         raise ValueError(
             f"{argument}: expected at least {wanted} names, got {len(names)}; one per index"
         )
-    return pa.DictionaryArray.from_arrays(pa.array(index), pa.array(list(names), pa.string()))
+    # Names may repeat, but the entries of a dictionary may not.
+    own = pa.array(list(names), pa.string()).dictionary_encode()
+    return pa.DictionaryArray.from_arrays(own.indices.to_numpy()[index], own.dictionary)

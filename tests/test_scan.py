@@ -436,6 +436,8 @@ def test_frames_have_names_where_they_are_known():
     assert best["position"].isna().tolist() == [False, False, False, True, False]
     assert best["strand"].isna().tolist() == [False, False, False, True, False]
     assert best["position"].tolist()[:2] == [4, 0]
+    same = hits.to_frame(sequence_names=["promoter"] * 5)
+    assert same["sequence"].tolist() == ["promoter"] * 3
     with pytest.raises(ValueError, match="sequence_names: expected at least 5 names, got 1"):
         hits.to_frame(sequence_names=["one"])
 

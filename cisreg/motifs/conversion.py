@@ -1,7 +1,8 @@
 """Counts, probabilities, log odds and log Kd of motifs, one into the other.
 
-All matrices are [width, 4], one row per column of the motif, bases in the order A C G T; more
-dimensions in front are welcome. The background is the probability of each base outside of sites.
+All matrices are [width, 4], one row per column of the motif, bases in the order A C G T; there may
+be more dimensions in front, [..., width, 4]. The background is the probability of each base outside
+of sites.
 
 Log odds are log(probability / background), high where binding is strong (Stormo, 2000,
 Bioinformatics 16, 16-23). Log Kd is their negative, low where binding is strong, in nats. There are

@@ -128,10 +128,10 @@ class MotifSet:
     ) -> MotifSet:
         """Trims and centres matrices of any widths in `width` columns.
 
-        A motif wider than `width` loses its weaker end column, the one with the lower sum of
-        squares, again and again until it fits; of equal ends the first goes. A narrower one is
-        centred, and where that cannot be even the spare column goes behind it. Both are the rules
-        of CisRegModels (de Boer et al., 2020), so its models can be compared column by column.
+        A motif wider than `width` loses end columns until it fits: each time the end with the lower
+        sum of squares, or the first column if both are equal. A narrower motif is centred; if the
+        spare columns are odd in number, there is one more behind it than in front. Both are the
+        rules of CisRegModels (de Boer et al., 2020), so models can be compared column by column.
 
         Args:
             names: M distinct names.

@@ -11,7 +11,7 @@ from cisreg.motifs.motif_set import MotifSet
 
 
 def unused_names(known: Collection[str], count: int) -> list[str]:
-    """Names for motifs that come after those of `known`: motif_N, N counted from their number on.
+    """Names motif_N that `known` does not hold; N counts on from the number of known names.
 
     Example:
         >>> unused_names(["Reb1", "motif_2"], 2)
@@ -24,13 +24,15 @@ def unused_names(known: Collection[str], count: int) -> list[str]:
 def random_motifs(
     count: int, *, width: int = 30, seed: int = 0, known: Collection[str] = ()
 ) -> MotifSet:
-    """Motifs of standard normal entries, as CisRegModels begins where it is given none.
+    """Motifs whose entries are drawn from the standard normal distribution, to train from.
+
+    CisRegModels initialises motifs in this way where it is not given any.
 
     Args:
         count: M, 1 or more.
-        width: W, all of them the motifs' own.
-        seed: of the entries; motif k of a seed is the same whatever `count` is.
-        known: names of the motifs that they come after, see `unused_names`.
+        width: W; every motif is as wide.
+        seed: of the random numbers; the first motifs of a seed are the same whatever `count` is.
+        known: names that are taken, see `unused_names`.
 
     Returns:
         A MotifSet with `log_kd` float32 [width, 4, count].

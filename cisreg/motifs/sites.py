@@ -31,8 +31,8 @@ def sites_within(log_kd: np.ndarray, threshold: float, *, limit: int = 1_000_000
     Log Kd is the sum of the columns' entries, added from the first to the last in float32 for a
     float32 matrix, otherwise in float64; the former is to the bit what `cisreg.scan` finds.
 
-    Branch and bound, column by column: a prefix is kept where its strongest completion passes, so
-    that each that is kept ends in a site, and neither time nor memory is spent on other sequences.
+    The sites are built column by column. A beginning is kept only if the strongest site that begins
+    with it passes the threshold, so time and memory depend on the sites found alone.
 
     Args:
         log_kd: [width, 4], nats. For log odds give their negative, and that of the least score.
@@ -107,7 +107,8 @@ def sample_sites(
     if count < 0:
         raise ValueError(f"count: expected 0 or more sites, got {count}; give how many to draw")
     cumulative = np.cumsum(array, axis=1)
-    # Divided by the last, not only nearly 1: bases behind it that have no chance stay out of reach.
+    # Divided by the last sum, which may round to less than 1: or a base of probability 0 could be
+    # drawn behind it.
     threshold = cumulative[:, :3] / cumulative[:, 3:]
     draw = random.random((count, len(array)))
     codes = np.zeros(draw.shape, np.uint8)

@@ -4,7 +4,7 @@
 // columns of numbers that are never negative. In bytes, rounded down, k-mer by k-mer, it takes one
 // table look-up for each k columns, and vector units do 16 to 64 look-ups at once. Sums of rounded
 // penalties are never above the true ones: no strong site is lost, and the few weak ones that pass
-// are found out when their log Kd is computed.
+// are dropped when their exact log Kd is computed.
 
 #ifndef CISREG_CSRC_SCAN_FILTER_H_
 #define CISREG_CSRC_SCAN_FILTER_H_

@@ -13,7 +13,7 @@ constexpr int kLargest = kSaturated - 1;
 // Cycles that computing a site's log Kd takes: to begin with, and for each column.
 constexpr double kSiteCycles = 30, kColumnCycles = 4;
 
-// A byte, rounded down, so that it is never above the penalty it stands for.
+// Rounded down, so that the byte is never above the penalty.
 uint8_t RoundDown(double penalty) {
   return static_cast<uint8_t>(std::min<double>(penalty, kSaturated));
 }
@@ -84,8 +84,8 @@ std::vector<FilterSet::Tile> FilterSet::CutColumns(int width) const {
   return tiles;
 }
 
-// Keeps the tables with most to tell, as many as make the expected work smallest: look-ups, and the
-// log Kd of those random sites that pass.
+// Keeps the tables that rule out most sites, as many as make the expected work smallest: that of
+// the look-ups and that of the exact log Kd of random sites that pass.
 void FilterSet::KeepWorthwhile(const Penalties& penalties, double scale,
                                std::vector<Tile>* tiles) const {
   const auto penalty = [&](int column, int base) {

@@ -155,7 +155,7 @@ def train(
     Example:
         >>> from cisreg.motifs import demo_motifs
         >>> simulated = cisreg.simulate(demo_motifs(width=30), sequence_count=500)
-        >>> recipe = read_recipe("quick").override(epochs=1)
+        >>> recipe = cisreg.read_recipe("quick").override(epochs=1)
         >>> data = cisreg.Dataset(simulated.sequence, simulated.expression)
         >>> trained = cisreg.train(data, demo_motifs(width=30), recipe)
         >>> trained.model.spec.motif_count

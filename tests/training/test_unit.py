@@ -8,14 +8,18 @@ import logging
 import pickle
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import tensorflow as tf
+from pyarrow import parquet
 from tiny_model import SPEC, STAGES, assert_same_bits, fit_tiny, make_dataset, start_parameters
 
-from cisreg.data import Dataset
+from cisreg.data import Dataset, open_dataset
 from cisreg.data.feeding.feed import MemoryFeed
+from cisreg.data.feeding.stream import FileFeed
 from cisreg.losses import Penalty, mean_squared_error, negative_log_likelihood
 from cisreg.model import ModelSpec, init_parameters, predict
+from cisreg.sequences import decode
 from cisreg.start import chosen_parameters
 from cisreg.training import Stage, checkpoint_parameters
 from cisreg.training.unit import STANDARD_DEVIATION, STANDARD_MEAN, Unit, standard_loss, unit_of
@@ -257,3 +261,37 @@ def test_all_rows_in_memory_tell_the_unit():
     expression, weight = MemoryFeed(dataset, seed=0).measurements()
     assert len(expression) == 3000
     assert weight is None
+
+
+def stream_of(folder, dataset):
+    """Row groups of 20, sorted by expression: none of them is like the whole."""
+    order = np.argsort(dataset.expression)
+    columns = {
+        "sequence": decode(dataset.sequence[order]),
+        "expression": dataset.expression[order],
+    }
+    path = folder / "train.parquet"
+    parquet.write_table(pa.table(columns), path, row_group_size=20)
+    return open_dataset(path, length=dataset.sequence.shape[1], lanes=4)
+
+
+def test_sorted_files_that_are_streamed_have_nearly_the_unit_of_all_rows(tmp_path):
+    dataset = make_dataset()
+    files = stream_of(tmp_path, dataset)
+    feed = FileFeed(files, np.arange(len(files.group_rows)), seed=0, lanes=4)
+    first = unit_of(feed.sample().expression)
+    unit, whole = unit_of(*feed.measurements()), unit_of(dataset.expression)
+    assert unit.scale == pytest.approx(whole.scale, rel=0.15)
+    assert first.scale < 0.5 * whole.scale
+
+
+def test_a_stream_trains_alike_in_any_unit(tmp_path):
+    results = []
+    for scale in (1.0, 2.0**-10):
+        folder = tmp_path / str(scale)
+        folder.mkdir()
+        files = stream_of(folder, converted(make_dataset(), scale))
+        results.append(fit_tiny(files, [STAGE], cache="none", validation=None))
+    first, second = (result.parameters for result in results)
+    np.testing.assert_array_equal(second["activity"], first["activity"] * 2.0**-10)
+    assert results[1].unit.scale == results[0].unit.scale * 2.0**-10

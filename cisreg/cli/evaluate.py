@@ -43,6 +43,7 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, not a table.")] = False,
     sequence_column: options.SequenceColumn = None,
     expression_column: options.ExpressionColumn = None,
+    decimal_comma: options.DecimalComma = False,
     compute_dtype: options.ComputeDtype = "float32",
     implementation: options.Implementation = "auto",
 ) -> None:
@@ -60,7 +61,7 @@ def evaluate(
     if plot is not None:
         check_plot(plot)
     learned = load_model(model)
-    dataset = _load(table, learned, sequence_column, expression_column)
+    dataset = _load(table, learned, sequence_column, expression_column, decimal_comma)
     if len(dataset) < 2:
         raise ValueError(f"{table}: expected at least 2 rows to compare, got {len(dataset)}")
     if learned.spec.ends_unsaid:
@@ -84,7 +85,9 @@ def evaluate(
         _show(len(dataset), expression, comparisons, plot)
 
 
-def _load(table: str, model: Model, sequence: str | None, expression: str | None) -> Dataset:
+def _load(
+    table: str, model: Model, sequence: str | None, expression: str | None, decimal_comma: bool
+) -> Dataset:
     """The sequences as the model takes them, and what was measured of each."""
     asked = options.asked_columns(sequence, expression and [expression], None)
     files = options.open_files(
@@ -93,6 +96,7 @@ def _load(table: str, model: Model, sequence: str | None, expression: str | None
         length=model.spec.sequence_length,
         side=options.padding_side(model),
         strict=True,
+        decimal_comma=decimal_comma,
     )
     dataset = files.load()
     model.warn_of_trimmed(files.trimmed)

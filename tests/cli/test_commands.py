@@ -314,6 +314,45 @@ def test_all_commands_find_the_same_columns(data, model, tmp_path):
     assert sum(part_sizes(output)) == 60
 
 
+@pytest.mark.parametrize("command", ["train", "evaluate", "predict", "convert", "encode"])
+def test_no_command_takes_a_column_because_of_where_it_stands(model, tmp_path, command):
+    table, output = tmp_path / "x.csv", tmp_path / "out.tsv"
+    words = {
+        "train": (*TRAIN, table, "--output", output),
+        "evaluate": ("evaluate", model, table),
+        "predict": ("predict", model, table, "--output", output),
+        "convert": ("convert", table, "--output", output),
+        "encode": ("encode", table, "--length", "10", "--output", output),
+    }[command]
+    table.write_text("# made by hand\nset,reads,y,x\ntraining,28,0.02,GGAG\ntest,9,-0.07,AGTG\n")
+    said = fail(1, *words)
+    assert f"{table}:2: expected one column named sequence" in said
+    assert "'reads' (28), 'y' (0.02), 'x' (GGAG)" in said
+    assert "--sequence-column" in said
+    table.write_text(",sequence,y\n0,GGAGTGATG,0.02\n1,AGTGAGCAA,-0.07\n")
+    if command != "predict":  # which reads no measurement
+        said = fail(1, *words)
+        assert "'' (0), 'sequence' (GGAGTGATG), 'y' (0.02)" in said
+        assert ("--label-column" if command == "encode" else "--expression-column") in said
+    assert not output.exists() or not any(output.iterdir())
+
+
+def test_a_model_keeps_which_columns_it_was_trained_on(data, tmp_path):
+    with gzip.open(data / "test.tsv.gz", "rt") as lines:
+        fields = [line.split() for line in list(lines)[1:]]
+    table = tmp_path / "x.csv"
+    rows = "".join(f"{text};9;{y.replace('.', ',')}\n" for text, y in fields)
+    table.write_text(f"seq;reads;log2 ratio\n{rows}")
+    words = ("--decimal-comma", "--expression-column", "log2 ratio")
+    succeed(*TRAIN, table, *words, "--output", tmp_path / "model")
+    kept = json.loads((tmp_path / "model" / "model.json").read_text())["table_columns"]
+    assert kept["sequence"] == "seq"
+    assert kept["expression"] == ["log2 ratio"]
+    assert kept["weight"] is None
+    report = json.loads(succeed("evaluate", tmp_path / "model", table, *words, "--json"))
+    assert report["sequences"] == len(fields)
+
+
 def test_the_mean_of_several_measurements_is_compared(data, model, tmp_path):
     with gzip.open(data / "test.tsv.gz", "rt") as lines:
         fields = [line.split() for line in list(lines)[1:]]

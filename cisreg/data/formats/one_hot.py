@@ -6,7 +6,6 @@ unknown bases are 0 in all four. Reading and writing go a block at a time.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO, NamedTuple
@@ -17,7 +16,6 @@ import pyarrow.compute as compute
 
 from cisreg.library import native_module
 from cisreg.sequences import text_buffers
-from cisreg.streams import open_input
 
 _BLOCK = 1 << 22
 _LONGEST_LINE = 1 << 28
@@ -111,73 +109,6 @@ def format_one_hot(codes: np.ndarray, label: pa.Array) -> bytes:
     return native_module().format_one_hot(text, offsets, codes)
 
 
-def iterate_one_hot(path: str | os.PathLike[str]) -> Iterator[OneHotRows]:
-    """Reads a file of one-hot text a block at a time, as `one_hot_rows` does.
-
-    Args:
-        path: the file, plain or compressed; "-" is standard input.
-
-    Example:
-        >>> for rows in iterate_one_hot("train.ohc.gz"):  # doctest: +SKIP
-        ...     print(rows.codes.shape)
-    """
-    with open_input(path) as stream:
-        yield from one_hot_rows(stream, os.fspath(path))
-
-
-def one_hot_rows(stream: BinaryIO, name: str, *, block_size: int = _BLOCK) -> Iterator[OneHotRows]:
-    r"""Reads one-hot text a block at a time; blank lines and those that begin with # are skipped.
-
-    Args:
-        stream: the text.
-        name: of the file, for errors.
-        block_size: bytes that are in memory at once; a line may be longer.
-
-    Yields:
-        Rows in the order of the file, as many as a block holds.
-
-    Raises:
-        ValueError: "file:line: reason" for a line with another number of fields than the first, a
-            field that is neither 0 nor 1, or two bases at one position; a file without rows, or
-            one that cannot be decompressed.
-
-    Example:
-        >>> next(one_hot_rows(io.BytesIO(b"5.5\t1\t0\t0\t0\n"), "example")).codes.tolist()
-        [[0]]
-    """
-    length, first_line, found = 0, 1, False
-    for block in whole_lines(stream, block_size, name):
-        length = length or _length(name, first_line, block)
-        rows = _parse(name, block, length, first_line) if length else None
-        first_line += block.count(b"\n")
-        if rows is not None and len(rows.codes):
-            found = True
-            yield rows
-    if not found:
-        raise ValueError(f"{name}: expected lines of one-hot text, got none")
-
-
-def read_one_hot(path: str | os.PathLike[str]) -> tuple[np.ndarray, pa.Array]:
-    """Reads all of a file of one-hot text.
-
-    Args:
-        path: the file, plain or compressed; "-" is standard input.
-
-    Returns:
-        (uint8 [N, L] base codes, Arrow strings [N]: the labels as they stand).
-
-    Raises:
-        ValueError: as `one_hot_rows`.
-        FileNotFoundError: no such file.
-
-    Example:
-        >>> codes, label = read_one_hot("train.ohc.gz")  # doctest: +SKIP
-    """
-    parts = list(iterate_one_hot(path))
-    label = pa.chunked_array([part.label for part in parts]).combine_chunks()
-    return np.concatenate([part.codes for part in parts]), label
-
-
 def whole_lines(stream: BinaryIO, block_size: int, name: str = "input") -> Iterator[bytes]:
     r"""A stream in blocks that end with a line; only the last one may lack its line end.
 
@@ -208,29 +139,6 @@ def whole_lines(stream: BinaryIO, block_size: int, name: str = "input") -> Itera
             )
     if rest:
         yield rest
-
-
-def _length(name: str, first_line: int, block: bytes) -> int:
-    """L as the block's first line has it that is not skipped; 0 where all are."""
-    for number, line in enumerate(block.splitlines(), start=first_line):
-        if not line or line.startswith(b"#"):
-            continue
-        tabs = line.count(b"\t")
-        length, rest = divmod(tabs, _BASES)
-        if rest or not length:
-            raise ValueError(
-                f"{name}:{number}: expected a label and 4 fields for each base, with tabs between, "
-                f"got {tabs + 1} field(s)"
-            )
-        return length
-    return 0
-
-
-def _parse(name: str, block: bytes, length: int, first_line: int) -> OneHotRows:
-    rows, fault = parse_lines(block, length, first_line)
-    if fault is not None:
-        raise ValueError(f"{name}:{fault.line}: {fault.message}")
-    return rows
 
 
 def parse_lines(

@@ -13,16 +13,15 @@ from hypothesis import strategies as st
 from shared_data import shared_data
 
 from cisreg.data import Columns, open_dataset, read_dataset
+from cisreg.data.formats.columns import Places
 from cisreg.data.formats.one_hot import (
     decode_padded,
     format_one_hot,
-    iterate_one_hot,
     one_hot_length,
-    one_hot_rows,
-    read_one_hot,
     starts_one_hot,
     whole_lines,
 )
+from cisreg.data.formats.text import iterate_one_hot_text
 from cisreg.sequences import encode
 
 
@@ -64,13 +63,14 @@ def test_lines_come_back(rows, block_size, line_end, comments):
     if comments:
         lines = [part for line in lines for part in (b"# said before", line, b"")]
     stream = io.BytesIO(line_end.join(lines))
-    parts = list(one_hot_rows(stream, "text", block_size=block_size))
-    np.testing.assert_array_equal(np.concatenate([part.codes for part in parts]), codes)
-    assert [label for part in parts for label in part.label.to_pylist()] == labels.to_pylist()
-    numbers = np.concatenate([part.line for part in parts])
-    np.testing.assert_array_equal(
-        numbers, np.arange(len(rows)) * (3 if comments else 1) + 1 + comments
-    )
+    places = Places(1, (0,), None, None, (), ("expression",), ())
+    parts = list(iterate_one_hot_text(stream, "text", 5, places, block_size=block_size))
+    found = [text for part in parts for text in part.sequence.to_pylist()]
+    np.testing.assert_array_equal(encode(found), codes)
+    assert [each for part in parts for each in part.expression[0].to_pylist()] == labels.to_pylist()
+    lines = [part.place(row) for part in parts for row in range(len(part.sequence))]
+    first, step = (2, 3) if comments else (1, 1)
+    assert lines == [f"text:{first + step * row}" for row in range(len(rows))]
 
 
 @pytest.mark.parametrize("label", ["1\n2", "1\t2", "\r"])
@@ -125,11 +125,10 @@ def test_damaged_lines(tmp_path, line, message):
     path = tmp_path / "text.ohc"
     path.write_text(f"{LINE}\n{line}\n{LINE}\n")
     if message is None:
-        assert len(read_one_hot(path)[0]) == 2
+        assert len(read_dataset(path)) == 2
         return
-    for read in (read_one_hot, read_dataset):
-        with pytest.raises(ValueError, match=message):
-            read(path)
+    with pytest.raises(ValueError, match=message):
+        read_dataset(path)
 
 
 @pytest.mark.parametrize("label", ["much", "nan", "inf", "\xff"])
@@ -140,27 +139,12 @@ def test_labels_that_are_no_numbers(tmp_path, label):
         read_dataset(path)
 
 
-@pytest.mark.parametrize("content", [b"", b"\n\n", b"# nothing\n"])
-def test_nothing_to_read(tmp_path, content):
-    path = tmp_path / "text.ohc"
-    path.write_bytes(content)
-    with pytest.raises(ValueError, match="expected lines of one-hot text, got none"):
-        list(iterate_one_hot(path))
-
-
-def test_other_text(tmp_path):
-    path = tmp_path / "text.ohc"
-    path.write_text("a\tb\tc\n")
-    with pytest.raises(ValueError, match=r":1: expected a label and 4 fields .* got 3 field"):
-        list(iterate_one_hot(path))
-
-
 def test_cut_gzip(tmp_path):
     path = tmp_path / "text.ohc.gz"
     text = "".join(f"{value}{LINE[3:]}\n" for value in np.random.default_rng(0).random(999))
     path.write_bytes(gzip.compress(text.encode())[:-50])
     with pytest.raises(ValueError, match="is the file complete"):
-        read_one_hot(path)
+        read_dataset(path)
 
 
 def test_tables_and_one_hot_text_are_the_same_data(tmp_path):

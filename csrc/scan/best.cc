@@ -98,8 +98,7 @@ class BestSearch {
       lowest[strand] = kernels_.lowest(motif.strand[strand], codes, count, desk->chunk.any_unknown);
     }
     const uint8_t lowest_of_both = std::min(lowest[0], lowest[1]);
-    // Only windows that are no sites are saturated.
-    if (lowest_of_both == kSaturated) return;
+    // Windows that are no sites are saturated, and no others.
     const uint8_t largest =
         std::min({motif.LargestOfStrongest(lowest_of_both), motif.LargestPenalty(best->log_kd),
                   static_cast<uint8_t>(kSaturated - 1)});

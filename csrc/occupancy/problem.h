@@ -7,13 +7,9 @@
 
 #include <cstdint>
 
+#include "common/bases.h"
+
 namespace cisreg {
-
-inline constexpr int kStrands = 2;
-inline constexpr int kBases = 4;
-
-// Base codes: 0 A, 1 C, 2 G, 3 T, and this one for anything else and for padding.
-inline constexpr int kUnknownBase = 4;
 
 enum class Reduction { kExpected, kLogUnbound };
 

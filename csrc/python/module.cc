@@ -4,13 +4,13 @@
 #include <pybind11/pybind11.h>
 
 #include <atomic>
-#include <future>
 #include <memory>
 #include <new>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "common/parallel.h"
 #include "occupancy/launch.h"
 #include "python/arguments.h"
 
@@ -39,16 +39,12 @@ Executor ThreadExecutor(int threads) {
   executor.worker_count = threads;
   executor.parallel_for = [threads](int64_t count, int64_t,
                                     const std::function<void(int64_t, int)>& task) {
-    std::atomic<int64_t> next{0};
-    const auto work = [&](int worker) {
-      for (int64_t i = next++; i < count; i = next++) task(i, worker);
-    };
-    std::vector<std::future<void>> others;
-    for (int worker = 1; worker < threads; ++worker) {
-      others.push_back(std::async(std::launch::async, work, worker));
-    }
-    work(0);
-    for (std::future<void>& other : others) other.get();
+    std::atomic<int> workers{0};
+    const auto never = [] { return false; };
+    ShareOut(count, threads, never, [&](const NextItem& next) {
+      const int worker = workers++;
+      for (int64_t i = next(); i >= 0; i = next()) task(i, worker);
+    });
   };
   return executor;
 }

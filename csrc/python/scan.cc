@@ -24,9 +24,9 @@ void CheckCodes(const Array<uint8_t>& sequence) {
   const uint8_t* end = begin + sequence.size();
   uint8_t largest = 0;
   for (const uint8_t* code = begin; code < end; ++code) largest = std::max(largest, *code);
-  if (largest <= scan::kUnknownBase) return;
+  if (largest <= kUnknownBase) return;
   const int64_t first =
-      std::find_if(begin, end, [](uint8_t code) { return code > scan::kUnknownBase; }) - begin;
+      std::find_if(begin, end, [](uint8_t code) { return code > kUnknownBase; }) - begin;
   throw std::invalid_argument(
       "sequence: expected base codes 0 to 4, got " + std::to_string(begin[first]) + " at [" +
       std::to_string(first / sequence.shape(1)) + ", " + std::to_string(first % sequence.shape(1)) +
@@ -59,7 +59,7 @@ scan::Problem MakeProblem(const Array<uint8_t>& sequence, const Array<float>& lo
                           const Array<int32_t>& column_range, const RowRange& row_range,
                           const std::string& unknown) {
   Require(sequence.ndim() == 2, "sequence: expected [N, L]");
-  Require(log_kd.ndim() == 3 && log_kd.shape(0) > 0 && log_kd.shape(1) == scan::kBases &&
+  Require(log_kd.ndim() == 3 && log_kd.shape(0) > 0 && log_kd.shape(1) == kBases &&
               log_kd.shape(2) > 0 && log_kd.shape(2) <= std::numeric_limits<int32_t>::max() / 2,
           "motifs: expected log Kd [W, 4, M] with W and M of at least 1");
   Require(column_range.ndim() == 2 && column_range.shape(0) == 2 &&
@@ -92,7 +92,7 @@ void CheckThreads(int threads) {
 }
 
 // Lets the user's Ctrl-C, of which Python only takes a note, end a long scan.
-scan::Interrupted CheckSignals() {
+Interrupted CheckSignals() {
   using Clock = std::chrono::steady_clock;
   return [next = Clock::now()]() mutable {
     if (Clock::now() < next) return false;

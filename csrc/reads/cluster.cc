@@ -5,10 +5,10 @@
 #include <cstring>
 #include <vector>
 
+#include "common/parallel.h"
 #include "reads/edit_distance.h"
 #include "reads/hash_index.h"
 #include "reads/segments.h"
-#include "scan/parallel.h"
 
 namespace cisreg::reads {
 namespace {
@@ -18,13 +18,13 @@ constexpr int64_t kBlock = 256;
 
 // Calls work(begin, end) for all of the items, block by block, in several threads.
 template <class Work>
-bool InBlocks(int64_t items, int threads, const scan::Interrupted& interrupted, const Work& work) {
-  return scan::ShareOut((items + kBlock - 1) / kBlock, threads, interrupted,
-                        [&](const scan::NextItem& next) {
-                          for (int64_t i = next(); i >= 0; i = next()) {
-                            work(i * kBlock, std::min(items, (i + 1) * kBlock));
-                          }
-                        });
+bool InBlocks(int64_t items, int threads, const cisreg::Interrupted& interrupted,
+              const Work& work) {
+  return ShareOut((items + kBlock - 1) / kBlock, threads, interrupted, [&](const NextItem& next) {
+    for (int64_t i = next(); i >= 0; i = next()) {
+      work(i * kBlock, std::min(items, (i + 1) * kBlock));
+    }
+  });
 }
 
 class ParentSearch {
@@ -55,7 +55,7 @@ class ParentSearch {
   bool Step(int64_t items, const std::function<void(int64_t, int64_t)>& work) {
     std::atomic<int64_t> done{0};
     const int half_steps = 2 * (problem_.differences + 2), before = half_steps_done_++;
-    const scan::Interrupted asked = [&] {
+    const cisreg::Interrupted asked = [&] {
       const double share = items == 0 ? 0 : static_cast<double>(done) / items;
       return interrupted_((before + share) / half_steps);
     };

@@ -1,6 +1,6 @@
 #include "reads/hash_index.h"
 
-#include "scan/parallel.h"
+#include "common/parallel.h"
 
 namespace cisreg::reads {
 
@@ -13,9 +13,9 @@ void HashIndex::Build(const std::vector<uint32_t>& hashes, int threads) {
   entries_.resize(hashes.size());
   // A thread has buckets of its own and reads all hashes, so that items come in their order.
   const auto each_own = [&](const auto& place) {
-    scan::ShareOut(
+    ShareOut(
         threads, threads, [] { return false; },
-        [&](const scan::NextItem& next) {
+        [&](const NextItem& next) {
           for (int64_t part = next(); part >= 0; part = next()) {
             const uint32_t begin = static_cast<uint32_t>(buckets * part / threads);
             const uint32_t end = static_cast<uint32_t>(buckets * (part + 1) / threads);

@@ -2,9 +2,9 @@
 #include <cmath>
 #include <mutex>
 
+#include "common/parallel.h"
 #include "scan/filter_set.h"
 #include "scan/kmers.h"
-#include "scan/parallel.h"
 #include "scan/scan.h"
 #include "scan/site.h"
 

@@ -9,13 +9,9 @@
 
 #include <cstdint>
 
-namespace cisreg::scan {
+#include "common/bases.h"
 
-inline constexpr int kStrands = 2;
-inline constexpr int kBases = 4;
-// Base codes: 0 A, 1 C, 2 G, 3 T, and this one for anything else.
-inline constexpr int kUnknownBase = 4;
-inline constexpr int kBaseCodes = 5;
+namespace cisreg::scan {
 
 // What becomes of a window that holds an unknown base.
 enum class Unknown {

@@ -7,8 +7,8 @@
 #include <optional>
 #include <vector>
 
+#include "common/parallel.h"
 #include "scan/filter.h"
-#include "scan/parallel.h"
 #include "scan/problem.h"
 
 namespace cisreg::scan {

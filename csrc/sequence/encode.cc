@@ -3,16 +3,16 @@
 #include <algorithm>
 #include <cstring>
 
+#include "common/bases.h"
+
 namespace cisreg {
 namespace {
-
-constexpr uint8_t kUnknown = 4;
 
 struct CodeTable {
   uint8_t code[256];
 
   constexpr CodeTable() : code() {
-    for (int i = 0; i < 256; ++i) code[i] = kUnknown;
+    for (int i = 0; i < 256; ++i) code[i] = kUnknownBase;
     code['A'] = code['a'] = 0;
     code['C'] = code['c'] = 1;
     code['G'] = code['g'] = 2;
@@ -50,7 +50,7 @@ EncodeCounts EncodeSequences(const SequenceText& text, const SequenceRows& rows,
     counts.trimmed += size > length;
     if (pad_left) from += size - kept;
     uint8_t* to = pad_left ? codes + (length - kept) : codes;
-    std::memset(pad_left ? codes : codes + kept, kUnknown, length - kept);
+    std::memset(pad_left ? codes : codes + kept, kUnknownBase, length - kept);
     for (int64_t j = 0; j < kept; ++j) to[j] = kCodes.code[from[j]];
   }
   return counts;

@@ -4,11 +4,12 @@
 #include <cstring>
 #include <vector>
 
+#include "common/bases.h"
+
 namespace cisreg {
 namespace {
 
-constexpr uint8_t kUnknown = 4;
-constexpr uint8_t kComplement[5] = {3, 2, 1, 0, 4};
+constexpr uint8_t kComplement[kBaseCodes] = {3, 2, 1, 0, 4};
 // Any odd number with as many ones as zeros: 2^64 divided by the golden ratio.
 constexpr uint64_t kStart = 0x9e3779b97f4a7c15;
 
@@ -48,8 +49,8 @@ void HashSequences(const uint8_t* codes, int64_t count, int64_t length, uint64_t
   std::vector<uint8_t> reversed(length);
   for (int64_t i = 0; i < count; ++i, codes += length) {
     const uint8_t *begin = codes, *end = codes + length;
-    while (begin < end && *begin == kUnknown) ++begin;
-    while (begin < end && end[-1] == kUnknown) --end;
+    while (begin < end && *begin == kUnknownBase) ++begin;
+    while (begin < end && end[-1] == kUnknownBase) --end;
     const int64_t size = end - begin;
     if (ReverseIsSmaller(begin, size)) {
       for (int64_t j = 0; j < size; ++j) reversed[j] = kComplement[begin[size - 1 - j]];

@@ -3,11 +3,10 @@
 #include <cstring>
 #include <vector>
 
+#include "common/bases.h"
+
 namespace cisreg {
 namespace {
-
-constexpr int kBases = 4;
-constexpr uint8_t kUnknown = 4;
 
 // Whether the `count` fields, of which the first tab is at `fields`, are all of one character, 0 or
 // 1. There are 2 count characters.
@@ -38,13 +37,13 @@ void FindFault(const char* begin, const char* end, int64_t count, OneHotResult* 
 
 // Fills `codes`; the position that has two bases, or -1.
 int64_t ParseFields(const char* fields, int64_t length, uint8_t* codes) {
-  std::memset(codes, kUnknown, length);
+  std::memset(codes, kUnknownBase, length);
   int64_t twice = -1;
   for (int base = 0; base < kBases; ++base) {
     const char* of_base = fields + 2 * base * length + 1;
     for (int64_t position = 0; position < length; ++position) {
       if (of_base[2 * position] != '1') continue;
-      if (codes[position] != kUnknown && twice < 0) twice = base * length + position;
+      if (codes[position] != kUnknownBase && twice < 0) twice = base * length + position;
       codes[position] = static_cast<uint8_t>(base);
     }
   }

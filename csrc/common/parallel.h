@@ -1,7 +1,7 @@
 // Work items shared out among threads.
 
-#ifndef CISREG_CSRC_SCAN_PARALLEL_H_
-#define CISREG_CSRC_SCAN_PARALLEL_H_
+#ifndef CISREG_CSRC_COMMON_PARALLEL_H_
+#define CISREG_CSRC_COMMON_PARALLEL_H_
 
 #include <algorithm>
 #include <atomic>
@@ -10,7 +10,7 @@
 #include <future>
 #include <vector>
 
-namespace cisreg::scan {
+namespace cisreg {
 
 // Asked now and then by the thread that called, and by no other: true ends the work early.
 using Interrupted = std::function<bool()>;
@@ -40,6 +40,6 @@ bool ShareOut(int64_t items, int threads, const Interrupted& interrupted, const 
   return !stopped;
 }
 
-}  // namespace cisreg::scan
+}  // namespace cisreg
 
-#endif  // CISREG_CSRC_SCAN_PARALLEL_H_
+#endif  // CISREG_CSRC_COMMON_PARALLEL_H_

@@ -72,7 +72,7 @@ def _pass_on(messages: list[str]) -> None:
 
 @contextmanager
 def _captured_stderr(lines: list[str]) -> Iterator[None]:
-    """Takes what C++ code writes to file descriptor 2, which sys.stderr knows nothing of."""
+    """Collects what C++ code writes to file descriptor 2; replacing sys.stderr does not."""
     sys.stderr.flush()
     original = os.dup(2)
     with tempfile.TemporaryFile() as captured:

@@ -122,7 +122,7 @@ def _described_model(folder: Path, description: Mapping[str, Any]) -> Model:
         raise ValueError(f"{stored['file']}: expected all of {', '.join(_INITIAL.values())}")
     unit = description["unit"]
     if not isinstance(unit, str):
-        raise ValueError(f"unit: expected a text, got {unit!r}")
+        raise ValueError(f"unit: expected a string, got {unit!r}")
     return Model(
         ModelSpec.from_dict(description["spec"]),
         column_range=arrays.pop(_COLUMN_RANGE, None),
@@ -148,7 +148,7 @@ def _read_description(path: Path) -> dict[str, Any]:
 
 def _motif_names(names: Any) -> tuple[str, ...]:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise ValueError("motif_names: expected a list of texts, got something else")
+        raise ValueError("motif_names: expected a list of strings, got something else")
     return tuple(names)
 
 
@@ -160,7 +160,7 @@ def _cisreg_version() -> str:
 
 
 def _read_arrays(folder: Path, name: str, digest: str) -> dict[str, np.ndarray]:
-    # A description from elsewhere must not make anything but its own folder's files be read.
+    # A model.json from elsewhere must not make us read a file outside of its own folder.
     if not isinstance(name, str) or not _ARRAY_FILE.fullmatch(name):
         raise ValueError(
             f"expected a file of this folder such as parameters-0123456789ab.npz, got {name!r}"
@@ -174,8 +174,8 @@ def _read_arrays(folder: Path, name: str, digest: str) -> dict[str, np.ndarray]:
         ) from None
     if hashlib.sha256(content).hexdigest() != digest:
         raise ValueError(
-            f"the parameters in {name} are damaged (another checksum); save or copy the whole "
-            "folder again"
+            f"the parameters in {name} are damaged (the checksum differs); save or copy the "
+            "whole folder again"
         )
     try:
         return unpack_arrays(content)

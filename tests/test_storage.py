@@ -173,7 +173,7 @@ def test_motifs_columns_and_unit_come_back(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda text: text.replace('"unit": ""', '"unit": 3'), "unit: expected a text, got 3"),
+        (lambda text: text.replace('"unit": ""', '"unit": 3'), "unit: expected a string, got 3"),
         (lambda text: text.replace('"table_columns"', '"columns"'), "KeyError.'table_columns'"),
     ],
 )

@@ -43,7 +43,7 @@ class _Commands(TyperGroup):
             if ctx.params.get("debug") or not _is_expected(error):
                 raise
             console = new_console(stderr=True)
-            # What has a status of its own is no fault: the command can be taken up again.
+            # An exception with an exit status of its own is no fault: the command can be resumed.
             label = "stopped:" if hasattr(error, "exit_status") else "error:"
             console.print(label, style="bold red", end=" ")
             console.print(_message(error), soft_wrap=True)
@@ -62,7 +62,7 @@ def _message(error: Exception) -> str:
 
 
 class _StandardErrorHandler(logging.Handler):
-    """Looks sys.stderr up for each message: a progress bar puts itself in its place meanwhile."""
+    """Writes to what sys.stderr is at each message: a progress bar replaces it for a while."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Writes one line."""
@@ -114,9 +114,7 @@ def options(
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Log warnings and errors alone.")
     ] = False,
-    verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Log what is of interest to few, too.")
-    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log details too.")] = False,
     log: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Add the log to this file instead of showing it."),

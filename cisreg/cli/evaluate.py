@@ -94,7 +94,7 @@ def _load(
         table,
         {**asked, "weight": False},
         length=model.spec.sequence_length,
-        side=options.padding_side(model),
+        side=model.padding_side,
         strict=True,
         decimal_comma=decimal_comma,
     )

@@ -11,7 +11,6 @@ import typer
 if TYPE_CHECKING:
     from cisreg.data import DatasetFiles
     from cisreg.motifs import MotifSet
-    from cisreg.trained_model import Model
 
 Side = Literal["left", "right"]
 ImplementationName = Literal["auto", "fused", "standard"]
@@ -152,11 +151,6 @@ def load_motifs(source: str, width: int) -> MotifSet:
             "exist"
         )
     return read_motifs(source, width=width)
-
-
-def padding_side(model: Model) -> Side:
-    """The side on which the model's training sequences were padded or trimmed."""
-    return model.metadata.get("padding_side", "left")
 
 
 def refuse_used_folder(folder: Path, marks: tuple[str, ...], advice: str) -> None:

@@ -266,7 +266,9 @@ def test_arguments_that_do_not_fit_are_refused(options, message):
 def warnings_of(caplog, stages, **options):
     with caplog.at_level(logging.WARNING, "cisreg.training"):
         fit_tiny(stages=stages, **options)
-    return [record.getMessage() for record in caplog.records if record.name == "cisreg.training"]
+    said = [record.getMessage() for record in caplog.records if record.name == "cisreg.training"]
+    # Layers that these stages leave out are not what is tested here.
+    return [message for message in said if not message.startswith("no stage trains")]
 
 
 def test_saturated_accessibility_is_said_once_per_stage(caplog):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from forked import Forked
 
 from benchmarks.shared.measure import FORWARD, TRAIN_STEP, Servers
 from benchmarks.shared.problem import Point, make_problem
@@ -72,7 +73,7 @@ def check(name, width, computed):
         np.testing.assert_allclose(actual, gradient[parameter], rtol=1e-3, atol=1e-4 * scale)
 
 
-def test_rivals_train_the_same_model():
+def test_rivals_train_the_same_model(tmp_path):
     """Losses are not reported, so the parameters must arrive at the same place."""
     program = """
 import numpy as np
@@ -95,8 +96,10 @@ np.testing.assert_allclose(losses, [losses[0]] * 3, rtol=1e-4)
 np.testing.assert_allclose(losses[0][0], first, rtol=1e-5)
 assert losses[0][2] < losses[0][0]
 """
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    script = tmp_path / "train.py"
+    script.write_text(program)
+    process = Forked(script)
+    assert process.wait() == 0, process.communicate()
 
 
 def test_a_point_is_measured_in_a_process_of_its_own():

@@ -270,13 +270,13 @@ def first_sign(executors, cases):
 
 
 def fault_parameters():
-    """All; what is not the first of its kind for its executor is slow."""
+    """All are slow but one for each executor, in a unit: a header has all units compiled anew."""
     parameters, seen = [], set()
     for fault in FAULTS:
-        kind = fault.executor, fault.error is WRONG_NUMBERS
-        marks = [pytest.mark.slow] if kind in seen else []
+        fast = fault.file.endswith(".cu") and fault.executor not in seen
+        marks = [] if fast else [pytest.mark.slow]
         parameters.append(pytest.param(fault, id=str(fault), marks=marks))
-        seen.add(kind)
+        seen |= {fault.executor} if fast else set()
     return parameters
 
 

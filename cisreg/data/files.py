@@ -199,7 +199,7 @@ class DatasetFiles:
         self._left_out, self._fitted = {}, {}
 
     def note_fit(self, part: int, padded: int, trimmed: int) -> None:
-        """So many more sequences of a part were padded and trimmed."""
+        """Counts sequences of a part that were padded and trimmed."""
         before = self._fitted.get(part, (0, 0))
         self._fitted[part] = (before[0] + padded, before[1] + trimmed)
         self._check_whole()

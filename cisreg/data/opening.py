@@ -40,10 +40,10 @@ def open_dataset(
     that begin with # are comments.
 
     Rows that cannot be used are left out, counted by reason, and reported in the log once a pass
-    is over: those with an empty sequence, with letters that are no nucleotide code, with an
-    expression that is no finite number in float32, with a weight that is not finite or negative,
-    lines with another number of columns than the first; of FASTA with measurements, records
-    without one, and those whose name is there twice.
+    is over: an empty sequence, letters that are not nucleotide codes, an expression that is not a
+    finite float32 number, a weight that is negative or not finite, a line with another number of
+    columns than the first; of FASTA with measurements, a record without a measurement, or a name
+    that occurs twice.
 
     Args:
         source: a path; a glob (* ? [ ] and ** for any folders); a folder of Parquet files, or one

@@ -130,7 +130,7 @@ def _check_source(source: DatasetFiles, folder: Path) -> None:
 
 
 def _check_folder(folder: Path, *, resume: bool, overwrite: bool) -> None:
-    """Raises ValueError where there is something that nobody said could be lost."""
+    """Raises ValueError where the folder holds something that the caller did not give up."""
     if (folder / WORK_FOLDER / JOURNAL).exists():
         if not (resume or overwrite):
             raise ValueError(

@@ -51,7 +51,7 @@ class Lengths:
         self._counts: dict[int, int] = {}
 
     def add(self, rows: Rows) -> None:
-        """Counts those of some more rows."""
+        """Counts the lengths of more rows."""
         if not len(rows):
             return
         sizes = compute.binary_length(rows.sequence).to_numpy(zero_copy_only=False)
@@ -63,7 +63,7 @@ class Lengths:
             self.place = rows.place(int(np.argmax(sizes)))
 
     def add_all(self, later: Lengths) -> None:
-        """Counts those of rows that stand behind."""
+        """Adds the counts of later rows."""
         for value, count in later._counts.items():
             self._counts[value] = self._counts.get(value, 0) + count
         if later.longest > self.longest:

@@ -184,7 +184,7 @@ class FileFeed:
         return self._chosen(index, *self._files.read_group(index, order))
 
     def _chosen(self, group: int, rows: Dataset, kept: np.ndarray) -> tuple[Dataset, np.ndarray]:
-        """Those of the rows to train on, and which rows of the file these are."""
+        """The rows to train on, and which rows of the file they are."""
         if self._choice is None:
             return rows, kept
         chosen = self._choice.choose(rows, group)

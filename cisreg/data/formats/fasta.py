@@ -197,7 +197,7 @@ class FastaReader(WholeFiles):
                 kept.append(record)
                 continue
             if not faults:
-                # Those before the first fault, so that whoever is strict finds it in its place.
+                # Rows before the first fault come first, so that strict reports it in its place.
                 yield self._measured(file, kept, measured)
                 kept = []
             faults.append(_fault(_place(file, record), record, row, measured))
@@ -267,7 +267,7 @@ def _fault(place: str, record: _Record, row: int | None, measured: Measurements)
 def _records(file: SourceFile) -> Iterator[list[_Record]]:
     """The records of a file, in blocks."""
     with file.open_text() as stream:
-        # With its own decoder, since what stands behind the first word of a header is any text.
+        # Its own decoder, since the rest of a header may be any bytes.
         lines = io.TextIOWrapper(stream, "utf-8-sig", errors="replace")
         records = _parsed(file.name, lines)
         while block := _block(records):

@@ -38,7 +38,7 @@ class OneHotRows(NamedTuple):
 
 
 class OneHotFault(NamedTuple):
-    """A line that is no one-hot text.
+    """A line that is not one-hot text.
 
     Attributes:
         line: of the file, counted from 1.
@@ -118,7 +118,7 @@ def whole_lines(stream: BinaryIO, block_size: int, name: str = "input") -> Itera
         name: of the file, for errors.
 
     Raises:
-        ValueError: a line of more than 256 MB, which is no text but would fill the memory.
+        ValueError: a line of more than 256 MB; such a file is hardly text.
 
     Example:
         >>> list(whole_lines(io.BytesIO(b"a\nbc\nd"), 4))
@@ -190,7 +190,7 @@ def _labels(block: bytes, begin: np.ndarray, end: np.ndarray) -> pa.Array:
             pa.binary(),
         ).cast(pa.large_string())
     except pa.ArrowInvalid:
-        # Bytes that are no UTF-8 become marks, so that whoever reads the number complains of them.
+        # Bytes that are not UTF-8 become replacement marks; reading the number then reports them.
         texts = [
             block[first:last].decode("utf-8", "replace")
             for first, last in zip(begin.tolist(), end.tolist(), strict=True)

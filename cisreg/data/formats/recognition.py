@@ -1,4 +1,4 @@
-"""What a file is, by its first bytes; a format that nobody reads here is named, with what to do."""
+"""What a file is, by its first bytes; an error names a format that is not read, and what to do."""
 
 from __future__ import annotations
 

@@ -161,7 +161,7 @@ class Unusable:
             self.first.setdefault(reason, place)
 
     def add_all(self, later: Unusable) -> None:
-        """Those of rows that stand behind."""
+        """Adds the counts of later rows."""
         for reason, count in later.reasons.items():
             self.add(reason, count, later.first[reason])
 

@@ -359,7 +359,7 @@ def _parse_block(block: bytes, layout: TextLayout) -> list[pa.Array] | None:
 
 
 def _parse_lines(block: bytes, name: str, layout: TextLayout, first_line: int) -> Iterator[RawRows]:
-    """The same, line by line: what is no row is a fault."""
+    """The same line by line; a line that is not a row becomes a Fault."""
     rows: list[list[str]] = []
     lines: list[int] = []
     faults: list[Fault] = []

@@ -38,7 +38,7 @@ _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 @dataclass(frozen=True)
 class Fault:
-    """Something of a file that is no row, or one that can never be used.
+    """A line or record that is not a row, or can never be used.
 
     Attributes:
         place: "file:line".
@@ -192,7 +192,7 @@ def is_text(kind: pa.DataType) -> bool:
 
 
 def check_types(name: str, places: Places, columns: Sequence[tuple[str, pa.DataType]]) -> None:
-    """Raises ValueError where the sequence is no text, or a number no number.
+    """Raises ValueError where the column of the sequence has no text, or one of numbers another type.
 
     Args:
         name: of the table, for errors.
@@ -233,7 +233,7 @@ def _parsed(column: pa.Array) -> np.ndarray:
         trimmed = compute.ascii_trim_whitespace(column)
         return compute.cast(trimmed, pa.float64()).to_numpy(zero_copy_only=False)
     except pa.ArrowInvalid:
-        # Arrow does not say which of them is no number.
+        # Arrow does not say which one is not a number.
         texts = column.cast(pa.large_binary()).to_pylist()
         return np.array([_number(text) for text in texts], np.float64)
 

@@ -192,7 +192,7 @@ def is_text(kind: pa.DataType) -> bool:
 
 
 def check_types(name: str, places: Places, columns: Sequence[tuple[str, pa.DataType]]) -> None:
-    """Raises ValueError where the column of the sequence has no text, or one of numbers another type.
+    """Raises ValueError where a sequence is not text, or a measurement or weight not a number.
 
     Args:
         name: of the table, for errors.

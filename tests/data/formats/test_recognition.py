@@ -188,6 +188,14 @@ def test_bgzf_that_was_cut_between_its_blocks(tmp_path, caplog):
     path.write_bytes(bgzf(ROWS, whole=True) + bgzf(b"TTTT\t1\n", whole=True))
     assert len(read_dataset(path)) == 3
     path.write_bytes(bgzf(ROWS, whole=False))
+    # What is looked at when the file is opened does not reach the end of this one.
+    larger = tmp_path / "y.tsv.gz"
+    letters = np.random.default_rng(0).choice(np.frombuffer(b"ACGT", np.uint8), (400, 20_000))
+    blocks = [bgzf(each.tobytes() + b"\t1\n", whole=False) for each in letters]
+    larger.write_bytes(b"".join([bgzf(ROWS, whole=False), *blocks]))
+    data = open_dataset(larger)
+    with pytest.raises(ValueError, match=r"y\.tsv\.gz: .*BGZF .*the file was cut"):
+        data.load()
     for read in (read_dataset, lambda path: list(open_dataset(path).blocks())):
         with pytest.raises(ValueError, match=r"x\.tsv\.gz: .*BGZF .*the file was cut"):
             read(path)

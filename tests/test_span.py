@@ -205,6 +205,33 @@ def test_a_shared_span_is_a_weight_of_0_and_1(column_range):
     np.testing.assert_allclose(spanned.weighted, weighted, rtol=1e-5)
 
 
+def test_columns_that_happen_to_be_zero_are_still_the_motifs_own():
+    """They are not scanned, but a window counts that has nothing else on the span."""
+    arguments = example((3, 40, 12, 9))
+    arguments["log_kd"][:4] = arguments["log_kd"][9:] = 0
+    expected = occupancy_oracle(**arguments, span=(20, 21))
+    for instruction_set in _native.instruction_sets():
+        options = {"span": np.array([20, 21]), "instruction_set": instruction_set}
+        found = _native.occupancy_forward(*arguments.values(), **options)
+        for one, other in zip(found, expected, strict=True):
+            assert relative_error(one, other) <= 3e-6
+
+
+@pytest.mark.parametrize("column_range", [None, random_range(7, 9)], ids=["all", "held"])
+def test_sites_stronger_than_floats_are_masked_too(column_range):
+    """Log odds beyond 2^125 go into log_unbound as they are."""
+    arguments = example((3, 40, 7, 9))
+    arguments["log_concentration"] += 130
+    for span in ((0, 40), (15, 18), (39, 40)):
+        options = {"reduction": "log_unbound", "span": np.array(span, np.int32)}
+        expected = occupancy_oracle(**arguments, **options, column_range=column_range)
+        for instruction_set in _native.instruction_sets():
+            native = {"instruction_set": instruction_set, "column_range": column_range}
+            found = _native.occupancy_forward(*arguments.values(), **options, **native)
+            for one, other in zip(found, expected, strict=True):
+                assert relative_error(one, other) <= 3e-6
+
+
 def test_rows_with_one_span_each_are_rows_alone():
     arguments = example((6, 33, 7, 9))
     spans = np.array([(0, 33), (4, 5), (9, 9), (20, 3), (0, 1), (30, 33)], np.int32)

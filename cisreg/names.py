@@ -30,25 +30,56 @@ def join_fields(fields: Iterable[str], delimiter: str = "\t") -> str:
     return text.getvalue()
 
 
-def split_fields(line: str, delimiter: str = "\t") -> list[str]:
+def split_fields(line: str, delimiter: str = "\t", *, strict: bool = True) -> list[str]:
     r"""The fields of a line that `join_fields` or another program wrote.
 
+    A field that begins with a quotation mark ends with the next one; two in a row stand for one.
+    Fields may have any length, unlike those of the `csv` module.
+
+    Args:
+        line: without its end.
+        delimiter: between the fields.
+        strict: whether a missing closing quotation mark, or text behind it, is an error. Otherwise
+            the line closes the field, and the text is part of it, as in the `csv` module.
+
     Raises:
-        ValueError: a quote without its end.
+        ValueError: `strict`, and quotation marks that do not enclose a whole field.
 
     Example:
         >>> split_fields('Reb1,"a,b"', ",")
         ['Reb1', 'a,b']
     """
-    # The reader of the standard library takes no field of more than 128 kB.
     if '"' not in line:
         return line.split(delimiter)
-    try:
-        return next(csv.reader([line], delimiter=delimiter, strict=True))
-    except csv.Error as error:
-        raise ValueError(
-            f"expected quotes around whole fields, got {line[:80]!r} ({error})"
-        ) from None
+    fields: list[str] = []
+    position = 0
+    while True:
+        quoted = ""
+        if line.startswith('"', position):
+            quoted, position, closed = _quoted(line, position + 1)
+            at_end = position == len(line) or line.startswith(delimiter, position)
+            if strict and not (closed and at_end):
+                raise ValueError(f"expected quotes around whole fields, got {line[:80]!r}")
+        stop = line.find(delimiter, position)
+        if stop < 0:
+            return [*fields, quoted + line[position:]]
+        fields.append(quoted + line[position:stop])
+        position = stop + 1
+
+
+def _quoted(line: str, position: int) -> tuple[str, int, bool]:
+    """The text behind an opening quotation mark, where it ends, and whether it was closed."""
+    text = ""
+    while True:
+        stop = line.find('"', position)
+        if stop < 0:
+            return text + line[position:], len(line), False
+        text += line[position:stop]
+        position = stop + 1
+        if not line.startswith('"', position):
+            return text, position, True
+        text += '"'
+        position += 1
 
 
 def file_stem(name: str) -> str:

@@ -13,29 +13,6 @@ from cisreg.choices import ComputeDtype, Padding, Reduction, check_choice
 UNKNOWN = 4  # the code of padding and of every letter but A, C, G and T
 
 
-def window_count(length: int, width: int, padding: Padding = "same") -> int:
-    """Number P of windows of `width` bases scanned in a sequence of `length` bases.
-
-    "same" gives a window for every base, reaching over the ends; "valid" only windows that fit.
-
-    Raises:
-        ValueError: unknown padding, or "valid" with windows wider than the sequence.
-
-    Example:
-        >>> window_count(110, 30), window_count(110, 30, "valid")
-        (110, 81)
-    """
-    check_choice("padding", padding, Padding)
-    if padding == "same":
-        return length
-    if width > length:
-        raise ValueError(
-            f'padding="valid" needs windows that fit: expected width <= length, got width {width} '
-            f'and length {length}; use padding="same" or longer sequences'
-        )
-    return length - width + 1
-
-
 def site_occupancy_standard(
     sequence: tf.Tensor,
     log_kd: tf.Tensor,

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
 from cisreg.choices import ConstantEnds, Padding, check_choice
-from cisreg.reference import window_count
 
 Binding = Literal["expected", "probability"]
 
@@ -195,6 +194,29 @@ class ModelSpec:
             if isinstance(field.default, bool) and not isinstance(value, bool):
                 raise ValueError(f"{field.name}: expected true or false, got {value!r}")
         return cls(**options)
+
+
+def window_count(length: int, width: int, padding: Padding = "same") -> int:
+    """Number P of windows of `width` bases scanned in a sequence of `length` bases.
+
+    "same" gives a window for every base, reaching over the ends; "valid" only windows that fit.
+
+    Raises:
+        ValueError: unknown padding, or "valid" with windows wider than the sequence.
+
+    Example:
+        >>> window_count(110, 30), window_count(110, 30, "valid")
+        (110, 81)
+    """
+    check_choice("padding", padding, Padding)
+    if padding == "same":
+        return length
+    if width > length:
+        raise ValueError(
+            f'padding="valid" needs windows that fit: expected width <= length, got width {width} '
+            f'and length {length}; use padding="same" or longer sequences'
+        )
+    return length - width + 1
 
 
 def check_parameters(spec: ModelSpec, parameters: Mapping[str, Any]) -> None:

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cisreg.data.formats.text import split_fields as split_fields_of_data
 from cisreg.motifs import MotifSet, motif_name, read_log_concentration, read_motifs, write_motifs
 from cisreg.motifs.reading import motif_file_name
 from cisreg.names import file_stem, join_fields, name_of_stem, split_fields
@@ -35,7 +34,6 @@ def test_fields_of_a_line(names, delimiter):
     line = join_fields(names, delimiter)
     assert split_fields(line, delimiter) == names
     assert next(csv.reader([line], delimiter=delimiter)) == names
-    assert split_fields_of_data(line, delimiter) == names
 
 
 def test_plain_fields_have_no_quotes():
@@ -43,6 +41,24 @@ def test_plain_fields_have_no_quotes():
     with pytest.raises(ValueError, match="expected quotes around whole fields"):
         split_fields('"a\tb')
     assert len(split_fields("A" * 200_000 + "\t1")) == 2
+
+
+def test_quoted_fields_may_be_longer_than_the_csv_module_takes():
+    long = "A" * 200_000 + ","
+    assert split_fields(join_fields([long, "1"], ","), ",") == [long, "1"]
+
+
+@given(st.text('a,"\té', min_size=1, max_size=12), st.sampled_from(",\t"))
+def test_fields_are_split_as_by_the_csv_module(line, delimiter):
+    lenient = next(csv.reader([line], delimiter=delimiter))
+    assert split_fields(line, delimiter, strict=False) == lenient
+    try:
+        strict = next(csv.reader([line], delimiter=delimiter, strict=True))
+    except csv.Error:
+        with pytest.raises(ValueError, match="expected quotes around whole fields"):
+            split_fields(line, delimiter)
+    else:
+        assert split_fields(line, delimiter) == strict
 
 
 @given(NAMES)

@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cisreg.occupancy import occupancy
-from cisreg.reference import window_count
 from cisreg.sequences import decode, encode
+from cisreg.spec import window_count
 from verification.oracle import occupancy_oracle, occupancy_oracle_gradient
 
 REDUCTIONS = ["expected", "probability", "log_unbound"]

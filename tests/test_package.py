@@ -33,7 +33,7 @@ def test_unknown_names_are_refused():
 
 
 def test_import_does_not_wait_for_tensorflow():
-    code = "import sys, cisreg; print('tensorflow' in sys.modules, cisreg.__version__)"
+    code = "import sys, cisreg, cisreg.spec; print('tensorflow' in sys.modules, cisreg.__version__)"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.split() == ["False", cisreg.__version__]
 

@@ -10,7 +10,8 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cisreg.reference import occupancy_standard, site_occupancy_standard, window_count
+from cisreg.reference import occupancy_standard, site_occupancy_standard
+from cisreg.spec import window_count
 from verification.oracle import occupancy_oracle, occupancy_oracle_gradient
 
 REDUCTIONS = ["expected", "probability", "log_unbound"]

@@ -26,11 +26,12 @@ class Earlier(NamedTuple):
 
     Attributes:
         parameters: float32 arrays by name.
-        motif_names: of a model of cisreg; None: the original's have none.
+        motifs: those of a model of cisreg, with their names and own columns; None: the files of
+            CisRegModels have neither.
     """
 
     parameters: Mapping[str, np.ndarray]
-    motif_names: tuple[str, ...] | None
+    motifs: MotifSet | None
 
 
 def load_earlier(source: str | None) -> Earlier | None:
@@ -42,7 +43,7 @@ def load_earlier(source: str | None) -> Earlier | None:
         return None
     if (Path(source) / "model.json").exists():
         model = load_model(source)
-        return Earlier(model.parameters, model.motif_names)
+        return Earlier(model.parameters, model.motifs)
     return Earlier(read_parameters(source).arrays, None)
 
 
@@ -71,9 +72,9 @@ def choose_motifs(
 
 def check_names(earlier: Earlier | None, motif_set: MotifSet) -> None:
     """Raises ValueError where the earlier model's motifs have other names, or another order."""
-    names = None if earlier is None else earlier.motif_names
-    if names is None or names == motif_set.names:
+    if earlier is None or earlier.motifs is None or earlier.motifs.names == motif_set.names:
         return
+    names = earlier.motifs.names
     if len(names) != len(motif_set):
         raise ValueError(f"--start: expected {len(motif_set)} motifs, got a model of {len(names)}")
     place = next(index for index, name in enumerate(names) if name != motif_set.names[index])
@@ -94,7 +95,9 @@ def _motifs_of(earlier: Earlier, width: int) -> MotifSet:
             f"--start: expected motifs of {width} columns, as the recipe has them, got "
             f"{own_width}; give --motif-width {own_width}"
         )
-    names = earlier.motif_names or tuple(f"motif_{index}" for index in range(count))
+    if earlier.motifs is not None:
+        return earlier.motifs
+    names = tuple(f"motif_{index}" for index in range(count))
     return MotifSet(names, log_kd, np.zeros(count, int), np.full(count, width))
 
 

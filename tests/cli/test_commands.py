@@ -505,10 +505,14 @@ def test_going_on_from_a_model_of_the_same_motifs(data, model, tmp_path):
     succeed(*words, "--start", model, "--output", tmp_path / "more")
     by_itself = [word for word in words if word not in ("--motifs", "demo")]
     succeed(
-        *(*by_itself, "--start", model, "--motif-flank", 30, "--output", tmp_path / "alone"),
+        *(*by_itself, "--start", model, "--motif-flank", 0, "--output", tmp_path / "alone"),
     )
     first, second = load_model(tmp_path / "more"), load_model(tmp_path / "alone")
-    assert first.motif_names == second.motif_names == load_model(model).motif_names
+    earlier = load_model(model)
+    assert first.motif_names == second.motif_names == earlier.motif_names
+    # The columns that the earlier model trained are the motifs' own now.
+    assert (earlier.column_range[1] - earlier.column_range[0]).max() < earlier.spec.motif_width
+    np.testing.assert_array_equal(second.column_range, earlier.column_range)
 
 
 def test_motifs_in_another_order_are_not_those_of_the_earlier_model(data, model, tmp_path):

@@ -35,6 +35,7 @@ from cisreg.data.formats.one_hot import OneHotRows, decode_padded, parse_lines, 
 from cisreg.data.formats.recognition import UTF8_MARK
 from cisreg.data.formats.rows import Columns
 from cisreg.data.formats.usable import FOREIGN_TO_MOST, Fault, RawRows
+from cisreg.names import split_fields
 
 # Lines that begin so are skipped, in the tables of every command.
 COMMENT = b"#"
@@ -144,7 +145,7 @@ def _first_lines(name: str, head: bytes) -> tuple[int, str, list[str]]:
 
 
 def _fields(line: str, delimiter: str) -> list[str]:
-    return [field.strip() for field in split_fields(line, delimiter)]
+    return [field.strip() for field in split_fields(line, delimiter, strict=False)]
 
 
 def _delimiter(line: str, more: list[str], key: Key) -> str:
@@ -253,43 +254,6 @@ def _listed(extra: tuple[int | str, ...] | bool) -> tuple[int | str, ...]:
     return () if isinstance(extra, bool) else extra
 
 
-def split_fields(line: str, delimiter: str) -> list[str]:
-    """The fields of a line; one that begins with a quotation mark ends with the next one.
-
-    Example:
-        >>> split_fields('"a,b",c,"d ""e"" f"', ",")
-        ['a,b', 'c', 'd "e" f']
-    """
-    if '"' not in line:
-        return line.split(delimiter)
-    fields: list[str] = []
-    position = 0
-    while True:
-        text = ""
-        if line.startswith('"', position):
-            text, position = _quoted(line, position + 1)
-        stop = line.find(delimiter, position)
-        if stop < 0:
-            return [*fields, text + line[position:]]
-        fields.append(text + line[position:stop])
-        position = stop + 1
-
-
-def _quoted(line: str, position: int) -> tuple[str, int]:
-    """What a quotation mark opens, two of them being one, and where it has ended."""
-    text = ""
-    while True:
-        stop = line.find('"', position)
-        if stop < 0:
-            return text + line[position:], len(line)
-        text += line[position:stop]
-        position = stop + 1
-        if not line.startswith('"', position):
-            return text, position
-        text += '"'
-        position += 1
-
-
 def iterate_table(
     stream: BinaryIO, name: str, layout: TextLayout, *, block_size: int = _BLOCK
 ) -> Iterator[RawRows]:
@@ -368,7 +332,7 @@ def _parse_lines(block: bytes, name: str, layout: TextLayout, first_line: int) -
         text = content.removesuffix(b"\r").decode("utf-8", "replace")
         if not text or content.startswith(COMMENT):
             continue
-        fields = split_fields(text, layout.delimiter)
+        fields = split_fields(text, layout.delimiter, strict=False)
         if len(fields) == layout.count:
             rows.append([fields[position].strip(" \t\n\v\f\r") for position in wanted])
             lines.append(number)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import bz2
-import csv
 import gzip
 import io
 import itertools
@@ -21,7 +20,7 @@ from cisreg.data import Columns, open_dataset, read_dataset
 from cisreg.data.formats.columns import Places
 from cisreg.data.formats.one_hot import format_one_hot
 from cisreg.data.formats.rows import Unusable
-from cisreg.data.formats.text import find_layout, iterate_one_hot_text, iterate_table, split_fields
+from cisreg.data.formats.text import find_layout, iterate_one_hot_text, iterate_table
 from cisreg.data.formats.usable import RawRows, to_float32, usable_rows
 from cisreg.sequences import encode
 
@@ -149,11 +148,6 @@ def test_a_missing_sequence_is_empty_whatever_its_bytes_are():
     rows = usable_rows(raw, unusable, strict=False)
     assert rows.sequence.to_pylist() == ["GT"]
     assert unusable.first == {"an empty sequence": "row 0"}
-
-
-@given(st.text('a,"\té', min_size=1, max_size=12), st.sampled_from(",\t"))
-def test_fields_are_split_as_by_the_csv_module(line, delimiter):
-    assert split_fields(line, delimiter) == next(csv.reader([line], delimiter=delimiter))
 
 
 @pytest.mark.parametrize("ending", [".gz", ".zst", ".bz2", ""])

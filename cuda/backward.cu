@@ -2,10 +2,11 @@
 // sequences of a slice by them. For each strip of windows it scans again, turns log odds into
 // slopes dloss/dlogit, and multiplies the transposed one-hot windows by them on tensor cores.
 //
-// Slopes are split into a high and a low 16-bit term like energies; bfloat16, which reaches as far
-// down as float32, except where tensor cores have float16 alone, which a power of two for each
-// motif brings into range. Sums leave registers for shared memory every few sequences, since tensor
-// cores truncate; each block writes its part, and a second kernel adds the parts in their order.
+// Slopes are split into a high and a low 16-bit term, like energies. They are bfloat16, which has
+// the exponent range of float32. Where tensor cores have float16 only, a power of two for each
+// motif brings slopes into range. Tensor cores truncate their sums, so every few sequences the sums
+// are moved from registers to shared memory. Each block writes its part, and a second kernel adds
+// the parts in order.
 
 #include "gradient_block.cuh"
 #include "law.cuh"
@@ -166,8 +167,8 @@ __device__ __forceinline__ void ScanGroup(const BackwardParams& params, char* me
                                                 StripWindows(params), lane, terms);
 }
 
-// The scan of a group of windows for both tiles, then the second product. 64 registers hold sums:
-// what else is needed is found anew for each part, rather than kept.
+// The scan of a group of windows for both tiles, then the second product. 64 registers hold sums,
+// so other values are recomputed for each part instead of kept.
 template <int Tall, int Terms, bool LogUnbound, bool Weighted>
 __device__ __forceinline__ void AddGroup(const BackwardParams& params, char* memory, int index,
                                          int row0, float (&sums)[kWarpTiles][kGradientRows][4]) {
@@ -188,7 +189,7 @@ __device__ __forceinline__ void AddGroup(const BackwardParams& params, char* mem
                          thread % kWarp);
 }
 
-// The group that leaves the fewest tiles empty.
+// The group size that leaves the fewest tiles empty.
 __device__ __forceinline__ bool TakesShort(int tiles_left) {
   return tiles_left <= 3 || tiles_left == 5 || tiles_left == 6;
 }
@@ -280,7 +281,7 @@ BackwardCut CutBackward(const PreparedMotifs& motifs, const ScanShape& shape,
   cut.column_chunks = motifs.step_count / kChunkSteps;
   const int32_t products = cut.strip_tiles * motifs.term_count;
   cut.sum_sequences = products < kProductsPerSum ? kProductsPerSum / products : 1;
-  // As many slices as fill the device once, but none of only a few sequences.
+  // As many slices as fill the device once, but at least kLeastSequences sequences in each.
   const int64_t blocks = (motifs.tile_count + kBlockTiles - 1) / kBlockTiles * strips;
   const int64_t slots = static_cast<int64_t>(multiprocessors) * kBackwardBlocks;
   int64_t slices = slots / blocks > 1 ? slots / blocks : 1;
@@ -288,7 +289,7 @@ BackwardCut CutBackward(const PreparedMotifs& motifs, const ScanShape& shape,
   if (slices > worth) slices = worth > 1 ? worth : 1;
   cut.slice_sequences = (shape.sequence_count + slices - 1) / slices;
   if (cut.slice_sequences < 1) cut.slice_sequences = 1;
-  // Nothing to scan: no parts, whose sums are 0.
+  // Nothing to scan: there are no parts, and all sums are 0.
   const int64_t sequences = shape.window_count > 0 ? shape.sequence_count : 0;
   cut.slice_count =
       static_cast<int32_t>((sequences + cut.slice_sequences - 1) / cut.slice_sequences);

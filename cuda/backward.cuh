@@ -14,7 +14,7 @@ struct BackwardCut {
   int32_t strip_count;
   int32_t strip_tiles;  // of 16 windows
   int32_t column_chunks;
-  int32_t sum_sequences;    // after so many, sums leave the registers
+  int32_t sum_sequences;    // after this many, sums are moved out of registers
   int32_t moves_to_shared;  // whether sums wait in shared memory, else in the parts themselves
   int64_t slice_sequences;
 
@@ -23,9 +23,9 @@ struct BackwardCut {
   }
 };
 
-// Where a block of the gradient kernel has what, in bytes of its shared memory.
+// Layout of the shared memory of a block of the gradient kernel, in bytes.
 struct BackwardShared {
-  int32_t positions;    // of a strip, and what its words look at beyond
+  int32_t positions;    // of a strip, plus those that its words read beyond it
   int32_t pair_stride;  // words between the bases of the second product's operand
   int64_t sequence_bytes, sums_bytes, weight_bytes, tiles_bytes;
   int64_t limit;  // of the device

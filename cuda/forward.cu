@@ -1,6 +1,6 @@
 // Forward: a warp holds the one-hot windows of one sequence in registers and passes the energies of
-// a slice of motifs by them, which lie in shared memory for as long as the block lives. Sites live
-// in registers alone; sums over windows are written once for each sequence, strand and motif.
+// a slice of motifs by them, which lie in shared memory for as long as the block lives. Sites exist
+// in registers only; sums over windows are written once for each sequence, strand and motif.
 
 #include "forward.cuh"
 #include "law.cuh"
@@ -10,8 +10,8 @@
 namespace cisreg::gpu {
 namespace {
 
-// Where a block's shared memory lies: the slice's energies, its small tables, and what each warp
-// has of its own sequence.
+// Layout of a block's shared memory: the slice's energies, its small tables, and each warp's part
+// of its sequence.
 struct ForwardShared {
   uint4* energies;
   TileColumns* columns;
@@ -205,7 +205,7 @@ constexpr int ForwardWarps(bool weighted) {
   return weighted ? kForwardWarpsWeighted : kForwardWarps;
 }
 
-// The strip that wastes fewer rows.
+// The strip height that wastes fewer rows.
 int TallFor(int64_t windows, int compute_capability) {
   if (compute_capability < kSparseCapability) return kForwardShort;
   const auto covered = [windows](int tall) {
@@ -247,7 +247,7 @@ ForwardPlan PlanForward(const PreparedMotifs& motifs, const ScanShape& shape,
   if (slices < wanted) slices = wanted < motifs.tile_count ? wanted : motifs.tile_count;
   plan.slice_tiles = static_cast<int>((motifs.tile_count + slices - 1) / slices);
   plan.grid.y = static_cast<unsigned>(slices_of(plan.slice_tiles));
-  // Blocks stay and take one sequence after the other.
+  // Blocks are persistent: each processes one sequence after the other.
   const int64_t resident = multiprocessors / plan.grid.y > 0 ? multiprocessors / plan.grid.y : 1;
   plan.grid.x = static_cast<unsigned>(sequence_blocks < resident ? sequence_blocks : resident);
   plan.grid.z = 1;

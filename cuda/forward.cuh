@@ -21,7 +21,7 @@ struct ForwardParams {
 struct ForwardPlan {
   int tall;  // tiles of a strip
   int slice_tiles;
-  int warp_positions;  // positions of a strip, and what its words look at beyond
+  int warp_positions;  // positions of a strip, plus those that its words read beyond it
   dim3 grid;
   int64_t shared_bytes;
   int64_t shared_limit;  // of the device

@@ -1,5 +1,5 @@
-// What a block of the gradient kernel works on, and what it holds in shared memory: the words of
-// two sequences, what is known of its tiles, the sums that wait.
+// What a block of the gradient kernel works on, and its shared memory: the words of two sequences,
+// properties of its tiles, and sums that are not written yet.
 
 #ifndef CISREG_CUDA_GRADIENT_BLOCK_CUH_
 #define CISREG_CUDA_GRADIENT_BLOCK_CUH_
@@ -42,7 +42,7 @@ __device__ __forceinline__ void MultiplySlopes(float (&d)[4], const uint32_t (&a
 }
 #endif
 
-// What a block works on, found from what is constant wherever it is needed: registers are scarce.
+// What a block works on. Recomputed wherever it is needed, since registers are scarce.
 __device__ __forceinline__ int64_t FirstSequence(const BackwardParams& params) {
   return blockIdx.y * params.cut.slice_sequences;
 }
@@ -218,7 +218,7 @@ __device__ __forceinline__ float* WaitingSums(const BackwardParams& params, char
   return sums + warp * kWarpTiles * kTileSums * kWarp + lane;
 }
 
-// Adds the sums in registers to those outside, rounded to nearest, and begins anew.
+// Adds the sums in registers to those in memory, rounded to nearest, and sets the registers to 0.
 __device__ __forceinline__ void AddSums(float (&sums)[kWarpTiles][kGradientRows][4], float* to,
                                         int64_t stride, bool first) {
 #pragma unroll
@@ -233,8 +233,8 @@ __device__ __forceinline__ void AddSums(float (&sums)[kWarpTiles][kGradientRows]
   }
 }
 
-// Where shared memory is small, sums go to the part directly. Two calls, since an address that may
-// be of either memory takes registers.
+// Where shared memory is small, sums go to the part directly. Two calls, since a pointer that may
+// be into either memory needs more registers.
 __device__ __forceinline__ void MoveSums(const BackwardParams& params, char* memory, bool first,
                                          float (&sums)[kWarpTiles][kGradientRows][4]) {
   if (params.shared.sums_bytes == 0) {
@@ -277,7 +277,7 @@ __device__ __forceinline__ void WriteTotals(const BackwardParams& params, const 
 // Writes the warp's part of the gradient of position weights.
 __device__ __forceinline__ void WriteWeights(const BackwardParams& params, const WarpTiles& tiles,
                                              int lane) {
-  // What lanes wrote, others of the warp now read.
+  // Makes what lanes wrote visible to the other lanes of the warp.
   __syncwarp();
 #pragma unroll
   for (int u = 0; u < kWarpTiles; ++u) {

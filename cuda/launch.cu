@@ -1,5 +1,5 @@
-// What a launch does, in order: says what the device cannot do, lays out the workspace, prepares
-// the motifs, runs the kernels.
+// The steps of a launch: check the limits of the device, lay out the workspace, prepare the motifs,
+// run the kernels.
 
 #include "backward.cuh"
 #include "forward.cuh"
@@ -170,7 +170,7 @@ GpuError RunForward(const GpuDevice& device, const Launch& launch, Reduction red
   return ErrorOf(Forward(plan, reduction, params, stream), "the forward kernel");
 }
 
-// Where slopes are float16, they are scaled to what they can be at most.
+// float16 slopes are scaled by their largest possible value.
 GpuError ScaleSlopes(const GpuDevice& device, const Launch& launch, const OccupancyInputs& inputs,
                      const float* bound, const float* weighted, cudaStream_t stream) {
   if (launch.shape.sequence_count > 0) {

@@ -1,4 +1,4 @@
-// Runs the CUDA kernels on a stream of the caller's, in memory of the caller's.
+// Runs the CUDA kernels on the caller's stream, in the caller's memory.
 //
 // Plain C++ for whoever launches: the op glue, the Python module, the tests. All pointers of the
 // problem are device pointers here. Nothing synchronises, allocates or copies from the host.
@@ -13,28 +13,28 @@
 
 namespace cisreg {
 
-// What a launch must know of the device it runs on.
+// Properties of the device that a launch needs.
 struct GpuDevice {
   int compute_capability;  // 75, 80, 86, 89, 90, ...
   int multiprocessor_count;
   int64_t shared_memory_per_block;  // bytes that a block may ask for (opt-in limit)
 };
 
-// Empty where all went well, else what failed and how.
+// Empty on success, otherwise a message that says what failed.
 using GpuError = std::string;
 
 // Reads the properties of a device. The compute capability is that of the code which runs there,
 // the device's own or an older one.
 GpuError FindGpuDevice(int ordinal, GpuDevice* device);
 
-// Bytes of device memory, aligned to 256, that a launch needs beside inputs and outputs.
-// Says what the device cannot do, if so.
+// Bytes of device memory, aligned to 256, that a launch needs beside inputs and outputs. Returns an
+// error message if the device cannot run this problem.
 GpuError GpuWorkspaceBytes(const GpuDevice& device, const OccupancyShape& shape,
                            const OccupancyInputs& inputs, bool backward, int64_t* bytes);
 
 // `stream` is a cudaStream_t. Sites that show a code above 4 and motifs with a parameter that is
-// not finite are NaN, and so are the sums that hold them: on a device nobody waits to raise an
-// error.
+// not finite are NaN, and so are the sums that hold them: raising an error would mean waiting for
+// the device.
 GpuError GpuOccupancyForward(const GpuDevice& device, const OccupancyShape& shape,
                              Reduction reduction, const OccupancyInputs& inputs, void* stream,
                              char* workspace, const OccupancyOutputs& outputs);

@@ -1,7 +1,7 @@
 // The occupancy law of sites in registers: odds o = 2^x, p = o / (1 + o), and their sums.
 //
-// Special functions are the scarce unit: one exponential for each site cannot be helped, but four
-// sites share one division, and one logarithm, as long as products of four (1 + o) do not overflow.
+// Special functions are the bottleneck. Each site needs one exponential, but four sites share one
+// division and one logarithm, as long as products of four (1 + o) do not overflow.
 
 #ifndef CISREG_CUDA_LAW_CUH_
 #define CISREG_CUDA_LAW_CUH_
@@ -54,8 +54,8 @@ __device__ __forceinline__ void AddJoined(const SitesJoined& sites, float& bound
   if (Weighted) weighted = fmaf(sites.weighted, inverse, weighted);
 }
 
-// Sums over an even number of sites that are weak enough to share divisions. `weight(k)` is asked
-// for site k where it is needed, since registers are scarce.
+// Sums over an even number of sites that are weak enough to share divisions. `weight(k)` is called
+// for site k only where it is needed, since registers are scarce.
 template <bool LogUnbound, bool Weighted, int Sites, class Weight>
 __device__ __forceinline__ void SumShared(const float (&x)[Sites], const Weight& weight,
                                           float& bound, float& weighted) {
@@ -94,7 +94,7 @@ __device__ __forceinline__ void SumAny(const float (&x)[Sites], const Weight& we
   for (int k = 0; k < Sites; ++k) {
     const Bound site = AnySite(x[k]);
     if (Weighted) weighted = fmaf(weight(k), site.p, weighted);
-    // max would turn NaN into 0, and so hide a motif that is none.
+    // Not max, which would turn NaN into 0 and hide a motif that is not finite.
     const float above = x[k] < 0.0f ? 0.0f : x[k];
     bound += LogUnbound ? -(Log1p(site.small_odds) + kLn2 * above) : site.p;
   }

@@ -1,4 +1,4 @@
-// What the kernels of one launch share: the prepared motifs, and where everything lies.
+// What the kernels of one launch share: the prepared motifs and the layout of memory.
 
 #ifndef CISREG_CUDA_LAYOUT_H_
 #define CISREG_CUDA_LAYOUT_H_
@@ -32,7 +32,7 @@ struct SiteColumns {
 };
 
 // Tile 2 i + s holds the 8 motifs of places 8 i to 8 i + 7 on strand s. Motifs are sorted by width,
-// so that narrow ones share tiles and cost what they are wide.
+// so that narrow ones share tiles and their cost follows their width.
 struct PreparedMotifs {
   int32_t motif_count;
   int32_t tile_count;

@@ -17,10 +17,11 @@ namespace cisreg::gpu {
 
 inline constexpr bool kSparse = CISREG_CUDA_ARCH >= kSparseCapability * 10;
 inline constexpr uint32_t kHalfOne = 0x3c00;
-// Twice NaN: what a code that is none brings into every site that shows it.
+// Two NaN: an invalid base code makes every site that contains it NaN.
 inline constexpr uint32_t kHalfNaNs = 0x7e007e00;
 
-// Words that lanes load behind a strip's last, to no effect, and codes that a word reaches over.
+// Words that lanes load behind the last of a strip, without effect; and the number of codes that a
+// word is made of.
 inline constexpr int kWordSlack = 8;
 inline constexpr int kWordReach = 4;
 
@@ -37,7 +38,7 @@ __device__ __forceinline__ uint8_t CodeAt(const uint8_t* sequence, int64_t lengt
 
 #if CISREG_CUDA_ARCH >= 800
 
-// The two numbers that are stored of a group of four (A C G T): 1 comes first for A, C and G.
+// The two numbers that are stored for a group of four (A C G T); the first is 1 for A, C and G.
 __device__ __forceinline__ uint32_t FirstWord(const uint8_t* codes, int at) {
   const int code = codes[at];
   if (code < 3) return kHalfOne;

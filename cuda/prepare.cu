@@ -11,9 +11,9 @@ namespace {
 
 constexpr int kThreads = 128;
 constexpr float kLog2E = 1.442695040888963407f;
-// Energies beyond this, in log2, are not told apart: float16 ends at 65504.
+// Energies are limited to this, in log2, since float16 ends at 65504.
 constexpr float kLargestEnergy = 32768.0f;
-// float16 gradients are scaled to just below this power of two, by no more than that one.
+// float16 gradients are scaled to just below 2^kScaledExponent, by at most 2^kLargestScaleExponent.
 constexpr int kScaledExponent = 14;
 constexpr int kLargestScaleExponent = 100;
 
@@ -42,7 +42,7 @@ __global__ void MotifColumnsKernel(const __grid_constant__ PrepareParams params)
   const int width = params.shape.width;
   MotifColumns columns = {width, 0, 0, width, 0.0f};
   if (params.column_range != nullptr) {
-    // The checks of a device are its own: a range out of bounds reads nothing.
+    // Values are not checked on a device, so the range is clamped: nothing is read out of bounds.
     columns.train_first = max(params.column_range[motif], 0);
     columns.train_end = min(params.column_range[motif_count + motif], width);
   }
@@ -54,7 +54,7 @@ __global__ void MotifColumnsKernel(const __grid_constant__ PrepareParams params)
       const float energy = Energy(
           params.log_kd[(static_cast<int64_t>(column) * kBases + base) * motif_count + motif]);
       zero = zero && energy == 0.0f;
-      // Not fmaxf, which forgets NaN.
+      // Not fmaxf, which would drop NaN.
       best = best != best || energy <= best ? best : energy;
     }
     strongest += best;
@@ -88,7 +88,7 @@ __global__ void MotifOrderKernel(const __grid_constant__ PrepareParams params) {
   params.motifs.motif_at[before] = place;
 }
 
-// Columns of a tile: whatever one of its motifs needs, mirrored on the reverse strand.
+// Columns of a tile: all that any of its motifs needs, mirrored on the reverse strand.
 __device__ TileColumns ColumnsOfTile(const PrepareParams& params, int tile) {
   const int width = params.shape.width;
   int first = width, end = 0, train_first = width, train_end = 0;
@@ -211,8 +211,8 @@ __device__ float LargestOfBlock(float value, float* shared) {
 }
 
 // One block a tile. No slope of a sequence is larger than its upstream gradient times its summed
-// occupancy, or 1; the scale brings the largest such bound just below 2^14. What sites there are
-// decides, not what sites there could be: those may be out of float16's reach.
+// occupancy, or 1; the scale brings the largest such bound just below 2^14. The bound uses the
+// sites that occur, not the strongest possible ones, which may be beyond float16's range.
 __global__ void ScaleKernel(const __grid_constant__ ScaleParams params) {
   extern __shared__ __align__(16) char shared_memory[];
   float* const shared = reinterpret_cast<float*>(shared_memory);

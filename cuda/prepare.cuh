@@ -16,11 +16,11 @@ struct PrepareParams {
   const int32_t* column_range;   // or null
 };
 
-// Capability that the kernels which the device runs were compiled for: older than its own where PTX
-// of an older one was translated for it.
+// Compute capability that the running kernels were compiled for. It is older than that of the
+// device if the driver translated PTX of an older one.
 cudaError_t FindCodeCapability(int* capability);
 
-// Fills everything of `motifs` but the scale.
+// Fills all of `motifs` except the scale.
 cudaError_t Prepare(const PrepareParams& params, cudaStream_t stream);
 
 struct ScaleParams {

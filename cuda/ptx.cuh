@@ -128,8 +128,8 @@ __device__ __forceinline__ void MmaSparseHalf(float (&d)[4], uint32_t a0, uint32
 }
 #endif
 
-// threadIdx.x, read anew: what follows from it is not kept in registers across loops, but found
-// again.
+// threadIdx.x, read again each time, so that the compiler recomputes what depends on it instead of
+// keeping it in registers across loops.
 __device__ __forceinline__ int ThreadAnew() {
   int thread;
   asm volatile("mov.u32 %0, %%tid.x;" : "=r"(thread));

@@ -13,8 +13,9 @@ namespace cisreg::gpu {
 template <class Params>
 cudaError_t Run(void (*kernel)(Params), dim3 grid, int threads, size_t shared_bytes,
                 cudaStream_t stream, const Params& params, int64_t shared_limit = 0) {
-  // What a block gets without asking. The limit is set to the most that the device allows, whatever
-  // this launch needs: it belongs to the kernel, and others may launch it at the same time.
+  // Shared memory that a block gets by default. Above it, the kernel's limit is always set to the
+  // maximum of the device: the limit belongs to the kernel, and others may launch it at the same
+  // time.
   constexpr size_t kSharedByDefault = 48 << 10;
   if (shared_bytes > kSharedByDefault) {
     const cudaError_t status = cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),

@@ -10,7 +10,7 @@ namespace cisreg::gpu {
 // Log2 odds of rows that are no windows: never bound.
 inline constexpr float kNoSite = -1e30f;
 
-// Bits [first, end) of the first `count`: which steps there is something to do in.
+// Bits [first, end) of the first `count`: the steps that have work.
 __device__ __forceinline__ unsigned StepMask(int first, int end, int count) {
   first = max(first, 0);
   end = min(end, count);
@@ -43,7 +43,7 @@ __device__ __forceinline__ void ScanChunk(float (&sums)[Tall][4], const OneHotSt
   ScanTerm<Tall, Terms>(sums, strip, energies, 0, steps, lane);
 }
 
-// One step of a chunk, with both terms, and the operand that it is the first to need.
+// One step of a chunk, with both terms. Loads the operand that is needed from this step on.
 template <int Tall, int Terms, int Step>
 __device__ __forceinline__ void ScanStep(float (&sums)[Tall][4], OneHotStrip<Tall>& strip,
                                          const uint32_t* first_words, const uint32_t* second_words,
@@ -56,9 +56,9 @@ __device__ __forceinline__ void ScanStep(float (&sums)[Tall][4], OneHotStrip<Tal
   strip.template Multiply<Step>(sums, from[0]);
 }
 
-// As ScanChunk, but loads operands as they are needed and forgets them: fewer registers. The terms
-// of a step come together, so that a low term meets larger sums; that is exact enough for a
-// gradient.
+// As ScanChunk, but loads operands when they are needed and does not keep them, which takes fewer
+// registers. The terms of a step come together, so that a low term meets larger sums; that is exact
+// enough for a gradient.
 template <int Tall, int Terms>
 __device__ __forceinline__ void ScanChunkBriefly(float (&sums)[Tall][4],
                                                  const uint32_t* first_words,

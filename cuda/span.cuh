@@ -1,7 +1,7 @@
 // Which sites count where there is a span: those whose own columns lie on one of its bases.
 //
-// What is computed is the same as without; log odds of sites that do not count become those of a
-// site that is never bound, before anything is made of them.
+// The scan is the same as without a span. Then the log odds of sites that do not count are replaced
+// by those of a site that is never bound.
 
 #ifndef CISREG_CUDA_SPAN_CUH_
 #define CISREG_CUDA_SPAN_CUH_
@@ -15,8 +15,8 @@ inline constexpr int kFarBase = 1 << 22;
 // Columns of a motif that has none: they begin after every base and end before it.
 inline constexpr SiteColumns kNoColumns = {4 * kFarBase, -4 * kFarBase};
 
-// Bases [begin, end) of a span, counted from the first base of a strip's first window. Nothing is
-// checked on a device: a span is cut to the sequence.
+// Bases [begin, end) of a span, counted from the first base of a strip's first window. Values are
+// not checked on a device, so a span is clipped to the sequence.
 struct SpanBases {
   int begin, end;
 

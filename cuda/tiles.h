@@ -21,7 +21,8 @@ inline constexpr int kChunkColumns = kStepColumns * kChunkSteps;
 // Without sparse products (compute capability 7.5) operands take twice the registers.
 inline constexpr int kForwardTall = 7;
 inline constexpr int kForwardShort = 4;
-// Warps of a block, the only one of its multiprocessor: position weights take more registers.
+// Warps of a block; one block runs on each multiprocessor. Position weights need more registers, so
+// fewer warps.
 inline constexpr int kForwardWarps = 16;
 inline constexpr int kForwardWarpsWeighted = 12;
 
@@ -40,9 +41,10 @@ inline constexpr int kTileSums = 4 * kGradientRows;
 // Most windows of a block, in tiles; fewer where shared memory is small.
 inline constexpr int kBackwardTiles = 7;
 inline constexpr int kBackwardTilesSmall = 4;
-// Tensor cores truncate their sums: after so many products they are added, rounded, elsewhere.
+// Tensor cores truncate their sums, so after this many products the sums are added with rounding in
+// other memory.
 inline constexpr int kProductsPerSum = 112;
-// Where a block may have so much shared memory, that is where; else in the results themselves.
+// If a block can have this much shared memory, sums are collected there, otherwise in the results.
 inline constexpr int kSharedForSums = 128 << 10;
 // Blocks of a multiprocessor that run at a time, and the fewest sequences worth a block.
 inline constexpr int kBackwardBlocks = 3;

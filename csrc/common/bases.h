@@ -1,4 +1,4 @@
-// Base codes and strands, as all rooms count them.
+// Base codes and strands, the same in all of csrc.
 
 #ifndef CISREG_CSRC_COMMON_BASES_H_
 #define CISREG_CSRC_COMMON_BASES_H_
@@ -7,7 +7,7 @@ namespace cisreg {
 
 inline constexpr int kStrands = 2;
 inline constexpr int kBases = 4;
-// Base codes: 0 A, 1 C, 2 G, 3 T, and this one for anything else and for padding.
+// Base codes: 0 A, 1 C, 2 G, 3 T, and kUnknownBase for anything else and for padding.
 inline constexpr int kUnknownBase = 4;
 inline constexpr int kBaseCodes = 5;
 

@@ -1,4 +1,4 @@
-// Work items shared out among threads.
+// Distributes work items among threads.
 
 #ifndef CISREG_CSRC_COMMON_PARALLEL_H_
 #define CISREG_CSRC_COMMON_PARALLEL_H_
@@ -12,14 +12,14 @@
 
 namespace cisreg {
 
-// Asked now and then by the thread that called, and by no other: true ends the work early.
+// Called from time to time, on the calling thread only. Returning true ends the work early.
 using Interrupted = std::function<bool()>;
 
-// Hands out 0, 1, ... each once among all threads, and -1 when there is nothing left.
+// Returns 0, 1, ..., each number once across all threads, then -1.
 using NextItem = std::function<int64_t()>;
 
-// Calls work(next) in up to `threads` threads, this one among them; false if interrupted. What a
-// thread throws is thrown here.
+// Calls work(next) in up to `threads` threads, including the calling one. Returns false if
+// interrupted. An exception of any thread is thrown again here.
 template <class Work>
 bool ShareOut(int64_t items, int threads, const Interrupted& interrupted, const Work& work) {
   std::atomic<int64_t> counter{0};

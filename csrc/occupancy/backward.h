@@ -15,8 +15,8 @@
 namespace cisreg {
 namespace {
 
-// Rows of a k-mer added up before they join the other sums, lest sequences of few different k-mers
-// lose digits.
+// At most this many rows of a k-mer are added in one sum; these sums are then added. One long sum
+// would lose precision where sequences have few different k-mers.
 constexpr int kLongestSum = 128;
 
 // One block's sums while an item runs. `dlogit` holds one tile; `table` the gradient of the k-mer
@@ -83,7 +83,7 @@ inline F StorePart(const F (&site)[F::kWindowsInFlight], F bound_upstream, F wei
       const int k = first + i;
       if (kTail && k >= live) return total;
       const F p = odds[i] * unbound[i];
-      // 1 - p as a factor: a difference would lose the digits of strong sites.
+      // A factor 1 - p: writing p - p * p would lose the precision of strong sites.
       const F slope = p * unbound[i];
       F dlogit = kReduction == Reduction::kExpected ? bound_upstream * slope
                                                     : F::Broadcast(0.0f) - bound_upstream * p;
@@ -171,8 +171,9 @@ void StoreBlock(const OccupancyJob& job, int64_t block, const Tile& tile,
   store_tile(job, block, tile, upstream, gradients);
 }
 
-// Adds to kGroups neighbouring groups of one k-mer the dlogits of the rows that hold it. Few groups
-// are summed in two sets, so that the additions need not wait for each other.
+// Adds to kGroups neighbouring groups of one k-mer the dlogits of the rows that hold it. Where
+// there are few groups, two sums run side by side, so that an addition need not wait for the one
+// before.
 template <class V, int kGroups>
 inline void SumGroups(const char* dlogit, const uint32_t* offset, const uint32_t* end,
                       float* sums) {
@@ -226,8 +227,8 @@ void SumTile(int64_t group_count, const Tile& tile, const BlockGradients& gradie
   }
 }
 
-// Rows that hold no window's dlogit are zero: up to the block's first column before the windows of
-// a segment that count, and behind them up to those of the next segment.
+// Sets to zero the rows that hold no window's dlogit: those before the first counted window of a
+// segment, and those between its last one and the next segment.
 template <class V>
 void ClearPads(const OccupancyJob& job, int64_t block, const Tile& tile, char* dlogit) {
   const auto clear = [&](int64_t row, int64_t end) {

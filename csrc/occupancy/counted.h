@@ -69,7 +69,7 @@ template <class V>
 CountedSites<V> FindCountedSites(const OccupancyJob& job, int64_t block, const Segment& segment) {
   const SiteColumns& sites = job.block_sites[block];
   const Span span = SpanOfSegment(job, segment);
-  // Just outside the segment is as good as farther: these are whole numbers that floats hold.
+  // Any position outside the segment means the same. Clamping keeps the numbers within int32.
   constexpr int64_t kFar = int64_t{1} << 29;
   const auto begin = static_cast<int32_t>(Clamp(span.begin, -kFar, kFar));
   const auto end = static_cast<int32_t>(Clamp(span.end, -kFar, kFar));
@@ -83,8 +83,8 @@ CountedSites<V> FindCountedSites(const OccupancyJob& job, int64_t block, const S
   return {V::Load(first_window), V::Load(end_window), 0.0f};
 }
 
-// How windows in flight are taken: all of them; the first few, at the end of a segment; or the
-// first few, and of those the sites that count.
+// Which of the windows in flight are used: all; only the first few, at the end of a segment; or the
+// first few, with the sites that do not count masked.
 enum class Windows { kAll, kTail, kMasked };
 
 template <Windows kOf>
@@ -93,8 +93,8 @@ struct WindowsOf {
 };
 
 // Calls take(WindowsOf<kind>, live, counted sites) for all windows of a segment or, where there is
-// a span, for those that count, as many at a time as are in flight. Inlined with what it calls, or
-// sums would not stay in registers; without a span nothing of it is left but a plain loop.
+// a span, for those that count, as many at a time as are in flight. Must be inlined with what it
+// calls, so that sums stay in registers. Without a span it compiles to a plain loop.
 template <class V, bool kSpanned, class Take>
 __attribute__((always_inline)) inline void ForEachWindows(const OccupancyJob& job, int64_t block,
                                                           const Segment& segment,

@@ -61,7 +61,7 @@ inline void SumPart(F (&site)[F::kWindowsInFlight], const float* weight, int liv
 }
 
 // Sums over the windows from `kmer_offset` on: `live` of them in a tail, else as many as are in
-// flight. `counted` is looked at where sites are masked.
+// flight. `counted` is read only where sites are masked.
 template <class V, Reduction kReduction, bool kWeighted, int kSitesPerDivision, Windows kKind>
 inline void SumWindows(const float* table, int64_t group_count, const uint16_t* kmer_offset,
                        const float* weight, int live, const CountedSites<V>& counted,
@@ -99,7 +99,7 @@ SegmentSums<V> SumSegment(const OccupancyJob& job, int64_t block, const Segment&
   return sums;
 }
 
-// Motifs of a block that are not there to fill it up.
+// Number of motifs of a block, without the repeats that fill the last block.
 inline int64_t OwnMotifs(const OccupancyJob& job, int64_t block) {
   const int64_t left = job.shape.motif_count - block * kBlockMotifs;
   return left < kBlockMotifs ? left : kBlockMotifs;

@@ -36,7 +36,7 @@ struct OccupancyKernels {
   const char* name;
   // Fills one block's k-mer table and its position weights.
   void (*build_table)(const OccupancyJob& job, int64_t block);
-  // Bytes of scratch that forward_item and backward_item want.
+  // Bytes of scratch memory that forward_item and backward_item need.
   size_t (*scratch_bytes)(const OccupancyPlan& plan, bool backward);
   void (*forward_item)(const OccupancyJob& job, int64_t item, char* scratch,
                        const OccupancyOutputs& outputs);

@@ -109,7 +109,8 @@ void OccupancyLaunch::Backward(const Executor& executor, char* workspace,
 
 void OccupancyLaunch::SumPartials(int64_t block, const float* partials,
                                   const OccupancyGradients& gradients) const {
-  // As in the items, whatever the caller's threads do: else the bits could depend on the thread.
+  // Denormals are zero here as in the items, whatever the calling thread has set. Otherwise the
+  // bits of the result could depend on the thread.
   const simd::FlushDenormals flush;
   const OccupancyPlan& plan = job_.plan;
   const PartialLayout layout = MakePartialLayout(job_.shape, job_.inputs.weighted);

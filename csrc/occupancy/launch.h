@@ -35,8 +35,8 @@ struct WorkspaceBytes {
 // A launch of one problem: ask for the workspace, allocate it aligned to 64 bytes, run.
 class OccupancyLaunch {
  public:
-  // `backward` says which of the two will run: outer columns that are zero now may be skipped
-  // forward, but have a gradient.
+  // `backward` says which of the two will run: the forward pass may skip outer columns that are
+  // zero now; the backward pass may not, since they have a gradient.
   OccupancyLaunch(const OccupancyKernels& kernels, const OccupancyShape& shape, Reduction reduction,
                   const OccupancyInputs& inputs, bool backward);
   // The job points into the layout.

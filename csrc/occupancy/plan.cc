@@ -10,16 +10,18 @@ namespace {
 // 128 KB of gradients: rows enough for each k-mer, and within the second level of the cache.
 constexpr int64_t kTileRows = 2048;
 constexpr int64_t kSegmentWindows = 512;
-// Enough blocks to share the codes of a tile, few enough for their tables to stay cached.
+// Blocks of one item share the codes of a tile; with more of them, their tables would not stay in
+// the cache.
 constexpr int64_t kMaxBlocksPerItem = 8;
-// An item takes about a tenth of a millisecond: long against its start, short enough to balance
-// many threads. Small problems make smaller items, since a few threads are better than one.
+// An item takes about 0.1 ms: long compared with starting it, short enough to balance many threads.
+// Small problems have smaller items, so that more than one thread has work.
 constexpr int64_t kForwardWindowBlocks = 32768;
 constexpr int64_t kBackwardWindowBlocks = 32768;
 constexpr int64_t kLeastWindowBlocks = 1024;
 constexpr int64_t kFewItems = 16;
 constexpr int64_t kMaxItems = 128;
-// A slice's gradients are cleared, folded and added up: little beside the work of so many tiles.
+// Each slice's gradients are cleared, folded and added up. With this many tiles that is a small
+// part of the work.
 constexpr int64_t kMaxSlices = 32;
 constexpr int64_t kTilesPerSlice = 4;
 // Floats that the slices' gradients may take together while they wait for the final sum: 16 MiB.
@@ -27,7 +29,8 @@ constexpr int64_t kMaxPartials = int64_t{1} << 22;
 
 int64_t CeilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-// Nothing to scan: in the middle, where it makes its block scan the least.
+// A motif without columns is placed in the middle of the width, where it adds no column to those
+// that its block scans.
 ColumnRange EmptyInTheMiddle(ColumnRange range, int64_t width) {
   if (range.first == range.end) range.first = range.end = static_cast<int32_t>(width / 2);
   return range;
@@ -62,7 +65,7 @@ std::vector<ColumnRange> SkipZeros(const OccupancyShape& shape, const float* log
   return columns;
 }
 
-// What a motif makes its block scan: its own columns and their mirror image.
+// The columns that a block scans for a motif: its own and their mirror image.
 ColumnRange Reach(const OccupancyShape& shape, const ColumnRange& range) {
   const auto width = static_cast<int32_t>(shape.width);
   return {std::min(range.first, width - range.end), std::max(range.end, width - range.first)};

@@ -1,7 +1,7 @@
 // How an occupancy problem is cut into motif blocks, work items and tiles.
 //
-// The cut depends on the problem alone, never on the number of threads: that, and summing the
-// pieces in a fixed order, is what makes the results the same bits for every thread count.
+// The cut depends on the problem only, not on the number of threads, and the pieces are summed in a
+// fixed order. So results are the same bits for every number of threads.
 
 #ifndef CISREG_CSRC_OCCUPANCY_PLAN_H_
 #define CISREG_CSRC_OCCUPANCY_PLAN_H_
@@ -63,8 +63,8 @@ struct OccupancyPlan {
   int64_t gradient_floats() const { return max_trained_groups * kGroupFloats; }
 };
 
-// Which motif sits in which lane, and what each block scans. Motifs of like width share blocks, so
-// that narrow ones cost what they are wide.
+// Which motif sits in which lane, and what each block scans. Motifs of similar width share blocks,
+// so that the cost of a narrow motif follows its own width.
 struct MotifLayout {
   // The motifs of each block; spare places of the last block repeat its last motif.
   std::vector<int32_t> block_motif;
@@ -72,7 +72,7 @@ struct MotifLayout {
   // zero.
   std::vector<ColumnRange> trained_columns;
   std::vector<ColumnRange> scanned_columns;
-  // By block: what these make its motifs reach on either strand.
+  // By block: the columns that its motifs cover on either strand.
   std::vector<BlockColumns> block_trained;
   std::vector<BlockColumns> block_scanned;
   // By block, where a span asks for it; else empty.
@@ -84,7 +84,8 @@ struct MotifLayout {
 // The columns that count are those in column_range, or else all.
 MotifLayout MakeMotifLayout(const OccupancyShape& shape, const OccupancyInputs& inputs);
 
-// `weighted` says whether gradients of position weights will wait for the final sum as well.
+// `weighted`: whether there are gradients of position weights, which also take room until the final
+// sum.
 OccupancyPlan MakeOccupancyPlan(const OccupancyShape& shape, const MotifLayout& layout,
                                 bool weighted, bool backward);
 

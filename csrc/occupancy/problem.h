@@ -13,8 +13,8 @@ namespace cisreg {
 
 enum class Reduction { kExpected, kLogUnbound };
 
-// What sites may be computed in; parameters, sums and results are float32 whatever it is. The CPU
-// kernels always use float32: products of k-mer tables leave nothing for narrower numbers to gain
+// Number type for the computation of sites. Parameters, sums and results are always float32. The
+// CPU kernels always use float32: with k-mer tables, narrower types are no faster
 // (docs/performance.md has the measurement).
 enum class ComputeType { kFloat32, kBfloat16, kFloat16 };
 
@@ -52,8 +52,8 @@ struct OccupancyInputs {
   // zero, neither read nor trained. Null: all columns are the motif's.
   const int32_t* column_range;
   // Begin and end of bases, one pair for all sequences or one for each; see span_stride. A window
-  // counts for a motif where one of the motif's own columns lies on one of these bases; all other
-  // windows do not exist. Null: every window counts.
+  // counts for a motif if at least one of the motif's own columns lies on one of these bases. All
+  // other windows are left out. Null: every window counts.
   const int32_t* span;
   // Numbers from one sequence's pair to the next one's: 0 or 2.
   int64_t span_stride;
@@ -65,7 +65,7 @@ struct Span {
   int64_t end;
 };
 
-// The question as a whole.
+// The whole problem.
 struct OccupancyProblem {
   OccupancyShape shape;
   OccupancyInputs inputs;

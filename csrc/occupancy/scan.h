@@ -16,7 +16,7 @@ struct ItemRange {
 };
 
 inline ItemRange FindItem(const OccupancyPlan& plan, int64_t item) {
-  // The widest blocks first, so that no long item is left to the end.
+  // The widest blocks come first, so that the last items to start are short.
   const int64_t group = plan.block_groups - 1 - item % plan.block_groups;
   const int64_t first = group * plan.blocks_per_item;
   const int64_t end = first + plan.blocks_per_item;
@@ -43,13 +43,13 @@ inline void ScanWindows(const float* table, int64_t group_count, const uint16_t*
   }
 }
 
-// Odds from what the scan gives.
+// Odds from the products or sums of the scan.
 template <int kSitesPerDivision, class V>
 inline V Odds(V site) {
   return kSitesPerDivision == 1 ? simd::Exp2(simd::ClampExponent(site)) : site;
 }
 
-// 1 / value of each, for the price of one division.
+// 1 / value for each value, with one division for all.
 template <class V>
 inline void InvertEach(const V (&value)[1], V* inverse) {
   inverse[0] = V::Broadcast(1.0f) / value[0];
@@ -62,7 +62,7 @@ inline void InvertEach(const V (&value)[2], V* inverse) {
   inverse[1] = both * value[0];
 }
 
-// 1 - p of so many sites as share a division.
+// 1 - p of the sites that share a division.
 template <class V, int kSitesPerDivision>
 inline void Unbound(const V* odds, V* unbound) {
   V sum[kSitesPerDivision];
@@ -91,8 +91,8 @@ inline V SumOccupancy(const V* odds) {
   return sum.numerator / sum.denominator;
 }
 
-// Sum of -log2(1 - p) = log2(1 + odds) over the sites that share a division, as the logarithm of
-// their product less one: 1 itself is left out, or weak sites would be lost in it.
+// Sum of -log2(1 - p) = log2(1 + odds) over the sites that share a division, as the log2 of the
+// product of all (1 + odds). The product is kept minus 1, so that weak sites keep their precision.
 template <class V, int kSitesPerDivision>
 inline V SumLogBound(const V* odds, const V* site) {
   if constexpr (kSitesPerDivision == 1) {

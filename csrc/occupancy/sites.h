@@ -1,6 +1,6 @@
 // One number for each site of a block at a window, in as many vectors as the processor needs.
 //
-// What is done site by site and takes many registers is better done part by part.
+// Work that needs many registers is done for one part (one vector) at a time.
 
 #ifndef CISREG_CSRC_OCCUPANCY_SITES_H_
 #define CISREG_CSRC_OCCUPANCY_SITES_H_

@@ -5,13 +5,12 @@
 // bound. The odds of a site are the product of its rows: no exponential is left to the scan, and
 // rounding errors are relative to the odds, not to their logarithm.
 //
-// Powers of two are moved between the groups: the partial products of the strongest site are its
-// odds from the first group on where these are above 1, else they fall to them in equal steps.
-// Those of all other sites lie below, but never below the site's own odds. So one that underflows
-// belongs to a site whose odds underflow; none overflows. A row itself is no smaller than
-// 2^kWeakestRow. Where even that is not enough, because some site may be bound more strongly than
-// floats can multiply, the rows of the whole block hold logarithms instead: powers of two, to be
-// added.
+// To avoid overflow and underflow, powers of two are moved between the groups. If the odds of the
+// strongest site are above 1, all of its partial products equal these odds; otherwise they fall to
+// them in equal steps. The partial products of any other site are smaller, but never smaller than
+// its own odds. So none overflows, and one underflows only where the odds of its site do. A row is
+// at least 2^kWeakestRow. If the strongest site may be bound more strongly than products of floats
+// allow, the rows of the whole block hold base-2 logarithms instead, which are added.
 
 #ifndef CISREG_CSRC_OCCUPANCY_TABLE_H_
 #define CISREG_CSRC_OCCUPANCY_TABLE_H_
@@ -28,7 +27,7 @@ constexpr float kLog2E = 1.44269504f;
 constexpr float kLn2 = 0.693147181f;
 // Larger energies mean the same occupancy and could overflow when they are summed.
 constexpr float kMaxEnergy = 1e30f;
-// Nats that Exp() takes without losing digits.
+// The largest argument of Exp() with full precision, in nats.
 constexpr float kMaxFactor = 1e4f;
 
 // Two sites share a division, 1 / (a b). The product of two 1 + odds has to stay finite, which
@@ -156,7 +155,7 @@ V StrongestTriplet(const V (&column)[kGroupBases][kBases + 1]) {
 template <class V>
 using GroupEnergies = V[kGroupBases][kBases + 1];
 
-// The energies of a group wait at the head of the rows that they will fill.
+// The energies of a group are first stored at the start of the rows that they will fill.
 template <class V>
 void LoadEnergies(const float* rows, GroupEnergies<V>& column) {
   for (auto& base : column) {
@@ -171,7 +170,7 @@ void LoadEnergies(const float* rows, GroupEnergies<V>& column) {
 template <class V>
 struct BlockStrength {
   V strongest;    // log odds of the strongest site, nats
-  float largest;  // largest size of any number that they are made of, nats
+  float largest;  // largest absolute value of any number in them, nats
 };
 
 template <class V>
@@ -207,7 +206,8 @@ inline int32_t ChooseSitesPerDivision(float strongest_power, float largest) {
 template <class V>
 void FillProductTable(V concentration, V strongest, int64_t group_count, float* rows) {
   const simd::SplitFloat<V> odds = simd::Exp(concentration);
-  // Powers of two taken out of the groups so far; in the end they make up the concentration's.
+  // The power of two that has been taken out of all groups so far. After the last group it is minus
+  // that of the concentration, which is put in this way.
   V taken = V::Broadcast(0.0f);
   V passed = V::Broadcast(0.0f);
   for (int64_t group = 0; group < group_count; ++group, rows += kGroupFloats) {

@@ -53,7 +53,7 @@ constexpr int kEmptyRow = kTableRows - 1;
 constexpr int kRowBytes = kBlockSites * static_cast<int>(sizeof(float));
 // A k-mer's rows are listed in multiples of this many.
 constexpr uint32_t kListedTogether = 2;
-// Windows in flight may reach as far beyond the end of a tile.
+// Windows in flight may read this far beyond the end of a tile.
 constexpr int kRowsBeyond = 8;
 
 // Neighbouring windows of a sequence.
@@ -97,8 +97,8 @@ struct WindowRange {
   int64_t end;
 };
 
-// The windows of a sequence over a base that makes them count. Where there is none, one window all
-// the same: every sequence has a segment, which writes its sums.
+// The windows of a sequence that overlap a counted base. If there is none, one window is returned
+// all the same, because each sequence needs a segment that writes its sums.
 inline WindowRange FindWindows(const OccupancyShape& shape, const OccupancyInputs& inputs,
                                int64_t sequence) {
   if (inputs.span == nullptr) return {0, shape.window_count};
@@ -142,7 +142,8 @@ inline void EncodeSegment(const OccupancyShape& shape, const uint8_t* sequences,
   const uint8_t* __restrict base = tile->bases;
   uint8_t* __restrict kmer = tile->kmer + segment.first_row;
   uint16_t* __restrict offset = tile->kmer_offset + segment.first_row;
-  // Triplets of known bases are numbers to the base four, which vectorizes; others are mended.
+  // All triplets are first numbered as if their bases were known, which vectorizes. Those with an
+  // unknown base are corrected afterwards.
   uint8_t unknown = 0;
   for (int64_t q = before; q < before + inside; ++q) unknown |= base[q];
   for (int64_t q = 0; q < rows; ++q) {
@@ -165,7 +166,7 @@ class GradientCursor {
                                   static_cast<uint32_t>(plan.max_trained_groups)) *
                                      kRowBytes) {}
 
-  // The present row's; moves on to the next.
+  // Returns the offset of the current row and moves to the next row.
   uint32_t Next() {
     const uint32_t offset = offset_;
     const bool wraps = ++phase_ == kGroupBases;

@@ -1,4 +1,4 @@
-// Arguments of the occupancy kernels as NumPy arrays: checked, and as the kernels want them.
+// Arguments of the occupancy kernels as NumPy arrays: checked and converted for the kernels.
 
 #ifndef CISREG_CSRC_PYTHON_ARGUMENTS_H_
 #define CISREG_CSRC_PYTHON_ARGUMENTS_H_
@@ -19,7 +19,7 @@ namespace cisreg {
 template <class T>
 using Array = pybind11::array_t<T, pybind11::array::c_style | pybind11::array::forcecast>;
 
-// Python's ValueError where the condition does not hold.
+// Raises Python's ValueError if the condition is false.
 void Require(bool condition, const std::string& message);
 
 // What every function of the occupancy takes, by the names that Python calls it.
@@ -35,7 +35,7 @@ struct OccupancyArrays {
   const std::string& compute_dtype;
 };
 
-// The problem that the arrays pose; it points into them.
+// The problem that the arrays describe; it points into them.
 OccupancyProblem CheckArguments(const OccupancyArrays& arrays);
 
 // Incoming gradients, of the outputs' shape.

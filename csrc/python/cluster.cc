@@ -1,4 +1,4 @@
-// cisreg._native: sequences and the more abundant ones that they are erroneous copies of.
+// cisreg._native: finds, for each sequence, the more abundant one that it is a copy of with errors.
 
 #include "reads/cluster.h"
 
@@ -46,7 +46,7 @@ void CheckCandidates(const Array<uint32_t>& candidates, int64_t count) {
   }
 }
 
-// Lets the user's Ctrl-C, of which Python only takes a note, and errors of `progress` end the work.
+// Ends the work on Ctrl-C, which Python only records until asked, and on errors of `progress`.
 reads::Interrupted CheckSignals(const Progress& progress) {
   using Clock = std::chrono::steady_clock;
   return [&progress, next = Clock::now()](double share) mutable {

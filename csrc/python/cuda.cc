@@ -20,7 +20,7 @@ namespace {
 
 void Check(cudaError_t status, const char* what) {
   if (status == cudaSuccess) return;
-  cudaGetLastError();  // Or the next call would fail of this.
+  cudaGetLastError();  // Clears the error, or the next call would report it.
   throw std::runtime_error(std::string(what) + ": " + cudaGetErrorString(status));
 }
 
@@ -136,7 +136,8 @@ class DeviceProblem {
     return inputs_.weighted ? kStrands * shape_.window_count * shape_.motif_count : 0;
   }
 
-  // Bytes of ones: numbers that nobody writes are NaN, also where they are only added up.
+  // Fills the memory with one bits, which are NaN: numbers that no kernel writes are then noticed,
+  // also in sums.
   char* Allocate(int64_t bytes) {
     if (bytes == 0) return nullptr;
     void* memory = nullptr;
@@ -226,7 +227,7 @@ py::tuple Backward(const Array<uint8_t>& sequence, const Array<float>& log_kd,
   return gradients.ToTuple();
 }
 
-// Milliseconds of each launch. All are handed over before the first is waited for, so that the
+// Milliseconds of each launch. All launches are queued before waiting for the first, so that the
 // device never waits for the host.
 template <class Launch>
 std::vector<float> TimeLaunches(const Stream& stream, int repeats, const Launch& launch) {
@@ -286,7 +287,7 @@ py::dict DescribeDevice(int ordinal) {
 py::list Devices() {
   py::list devices;
   int count = 0;
-  // Without a driver or a device this is an error, and the answer is plain.
+  // Without a driver or a device this call fails: then there are no devices.
   if (cudaGetDeviceCount(&count) != cudaSuccess) count = 0;
   cudaGetLastError();
   for (int ordinal = 0; ordinal < count; ++ordinal) devices.append(DescribeDevice(ordinal));

@@ -1,5 +1,5 @@
-// cisreg._native: the occupancy kernels on NumPy arrays without TensorFlow, and all that others
-// bind.
+// cisreg._native: the occupancy kernels on NumPy arrays without TensorFlow, and the functions that
+// the other files bind.
 
 #include <pybind11/pybind11.h>
 

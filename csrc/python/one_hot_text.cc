@@ -30,7 +30,7 @@ py::bytes Format(const Array<uint8_t>& label_data, const Array<int64_t>& label_o
   char* text = PyBytes_AsString(lines.ptr());
   const SequenceText labels = {label_data.data(), label_offsets.data(), count};
   {
-    // Nobody else has seen these bytes yet.
+    // No other thread has a reference to these bytes yet, so they may be written without the GIL.
     py::gil_scoped_release release;
     FormatOneHot(labels, codes.data(), length, text);
   }
@@ -56,7 +56,7 @@ py::dict Parse(const py::bytes& text, int64_t length) {
   char* data = nullptr;
   ssize_t size = 0;
   if (PyBytes_AsStringAndSize(text.ptr(), &data, &size) != 0) throw py::error_already_set();
-  // No good line is shorter than its fields; the last may lack its end.
+  // A correct line is at least as long as its fields; the last one may lack its line end.
   const int64_t most = size / OneHotLineSize(length) + 1;
   py::array_t<uint8_t> codes({most, length});
   py::array_t<int64_t> label_begin(most), label_end(most), line(most);

@@ -20,7 +20,7 @@ namespace {
 
 constexpr int64_t kMostSlack = 1 << 20;
 
-// The bytes of a buffer, which must stay alive and as it is meanwhile.
+// The bytes of a buffer, which must stay alive and unchanged while they are used.
 std::string_view Text(const py::buffer_info& info) {
   Require(info.itemsize == 1 && info.ndim == 1 && (info.size == 0 || info.strides[0] == 1),
           "text: expected bytes");
@@ -63,7 +63,7 @@ reads::OverlapSearch CheckSearch(const reads::OverlapSearch& search) {
   const double identity = search.minimum_identity;
   Require(0 <= identity && identity <= 1,
           "minimum_identity: expected 0 to 1, got " + std::to_string(identity));
-  // The rarity of every overlap is kept.
+  // A number is stored for every overlap, so their number is limited.
   Require(search.slack <= kMostSlack, "slack: expected at most " + std::to_string(kMostSlack) +
                                           ", got " + std::to_string(search.slack));
   return search;
@@ -90,7 +90,7 @@ py::dict ToDict(const reads::MergeCounts& counts) {
   return dict;
 }
 
-// Two FASTQ texts with as many records each; they point into buffers that must stay.
+// Two FASTQ texts with as many records each; they point into buffers that must stay alive.
 struct Texts {
   Texts(const py::buffer_info& forward_info, const py::buffer_info& reverse_info)
       : forward(Text(forward_info)), reverse(Text(reverse_info)) {

@@ -91,7 +91,7 @@ void CheckThreads(int threads) {
   Require(threads >= 1, "threads: expected 1 or more, got " + std::to_string(threads));
 }
 
-// Lets the user's Ctrl-C, of which Python only takes a note, end a long scan.
+// Ends a long scan on Ctrl-C, which Python only records until asked.
 Interrupted CheckSignals() {
   using Clock = std::chrono::steady_clock;
   return [next = Clock::now()]() mutable {

@@ -7,11 +7,11 @@
 namespace cisreg::reads {
 namespace {
 
-// A base that is wrong in three of four cases says nothing.
+// A base with this error probability is random, and so carries no information.
 constexpr double kMostError = 0.75;
 constexpr int kFirstQuality = '!';
 
-// Error probabilities by letter of the quality (Phred, of the letter less 33), each with `extra`.
+// Error probabilities by letter of the quality (Phred: the letter minus 33), each with `extra`.
 std::array<double, 256> ErrorProbabilities(double extra) {
   std::array<double, 256> error;
   for (int letter = 0; letter < 256; ++letter) {
@@ -32,7 +32,7 @@ void Survey::Add(const OverlapSearch& search, const ReadPair& pair, const Overla
   ++pairs_by_overlap[overlap.size - (search.expected - search.slack)];
   compared += overlap.compared;
   different += overlap.compared - overlap.equal;
-  // Unknown bases, which are few, count here as if they were compared.
+  // Unknown bases are counted as compared here; they are few.
   const int64_t start = pair.forward.size() - overlap.size;
   const int64_t end = std::min(pair.forward.size(), start + pair.reverse.size());
   for (int64_t i = std::max<int64_t>(start, 0); i < end; ++i) {
@@ -51,7 +51,8 @@ OverlapChooser::OverlapChooser(const OverlapSearch& search, const Survey& survey
     : shortest_(search.expected - search.slack),
       rarity_(survey.pairs_by_overlap.size()),
       error_(ErrorProbabilities(survey.ExtraError())) {
-  // As if there was one pair more, of the expected overlap: without a survey that is the rule.
+  // One pair of the expected overlap is added. So without a survey the expected overlap is
+  // preferred.
   std::vector<int64_t> seen = survey.pairs_by_overlap;
   ++seen[search.slack];
   const double pairs = static_cast<double>(survey.pairs + 1);
@@ -88,11 +89,12 @@ OverlapChooser::Candidate OverlapChooser::Weigh(const ReadPair& pair, int64_t si
   return candidate;
 }
 
-// The evidence of those differences of an overlap that say nothing in comparison with another one.
+// The evidence of those differences of an overlap that do not count when it is compared with
+// another one.
 double OverlapChooser::FreeEvidence(const ReadPair& pair, const Candidate& candidate,
                                     int64_t other_size) {
   const int64_t start = pair.forward.size() - other_size;
-  // What the other overlap has in the place of a base: nothing, the same base or another one.
+  // The base that the other overlap compares with this one, if there is any.
   const auto is_covered = [](int64_t at, int64_t size) { return 0 <= at && at < size; };
   std::array<double, kFreeErrors> most = {};  // falling
   for (const Difference& difference : candidate.differences) {
@@ -100,7 +102,7 @@ double OverlapChooser::FreeEvidence(const ReadPair& pair, const Candidate& candi
     const bool has_i = is_covered(opposite_i, pair.reverse.size());
     const bool has_j = is_covered(opposite_j, pair.forward.size());
     if (has_i && has_j) continue;
-    // A base that differs in both is wrong in both.
+    // A base that differs in both overlaps is evidence against both.
     if (has_i && pair.forward_bases[difference.i] != pair.reverse_bases[opposite_i]) continue;
     if (has_j && pair.reverse_bases[difference.j] != pair.forward_bases[opposite_j]) continue;
     double evidence = difference.evidence;

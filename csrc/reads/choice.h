@@ -6,10 +6,10 @@
 //   log( P(same base) / P(this other base) ) = log( (1 - d) / (d / 3) ),   d = a + b - 4 a b / 3,
 //
 // with a and b the error probabilities of the two bases (Edgar & Flyvbjerg 2015, Bioinformatics
-// 31:3476). Bases that agree are no evidence, for in a repeat they agree in wrong overlaps too. Nor
-// is a difference that one of two overlaps has because the other one does not compare that base: an
-// error there is as likely in both. `kFreeErrors` of them are left out where two overlaps are
-// compared; more of them say that the repeat ends.
+// 31:3476). Bases that agree are no evidence, for in a repeat they agree in wrong overlaps too. A
+// difference at a base that the other overlap does not compare is no evidence either: an error
+// there is equally likely in both. When two overlaps are compared, up to `kFreeErrors` such
+// differences are left out; more of them mean that the repeat ends there.
 //
 // The log odds of overlap s over overlap t are log p(s) - log p(t) + E(t) - E(s), where E sums the
 // evidence and p is the share of molecules with that overlap. The odds of all others together must
@@ -28,17 +28,17 @@
 namespace cisreg::reads {
 
 inline constexpr double kSureProbability = 0.999;
-// Pairs that a survey takes.
+// Number of pairs in a survey.
 inline constexpr int64_t kSurveyPairs = 4096;
-// Pairs that are added to a survey: as large a share of them as differs in overlap from the most is
-// spread evenly, since a survey of few pairs does not have every overlap that there is.
+// Pseudocount: this many pairs, times the share of pairs that do not have the most common overlap,
+// are spread evenly over all overlaps. A small survey does not contain every overlap that occurs.
 inline constexpr double kEvenPairs = 100;
-// Least share of all overlaps together that no pair of the survey has.
+// Smallest share given to all overlaps together that no pair of the survey has.
 inline constexpr double kUnseenShare = 2e-4;
-// Errors per base beyond what qualities say.
+// Limits of the error rate per base that qualities do not predict.
 inline constexpr double kLeastExtraError = 1e-3, kMostExtraError = 0.1;
 
-// Differences that one of two overlaps may have without being the less probable.
+// Differences at bases that the other overlap does not compare, of which this many are left out.
 inline constexpr int kFreeErrors = 2;
 
 // Both reads in the strand of read 1.
@@ -48,20 +48,20 @@ struct ReadPair {
   std::string_view forward_quality, reverse_quality;
 };
 
-// What the first pairs of a run say of all: how common each overlap is, and how many errors there
-// are. Pairs with one possible overlap count alone.
+// Statistics of the first pairs of a run, used for all of them: how common each overlap is, and the
+// error rate. Only pairs with exactly one possible overlap are counted.
 struct Survey {
   explicit Survey(const OverlapSearch& search) : pairs_by_overlap(2 * search.slack + 1) {}
 
-  std::vector<int64_t> pairs_by_overlap;  // from the expected overlap less the slack on
+  std::vector<int64_t> pairs_by_overlap;  // starts at the expected overlap minus the slack
   int64_t pairs = 0;
   int64_t compared = 0;   // bases in their overlaps
   int64_t different = 0;  // of these
-  double foretold = 0;    // differences that the qualities let expect
+  double foretold = 0;    // expected differences according to the qualities
 
   void Add(const OverlapSearch& search, const ReadPair& pair, const Overlap& overlap);
 
-  // Errors per base that the qualities do not tell of.
+  // Errors per base that the qualities do not predict.
   double ExtraError() const;
 };
 
@@ -69,7 +69,8 @@ class OverlapChooser {
  public:
   OverlapChooser(const OverlapSearch& search, const Survey& survey);
 
-  // The right one of one or more possible overlaps; null where that is not sure.
+  // Returns the right one of the possible overlaps (at least one), or null if the pair is
+  // ambiguous.
   const Overlap* Choose(const std::vector<Overlap>& possible, const ReadPair& pair) const;
 
  private:
@@ -80,7 +81,7 @@ class OverlapChooser {
   };
   struct Candidate {
     int64_t size;
-    double cost;  // evidence of all differences, and rarity
+    double cost;  // evidence of all differences, plus -log p
     std::vector<Difference> differences;
   };
 

@@ -51,7 +51,7 @@ class ParentSearch {
   }
 
  private:
-  // Half of a step is building the index, half is using it.
+  // Each step has two halves: building the index and using it.
   bool Step(int64_t items, const std::function<void(int64_t, int64_t)>& work) {
     std::atomic<int64_t> done{0};
     const int half_steps = 2 * (problem_.differences + 2), before = half_steps_done_++;
@@ -128,7 +128,7 @@ class ParentSearch {
 
   bool HasParent(int64_t i) const { return parents_[i] != i; }
 
-  // Whether all that are as near as the parent have been seen before this segment.
+  // Whether all sequences as near as the parent were found by the segments before this one.
   bool Settled(int64_t i, int segment) const { return HasParent(i) && distances_[i] < segment; }
 
   // Hashes of the places where the segment of a near sequence would stand: see segments.h.
@@ -156,8 +156,8 @@ class ParentSearch {
       const int64_t other = entry->item;
       if (other >= problem_.candidates[i]) return;
       const bool later = HasParent(i) && other >= parents_[i];
-      // Later ones would have to be nearer, and whatever is nearer than `segment` has been seen;
-      // nothing is nearer than 1.
+      // A later candidate must be nearer than the parent to replace it. All candidates nearer than
+      // `segment` have been seen, and different sequences are at a distance of at least 1.
       if (later && distances_[i] <= std::max(segment, 1)) return;
       if (entry->hash != hash || other == parents_[i]) continue;
       const int most = distances_[i] - later;
@@ -174,7 +174,7 @@ class ParentSearch {
   int64_t* const parents_;
   const int64_t count_;
   const int64_t indexed_;  // sequences that may be parents
-  // To the parent; the largest that is asked for where there is none yet.
+  // Distance to the parent, or the largest allowed distance if there is no parent yet.
   std::vector<uint8_t> distances_;
   HashIndex index_;
   int half_steps_done_ = 0;

@@ -1,4 +1,4 @@
-// Which more abundant sequence each sequence is an erroneous copy of.
+// Finds, for each sequence, the more abundant one that it is a copy of with errors.
 
 #ifndef CISREG_CSRC_READS_CLUSTER_H_
 #define CISREG_CSRC_READS_CLUSTER_H_
@@ -12,18 +12,20 @@ namespace cisreg::reads {
 
 struct ClusterProblem {
   SequenceText text;  // by falling abundance; at most kLongest letters each
-  // Sequence i joins one of the first candidates[i] only, which are at most i and rise with i.
+  // The parent of sequence i is one of the first candidates[i] sequences. candidates[i] is at most
+  // i and never falls.
   const uint32_t* candidates;
   int differences;  // 1 to kMostDifferences
 };
 
-// Told the share of the work that is done, by the thread that called and no other; true ends it.
+// Called with the share of the work that is done, on the calling thread only. Returning true ends
+// the work.
 using Interrupted = std::function<bool(double)>;
 
 struct ClusterOutcome {
   bool finished;
-  // The first sequence that stood before, and where; -1 where all are different. Parents are not
-  // sought then.
+  // The first sequence that occurs a second time, and where it occurred before; -1 if all are
+  // different. With a repeated sequence no parents are searched.
   int64_t duplicate;
   int64_t original;
 };

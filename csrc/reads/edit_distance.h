@@ -1,4 +1,4 @@
-// Edit distance of whole texts, bounded.
+// Edit distance of whole texts, up to a limit.
 
 #ifndef CISREG_CSRC_READS_EDIT_DISTANCE_H_
 #define CISREG_CSRC_READS_EDIT_DISTANCE_H_
@@ -7,7 +7,7 @@
 
 namespace cisreg::reads {
 
-// The largest bound that may be asked for.
+// The largest allowed limit.
 inline constexpr int kMostDifferences = 10;
 
 struct Text {

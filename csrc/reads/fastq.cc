@@ -33,7 +33,7 @@ int64_t CountRecords(std::string_view text) { return CountLines(text) / kLines; 
 
 int64_t RecordsEnd(std::string_view text, int64_t records) {
   if (records == 0) return 0;
-  // From behind: what does not belong to them is little.
+  // Searches backwards, since there is little text after the records.
   size_t last = text.rfind('\n');
   for (int64_t surplus = CountLines(text) - kLines * records; surplus > 0; --surplus) {
     last = text.rfind('\n', last - 1);

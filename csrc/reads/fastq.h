@@ -11,13 +11,13 @@ namespace cisreg::reads {
 struct Record {
   std::string_view name;  // without the "@"
   std::string_view sequence;
-  std::string_view quality;  // one letter for each base; the higher, the surer
+  std::string_view quality;  // one letter for each base; higher means more certain
 };
 
-// What a record may suffer from.
+// What can be wrong with a record.
 enum class Fault { kNone, kName, kSeparator, kQuality, kMates };
 
-// How many records `text` holds whole, with the LF of the last.
+// Number of complete records in `text`, including the LF of the last one.
 int64_t CountRecords(std::string_view text);
 
 // Where the first `records` records end; `text` has as many.
@@ -29,7 +29,8 @@ Fault TakeRecord(std::string_view* text, Record* record);
 // The name as far as the first blank or tab.
 std::string_view Identifier(std::string_view name);
 
-// Whether these are names of one pair: the same identifier, but for a 1 and a 2 at its end.
+// Whether two names belong to one pair: their identifiers are equal, except for a 1 and a 2 at the
+// end.
 bool AreMates(std::string_view forward, std::string_view reverse);
 
 }  // namespace cisreg::reads

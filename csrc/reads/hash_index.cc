@@ -11,7 +11,8 @@ void HashIndex::Build(const std::vector<uint32_t>& hashes, int threads) {
   // Entry b + 1 is where the next item of bucket b goes: in the end, where bucket b + 1 begins.
   first_.assign(buckets + 2, 0);
   entries_.resize(hashes.size());
-  // A thread has buckets of its own and reads all hashes, so that items come in their order.
+  // Each thread fills its own buckets and reads all hashes, so that items of a bucket stay in
+  // order.
   const auto each_own = [&](const auto& place) {
     ShareOut(
         threads, threads, [] { return false; },

@@ -27,7 +27,7 @@ class HashIndex {
   void PrefetchEntries(uint32_t hash) const {
     __builtin_prefetch(entries_.data() + first_[BucketOf(hash)]);
   }
-  // The items of this hash, and others.
+  // The items of the bucket of this hash. Some of them may have other hashes.
   Bucket Find(uint32_t hash) const {
     const uint32_t bucket = BucketOf(hash);
     return {entries_.data() + first_[bucket], entries_.data() + first_[bucket + 1]};

@@ -13,7 +13,7 @@ inline constexpr char kUnknownLetter = 'N';
 
 struct LetterTables {
   char capital[256];     // A, C, G, T or N
-  char complement[256];  // the same of the other strand
+  char complement[256];  // the complement of that
 
   constexpr LetterTables() : capital(), complement() {
     for (int letter = 0; letter < 256; ++letter) {
@@ -38,7 +38,7 @@ inline void Normalize(std::string_view letters, std::string* bases) {
   for (const char letter : letters) *to++ = kLetters.capital[static_cast<uint8_t>(letter)];
 }
 
-// The same of the other strand.
+// The reverse complement of that.
 inline void ReverseComplement(std::string_view letters, std::string* bases) {
   bases->resize(letters.size());
   char* to = bases->data() + letters.size();

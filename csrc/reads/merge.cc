@@ -17,7 +17,7 @@ struct Shared {
   int64_t size;
 };
 
-// Without branches, which qualities would make as good as random.
+// Without branches: they would depend on the qualities and be predicted badly.
 void MakeConsensus(const Shared& shared, char* sequence, char* quality) {
   for (int64_t i = 0; i < shared.size; ++i) {
     const uint8_t a = shared.forward[i], b = shared.reverse[i];
@@ -34,7 +34,7 @@ void Append(std::initializer_list<std::string_view> parts, std::string* output) 
   for (const std::string_view part : parts) output->append(part);
 }
 
-// A field of a table: with quotes around it where it has some (RFC 4180).
+// A field of a table. A field that contains quotes is quoted (RFC 4180).
 std::string Quoted(std::string_view text) {
   if (text.find('"') == std::string_view::npos) return std::string(text);
   std::string quoted = "\"";

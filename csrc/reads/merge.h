@@ -16,13 +16,13 @@ namespace cisreg::reads {
 
 struct MergeOptions {
   OverlapSearch search;
-  int64_t minimum_length;   // of what they are merged to, bases
-  int64_t maximum_unknown;  // unknown bases in it
+  int64_t minimum_length;   // of the merged sequence, bases
+  int64_t maximum_unknown;  // unknown bases of the merged sequence
 };
 
 enum class Outcome { kMerged, kNoOverlap, kAmbiguous, kTooShort, kTooManyUnknown };
 
-// Merges pair after pair; what it gives lasts until the next.
+// Merges one pair after the other. A result is valid until the next pair.
 class PairMerger {
  public:
   PairMerger(const MergeOptions& options, const Survey& survey)
@@ -30,7 +30,7 @@ class PairMerger {
 
   Outcome Merge(const Record& forward, const Record& reverse);
 
-  // Adds the pair to a survey where there is one possible overlap.
+  // Adds the pair to a survey if it has exactly one possible overlap.
   void AddTo(Survey* survey, const Record& forward, const Record& reverse);
 
   const Overlap& overlap() const { return overlap_; }
@@ -41,7 +41,7 @@ class PairMerger {
   std::string_view quality() const { return quality_; }
 
  private:
-  // Sets what is known of a pair, and finds the possible overlaps.
+  // Reads a pair and finds its possible overlaps.
   void Load(const Record& forward, const Record& reverse);
   void Join(std::string_view forward_quality);
 
@@ -65,12 +65,12 @@ struct MergeCounts {
   int64_t too_short;
   int64_t too_many_unknown;
   int64_t ambiguous;
-  int64_t read_through;     // of the merged: those with a read that runs into the adapter
+  int64_t read_through;     // merged pairs with a read that runs into the adapter
   int64_t compared_bases;   // in the overlaps of the merged
   int64_t different_bases;  // among these
 };
 
-// The first record of a batch that stops the work, counted from 0, and the file that it is in.
+// The first faulty record of a batch, counted from 0, and its file. The work stops there.
 struct BatchFault {
   Fault fault;
   int file;
@@ -83,7 +83,7 @@ BatchFault MergeBatch(std::string_view forward, std::string_view reverse,
                       const MergeOptions& options, const Survey& survey, Format format,
                       std::string* output, MergeCounts* counts);
 
-// Surveys the pairs of such texts, as far as the first record that is none.
+// Surveys the pairs of such texts, up to the first faulty record.
 Survey SurveyBatch(std::string_view forward, std::string_view reverse, const MergeOptions& options);
 
 }  // namespace cisreg::reads

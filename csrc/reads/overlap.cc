@@ -5,8 +5,8 @@
 
 #include "reads/letters.h"
 
-// Compiled twice: with the instruction that counts bits, which nearly every x86 has and the loader
-// then chooses, and without it.
+// Compiled twice: with and without the instruction that counts bits. The loader chooses; nearly
+// every x86 processor has the instruction.
 #if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GNUC__) && !defined(__clang__)
 #define CISREG_COUNTS_BITS __attribute__((target_clones("popcnt", "default")))
 #else
@@ -68,7 +68,7 @@ Overlap Compare(const BitRead& forward, const BitRead& reverse, int64_t size) {
   Overlap overlap = {size, 0, 0};
   for (int64_t i = std::max<int64_t>(start, 0); i < end; i += kWordBases) {
     const BitRead::Word a = forward.At(i), b = reverse.At(i - start);
-    // Behind the end of either read nothing is known, so the last word needs no mask.
+    // Bases behind the end of a read are unknown, so the last word needs no mask.
     const uint64_t known = a.known & b.known;
     overlap.compared += CountBits(known);
     overlap.equal += CountBits(known & ~Differences(a, b));
@@ -82,7 +82,8 @@ CISREG_COUNTS_BITS
 void FindOverlaps(const BitRead& forward, const BitRead& reverse, const OverlapSearch& search,
                   std::vector<Overlap>* found) {
   found->clear();
-  // In 2^-30 of the bases, with room for rounding, for a quotient decides in the end.
+  // Largest share of different bases, in units of 2^-30, rounded up a little: the exact quotient is
+  // checked at the end.
   const int64_t most_different =
       static_cast<int64_t>((1 - search.minimum_identity + 1e-6) * (1 << 30));
   const bool all_known = !forward.has_unknown() && !reverse.has_unknown();
@@ -94,7 +95,8 @@ void FindOverlaps(const BitRead& forward, const BitRead& reverse, const OverlapS
     const int64_t first = std::max<int64_t>(start, 0);
     const int64_t span = std::min(forward.size(), start + reverse.size()) - first;
     const int64_t most = most_different * span >> 30;
-    // Nearly all overlaps are wrong, which one bit of 64 bases shows.
+    // Quick test: nearly all overlaps are wrong, and one bit of each of 64 bases is enough to see
+    // it.
     if (all_known) {
       const uint64_t bits = forward.LowBitsAt(first) ^ reverse.LowBitsAt(first - start);
       if (CountBits(bits << std::max<int64_t>(kWordBases - span, 0)) > most) continue;

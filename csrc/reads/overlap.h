@@ -17,8 +17,8 @@ namespace cisreg::reads {
 
 inline constexpr int kWordBases = 64;
 
-// A read as three bits for each base, 64 bases in a word: two that tell A C G T apart, and whether
-// it is one of these.
+// A read as three bits for each base, 64 bases in a word: two for A C G T, and one for whether the
+// base is known.
 class BitRead {
  public:
   void Assign(std::string_view bases);  // letters A C G T N
@@ -26,7 +26,7 @@ class BitRead {
   int64_t size() const { return size_; }
   bool has_unknown() const { return has_unknown_; }
 
-  // 64 bases from `position` on, which is in the read; what is behind its end is unknown.
+  // 64 bases from `position` on, which must lie in the read. Bases behind its end are unknown.
   struct Word {
     uint64_t low, high, known;
   };
@@ -44,7 +44,7 @@ class BitRead {
   }
 
  private:
-  // Without a sign, these are a shift and a mask.
+  // Unsigned, so that division and remainder are a shift and a mask.
   static size_t WordOf(int64_t position) { return static_cast<uint64_t>(position) / kWordBases; }
   static int ShiftOf(int64_t position) { return static_cast<uint64_t>(position) % kWordBases; }
   // Bits from `shift` on of two words that follow each other.
@@ -86,7 +86,7 @@ struct OverlapSearch {
   int64_t expected;
   int64_t slack;             // overlaps from expected - slack to expected + slack are tried
   int64_t minimum_compared;  // 1 or more
-  double minimum_identity;   // smallest share of equal ones among the compared
+  double minimum_identity;   // smallest share of equal bases among those compared
 };
 
 // All overlaps that are long and similar enough, the shortest first.

@@ -8,11 +8,12 @@
 namespace cisreg::reads {
 namespace {
 
-// Sequences of one length that are looked at before it is cut.
+// Sequences of each length that are sampled to choose the cuts.
 constexpr int64_t kSample = 4096;
-// Bits that a column counts for at least: constant ones are shared out, too.
+// Smallest entropy that a column counts as, in bits, so that constant columns are divided among
+// segments too.
 constexpr double kLeastBits = 0.02;
-// A C G T by their bits 1 and 2, and most of what else there may be with one of them.
+// Bits 1 and 2 tell A, C, G and T apart. Other letters count as one of these.
 constexpr int kLetterKinds = 4;
 
 int LetterKind(uint8_t letter) { return letter >> 1 & (kLetterKinds - 1); }
@@ -24,7 +25,7 @@ struct Columns {
   int64_t sampled = 0;
   std::vector<std::array<int32_t, kLetterKinds>> counts;
 
-  // Every so many-th sequence, so that the sample reaches from the first to the last.
+  // Sequences at equal distances, so that the sample covers all of them.
   bool Samples() { return seen++ % std::max<int64_t>(1, sequences / kSample) == 0; }
 
   void Add(Text text) {
@@ -53,7 +54,8 @@ void AppendCuts(const Columns& columns, int segments, std::vector<int32_t>* cuts
   double sum = 0;
   int32_t column = 0;
   for (int segment = 1; segment < segments; ++segment) {
-    // No segment is empty where there are letters enough: all sequences share an empty one.
+    // No segment is empty if there are enough letters, since an empty one is common to all
+    // sequences.
     const int32_t least = std::min(cuts->back() + 1, length);
     const int32_t most = std::max(length - (segments - segment), least);
     while (column < length && sum < total * segment / segments) sum += entropy[column++];

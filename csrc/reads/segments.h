@@ -1,4 +1,4 @@
-// Sequences cut into segments, of which near ones have one in common.
+// Cuts sequences into segments such that similar sequences have a segment in common.
 //
 // A sequence r is cut into d + 1 segments, numbered from 0. If s is within e <= d edits of r, then
 // there is a segment k <= e of r that stands unchanged in s, with k edits before it and at most
@@ -30,9 +30,9 @@ inline Text TextAt(const SequenceText& text, int64_t index) {
   return {text.data + begin, static_cast<int32_t>(text.offsets[index + 1] - begin)};
 }
 
-// Where the sequences of each length are cut. Segments get equal shares of what tells sequences
-// apart, the collision entropies of their columns: flanks that nearly all sequences have tell
-// nothing, and lie in one segment with columns that do.
+// Where the sequences of each length are cut. Segments get equal sums of the collision entropies of
+// their columns. Flanks that nearly all sequences share have low entropy, so they join a segment
+// with columns that vary.
 class Cuts {
  public:
   // Of the first `count` sequences, in `segments` pieces.
@@ -50,7 +50,7 @@ class Cuts {
   std::vector<int32_t> cuts_;
 };
 
-// A hash of letters, other for each `kind`.
+// A hash of letters; each `kind` gives a different hash.
 uint32_t HashLetters(const uint8_t* letters, int32_t count, uint32_t kind);
 
 }  // namespace cisreg::reads

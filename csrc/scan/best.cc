@@ -13,7 +13,7 @@ namespace {
 
 constexpr BestSite kNoSite = {-1, INFINITY, -1};
 
-// A total order of sites, so that it does not matter in which order they are met.
+// A total order of sites, so that the result does not depend on the order of the search.
 bool Better(const BestSite& a, const BestSite& b) {
   if (a.position < 0 || b.position < 0) return a.position >= 0 && b.position < 0;
   if (a.log_kd != b.log_kd) return a.log_kd < b.log_kd;
@@ -67,7 +67,7 @@ class BestSearch {
     const int64_t motifs = problem_.motif_count, entries = (end - first) * motifs;
     desk->best.resize(entries);
     {
-      // What other chunks of the first and the last sequence have found saves work.
+      // Sites found by other chunks of the first and the last sequence save work.
       const std::lock_guard<std::mutex> lock(mutex_);
       for (int64_t i = 0; i < entries; ++i) desk->best[i] = Read(first * motifs + i);
     }
@@ -98,7 +98,7 @@ class BestSearch {
       lowest[strand] = kernels_.lowest(motif.strand[strand], codes, count, desk->chunk.any_unknown);
     }
     const uint8_t lowest_of_both = std::min(lowest[0], lowest[1]);
-    // Windows that are no sites are saturated, and no others.
+    // Only windows that are no sites have the saturated penalty.
     const uint8_t largest =
         std::min({motif.LargestOfStrongest(lowest_of_both), motif.LargestPenalty(best->log_kd),
                   static_cast<uint8_t>(kSaturated - 1)});

@@ -11,7 +11,7 @@ namespace {
 #if defined(CISREG_HAVE_X86_KERNELS)
 bool HasAvx2() { return __builtin_cpu_supports("avx2"); }
 
-// Look-ups among 64 bytes came with VBMI, later than AVX-512 itself.
+// Look-ups in tables of 64 bytes need VBMI, which not every processor with AVX-512 has.
 bool HasAvx512() {
   return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
          __builtin_cpu_supports("avx512vbmi");

@@ -1,10 +1,10 @@
-// The filter that tells in a few look-ups for many sites at once which of them may be strong.
+// The filter: finds, with a few look-ups for many sites at once, the sites that may be strong.
 //
-// What a site's log Kd lies above that of the motif's strongest site is its penalty: a sum over
-// columns of numbers that are never negative. In bytes, rounded down, k-mer by k-mer, it takes one
-// table look-up for each k columns, and vector units do 16 to 64 look-ups at once. Sums of rounded
-// penalties are never above the true ones: no strong site is lost, and the few weak ones that pass
-// are dropped when their exact log Kd is computed.
+// The penalty of a site is its log Kd minus that of the motif's strongest site. It is a sum over
+// columns of numbers that are never negative. Tables hold it as bytes, rounded down, for each
+// k-mer: one look-up serves k columns, and vector units do 16 to 64 look-ups at once. Sums of
+// rounded penalties are never above the true ones: no strong site is lost, and the few weak ones
+// that pass are dropped when their exact log Kd is computed.
 
 #ifndef CISREG_CSRC_SCAN_FILTER_H_
 #define CISREG_CSRC_SCAN_FILTER_H_
@@ -13,8 +13,8 @@
 
 namespace cisreg::scan {
 
-// A motif on one strand. Windows that hold an unknown base, where these are to be skipped, are
-// saturated by the tables that meet it. Penalties of a window are sums over tables t of
+// A motif on one strand. If windows with unknown bases are skipped, the tables give k-mers with an
+// unknown base the saturated penalty. Penalties of a window are sums over tables t of
 // table[t][k-mer code at the window's first base + offset[t]], saturated at kSaturated.
 struct Filter {
   int table_count;

@@ -7,7 +7,7 @@
 namespace cisreg::scan {
 namespace {
 
-// The largest penalty that is told apart from all larger ones.
+// The largest penalty that is not saturated.
 constexpr int kLargest = kSaturated - 1;
 
 // Cycles that computing a site's log Kd takes: to begin with, and for each column.
@@ -163,7 +163,7 @@ void FilterSet::Add(int64_t motif, const Penalties& penalties, double scale,
   motifs_.push_back(filter);
 }
 
-// Once nothing moves any more.
+// Called when all tables are complete, since adding to the vectors may move them.
 void FilterSet::PointAtTables() {
   const int32_t* offset = offsets_.data();
   const CacheLine* line = tables_.data();
@@ -183,7 +183,8 @@ void FilterSet::MakeForThresholds(const float* threshold) {
     const Penalties penalties = FindPenalties(motif);
     const double slack = threshold[motif] - penalties.strongest + penalties.rounding;
     if (slack < 0) continue;
-    // The threshold gets the largest byte. Scales are finite, or no penalty would have no product.
+    // The threshold is scaled to the largest byte. The scale is kept finite: infinity times a
+    // penalty of 0 would be NaN.
     const double scale = std::min(kLargest / slack, 1e30);
     std::vector<Tile> tiles = CutColumns(penalties.width());
     KeepWorthwhile(penalties, scale, &tiles);

@@ -24,7 +24,7 @@ struct MotifFilter {
   // A penalty that sites with this log Kd, or a lower one, do not exceed.
   uint8_t LargestPenalty(float log_kd) const;
   // A penalty that the strongest of some sites does not exceed if their lowest one is `lowest`,
-  // which is not saturated. Asks for filters that cover all columns.
+  // which is not saturated. Needs filters that cover all columns.
   uint8_t LargestOfStrongest(uint8_t lowest) const;
 };
 

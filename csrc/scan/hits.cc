@@ -80,8 +80,9 @@ class HitSearch {
     total_.fetch_add(desk->found.size() - before, std::memory_order_relaxed);
   }
 
-  // Whether the window that begins at this base of all is one of a single sequence, not of its
-  // padding or of two sequences, and holds no unknown base where these are to be skipped.
+  // Whether the window that begins at base `begin` of the joined rows is a site: it lies within one
+  // sequence, not in padding or across two rows, and has no unknown base if such windows are
+  // skipped.
   bool IsSite(int64_t lane, int64_t begin) const {
     const int64_t row = begin / problem_.length, position = begin % problem_.length;
     return position >= problem_.first(row) &&
@@ -90,7 +91,7 @@ class HitSearch {
              matrices_.HasUnknown(lane, problem_.sequence + begin));
   }
 
-  // In two passes, each of which keeps the order that it finds: by lane.
+  // Stable radix sort in two passes, so that sites at one offset stay sorted by lane.
   static void SortByOffset(Desk* desk) {
     constexpr int kBits = 7, kBuckets = 1 << kBits;
     static_assert(Chunk::kWindows <= kBuckets * kBuckets);

@@ -1,4 +1,4 @@
-// Codes of k-mers, which the filter's tables are looked up by.
+// Codes of k-mers, the indices into the filter's tables.
 
 #ifndef CISREG_CSRC_SCAN_KMERS_H_
 #define CISREG_CSRC_SCAN_KMERS_H_

@@ -1,4 +1,4 @@
-// Plain motif scanning as numbers and pointers: what is asked, and what is answered.
+// Plain motif scanning as numbers and pointers: inputs and results.
 //
 // A site is a window on one strand that holds all columns of a motif. Its log Kd is the sum of the
 // motif's entries for the bases it meets, added in float32 from the motif's first column to its
@@ -13,7 +13,7 @@
 
 namespace cisreg::scan {
 
-// What becomes of a window that holds an unknown base.
+// How a window with an unknown base is treated.
 enum class Unknown {
   kSkip,     // It is no site.
   kNeutral,  // The unknown base adds nothing.

@@ -1,4 +1,5 @@
-// The two questions of plain motif scanning. Answers depend on neither threads nor kernels.
+// The two functions of plain motif scanning. Results do not depend on the number of threads or the
+// kernels.
 
 #ifndef CISREG_CSRC_SCAN_SCAN_H_
 #define CISREG_CSRC_SCAN_SCAN_H_
@@ -25,7 +26,7 @@ struct HitArrays {
   float* log_kd;
 };
 
-// All sites with log Kd of at most threshold[m]; nothing where they are more than `limit`, or when
+// All sites with log Kd of at most threshold[m]; no result if there are more than `limit`, or if
 // interrupted.
 std::optional<ChunkedHits> FindHits(const Problem& problem, const FilterKernels& kernels,
                                     const float* threshold, int64_t limit, int threads,
@@ -43,7 +44,7 @@ struct BestSiteArrays {
 };
 
 // The site of lowest log Kd of each motif on each sequence; of equal ones the leftmost, and of its
-// strands the forward one. Returns whether it was not interrupted.
+// strands the forward one. Returns false if interrupted.
 bool FindBestSites(const Problem& problem, const FilterKernels& kernels,
                    const BestSiteArrays& arrays, int threads, const Interrupted& interrupted);
 

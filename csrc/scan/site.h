@@ -38,7 +38,7 @@ class SiteMatrices {
   // Entries of a column: of the four bases, then of the unknown one.
   static constexpr int kStride = 8;
 
-  // Columns are met in the motif's own order, which on the reverse strand is from the right.
+  // Columns are added in the motif's own order, which is from right to left on the reverse strand.
   struct Lane {
     int width;
     int first_base;

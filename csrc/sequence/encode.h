@@ -19,14 +19,14 @@ struct EncodeCounts {
   int64_t trimmed;
 };
 
-// What is wrong with a text that is to be a sequence.
+// What can be wrong with the text of a sequence.
 enum class SequenceFault : uint8_t {
   kNone = 0,
   kEmpty = 1,
   kForeign = 2,  // A letter that is no nucleotide code of IUPAC, in either case.
 };
 
-// Which texts to encode, in this order; all of them as they come where `index` is null.
+// Which texts to encode, in this order; all of them in their own order if `index` is null.
 struct SequenceRows {
   const int64_t* index;
   int64_t count;

@@ -21,8 +21,8 @@ uint64_t Mix(uint64_t x) {
   return x ^ (x >> 31);
 }
 
-// The last word is filled up with zeros; the size tells them from zeros that are data. Words are
-// as they lie in memory: all machines that this is built for are little-endian.
+// The last word is filled up with zeros; hashing the size too tells these from zeros of the data.
+// Words are as they lie in memory: all machines that this is built for are little-endian.
 uint64_t HashBytes(const uint8_t* data, int64_t size, uint64_t seed) {
   uint64_t hash = Mix(Mix(seed + kStart) ^ static_cast<uint64_t>(size));
   for (int64_t i = 0; i < size; i += 8) {

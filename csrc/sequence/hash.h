@@ -1,4 +1,4 @@
-// Hashes by which equal sequences are found, and told apart from others, wherever they are.
+// Hashes that find equal sequences, also across files, machines and runs.
 
 #ifndef CISREG_CSRC_SEQUENCE_HASH_H_
 #define CISREG_CSRC_SEQUENCE_HASH_H_

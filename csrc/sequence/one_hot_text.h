@@ -10,14 +10,14 @@
 
 namespace cisreg {
 
-// Bytes of a line but for its label: 4 L fields, a tab before each, and the line's end.
+// Bytes of a line without its label: 4 L fields, a tab before each, and the line's end.
 constexpr int64_t OneHotLineSize(int64_t length) { return 8 * length + 1; }
 
 // Writes a line for each of the labels; `lines` has room for the labels and
 // `OneHotLineSize(length)` each. codes: [labels.count, length], 0 to 4; a 4 is zero for all bases.
 void FormatOneHot(const SequenceText& labels, const uint8_t* codes, int64_t length, char* lines);
 
-// What of a line is not as it must be.
+// What can be wrong with a line.
 enum class OneHotFault {
   kNone,
   kFieldCount,  // another number of fields than 4 length

@@ -1,5 +1,5 @@
-// Denormal numbers count as zero while this lives: products of many odds reach them, and they cost
-// a hundred times what others do.
+// While an object of this class exists, denormal numbers count as zero. Products of many odds reach
+// them, and computing with them is about a hundred times slower.
 
 #ifndef CISREG_CSRC_SIMD_DENORMALS_H_
 #define CISREG_CSRC_SIMD_DENORMALS_H_
@@ -25,7 +25,7 @@ class FlushDenormals {
   const unsigned before_;
 };
 #else
-// Elsewhere denormals are computed with.
+// On other processors denormals are computed as usual.
 class FlushDenormals {
  public:
   FlushDenormals() {}

@@ -8,13 +8,13 @@
 
 namespace cisreg {
 
-// Base of the kernels of both ops. It looks at shapes alone: numbers may be out of its reach.
+// Base of the kernels of both ops. It checks shapes only: the numbers may be on a device.
 class OccupancyOpBase : public tensorflow::OpKernel {
  public:
   explicit OccupancyOpBase(tensorflow::OpKernelConstruction* context);
 
  protected:
-  // The problem that the inputs pose; it points into them, on whatever device they are.
+  // The problem that the inputs describe; it points into them, on whatever device they are.
   absl::Status CheckInputs(tensorflow::OpKernelContext* context, OccupancyProblem* problem) const;
 
   // Outputs of the operation.

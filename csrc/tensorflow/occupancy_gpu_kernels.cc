@@ -1,7 +1,8 @@
 // GPU kernels of the occupancy ops: check, allocate, launch on TensorFlow's own stream.
 //
-// Numbers are not looked at: they are on the device, and to ask for them would be to wait for them.
-// The CUDA kernels add in a fixed order, so that op determinism has nothing to choose here.
+// Values are not checked: they are on the device, and reading them would mean waiting for it. The
+// CUDA kernels add in a fixed order, so results are deterministic with or without TensorFlow's op
+// determinism.
 
 #include <map>
 #include <mutex>
@@ -32,7 +33,7 @@ absl::Status FindDevice(int ordinal, GpuDevice* device) {
     return absl::OkStatus();
   }
   const GpuError error = FindGpuDevice(ordinal, device);
-  // Most often a driver older than the CUDA runtime that was built in.
+  // The usual reason is a driver older than the CUDA runtime of this build.
   if (!error.empty()) {
     return absl::UnimplementedError(
         absl::StrCat(error,

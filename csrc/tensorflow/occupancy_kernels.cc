@@ -16,7 +16,7 @@ using tensorflow::OpKernelContext;
 using tensorflow::Tensor;
 using tensorflow::TensorShape;
 
-// Cycles: below the first, work is not worth sharing; tasks of less than the second are joined.
+// In cycles. Work below the first number runs on one thread; tasks below the second are joined.
 constexpr int64_t kWorthSharing = 500000;
 constexpr int64_t kWorthStarting = 20000;
 
@@ -104,7 +104,8 @@ class OccupancyCpuOpBase : public OccupancyOpBase {
         for (int64_t i = begin; i < end; ++i) task(i, worker);
       };
       if (count * cost < kWorthSharing) return run(0, count, 0);
-      // Not by adaptive cost: that joins items until few are left, and these are of unlike size.
+      // Not the adaptive scheduling: it joins items until only a few are left, and these differ in
+      // size.
       const int64_t together = std::max<int64_t>(1, kWorthStarting / std::max<int64_t>(1, cost));
       pool->ParallelForWithWorkerId(
           count, tsl::thread::ThreadPool::SchedulingParams::Fixed(together), run);
@@ -112,7 +113,7 @@ class OccupancyCpuOpBase : public OccupancyOpBase {
     return executor;
   }
 
-  // Workspace aligned to a cache line, as the kernels want it.
+  // Workspace aligned to a cache line, as the kernels require.
   static absl::Status Allocate(OpKernelContext* context, size_t bytes, Tensor* tensor,
                                char** memory) {
     constexpr size_t kLine = 64;

@@ -1,10 +1,10 @@
 # All of it happens in .venv; what is needed beforehand is Python 3.10 to 3.13, g++ and make.
 PYTHON ?= python3
 BIN := .venv/bin
-PYTHON_SOURCES := cisreg tests benchmarks verification setup.py
+PYTHON_SOURCES := cisreg tests benchmarks setup.py
 SOURCES := pyproject.toml setup.py CMakeLists.txt $(wildcard cmake/* csrc/*/* cuda/*)
 CPP_SOURCES := $(wildcard csrc/*/*.cc csrc/*/*.h cuda/*.cu cuda/*.cuh cuda/*.h \
-  verification/shim/*.cc verification/shim/*.h tests/cuda/*.cu)
+  benchmarks/shared/shim/*.cc benchmarks/shared/shim/*.h tests/cuda/*.cu)
 
 # Real motifs for the benchmarks, where they lie beside the repository.
 BENCH_DATA := $(wildcard ../shared/data/gpra_example)
@@ -103,4 +103,4 @@ format: .venv/installed-lint
 clean:
 	rm -rf .venv build demo *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find cisreg -name '*.so' -delete
-	find cisreg tests benchmarks verification -name __pycache__ -prune -exec rm -rf {} +
+	find cisreg tests benchmarks -name __pycache__ -prune -exec rm -rf {} +

@@ -17,8 +17,8 @@ from cisreg.library import load_ops
 from cisreg.model import ModelSpec, predict
 from cisreg.motifs import read_log_concentration, read_motifs
 from cisreg.occupancy import occupancy
+from cisreg.oracle import occupancy_oracle, occupancy_oracle_gradient
 from cisreg.reference import hold_columns, site_occupancy_standard
-from verification.oracle import occupancy_oracle, occupancy_oracle_gradient
 
 REDUCTIONS = ["expected", "probability", "log_unbound"]
 SIXTEEN_BITS = ["bfloat16", "float16"]

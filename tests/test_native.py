@@ -11,7 +11,7 @@ import pytest
 from test_occupancy import CASES, example, random_upstream, relative_error
 
 from cisreg import _native
-from verification.oracle import occupancy_oracle, occupancy_oracle_gradient
+from cisreg.oracle import occupancy_oracle, occupancy_oracle_gradient
 
 INSTRUCTION_SETS = ["portable", "avx2", "avx512"]
 

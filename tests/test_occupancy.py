@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cisreg.occupancy import occupancy
+from cisreg.oracle import occupancy_oracle, occupancy_oracle_gradient
 from cisreg.sequences import decode, encode
 from cisreg.spec import window_count
-from verification.oracle import occupancy_oracle, occupancy_oracle_gradient
 
 REDUCTIONS = ["expected", "probability", "log_unbound"]
 # (sequences, length, width, motifs): lengths and widths of 1, motifs wider than the sequences,

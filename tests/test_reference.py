@@ -10,9 +10,9 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cisreg.oracle import occupancy_oracle, occupancy_oracle_gradient
 from cisreg.reference import occupancy_standard, site_occupancy_standard
 from cisreg.spec import window_count
-from verification.oracle import occupancy_oracle, occupancy_oracle_gradient
 
 REDUCTIONS = ["expected", "probability", "log_unbound"]
 # (sequences, length, width, motifs), and the paddings that such windows allow.

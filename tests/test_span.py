@@ -14,8 +14,8 @@ from test_occupancy import example, random_range, random_upstream, relative_erro
 from cisreg import _native
 from cisreg.library import load_ops
 from cisreg.occupancy import occupancy
+from cisreg.oracle import occupancy_oracle, occupancy_oracle_gradient
 from cisreg.spec import window_count
-from verification.oracle import occupancy_oracle, occupancy_oracle_gradient
 
 REDUCTIONS = ["expected", "probability", "log_unbound"]
 # (sequences, length, width, motifs): widths beside the groups of three columns and beyond the

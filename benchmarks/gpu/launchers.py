@@ -39,7 +39,7 @@ from benchmarks.gpu.report import (
     write_page,
 )
 from benchmarks.shared.suite import Row, tell_progress, write_json
-from verification import oracle
+from cisreg import oracle
 
 ROOT = Path(__file__).parents[2]
 # What --dry-run builds for where no GPU says otherwise.

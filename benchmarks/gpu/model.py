@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.gpu.static import print_markdown
+from benchmarks.shared import executors
 from benchmarks.shared.problem import EVERY_COLUMN, Point, Problem, make_problem
 from benchmarks.shared.suite import Row, number, print_table, write_json
-from verification import executors
 
 # Name in the simulator's table of rates: compute capability times 10 of the PTX, multiprocessors,
 # bytes of shared memory that a block may ask for.

@@ -16,7 +16,7 @@ from forked import Forked
 from benchmarks.shared.measure import FORWARD, TRAIN_STEP, Servers
 from benchmarks.shared.problem import Point, make_problem
 from benchmarks.shared.rivals import IMPLEMENTATIONS, installed
-from verification.oracle import occupancy_oracle, occupancy_oracle_gradient
+from cisreg.oracle import occupancy_oracle, occupancy_oracle_gradient
 
 ROOT = Path(__file__).parents[2]
 # Writes what every implementation of a library computes, named by implementation and width.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from verification.executors import MissingError
+from benchmarks.shared.executors import MissingError
 
 
 @pytest.hookimpl(wrapper=True)

@@ -8,7 +8,7 @@ import functools
 import numpy as np
 from test_occupancy import random_range, random_upstream
 
-from verification.oracle import occupancy_oracle, occupancy_oracle_gradient, window_count
+from cisreg.oracle import occupancy_oracle, occupancy_oracle_gradient, window_count
 
 LN2 = np.log(2)
 

@@ -110,7 +110,7 @@ def print_largest_errors(executor, cases):
 if __name__ == "__main__":
     from cuda_cases import CASES
 
-    from verification.executors import Shim
+    from benchmarks.shared.executors import Shim
 
     for capability in (900, 750):
         print_largest_errors(Shim(capability), CASES)

@@ -15,7 +15,7 @@ import pytest
 from cuda_cases import CASES, Case
 from cuda_checks import check_gradients, check_sums
 
-from verification.executors import CUDA, KernelError, Shim, Simulator, scratch
+from benchmarks.shared.executors import CUDA, KernelError, Shim, Simulator, scratch
 
 WRONG_NUMBERS = None
 

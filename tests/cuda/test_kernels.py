@@ -8,7 +8,7 @@ from cuda_cases import CASES, FEW_CASES, Case
 from cuda_checks import LARGEST_ERROR, LARGEST_GRADIENT_ERROR, check_gradients, check_sums
 from test_occupancy import relative_error
 
-from verification.executors import Device, KernelError, Shim, Simulator
+from benchmarks.shared.executors import Device, KernelError, Shim, Simulator
 
 EXECUTORS = [
     Shim(900, sanitized=True),

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from verification.executors import KernelError, shim_library, worker
+from benchmarks.shared.executors import KernelError, shim_library, worker
 
 KERNELS = Path(__file__).with_name("layout_kernels.cu")
 HALF, BFLOAT, SPARSE, TRANSPOSE = 0, 1, 2, 4

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from verification.executors import KernelError, shim_library, worker
+from benchmarks.shared.executors import KernelError, shim_library, worker
 
 KERNELS = ["sum", "race", "deadlock", "divergence", "exit", "shared", "global", "misaligned"]
 KERNELS += ["last"]

@@ -25,7 +25,7 @@ from test_occupancy import (
 from tiny_model import STAGES, fit_tiny, make_dataset
 
 from cisreg.occupancy import occupancy
-from verification.oracle import occupancy_oracle, occupancy_oracle_gradient
+from cisreg.oracle import occupancy_oracle, occupancy_oracle_gradient
 
 DEVICE = "GPU:0"
 pytestmark = pytest.mark.gpu

@@ -26,12 +26,12 @@ import numpy as np
 
 from cisreg import _native
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 CUDA = ROOT / "cuda"
 SHIM = Path(__file__).parent / "shim"
 API = SHIM / "api.cc"
 # What was compiled stays, for other processes and later runs; named by what it was compiled from.
-CACHE = ROOT / "build" / "verification"
+CACHE = ROOT / "build" / "executors"
 PTXSIM = ROOT.parent / "shared" / "tools" / "ptxsim"
 
 # (compute capability, multiprocessors, bytes of shared memory that a block may ask for). Few

@@ -78,6 +78,11 @@ def sides_by_value(rows: Mapping[str, int], fold: str | int | None) -> dict[str,
         )
     if fold is not None:
         wanted = str(fold).strip()
+        if any(not value.strip() for value in rows):
+            raise ValueError(
+                f"folds: expected a value in every row, got {_listed(rows)}; give each a fold, or "
+                "leave these rows out"
+            )
         if wanted not in rows:
             raise ValueError(f"fold: expected one of {_listed(rows)}, got {wanted}")
         sides = {value: HELD_OUT if value == wanted else TRAINING for value in rows}
@@ -100,6 +105,6 @@ def sides_by_value(rows: Mapping[str, int], fold: str | int | None) -> dict[str,
 
 def _listed(rows: Mapping[str, int]) -> str:
     """The values with their number of rows, a few of them where there are many."""
-    names = [f"{value or 'no value'} ({count:,} rows)" for value, count in rows.items()]
+    names = [f"{value.strip() or 'no value'} ({count:,} rows)" for value, count in rows.items()]
     more = len(names) - _LISTED
     return ", ".join(names[:_LISTED]) + (f" and {more} more" if more > 0 else "")

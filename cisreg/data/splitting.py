@@ -57,6 +57,21 @@ def text_hashes(texts: pa.Array, seed: int = 0) -> np.ndarray:
     return native_module().text_hashes(*text_buffers(texts.cast(pa.large_string())), seed)
 
 
+def group_hashes(groups: pa.Array, seed: int) -> np.ndarray:
+    """A hash, uint64 [N], of the group of each row.
+
+    Raises:
+        ValueError: a row without a group. Such rows have nothing in common, and are no group.
+    """
+    blank = compute.equal(compute.utf8_trim_whitespace(groups), "")
+    if compute.any(blank).as_py():
+        raise ValueError(
+            f"groups: expected a value in every row, got {compute.sum(blank)} without; give each "
+            "a group, or leave these rows out"
+        )
+    return text_hashes(groups, seed)
+
+
 def hash_threshold(fraction: float) -> int:
     """The hash below which rows are held out, so that about `fraction` of all rows are.
 
@@ -201,7 +216,7 @@ def split(
     if groups is None:
         hashes, what = sequence_hashes(dataset.sequence, seed), "sequence"
     else:
-        hashes, what = text_hashes(as_texts(groups, "groups", len(dataset)), seed), "group"
+        hashes, what = group_hashes(as_texts(groups, "groups", len(dataset)), seed), "group"
     lowest, highest = int(hashes.min()), int(hashes.max())
     threshold = at_least_one(hash_threshold(fraction), lowest, highest, what)
     held_out = hashes < np.uint64(threshold)
@@ -259,12 +274,24 @@ def say_shared(count: int) -> None:
 
 
 def as_texts(values: Sequence[Any] | np.ndarray | pa.Array, name: str, count: int) -> pa.Array:
-    """The values as Arrow strings, each by itself: 3, 3.0 and "3" are the same."""
-    array = values if isinstance(values, pa.Array) else pa.array(list(values), from_pandas=True)
+    """The values as Arrow strings, each by itself: 3, 3.0 and "3" are the same.
+
+    Raises:
+        ValueError: a row without a value, another number of rows, lists or objects.
+        TypeError: one text.
+    """
+    if isinstance(values, (str, bytes)):
+        raise TypeError(f"{name}: expected a value for each row, got the text {values!r}")
+    try:
+        array = values if isinstance(values, pa.Array) else pa.array(list(values), from_pandas=True)
+        texts = array.cast(pa.large_string())
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+        raise ValueError(
+            f"{name}: expected text or numbers, and not both, got other values ({error})"
+        ) from None
     if len(array) != count:
         raise ValueError(f"{name}: expected a value for each of {count} rows, got {len(array)}")
     if array.null_count:
         raise ValueError(f"{name}: expected a value in every row, got {array.null_count} without")
     is_number = pa.types.is_floating(array.type)
-    texts = array.cast(pa.large_string())
     return compute.replace_substring_regex(texts, r"\.0+$", "") if is_number else texts

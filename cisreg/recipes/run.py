@@ -16,8 +16,9 @@ import numpy as np
 import tensorflow as tf
 
 from cisreg.choices import ConstantEnds
-from cisreg.data import Dataset, DatasetFiles, open_dataset
+from cisreg.data import Columns, Dataset, DatasetFiles, HoldOut, open_dataset
 from cisreg.data.feeding.feed import MemoryFeed
+from cisreg.data.formats.rows import Column
 from cisreg.files import hold_folder, replace_file
 from cisreg.losses import mean_squared_error
 from cisreg.model import ModelSpec
@@ -76,7 +77,7 @@ def train(
     recipe: Recipe | PathLike = "default",
     *,
     output: PathLike | None = None,
-    validation: Validation | PathLike = None,
+    validation: Validation | PathLike | Any = None,
     constant_left: int | str | None = None,
     constant_right: int | str | None = None,
     constant_ends: ConstantEnds | None = None,
@@ -112,7 +113,8 @@ def train(
         output: folder for the model (see `cisreg.storage`), recipe.toml, metrics.jsonl and
             checkpoints, made where it is missing; None: nothing is written.
         validation: what is held out, see `cisreg.training.fit`, or a file of other sequences, which
-            is read like `data`; None: the recipe's share.
+            is read like `data`, or such a table; None: the recipe's share. Columns that a HoldOut
+            names are read from paths and tables by themselves.
         constant_left: bases that all sequences begin with, such as a primer site: their number or
             the bases themselves; None: as the recipe says, or else as the sequences show.
         constant_right: bases that all sequences end with, likewise.
@@ -180,7 +182,7 @@ def train(
     given = {name: value for name, value in ends.items() if value is not None}
     recipe = recipe.override(model=given, penalty={})
     motif_set = _motifs(motifs, recipe)
-    opened = _open(data)
+    opened = _open(data, validation.column if isinstance(validation, HoldOut) else None)
     plan, recipe, known_ends = _plan(
         *(opened, motif_set, recipe, validation, log_concentration, start or {}),
         loss=loss,
@@ -254,22 +256,25 @@ def _motifs(motifs: MotifSet | PathLike, recipe: Recipe) -> MotifSet:
     return motifs
 
 
-def _open(data: Any) -> Dataset | DatasetFiles:
-    """What may be files, or a table in memory."""
+def _open(data: Any, column: Column | None) -> Dataset | DatasetFiles:
+    """What may be files, or a table in memory; with the column that says what is held out."""
+    extra = () if column is None else (column,)
     if isinstance(data, (str, os.PathLike)):
-        data = open_dataset(data)
+        data = open_dataset(data, columns=Columns(extra=extra))
     if isinstance(data, (Dataset, DatasetFiles)):
         return data
-    return Dataset.from_frame(data)
+    return Dataset.from_frame(data, extra=extra)
 
 
-def _open_like(opened: Dataset | DatasetFiles, path: PathLike, length: int) -> Dataset:
-    """A file whose rows are read like those that are opened."""
+def _open_like(opened: Dataset | DatasetFiles, other: PathLike | Any, length: int) -> Dataset:
+    """A file whose rows are read like those that are opened, or a table in memory."""
+    if not isinstance(other, (str, os.PathLike)):
+        return Dataset.from_frame(other, length=length)
     if isinstance(opened, Dataset):
-        return open_dataset(path, length=length).load()
+        return open_dataset(other, length=length).load()
     columns = replace(opened.columns, extra=())
     return open_dataset(
-        path, length=length, side=opened.side, columns=columns, strict=opened.strict
+        other, length=length, side=opened.side, columns=columns, strict=opened.strict
     ).load()
 
 
@@ -277,7 +282,7 @@ def _plan(
     opened: Dataset | DatasetFiles,
     motif_set: MotifSet,
     recipe: Recipe,
-    validation: Validation | PathLike,
+    validation: Validation | PathLike | Any,
     log_concentration: np.ndarray | None,
     start: Mapping[str, np.ndarray],
     *,
@@ -300,7 +305,7 @@ def _plan(
         log_concentration = strongest_site_log_concentration(motif_set)
     if validation is None:
         validation = recipe.validation or None
-    elif isinstance(validation, (str, os.PathLike)):
+    elif not isinstance(validation, (int, float, HoldOut, Dataset, DatasetFiles)):
         validation = _open_like(opened, validation, length)
     feed, held_out = make_feed(dataset, validation, seed, cache)
     some = some_sequences(feed)

@@ -50,6 +50,7 @@ def make_feed(
 
     Raises:
         ValueError: a share that is none, or a cache that does not fit the data set.
+        TypeError: something else to validate with.
 
     Example:
         >>> feed, held_out = make_feed(dataset, 0.1, seed=0)  # doctest: +SKIP
@@ -59,6 +60,11 @@ def make_feed(
         validation = HoldOut(_checked_share(validation))
     if isinstance(validation, DatasetFiles):
         validation = validation.load()
+    if not isinstance(validation, (HoldOut, Dataset, type(None))):
+        raise TypeError(
+            "validation: expected a share, a HoldOut, a Dataset, files or None, got "
+            f"{type(validation).__name__}; cisreg.Dataset.from_frame makes a dataset of a table"
+        )
     if isinstance(dataset, DatasetFiles):
         if cache == "none" or (cache == "auto" and not _fits_host(dataset)):
             return _stream(dataset, validation, seed)

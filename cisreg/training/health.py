@@ -25,26 +25,28 @@ _REMEDIES = {
 # |activity| up to 10 and |potentiation| up to 1 standard deviations of the measurements.
 _EXTREME = {"log_kd": 50.0, "log_concentration": 100.0, "potentiation": 100.0}
 _EXTREME_ACTIVITY = 1000.0
+# A mean of the weights beyond this, or below its inverse, is hardly meant.
+_EXTREME_WEIGHT = 1e6
+# Measurements should differ by many steps of single precision.
+_FEWEST_STEPS = 100
 
 
 class HealthCheck:
     """Looks at the model after each epoch and warns once per stage of each thing that is wrong.
 
-    It also warns, at the start, of measurements that are all equal.
+    It also warns, at the start, of measurements and weights that nothing can be learned from.
 
     Args:
-        expression: float32 [N], the measurements of the training data.
+        expression: float32 [N] or [N, K], the measurements of the training data.
+        weight: float32 [N], or None.
     """
 
-    def __init__(self, expression: np.ndarray) -> None:
+    def __init__(self, expression: np.ndarray, weight: np.ndarray | None = None) -> None:
         self._extreme = dict(_EXTREME)
-        if np.ptp(expression) == 0:
-            logger.warning(
-                "all measurements are equal (%g), so that there is nothing to learn; check the "
-                "column of the expression",
-                expression[0],
-            )
-        else:
+        _warn_of_measurements(expression)
+        if weight is not None:
+            _warn_of_weights(weight)
+        if np.ptp(expression) > 0:
             activities = ("activity", "activity_difference", "accessibility_activity")
             limit = _EXTREME_ACTIVITY * float(np.std(expression, dtype=np.float64))
             self._extreme |= dict.fromkeys(activities, limit)
@@ -104,3 +106,36 @@ class HealthCheck:
         if (stage, kind) not in self._said:
             self._said.add((stage, kind))
             logger.warning("stage %d: %s", stage, text)
+
+
+def _warn_of_measurements(expression: np.ndarray) -> None:
+    """Warns of measurements that are equal, or nearly so in single precision."""
+    if np.ptp(expression) == 0:
+        logger.warning(
+            "all measurements are equal (%g), so that there is nothing to learn; check the "
+            "column of the expression",
+            expression.flat[0],
+        )
+        return
+    largest = np.abs(expression).max()
+    step, deviation = float(np.spacing(largest)), float(np.std(expression, dtype=np.float64))
+    if deviation < _FEWEST_STEPS * step:
+        logger.warning(
+            "the measurements, of up to %g, differ by a standard deviation of %g only, and are "
+            "rounded to steps of %g in single precision; subtract a constant from them",
+            *(largest, deviation, step),
+        )
+
+
+def _warn_of_weights(weight: np.ndarray) -> None:
+    """Warns of weights under which the measurements count for nothing, or for all."""
+    mean = float(np.mean(weight, dtype=np.float64))
+    if not 1 / _EXTREME_WEIGHT < mean < _EXTREME_WEIGHT:
+        logger.warning(
+            "the mean of the weights is %g: %s; check the column of the weights, or divide them "
+            "by their mean",
+            mean,
+            "nothing is learned from the measurements"
+            if mean == 0
+            else "they multiply the loss, which is far from the size of the penalties then",
+        )

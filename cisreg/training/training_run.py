@@ -95,7 +95,7 @@ class TrainingRun:
                 name: tf.Variable(value, name=name) for name, value in state.parameters.items()
             }
         self._sample = plan.training.sample()
-        self._health = HealthCheck(self._sample.expression)
+        self._health = HealthCheck(self._sample.expression, self._sample.weight)
         self._unit = state.unit
         self._loss, self._loss_factor = standard_loss(plan.loss, self._unit)
         resident = plan.training.resident

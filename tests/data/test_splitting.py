@@ -259,11 +259,28 @@ def test_folds_say_the_side_of_every_row():
         ([2, 2, 2, 2], 2, "expected rows to train on"),
         (["train", None, "val", "val"], None, "expected a value in every row, got 1 without"),
         (["train", "", "val", "val"], None, "got train .*no value"),
+        (["1", "", "2", "1"], 1, "expected a value in every row, got .*no value .1 rows"),
+        (["1", "  ", "2", "1"], 1, "expected a value in every row, got .*no value .1 rows"),
+        ([(1, 2)] * 4, 1, "folds: expected text or numbers"),
     ],
 )
 def test_folds_that_can_mean_two_things_are_refused(folds, fold, message):
     with pytest.raises(ValueError, match=message):
         split(random_dataset(4), folds=folds, fold=fold)
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        (["a", "", "b", " "], "groups: expected a value in every row, got 2 without"),
+        (["a", None, "b", "b"], "groups: expected a value in every row, got 1 without"),
+        ([1, "1", 2, "2"], "groups: expected text or numbers, and not both"),
+        ([(1, 2)] * 4, "groups: expected text or numbers"),
+    ],
+)
+def test_rows_without_a_group_are_refused(groups, message):
+    with pytest.raises(ValueError, match=message):
+        split(random_dataset(4), 0.5, groups=groups)
 
 
 def test_a_column_of_groups_is_not_taken_for_folds():

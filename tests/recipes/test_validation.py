@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import cisreg
 from cisreg.data import Columns, Dataset, HoldOut
 from cisreg.motifs import demo_motifs
 from cisreg.recipes import read_recipe, train
+from cisreg.training.feeds import make_feed
 
 
 def write(path, count, seed):
@@ -54,3 +57,45 @@ def test_groups_and_folds_are_those_of_a_column(paths):
     result = trained(data, HoldOut(0.4, groups="plate"))
     assert len(result.validation) % 12 == 0
     assert len(result.training) + len(result.validation) == 60
+
+
+def table(path):
+    lines = [line.split("\t") for line in path.read_text().splitlines()[1:]]
+    sequence, level, plate = zip(*lines, strict=True)
+    values = {"sequence": list(sequence), "expression": [float(each) for each in level]}
+    return values | {"plate": list(plate)}
+
+
+def test_tables_in_memory_have_groups_and_folds_and_are_validated_with(paths):
+    data, other = table(paths[0]), table(paths[1])
+    result = trained(data, HoldOut(folds="plate", fold=3))
+    assert (len(result.training), len(result.validation)) == (48, 12)
+    result = trained(data, other)
+    assert (len(result.training), len(result.validation)) == (60, 25)
+    assert result.validation.sequence.shape == (25, 30)
+
+
+def test_the_column_of_a_hold_out_is_read_from_a_path(paths, tmp_path):
+    path = tmp_path / "usual.tsv"
+    path.write_text(paths[0].read_text().replace("promoter\tlevel", "sequence\texpression"))
+    result = trained(path, HoldOut(0.4, groups="plate"))
+    assert len(result.validation) % 12 == 0
+
+
+@pytest.mark.parametrize("cache", ["host", "none"])
+@pytest.mark.parametrize("how", [HoldOut(0.4, groups="plate"), HoldOut(folds="plate", fold="1")])
+def test_rows_of_files_without_a_group_or_fold_are_refused(paths, tmp_path, cache, how):
+    columns = table(paths[0])
+    columns["plate"][7] = None
+    pq.write_table(pa.table(columns), tmp_path / "x.parquet", row_group_size=20)
+    files = cisreg.open_dataset(tmp_path / "x.parquet", columns=Columns(extra=("plate",)))
+    quick = read_recipe("quick").override(model={}, penalty={}, epochs=1)
+    with pytest.raises(ValueError, match="expected a value in every row"):
+        train(files, demo_motifs(width=30), quick, validation=how, cache=cache, progress=False)
+
+
+def test_what_cannot_be_validated_with_is_named(paths):
+    with pytest.raises(TypeError, match="frame: expected a pandas"):
+        trained(table(paths[0]), [1, 2])
+    with pytest.raises(TypeError, match=r"validation: expected a share, .* got dict"):
+        make_feed(Dataset.from_frame(table(paths[0])), {"a": 1}, seed=0)

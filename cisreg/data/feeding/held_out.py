@@ -20,10 +20,10 @@ from cisreg.data.splitting import (
     HoldOut,
     at_least_one,
     count_shared,
+    group_hashes,
     hash_threshold,
     say_shared,
     sequence_hashes,
-    text_hashes,
 )
 
 logger = logging.getLogger("cisreg.data")
@@ -126,7 +126,7 @@ class _ByHash:
         if self._how.groups is None:
             hashes = sequence_hashes(rows.sequence, self._seed)
         else:
-            hashes = text_hashes(self._how.values(rows), self._seed)
+            hashes = group_hashes(self._how.values(rows), self._seed)
         held_out = hashes < np.uint64(self._threshold)
         ends = (int(hashes.min()), int(hashes.max())) if len(hashes) else (MOST_HASH, 0)
         return _Look(np.where(held_out, HELD_OUT, TRAINING).astype(np.uint8), ends)

@@ -25,6 +25,8 @@ RECORD_NAMES = (
     *("identifier", "accession"),
 )
 _NUMBERED = re.compile(r"expression_[0-9]+")
+# Names that say of a column that it is an index: pandas writes the first three.
+_INDEX = re.compile(r"|unnamed:_[0-9]+|__index_level_[0-9]+__|index|row|row_number|rank")
 _SEPARATORS = re.compile(r"[\s.-]+")
 
 # What tables write where there is no number.
@@ -79,7 +81,7 @@ class TableStart:
 
     def described(self) -> str:
         """All columns, each with a value, as errors show them."""
-        return ", ".join(self._described(column) for column in range(self.count))
+        return ", ".join(map(self._described, range(self.count))) or "no columns"
 
     def _described(self, column: int) -> str:
         value = next((each for each in self.values(column) if each), "")
@@ -315,7 +317,7 @@ def _find_expression(start: TableStart, taken: Set[int]) -> tuple[int, ...]:
         return tuple(left)
     if not named and not measured:
         return ()
-    if not named and start.count == 2:
+    if not named and start.count == 2 and not any(_counts(start, each) for each in measured):
         return tuple(measured)
     raise _unclear(start, "expression", EXPRESSION_NAMES)
 
@@ -353,6 +355,12 @@ def _named(start: TableStart, usual: Sequence[str], taken: Set[int]) -> list[int
 
 def _numbered(start: TableStart) -> list[int]:
     return [i for i, name in enumerate(start.names or ()) if _NUMBERED.fullmatch(_plain(name))]
+
+
+def _counts(start: TableStart, column: int) -> bool:
+    """Whether the name of a column says that its numbers are an index, or names of sequences."""
+    name = "" if start.names is None else _plain(start.names[column])
+    return start.names is not None and (name in RECORD_NAMES or bool(_INDEX.fullmatch(name)))
 
 
 def _name(start: TableStart, column: int) -> str:

@@ -48,6 +48,22 @@ UNCLEAR = {
         ",sequence,y\n0,ACGT,5.1\n1,TTGA,7.2\n",
         r"one column named expression, .*'' \(0\), 'sequence' \(ACGT\), 'y' \(5.1\)",
     ),
+    "an index of pandas alone": (
+        ",sequence\n0,ACGT\n1,TTGA\n",
+        r"one column named expression, .*'' \(0\), 'sequence' \(ACGT\)",
+    ),
+    "an index that was read and written": (
+        "Unnamed: 0,sequence\n0,ACGT\n1,TTGA\n",
+        r"one column named expression, .*'Unnamed: 0' \(0\), 'sequence' \(ACGT\)",
+    ),
+    "an index of pandas in Parquet": (
+        "sequence,__index_level_0__\nACGT,7\nTTGA,3\n",
+        r"one column named expression, .*'__index_level_0__' \(7\)",
+    ),
+    "numbers as names": (
+        "id,sequence\n17,ACGT\n18,TTGA\n",
+        r"one column named expression, .*'id' \(17\), 'sequence' \(ACGT\)",
+    ),
     "positions in a genome": (
         "chrom,start,sequence,expr\nchr1,100,ACGT,5.1\n",
         r"'chrom' \(chr1\), 'start' \(100\), 'sequence' \(ACGT\), 'expr' \(5.1\)",

@@ -193,7 +193,13 @@ def train(
             validation=chosen_validation(
                 *(context.params, chosen.validation, files),
                 lambda path: options.open_files(
-                    path, columns, length=base_count, side=side, strict=strict
+                    path,
+                    columns,
+                    measurements=measurements,
+                    decimal_comma=decimal_comma,
+                    length=base_count,
+                    side=side,
+                    strict=strict,
                 ),
             ),
             seed=seed,
@@ -209,8 +215,7 @@ def train(
             report_every=report_every,
             profile=profile,
             implementation=implementation,
-            table_columns=files.columns_used,
-            metadata={"table": str(table), "motifs": motifs, "padding_side": side},
+            metadata={"table": str(table), "motifs": motifs},
         )
         if is_chief:
             show_run(run, output)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import html
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, overload
 
@@ -16,7 +17,7 @@ from cisreg.data.formats.one_hot import decode_padded
 from cisreg.data.formats.rows import Column, Columns
 from cisreg.data.formats.usable import to_text
 from cisreg.data.frames import rows_of_frame, table_of, to_pandas
-from cisreg.sequences import encode
+from cisreg.sequences import EncodedSequences, Side, encode
 
 _SHOWN_ROWS, _SHOWN_BASES = 5, 60
 
@@ -53,6 +54,9 @@ class Dataset:
             None: 1 for all.
         name: Arrow strings [N], or None.
         extra: further columns by name, Arrow arrays [N].
+        side: "left" or "right", where shorter sequences were padded and longer ones trimmed; None:
+            as `cisreg.encode` did, else left. A model that is trained on them encodes text so.
+        columns_used: of the table that the rows come from, by role, which a trained model keeps.
 
     Raises:
         ValueError: another shape, a code above 4, or numbers that are missing or not finite.
@@ -69,8 +73,14 @@ class Dataset:
     weight: np.ndarray | None = None
     name: pa.Array | None = None
     extra: Mapping[str, pa.Array] = field(default_factory=dict)
+    side: Side | None = None
+    columns_used: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if self.side not in ("left", "right", None):
+            raise ValueError(f'side: expected "left" or "right", got {self.side!r}')
+        known = self.sequence.side if isinstance(self.sequence, EncodedSequences) else None
+        object.__setattr__(self, "side", self.side or known or "left")
         sequence = _codes(self.sequence)
         if sequence.size and sequence.max() > 4:
             raise ValueError(f"sequence: expected codes 0 to 4, got {sequence.max()}")
@@ -110,7 +120,15 @@ class Dataset:
             weight=weight,
             name=name,
             extra=extra or {},
+            side="left",
+            columns_used={},
         )
+        return data
+
+    def read_with(self, side: Side | None, columns_used: Mapping[str, Any]) -> Dataset:
+        """The same rows, which know how they were read."""
+        data = copy(self)
+        data.__dict__.update(side=side, columns_used=dict(columns_used))
         return data
 
     @classmethod
@@ -124,7 +142,7 @@ class Dataset:
         *,
         extra: Sequence[Column] | Literal[True] = (),
         length: int | None = None,
-        side: Literal["left", "right"] = "left",
+        side: Side = "left",
     ) -> Dataset:
         """The rows of a table in memory, of which every one must be in order.
 
@@ -157,9 +175,10 @@ class Dataset:
             name,
             extra if extra is True else tuple(extra),
         )
-        rows = rows_of_frame(frame, asked)
+        rows, used = rows_of_frame(frame, asked)
         codes = np.asarray(encode(rows.sequence, length, side=side))
-        return cls.unchecked(codes, rows.expression, rows.weight, rows.name, rows.extra)
+        data = cls.unchecked(codes, rows.expression, rows.weight, rows.name, rows.extra)
+        return data.read_with(side, used.to_json())
 
     def __len__(self) -> int:
         return len(self.sequence)
@@ -224,7 +243,7 @@ class Dataset:
             None if self.weight is None else chosen(self.weight),
             None if self.name is None else chosen(self.name),
             {name: chosen(array) for name, array in self.extra.items()},
-        )
+        ).read_with(self.side, self.columns_used)
 
     @property
     def mean_expression(self) -> np.ndarray:
@@ -335,7 +354,8 @@ def _arrow(values: Any) -> pa.Array:
 def join(parts: Sequence[Dataset]) -> Dataset:
     """The rows of datasets of one length, one after another.
 
-    Weights, names and further columns are kept where all parts have them.
+    Weights, names and further columns are kept where all parts have them; how they were read is
+    that of the first part.
 
     Raises:
         ValueError: no part, other lengths, or another number of measurements.
@@ -361,4 +381,4 @@ def join(parts: Sequence[Dataset]) -> Dataset:
         np.concatenate(weights) if len(weights) == len(parts) else None,
         pa.concat_arrays(names) if len(names) == len(parts) else None,
         {name: pa.concat_arrays([part.extra[name] for part in parts]) for name in extra},
-    )
+    ).read_with(parts[0].side, parts[0].columns_used)

@@ -24,7 +24,7 @@ from cisreg.data.feeding.tensors import to_tf
 from cisreg.data.formats.fasta import FastaReader
 from cisreg.data.formats.manifest import Manifest
 from cisreg.data.formats.parquet import ParquetReader
-from cisreg.data.formats.rows import Column, Rows, Unusable
+from cisreg.data.formats.rows import Rows, Unusable
 from cisreg.data.formats.sources import SourceFile
 from cisreg.data.formats.text_reader import OneHotReader, TableReader
 from cisreg.data.formats.usable import check_rows, usable_rows
@@ -228,21 +228,11 @@ class DatasetFiles:
         parts = [self.kind, "length not known yet" if length is None else f"{length:,} bases"]
         if self.has_groups:
             parts.insert(1, f"{int(self.group_rows.sum()):,} rows")
-        return f"DatasetFiles({self._called}: {', '.join(parts)}; {self.described_columns})"
+        return f"DatasetFiles({self._called}: {', '.join(parts)}; {self.columns.described})"
 
     def _repr_html_(self) -> str:
         """The same, for notebooks."""
         return f"<p>{html.escape(repr(self))}</p>"
-
-    @property
-    def described_columns(self) -> str:
-        """Which column is read as what, for people."""
-        columns = self.columns
-        roles = [("sequence", columns.sequence), ("weight", columns.weight), ("name", columns.name)]
-        roles[1:1] = [("expression", each) for each in columns.expression or ()]
-        # Position 0 is a column, though equal to False.
-        said = [(role, each) for role, each in roles if each is not None and each is not False]
-        return ", ".join(f"{role} from {_label(each)}" for role, each in said) or "no columns"
 
     @property
     def part_count(self) -> int:
@@ -338,7 +328,7 @@ class DatasetFiles:
             raise ValueError(self.unusable.none_left(self.files[0]))
         self._length = rows.sequence.shape[1]
         self.end_pass()
-        return rows
+        return rows.read_with(self.side, self.columns_used)
 
     def fingerprint(self) -> str:
         """64 hexadecimal digits that are others where the content of a file is another.
@@ -532,12 +522,6 @@ def _stated_length(reader: ParquetReader, manifest: Manifest | None) -> int | No
     if manifest is None or not manifest.rows:
         return None
     return manifest.longest if reader.columns.sequence == manifest.columns.sequence else None
-
-
-def _label(column: Column | bool) -> str:
-    if column is True:
-        return "the headers"
-    return repr(column) if isinstance(column, str) else f"column {column + 1}"
 
 
 def _all_files(reader: Reader) -> Iterator[SourceFile]:

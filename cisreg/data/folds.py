@@ -91,14 +91,14 @@ def sides_by_value(rows: Mapping[str, int], fold: str | int | None) -> dict[str,
         if foreign:
             raise ValueError(
                 f"folds: expected train, validation and test, got {_listed(rows)}; where these are "
-                "folds, say which one is held out with fold"
+                "folds, say which one is held out with --fold, in Python fold="
             )
         sides = {value: _NAMES[value.strip().lower()] for value in rows}
     for side, what in ((TRAINING, "to train on"), (HELD_OUT, "to hold out")):
         if side not in sides.values():
             raise ValueError(
-                f"folds: expected rows {what}, got {_listed(rows)}; say with fold which value's "
-                "rows are held out"
+                f"folds: expected rows {what}, got {_listed(rows)}; say which value's rows "
+                "are held out with --fold, in Python fold="
             )
     return sides
 

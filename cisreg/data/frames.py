@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from cisreg.data.formats.columns import TableStart, find_columns
+from cisreg.data.formats.columns import TableStart, find_columns, resolved
 from cisreg.data.formats.rows import Columns, Rows, Unusable
 from cisreg.data.formats.usable import (
     RawRows,
@@ -20,11 +21,14 @@ from cisreg.data.formats.usable import (
     usable_rows,
 )
 
+logger = logging.getLogger("cisreg.data")
+
 _SAMPLE_ROWS = 200
+_OPTION = "{role}=... of cisreg.Dataset.from_frame"
 
 
-def rows_of_frame(frame: Any, asked: Columns) -> Rows:
-    """The rows of a table in memory, every one of which must be in order.
+def rows_of_frame(frame: Any, asked: Columns) -> tuple[Rows, Columns]:
+    """The rows of a table in memory, every one of which must be in order, and their columns.
 
     Args:
         frame: pandas or polars DataFrame, Arrow table or record batch, or arrays by name. Rows are
@@ -47,7 +51,7 @@ def rows_of_frame(frame: Any, asked: Columns) -> Rows:
     def values(position: int) -> list[str]:
         return to_text(column(position).slice(0, _SAMPLE_ROWS)).to_pylist()
 
-    start = TableStart("frame", names, len(names), values)
+    start = TableStart("frame", names, len(names), values, option=_OPTION)
     places = find_columns(start, asked)
     check_types("frame", places, [(name, column(i).type) for i, name in enumerate(names)])
     raw = RawRows(
@@ -61,7 +65,9 @@ def rows_of_frame(frame: Any, asked: Columns) -> Rows:
             for each, at in zip(places.extra_names, places.extra, strict=True)
         },
     )
-    return usable_rows(raw, Unusable(), strict=True)
+    used = resolved(start, places)
+    logger.info("frame: %s", used.described)
+    return usable_rows(raw, Unusable(), strict=True), used
 
 
 def _columns(frame: Any) -> tuple[tuple[str, ...], list[Any]]:

@@ -99,7 +99,7 @@ def open_dataset(
         lanes=lanes,
         without_expression=asked.expression == (),
     )
-    logger.info("%s: %s", data.files[0], data.described_columns)
+    logger.info("%s: %s", data.files[0], data.columns.described)
     return data
 
 

@@ -209,6 +209,11 @@ def split(
         raise ValueError(f"dataset: expected at least 2 rows to split, got {len(dataset)}")
     if folds is not None:
         sides = fold_sides(as_texts(folds, "folds", len(dataset)), fold)
+        held_out = sides == HELD_OUT
+        logger.info(
+            "held out: %d of %d rows (%.1f %%), as the folds say",
+            *(held_out.sum(), len(held_out), 100 * held_out.mean()),
+        )
         _warn_within(dataset, sides)
         rest, part = (np.flatnonzero(sides == side) for side in (TRAINING, HELD_OUT))
         return dataset.take(rest), dataset.take(part)

@@ -26,13 +26,13 @@ class BinOrder:
     numbers: tuple[int, ...] | None = None
 
     @property
-    def missing(self) -> tuple[int, ...]:
-        """Numbers between the first and the last that no bin has, the first few of them."""
+    def missing(self) -> int | None:
+        """The first number between those of the first and the last bin that no bin has."""
         if not self.numbers:
-            return ()
+            return None
         there = set(self.numbers)
-        between = (each for each in range(self.numbers[0], self.numbers[-1]) if each not in there)
-        return tuple(number for number, _ in zip(between, range(5), strict=False))
+        between = range(self.numbers[0], self.numbers[-1])
+        return next((each for each in between if each not in there), None)
 
 
 def order_bins(names: Sequence[str], given: Sequence[str] | None = None) -> BinOrder:

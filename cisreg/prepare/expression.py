@@ -237,11 +237,11 @@ def _as_it_is(names: Sequence[str]) -> BinOrder:
 
 def _tell_bins(values: Sequence[tuple[str, float]], order: BinOrder, bins: Bins) -> None:
     logger.info("bins: %s", ", ".join(f"{name} -> {value:g}" for name, value in values))
-    if order.missing and bins.values is None:
+    if order.missing is not None and bins.values is None:
         logger.warning(
-            "no bin has the number %s: the %d bins have the values 0, 1, 2, ... in their order; "
-            "give bin values if that is not so",
-            *(", ".join(map(str, order.missing)), len(values)),
+            "the numbers of the bins have gaps (there is no %s, for one): the %d bins have the "
+            "values 0, 1, 2, ... in their order; give bin values if that is not so",
+            *(order.missing, len(values)),
         )
 
 

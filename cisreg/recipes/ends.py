@@ -86,12 +86,11 @@ def _say(how: str, found: ConstantEnds, asked: Mapping[str, Any], bases: Mapping
         "context": "motifs may reach into them, and sites that lie wholly inside do not count",
         "trim": "they are trimmed",
     }[how]
-    automatic = [side for side in SIDES if asked[side] is None and bases[side]]
     advice = ""
-    if automatic:
+    if any(asked[side] is None and bases[side] for side in SIDES):
         advice = (
-            "; chosen by itself, since such sites are the same in every sequence: --constant-ends "
-            'keep, or constant_ends = "keep" of the recipe\'s model, counts them all'
+            "; they were found, not asked for: --constant-ends keep, in Python "
+            'constant_ends="keep", takes them for bases like any other'
         )
     logger.info(
         "constant ends of %d and %d bases: %s (%s)%s",

@@ -98,7 +98,6 @@ def train(
     profile: bool = False,
     progress: bool = True,
     implementation: Implementation = "auto",
-    table_columns: Mapping[str, Any] | None = None,
     metadata: Mapping[str, Any] | None = None,
 ) -> Training:
     """Trains a model as the recipe says, and saves it where a folder is given.
@@ -138,8 +137,6 @@ def train(
         profile: trace some steps, in the folder profile in `output`.
         progress: see `cisreg.training.RunOptions`.
         implementation: of the occupancy operation, see `cisreg.occupancy`.
-        table_columns: the columns of the table by role, to keep with the model; None: those that
-            `data` knows.
         metadata: anything else to keep with the model.
 
     Returns:
@@ -213,9 +210,7 @@ def train(
         if folder is not None and is_chief:
             _begin_folder(folder, recipe, resume)
         result = run(plan, options)
-        side = {"padding_side": opened.side} if isinstance(opened, DatasetFiles) else {}
-        if table_columns is None:
-            table_columns = opened.columns_used if isinstance(opened, DatasetFiles) else {}
+        side = {"padding_side": opened.side}
         model = Model(
             plan.spec,
             result.parameters,
@@ -223,7 +218,7 @@ def train(
             metadata=_metadata(plan, result, known_ends) | side | dict(metadata or {}),
             initial_motifs=_initial_motifs(motif_set, plan, start or {}),
             column_range=plan.column_range,
-            table_columns=table_columns,
+            table_columns=opened.columns_used,
         )
         if folder is not None and is_chief:
             save_model(folder, model)
@@ -268,14 +263,14 @@ def _open(data: Any, column: Column | None) -> Dataset | DatasetFiles:
 
 def _open_like(opened: Dataset | DatasetFiles, other: PathLike | Any, length: int) -> Dataset:
     """A file whose rows are read like those that are opened, or a table in memory."""
+    # Names are not validated, and a table may lack them.
+    columns = replace(Columns(**opened.columns_used), extra=(), name=False)
+    side = opened.side or "left"
     if not isinstance(other, (str, os.PathLike)):
-        return Dataset.from_frame(other, length=length)
-    if isinstance(opened, Dataset):
-        return open_dataset(other, length=length).load()
-    columns = replace(opened.columns, extra=())
-    return open_dataset(
-        other, length=length, side=opened.side, columns=columns, strict=opened.strict
-    ).load()
+        roles = (columns.sequence, columns.expression, columns.weight, False)
+        return Dataset.from_frame(other, *roles, length=length, side=side)
+    strict = isinstance(opened, DatasetFiles) and opened.strict
+    return open_dataset(other, length=length, side=side, columns=columns, strict=strict).load()
 
 
 def _plan(

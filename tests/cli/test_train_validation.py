@@ -71,6 +71,14 @@ def test_a_file_is_validated_with_and_shared_sequences_are_said(table, tmp_path)
     assert "80 rows to train on have the sequence" in output
 
 
+def test_a_file_with_decimal_commas_is_read_like_the_table(table, tmp_path):
+    lines = [line.split("\t") for line in table.read_text().splitlines()]
+    comma = tmp_path / "comma.csv"
+    comma.write_text("".join(f"{row[0]};{row[1].replace('.', ',')}\n" for row in lines))
+    words = ("--decimal-comma", "--validation", comma, "--output", tmp_path / "model")
+    assert "80 for validation" in run(0, *TRAIN, comma, *words)
+
+
 @pytest.mark.parametrize(
     ("options", "status", "message"),
     [

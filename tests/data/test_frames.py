@@ -180,3 +180,18 @@ def test_files_are_shown_short(tmp_path):
     assert "<b>" not in data._repr_html_()
     data.load()
     assert "4 bases" in repr(data)
+
+
+def test_the_columns_of_a_frame_are_said_and_kept(caplog):
+    frame = {"dna": TEXTS, "level": NUMBERS, "batch": [1, 2, 3]}
+    with pytest.raises(ValueError, match=r"with expression=... of cisreg.Dataset.from_frame"):
+        Dataset.from_frame(frame)
+    with caplog.at_level("INFO", "cisreg.data"):
+        data = Dataset.from_frame(frame, expression="level")
+    assert "frame: sequence from 'dna', expression from 'level'" in caplog.text
+    assert data[1:].columns_used["expression"] == ["level"]
+
+
+def test_the_side_of_a_dataset_is_a_side():
+    with pytest.raises(ValueError, match='side: expected "left" or "right"'):
+        Dataset(TEXTS, NUMBERS, side="up")

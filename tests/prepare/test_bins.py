@@ -131,7 +131,7 @@ def test_a_gap_between_numbers_is_said_where_the_values_are_not(tmp_path, caplog
     paths = write_bins(tmp_path, {"bin1": 1, "bin2": 0, "bin4": 1})
     done = expression(paths, tmp_path / "out.tsv")
     assert [value for _, value in done.bin_values] == [0, 1, 2]
-    assert "no bin has the number 3" in caplog.text
+    assert "there is no 3, for one" in caplog.text
     caplog.clear()
     expression(paths, tmp_path / "out.tsv", bins=Bins(values=(0, 1, 3)))
     assert "no bin" not in caplog.text

@@ -76,7 +76,9 @@ def test_an_automatic_choice_says_how_to_turn_it_off(caplog):
     caplog.clear()
     with caplog.at_level(logging.INFO, "cisreg.recipes"):
         settle_ends(recipe(constant_left=9, constant_right=6), library())
-    assert "chosen by itself" not in caplog.text
+    (message,) = caplog.messages
+    assert message.startswith("constant ends of 9 and 6 bases")
+    assert "--constant-ends" not in message
 
 
 def test_more_bases_than_are_constant_are_warned_of(caplog):

@@ -99,3 +99,41 @@ def test_what_cannot_be_validated_with_is_named(paths):
         trained(table(paths[0]), [1, 2])
     with pytest.raises(TypeError, match=r"validation: expected a share, .* got dict"):
         make_feed(Dataset.from_frame(table(paths[0])), {"a": 1}, seed=0)
+
+
+@pytest.mark.parametrize("way", ["files", "dataset", "part", "frame", "arrays"])
+def test_a_model_knows_how_its_data_were_read(paths, way):
+    columns = Columns("promoter", ("level",))
+    files = cisreg.open_dataset(paths[0], columns=columns, side="right")
+    data = cisreg.read_dataset(paths[0], columns=columns, side="right")
+    texts = [text.rstrip("N") for text in cisreg.decode(data.sequence)]
+    frame = {"promoter": texts, "level": data.expression, "plate": np.arange(60)}
+    given = {
+        "files": files,
+        "dataset": data,
+        "part": data[:50].take(np.arange(50)),
+        "frame": Dataset.from_frame(frame, "promoter", "level", side="right"),
+        "arrays": Dataset(cisreg.encode(texts, side="right"), data.expression),
+    }[way]
+    model = trained(given, None).model
+    assert model.padding_side == "right"
+    np.testing.assert_array_equal(model.encode(texts), data.sequence)
+    if way != "arrays":
+        assert model.table_columns["sequence"] == "promoter"
+        assert model.table_columns["expression"] == ["level"]
+
+
+def test_a_file_is_read_like_a_dataset(paths):
+    columns = Columns("promoter", ("level",), name="plate")
+    data = cisreg.read_dataset(paths[0], columns=columns, side="right")
+    other = cisreg.read_dataset(paths[1], 30, columns=Columns("promoter", "level"), side="right")
+    found = trained(data, paths[1]).validation
+    np.testing.assert_array_equal(found.sequence, other.sequence)
+    np.testing.assert_array_equal(found.expression, other.expression)
+
+
+def test_rows_held_out_by_folds_are_said(paths, caplog):
+    data = cisreg.read_dataset(paths[0], columns=Columns("promoter", "level", extra=("plate",)))
+    with caplog.at_level("INFO", "cisreg.data"):
+        trained(data, HoldOut(folds="plate", fold=3))
+    assert "held out: 12 of 60 rows (20.0 %)" in caplog.text

@@ -61,6 +61,7 @@ class TableStart:
         count: of all columns.
         values: the first values of a column as text; "" where there is none.
         hint: what to add to an error about the columns.
+        option: how the caller says which column has a role.
     """
 
     place: str
@@ -68,6 +69,7 @@ class TableStart:
     count: int
     values: Callable[[int], Sequence[str]]
     hint: str = ""
+    option: str = "--{role}-column NAME|NUMBER, in Python columns=Columns({role}=...)"
 
     def kind(self, column: int) -> Kind:
         """What most of the first values look like."""
@@ -380,7 +382,7 @@ def _unclear(start: TableStart, role: str, usual: Sequence[str]) -> ValueError:
     return ValueError(
         f"{start.place}: expected one column named {usual[0]}, or two columns of which one clearly "
         f"has {_CLEAR[role]}, got {start.described()}; say which is the {role} with "
-        f"--{role}-column NAME|NUMBER, in Python columns=Columns({role}=...){start.hint}"
+        f"{start.option.format(role=role)}{start.hint}"
     )
 
 

@@ -66,6 +66,20 @@ class Columns:
         said = (self.sequence, *(self.expression or ()), self.weight, self.name)
         return tuple(each for each in said if each is not None and not isinstance(each, bool))
 
+    @property
+    def described(self) -> str:
+        """Which column is read as what, for people.
+
+        Example:
+            >>> Columns("promoter", (1,), weight=False).described
+            "sequence from 'promoter', expression from column 2"
+        """
+        roles = [("sequence", self.sequence), ("weight", self.weight), ("name", self.name)]
+        roles[1:1] = [("expression", each) for each in self.expression or ()]
+        # Position 0 is a column, though equal to False.
+        said = [(role, each) for role, each in roles if each is not None and each is not False]
+        return ", ".join(f"{role} from {_label(each)}" for role, each in said) or "no columns"
+
     def or_else(self, usual: Columns) -> Columns:
         """What is not said here as it is there."""
         return replace(
@@ -86,6 +100,12 @@ class Columns:
             role: list(value) if isinstance(value, tuple) else None if value is False else value
             for role, value in vars(self).items()
         }
+
+
+def _label(column: Column | bool) -> str:
+    if column is True:
+        return "the headers"
+    return repr(column) if isinstance(column, str) else f"column {column + 1}"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What of cisreg works on this machine, as a list of findings with what to do about each."""
+"""Checks whether cisreg works on this machine; each finding says what to do."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from cisreg.quiet import NVIDIA_DRIVER
 
 OPERATIONS = ("Cisreg>Occupancy", "Cisreg>OccupancyGrad")
 
-# Large enough that the work outweighs the start of an operation, small enough for any laptop.
+# Large enough that the overhead of starting an operation is small, small enough for any laptop.
 _SEQUENCES, _LENGTH, _MOTIFS, _WIDTH = 256, 110, 64, 20
 _REPEATS = 3
-# Both versions sum float32 numbers, each in its own order.
+# Both implementations sum float32 numbers, in different orders.
 _TOLERANCE = 1e-4
 
 State = Literal["ok", "warning", "error"]
@@ -33,7 +33,7 @@ class Finding(NamedTuple):
     """One line of a diagnosis.
 
     Attributes:
-        subject: what was looked at.
+        subject: what was checked.
         state: "error" means that the fused operation cannot be used.
         text: what was found, and what to do where the state is not "ok".
     """
@@ -44,10 +44,10 @@ class Finding(NamedTuple):
 
 
 def diagnose(messages: Sequence[str] = ()) -> list[Finding]:
-    """Looks at versions, library, devices, kernels, and the fused against the standard operation.
+    """Checks versions, library, devices and kernels; compares fused and standard implementation.
 
     Args:
-        messages: what TensorFlow said when it started, see `cisreg.quiet.start_tensorflow`.
+        messages: what TensorFlow printed when it started, see `cisreg.quiet.start_tensorflow`.
 
     Example:
         >>> any(finding.state == "error" for finding in diagnose())
@@ -147,8 +147,8 @@ def _check_kernels() -> Finding:
 def registered_devices(operation: str) -> list[str]:
     """Types of the devices that the operation has kernels for.
 
-    For the fused operation they are ["CPU"], and ["CPU", "GPU"] in a build with CUDA kernels,
-    whether or not a GPU is there.
+    For the fused operation: ["CPU"], or ["CPU", "GPU"] in a build with CUDA kernels, even on a
+    machine without a GPU.
 
     Example:
         >>> registered_devices("MatMul")

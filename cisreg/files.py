@@ -1,4 +1,4 @@
-"""Files that are either the old ones or the new ones, never halves."""
+"""Atomic replacement of files, and locks on folders."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ LOCK_FILE = ".lock"
 
 @contextmanager
 def replace_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """Opens a new file beside `path` that takes its place once it is whole and on the disk.
+    """Opens a new file beside `path` and renames it to `path` when it is complete and on disk.
 
-    Where the block raises, or the process dies in it, what was at `path` stays as it is. Two
-    processes must not write one path at the same time.
+    If the block raises or the process dies, the old file at `path` is unchanged. Two processes must
+    not write the same path at the same time.
 
     Raises:
-        OSError: the folder cannot be written, or the disk is full; its `filename` is `path`.
+        OSError: the folder is not writable, or the disk is full; its `filename` is `path`.
 
     Example:
         >>> with replace_file("table.txt") as file:  # doctest: +SKIP
@@ -51,14 +51,14 @@ def replace_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
 @contextmanager
 def hold_folder(directory: str | os.PathLike[str]) -> Iterator[None]:
-    """Keeps other processes that hold it too from a folder, made where it is missing.
+    """Locks a folder for this process; creates it if it is missing.
 
-    The hold ends with the process, however that ends. Where the system has no such locks (Windows,
-    some network file systems) nobody is kept out.
+    The operating system releases the lock when the process ends, also when it is killed. Where
+    there are no such locks (Windows, some network file systems) nothing is locked.
 
     Raises:
-        ValueError: another process holds the folder.
-        OSError: it cannot be made.
+        ValueError: another process has locked the folder.
+        OSError: the folder cannot be created.
 
     Example:
         >>> with hold_folder("model"):  # doctest: +SKIP
@@ -76,7 +76,7 @@ def hold_folder(directory: str | os.PathLike[str]) -> Iterator[None]:
             file.seek(0)
             raise ValueError(
                 f"{folder}: expected a folder that no other process writes to, but process "
-                f"{file.read().strip() or 'of unknown number'} does; wait for it, or end it"
+                f"{file.read().strip() or 'of unknown number'} does; wait until it ends, or end it"
             ) from None
         except OSError:
             # A file system without locks.
@@ -88,7 +88,7 @@ def hold_folder(directory: str | os.PathLike[str]) -> Iterator[None]:
 
 
 def _sync_folder(folder: Path) -> None:
-    # Windows cannot open a folder; elsewhere the rename is on the disk only after this.
+    # On POSIX the rename is on disk only after this; Windows cannot open a folder.
     if os.name != "posix":
         return
     descriptor = os.open(folder, os.O_RDONLY)

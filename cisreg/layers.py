@@ -1,4 +1,4 @@
-"""The layers behind the scan: from the occupancy of motifs to accessibility and expression."""
+"""The layers of the model: from the occupancy of motifs to accessibility and expression."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Scan(NamedTuple):
     """What one scan of the sequences gives, float32.
 
     Attributes:
-        either: [N, S, M], of which the sum over S is the binding to either strand.
+        either: [N, S, M]; its sum over S is the binding to either strand.
         by_strand: [N, 2, M], binding to each strand.
         weighted: [N, 2, M], expected occupancy summed with position weights, or None.
     """
@@ -44,7 +44,7 @@ def scan_motifs(
     compute_dtype: ComputeDtype,
     implementation: Implementation,
 ) -> Scan:
-    """The binding of all motifs; `span` as of `between_ends`, the others as of `predict`."""
+    """The binding of all motifs; `span` is from `between_ends`, the others are as in `predict`."""
     weigh_here = spec.positional and spec.fused
     bound, weighted = occupancy(
         sequence,
@@ -65,11 +65,11 @@ def scan_motifs(
 
 
 def between_ends(spec: ModelSpec, sequence: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | None]:
-    """The sequences as motifs see them, and the bases that a motif must reach to count.
+    """The sequences to scan, and the span of bases that a site must overlap to count.
 
     Returns:
-        (the sequences, without their constant ends where these are trimmed; int32 [N, 2], where the
-        bases between the ends of each row begin and end, or None where all windows count).
+        (the sequences, with constant ends set to unknown if they are trimmed; int32 [N, 2], begin
+        and end of the bases between the constant ends of each row, or None if all windows count).
     """
     if not spec.has_span:
         return sequence, None
@@ -85,9 +85,9 @@ def between_ends(spec: ModelSpec, sequence: tf.Tensor) -> tuple[tf.Tensor, tf.Te
 
 
 def _variable_part(spec: ModelSpec, known: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Where the bases between the constant ends begin and end in each row, int32 [N] both.
+    """Begin and end of the bases between the constant ends of each row, int32 [N] both.
 
-    An end without constant bases reaches to the border of the row: padding there is as ever.
+    At a side without constant bases the span extends to the end of the row, padding included.
     """
     length = tf.shape(known)[1]
     begin = tf.zeros_like(known[:, 0], tf.int32)
@@ -98,7 +98,7 @@ def _variable_part(spec: ModelSpec, known: tf.Tensor) -> tuple[tf.Tensor, tf.Ten
     if spec.constant_right:
         behind = tf.argmax(known[:, ::-1], axis=1, output_type=tf.int32)
         end = tf.maximum(length - behind - spec.constant_right, 0)
-    # Of a sequence that is shorter than its ends nothing is left.
+    # In a sequence that is shorter than its constant ends the span is empty.
     return begin, tf.maximum(begin, end)
 
 
@@ -110,7 +110,7 @@ def _known(sequence: tf.Tensor) -> tf.Tensor:
 
 
 def acting_binding(spec: ModelSpec, scan: Scan) -> tf.Tensor:
-    """What acts on expression where all of it is accessible, [N, S, M]."""
+    """The binding that acts on expression where all chromatin is accessible, [N, S, M]."""
     if scan.weighted is not None:
         return scan.weighted
     return scan.by_strand if spec.stranded else scan.either
@@ -141,8 +141,8 @@ def linear_layers(
 def _sum_motifs(binding: tf.Tensor, *weights: tf.Tensor) -> list[tf.Tensor]:
     """Sums of weight * binding [N, S, M] over strands and motifs, [N] for each weight [(S,) M].
 
-    One product of matrices makes all the sums, and in the gradient takes them apart again: the time
-    goes into reading and writing what is as large as the binding.
+    One matrix product computes all sums, so that the large binding tensor is read once in the
+    forward pass and its gradient is written once: memory traffic dominates the time.
     """
     strands, motifs = binding.shape[1:]
     rows = [tf.reshape(tf.broadcast_to(each, [strands, motifs]), [-1]) for each in weights]
@@ -151,7 +151,7 @@ def _sum_motifs(binding: tf.Tensor, *weights: tf.Tensor) -> list[tf.Tensor]:
 
 
 def _activity(spec: ModelSpec, parameters: Parameters) -> tf.Tensor:
-    """[M], or [2, M] where a model tells the strands apart."""
+    """[M], or [2, M] in a stranded model."""
     activity = tf.convert_to_tensor(parameters["activity"])
     if not spec.stranded:
         return activity
@@ -167,9 +167,9 @@ def bound_before_limits(
     accessibility: tf.Tensor | None,
     compute_dtype: ComputeDtype,
 ) -> tf.Tensor:
-    """What acts on expression before the limits of motifs, after those of sites, [N, S, M].
+    """The binding that acts on expression, before limits of motifs, after those of sites.
 
-    `counted`, bool [N, 2, P, M], says which sites there are; None: all.
+    `counted`, bool [N, 2, P, M], says which sites count; None: all. Returns [N, S, M].
     """
     if not spec.positional:
         return per_sequence(accessibility, 3) * acting_binding(spec, scan)
@@ -186,17 +186,17 @@ def bound_before_limits(
 
 
 def limited_contribution(spec: ModelSpec, parameters: Parameters, bound: tf.Tensor) -> tf.Tensor:
-    """What each motif adds to expression where that has a limit, [N, M]."""
+    """The contribution of each motif to expression in a model with binding limits, [N, M]."""
     contribution = tf.reduce_sum(bound * _activity(spec, parameters), axis=1)
-    # Limits saturate the effect of a motif and never turn its sign: an activator does not repress,
-    # even where position weights or the other strand's activity are negative.
+    # Clipped to the sign of the activity: an activator never represses, even where position weights
+    # or the activity of the other strand are negative.
     most = parameters["activity"] * _limit(parameters)
     contribution = tf.maximum(contribution, tf.minimum(most, 0.0))
     return tf.minimum(contribution, tf.maximum(most, 0.0))
 
 
 def reported_binding(spec: ModelSpec, parameters: Parameters, bound: tf.Tensor) -> tf.Tensor | None:
-    """The binding of a `cisreg.model.Prediction`, from what is bound before limits [N, S, M]."""
+    """The binding in `cisreg.model.Prediction`, from the binding before limits [N, S, M]."""
     if spec.positional:
         return None
     if spec.stranded:
@@ -206,12 +206,12 @@ def reported_binding(spec: ModelSpec, parameters: Parameters, bound: tf.Tensor) 
 
 
 def _limit(parameters: Parameters) -> tf.Tensor:
-    """Most molecules of each motif that act, [M]."""
+    """The binding limit of each motif in bound molecules, [M]."""
     return tf.exp(parameters["log_binding_limit"])
 
 
 def _position_weight(spec: ModelSpec, parameters: Parameters) -> tf.Tensor:
-    """Weights of the windows of both strands, [2, P, M]."""
+    """Position weights of both strands, [2, P, M]."""
     weight = tf.convert_to_tensor(parameters["position_weight"])
     if spec.position_knots is not None:
         weight = tf.matmul(spline_basis(spec.window_count, spec.position_knots), weight)
@@ -219,7 +219,7 @@ def _position_weight(spec: ModelSpec, parameters: Parameters) -> tf.Tensor:
 
 
 def per_sequence(accessibility: tf.Tensor | None, rank: int) -> tf.Tensor | float:
-    """Accessibility with axes to multiply a tensor [N, ...] of this rank; 1 without the layer."""
+    """Accessibility, reshaped to multiply a tensor [N, ...] of this rank; 1 without the layer."""
     if accessibility is None:
         return 1.0
     return tf.reshape(accessibility, [-1] + [1] * (rank - 1))
@@ -227,8 +227,9 @@ def per_sequence(accessibility: tf.Tensor | None, rank: int) -> tf.Tensor | floa
 
 @functools.lru_cache(maxsize=1)
 def _say_standard() -> None:
-    """Warns, once, that a model does without the fused operation."""
+    """Warns once that the model cannot use the fused operation."""
     logger.warning(
-        "binding limits inside positional sums need every site by itself: this model runs through "
-        "standard TensorFlow operations, slower and with memory for sequences * length * motifs"
+        "binding limits with position weights need the occupancy of every single site: this model "
+        "uses standard TensorFlow operations, which are slower and need memory for "
+        "sequences * length * motifs"
     )

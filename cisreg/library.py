@@ -1,4 +1,4 @@
-"""Finds, checks and loads the compiled library, and says clearly why when it cannot."""
+"""Finds, checks and loads the compiled library; errors say why it cannot be loaded."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ OPS_FILE = "_ops.so"
 
 
 class LibraryError(ImportError):
-    """The compiled library is missing or was built for another TensorFlow."""
+    """The compiled library is missing or was built for a different TensorFlow version."""
 
 
 def minor_version(version: str) -> str:
-    """The part of a version that fixes TensorFlow's C++ interface.
+    """Major and minor version; TensorFlow's C++ interface is stable within one minor version.
 
     Example:
         >>> minor_version("2.21.0")
@@ -25,7 +25,7 @@ def minor_version(version: str) -> str:
 
 
 def check_versions(built: str, running: str) -> None:
-    """Refuses a TensorFlow whose C++ interface is not the one the library was built with.
+    """Checks that the library was built with the minor version of TensorFlow that is running.
 
     Raises:
         LibraryError: the minor versions differ.
@@ -42,7 +42,7 @@ def native_module() -> ModuleType:
     """The module `cisreg._native`, which needs no TensorFlow.
 
     Raises:
-        LibraryError: it is not built, or does not load.
+        LibraryError: it is not built, or cannot be loaded.
     """
     try:
         from cisreg import _native
@@ -67,8 +67,8 @@ def load_ops() -> Any:
     """Loads the TensorFlow ops once and returns the module of their generated wrappers.
 
     Raises:
-        LibraryError: the library is missing, damaged or built for another TensorFlow; the message
-            says what to do.
+        LibraryError: the library is missing, damaged or built for a different TensorFlow version;
+            the message says what to do.
 
     Example:
         >>> bound, weighted = load_ops().cisreg_occupancy(...)

@@ -1,4 +1,4 @@
-"""What training makes small: losses of the prediction and penalties on the parameters."""
+"""The objective of training: losses of the prediction and penalties on the parameters."""
 
 from __future__ import annotations
 
@@ -30,8 +30,9 @@ def mean_squared_error(
 
     Args:
         predicted: float32 [N].
-        measured: float32 [N], same unit; [N, K]: the mean over K measurements of each sequence.
-        weight: float32 [N]; None: 1 for all. The sum is divided by N, not by that of the weights.
+        measured: float32 [N], same unit; [N, K]: K measurements per sequence, over which the loss
+            is averaged.
+        weight: float32 [N]; None: 1 for all. The sum is divided by N, not by the sum of weights.
 
     Returns:
         float32 scalar.
@@ -61,23 +62,24 @@ def negative_log_likelihood(
 ) -> tf.Tensor:
     """Sum over sequences of weight ((predicted - measured) / standard deviation)^2.
 
-    Twice the negative log likelihood of normal measurements, without the terms that carry no
-    gradient: the standard deviation is looked up at the prediction and held fixed. The row of a
-    prediction is `round((prediction - first mean) / (last mean - first mean) * rows)`, kept within
-    the table, as CisRegModels looks it up, where the first mean is 0.
+    Twice the negative log likelihood of normally distributed measurements, without the terms that
+    have no gradient: the standard deviation is looked up at the prediction and treated as constant.
+    The table row of a prediction is `round((prediction - first mean) / (last mean - first mean) *
+    rows)`, clipped to the table, as in CisRegModels (whose first mean is 0).
 
     Args:
         predicted: float32 [N].
         measured: float32 [N], same unit.
         weight: float32 [N]; None: 1 for all.
         table: float [K, 2], mean and standard deviation of the measurement, in its unit; means
-            evenly spaced and rising. See `read_mean_standard_deviation`.
+            must increase in even steps. See `read_mean_standard_deviation`.
 
     Returns:
-        float32 scalar. It grows with N, other than `mean_squared_error`.
+        float32 scalar, a sum over sequences, while `mean_squared_error` is a mean.
 
     Raises:
-        ValueError: a table that is not [K, 2], or whose means or standard deviations make no sense.
+        ValueError: the table is not [K, 2], its means do not increase in even steps, or a standard
+            deviation is not a finite number above 0.
 
     Example:
         >>> table = np.array([[0.0, 1.0], [1.0, 2.0]])
@@ -97,9 +99,9 @@ negative_log_likelihood.is_sum = True  # type: ignore[attr-defined]
 
 
 def is_sum(loss: Callable[..., tf.Tensor]) -> bool:
-    """Whether a loss is a sum over sequences, which its attribute `is_sum` says, or their mean.
+    """Whether a loss is a sum over sequences (its attribute `is_sum` is True) or a mean.
 
-    Training wants to know where a batch is divided among replicas.
+    Training needs this to combine the losses of replicas that share a batch.
 
     Args:
         loss: a function, or a `functools.partial` of one.
@@ -112,11 +114,11 @@ def is_sum(loss: Callable[..., tf.Tensor]) -> bool:
 
 
 def unit_exponent(loss: Callable[..., tf.Tensor]) -> int | None:
-    """How a loss grows with the unit of expression, which its attribute `unit_exponent` says.
+    """How a loss scales with the unit of expression: its attribute `unit_exponent`, or None.
 
-    A loss with exponent k depends on predicted - measured alone, and is multiplied by s^k where
-    both are multiplied by s. Training then computes it in the standard unit, beside the penalties.
-    None: the function does not say, and is computed in the unit of the measurements.
+    A loss with exponent k depends only on predicted - measured, and is multiplied by s^k if both
+    are multiplied by s. Training then computes it in the standard unit, like the penalties. Without
+    the attribute (None) it is computed in the unit of the measurements.
 
     Args:
         loss: a function, or a `functools.partial` of one.
@@ -141,12 +143,12 @@ def read_mean_standard_deviation(path: str | Path) -> np.ndarray:
         float64 [K, 2].
 
     Raises:
-        ValueError: a line that does not hold two numbers, by file and line, or a table that makes
-            no sense.
+        ValueError: a line that does not hold two numbers (the message names file and line), or a
+            table that `negative_log_likelihood` does not accept.
         OSError: the file cannot be read.
     """
     rows = []
-    # What is no UTF-8 is no number either, and said with its line.
+    # Bytes that are not UTF-8 fail below, with an error that names the line.
     text = Path(path).read_text(encoding="utf-8", errors="replace")
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip():
@@ -191,13 +193,14 @@ class Penalty:
     """Weights of the penalties on the parameters; 0 leaves a penalty out.
 
     Attributes:
-        activity_l1: of the sum of |activity|; in a stranded model, of the mean of both strands'.
-        potentiation_l1: of the sum of |potentiation|.
-        motif_l2: of half the sum of log_kd^2.
-        motif_pull: of half the sum of (log_kd - initial log_kd)^2; keeps motifs near where they
-            began.
-        position_smoothness: of the sum of squared differences between neighbouring position weights
-            (or knots), one definition for both strands.
+        activity_l1: weight of the sum of |activity|; in a stranded model, of its mean over both
+            strands.
+        potentiation_l1: weight of the sum of |potentiation|.
+        motif_l2: weight of half the sum of log_kd^2.
+        motif_pull: weight of half the sum of (log_kd - initial log_kd)^2, which keeps motifs near
+            their initial matrices.
+        position_smoothness: weight of the sum of squared differences between neighbouring position
+            weights (or knots) of both strands.
 
     Raises:
         ValueError: a weight that is negative or not finite.
@@ -228,9 +231,9 @@ def penalty(
     """Penalty on the parameters, to be added to a loss.
 
     Args:
-        parameters: by name; those that a model does not have add nothing.
-        weights: how much each penalty counts.
-        initial: holds log_kd as it was at the start of training; needed for `motif_pull` alone.
+        parameters: by name; parameters that the model does not have add nothing.
+        weights: of the penalties.
+        initial: the initial log_kd; needed only for `motif_pull`.
 
     Returns:
         float32 scalar.
@@ -264,7 +267,7 @@ def penalty(
 
 
 def _absolute_activity(parameters: Mapping[str, tf.Tensor]) -> tf.Tensor:
-    """Both strands count alike: or else the penalty would empty the forward one."""
+    """Mean over strands; a penalty on the forward strand only would move activity to the other."""
     activity = tf.convert_to_tensor(parameters["activity"])
     total = tf.reduce_sum(tf.abs(activity))
     if "activity_difference" not in parameters:

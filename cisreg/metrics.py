@@ -1,4 +1,4 @@
-"""Agreement of predicted and measured expression, in float64 NumPy."""
+"""Metrics of predicted against measured expression, computed in float64."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def __dir__() -> list[str]:
 
 
 class Metrics(NamedTuple):
-    """Agreement of predictions with measurements; a value that is undefined is NaN.
+    """Metrics of predictions against measurements; undefined values are NaN.
 
     Attributes:
         pearson: Pearson's correlation coefficient r.
@@ -74,7 +74,7 @@ def pearson_correlation(predicted: npt.ArrayLike, measured: npt.ArrayLike) -> fl
     x = x - x.mean()
     y = y - y.mean()
     scale = np.sqrt(np.sum(x**2) * np.sum(y**2))
-    # Rounding may carry a perfect correlation past 1.
+    # Rounding errors may give a little more than 1.
     return float(np.clip(np.sum(x * y) / scale, -1.0, 1.0))
 
 
@@ -128,7 +128,7 @@ def _checked(predicted: npt.ArrayLike, measured: npt.ArrayLike) -> tuple[np.ndar
     second = as_array(measured, "measured", np.float64, ("N",))
     if len(first) != len(second) or not len(first):
         raise ValueError(
-            "predicted, measured: expected as many numbers of both, 1 or more, got "
+            "predicted, measured: expected the same length, 1 or more, got "
             f"{len(first)} and {len(second)}"
         )
     return first, second

@@ -25,8 +25,8 @@ class Occupancy(NamedTuple):
     """What `occupancy` returns, float32.
 
     Attributes:
-        bound: [N, 2, M], the expected number of bound sites or the log probability of none, each
-            strand apart (0 forward, 1 reverse complement); for the reduction "probability" [N, M],
+        bound: [N, 2, M], the expected number of bound sites or the log probability of none, for
+            each strand (0 forward, 1 reverse complement); for the reduction "probability" [N, M],
             the probability that at least one site on either strand is bound.
         weighted: [N, 2, M], the sum of position weight times occupancy; None without weights.
     """
@@ -50,58 +50,56 @@ def occupancy(
 ) -> Occupancy:
     """Occupancy of every motif on every sequence: scan, occupancy law and sum in one operation.
 
-    A site's occupancy is p = sigmoid(log_concentration - log Kd), its log Kd the sum of `log_kd`
-    over the bases under the motif (de Boer et al. 2020, Nature Biotechnology 38, 56-65). Bases
-    outside the sequence and unknown ones add nothing, so that a motif that reaches over an end of
-    the sequence, or over unknown bases, still binds with its other columns, and where it lies on no
-    known base at all with sigmoid(log_concentration). The reductions over the P windows are
+    The occupancy of a site is p = sigmoid(log_concentration - log Kd). Its log Kd is the sum of
+    `log_kd` over the bases under the motif (de Boer et al. 2020, Nature Biotechnology 38, 56-65).
+    Unknown bases and positions outside the sequence contribute 0: a motif that extends over an end
+    of the sequence or over unknown bases still binds with its other columns, and a window without
+    any known base has p = sigmoid(log_concentration). The reductions over the P windows are
     "expected" (sum of p), "log_unbound" (sum of log(1 - p)) and "probability"
     (1 - exp of log_unbound summed over both strands).
 
     Args:
         sequence: uint8 base codes [N, L]; 0 A, 1 C, 2 G, 3 T, 4 anything else. The standard
-            implementation also takes soft sequences, float32 [N, L, 4]. Here and below tensors must
-            have the dtype that is named; lists, NumPy, pandas and Arrow are converted.
+            implementation also takes soft sequences, float32 [N, L, 4]. Tensors must have the dtype
+            given here and below; lists, NumPy, pandas and Arrow are converted.
         log_kd: float32 [W, 4, M], nats; contribution of each base to log Kd, order A C G T.
         log_concentration: float32 [M], nats.
         position_weight: float32 [2, P, M], or None; P = L for "same", L - W + 1 for "valid".
-        column_range: int32 [2, M], or None. First column of each motif and the one behind its
-            last: all other columns count as zero, are not trained, and take no time.
-            `MotifSet.column_range` knows them. None: every column is the motif's.
+        column_range: int32 [2, M], or None. First column of each motif, and one past its last: all
+            other columns count as zero, are not trained, and take no time; see
+            `MotifSet.column_range`. None: all W columns belong to the motif.
         span: int32 [2], begin and end of the bases that count, for all sequences; or [N, 2], one
-            pair for each. Only windows count in which a motif's own columns (those of
-            `column_range`, mirrored on the reverse strand) lie on one of the bases begin to end - 1
-            at least. The other windows do not exist: they add nothing to any sum or gradient, and
-            take next to no time. None count where begin >= end. None: every window counts, also
-            one in which a motif's own columns lie outside the sequence altogether.
+            pair for each. A window counts only if the motif's own columns (those of
+            `column_range`, mirrored on the reverse strand) overlap at least one of the bases begin
+            to end - 1. Other windows add nothing to sums or gradients and take almost no time. If
+            begin >= end, no window counts. None: every window counts, even one in which the motif's
+            own columns are completely outside the sequence.
         reduction: what `bound` holds.
         padding: "same" places windows as tf.nn.conv1d does; "valid" keeps whole windows only.
-        compute_dtype: what sites may be computed in: "float32", "bfloat16" or "float16".
-            Parameters, sums over windows, results and gradients are float32 whatever it is. On a
-            CPU the fused op is no faster in 16 bits, and so computes in float32 all the same, as
-            exactly as ever: its tables hold odds to be multiplied, which float32 does best. The
-            standard implementation holds every site in that type. On yeast promoters and motifs
-            the root mean square error of its sums and gradients is 1 to 4 % for "bfloat16" and 0.1
-            to 0.5 % for "float16", which takes sites that are bound less than 6e-8 of the time for
-            free.
-        implementation: "fused" is the custom op, which keeps no tensor of sites and recomputes the
-            scan for its gradient; "standard" is the same law in TensorFlow's own ops, and the way
-            to second derivatives and to gradients of soft sequences; "auto" is fused where the
-            compiled library loads, else standard, with one warning. The fused op has no kernel for
-            XLA: do not compile it with jit_compile.
+        compute_dtype: dtype in which sites may be computed: "float32", "bfloat16" or "float16".
+            Parameters, sums over windows, results and gradients are always float32. On a CPU the
+            fused op is not faster in 16 bits and therefore always computes in float32. The standard
+            implementation stores every site in this dtype. On yeast promoters and motifs the root
+            mean square error of its sums and gradients is 1 to 4 % for "bfloat16" and 0.1 to 0.5 %
+            for "float16", in which occupancies below 6e-8 become 0.
+        implementation: "fused" is the custom op: it stores no per-site tensor and recomputes the
+            scan for its gradient. "standard" is the same law in standard TensorFlow ops; it also
+            has second derivatives and gradients of soft sequences. "auto" is fused if the compiled
+            library can be loaded, otherwise standard, with one warning. The fused op has no XLA
+            kernel: do not use jit_compile.
 
     Returns:
         Occupancy(bound, weighted). The same inputs give the same bits on every run and for every
         number of threads.
 
     Raises:
-        ValueError: an option is not one of those named above, static shapes disagree, or a list or
-            array holds something that the dtype cannot.
+        ValueError: an option has an unknown value, static shapes disagree, or a list or array
+            cannot be converted to the dtype.
         tf.errors.InvalidArgumentError: an input has the wrong dtype or shape, a code above 4, a
-            non-finite number, or a begin or end outside 0 to L; the message names it, what was
-            expected and what came. On a GPU the fused op looks at no numbers: sites that show such
-            a code, and motifs with such a number, are NaN, and so are the sums that hold them; a
-            span is cut to the sequence.
+            non-finite number, or a begin or end outside 0 to L; the message names the input, what
+            was expected and what came. On a GPU the fused op does not check values: sites with such
+            a code and motifs with such a number become NaN, as do the sums that contain them; a
+            span is clipped to the sequence.
         tf.errors.UnimplementedError: the GPU or its driver is too old for the fused op, or the
             problem too large for it.
         LibraryError: implementation is "fused" and the compiled library does not load.
@@ -160,7 +158,7 @@ def _check_dtype(argument: str, value: tf.Tensor, expected: tf.DType, advice: st
 
 
 def _tensor(argument: str, value: Any, dtype: tf.DType) -> tf.Tensor:
-    """Numbers of any kind as a tensor of this dtype, which a tensor must have itself."""
+    """A tensor of this dtype; arrays and lists are converted, tensors must already have it."""
     if not _holds_tensors(value):
         value = as_array(value, argument, dtype.as_numpy_dtype, (...,))
     tensor = tf.convert_to_tensor(value)
@@ -169,7 +167,7 @@ def _tensor(argument: str, value: Any, dtype: tf.DType) -> tf.Tensor:
 
 
 def _sequence_tensor(sequence: Any) -> tf.Tensor:
-    """Base codes, or soft sequences, which have one axis more."""
+    """Base codes [N, L], or soft sequences [N, L, 4]."""
     if _holds_tensors(sequence):
         return tf.convert_to_tensor(sequence)
     is_soft = getattr(sequence, "ndim", 2) == 3
@@ -178,7 +176,7 @@ def _sequence_tensor(sequence: Any) -> tf.Tensor:
 
 
 def _holds_tensors(value: Any) -> bool:
-    """Whether a value is a tensor, or a list of them, through which gradients may flow."""
+    """Whether a value is a tensor or contains tensors, which must not be converted to NumPy."""
     if isinstance(value, (list, tuple)):
         return any(map(_holds_tensors, value))
     plain = (np.ndarray, np.generic, int, float, str, pa.Array, pa.ChunkedArray, pa.Table)
@@ -193,7 +191,7 @@ def _choose_fused(implementation: str, sequence: tf.Tensor) -> bool:
 
 @functools.cache
 def fused_available() -> bool:
-    """Whether the compiled library loads; the reason it does not is logged once as a warning."""
+    """Whether the compiled library can be loaded; if not, a warning gives the reason once."""
     try:
         load_ops()
     except LibraryError as error:
@@ -256,10 +254,10 @@ def _occupancy_gradient(op: tf.Operation, *upstream: tf.Tensor) -> list[tf.Tenso
 @tf.RegisterGradient("Cisreg>OccupancyGrad")
 def _second_derivative(op: tf.Operation, *upstream: tf.Tensor) -> None:
     raise LookupError(
-        "the fused occupancy operation has first derivatives in reverse mode only, none of second "
-        'order or in forward mode; use implementation="standard" where they are needed'
+        "the fused occupancy operation supports first derivatives in reverse mode only; use "
+        'implementation="standard" for second derivatives or forward mode'
     )
 
 
-# A SavedModel that holds the operation can be loaded as soon as this module is imported.
+# Registers the operation on import, so that a SavedModel that contains it can be loaded.
 fused_available()

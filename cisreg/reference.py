@@ -1,7 +1,7 @@
 """The occupancy law in standard TensorFlow operations.
 
-The fallback of the fused operation, its comparison in the benchmarks, and the way to second
-derivatives and to soft sequences.
+Used where the fused operation cannot be loaded, as the reference in benchmarks, and for second
+derivatives and soft sequences.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from cisreg.choices import ComputeDtype, Padding, Reduction, check_choice
 
-UNKNOWN = 4  # the code of padding and of every letter but A, C, G and T
+UNKNOWN = 4  # the code of padding and of every letter except A, C, G and T
 
 
 def site_occupancy_standard(
@@ -29,11 +29,11 @@ def site_occupancy_standard(
         log_kd: float32 [W, 4, M], nats.
         log_concentration: float32 [M], nats.
         padding: "same" or "valid".
-        compute_dtype: what log Kd and occupancy of the sites are computed in.
+        compute_dtype: dtype in which log Kd and occupancy of the sites are computed.
 
     Returns:
-        float32 [N, 2, P, M], probability that the factor sits on the site; strand 1 is the reverse
-        complement of the same window.
+        float32 [N, 2, P, M], probability that the factor is bound to the site; strand 1 is the
+        reverse complement of the same window.
 
     Raises:
         ValueError: unknown padding or compute_dtype.
@@ -72,11 +72,11 @@ def occupancy_standard(
         column_range: int32 [2, M], or None; the other columns are held at zero.
         span: int32 [2] or [N, 2], or None; as for `cisreg.occupancy`.
         reduction: "expected" is the sum of p over windows, "log_unbound" the sum of log(1 - p),
-            both for each strand apart; "probability" is that of being bound at least once on either
-            strand.
+            both separately for each strand; "probability" is the probability of being bound at
+            least once on either strand.
         padding: "same" or "valid".
-        compute_dtype: what the sites, and in the gradient their slopes and the sums over them, are
-            computed in; sums over windows, results and gradients are float32 whatever it is.
+        compute_dtype: dtype of the sites and, in the gradient, of their derivatives and the sums
+            over them. Sums over windows, results and gradients are always float32.
 
     Returns:
         (bound, weighted): bound is float32 [N, 2, M], or [N, M] for "probability"; weighted is the
@@ -117,7 +117,7 @@ def hold_columns(log_kd: tf.Tensor, column_range: tf.Tensor) -> tf.Tensor:
 
     Args:
         log_kd: float32 [W, 4, M], nats.
-        column_range: int32 [2, M], first column of each motif and the one behind its last.
+        column_range: int32 [2, M], first column of each motif, and one past its last.
 
     Returns:
         float32 [W, 4, M].
@@ -154,7 +154,7 @@ def counted_windows(
     log_kd: tf.Tensor,
     padding: Padding,
 ) -> tf.Tensor:
-    """Whether a motif's own columns lie on a base of the span, bool [N or 1, 2, P, M]."""
+    """Whether a motif's own columns overlap the bases of the span, bool [N or 1, 2, P, M]."""
     check = "span: expected begin and end between 0 and L for every sequence"
     tf.debugging.assert_non_negative(span, check)
     tf.debugging.assert_less_equal(span, length, check)

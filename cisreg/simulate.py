@@ -10,10 +10,10 @@ from cisreg.motifs import MotifSet
 from cisreg.prediction import predict_all
 from cisreg.spec import ModelSpec
 
-# The scale that the parameters are set to: expression mostly within 0 to 17, as in yeast reporter
-# assays, and log odds of accessibility that spread within about (-4, 4), so that it seldom
-# saturates. The expression of an unbound promoter is near the mean: were it far from 0 and from
-# the mean, training could explain the mean by open chromatin and stay there.
+# The parameters are scaled such that expression is mostly within 0 to 17, as in yeast reporter
+# assays, and the log odds of accessibility within about (-4, 4), where accessibility seldom
+# saturates. The expression of an unbound promoter is near the mean: if it were far from the mean
+# and from 0, training could get stuck explaining the mean by open chromatin.
 UNBOUND_EXPRESSION = 3.0
 EXPRESSION_DEVIATION = 2.0
 ACCESSIBILITY_LOG_ODDS_DEVIATION = 1.5
@@ -23,15 +23,15 @@ _CALIBRATION_PROMOTERS = 2048
 
 @dataclass(frozen=True, eq=False)
 class Simulation:
-    """A data set and the truth behind it.
+    """Simulated data, and the true model that generated it.
 
     Attributes:
-        spec: the model that made the data.
-        parameters: float32 arrays by the names of `spec.parameter_shapes`.
+        spec: the true model.
+        parameters: its parameters, float32 arrays by the names of `spec.parameter_shapes`.
         motif_names: M names, in the order of the parameters.
         sequence: uint8 [N, L], base codes 0 to 3.
-        expression: float32 [N], with noise: what would be measured.
-        noiseless_expression: float32 [N], what the model predicts.
+        expression: float32 [N], with noise, as measured.
+        noiseless_expression: float32 [N], without noise, as the true model predicts it.
     """
 
     spec: ModelSpec
@@ -51,17 +51,17 @@ def simulate(
     noise: float = 0.1,
     planted_sites: float = 8.0,
 ) -> Simulation:
-    """Draws promoters and factors, and computes expression with the model.
+    """Draws random promoters and factors, and computes expression with the model.
 
-    Promoters are random bases with planted sites, so that every factor has an effect to learn from.
+    Promoters are random bases with planted sites, so that every factor has a measurable effect.
     The model has expected binding and a potentiation layer. A third of the factors mostly open
-    chromatin, a quarter mostly repress, and the others mostly activate; potentiations and
-    activities are set to a scale at which each factor matters, accessibility saturates neither at
-    0 nor at 1, and expression lies mostly within 0 to 17. The same seed gives the same factors
-    whatever the number of sequences.
+    chromatin, a quarter mostly repress, and the others mostly activate. Potentiations and
+    activities are scaled such that each factor matters, accessibility seldom saturates, and
+    expression is mostly within 0 to 17. The factors depend on the seed, not on the number of
+    sequences.
 
     Args:
-        motif_set: the motifs, which count as true.
+        motif_set: the true motifs.
         sequence_count: N, 1 or more.
         sequence_length: L, at least the widest motif.
         seed: the same seed gives the same simulation.
@@ -73,7 +73,7 @@ def simulate(
         A Simulation.
 
     Raises:
-        ValueError: an argument out of its range.
+        ValueError: an argument is out of range.
 
     Example:
         >>> from cisreg.motifs import demo_motifs
@@ -163,11 +163,11 @@ def _sites(motif_set: MotifSet, motif: int, count: int, random: np.random.Genera
 def _true_parameters(
     motif_set: MotifSet, promoters: np.ndarray, random: np.random.Generator
 ) -> dict[str, np.ndarray]:
-    """Random factors, on the scale given above as measured on `promoters`."""
+    """Parameters of random factors, scaled as described above on `promoters`."""
     motif_count = len(motif_set)
     log_concentration = motif_set.lowest_log_kd() + random.uniform(0, 2, size=motif_count)
     binding = _binding(motif_set, log_concentration, promoters)
-    # A factor that hardly binds anywhere gets a large effect per site, but not a boundless one.
+    # Limits the effect per site of a factor that hardly binds anywhere.
     spread = np.maximum(binding.std(axis=0), 0.05)
     potentiation, activity = (each / spread for each in _factor_effects(motif_count, random))
     log_odds = binding @ potentiation
@@ -187,7 +187,7 @@ def _true_parameters(
 
 
 def _factor_effects(motif_count: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Potentiations and activities [M] for binding of unit spread, before they are scaled."""
+    """Potentiations and activities [M] for binding of standard deviation 1, not yet scaled."""
     order = random.permutation(motif_count)
     potentiators, repressors = order[: motif_count // 3], order[motif_count - motif_count // 4 :]
     potentiation = random.uniform(-0.3, 0.3, size=motif_count)
@@ -201,7 +201,7 @@ def _factor_effects(motif_count: int, random: np.random.Generator) -> tuple[np.n
 def _binding(
     motif_set: MotifSet, log_concentration: np.ndarray, sequence: np.ndarray
 ) -> np.ndarray:
-    """Expected occupancy by each factor in open chromatin, float64 [N, M]."""
+    """Expected occupancy of each factor where all chromatin is open, float64 [N, M]."""
     parameters = {
         "log_kd": motif_set.log_kd,
         "log_concentration": log_concentration.astype(np.float32),

@@ -19,29 +19,30 @@ class ModelSpec:
         motif_count: number of motifs, M.
         motif_width: width of the motifs in bases, W.
         sequence_length: length of the sequences in bases, L.
-        binding: "expected", the occupancy summed over all sites, or "probability", that of at least
-            one site being occupied. Position weights always weigh expected occupancies.
+        binding: "expected", the occupancy summed over all sites, or "probability", the probability
+            that at least one site is occupied. Position weights always apply to expected
+            occupancies.
         potentiation: bound factors open or close the chromatin; without it all is accessible.
-        accessibility_activity: accessibility acts on expression by itself as well.
+        accessibility_activity: accessibility also acts on expression directly.
         binding_limit: a motif's contribution stays between 0 and activity * exp(log_binding_limit);
-            with positional weights no single site counts for more than the limit either.
+            with position weights the limit also applies to each single site.
         positional: sites are weighted by their window for expression, not for accessibility.
-        stranded: reverse-strand sites have activity + activity_difference, and position weights of
-            their own.
+        stranded: reverse-strand sites have activity + activity_difference, and separate position
+            weights.
         padding: "same" also scans windows over the ends of the sequence, "valid" does not.
         position_knots: make the position weights a smooth curve through this many knots; None for
             one free weight for each window.
-        constant_left: bases that all sequences begin with, behind their padding, such as a primer
-            site; 0: none.
-        constant_right: bases that all sequences end with, before their padding.
-        constant_ends: what becomes of them. "context": a motif may reach into them, but where all
-            of its own columns (`column_range`) lie in a constant end or outside of the sequence it
-            does not count: such sites are the same in every sequence, and a motif in their place
-            would be a constant of the model in the disguise of a factor. "trim": likewise, and
-            these bases are unknown to all motifs. "keep": they are bases like any other.
+        constant_left: number of bases at the left end (after padding) that are the same in all
+            sequences, such as a primer site; 0: none.
+        constant_right: the same at the right end (before padding).
+        constant_ends: how constant ends are treated. "context": a motif may reach into them, but a
+            site does not count where all of the motif's own columns (`column_range`) are in a
+            constant end or outside the sequence. Such a site is the same in every sequence and
+            would act like a bias. "trim": the same, and the bases of constant ends are unknown
+            to all motifs. "keep": they are bases like any other.
 
     Raises:
-        ValueError: a size or an option that makes no model.
+        ValueError: a size is out of range, or options exclude each other.
 
     Example:
         >>> spec = ModelSpec(motif_count=245, motif_width=30, sequence_length=110, stranded=True)
@@ -108,7 +109,7 @@ class ModelSpec:
             )
 
     def __repr__(self) -> str:
-        """The sizes, and the options that are not as by default."""
+        """The sizes, and the options that differ from their defaults."""
         shown = [
             f"{field.name}={getattr(self, field.name)!r}"
             for field in dataclasses.fields(self)
@@ -123,20 +124,20 @@ class ModelSpec:
 
     @property
     def has_span(self) -> bool:
-        """Whether only the windows count that reach between constant ends."""
+        """Whether only windows count that overlap the bases between constant ends."""
         return self.constant_ends != "keep" and self.constant_left + self.constant_right > 0
 
     @property
     def ends_unsaid(self) -> bool:
-        """Whether the model treats ends that all sequences share like any other bases, unasked."""
+        """Whether constant ends were neither given nor explicitly kept."""
         return self.constant_ends != "keep" and not self.has_span
 
     @property
     def fused(self) -> bool:
-        """Whether the fused operation computes all of the model.
+        """Whether the fused operation computes the whole model.
 
-        A limit inside a positional sum needs each site by itself; that sum runs through standard
-        TensorFlow operations, slower and with memory for every site.
+        A binding limit inside a positional sum needs the occupancy of each site; standard
+        TensorFlow operations compute that sum, slower and with memory for every site.
         """
         return not (self.positional and self.binding_limit)
 
@@ -172,8 +173,8 @@ class ModelSpec:
         """The spec that `to_dict` wrote.
 
         Raises:
-            ValueError: an option this version does not know, one of the sizes missing, or something
-                else than true or false for a layer.
+            ValueError: an unknown option, a missing size, or a layer whose value is not true or
+                false.
 
         Example:
             >>> spec = ModelSpec(motif_count=2, motif_width=3, sequence_length=4)
@@ -199,7 +200,8 @@ class ModelSpec:
 def window_count(length: int, width: int, padding: Padding = "same") -> int:
     """Number P of windows of `width` bases scanned in a sequence of `length` bases.
 
-    "same" gives a window for every base, reaching over the ends; "valid" only windows that fit.
+    "same" gives one window per base, also windows that extend beyond the ends; "valid" only windows
+    inside the sequence.
 
     Raises:
         ValueError: unknown padding, or "valid" with windows wider than the sequence.
@@ -220,10 +222,10 @@ def window_count(length: int, width: int, padding: Padding = "same") -> int:
 
 
 def check_parameters(spec: ModelSpec, parameters: Mapping[str, Any]) -> None:
-    """Makes sure that a model's parameters are there and have their shapes.
+    """Checks that all parameters of a model are present and have the right shapes.
 
     Raises:
-        ValueError: the first parameter that is missing or has another shape.
+        ValueError: names the first parameter that is missing or has a different shape.
     """
     for name, shape in spec.parameter_shapes.items():
         if name not in parameters:

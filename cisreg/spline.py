@@ -1,4 +1,4 @@
-"""Smooth curves through a few knots, as a fixed matrix."""
+"""Natural cubic splines through evenly spaced knots, as a constant matrix."""
 
 from __future__ import annotations
 

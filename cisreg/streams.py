@@ -1,4 +1,4 @@
-"""Bytes in and out, a block at a time: compression by content, "-" for the standard streams."""
+"""Binary streams: compression recognised by content, "-" for standard input and output."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ logger = logging.getLogger("cisreg.streams")
 
 _BLOCK = 1 << 20
 _LONGEST_LINE = 1 << 24
-# A block of zstd may hold 32,000 times its own length.
+# A block of zstd may decompress to 32,000 times its length.
 _ZSTD_BLOCK = 1 << 12
 
 
 class _ZstdFile(io.RawIOBase):
-    """Decompresses zstd frames, and notices a cut file, which its package's own reader does not."""
+    """Decompresses zstd frames; unlike the reader of `zstandard`, notices a truncated file."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -40,7 +40,7 @@ class _ZstdFile(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Fills the buffer as far as the text at hand goes."""
+        """Reads into the buffer what is decompressed, at least one byte before the end."""
         while not self._text and self._more():
             pass
         size = min(len(buffer), len(self._text))
@@ -70,7 +70,7 @@ _READERS: dict[bytes, Callable[[Any], Any]] = {
     b"\x28\xb5\x2f\xfd": _ZstdFile,
     b"BZh": bz2.BZ2File,
 }
-# As a name of any type, since the stubs of isal do not know its error for one.
+# Typed as Any because the stubs of isal do not declare its error as an exception.
 _DAMAGE: Any = (OSError, EOFError, isal_zlib.error, zstandard.ZstdError)
 _LONGEST_MAGIC = max(map(len, _READERS))
 
@@ -115,7 +115,7 @@ class _Tail(io.RawIOBase):
 
 
 class _Named(io.RawIOBase):
-    """A stream whose errors name the file, and what cannot be done with it."""
+    """A stream whose errors name the file and the step that failed."""
 
     def __init__(self, stream: Any, name: str, done: str = "decompressed") -> None:
         self._stream, self._name, self._done = stream, name, done
@@ -125,7 +125,7 @@ class _Named(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Fills the buffer as far as the stream goes."""
+        """Reads into the buffer."""
         try:
             return self._stream.readinto(buffer)
         except _DAMAGE as error:
@@ -138,7 +138,7 @@ class _Named(io.RawIOBase):
 def open_input(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """Opens a file for reading, decompressed where its content is gzip, zstd or bzip2.
 
-    The name does not matter: it is the first bytes that tell.
+    The compression is recognised by the first bytes, not by the name.
 
     Args:
         path: the file; "-" is standard input.
@@ -148,7 +148,7 @@ def open_input(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: while reading: a compressed file that is cut or damaged, by name.
+        ValueError: while reading: the compressed file is truncated or damaged.
 
     Example:
         >>> with open_input("reads.fastq.gz") as stream:  # doctest: +SKIP
@@ -168,15 +168,15 @@ def open_input(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
 
 def decompressed(stream: Any, name: str, *, whole: bool = False) -> BinaryIO:
-    """A stream of any kind as a buffered one, decompressed as `open_input` does.
+    """A buffered stream of the decompressed content of `stream`, see `open_input`.
 
     Args:
-        stream: bytes, with `readinto`; the caller closes it.
+        stream: a binary stream with `readinto`; the caller closes it.
         name: of the file, for errors.
         whole: whether BGZF (bgzip) without the mark at its end is an error, not a warning.
 
     Raises:
-        ValueError: while reading: it cannot be read or decompressed, by name.
+        ValueError: while reading: it cannot be read or decompressed.
 
     Example:
         >>> decompressed(io.BytesIO(b"ACGT"), "example").read()
@@ -197,16 +197,16 @@ def _decompressed(raw: Any, name: str, whole: bool = False) -> BinaryIO:
 
 
 def read_lines(stream: BinaryIO, path: str | os.PathLike[str]) -> Iterator[bytes]:
-    r"""The lines of a stream, each with its end, none longer than any that tables have.
+    r"""The lines of a stream, each with its line end; lines of more than 16 MiB are refused.
 
-    A short compressed file can hold a line without end.
+    The limit protects memory: a small compressed file can hold one enormous line.
 
     Args:
         stream: as `open_input` gives it.
         path: its file, for errors.
 
     Raises:
-        ValueError: a line of more than 16 MiB, by file and line.
+        ValueError: a line of more than 16 MiB; the message names file and line.
 
     Example:
         >>> list(read_lines(io.BytesIO(b"a\nb"), "letters.txt"))
@@ -225,7 +225,7 @@ def read_lines(stream: BinaryIO, path: str | os.PathLike[str]) -> Iterator[bytes
 
 @contextmanager
 def open_output(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    r"""Opens a file for writing that takes its place at `path` once it is whole.
+    r"""Opens a file for writing; it replaces `path` when it is complete.
 
     Args:
         path: the file, compressed where its name ends in .gz or .zst; "-" is standard output.

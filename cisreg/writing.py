@@ -25,10 +25,10 @@ Columns = Mapping[str, "np.ndarray | pa.Array"]
 
 
 def check_ending(path: str | os.PathLike[str]) -> str:
-    """The ending of a table's name, which decides its format.
+    """The format of a table: the ending of its file name.
 
     Raises:
-        ValueError: another ending than `ENDINGS`.
+        ValueError: the ending is not one of `ENDINGS`.
 
     Example:
         >>> check_ending("data/test.tsv.gz")
@@ -44,20 +44,19 @@ def check_ending(path: str | os.PathLike[str]) -> str:
 
 @contextmanager
 def open_table(path: str | os.PathLike[str]) -> Iterator[Callable[[Columns], None]]:
-    """Opens a new table that takes its place at `path` once it is whole.
+    """Opens a new table for writing; it replaces `path` when it is complete.
 
     Args:
         path: the file; its ending decides the format, see `ENDINGS`; "-" is standard output, as
-            tab-separated text. Text has a line with the names
-            of the columns, and numbers with as many digits as it takes to read them back. Names and
-            texts have quotes around them where they need them (RFC 4180).
+            tab-separated text. Text begins with a line of column names. Numbers have enough digits
+            to be read back exactly. Fields are quoted where necessary (RFC 4180).
 
     Yields:
-        A function that writes some more rows, given as arrays of equal length by column name;
-        names and types must be the same at each call.
+        A function that writes more rows, given as arrays of equal length by column name; names and
+        types must be the same at each call.
 
     Raises:
-        ValueError: another ending, or nothing written.
+        ValueError: the ending is not one of `ENDINGS`, or no rows were written.
         OSError: the file cannot be written.
 
     Example:
@@ -69,7 +68,7 @@ def open_table(path: str | os.PathLike[str]) -> Iterator[Callable[[Columns], Non
         standard = os.fspath(path) == STANDARD
         file: Any = stack.enter_context(open_output(path) if standard else replace_file(path))
         if ending.endswith(".gz"):
-            # Without a name of its own, the stream would keep that of the unfinished file.
+            # The empty name keeps the name of the temporary file out of the gzip header.
             file = stack.enter_context(gzip.GzipFile("", fileobj=file, mode="wb", mtime=0))
         writer: Any = None
 
@@ -114,7 +113,7 @@ class _TextWriter:
         if not any(self._needs_quotes(column) for column in rows.columns):
             self._plain.write_table(rows)
             return
-        # Arrow writes blocks as they come, so that the order is kept.
+        # Arrow's writer does not buffer, so the rows stay in order.
         lines = (
             join_fields(["" if value is None else value for value in row], self._delimiter) + "\n"
             for row in zip(*(column.cast(pa.string()).to_pylist() for column in rows), strict=True)

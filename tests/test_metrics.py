@@ -63,9 +63,9 @@ def test_constants_have_no_correlation():
 @pytest.mark.parametrize(
     ("shapes", "message"),
     [
-        (((2,), (3,)), "predicted, measured: expected as many numbers of both"),
+        (((2,), (3,)), "predicted, measured: expected the same length"),
         (((2, 1), (2, 1)), r"predicted: expected float64 of shape \[N\], got shape \[2, 1\]"),
-        (((0,), (0,)), "predicted, measured: expected as many numbers of both, 1 or more"),
+        (((0,), (0,)), "predicted, measured: expected the same length, 1 or more"),
     ],
 )
 def test_shapes_that_do_not_match_are_refused(shapes, message):

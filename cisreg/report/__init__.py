@@ -1,4 +1,4 @@
-"""What a model reached, for people: comparison with known parameters, and plots."""
+"""How good a model is: comparison with known parameters, and plots."""
 
 from cisreg.report.plot import check_plot, plot_evaluation
 from cisreg.report.recovery import ParameterComparison, compare_parameters

@@ -15,7 +15,7 @@ _FONT_SIZE = 7.5
 _LETTER_WIDTH = 0.62
 _POINT_SIZE = 6.0
 _POINTS_PER_INCH = 72.0
-# Where a label may stand, nearest first: direction, and distance from the point in points.
+# Candidate places of a label, nearest first: direction, and distance from the point (1/72 inch).
 _PLACES = [
     (np.array(direction), distance)
     for distance in (5.0, 14.0, 24.0)
@@ -25,11 +25,11 @@ _LINE_FROM = 10.0
 
 
 def draw_labels(axes: Axes, names: Sequence[str], x: np.ndarray, y: np.ndarray) -> None:
-    """Writes each name beside its point, with a line between them where it stands apart.
+    """Writes each name beside its point; a line connects them where the name is not next to it.
 
     Args:
-        axes: where the points are drawn already and the limits are final.
-        names: K names; the first ones choose first.
+        axes: must already have the points and its final limits.
+        names: K names; earlier ones get the better places.
         x: float [K].
         y: float [K].
 
@@ -58,7 +58,7 @@ def draw_labels(axes: Axes, names: Sequence[str], x: np.ndarray, y: np.ndarray) 
             textcoords="offset points",
             ha="center",
             va="center",
-            # A name with two dollar signs is no formula.
+            # Dollar signs in a name are not math.
             parse_math=False,
             fontsize=_FONT_SIZE,
             color="0.25",

@@ -1,4 +1,4 @@
-"""Plots of what a model reached; they need matplotlib, which `pip install 'cisreg[plot]'` adds."""
+"""Plots of predictions and parameters; they need matplotlib (`pip install 'cisreg[plot]'`)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 PLOT_FORMATS = ("png", "pdf", "svg")
 
 _COLOR = "#1f5a96"
-# More labels than these cannot be told apart; the largest effects get them.
+# More labels would overlap; the factors with the largest effects get them.
 _LABELS = 24
 _UNITS = {
     "activity": "expression per strongest site",
@@ -31,11 +31,11 @@ _PANEL_INCHES = 4.6
 
 
 def check_plot(path: str | os.PathLike[str]) -> str:
-    """The ending of a plot's name, without the dot, which decides its format.
+    """The format of a plot: the ending of its file name, without the dot.
 
     Raises:
-        ValueError: another ending than `PLOT_FORMATS`.
-        FileNotFoundError: the folder it is in does not exist.
+        ValueError: the ending is not one of `PLOT_FORMATS`.
+        FileNotFoundError: the folder of the file does not exist.
 
     Example:
         >>> check_plot("test.PNG")
@@ -65,7 +65,7 @@ def plot_evaluation(
 
     Raises:
         ImportError: matplotlib is not installed.
-        ValueError: another ending of the file's name, or arrays that do not fit together.
+        ValueError: the ending is not one of `PLOT_FORMATS`, or the arrays differ in length.
         OSError: the file cannot be written.
 
     Example:
@@ -83,7 +83,7 @@ def plot_evaluation(
 
 def _new_figure(panels: int) -> Figure:
     try:
-        # Not pyplot: that would ask for a screen.
+        # Not pyplot, which needs a display.
         from matplotlib.figure import Figure
     except ImportError as error:
         raise ImportError(
@@ -107,7 +107,7 @@ def _draw_expression(axes: Axes, predicted: np.ndarray, measured: np.ndarray) ->
         gridsize=55,
         extent=(*limits, *limits),
         mincnt=1,
-        # The palest blue would be lost on white.
+        # Starts the colours at a blue that is visible on white.
         norm=LogNorm(vmin=0.2),
         cmap="Blues",
         linewidths=0.1,

@@ -1,4 +1,4 @@
-"""Learned parameters beside the true ones of a simulation."""
+"""Comparison of learned parameters with the true ones of a simulation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class ParameterComparison(NamedTuple):
         name: "activity" or "potentiation".
         motif_names: K names of the shared motifs, in the order of the learned model.
         learned: float64 [K], effect of each factor's strongest site.
-        true: float64 [K], likewise.
+        true: float64 [K], the same in the true model.
     """
 
     name: str
@@ -33,12 +33,12 @@ class ParameterComparison(NamedTuple):
 
 
 def compare_parameters(learned: Model, truth: Model) -> list[ParameterComparison]:
-    """Compares what two models say of each factor that both have.
+    """Compares the effects of the factors that two models share.
 
-    Compared is the effect of a strongest site: activity (or potentiation) times the occupancy of
-    the site that the motif binds best. Neither factor is determined alone: where binding is weak,
-    half the activity at twice the concentration predicts the same. The activity of a stranded or
-    positional model is its mean over strands and windows.
+    The effect is that of the strongest site: activity (or potentiation) times the occupancy of the
+    site that the motif binds best. Activity and concentration cannot be compared separately: where
+    binding is weak, half the activity at twice the concentration predicts the same. For a stranded
+    or positional model, activity is averaged over strands and windows.
 
     Returns:
         Comparisons of activity and, where both models have it, potentiation.
@@ -54,8 +54,8 @@ def compare_parameters(learned: Model, truth: Model) -> list[ParameterComparison
     if len(names) < 2:
         raise ValueError(
             f"truth: expected at least 2 motifs of the model ({', '.join(learned.motif_names[:3])} "
-            f"...), got {len(names)} of the same name; compare with the simulation that the model "
-            "was trained on"
+            f"...), got {len(names)} with the same name; use the simulation that the model was "
+            "trained on"
         )
     learned_values, true_values = strongest_site_effects(learned), strongest_site_effects(truth)
     learned_index = [learned.motif_names.index(name) for name in names]

@@ -24,6 +24,18 @@ def test_old_commands(tmp_path):
     assert 0.3 < rows[0]["r"] < rows[2]["r"] < 1
 
 
+@pytest.mark.slow
+def test_replicates(tmp_path):
+    data = str(shared_data("gpra_example"))
+    small = ("--promoters", "100", "--replicates", "4", "--seeds", "1", "--recipe", "quick")
+    rows = benchmark_rows("training.replicates", tmp_path, "--data", data, *small)
+    random, together = (row["validation_r"] for row in rows)
+    assert [row["split"] for row in rows] == ["rows at random", "equal sequences together"]
+    # What is learned by heart of a replicate that is trained on helps with the other one.
+    assert random > together
+    assert all(-1 < row["test_r"] < 1 for row in rows)
+
+
 def test_merge_repeats(tmp_path):
     rows = benchmark_rows("reads.merge_repeats", tmp_path, "--quick")
     assert len(rows) == 32

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,13 @@ os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, PATHS))
 
 
 def pytest_configure(config):
-    """Test processes beside each other, and what they start, have one thread each."""
+    """The same surroundings whoever runs the tests.
+
+    Test processes beside each other, and what they start, have one thread each.
+    """
+    # Ignored where the tests are a job in the background, or of nohup.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     if hasattr(config, "workerinput"):
         for library in ("TF_NUM_INTRAOP", "TF_NUM_INTEROP", "OMP_NUM", "OPENBLAS_NUM"):
             os.environ[f"{library}_THREADS"] = "1"

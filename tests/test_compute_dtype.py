@@ -271,13 +271,14 @@ def test_the_operation_itself_refuses_other_dtypes():
     inputs = [arguments[name] for name in ("sequence", "log_kd", "log_concentration")]
     with pytest.raises((ValueError, tf.errors.InvalidArgumentError), match="compute_dtype"):
         load_ops().cisreg_occupancy(
-            *inputs, position_weight=[], column_range=[], compute_dtype="float64"
+            *inputs, position_weight=[], column_range=[], span=[], compute_dtype="float64"
         )
     with pytest.raises((ValueError, tf.errors.InvalidArgumentError), match="compute_dtype"):
         load_ops().cisreg_occupancy_grad(
             *inputs,
             position_weight=[],
             column_range=[],
+            span=[],
             bound_gradient=np.zeros((2, 2, 2), np.float32),
             weighted_gradient=[],
             compute_dtype="float64",

@@ -216,6 +216,11 @@ class Dataset:
     def take(self, rows: Any) -> Dataset:
         """The Dataset of these rows, in this order; `rows` are integers [K] or booleans [N]."""
         rows = np.asarray(rows)
+        if rows.size and rows.dtype.kind not in "bui":
+            raise TypeError(
+                f"rows: expected integers or booleans, got {rows.dtype}; columns are fields of the "
+                "dataset, such as data.expression and data.extra"
+            )
         if rows.dtype == np.bool_ and len(rows) != len(self):
             raise ValueError(f"rows: expected {len(self)} booleans, got {len(rows)}")
         rows = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows.astype(np.int64)

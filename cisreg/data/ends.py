@@ -96,9 +96,9 @@ def warn_of_ends(codes: np.ndarray) -> None:
     left, right = (0 if end is None else len(end.sequence) for end in ends)
     if left or right:
         logger.warning(
-            "%s: a motif that fits them is a constant of the model in the disguise of a factor. "
-            "Train with constant_left=%d, constant_right=%d (--constant-left, --constant-right), "
-            'or say constant_ends="keep"',
+            "%s: a motif that matches them is bound alike in every sequence, so that its activity "
+            "is no more than a constant. Train with constant_left=%d, constant_right=%d "
+            '(--constant-left, --constant-right), or say constant_ends="keep"',
             *(describe_ends(ends), left, right),
         )
 
@@ -116,11 +116,11 @@ def warn_of_other_ends(known: Mapping[str, Mapping[str, Any]], codes: np.ndarray
         share = share_with_end(codes, end["sequence"], left=side == "left")
         if share < _LOWEST_SHARE:
             logger.warning(
-                "%.1f %% of the sequences %s with %s, as those did that the model was trained on: "
-                "sites in the %d bases there do not count all the same; put the constant ends of "
-                "the library around the sequences",
+                "%.1f %% of the sequences %s with %s, a constant end of the sequences that the "
+                "model was trained on: it counts no site inside the %s %d bases; add the constant "
+                "ends to the sequences",
                 *(100 * share, "begin" if side == "left" else "end", end["sequence"]),
-                end["bases"],
+                *("first" if side == "left" else "last", end["bases"]),
             )
 
 

@@ -210,8 +210,8 @@ class DatasetFiles:
         if (padded or trimmed) and not self._fit_is_said:
             self._fit_is_said = True
             logger.warning(
-                "%s: to have %d bases, %s sequences were padded and %s trimmed, on the %s",
-                *(self._called, self.length, f"{padded:,}", f"{trimmed:,}", self.side),
+                "%s: %s sequences were padded and %s trimmed to %d bases, on the %s",
+                *(self._called, f"{padded:,}", f"{trimmed:,}", self.length, self.side),
             )
         unusable = self.unusable
         if unusable.count:

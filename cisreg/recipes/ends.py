@@ -43,9 +43,10 @@ def settle_ends(
         >>> recipe, ends = settle_ends(read_recipe("quick"), codes)  # doctest: +SKIP
     """
     found = find_constant_ends(codes)
-    if trimmed is not None:
-        found = found._replace(**{trimmed: None})
     how = recipe.model.get("constant_ends", "context")
+    if trimmed is not None:
+        _say_unknown(how, found, trimmed)
+        found = found._replace(**{trimmed: None})
     if how == "keep":
         if found.left or found.right:
             logger.info("%s; they are kept as bases like any other", describe_ends(found))
@@ -104,6 +105,18 @@ def _say(how: str, found: ConstantEnds, asked: Mapping[str, Any], bases: Mapping
                 "and sites there do not count",
                 *(side, bases[side], len(end.sequence)),
             )
+
+
+def _say_unknown(how: str, found: ConstantEnds, trimmed: str) -> None:
+    """Warns where an end is constant on the side on which sequences were trimmed."""
+    end = getattr(found, trimmed)
+    if end is not None and how != "keep":
+        logger.warning(
+            "%s, but longer sequences are trimmed there: sites in these bases count, and a motif "
+            "that matches them is bound alike in every sequence; leave --length out, or give a "
+            "larger one",
+            describe_ends(found._replace(**{side: None for side in SIDES if side != trimmed})),
+        )
 
 
 def _text(asked: int | str | None, found: ConstantEnds, bases: int, side: str) -> str | None:

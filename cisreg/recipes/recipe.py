@@ -34,7 +34,7 @@ class Recipe:
             not have, so that a recipe serves with and without these layers.
         model: options of `cisreg.model.ModelSpec` besides its sizes; what is not given is as there.
             `constant_left` and `constant_right` may also be the bases themselves, as text; where
-            they are not given, `run_recipe` takes those that the sequences show.
+            they are not given, `cisreg.train` takes those that the sequences show.
         motif_width: W, the columns that motifs are placed in.
         motif_flank: train this many columns on each side of a motif's own ones and hold the rest
             at zero; None: all W columns train.

@@ -120,8 +120,8 @@ def test_evaluate_says_where_ends_are_others_than_in_training(table, tmp_path):
     run(0, *TRAIN, plain, "--output", tmp_path / "plain")
     run(0, *TRAIN, table, "--output", tmp_path / "ends")
     output = run(0, "evaluate", tmp_path / "plain", write(tmp_path / "test.tsv", seed=3))
-    assert "begin with GATTACAGG (9 bases): a motif that fits them is a constant" in output
+    assert "begin with GATTACAGG (9 bases): a motif that matches them is bound alike" in output
     output = run(0, "evaluate", tmp_path / "ends", table)
     assert "constant" not in output
     output = run(0, "evaluate", tmp_path / "ends", plain)
-    assert "0.0 % of the sequences begin with GATTACAGG, as those did that" in output
+    assert "0.0 % of the sequences begin with GATTACAGG, a constant end of" in output

@@ -108,3 +108,11 @@ def test_joined_parts_are_the_whole():
     assert join([data, bare]).weight is None
     with pytest.raises(ValueError, match="datasets of one length"):
         join([data, Dataset(data.sequence[:, :2], data.expression)])
+
+
+@pytest.mark.parametrize("rows", ["expression", ["a"], [0.5]])
+def test_rows_are_taken_by_number(rows):
+    data = Dataset(np.zeros((3, 4), np.uint8), np.zeros(3, np.float32))
+    with pytest.raises(TypeError, match="rows: expected integers or booleans"):
+        data[rows]
+    assert len(data[[]]) == 0

@@ -192,7 +192,11 @@ def test_sequences_without_the_ends_of_the_training_are_warned_of_once(runs, cap
     with caplog.at_level(logging.WARNING, "cisreg.data"):
         model.predict(texts)
         model.predict(texts)
-    warned = [each for each in caplog.messages if "as those did that the model was trained" in each]
+    warned = [
+        each
+        for each in caplog.messages
+        if "a constant end of the sequences that the model was trained" in each
+    ]
     assert len(warned) == 1
     assert warned[0].startswith("0.0 % of the sequences begin with GATTACAGG")
 
@@ -203,3 +207,16 @@ def test_sequences_too_long_for_a_model_with_ends_are_warned_of(runs, caplog):
     with caplog.at_level(logging.WARNING, "cisreg.model"):
         model.predict(texts)
     assert "1 sequences are longer than the model's 43 bases and were trimmed" in caplog.text
+
+
+@pytest.mark.parametrize(("trimmed", "bases"), [("left", LEFT), ("right", RIGHT)])
+def test_a_constant_end_where_sequences_are_trimmed_is_said(caplog, trimmed, bases):
+    with caplog.at_level(logging.WARNING, "cisreg.recipes"):
+        settled, _ = settle_ends(recipe(), library(), trimmed)
+    (message,) = caplog.messages
+    assert f"with {bases} ({len(bases)} bases), but longer sequences are trimmed there" in message
+    assert f"constant_{trimmed}" not in settled.model
+    caplog.clear()
+    settle_ends(recipe(constant_ends="keep"), library(), trimmed)
+    settle_ends(recipe(), library("", ""), trimmed)
+    assert not caplog.messages

@@ -55,7 +55,7 @@ def test_usable_rows_in_order(tmp_path, caplog):
     caplog.clear()
     loaded = data.load()
     assert len(caplog.messages) == 2
-    assert "to have 5 bases, 3 sequences were padded and 1 trimmed" in caplog.messages[0]
+    assert "3 sequences were padded and 1 trimmed to 5 bases" in caplog.messages[0]
     assert caplog.messages[1].startswith(f"{path}: 6 rows were left out: 2 with an empty sequence")
     expected = encode([TEXTS[row] for row in USABLE], 5)
     np.testing.assert_array_equal(loaded.sequence, expected)

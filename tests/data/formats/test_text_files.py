@@ -321,7 +321,7 @@ def test_how_many_are_padded_and_trimmed_is_said(tmp_path, caplog):
         data.load()
         data.load()
     assert caplog.messages == [
-        f"{path}: to have 3 bases, 2 sequences were padded and 1 trimmed, on the right"
+        f"{path}: 2 sequences were padded and 1 trimmed to 3 bases, on the right"
     ]
     assert caplog.records[0].levelname == "WARNING"
 

@@ -10,6 +10,7 @@ import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -395,8 +396,8 @@ def p_value_threshold(
         >>> threshold = cisreg.p_value_threshold(motifs, 1e-4)
         >>> hits = cisreg.scan(chromosome, motifs, threshold)
     """
-    if not 0 < p_value < 1:
-        raise ValueError(f"p_value: expected a number above 0 and below 1, got {p_value}")
+    if not isinstance(p_value, Real) or not 0 < p_value < 1:
+        raise ValueError(f"p_value: expected a number above 0 and below 1, got {p_value!r}")
     forward = check_background(background, zero_allowed=True)
     # Bases in the order A C G T read backwards are their complements.
     strands = np.unique([forward, forward[::-1]], axis=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import reprlib
 from collections.abc import Iterable, Mapping, Set
 from typing import Any, Literal, NamedTuple, cast
 
@@ -377,18 +378,21 @@ def _text(sequences: Any) -> pa.Array:
     if hasattr(sequences, "columns"):
         raise TypeError("sequences: expected a list of strings, got a table; give one column of it")
     if not isinstance(sequences, Iterable):
-        raise TypeError(f"sequences: expected a list of strings, got {sequences!r}")
+        raise TypeError(f"sequences: expected a list of strings, got {reprlib.repr(sequences)}")
     rows = list(sequences)
     for row, sequence in enumerate(rows):
         if not isinstance(sequence, str):
-            raise TypeError(f"sequences: expected strings, got {sequence!r} in row {row}")
+            raise TypeError(
+                f"sequences: expected strings, got {reprlib.repr(sequence)} in row {row}"
+            )
     return pa.array(rows, pa.large_string())
 
 
 def _arrow_text(sequences: pa.Array | pa.ChunkedArray) -> pa.Array:
     kind = sequences.type
     values = kind.value_type if pa.types.is_dictionary(kind) else kind
-    if not (pa.types.is_string(values) or pa.types.is_large_string(values)):
+    is_text = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+    if not any(is_kind(values) for is_kind in is_text):
         raise TypeError(f"sequences: expected an Arrow array of strings, got one of {kind}")
     if sequences.null_count:
         row = int(np.flatnonzero(sequences.is_null().to_numpy(zero_copy_only=False))[0])

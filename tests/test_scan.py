@@ -257,6 +257,9 @@ def test_p_values_hold_on_random_sequences():
     [
         ({"p_value": 0}, "p_value: expected a number above 0 and below 1, got 0"),
         ({"p_value": 1.0}, "p_value: expected a number above 0 and below 1, got 1.0"),
+        ({"p_value": "1e-4"}, "p_value: expected a number above 0 and below 1, got '1e-4'"),
+        ({"p_value": None}, "p_value: expected a number above 0 and below 1, got None"),
+        ({"p_value": [1e-4]}, "p_value: expected a number above 0 and below 1, got .0.0001."),
         ({"p_value": 0.1, "background": [0.5] * 4}, "background: .* which sum to 1, got"),
         ({"p_value": 0.1, "background": [0.5, 0.5]}, "background: expected the probabilities"),
         ({"p_value": 0.1, "background": [1.5, -0.5, 0, 0]}, "background: expected the prob"),

@@ -97,6 +97,18 @@ def test_what_is_no_list_of_strings_is_refused(sequences, message):
         encode(sequences)
 
 
+def test_errors_show_a_little_of_what_came():
+    for sequences in (np.zeros((2, 500), np.uint8), encode(["ACGT" * 200]), [["A" * 2000]]):
+        with pytest.raises(TypeError, match="expected strings") as error:
+            encode(sequences)
+        assert len(str(error.value)) < 200
+
+
+def test_string_views_of_arrow_are_text():
+    texts = ["ACGT", "TT" * 20]
+    np.testing.assert_array_equal(encode(pa.array(texts, pa.string_view())), encode(texts))
+
+
 def test_text_of_every_kind_is_read_by_position():
     texts = ["GATTACA", "AC", "TTT"]
     expected = encode(texts)

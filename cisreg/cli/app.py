@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import re
 import sys
 from pathlib import Path
@@ -28,6 +30,8 @@ from cisreg.cli.terminal import new_console
 from cisreg.display import printable
 
 _ERROR_STATUS = 1
+# What a shell shows of a program that SIGPIPE ended.
+_BROKEN_PIPE_STATUS = 141
 # Errors with a message for the user; any other exception is a fault of cisreg and shows where.
 _EXPECTED = (ValueError, OSError, ImportError, ArithmeticError)
 # What TensorFlow puts before and after the message of an operation.
@@ -39,6 +43,12 @@ class _Commands(TyperGroup):
         """Runs the command; its errors become a message and an exit status."""
         try:
             return super().invoke(ctx)
+        except BrokenPipeError:
+            # Whoever read the output has enough of it, as `| head` has: no fault, and no message.
+            # What is still to be written when Python ends would be another such error.
+            with contextlib.suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(_BROKEN_PIPE_STATUS) from None
         except Exception as error:
             if ctx.params.get("debug") or not _is_expected(error):
                 raise

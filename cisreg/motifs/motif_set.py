@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import logging
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -270,11 +270,11 @@ class MotifSet:
         """The index with numbers in the place of names."""
         if isinstance(index, str):
             return self._number(index)
-        if isinstance(index, (slice, int, np.integer)):
+        if isinstance(index, (slice, int, np.integer)) and not isinstance(index, bool):
             return index
-        if not isinstance(index, Iterable):
+        if not isinstance(index, Iterable) or isinstance(index, Set):
             raise TypeError(f"index: expected numbers, names or a slice, got {index!r}")
-        items = list(index)
+        items = index.to_pylist() if hasattr(index, "to_pylist") else list(index)
         if any(isinstance(item, str) for item in items):
             return [self._numbers(item) for item in items]
         return np.array(items) if items else np.zeros(0, int)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from cisreg.cli import app
-from cisreg.cli.app import _StandardErrorHandler
+from cisreg.cli.app import _Commands, _StandardErrorHandler
 from cisreg.cli.terminal import new_console
 from cisreg.display import html_table, printable
 
@@ -50,3 +51,21 @@ def test_pages_show_names_as_text():
         "<p>&lt;i&gt;</p><table><tr><th>\\x1b[31m&amp;</th></tr>"
         "<tr><td>&lt;a href=&quot;x&quot;&gt;</td></tr><tr><td>0.1235</td></tr></table>"
     )
+
+
+def test_a_reader_that_has_enough_is_no_error():
+    commands = typer.Typer(cls=_Commands)
+
+    @commands.command()
+    def write() -> None:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    @commands.command()
+    def fill() -> None:
+        raise OSError(28, "No space left on device")
+
+    result = CliRunner().invoke(commands, ["write"])
+    assert (result.exit_code, result.output) == (141, "")
+    result = CliRunner().invoke(commands, ["fill"])
+    assert result.exit_code == 1
+    assert "No space left on device" in result.output

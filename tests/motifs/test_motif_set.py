@@ -117,6 +117,13 @@ def test_motifs_one_by_one():
     assert 3 not in motifs
 
 
+def test_arrow_arrays_are_an_index():
+    motifs = demo_motifs()
+    assert motifs[pa.array([2, 0])].names == motifs[[2, 0]].names
+    assert motifs[pa.array(["Gcn4", "Abf1"])].names == ("Gcn4", "Abf1")
+    assert motifs[pa.chunked_array([[2], [0]])].names == motifs[[2, 0]].names
+
+
 @pytest.mark.parametrize(
     ("index", "error", "message"),
     [
@@ -125,6 +132,8 @@ def test_motifs_one_by_one():
         (["Gcn4", "Gcn5"], KeyError, "got 'Gcn5'"),
         (16, IndexError, "16 is out of bounds"),
         ([True], IndexError, "boolean"),
+        ({"Gcn4", "Abf1"}, TypeError, "index: expected numbers, names or a slice, got {"),
+        (True, TypeError, "index: expected numbers, names or a slice, got True"),
         (1.5, TypeError, "index: expected numbers, names or a slice, got 1.5"),
         ([], ValueError, "expected at least one motif, got none"),
         ([1, 1], ValueError, "got 'Cbf1' twice"),

@@ -1,8 +1,9 @@
 // All raw PTX of the project: thin wrappers, one instruction each where the processor has it.
 //
 // Fragment layouts are those of the PTX manual; g = lane / 4 and t = lane % 4 throughout. Where
-// CISREG_CUDA_SHIM is defined, the same wrappers run on the host (benchmarks/shared/shim/ptx_host.h), so
-// that the kernels can be run, and sanitized, without a GPU.
+// CISREG_CUDA_SHIM is defined, the same wrappers run on the host
+// (benchmarks/shared/shim/ptx_host.h), so that the kernels can be run, and sanitized, without a
+// GPU.
 
 #ifndef CISREG_CUDA_PTX_CUH_
 #define CISREG_CUDA_PTX_CUH_

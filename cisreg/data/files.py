@@ -135,11 +135,6 @@ class DatasetFiles:
         return isinstance(self._reader, ParquetReader)
 
     @property
-    def is_shuffled(self) -> bool:
-        """Whether `cisreg convert` put the rows in random order."""
-        return self.manifest is not None and self.manifest.order == "shuffled"
-
-    @property
     def group_rows(self) -> np.ndarray:
         """int64 [G], rows of every row group over all files, those that cannot be used as well.
 

@@ -135,6 +135,11 @@ def _listed_paths(list_file: Path) -> list[Path]:
 
 def _listed_file(folder: Path, listed: str, place: str) -> Path:
     """The file of a line: beside the list or, as CisRegModels has it, in the working folder."""
+    if not listed.isprintable():
+        raise ValueError(
+            f"{place}: expected the path of a motif file in each line, got {listed[:20]!r}; give a "
+            ".pkdm file, a folder of them, or a text file that lists them"
+        )
     beside, here = folder / listed, Path(listed)
     for path in (beside, here):
         if is_motif_file(path, place):

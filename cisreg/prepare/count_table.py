@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as compute
 import pyarrow.csv
 
+from cisreg.data.formats.recognition import refuse_foreign
 from cisreg.names import join_fields, split_fields
 from cisreg.prepare.reading import NUCLEOTIDES, has_foreign, input_name, read_blocks
 from cisreg.streams import open_input
@@ -136,6 +137,7 @@ def read_count_table(path: str | os.PathLike[str], *, letters: str = _ANY_CASE) 
     if first is None:
         raise ValueError(f"{name}: expected lines with a sequence and counts, got an empty file")
     line, text = first
+    refuse_foreign(name, text, "a table of sequences and counts")
     header, _, rows = text.partition(b"\n")
     if not rows and (second := next(blocks, None)) is not None:
         rows = second[1]

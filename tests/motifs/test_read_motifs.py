@@ -159,3 +159,11 @@ def test_equal_names_in_different_folders_are_refused(folder, tmp_path):
     other = write_pkdm(tmp_path / "other" / "a.pkdm")
     with pytest.raises(ValueError, match="names: expected distinct names, got 'a' twice"):
         read_motifs([folder / "a.pkdm", other])
+
+
+def test_a_list_that_is_no_text_is_not_shown_whole(tmp_path):
+    path = tmp_path / "motifs.xlsx"
+    path.write_bytes(b"PK\x03\x04\x14\x00\x00\x00" + b"x" * 500)
+    with pytest.raises(ValueError, match="expected the path of a motif file in each line") as error:
+        read_motifs(path)
+    assert len(str(error.value)) < 300 + len(str(path))

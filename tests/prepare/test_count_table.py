@@ -151,3 +151,21 @@ def test_any_name_of_a_bin_comes_back_from_every_step(tmp_path_factory, names):
         assert read(folder / f"{step}.tsv")[0] == (*names, "total")
     done = expression([folder / "counts.tsv"], folder / "out.tsv", bins=Bins(names=names[::-1]))
     assert [name for name, _ in done.bin_values] == names[::-1]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"PK\x03\x04\x14\x00[Content_Types].xml xl/workbook.xml\n", "an Excel workbook; save the"),
+        (b"PK\x03\x04\x14\x00table.tsv\n", "a zip archive; unpack it"),
+        (b"\xfd7zXZ\0\x00\x04\n", "a file compressed with xz; unpack it"),
+        (b"@r1\nACGT\n+\nIIII\n", r"reads \(FASTQ\)"),
+        ("sequence\tbin1\nACGT\t5\n".encode("utf-16"), "text as UTF-16; save it as UTF-8"),
+    ],
+)
+def test_known_formats_that_are_no_tables_are_named(tmp_path, content, message):
+    (tmp_path / "x").write_bytes(content)
+    with pytest.raises(
+        ValueError, match=f"expected a table of sequences and counts, got {message}"
+    ):
+        read_count_table(tmp_path / "x")

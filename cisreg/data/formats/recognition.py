@@ -132,7 +132,7 @@ def look(file: SourceFile) -> Start:
         head = text.read(_HEAD)
         if not head.endswith(b"\n"):
             head += text.readline(_LONGEST_LINE)
-    _refuse_foreign(file.name, head)
+    refuse_foreign(file.name, head, "a table, Parquet, FASTA or one-hot text")
     return Start(file, _text_kind(file.name, head), head)
 
 
@@ -147,15 +147,18 @@ def _text_kind(path: str, head: bytes) -> str:
     return ONE_HOT if starts_one_hot(head) else TABLE
 
 
-def _refuse_foreign(name: str, head: bytes) -> None:
-    """Raises ValueError for a file of a known format that holds no table of sequences as text."""
+def refuse_foreign(name: str, head: bytes, expected: str) -> None:
+    """Raises ValueError for a file of a known format that holds no table of sequences as text.
+
+    Args:
+        name: of the file.
+        head: its beginning, decompressed.
+        expected: what is read here.
+    """
     found = _foreign(head)
     if found is not None:
         what, todo = found
-        raise ValueError(
-            f"{name}: expected a table, Parquet, FASTA or one-hot text, got {what}; "
-            f"{todo.replace('{name}', name)}"
-        )
+        raise ValueError(f"{name}: expected {expected}, got {what}; {todo.replace('{name}', name)}")
 
 
 def _foreign(head: bytes) -> tuple[str, str] | None:

@@ -1,4 +1,4 @@
-"""One-hot text: `cisreg encode` against plain Python, as CisRegModels' converter was.
+"""One-hot text: `cisreg encode` against plain Python like the converter of CisRegModels.
 
     python -m benchmarks.data.one_hot_text --json benchmarks/results/one_hot_text.json
 
@@ -33,7 +33,7 @@ from benchmarks.shared.suite import (
 
 LENGTH = 110
 CISREG = "from cisreg.cli import main; main()"
-# The plain versions: a letter or a field at a time, as the original does it.
+# The plain versions: one letter or field at a time, like the original.
 PLAIN_ENCODE = """
 import gzip, sys
 source, target, length = sys.argv[1], sys.argv[2], int(sys.argv[3])

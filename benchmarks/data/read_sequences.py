@@ -1,4 +1,4 @@
-"""Reading, encoding and shuffling alone: how many sequences a second, and how much memory.
+"""Only reading, encoding and shuffling: how many sequences a second, and how much memory.
 
     python -m benchmarks.data.read_sequences --folder scratch --json read_sequences.json
 
@@ -119,7 +119,7 @@ def cache(path: Path, batch: int, limit: int | None) -> int:
 
 
 def consume(files, batch: int, limit: int | None, *, cached: bool) -> int:
-    """Takes every batch of an epoch, or so many sequences."""
+    """Reads all batches of an epoch, or this many sequences."""
     from cisreg.data.feeding.feed import MemoryFeed, Steps
     from cisreg.data.feeding.stream import FileFeed
 
@@ -176,7 +176,7 @@ READERS = {STREAM: stream, CACHE: cache, TF_DATA: tf_data, ORIGINAL: original}
 
 
 def read_in_child(specification: str) -> None:
-    """What a measured process does."""
+    """The work of a measured process."""
     reader, path, batch, limit = json.loads(specification)
     print(READERS[reader](Path(path), batch, limit))
 
@@ -189,7 +189,7 @@ def measure_reader(reader: str, path: Path, count: int, arguments: argparse.Name
         own = [sys.executable, "-m", "benchmarks.data.read_sequences"]
         return [*own, "--folder", str(arguments.folder), "--child", child]
 
-    # A cache is loaded whole before its first batch: its start is that of a stream.
+    # A cache is loaded before its first batch: both rows use the start of a stream.
     starter = STREAM if reader == CACHE else reader
     child = json.dumps([starter, str(path), arguments.batch, 1])
     start = median([run([*command(None)[:-1], child])[0] for _ in range(arguments.rounds)])
@@ -206,7 +206,7 @@ def measure_reader(reader: str, path: Path, count: int, arguments: argparse.Name
 
 
 def measure_kernels(quick: bool) -> list[Row]:
-    """Sequences a second of what is fed: training steps and predictions, in this process."""
+    """Sequences per second of training steps and of predictions, in this process."""
     import tensorflow as tf
 
     import cisreg

@@ -46,7 +46,7 @@ from cisreg.library import build_info, load_ops
 
 GPU = "GPU:0"
 MEBIBYTE = 2**20
-# Of one sample and of all samples of a measurement.
+# Seconds of one sample, and of all samples of a measurement.
 SAMPLE_SECONDS, SECONDS = 0.02, 0.5
 FEWEST_SAMPLES, MOST_CALLS = 3, 200
 
@@ -64,7 +64,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def why_not() -> str | None:
-    """Why nothing can be measured here, if so."""
+    """The reason why nothing can be measured here, or None."""
     if not tf.config.list_physical_devices("GPU"):
         return "no GPU: TensorFlow finds none on this machine; cisreg doctor tells more"
     load_ops()
@@ -90,7 +90,7 @@ def describe(device: dict[str, Any]) -> dict[str, Any]:
 
 
 def wait() -> None:
-    """Until the GPU has done all it was asked for."""
+    """Waits until the GPU has finished all its work."""
     tf.test.experimental.sync_devices()
 
 
@@ -104,7 +104,7 @@ def seconds_of(call: Callable[[], object], count: int) -> float:
 
 
 def peak_mebibytes(call: Callable[[], object]) -> float:
-    """Memory of the GPU that a call needs above what is in use before it."""
+    """GPU memory that a call needs, beyond what was in use before it."""
     tf.config.experimental.reset_memory_stats(GPU)
     before = tf.config.experimental.get_memory_info(GPU)["current"]
     call()
@@ -113,7 +113,7 @@ def peak_mebibytes(call: Callable[[], object]) -> float:
 
 
 def sample(call: Callable[[], object]) -> list[float]:
-    """Milliseconds per call, each the mean of calls that fill a sample."""
+    """Milliseconds per call; each number is the mean over one sample of calls."""
     once = seconds_of(call, 1)
     count = min(MOST_CALLS, max(1, round(SAMPLE_SECONDS / max(once, 1e-6))))
     samples = max(FEWEST_SAMPLES, round(SECONDS / max(count * once, SAMPLE_SECONDS)))

@@ -42,10 +42,10 @@ from benchmarks.shared.suite import Row, tell_progress, write_json
 from cisreg import oracle
 
 ROOT = Path(__file__).parents[2]
-# What --dry-run builds for where no GPU says otherwise.
+# Architecture that --dry-run builds for if there is no GPU.
 ANY_ARCHITECTURE = "90-real"
 KERNELS, HELD = "kernels", "kernels, zero columns held"
-# Of the norm of the sums of absolute terms, and of the gradients.
+# Allowed errors, relative to the norm of the sums of absolute terms, and to that of the gradients.
 LARGEST_ERRORS = {
     "float32": (3e-6, 1e-5),
     "float16": (0.02, 0.02),
@@ -76,7 +76,7 @@ class Case(NamedTuple):
 
     @property
     def options(self) -> dict[str, str]:
-        """Those that the oracle knows too."""
+        """The options that the oracle knows too."""
         return {"reduction": self.reduction, "padding": self.padding}
 
 
@@ -92,7 +92,7 @@ class Problem(NamedTuple):
 
     @property
     def spanned(self) -> dict[str, Any]:
-        """What the oracle must know of the span."""
+        """The arguments of the oracle for the span."""
         return {} if self.span is None else {"span": self.span, "column_range": self.column_range}
 
 
@@ -118,7 +118,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def architecture_here() -> str | None:
-    """What to build for: the environment's wish, or this machine's first GPU."""
+    """Architecture to build for: from the environment, or of this machine's first GPU."""
     if os.environ.get("CISREG_CUDA_ARCHITECTURES"):
         return os.environ["CISREG_CUDA_ARCHITECTURES"]
     if shutil.which("nvidia-smi") is None:
@@ -130,7 +130,7 @@ def architecture_here() -> str | None:
 
 
 def load(name: str, path: Path) -> ModuleType:
-    """A module from its file, whatever package it belongs to."""
+    """Imports a module from its file, without its package."""
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -252,7 +252,7 @@ def check(native: ModuleType, case: Case) -> Checked:
     sums = sum_errors(native, case)
     gradients = gradient_errors(native, case)
     largest = LARGEST_ERRORS[case.compute_dtype]
-    # Number by number: the larger of two forgets one that is NaN.
+    # Number by number, since max() would drop NaN.
     right = all(error <= largest[0] for error in sums)
     right &= all(error <= largest[1] for error in gradients)
     words = ("x".join(map(str, case.shape)), case.reduction, case.padding, case.compute_dtype)
@@ -260,7 +260,7 @@ def check(native: ModuleType, case: Case) -> Checked:
 
 
 def cases() -> Iterator[Case]:
-    """Every shape with every option; 16 bits only where errors are no matter of a single site."""
+    """Every shape with every option; 16 bits only where no single site dominates the error."""
     for shape, reduction, padding, dtype, marks in itertools.product(
         SHAPES,
         ("expected", "log_unbound"),
@@ -304,7 +304,7 @@ def time_launches(
 
 
 def table_of(checked: list[Checked]) -> Table:
-    """All that is wrong, or else what is least exact."""
+    """All cases that are wrong, or else the largest errors."""
     wrong = [each for each in checked if not each.right]
     worst = [
         max(checked, key=lambda each: each.sums),

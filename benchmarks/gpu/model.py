@@ -135,7 +135,7 @@ def count_work(chip: str, sample: int, work: Work, backward: bool) -> list[Any]:
 
 
 def sample_of(chip: str, tiles: int, sequences: int, backward: bool) -> tuple[int, int]:
-    """Multiprocessors and sequences that do what one of all equal parts of the chip does."""
+    """Multiprocessors and sequences of one of the equal parts that the chip is divided into."""
     _, multiprocessors, _ = CHIPS[chip]
     if backward:
         blocks = -(-tiles // BLOCK_TILES)
@@ -147,7 +147,7 @@ def sample_of(chip: str, tiles: int, sequences: int, backward: bool) -> tuple[in
 
 
 def seconds_by_unit(ptxsim: Any, chip: str, launches: Sequence[Any], scale: float) -> Row:
-    """Seconds of each unit for the whole problem, and what binds each kernel in turn."""
+    """Seconds of each unit for the whole problem, and the busiest unit of each kernel."""
     units: Row = {}
     bound = 0.0
     for stats in launches:
@@ -164,7 +164,7 @@ def seconds_by_unit(ptxsim: Any, chip: str, launches: Sequence[Any], scale: floa
 
 
 def limit_seconds(rates: dict[str, Any], sites: float, point: Point, backward: bool) -> Row:
-    """What the algorithm cannot do without, on one chip: tensor cores, special functions."""
+    """Least time that the algorithm needs on one chip: tensor cores, special functions."""
     terms = 2 if point.dtype == "float32" else 1
     operations = 2 * 4 * point.width * terms * sites
     dense = rates["mma"]["F16"] * rates["mma_clock"] * rates["mma_sync"] * rates["sms"]

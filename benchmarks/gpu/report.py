@@ -82,7 +82,7 @@ def make_row(
 
 
 def missing_row(task: str, implementation: str, size: Size, reason: str) -> Row:
-    """What stands where there is no measurement."""
+    """The text in place of a missing measurement."""
     return {
         "task": task,
         "implementation": implementation,
@@ -125,7 +125,7 @@ def _cells(row: Row, reference: Row | None) -> list[str]:
 
 
 def print_tables(tables: Iterable[Table]) -> None:
-    """As text, without colours or other packages."""
+    """Prints a table as plain text, without colours or other packages."""
     for table in tables:
         lines = [list(table.columns), *map(list, table.rows)]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
@@ -176,7 +176,7 @@ def _draw_line(axis: Any, rows: Sequence[Row], wanted: tuple[str, str, str], col
 def write_page(
     path: Path | None, title: str, facts: dict[str, Any], tables: Iterable[Table], png: bytes | None
 ) -> None:
-    """One HTML file that needs no other, where one was asked for."""
+    """Writes one self-contained HTML file, if one is wanted."""
     if path is None:
         return
     parts = [f"<h1>{html.escape(title)}</h1>"]

@@ -27,13 +27,14 @@ from benchmarks.shared.suite import Row, print_machine, print_table, write_json
 ROOT = Path(__file__).parents[2]
 CUDA = ROOT / "cuda"
 ARCHITECTURES = (75, 80, 86, 89, 90)
-# What is counted; a longer name takes its instructions from a shorter one.
+# Instructions that are counted; if two names match, the longer one counts.
 INSTRUCTIONS = (
     *("HMMA", "HMMA.SP", "MUFU.EX2", "MUFU.RCP", "MUFU.LG2"),
     *("LDL", "STL", "LDS", "MOVM"),
 )
 
-# Of a multiprocessor: registers, its quarters (each has its own), how many at a time a warp gets.
+# Of a multiprocessor: registers, its quarters (with registers of their own), and the number of
+# registers that a warp gets at a time.
 REGISTERS = 65536
 QUARTERS = 4
 REGISTER_UNIT = 256
@@ -41,7 +42,7 @@ WARP = 32
 MOST_WARPS = {75: 32, 80: 64, 86: 48, 89: 48, 90: 64}
 MOST_BLOCKS = {75: 16, 80: 32, 86: 16, 89: 24, 90: 32}
 
-# What ptxas says of a function: one that is no kernel has no line of registers.
+# Output of ptxas for a function; functions that are no kernels have no line of registers.
 PROPERTIES = re.compile(
     r"Function properties for (?P<name>\S+)\n"
     r"\s*(?P<stack_bytes>\d+) bytes stack frame, (?P<spill_store_bytes>\d+) bytes spill stores, "
@@ -104,7 +105,7 @@ def resources(architectures: Iterable[int] = ARCHITECTURES, cuda: Path = CUDA) -
 
 
 def is_clean(row: Row) -> bool:
-    """Whether all that a kernel holds is in registers, as far as ptxas tells."""
+    """Whether a kernel uses only registers: no spills and no local memory, according to ptxas."""
     kinds = ("stack_bytes", "spill_store_bytes", "spill_load_bytes", "local_bytes")
     return not any(row[kind] for kind in kinds)
 
@@ -141,7 +142,7 @@ def _compile(unit: Path, architecture: int) -> list[Row]:
         cubin = Path(folder) / f"{unit.stem}.cubin"
         command = [find_nvcc() or "nvcc", "-std=c++17", "-O3", f"-I{ROOT / 'csrc'}"]
         command += [f"-I{unit.parent}", f"-arch=sm_{architecture}", "-cubin", "-Xptxas=-v"]
-        # PTX stays: launch bounds are told nowhere else.
+        # PTX is kept, since only it has the launch bounds.
         command += ["--keep", f"--keep-dir={folder}", str(unit), "-o", str(cubin)]
         said = _run(command)
         threads = dict(BLOCK_THREADS.findall(cubin.with_suffix(".ptx").read_text()))

@@ -43,7 +43,7 @@ from benchmarks.shared.suite import (
     write_json,
 )
 
-# Task, and what it changes of the headline's sizes.
+# Tasks, with the sizes that differ from those of the headline.
 HEADLINE: tuple[tuple[str, dict[str, int]], ...] = (
     (FORWARD, {}),
     (FORWARD_BACKWARD, {}),
@@ -82,9 +82,9 @@ GRID: dict[str, tuple[dict[str, Any], ...]] = {
     ),
 }
 FIELDS = {"N": "sequence_count", "L": "length", "M": "motif_count", "W": "width", "dtype": "dtype"}
-# Compiling takes it ten seconds for every point; it is in the headline.
+# Left out of the grid: it compiles for ten seconds at every point. The headline has it.
 NOT_IN_GRID = ("PyTorch compiled",)
-# Seconds that a process may take at a point of the grid; some 16-bit convolutions take minutes.
+# Time limit of a process at a point of the grid, in seconds; some 16-bit convolutions take minutes.
 GRID_TIME_LIMIT = 15.0
 QUICK_GRID = ("dtype",)
 QUICK_RIVALS = ("conv1d XLA", "conv2d graph")
@@ -123,7 +123,7 @@ def _least(point: Point, sizes: dict[str, int]) -> dict[str, int]:
 
 
 def implementations_of(group: str, arguments: argparse.Namespace) -> list[str]:
-    """Who is measured at a point."""
+    """The implementations that are measured at a point."""
     if arguments.quick:
         libraries = QUICK_LIBRARIES if group == "headline" else ()
         return [FUSED, FUSED_HELD, *QUICK_RIVALS, *libraries]
@@ -133,7 +133,7 @@ def implementations_of(group: str, arguments: argparse.Namespace) -> list[str]:
 
 
 def measure_all(arguments: argparse.Namespace, facts: dict[str, Any]) -> list[Row]:
-    """A row per point and implementation; rounds interleaved, so that drift hits all alike."""
+    """A row per point and implementation; rounds interleaved: drift affects all equally."""
     rows = []
     with Servers() as servers:
         points = points_of(arguments)
@@ -142,7 +142,7 @@ def measure_all(arguments: argparse.Namespace, facts: dict[str, Any]) -> list[Ro
             headline = group == "headline"
             names = implementations_of(group, arguments)
             results: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
-            # A round at the largest batch takes a minute, and its steps last long enough.
+            # A round at the largest batch takes a minute, and once is enough.
             large = shape.sequence_count > 1024
             for _ in range(arguments.rounds if headline and not large else 1):
                 for name in names:
@@ -198,7 +198,7 @@ def of(rows: list[Row], name: str) -> Row:
 
 
 def best_rival(rows: list[Row], quantity: str = "median_milliseconds") -> Row:
-    """The rival that needs least."""
+    """The rival with the least time."""
     rivals = [row for row in rows if row["implementation"] not in (FUSED, FUSED_HELD)]
     return min((row for row in rivals if "missing" not in row), key=lambda row: row[quantity])
 
@@ -323,7 +323,7 @@ def draw_grid(rows: list[Row], path: Path, facts: dict[str, Any]) -> None:
 
 
 def draw_panel(axis: Any, rows: list[Row], variable: str, task: str) -> None:
-    """One size against the sites per second of everybody."""
+    """One size against the sites per second of every implementation."""
     field = FIELDS[variable]
     styles = dict(zip(IMPLEMENTATIONS, (FUSED_COLOUR, HELD_COLOUR, *RIVAL_COLOURS), strict=True))
     for name, colour in styles.items():

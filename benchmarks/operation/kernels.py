@@ -1,4 +1,4 @@
-"""The CPU kernels alone, one thread, without TensorFlow: what an idea gains is measured here.
+"""The CPU kernels alone, one thread, without TensorFlow: measures what an idea gains.
 
     python -m benchmarks.operation.kernels --data folder
 
@@ -37,7 +37,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def best_milliseconds(call: Callable[[], Any], calls: int) -> float:
-    """Shortest of so many calls."""
+    """The shortest of this many calls."""
     times = []
     for _ in range(calls):
         start = time.perf_counter()

@@ -46,7 +46,7 @@ from benchmarks.shared.suite import (
 HITS, BEST = "hits", "best sites"
 CISREG, LIGHTMOTIF = "cisreg", "lightmotif"
 BEST_BASES = 2_000_000
-# Hits of all may differ by sites whose sums are rounded to the other side of the threshold.
+# Share of hits that may differ: sites whose sums are rounded to the other side of the threshold.
 TOLERANCE = 1e-4
 
 
@@ -99,7 +99,7 @@ def make_genome(arguments: argparse.Namespace) -> Genome:
     codes = np.random.default_rng(0).integers(0, 4, arguments.bases).astype(np.uint8)
     motifs = make_motifs(motif_source(arguments), arguments.motifs, 30)
     threshold = cisreg.p_value_threshold(motifs, arguments.p_value)
-    # Rounding must not decide whether a strongest site is a hit.
+    # A little higher: rounding must not decide whether a strongest site is a hit.
     threshold = np.maximum(threshold, motifs.lowest_log_kd() + np.float32(1e-3))
     whole = min(arguments.bases, BEST_BASES) // arguments.piece * arguments.piece
     return Genome(

@@ -165,7 +165,7 @@ def work(program: str, threads: int, folder: Path, peak: Path) -> None:
 
 def peak_kibibytes() -> int:
     """Of this process or the largest of its children."""
-    # What the system counts for a process that was forked begins with what its parent had.
+    # The peak that the system reports for a forked process includes the memory of its parent.
     status = Path("/proc/self/status").read_text()
     own = int(status.partition("VmHWM:")[2].split()[0])
     return max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)

@@ -61,7 +61,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def write_reads(path: Path, arguments: argparse.Namespace) -> None:
-    """Random sequences that come from their number alone, so that none must be kept."""
+    """Random sequences computed from their number, so that none must be stored."""
     generator = np.random.default_rng(0)
     letters = np.frombuffer(b"ACGT", np.uint8)
     place = np.arange(arguments.length, dtype=np.uint64)
@@ -69,7 +69,7 @@ def write_reads(path: Path, arguments: argparse.Namespace) -> None:
         for start in range(0, arguments.reads, _BATCH):
             count = min(_BATCH, arguments.reads - start)
             drawn = generator.integers(0, arguments.unique, count).astype(np.uint64)
-            # The mixing of SplitMix64: neighbours of every bit have nothing to do with it.
+            # The mixing function of SplitMix64: each bit of the input changes half of the result's.
             bits = drawn[:, np.newaxis] * np.uint64(arguments.length) + place + np.uint64(1)
             bits *= np.uint64(0x9E3779B97F4A7C15)
             bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

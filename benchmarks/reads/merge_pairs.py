@@ -118,7 +118,7 @@ def make_files(arguments: argparse.Namespace, folder: Path) -> Files:
 
 
 def first_pairs(files: Files, pairs: int, folder: Path) -> Files:
-    """The first of them, in files of their own."""
+    """Writes the first pairs to files of their own."""
     reads = folder / "few_R1.fastq.gz", folder / "few_R2.fastq.gz"
     for source, target in zip(files.reads, reads, strict=True):
         with open_input(source) as lines, open_output(target) as file:
@@ -146,7 +146,7 @@ def programs(files: Files, folder: Path, threads: int) -> Iterator[Program]:
 
 
 def fastp(reads: tuple[Path, Path], output: Path, threads: int) -> list[str]:
-    """fastp, asked for nothing but merging, with the limits that cisreg has."""
+    """The command of fastp, only for merging, with the limits of cisreg."""
     return [
         *("fastp", "--in1", str(reads[0]), "--in2", str(reads[1])),
         *("--merge", "--merged_out", str(output), "--correction", "--thread", str(threads)),
@@ -158,7 +158,7 @@ def fastp(reads: tuple[Path, Path], output: Path, threads: int) -> list[str]:
 
 
 def vsearch(reads: tuple[Path, Path], output: Path, threads: int) -> list[str]:
-    """The program vsearch with the limits that cisreg has."""
+    """The command of vsearch with the limits of cisreg."""
     return [
         *("vsearch", "--fastq_mergepairs", str(reads[0]), "--reverse", str(reads[1])),
         *("--fastqout", str(output), "--threads", str(threads), "--fastq_allowmergestagger"),

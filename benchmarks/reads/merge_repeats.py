@@ -56,7 +56,7 @@ class Case(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What became of the pairs of repeats, of the random ones where there are no others.
+    """Results for the pairs of repeats, or for the random pairs if there are no repeats.
 
     Attributes:
         pairs: how many there are.
@@ -70,7 +70,7 @@ class Outcome(NamedTuple):
 
 
 def unit(period: int, random: np.random.Generator) -> bytes:
-    """A repeated unit that is no repeat itself."""
+    """A unit to be repeated that is not a repeat itself."""
     if period <= 2:
         return b"CA" if period == 2 else b"T"
     while True:
@@ -104,7 +104,7 @@ def read(bases: bytes, are_informative: bool, random: np.random.Generator) -> tu
         codes[wrong] = LETTERS[(index + random.integers(1, 4, len(index))) % 4]
     quality = np.full(len(codes), 37)
     if are_informative:
-        # Of the wrong bases nine in ten are of low quality, of the right ones one in a hundred.
+        # 90 % of the wrong bases have low quality, and 1 % of the right ones.
         low = random.random(len(codes)) < np.where(wrong, 0.9, 0.01)
         quality = np.where(low, random.integers(2, 16, len(codes)), quality)
     return codes.tobytes(), (quality + 33).astype(np.uint8).tobytes()

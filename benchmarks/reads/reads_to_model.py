@@ -94,7 +94,7 @@ def counts_of(path: Path) -> tuple[list[str], np.ndarray]:
 
 
 def recovered(run: Run, path: Path) -> dict[str, Any]:
-    """How the counts in a file compare with the true ones."""
+    """Compares the counts in a file with the true ones."""
     sequences, counts = counts_of(path)
     place = {text: row for row, text in enumerate(run.library.sequences)}
     rows = np.array([place.get(text, -1) for text in sequences])
@@ -114,7 +114,7 @@ def recovered(run: Run, path: Path) -> dict[str, Any]:
 
 
 def expression_of(run: Run, path: Path) -> dict[str, float]:
-    """How the table that trains compares with what cells truly express."""
+    """Compares the training table with the true expression."""
     options = pyarrow.csv.ParseOptions(delimiter="\t")
     table: pa.Table = pyarrow.csv.read_csv(path, parse_options=options)
     place = dict(zip(run.library.sequences, run.library.expression.tolist(), strict=True))

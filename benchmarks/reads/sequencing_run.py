@@ -46,7 +46,7 @@ _LETTERS = np.frombuffer(b"ACGTN", np.uint8)
 
 @dataclass(frozen=True, eq=False)
 class Library:
-    """Promoters and what is true of them.
+    """Promoters and their true properties.
 
     Attributes:
         sequences: K texts.
@@ -116,7 +116,7 @@ def sequence(
     promoter = random.choice(count, pairs, p=abundance / abundance.sum())
     cells = library.expression[promoter] + random.normal(size=pairs)
     sorted_into = np.clip(np.rint(cells), 0, BINS - 1).astype(int)
-    # Bin after bin, so that each of its files is written at once.
+    # One bin after the other, so that each file is written in one go.
     order = np.argsort(sorted_into, kind="stable")
     promoter, sorted_into = promoter[order], sorted_into[order]
     good, exact = (np.zeros((count, BINS), np.int64) for _ in range(2))
@@ -167,7 +167,7 @@ def _molecules(codes: np.ndarray, lengths: np.ndarray, random: np.random.Generat
     base = column < lengths[:, None]
     substituted = base & (random.random(codes.shape, np.float32) < SUBSTITUTIONS)
     codes = np.where(substituted, (codes + random.integers(1, 4, codes.shape)) % 4, codes)
-    # One base more or less: columns from a place on come from one column before or after.
+    # An insertion or deletion: from a position on, each column comes from its neighbour.
     place = random.integers(len(FRONT), lengths - len(BACK))
     kind = np.where(random.random(count) < INDELS, random.choice([-1, 1], count), 0)
     source = column + np.where(column > place[:, None], kind[:, None], 0)

@@ -32,10 +32,10 @@ from benchmarks.shared.rivals import FUSED_HELD
 
 STRANDS = 2
 COLUMNS_PER_ROW = 3
-# By site, beside the scan: products and multiply-adds, and additions.
+# Operations per site besides the scan: products and multiply-adds, and additions.
 FORWARD_PRODUCTS, FORWARD_ADDITIONS = 1.5, 1.5
 BACKWARD_PRODUCTS, BACKWARD_ADDITIONS = 1.5 + 3, 2
-# Of sites that share a division.
+# Number of sites that share a division.
 DIVISIONS = 0.5
 
 
@@ -68,7 +68,7 @@ PROCESSORS = {
     "avx512": Processor(lanes=16, products=2, arithmetic=2, loads=2, divide_cycles=10),
 }
 
-# Dependent integer additions take one cycle each on every processor since 2000: this counts them.
+# Counts cycles: a dependent integer addition takes one on every processor since 2000.
 #   xor eax,eax; mov ecx,1; again: 64 times add rax,rcx; dec rdi; jnz again; ret
 _ADDITIONS = 64
 _CLOCK_CODE = (

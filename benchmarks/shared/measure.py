@@ -29,9 +29,9 @@ from benchmarks.shared.rivals import IMPLEMENTATIONS, Functions, installed, make
 
 ROOT = Path(__file__).parents[2]
 MEBIBYTE = 2**20
-# Of one process; a rival that needs more is reported as out of memory.
+# Memory limit of one process; a rival that needs more is reported as out of memory.
 MEMORY_LIMIT = 24 * 2**30
-# Of one measurement, compiling and all; what takes longer is reported as too slow.
+# Time limit of one measurement, including compilation; longer ones are reported as too slow.
 TIME_LIMIT = 60.0
 _FEWEST_CALLS = 2
 FORWARD, FORWARD_BACKWARD, TRAIN_STEP = "forward", "forward_backward", "train_step"
@@ -40,7 +40,7 @@ Result = dict[str, Any]
 
 
 def _memory(field: str) -> int:
-    """VmRSS or VmHWM of this process in bytes."""
+    """VmRSS or VmHWM of this process, in bytes."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith(field + ":"):
             return int(line.split()[1]) * 1024
@@ -93,7 +93,7 @@ def _measure_training(make: Callable[[Point], Functions], point: Point, seconds:
     peak = _Peak()
     seconds_of_epochs = functions.train(2, lambda: ends.append(time.perf_counter()))
     mebibytes = peak.mebibytes()
-    # The second epoch says how many fill the time.
+    # The duration of the second epoch tells how many epochs fill the time.
     epochs = min(100, round(seconds / max(seconds_of_epochs[1], 1e-3)))
     seconds_of_epochs = seconds_of_epochs[1:]
     epoch_seconds = [ends[1] - ends[0]]
@@ -221,7 +221,7 @@ def _pipe(stream: IO[str] | None) -> IO[str]:
 def main() -> None:
     """Serves requests for the library that the first argument names."""
     package = sys.argv[1]
-    # Whatever a library prints must not come between the results.
+    # Output of a library must not be mixed with the results.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     importlib.import_module(package)

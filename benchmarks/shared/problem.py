@@ -10,7 +10,7 @@ import numpy as np
 
 from cisreg.motifs import MotifSet, read_motifs, strongest_site_log_concentration
 
-# Motif sets a point can name beside a folder of data.
+# Motif sets that a point can name instead of a folder of data.
 LIKE_YEAST = "like yeast"
 EVERY_COLUMN = "every column"
 
@@ -88,7 +88,7 @@ def make_motifs(source: str, count: int, width: int) -> MotifSet:
         matrices = np.random.default_rng(0).normal(0, 1.5, (count, width, 4))
         names = [f"motif {i}" for i in range(count)]
         return MotifSet.from_matrices(names, list(matrices), width=width)
-    # Motifs wider than W are trimmed, as they must be.
+    # Motifs wider than W must be trimmed.
     logging.getLogger("cisreg.motifs").setLevel(logging.ERROR)
     motifs = read_motifs(Path(source) / "motif_list.txt", width=width)
     index = np.arange(count) % len(motifs)

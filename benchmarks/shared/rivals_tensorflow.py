@@ -64,7 +64,7 @@ def _functions(problem: Problem, occupancy: Occupancy, train: Any, *, xla: bool)
 
 
 class _AtEpochEnd(logging.Handler):
-    """Training logs one line per epoch; this tells the benchmark of it."""
+    """Tells the benchmark when training logs its line of an epoch."""
 
     def __init__(self, at_epoch_end: EpochEnd) -> None:
         super().__init__(logging.INFO)
@@ -142,7 +142,7 @@ def _conv2d(
 ) -> tf.Tensor:
     """The original's formulation: a convolution per strand over [N, 4, L, 1], then exp."""
     width = log_kd.shape[0]
-    # Four rows, one of them whole: the original pads along the sequence only.
+    # Padding in the direction of the sequence only, as in the original.
     sides = [[0, 0], [0, 0], [(width - 1) // 2, width // 2], [0, 0]]
     strands = []
     for strand_log_kd in (log_kd, tf.reverse(log_kd, axis=[0, 1])):
@@ -173,7 +173,7 @@ def _standard(problem: Problem, *, original: bool, xla: bool) -> Functions:
     return _functions(problem, occupancy, train, xla=xla)
 
 
-# Who is compared on a GPU: operations one by one as they are called, or compiled together.
+# Implementations compared on a GPU: eager operations, and operations compiled together.
 ON_GPU: dict[str, Callable[[Problem], Calls]] = {
     FUSED: lambda problem: _calls(problem, _fused_occupancy(problem, None), _compiled(xla=False)),
     FUSED_HELD: lambda problem: _calls(

@@ -53,7 +53,7 @@ def _loss(
 def _functions(
     problem: Problem, occupancy: Callable[..., torch.Tensor], loss: Callable[..., torch.Tensor]
 ) -> Functions:
-    # Gradients of weak sites are too small for normal numbers, which take three times as long.
+    # Gradients of weak sites are subnormal numbers, with which steps take three times as long.
     torch.set_flush_denormal(True)
     torch.set_num_threads(_cores())
     dtype = getattr(torch, problem.dtype)

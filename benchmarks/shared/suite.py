@@ -26,7 +26,7 @@ RIVAL_COLOURS = ("#9aa5b1", "#5d7a99", "#7d9d7a", "#a08bb5", "#c2b280", "#6fa8a8
 
 
 def make_parser(description: str | None, *, seconds: float, rounds: int) -> argparse.ArgumentParser:
-    """The options that all scripts have.
+    """The options that all scripts share.
 
     Args:
         description: the script's docstring.
@@ -84,7 +84,7 @@ def motif_source(arguments: argparse.Namespace) -> str:
 
 
 def describe_motifs(source: str) -> str:
-    """For titles of tables: never a path, which says nothing elsewhere."""
+    """The motifs for titles of tables; never a path, which means nothing on another machine."""
     from benchmarks.shared.problem import LIKE_YEAST
 
     return "random motifs of like widths" if source == LIKE_YEAST else "yeast motifs"
@@ -132,7 +132,7 @@ def quartiles(values: Sequence[float]) -> list[float]:
 
 
 def number(value: float, digits: int = 3) -> str:
-    """A few significant digits, without exponents, as tables want them."""
+    """A number for tables: a few significant digits, no exponent."""
     if value == 0:
         return "0"
     magnitude = len(f"{int(abs(value))}") if abs(value) >= 1 else 0
@@ -145,7 +145,7 @@ def thread_count(threads: int) -> str:
 
 
 def tell_progress(done: int, count: int, what: str) -> None:
-    """What is measured now, to standard error: tables come when all is done."""
+    """Writes to standard error what is measured now; tables are printed at the end."""
     print(f"{done + 1} of {count}: {what}", file=sys.stderr)
 
 

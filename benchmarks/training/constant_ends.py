@@ -1,4 +1,4 @@
-"""What becomes of a model where all sequences share their ends: kept, as context, or trimmed.
+"""How should constant ends of sequences be treated: kept, as context, or trimmed?
 
     python -m benchmarks.training.constant_ends --data ../shared/data/gpra_example
 

@@ -78,7 +78,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def random_problem(quick: bool) -> tuple[Dataset, MotifSet]:
-    """As many sequences and motifs as the yeast data have, or very few."""
+    """Random sequences and motifs, as many as in the yeast data, or very few."""
     random = np.random.default_rng(0)
     count, length, motifs = (64, 20, 4) if quick else (8982, 110, 245)
     sequence = random.integers(0, 4, (count, length)).astype(np.uint8)
@@ -149,7 +149,7 @@ class Event(NamedTuple):
 
 def profile(run: Callable[[], Any]) -> list[Event]:
     """All operations that ran within the call."""
-    # Level 3 has the operations that TensorFlow thinks too cheap to trace otherwise.
+    # Level 3 includes operations that TensorFlow would not trace because they are cheap.
     options = tf.profiler.experimental.ProfilerOptions(host_tracer_level=3, python_tracer_level=0)
     with tempfile.TemporaryDirectory() as folder:
         with tf.profiler.experimental.Profile(folder, options):

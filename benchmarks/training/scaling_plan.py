@@ -1,4 +1,4 @@
-"""Many GPUs on paper: bytes a step sends, and how far more GPUs make training faster.
+"""A model of many GPUs: bytes sent in a step, and how much faster more GPUs train.
 
     python -m benchmarks.training.scaling_plan
 
@@ -56,7 +56,7 @@ def all_reduce(size: float, gpus: int) -> float:
 
 
 def plan(gpus: int, batch: int, motifs: int = 245, width: int = 30) -> Row:
-    """What a step of this global batch takes on so many GPUs."""
+    """Time of a step of this global batch on this many GPUs."""
     size = 4.0 * parameter_count(motifs, width)
     kernels = [
         kernel * batch / gpus / SEQUENCES for kernel in (KERNELS_BOUND, KERNELS_WITHOUT_OVERLAP)
@@ -95,7 +95,7 @@ def wire_row(motifs: int, width: int) -> Row:
 
 
 def efficiencies(gpus: int, batch: int) -> list[float]:
-    """Shares of what so many GPUs could do: the lower and the upper end of the band."""
+    """Efficiency on this many GPUs: the lower and the upper end of the band."""
     wire = all_reduce(4.0 * parameter_count(245, 30), gpus)
     result = []
     for kernel in (KERNELS_WITHOUT_OVERLAP, KERNELS_BOUND):

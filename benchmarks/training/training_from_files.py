@@ -1,4 +1,4 @@
-"""Training straight from files: which share of the time is not spent in the kernels.
+"""Training from files: which share of the time is not spent in the kernels?
 
     python -m benchmarks.training.training_from_files --dataset shards --data FOLDER
 

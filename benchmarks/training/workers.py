@@ -1,4 +1,4 @@
-"""Several workers against one: the same parameters after as many steps, and how long they take.
+"""Several workers against one: are the parameters the same after as many steps, and how fast?
 
     python -m benchmarks.training.workers --data ../shared/data/gpra_example
 
@@ -48,7 +48,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def train(specification: dict[str, Any]) -> None:
-    """What each process does; the first one writes what came out."""
+    """The work of each process; the first one writes the results."""
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(1)

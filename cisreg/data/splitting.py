@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -49,12 +50,19 @@ def sequence_hashes(codes: np.ndarray, seed: int = 0) -> np.ndarray:
         >>> bool(forward == reverse), bool(forward == other)
         (True, False)
     """
-    return native_module().sequence_hashes(codes, seed)
+    return native_module().sequence_hashes(codes, _checked_seed(seed))
 
 
 def text_hashes(texts: pa.Array, seed: int = 0) -> np.ndarray:
     """A hash, uint64 [N], of each of N Arrow strings."""
-    return native_module().text_hashes(*text_buffers(texts.cast(pa.large_string())), seed)
+    buffers = text_buffers(texts.cast(pa.large_string()))
+    return native_module().text_hashes(*buffers, _checked_seed(seed))
+
+
+def _checked_seed(seed: int) -> int:
+    if isinstance(seed, bool) or not isinstance(seed, Integral) or seed < 0:
+        raise ValueError(f"seed: expected an integer of 0 or more, got {seed!r}")
+    return int(seed)
 
 
 def group_hashes(groups: pa.Array, seed: int) -> np.ndarray:

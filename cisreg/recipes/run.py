@@ -104,8 +104,8 @@ def train(
 
     Args:
         data: sequences and their measurements: a Dataset, files as `cisreg.open_dataset` opens
-            them or the path of such files, or a table in memory (pandas, Arrow) whose columns
-            have the usual names.
+            them, the path of such files or a list of paths, or a table in memory (pandas, Arrow)
+            whose columns have the usual names.
         motifs: a MotifSet of the recipe's motif_width columns, or what `cisreg.read_motifs` reads.
         recipe: layers, penalties and stages: "default", "quick", the path of a TOML file or a
             Recipe.
@@ -231,6 +231,8 @@ def check_folder(folder: Path, *, resume: bool, overwrite: bool) -> None:
     """Raises ValueError where `folder` holds a run that is neither to be resumed nor replaced."""
     if resume and overwrite:
         raise ValueError("resume, overwrite: expected one of them, got both")
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder}: expected a folder, or a new name for one, got a file")
     used = [name for name in (RECIPE_FILE, MODEL_FILE) if (folder / name).exists()]
     if used and not resume and not overwrite:
         raise ValueError(
@@ -241,6 +243,11 @@ def check_folder(folder: Path, *, resume: bool, overwrite: bool) -> None:
 
 def _motifs(motifs: MotifSet | PathLike, recipe: Recipe) -> MotifSet:
     if not isinstance(motifs, MotifSet):
+        if not _is_paths(motifs):
+            raise TypeError(
+                "motifs: expected a MotifSet, or the path of a folder or list of motif files, got "
+                f"{type(motifs).__name__}; MotifSet.from_matrices makes a set of matrices"
+            )
         return read_motifs(motifs, width=recipe.motif_width)
     if motifs.width != recipe.motif_width:
         raise ValueError(
@@ -254,11 +261,17 @@ def _motifs(motifs: MotifSet | PathLike, recipe: Recipe) -> MotifSet:
 def _open(data: Any, column: Column | None) -> Dataset | DatasetFiles:
     """What may be files, or a table in memory; with the column that says what is held out."""
     extra = () if column is None else (column,)
-    if isinstance(data, (str, os.PathLike)):
+    if _is_paths(data):
         data = open_dataset(data, columns=Columns(extra=extra))
     if isinstance(data, (Dataset, DatasetFiles)):
         return data
     return Dataset.from_frame(data, extra=extra)
+
+
+def _is_paths(value: Any) -> bool:
+    """Whether this is a path, or a list of paths."""
+    several = isinstance(value, (list, tuple)) and bool(value)
+    return all(isinstance(each, (str, os.PathLike)) for each in (value if several else [value]))
 
 
 def _open_like(opened: Dataset | DatasetFiles, other: PathLike | Any, length: int) -> Dataset:
@@ -266,7 +279,7 @@ def _open_like(opened: Dataset | DatasetFiles, other: PathLike | Any, length: in
     # Names are not validated, and a table may lack them.
     columns = replace(Columns(**opened.columns_used), extra=(), name=False)
     side = opened.side or "left"
-    if not isinstance(other, (str, os.PathLike)):
+    if not _is_paths(other):
         roles = (columns.sequence, columns.expression, columns.weight, False)
         return Dataset.from_frame(other, *roles, length=length, side=side)
     strict = isinstance(opened, DatasetFiles) and opened.strict

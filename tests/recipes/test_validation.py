@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import cisreg
-from cisreg.data import Columns, Dataset, HoldOut
+from cisreg.data import Columns, Dataset, HoldOut, split
 from cisreg.motifs import demo_motifs
 from cisreg.recipes import read_recipe, train
 from cisreg.training.feeds import make_feed
@@ -137,3 +137,36 @@ def test_rows_held_out_by_folds_are_said(paths, caplog):
     with caplog.at_level("INFO", "cisreg.data"):
         trained(data, HoldOut(folds="plate", fold=3))
     assert "held out: 12 of 60 rows (20.0 %)" in caplog.text
+
+
+def test_lists_of_paths_are_data_as_one_path_is(paths, tmp_path):
+    usual = []
+    for path in paths:
+        text = path.read_text().replace("promoter\tlevel", "sequence\texpression")
+        usual.append(tmp_path / path.name)
+        usual[-1].write_text(text)
+    result = trained(usual, None)
+    assert len(result.training) + len(result.validation) == 85
+    assert len(trained(usual[0], [str(each) for each in usual]).validation) == 85
+
+
+@pytest.mark.parametrize("seed", [-1, "a", 1.5, True, None])
+def test_seeds_that_are_none_are_named(paths, seed):
+    data = Dataset.from_frame(table(paths[0]))
+    with pytest.raises(ValueError, match="seed: expected an integer of 0 or more, got"):
+        split(data, 0.1, seed)
+    with pytest.raises(ValueError, match="seed: expected an integer of 0 or more, got"):
+        split(data, 0.1, seed, groups=data.expression)
+
+
+@pytest.mark.parametrize("motifs", [np.zeros((30, 4, 2)), [np.zeros((30, 4))], None, 5])
+def test_motifs_that_are_none_are_named(paths, motifs):
+    with pytest.raises(TypeError, match="motifs: expected a MotifSet, or the path"):
+        train(table(paths[0]), motifs, "quick", progress=False)
+
+
+def test_a_file_in_the_place_of_the_output_folder_is_named(paths, tmp_path):
+    (tmp_path / "taken").write_text("mine")
+    with pytest.raises(ValueError, match=r"taken: expected a folder, .* got a file"):
+        train(table(paths[0]), demo_motifs(width=30), "quick", output=tmp_path / "taken")
+    assert (tmp_path / "taken").read_text() == "mine"

@@ -1,7 +1,8 @@
 """Names of motifs and columns as text: fields of tables, and names of files.
 
-A name may hold anything printable: HOMER calls motifs such as `Pitx1:Ebox(Homeobox,bHLH)`. Every
-place that writes or reads names as text uses these functions, so that a name comes back as it was.
+A name may contain any printable character; HOMER has motif names such as
+`Pitx1:Ebox(Homeobox,bHLH)`. All code that writes or reads names as text uses these functions, so
+that a name is read back unchanged.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ import re
 from collections.abc import Iterable
 
 _CODES = "[01][0-9A-F]|7F|2F|2E|23|25|7E"
-# What is no part of a file's name as it is: control characters, the separator of folders, the dot
-# of hidden files and the # of comments in front, the ~ of backups, and what looks like an escape.
+# Escaped in file names: control characters, the path separator, a leading dot (hidden files) or #
+# (comments), a trailing ~ (backups), and text that looks like an escape.
 _ESCAPE = re.compile(rf"[\x00-\x1f\x7f/]|^[.#~]|~$|%(?={_CODES})")
 _ESCAPED = re.compile(f"%({_CODES})")
 
@@ -83,9 +84,9 @@ def _quoted(line: str, position: int) -> tuple[str, int, bool]:
 
 
 def file_stem(name: str) -> str:
-    """The name of a file, without its ending, that stands for a name; `name_of_stem` reverts it.
+    """A file name, without its ending, for a name; `name_of_stem` is the inverse.
 
-    Only what no file name can hold is escaped, as in web addresses: a slash is %2F.
+    Only characters that a file name cannot contain are percent-encoded: a slash becomes %2F.
 
     Example:
         >>> file_stem("Sox2/Oct4"), file_stem("Pitx1:Ebox(Homeobox,bHLH)")
@@ -95,7 +96,7 @@ def file_stem(name: str) -> str:
 
 
 def name_of_stem(stem: str) -> str:
-    """The name that a file's name stands for.
+    """The name that `file_stem` encoded as this file name.
 
     Example:
         >>> name_of_stem("Sox2%2FOct4")

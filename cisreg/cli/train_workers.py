@@ -73,7 +73,7 @@ def train_in_processes(workers: int, restarts: int, threads: int | None, output:
         console = new_console(stderr=True)
         console.print("error:", style="bold red", end=" ")
         console.print(
-            f"{_describe(result, workers)}; what was saved is kept, --resume goes on from it",
+            f"{_describe(result, workers)}; checkpoints are kept, --resume continues from the last one",
             soft_wrap=True,
         )
     lost = result.status > _SIGNAL_STATUS

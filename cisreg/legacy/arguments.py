@@ -1,4 +1,4 @@
-"""The command lines of CisRegModels' two programs for models, as their users typed them."""
+"""Parsing of the command lines of CisRegModels' two programs, for training and prediction."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MAKE, PREDICT = "makeThermodynamicEnhancosomeModel", "predictThermodynamicEnhanc
 
 Program = Literal["make", "predict"]
 
-# Option, name, and the type of its value; None: the option has none and is counted.
+# Option, name, and type of its value; None: a flag, whose occurrences are counted.
 _SHARED: tuple[tuple[str, str, Any], ...] = (
     ("-i", "input", str),
     ("-sl", "sequence_length", int),
@@ -80,12 +80,12 @@ _REQUIRED = ("-i", "-sl")
 
 @dataclass(frozen=True)
 class OldCommand:
-    """A command line of the original.
+    """A command line of CisRegModels.
 
     Attributes:
-        program: which of the two.
-        values: the options by their names in `OPTIONS`; None where one was not given, and 0 for
-            those that are counted.
+        program: "make" (training) or "predict".
+        values: the options by their names in `OPTIONS`. Options that were not given are None, or 0
+            for flags.
     """
 
     program: Program
@@ -97,7 +97,7 @@ class OldCommand:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        """Raises instead of leaving the process."""
+        """Raises ValueError instead of exiting."""
         raise ValueError(
             f"--like-cisregmodels: expected a command line of CisRegModels: {message}; its options "
             "are " + " ".join(self.known)
@@ -107,15 +107,15 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parse_command(text: str) -> OldCommand:
-    """Takes a command line apart.
+    """Parses a command line of CisRegModels.
 
     Args:
-        text: as it was typed, with or without "python", a path before the program's name and .py.
-            Without a program's name it is that which makes models.
+        text: the command line as typed; "python", a path before the program's name and .py are
+            optional. Without a program's name it is the one that trains models.
 
     Raises:
-        ValueError: an unknown option, a value that is missing or of another type, or an option
-            that has to be there and is not.
+        ValueError: an unknown option, a value that is missing or has the wrong type, or a required
+            option that is missing.
 
     Example:
         >>> parse_command("makeThermodynamicEnhancosomeModel.py -i a.ohc -sl 110 -eb").program
@@ -124,7 +124,7 @@ def parse_command(text: str) -> OldCommand:
     try:
         words = shlex.split(text)
     except ValueError as error:
-        raise ValueError(f"--like-cisregmodels: cannot be taken apart: {error}") from None
+        raise ValueError(f"--like-cisregmodels: cannot be split into words: {error}") from None
     program: Program = "make"
     while words and not words[0].startswith("-"):
         program = "predict" if PREDICT in words.pop(0) else program

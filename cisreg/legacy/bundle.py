@@ -1,9 +1,9 @@
-"""TensorFlow's checkpoint files, read without trust in what they say of sizes.
+"""A reader of TensorFlow's checkpoint files that checks all sizes before it uses them.
 
-PREFIX.index is a sorted table: blocks of entries, each block with a checksum, found through a block
-of their places, which the last 48 bytes tell. An entry says where in PREFIX.data-00000-of-00001 a
-tensor lies. TensorFlow's own reader ends the process where an entry's checksum is right but its
-shape is none, and takes memory for a shape before it looks at the length of the file.
+PREFIX.index is a sorted table: blocks of entries, each block with a checksum. The last 48 bytes
+locate an index block, which locates the others. An entry gives the position of a tensor in
+PREFIX.data-00000-of-00001. TensorFlow's own reader aborts the process if an entry has an invalid
+shape, and allocates memory for a shape before it checks the length of the file.
 """
 
 from __future__ import annotations
@@ -23,8 +23,7 @@ from tensorflow.core.protobuf import tensor_bundle_pb2
 INDEX = ".index"
 _MAGIC = 0xDB4775248B80FB57
 _FOOTER, _TRAILER = 48, 5
-# Far more than a model has; entries share the beginnings of their keys, so that a short file could
-# tell of very long ones.
+# Far more than a model has. Keys share prefixes, so that a short file could declare very long keys.
 _MOST_ENTRIES, _LONGEST_KEY, _MOST_AXES = 10_000, 1_000, 32
 
 
@@ -51,7 +50,7 @@ def read_index(prefix: str | os.PathLike[str]) -> dict[str, Entry]:
         prefix: PREFIX of PREFIX.index.
 
     Raises:
-        ValueError: another file, or a damaged one.
+        ValueError: the file is not an index, or is damaged.
         OSError: the file cannot be read.
 
     Example:
@@ -86,14 +85,14 @@ def read_tensor(name: str, entry: Entry) -> np.ndarray:
         file.seek(entry.offset)
         content = file.read(size)
     if _masked_crc32c(content) != entry.checksum:
-        raise ValueError(f"{name} is damaged in {entry.path.name} (another checksum)")
+        raise ValueError(f"{name} is damaged in {entry.path.name} (checksum differs)")
     return np.frombuffer(content, "<f4").reshape(entry.shape).astype(np.float32)
 
 
 def _index_entries(prefix: str, content: bytes) -> dict[str, Entry]:
     footer = content[-_FOOTER:]
     if len(footer) < _FOOTER or struct.unpack_from("<Q", footer, _FOOTER - 8)[0] != _MAGIC:
-        raise ValueError("its index is no such file, or is cut")
+        raise ValueError("its index is a different kind of file, or truncated")
     _, at = _place(footer, 0)
     place, _ = _place(footer, at)
     entries: dict[str, Entry] = {}
@@ -119,18 +118,18 @@ def _index_entries(prefix: str, content: bytes) -> dict[str, Entry]:
 def _shard_count(text: bytes) -> int:
     header = tensor_bundle_pb2.BundleHeaderProto.FromString(text)
     if header.endianness != header.LITTLE:
-        raise ValueError("it was written on a machine of another byte order")
+        raise ValueError("it was written on a machine with a different byte order")
     return int(header.num_shards)
 
 
 def _entry(prefix: str, text: bytes, shards: int) -> Entry | None:
-    """What an entry says of its tensor; None of one that is no float32."""
+    """Parses the entry of a tensor; None if its dtype is not float32."""
     entry = tensor_bundle_pb2.BundleEntryProto.FromString(text)
     if entry.dtype != tf.float32.as_datatype_enum:
         return None
     shape = tuple(int(axis.size) for axis in entry.shape.dim)
     if entry.slices or len(shape) > _MOST_AXES or any(axis < 0 for axis in shape):
-        raise ValueError(f"its index is damaged: a tensor of shape {shape}, or of slices")
+        raise ValueError(f"its index is damaged: a tensor of shape {shape}, or stored in slices")
     if 4 * math.prod(shape) != entry.size or entry.offset < 0:
         raise ValueError(f"its index is damaged: {entry.size} bytes for shape {shape}")
     if not 0 <= entry.shard_id < shards:
@@ -140,17 +139,17 @@ def _entry(prefix: str, text: bytes, shards: int) -> Entry | None:
 
 
 def _block_entries(content: bytes, place: tuple[int, int]) -> Iterator[tuple[bytes, bytes]]:
-    """(key, value) of each entry of the block at a place."""
+    """(key, value) of each entry of a block; `place` is its (offset, size)."""
     offset, size = place
     end = offset + size
     block, trailer = content[offset:end], content[end : end + _TRAILER]
     if len(trailer) < _TRAILER or len(block) < 4:
-        raise ValueError("its index is damaged: a part lies outside of it")
+        raise ValueError("its index is damaged: a block extends beyond the end of the file")
     kind, checksum = struct.unpack("<BI", trailer)
     if checksum != _masked_crc32c(block + trailer[:1]):
-        raise ValueError("its index is damaged (another checksum)")
+        raise ValueError("its index is damaged (checksum differs)")
     if kind:
-        raise ValueError("its index is compressed, which CisRegModels' was not")
+        raise ValueError("its index is compressed; CisRegModels does not write such files")
     end = len(block) - 4 - 4 * struct.unpack_from("<I", block, len(block) - 4)[0]
     at, key = 0, b""
     while at < end:
@@ -165,7 +164,7 @@ def _block_entries(content: bytes, place: tuple[int, int]) -> Iterator[tuple[byt
 
 
 def _place(text: bytes, at: int) -> tuple[tuple[int, int], int]:
-    """(offset, size) that text holds at a byte, and the byte after them."""
+    """Reads (offset, size) at position `at`; also returns the position after them."""
     offset, at = _varint(text, at)
     size, at = _varint(text, at)
     return (offset, size), at
@@ -179,7 +178,7 @@ def _varint(text: bytes, at: int) -> tuple[int, int]:
         value |= (byte & 127) << shift
         if byte < 128:
             return value, at
-    raise ValueError("its index is damaged: a number of too many bytes")
+    raise ValueError("its index is damaged: a number has too many bytes")
 
 
 def _crc32c_table() -> list[int]:
@@ -195,7 +194,7 @@ _TABLE = _crc32c_table()
 
 
 def _masked_crc32c(content: bytes) -> int:
-    """CRC-32C, turned as LevelDB turns checksums that are stored beside what they are of."""
+    """CRC-32C, masked as LevelDB masks stored checksums."""
     table, crc = _TABLE, 0xFFFFFFFF
     for byte in content:
         crc = table[(crc ^ byte) & 255] ^ crc >> 8

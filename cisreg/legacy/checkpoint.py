@@ -20,7 +20,8 @@ from cisreg.legacy.text import Arrays
 Binding = Literal["expected", "probability"]
 
 META, SAVED_MODEL = ".meta", "saved_model.pb"
-# The original's variables by ours; position weights are two of them, see `_POSITIONAL`.
+# CisRegModels' variable for each of our parameters; position weights are two variables, see
+# `_POSITIONAL`.
 VARIABLES = {
     "log_kd": "motifs",
     "log_concentration": "concentrations",
@@ -32,23 +33,23 @@ VARIABLES = {
     "accessibility_activity": "accessActiv",
     "bias": "constant",
 }
-# In one parameter that is held constant: motifs of 100 columns by the ten thousand.
+# Limit of the size of a constant parameter; enough for more than 10,000 motifs of 100 columns.
 _MOST_NUMBERS = 1 << 24
 _OLDER_CONCENTRATIONS = "Variable"
 _POSITIONAL = ("positionalActivities", "positionalActivitiesRC")
 _SCALARS = ("potentiation_bias", "accessibility_activity", "bias")
-# A parameter that a model holds constant is in its graph instead of its checkpoint.
+# A parameter that was held constant is stored in the graph instead of the checkpoint.
 _CONSTANT = re.compile(f"^({'|'.join([*VARIABLES.values(), _OLDER_CONCENTRATIONS])})$")
 
 
 @dataclass(frozen=True)
 class GraphFacts:
-    """What the graph beside a checkpoint tells of its model.
+    """Properties of a model that are read from its graph.
 
     Attributes:
         binding: how binding is computed.
         sequence_length: L, bases of the input.
-        constants: what the model holds constant, by the original's names.
+        constants: parameters that were held constant, by CisRegModels' names.
     """
 
     binding: Binding
@@ -57,19 +58,19 @@ class GraphFacts:
 
 
 def read_checkpoint(prefix: str | os.PathLike[str]) -> tuple[Arrays, GraphFacts | None]:
-    """Reads a checkpoint that CisRegModels saved, by the names of its variables.
+    """Reads a checkpoint that CisRegModels saved.
 
     Args:
-        prefix: PREFIX.ckpt, beside which lie PREFIX.ckpt.index and .data-00000-of-00001, and
-            PREFIX.ckpt.meta where the graph is known too.
+        prefix: PREFIX.ckpt, of the files PREFIX.ckpt.index, PREFIX.ckpt.data-00000-of-00001 and,
+            with the graph (optional), PREFIX.ckpt.meta.
 
     Returns:
-        (float32 arrays by our names, those that were held constant and have no graph missing; what
-        the graph says, or None without one).
+        (float32 arrays by our names; properties from the graph, or None without a graph). Without a
+        graph, parameters that were held constant are missing.
 
     Raises:
-        FileNotFoundError: no such checkpoint.
-        ValueError: a file that is damaged or holds other variables.
+        FileNotFoundError: there is no such checkpoint.
+        ValueError: a file is damaged or holds different variables.
 
     Example:
         >>> arrays, graph = read_checkpoint("model.APCM.ckpt")  # doctest: +SKIP
@@ -86,17 +87,17 @@ def read_checkpoint(prefix: str | os.PathLike[str]) -> tuple[Arrays, GraphFacts 
 def read_saved_model(folder: str | os.PathLike[str]) -> tuple[Arrays, GraphFacts]:
     """Reads a SavedModel folder that CisRegModels wrote: its variables, constants and graph.
 
-    Nothing of the graph is run.
+    The graph is parsed, never executed.
 
     Args:
         folder: PREFIX.Model, with saved_model.pb and the folder variables.
 
     Returns:
-        (float32 arrays by our names, what the graph says).
+        (float32 arrays by our names, properties from the graph).
 
     Raises:
-        FileNotFoundError: no such folder.
-        ValueError: a file that is damaged, or the graph of another model.
+        FileNotFoundError: there is no such folder.
+        ValueError: a file is damaged, or the graph is not one of CisRegModels.
 
     Example:
         >>> arrays, graph = read_saved_model("model.APCM.Model")  # doctest: +SKIP
@@ -114,10 +115,10 @@ def read_saved_model(folder: str | os.PathLike[str]) -> tuple[Arrays, GraphFacts
 
 
 def write_checkpoint(prefix: str | os.PathLike[str], arrays: Mapping[str, np.ndarray]) -> None:
-    """Writes a checkpoint that CisRegModels restores (its option -res).
+    """Writes a checkpoint that CisRegModels can restore (its option -res).
 
     Args:
-        prefix: PREFIX.ckpt; the graph of an earlier model beside it, PREFIX.ckpt.meta, is removed.
+        prefix: PREFIX.ckpt; PREFIX.ckpt.meta, the graph of an earlier model, is deleted.
         arrays: parameters by name, position weights for each window.
 
     Raises:
@@ -149,7 +150,7 @@ def write_checkpoint(prefix: str | os.PathLike[str], arrays: Mapping[str, np.nda
 
 
 def _variables(prefix: str | os.PathLike[str]) -> tuple[Arrays, list[str]]:
-    """The variables of a checkpoint that are a model's, and the names of all float32 ones."""
+    """The variables of a checkpoint that belong to the model; names of all float32 variables."""
     if not Path(f"{os.fspath(prefix)}{INDEX}").is_file():
         raise FileNotFoundError(
             f"{os.fspath(prefix)}: expected a checkpoint, found no file "
@@ -167,7 +168,7 @@ def _variables(prefix: str | os.PathLike[str]) -> tuple[Arrays, list[str]]:
 
 
 def _arrays(prefix: str | os.PathLike[str], facts: GraphFacts | None) -> Arrays:
-    """The parameters among the variables, and among the graph's constants, under our names."""
+    """The parameters, from variables and constants of the graph, under our names."""
     variables, names = _variables(prefix)
     known = {**(facts.constants if facts else {}), **variables}
     if "concentrations" not in known and _OLDER_CONCENTRATIONS in known:
@@ -211,7 +212,7 @@ def _reshaped(
 def _parse(message: Any, path: Path) -> None:
     try:
         message.ParseFromString(path.read_bytes())
-    except Exception as error:  # protobuf raises errors of its own, which no public name covers
+    except Exception as error:  # protobuf's errors have no common public base class
         raise ValueError(
             f"{path}: expected the graph of a model, cannot read it ({error}); copy it again"
         ) from None
@@ -224,7 +225,7 @@ def _graph_facts(graph: Any, path: Path) -> GraphFacts:
         raise ValueError(
             f"{path}: expected the graph of CisRegModels with its input ohcX, got another one"
         )
-    # Products of floats are of the probabilities of not being bound; gradients multiply shapes.
+    # A product of floats is the probability of not being bound; products in gradients are integer.
     products = any(
         node.op == "Prod" and node.attr["T"].type == tf.float32.as_datatype_enum
         for node in graph.node
@@ -242,12 +243,12 @@ def _graph_facts(graph: Any, path: Path) -> GraphFacts:
 
 
 def _constant(path: Path, name: str, tensor: Any) -> np.ndarray:
-    # One number may stand for all of a shape, so that the length of the file tells nothing of it.
+    # A single stored number can fill a whole shape, so the file size does not limit the shape.
     shape = [int(axis.size) for axis in tensor.tensor_shape.dim]
     if tensor.dtype != tf.float32.as_datatype_enum or not all(
         0 <= axis <= _MOST_NUMBERS for axis in (*shape, math.prod(shape))
     ):
-        raise ValueError(f"{path}: expected numbers as {name}, got shape {shape} of another kind")
+        raise ValueError(f"{path}: expected float32 numbers as {name}, got shape {shape}")
     try:
         return tf.make_ndarray(tensor)
     except (ValueError, TypeError) as error:

@@ -1,4 +1,4 @@
-"""Input files of old command lines: lists of motifs, values by order, one-hot text."""
+"""Input files of CisRegModels' command lines: motif lists, values by order, one-hot text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cisreg.streams import open_input, read_lines
 
 
 def count_sequences(path: str) -> int:
-    """Lines of a text file that hold a sequence: all but blank ones and those that begin with #.
+    """Number of lines with a sequence: all except blank lines and comments (#).
 
     Raises:
         OSError, ValueError: as `cisreg.streams.open_input`.
@@ -25,13 +25,14 @@ def count_sequences(path: str) -> int:
 
 
 def list_motifs(path: str) -> list[tuple[str, Path]]:
-    """Name and path of each motif in a list, where the original looked or where cisreg does.
+    """Name and path of each motif in a list.
 
-    The original looked in the folder it was run in, cisreg looks in that of the list.
+    CisRegModels takes paths relative to the current folder, cisreg relative to the folder of the
+    list; both are tried.
 
     Raises:
-        FileNotFoundError: a motif is in neither.
-        ValueError: an empty list.
+        FileNotFoundError: a motif is in neither folder.
+        ValueError: the list is empty.
     """
     folder = Path(path).parent
     motifs = []
@@ -57,7 +58,7 @@ def list_motifs(path: str) -> list[tuple[str, Path]]:
 def match_motif_list(
     path: str, motifs: Sequence[tuple[str, Path]], prefix: str, files: dict[str, str]
 ) -> str:
-    """A list that cisreg reads: the old one, or a new one where paths are of the current folder."""
+    """A list that cisreg reads: the old one, or a new one if its paths need to be changed."""
     folder = Path(path).parent
     if all(_is_beside(motif, folder) and motif.suffix == SUFFIX for _, motif in motifs):
         return path
@@ -82,19 +83,19 @@ def match_values(
 ) -> str:
     """A number, or a file with a number for each motif by name.
 
-    The original read the numbers by their order, whatever the names beside them; where the names
-    are not those of the motifs, a new file has the same numbers beside the right ones.
+    CisRegModels reads the numbers by order and ignores the names beside them. If the names are not
+    those of the motifs, a new file is written with the same numbers and the right names.
 
     Args:
         source: a number or the path of a file with two columns.
         option: the old option, for errors.
         names: of all motifs, in order.
         own: path of the new file, without its ending.
-        files: gets the new file's text.
-        number_allowed: whether a number for all motifs will do.
+        files: the text of the new file is added here.
+        number_allowed: whether one number for all motifs is allowed.
 
     Raises:
-        ValueError: a line that cannot be read, or more numbers than motifs.
+        ValueError: a line cannot be parsed, or there are more numbers than motifs.
         OSError: the file cannot be read.
     """
     if not Path(source).exists():
@@ -141,6 +142,6 @@ def _value_rows(path: str) -> list[tuple[str, str]]:
 
 
 def _has_tabs(path: str) -> bool:
-    """Whether each line is what cisreg reads: two fields with a tab between them."""
+    """Whether each line is as cisreg expects it: two fields separated by a tab."""
     with open_input(path) as stream:
         return all(line.count(b"\t") == 1 for line in read_lines(stream, path) if line.strip())

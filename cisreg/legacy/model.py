@@ -1,4 +1,4 @@
-"""Trained models of CisRegModels as models of cisreg, and the way back."""
+"""Import of models from CisRegModels, and export to it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ from cisreg.trained_model import Model
 _Fact = TypeVar("_Fact")
 
 CHECKPOINT = ".ckpt"
-# The layers that parameters show, and the parameters that a layer cannot do without.
+# Parameters that each layer requires; the presence of the first one shows that a model has the
+# layer.
 _LAYERS = {
     "potentiation": ("potentiation", "potentiation_bias"),
     "accessibility_activity": ("accessibility_activity",),
@@ -49,12 +50,12 @@ _LAYERS = {
 
 
 class LegacyParameters(NamedTuple):
-    """What the files of an original model hold.
+    """Parameters and properties read from the files of a CisRegModels model.
 
     Attributes:
-        arrays: float32 arrays by our names, those that the files lack missing.
-        binding: how binding is computed; None where the files do not say.
-        sequence_length: L; None where the files do not say.
+        arrays: float32 arrays by our names, as far as the files contain them.
+        binding: how binding is computed; None if the files do not say.
+        sequence_length: L; None if the files do not say.
     """
 
     arrays: Arrays
@@ -63,7 +64,7 @@ class LegacyParameters(NamedTuple):
 
 
 def read_parameters(source: str | os.PathLike[str]) -> LegacyParameters:
-    """Reads whatever CisRegModels left of a model.
+    """Reads the parameters of a CisRegModels model from any of its output files.
 
     Args:
         source: one of
@@ -73,11 +74,12 @@ def read_parameters(source: str | os.PathLike[str]) -> LegacyParameters:
             PREFIX.Model: the folder of a SavedModel.
 
     Returns:
-        The parameters, with binding and length where the files tell.
+        The parameters, with binding and length if the files contain them.
 
     Raises:
-        FileNotFoundError: none of these.
-        ValueError: a damaged file, or files of different models, by name and line.
+        FileNotFoundError: none of these files exists.
+        ValueError: a file is damaged, or files belong to different models; the message names file
+            and line.
 
     Example:
         >>> read_parameters("model.APCM").arrays["log_kd"].shape  # doctest: +SKIP
@@ -131,7 +133,7 @@ def _check_count(prefix: str, suffix: str, count: int, expected: int) -> None:
 
 
 def _window_count(arrays: Arrays) -> int | None:
-    """L, where position weights tell it: the original scans as many windows as bases."""
+    """L, if there are position weights: CisRegModels scans as many windows as there are bases."""
     return arrays["position_weight"].shape[1] if "position_weight" in arrays else None
 
 
@@ -146,24 +148,25 @@ def import_model(
 ) -> Model:
     """Reads a trained model of CisRegModels.
 
-    Its layers are inferred from the parameters that are there. What files do not tell (a graph
-    tells all of it) has to be said, and what they tell cannot be said otherwise.
+    Its layers are inferred from its parameters. Binding and sequence length must be given if the
+    files do not contain them (those with a graph do), and must not contradict the files.
 
     Args:
         source: see `read_parameters`.
-        binding: "expected" where the original was run with -eb, "probability" where it was not.
+        binding: "expected" if CisRegModels was run with -eb, otherwise "probability".
         sequence_length: L, bases per sequence (-sl).
-        motif_set: the motifs (-dm), for models that held them constant (-ntm) and so did not save
-            them.
-        log_concentration: float32 [M], likewise for -ntc.
-        motif_names: M names; None: those of `motif_set`, else motif_0, motif_1, ...
+        motif_set: the motifs (-dm), for models that held them constant (-ntm) and therefore did not
+            save them.
+        log_concentration: float32 [M], the concentrations (-ic), for models that held them constant
+            (-ntc).
+        motif_names: M names; None: those of `motif_set`, otherwise motif_0, motif_1, ...
 
     Returns:
         The model.
 
     Raises:
-        FileNotFoundError: no such model.
-        ValueError: damaged files, files of different models, or something that is missing; the
+        FileNotFoundError: there is no such model.
+        ValueError: files are damaged or belong to different models, or something is missing; the
             message says how to give it.
 
     Example:
@@ -224,9 +227,9 @@ def _check_complete(name: str, arrays: Arrays) -> None:
 
 
 def _told(name: str, what: str, found: _Fact | None, given: _Fact | None, how: str) -> _Fact:
-    """What the files say or, where they do not, what the caller says."""
+    """The value from the files or, if they have none, from the caller; they must not differ."""
     if found is None and given is None:
-        raise ValueError(f"{name}: expected {what}, which these files do not tell; give {how}")
+        raise ValueError(f"{name}: expected {what}, which these files do not contain; give {how}")
     if found is not None and given is not None and found != given:
         raise ValueError(f"{name}: expected {what} {found}, as its files say, got {given}")
     fact = given if found is None else found
@@ -246,19 +249,20 @@ def _check_shapes(name: str, spec: ModelSpec, arrays: Arrays) -> None:
 def export_model(
     prefix: str | os.PathLike[str], model: Model, *, checkpoint: bool = False
 ) -> list[str]:
-    """Writes a model as CisRegModels would have.
+    """Writes a model in the files of CisRegModels.
 
     Args:
         prefix: PREFIX of PREFIX.params, PREFIX.pkdms and, with position weights,
-            PREFIX.positional.gz. Those of an earlier model are replaced or removed.
-        model: the model; weights on knots are written for each position.
-        checkpoint: write PREFIX.ckpt too, with all of float32's digits, which its -res restores.
+            PREFIX.positional.gz. Files of an earlier model are replaced or deleted.
+        model: the model; position weights on knots are written for each position.
+        checkpoint: also write the checkpoint PREFIX.ckpt, which has full float32 precision and can
+            be restored with CisRegModels' option -res.
 
     Returns:
         The paths of the files written.
 
     Raises:
-        ValueError: a model that the original cannot express: `padding="valid"`, or constant ends.
+        ValueError: CisRegModels has no such model: `padding="valid"`, or constant ends.
         OSError: a file cannot be written.
 
     Example:
@@ -284,7 +288,7 @@ def export_model(
         write_positional(stem + POSITIONAL, arrays["position_weight"])
         written.append(stem + POSITIONAL)
     else:
-        # That of an earlier model would be taken for a part of this one.
+        # A file left by an earlier model would be read as part of this one.
         Path(stem + POSITIONAL).unlink(missing_ok=True)
     if checkpoint:
         write_checkpoint(stem + CHECKPOINT, arrays)

@@ -1,7 +1,7 @@
 """The text files of a trained CisRegModels model: PREFIX.params, .pkdms and .positional.gz.
 
-All numbers are written with six digits (C's %g), so a model read from text differs from the one
-that wrote it in the seventh.
+All numbers are written with six digits (C's %g), so a model that is read back differs in the
+seventh digit.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ PARAMS, PKDMS, POSITIONAL = ".params", ".pkdms", ".positional.gz"
 
 Arrays = dict[str, np.ndarray]
 
-# Columns of the params file, each beside the parameter of a motif that it holds and the one that
-# its row -1 holds. Those after the first three are there if the model has the layer.
+# Columns of the params file: the parameter in the rows of the motifs, and the parameter in row -1.
+# Columns that are not required exist only if the model has the layer.
 _COLUMNS: dict[str, tuple[str, str | None]] = {
     "logConc": ("log_concentration", "accessibility_activity"),
     "activity": ("activity", "bias"),
@@ -44,10 +44,11 @@ def read_params(path: str | os.PathLike[str]) -> Arrays:
         path: the file, plain or compressed.
 
     Returns:
-        float32 arrays by the names of `cisreg.ModelSpec.parameter_shapes`, those of motifs [M].
+        float32 arrays by the names of `cisreg.ModelSpec.parameter_shapes`.
 
     Raises:
-        ValueError: by file and line: another header, a row cut or out of order, text in a number.
+        ValueError: an unexpected header, a row that is truncated or out of order, or a field that
+            is not a number; the message names file and line.
         OSError: the file cannot be read.
 
     Example:
@@ -113,8 +114,8 @@ def read_pkdms(path: str | os.PathLike[str]) -> np.ndarray:
         float32 [W, 4, M], bases in the order A C G T; nats, as the original uses them.
 
     Raises:
-        ValueError: by file and line: a motif or base out of order, a row of another width than the
-            first, text in a number, a file cut within a motif.
+        ValueError: a motif or base out of order, rows of different widths, a field that is not a
+            number, or a truncated file; the message names file and line.
         OSError: the file cannot be read.
 
     Example:
@@ -150,7 +151,7 @@ def read_pkdms(path: str | os.PathLike[str]) -> np.ndarray:
 
 
 def _pkdm_labels() -> Iterator[str]:
-    """What the lines of a .pkdms file begin with, without end."""
+    """The first fields of the lines of a .pkdms file (infinite)."""
     motif = 0
     while True:
         yield f"#Motif {motif}"
@@ -169,8 +170,9 @@ def read_positional(path: str | os.PathLike[str]) -> np.ndarray:
         float32 [S, L, M], S the number of strands, 1 or 2.
 
     Raises:
-        ValueError: by file and line: another header, a row cut or out of order, text in a number,
-            a motif with another number of positions than the first.
+        ValueError: an unexpected header, a row that is truncated or out of order, a field that is
+            not a number, or motifs with different numbers of positions; the message names file and
+            line.
         OSError: the file cannot be read.
 
     Example:
@@ -206,7 +208,7 @@ def read_positional(path: str | os.PathLike[str]) -> np.ndarray:
 
 
 def _check_positions(place: str, weights: Sequence[Sequence[object]]) -> None:
-    """Raises where the motif that ends at `place` has fewer or more positions than the first."""
+    """Raises ValueError if the last motif has fewer or more positions than the first."""
     if weights and len(weights[-1]) != len(weights[0]):
         raise ValueError(
             f"{place}: expected {len(weights[0])} positions for motif {len(weights) - 1} as for "
@@ -238,11 +240,11 @@ def _check_row(place: str, fields: Sequence[str], count: int, label: str | None 
 
 
 def write_params(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray]) -> None:
-    """Writes what `read_params` reads, to the byte as CisRegModels writes it.
+    """Writes the file that `read_params` reads, byte for byte as CisRegModels does.
 
     Args:
         path: the file.
-        arrays: parameters by name; those of layers that the model lacks are not there.
+        arrays: parameters by name, without those of layers that the model does not have.
 
     Raises:
         OSError: the file cannot be written.
@@ -266,7 +268,7 @@ def write_params(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray])
 
 
 def write_pkdms(path: str | os.PathLike[str], log_kd: np.ndarray) -> None:
-    """Writes what `read_pkdms` reads, to the byte as CisRegModels writes it.
+    """Writes the file that `read_pkdms` reads, byte for byte as CisRegModels does.
 
     Args:
         path: the file.
@@ -289,7 +291,7 @@ def write_pkdms(path: str | os.PathLike[str], log_kd: np.ndarray) -> None:
 
 
 def write_positional(path: str | os.PathLike[str], position_weight: np.ndarray) -> None:
-    """Writes what `read_positional` reads; the text is that of CisRegModels to the byte.
+    """Writes the file that `read_positional` reads; its text is byte for byte CisRegModels'.
 
     Args:
         path: the file, compressed where its name ends in .gz.

@@ -1,4 +1,4 @@
-"""The recipe that an old command line asks for."""
+"""The recipe that corresponds to a command line of CisRegModels."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from cisreg.recipes import Recipe
 from cisreg.training import Constant, ExponentialDecay, Schedule, Stage, TriangularCycle
 from cisreg.training.step import steps_per_epoch
 
-# The original's own values for what a command line leaves out.
+# CisRegModels' defaults.
 _BATCH, _MOTIF_WIDTH, _LEARNING_RATE, _RUNS = 1000, 20, 0.01, 1
 _ADAM = {"adam_beta_1": 0.9, "adam_beta_2": 0.999, "adam_epsilon": 1e-8}
 _RMSPROP = {"rmsprop_decay": 0.9, "rmsprop_epsilon": 1e-10}
-# Its exponential decay acts once in so many steps.
+# Steps per decay of its learning rate.
 _DECAY_STEPS = 175
 
 
 def make_recipe(old: OldCommand, notes: list[str], count_sequences: Callable[[], int]) -> Recipe:
-    """Layers, penalties and the one stage of an old command.
+    """Layers, penalties and the single stage of an old training command.
 
     Args:
-        old: a command that makes a model.
-        notes: gets where the original did not do what it said, or something is done otherwise.
-        count_sequences: gives the number of sequences, asked for where a schedule counts in steps.
+        old: a command that trains a model.
+        notes: differences from CisRegModels are added here.
+        count_sequences: returns the number of sequences; called only if a schedule counts in steps.
 
     Raises:
-        ValueError: options that exclude one another or are out of range.
+        ValueError: options exclude each other or are out of range.
 
     Example:
         >>> make_recipe(parse_command("-i a -sl 110 -ntm"), [], lambda: 9000).stages
@@ -40,7 +40,7 @@ def make_recipe(old: OldCommand, notes: list[str], count_sequences: Callable[[],
         motif_flank=None,
         validation=0.0,
         penalty=_penalty(old, notes),
-        # Its learning rates, penalties and initial values are in the unit of the measurements.
+        # CisRegModels' learning rates, penalties and initial values are in the measurements' unit.
         standardize=False,
     )
 
@@ -62,13 +62,13 @@ def _layers(old: OldCommand, notes: list[str]) -> dict[str, Any]:
         "binding_limit": bool(old["binding_limits"]),
         "positional": positional,
         "stranded": stranded,
-        # The original counts every window, and its formats cannot say otherwise.
+        # CisRegModels counts every window, and its files have no field for constant ends.
         "constant_ends": "keep",
     }
 
 
 def _trainable(old: OldCommand) -> tuple[str, ...]:
-    """Constants, differences of strands and weights of positions trained in every run."""
+    """Parameters to train: those of the layers, without those that -nt... options hold constant."""
     layers = {
         "potentiation": bool(old["potentiation"]),
         "potentiation_bias": bool(old["potentiation"]),
@@ -107,7 +107,7 @@ def _penalty(old: OldCommand, notes: list[str]) -> Penalty:
         activity_l1=l1,
         potentiation_l1=l1 if old["potentiation"] else 0.0,
         motif_l2=0.0 if old["hold_motifs"] else l2,
-        # Half the sum of squares there, the sum here.
+        # CisRegModels penalizes half the sum of squares, cisreg the sum.
         position_smoothness=smooth / 2 if old["positional"] else 0.0,
     )
 
@@ -172,7 +172,7 @@ def _schedule(
     if cycle is not None:
         notes.append("-clr: the original computed this cycle and never used it")
         low, high, period = _cycle(cycle)
-        # Its period is that of half a cycle, in steps.
+        # Its period is half a cycle, in steps.
         return high, TriangularCycle(low=low / high, epochs=2 * period / steps())
     if decay is not None and decay != 1.0:
         notes.append("-lred: the original computed this decay and never used it")

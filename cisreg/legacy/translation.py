@@ -1,4 +1,4 @@
-"""What an old command line of CisRegModels means in the commands and recipes of cisreg."""
+"""Translation of a command line of CisRegModels into commands and recipes of cisreg."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ from cisreg.motifs.random import unused_names
 from cisreg.recipes.writing import format_recipe
 from cisreg.writing import ENDINGS
 
-# Where a new command leaves what the old one left at PREFIX.
+# Endings of the outputs of the new commands; the old ones wrote to PREFIX.
 MODEL_SUFFIX, RECIPE_SUFFIX, IMPORTED_SUFFIX = ".cisreg", ".recipe.toml", ".imported"
 _OLD_MODEL_SUFFIX, _MODEL_FILE = ".Model", "model.json"
 _DEFAULT_MOTIF_COUNT = 400
-# The first line of the files that the new commands read, by which they are known for our own.
+# The first line of the files written here; files that have it may be replaced.
 _OWN = "# Written for an old command line of CisRegModels.\n"
-_MOST_WORDS = 3  # -v -v -v and more told all there was to tell
+_MOST_WORDS = 3  # the highest verbosity: -v -v -v
 
 
 @dataclass
 class NewCommands:
-    """The commands that do what an old one did.
+    """The commands of cisreg that replace an old command.
 
     Attributes:
         commands: arguments of `cisreg`, one list per command, to be run in this order.
-        files: text of the files that they read and that have to be written first, by path.
-        outputs: what they will write, as far as it must not be there yet.
-        notes: where the original did not do what it said, or something is done otherwise.
+        files: text by path of files that the commands read and that must be written first.
+        outputs: files that the commands will write and that must not exist yet.
+        notes: differences from CisRegModels.
     """
 
     commands: list[list[str]] = field(default_factory=list)
@@ -50,17 +50,17 @@ class NewCommands:
 
 
 def translate(old: OldCommand, *, overwrite: bool = False) -> NewCommands:
-    """Finds the new commands for an old command line.
+    """Translates an old command line into new commands.
 
     Args:
-        old: the old one, see `cisreg.legacy.arguments.parse_command`.
-        overwrite: let the new commands replace what is there.
+        old: the old command line, see `cisreg.legacy.arguments.parse_command`.
+        overwrite: let the new commands replace existing files.
 
     Returns:
         Commands, files and notes; nothing is written or run yet.
 
     Raises:
-        ValueError: options that make no sense together, or input files that do not fit.
+        ValueError: options exclude each other, or input files do not match the options.
         OSError: an input file cannot be read.
 
     Example:
@@ -77,7 +77,7 @@ def translate(old: OldCommand, *, overwrite: bool = False) -> NewCommands:
     if there and not overwrite:
         raise ValueError(
             f"{there[0]}: expected a new file, but it exists; give --overwrite beside "
-            "--like-cisregmodels to replace what the old command would have, or another -o"
+            "--like-cisregmodels to replace it, or another -o"
         )
     return new
 
@@ -104,8 +104,8 @@ def _translate_make(old: OldCommand) -> NewCommands:
         train += ["--start", old["restore"]]
         if not old["clear_adam"]:
             new.notes.append(
-                "-res without -ca also restored the averages of Adam; here every run begins with "
-                "new ones, as with -ca"
+                "-res without -ca also restored the averages of Adam in CisRegModels; here every "
+                "run starts with new ones, as with -ca"
             )
     train += ["--recipe", prefix + RECIPE_SUFFIX]
     if old["mean_sd"] is not None:
@@ -117,10 +117,10 @@ def _translate_make(old: OldCommand) -> NewCommands:
         ["export", prefix + MODEL_SUFFIX, "--output", prefix, "--checkpoint"],
     ]
     new.notes += [
-        f"{prefix}{_OLD_MODEL_SUFFIX} is not written: the model is {prefix}{MODEL_SUFFIX}, and "
-        f"{prefix}.params, .pkdms, .positional.gz and .ckpt are what they were",
-        "every epoch runs through the sequences in a new order, which a seed decides; the original "
-        "kept that of the file",
+        f"{prefix}{_OLD_MODEL_SUFFIX} is not written: the model is {prefix}{MODEL_SUFFIX}; "
+        f"{prefix}.params, .pkdms, .positional.gz and .ckpt are written as by CisRegModels",
+        "every epoch visits the sequences in a new random order (by the seed); CisRegModels used "
+        "the order of the file",
     ]
     return new
 
@@ -151,9 +151,9 @@ def _motif_options(old: OldCommand, prefix: str, new: NewCommands) -> list[str]:
         words += ["--random-motifs", str(spare)]
         if names and old["restore"] is None:
             new.notes.append(
-                f"-nm {count}: {len(names)} motifs are in -dm, the other {spare} begin random. "
-                "The original gave these a concentration of 1, at which they bind everywhere and "
-                "hold accessibility at exactly 1; here they begin with about one site a sequence"
+                f"-nm {count}: {len(names)} motifs are in -dm, the other {spare} start random. "
+                "CisRegModels gave these a concentration of 1, at which they bind everywhere and "
+                "accessibility is exactly 1; here they start with about one bound site per sequence"
             )
     names += unused_names(names, spare)
     for option, name, flag in (
@@ -177,7 +177,7 @@ def _values(
 
 
 def _is_left_out(old: OldCommand, name: str) -> bool:
-    """Whether an initial value is of a layer that the model lacks, so that nothing reads it."""
+    """Whether an initial value belongs to a layer that the model does not have."""
     layers = {"potentiations": "potentiation", "initial_binding_limits": "binding_limits"}
     return name in layers and not old[layers[name]]
 
@@ -187,8 +187,8 @@ def _record_options(old: OldCommand, prefix: str, new: NewCommands) -> list[str]
     if old["threads"] is not None:
         words += ["--threads", str(old["threads"])]
         new.notes.append(
-            "-t: the original gave TensorFlow one thread less, and all of them for -t 1; here it "
-            f"has {old['threads']}"
+            "-t: CisRegModels gave TensorFlow one thread less, and all cores with -t 1; here it "
+            f"gets {old['threads']}"
         )
     if old["save_every"] is not None:
         words += ["--checkpoint-every", str(old["save_every"])]
@@ -197,15 +197,15 @@ def _record_options(old: OldCommand, prefix: str, new: NewCommands) -> list[str]
         words.append("--tensorboard")
         every = old["tensorboard_every"] or every
         new.notes.append(
-            f"-tb: its files are in {prefix}{MODEL_SUFFIX}/tensorboard, not in {old['tensorboard']}"
+            f"-tb: the files are in {prefix}{MODEL_SUFFIX}/tensorboard, not in {old['tensorboard']}"
         )
     if every is not None:
         words += ["--report-every", str(every)]
     if old["trace"]:
         words.append("--profile")
         new.notes.append(
-            f"-trace: the trace is {prefix}{MODEL_SUFFIX}/profile/trace.json.gz, and training goes "
-            "on after it; the original stopped"
+            f"-trace: the trace is {prefix}{MODEL_SUFFIX}/profile/trace.json.gz, and training "
+            "continues after it; CisRegModels stopped"
         )
     return words
 
@@ -224,8 +224,9 @@ def _translate_predict(old: OldCommand) -> NewCommands:
         predict += ["--threads", str(old["threads"])]
     new.commands.append([*predict, "--output", output])
     new.notes.append(
-        "the columns are sequence, measured, expression, accessibility (pred_openness, which the "
-        "original never wrote with -M) and, with -ob, forward_NAME and reverse_NAME for each motif"
+        "the columns are sequence, measured, expression, accessibility (pred_openness, which "
+        "CisRegModels did not write with -M) and, with -ob, forward_NAME and reverse_NAME for each "
+        "motif"
     )
     return new
 
@@ -238,17 +239,17 @@ def _table_name(old: OldCommand, new: NewCommands) -> str:
         return name
     compressed = name.endswith(".gz")
     table = f"{name.removesuffix('.gz')}.tsv{'.gz' if compressed else ''}"
-    new.notes.append(f"-o {name}: the table is {table}, whose ending says what it is")
+    new.notes.append(f"-o {name}: the table is written to {table}; its ending gives the format")
     return table
 
 
 def _model_folder(old: OldCommand, output: str, new: NewCommands) -> str:
-    """The folder of the model to predict with; a model of the original is imported first."""
+    """The folder of the model to predict with; a CisRegModels model is imported first."""
     source = old["model"] or old["restore"]
     if source is None:
         raise ValueError("-M, -res: expected a model, got none; give -M FOLDER or -res CHECKPOINT")
     if old["older_name"]:
-        new.notes.append("-VARIABLE: the older name of concentrations is found without it")
+        new.notes.append("-VARIABLE: not needed, the older name of concentrations is recognised")
     if (Path(source) / _MODEL_FILE).exists():
         return source
     own = source.rstrip("/").removesuffix(_OLD_MODEL_SUFFIX) + MODEL_SUFFIX
@@ -262,14 +263,14 @@ def _model_folder(old: OldCommand, output: str, new: NewCommands) -> str:
         return own
     if old["model"] is not None and has_own:
         new.notes.append(
-            f"{source} is a model of CisRegModels, and is used; the one that cisreg trained is "
-            f"{own}: give -M {own} for that"
+            f"the model of CisRegModels in {source} is used; to use the one that cisreg trained, "
+            f"give -M {own}"
         )
     return _imported(old, source, output, new)
 
 
 def _imported(old: OldCommand, source: str, output: str, new: NewCommands) -> str:
-    """The folder that a model of the original is imported into by a first command."""
+    """The folder of the imported model; adds the command that imports it from CisRegModels."""
     stem = output
     for ending in sorted(ENDINGS, key=len, reverse=True):
         stem = stem.removesuffix(ending)
@@ -295,7 +296,7 @@ def _imported(old: OldCommand, source: str, output: str, new: NewCommands) -> st
 
 
 def _is_imported(folder: str) -> bool:
-    """Whether an earlier command of this kind made the folder, which can be made again."""
+    """Whether the folder holds an imported model, which may be replaced."""
     try:
         description = json.loads((Path(folder) / _MODEL_FILE).read_bytes())
         return "imported_from" in description["metadata"]
@@ -307,8 +308,8 @@ def write_files(new: NewCommands, *, overwrite: bool) -> None:
     """Writes the files that the commands read.
 
     Raises:
-        ValueError: one of them is there, and may not be replaced.
-        OSError: one cannot be written.
+        ValueError: a file exists and may not be replaced.
+        OSError: a file cannot be written.
     """
     for path, content in new.files.items():
         own = Path(path).exists() and Path(path).read_bytes().startswith(_OWN.encode())
@@ -322,5 +323,5 @@ def write_files(new: NewCommands, *, overwrite: bool) -> None:
 
 
 def describe(arguments: Sequence[str]) -> str:
-    """A command as it is typed."""
+    """A command as one would type it."""
     return "cisreg " + shlex.join(os.fspath(word) for word in arguments)

@@ -1,1 +1,1 @@
-"""Processes and signals: workers that train together, and how a run is asked to stop."""
+"""Processes and signals: workers that train together, and requests to stop."""

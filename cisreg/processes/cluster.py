@@ -1,4 +1,4 @@
-"""Which of the processes that train together this one is, by TF_CONFIG or Slurm."""
+"""The number of this process among those that train together, from TF_CONFIG or Slurm."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ def this_worker(strategy: str = "auto") -> int:
     """The number of this process among those that train together; 0 is the chief.
 
     Args:
-        strategy: "slurm": as Slurm numbers its tasks; "none" or "mirrored": this process trains
-            alone, 0; otherwise as TF_CONFIG says, 0 without it.
+        strategy: "slurm": the number of the Slurm task; "none" or "mirrored": 0, as this process
+            trains alone; otherwise from TF_CONFIG, or 0 without it.
 
     Raises:
-        ValueError: TF_CONFIG that TensorFlow would not understand, or no task of Slurm.
+        ValueError: TF_CONFIG is invalid, or with "slurm" this is not a Slurm task.
 
     Example:
         >>> this_worker()
@@ -27,7 +27,7 @@ def this_worker(strategy: str = "auto") -> int:
         task = os.environ.get(_SLURM_VARIABLE, "")
         if not task.isdecimal():
             raise ValueError(
-                f"strategy: expected a task of Slurm with 'slurm', got {_SLURM_VARIABLE}={task!r}; "
+                f"strategy: expected a Slurm task with 'slurm', got {_SLURM_VARIABLE}={task!r}; "
                 "start it with srun"
             )
         return int(task)
@@ -49,7 +49,7 @@ def this_worker(strategy: str = "auto") -> int:
 
 
 def cluster_size() -> int:
-    """Processes that TF_CONFIG names; 1 without it.
+    """Number of processes in TF_CONFIG; 1 without it.
 
     Example:
         >>> cluster_size()
@@ -58,6 +58,6 @@ def cluster_size() -> int:
     text = os.environ.get(TF_CONFIG)
     if not text:
         return 1
-    this_worker()  # refuses what is no TF_CONFIG
+    this_worker()  # raises if TF_CONFIG is invalid
     jobs = json.loads(text).get("cluster", {})
     return max(1, sum(len(addresses) for addresses in jobs.values()))

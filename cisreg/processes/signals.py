@@ -1,4 +1,4 @@
-"""Signals: to stop with a checkpoint, to stop at once, to pass on to other processes."""
+"""Signal handlers: stop with a checkpoint, stop at once, forward to other processes."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-# sysexits.h calls it EX_TEMPFAIL: the same command will succeed later.
+# EX_TEMPFAIL of sysexits.h: a temporary failure, the command can be run again.
 RESUMABLE_STATUS = 75
 
 
 def interrupt_signals() -> tuple[signal.Signals, ...]:
-    """SIGINT, where it would raise KeyboardInterrupt."""
+    """SIGINT, if its handler is Python's default, which raises KeyboardInterrupt."""
     raises = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     return (signal.SIGINT,) if raises else ()
 
 
 class StopRequest:
-    """Notes the first of some signals instead of ending the process; a context manager.
+    """Records the first of some signals instead of ending the process; a context manager.
 
-    A second one acts as it does without this. Signals can be noted in the main thread alone;
-    elsewhere none is.
+    After the first signal the previous handlers are restored, so that a second one acts as usual.
+    Outside the main thread signals are not handled.
 
     Args:
         signals: for example SIGTERM.
 
     Attributes:
-        received: the signal that came, or None.
+        received: the signal that was received, or None.
 
     Example:
         >>> with StopRequest([signal.SIGTERM]) as request:
@@ -64,13 +64,13 @@ class StopRequest:
 
 
 class PassSignals:
-    """Passes signals on to processes as SIGTERM; a context manager.
+    """Forwards signals to child processes as SIGTERM; a context manager.
 
     Args:
-        processes: those that run; may be added to.
+        processes: the child processes; the caller may add more.
 
     Attributes:
-        asked: whether a signal came.
+        asked: whether a signal was received.
     """
 
     def __init__(self, processes: Sequence[subprocess.Popen[bytes]]) -> None:
@@ -82,7 +82,7 @@ class PassSignals:
         return self
 
     def _signals(self) -> Iterator[signal.Signals]:
-        """Those that would end this process; nohup has a closed terminal's ignored."""
+        """The signals to forward; SIGHUP only if it is not ignored, as it is under nohup."""
         yield from (signal.SIGTERM, signal.SIGINT)
         if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
             yield signal.SIGHUP
@@ -100,12 +100,12 @@ class PassSignals:
 
 @contextmanager
 def stop_at_once(signals: Sequence[signal.Signals]) -> Iterator[None]:
-    """Has signals end this process with status 75 rather than as one that was killed.
+    """Makes signals end this process with status 75.
 
-    For what comes before and after training, which has a handler of its own meanwhile.
+    For the time before and after training; during training another handler is active.
 
     Args:
-        signals: for example SIGTERM; outside the main thread none can be handled.
+        signals: for example SIGTERM; outside the main thread they are not handled.
 
     Example:
         >>> with stop_at_once([signal.SIGTERM]):  # doctest: +SKIP
@@ -114,8 +114,8 @@ def stop_at_once(signals: Sequence[signal.Signals]) -> Iterator[None]:
 
     def stop(number: int, frame: object) -> None:
         name = signal.Signals(number).name
-        # Not through sys.stderr, in the middle of whose work the signal may have come.
-        os.write(2, f"stopped: by {name}; what was saved is kept, --resume goes on\n".encode())
+        # Not sys.stderr: the signal may have interrupted a write to it.
+        os.write(2, f"stopped: by {name}; checkpoints are kept, --resume continues\n".encode())
         sys.exit(RESUMABLE_STATUS)
 
     main = threading.current_thread() is threading.main_thread()

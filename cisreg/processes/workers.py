@@ -1,4 +1,4 @@
-"""Several processes of one command on this machine, that train together over loopback."""
+"""Runs one command in several processes on this machine that train together over loopback."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from cisreg.processes.cluster import TF_CONFIG
 from cisreg.processes.signals import RESUMABLE_STATUS, PassSignals
 
 _LOOPBACK = "127.0.0.1"
-# How long the others may take to notice that a worker is gone, and to end by themselves.
+# Time for the other workers to notice that one is gone and to end.
 _PATIENCE_SECONDS = 60.0
 _TERMINATION_SECONDS = 10.0
 _POLL_SECONDS = 0.1
@@ -31,11 +31,11 @@ class WorkersResult(NamedTuple):
     """How the processes ended.
 
     Attributes:
-        status: 0 where all succeeded, else the exit status of the first that ended otherwise;
-            128 + the signal's number where a signal ended it.
-        worker: which one that was, from 0.
-        message: what it wrote last, where that was not shown.
-        asked: whether a signal asked them to stop.
+        status: 0 if all succeeded, otherwise the exit status of the first that failed, or 128 + the
+            signal number if a signal ended it.
+        worker: number of that process, from 0.
+        message: the end of its output, if that was not shown.
+        asked: whether this process received a signal to stop.
     """
 
     status: int
@@ -45,12 +45,12 @@ class WorkersResult(NamedTuple):
 
 
 def run_workers(command: Sequence[str], count: int) -> WorkersResult:
-    """Runs a command `count` times, each with a TF_CONFIG that says which of them it is.
+    """Runs a command in `count` processes, each with its own TF_CONFIG.
 
-    The first one writes to this process' standard streams, what the others write is kept for
-    errors. SIGTERM, SIGINT and SIGHUP are passed on to all as SIGTERM; on Linux they get one too
-    where this process is killed. Where one ends with an error, the others are given time to end by
-    themselves, and are ended then.
+    The first process writes to the standard streams of this one; the output of the others is kept
+    for error messages. SIGTERM, SIGINT and SIGHUP are forwarded to all as SIGTERM; on Linux they
+    also get a SIGTERM if this process is killed. If one fails, the others get time to end before
+    they are terminated.
 
     Args:
         command: program and arguments.
@@ -92,7 +92,7 @@ def _start(
         command,
         env=os.environ | {TF_CONFIG: config},
         stdin=subprocess.DEVNULL,
-        # A terminal's interrupt goes to this process alone, which passes it on once.
+        # Ctrl-C reaches only this process, which forwards it once.
         start_new_session=True,
         preexec_fn=_end_with_parent(),
         **streams,
@@ -100,16 +100,16 @@ def _start(
 
 
 def _end_with_parent() -> Callable[[], object] | None:
-    """What has a new process get SIGTERM once its parent is gone, however that ended."""
+    """A function for the child process that makes it get SIGTERM when its parent dies (Linux)."""
     if sys.platform != "linux":
         return None
-    # Loaded here: between fork and exec as little as possible should be done.
+    # Loaded before the fork: as little as possible should run between fork and exec.
     set_option = ctypes.CDLL(None).prctl
     return lambda: set_option(_PARENT_DEATH_SIGNAL, signal.SIGTERM)
 
 
 def _wait(processes: Sequence[subprocess.Popen[bytes]]) -> int:
-    """Waits until all have ended; the first that did not succeed, or 0."""
+    """Waits until all have ended; returns the number of the first that failed, or 0."""
     first: int | None = None
     deadline = float("inf")
     while any(process.poll() is None for process in processes):
@@ -124,7 +124,7 @@ def _wait(processes: Sequence[subprocess.Popen[bytes]]) -> int:
 
 
 def _cause(first: int | None, processes: Sequence[subprocess.Popen[bytes]]) -> int | None:
-    """Who is to blame: who failed first, but nobody who only says that another one is gone."""
+    """The process that caused the failure, ignoring those that only report a lost worker."""
     if first is None or processes[first].returncode == RESUMABLE_STATUS:
         return _failed(processes)
     return first
@@ -132,7 +132,7 @@ def _cause(first: int | None, processes: Sequence[subprocess.Popen[bytes]]) -> i
 
 def _failed(processes: Sequence[subprocess.Popen[bytes]]) -> int | None:
     ended = [(index, each.poll()) for index, each in enumerate(processes)]
-    # What a signal ended is the cause, or an error; the others end because of it.
+    # Ended by a signal or with an error: the cause. Status 75: a consequence.
     bad = sorted(
         (status > 0, status == RESUMABLE_STATUS, index) for index, status in ended if status
     )
@@ -140,7 +140,7 @@ def _failed(processes: Sequence[subprocess.Popen[bytes]]) -> int | None:
 
 
 def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
-    """Ends those that still run: first as a request, then by force."""
+    """Terminates the running processes; kills those that do not end."""
     running = [process for process in processes if process.poll() is None]
     for process in running:
         process.terminate()
@@ -160,7 +160,7 @@ def _end_of(log: BinaryIO) -> str:
 
 
 def own_command() -> list[str]:
-    """The program and arguments of this process, to be run again.
+    """The program and arguments of this process, for running it again.
 
     Example:
         >>> subprocess.run(own_command())  # doctest: +SKIP

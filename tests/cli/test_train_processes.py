@@ -155,7 +155,7 @@ def test_without_restarts_the_work_is_kept_and_the_status_says_so(table, one, tm
     wait_for_epochs(process, folder, 5)
     os.kill(int(children(process)[1]), signal.SIGKILL)
     output = finish(process, RESUMABLE_STATUS)
-    assert "worker 2 of 2 was ended by SIGKILL; what was saved is kept, --resume goes on" in output
+    assert "worker 2 of 2 was ended by SIGKILL; checkpoints are kept, --resume continues" in output
     # One worker goes on with what two began.
     finish(train(table, folder, "--resume"))
     assert_close(one, folder, 1e-4)
@@ -237,7 +237,7 @@ def test_who_a_process_is_comes_from_tf_config(monkeypatch):
     monkeypatch.setenv("SLURM_PROCID", "3")
     assert this_worker("slurm") == 3
     monkeypatch.delenv("SLURM_PROCID")
-    with pytest.raises(ValueError, match="expected a task of Slurm with 'slurm', got"):
+    with pytest.raises(ValueError, match="expected a Slurm task with 'slurm', got"):
         this_worker("slurm")
 
 
@@ -349,4 +349,4 @@ def test_a_signal_before_training_has_the_status_of_a_run_to_resume(table, tmp_p
     process.send_signal(number)
     output = finish(process, RESUMABLE_STATUS)
     os.close(pipe)
-    assert f"stopped: by {number.name}; what was saved is kept" in output
+    assert f"stopped: by {number.name}; checkpoints are kept" in output

@@ -212,7 +212,7 @@ def test_nm_beyond_the_list_is_random_but_does_not_saturate(folder, base, caplog
     assert model.motif_names == (*MOTIFS, "motif_3", "motif_4")
     assert model.parameters["log_kd"][:, :, 3:].std() > 0.5
     assert (model.parameters["log_concentration"][3:] < 0).all()
-    assert "the other 2 begin random" in caplog.text
+    assert "the other 2 start random" in caplog.text
 
 
 def test_nm_below_the_list(folder):
@@ -429,7 +429,7 @@ def test_m_and_res_and_ob(folder, base):
 
 def test_variable(folder, base, caplog):
     predict(folder, f"-M {folder}/base.Model", "-VARIABLE")
-    assert "-VARIABLE: the older name of concentrations is found without it" in caplog.text
+    assert "-VARIABLE: not needed, the older name of concentrations is recognised" in caplog.text
 
 
 def test_predicting_without_a_model(folder):

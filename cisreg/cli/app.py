@@ -1,4 +1,4 @@
-"""Puts the commands together; says errors in one sentence, and what happens in the log."""
+"""The command line: commands, global options, error messages and logging."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from cisreg.display import printable
 _ERROR_STATUS = 1
 # What a shell shows of a program that SIGPIPE ended.
 _BROKEN_PIPE_STATUS = 141
-# Errors with a message for the user; any other exception is a fault of cisreg and shows where.
+# Errors with a message for the user; any other exception is a bug and shows a traceback.
 _EXPECTED = (ValueError, OSError, ImportError, ArithmeticError)
 # What TensorFlow puts before and after the message of an operation.
 _AROUND_MESSAGE = re.compile(r"^\{\{function_node [^}]*\}\} | \[Op:[^\]]*\].*$", re.DOTALL)
@@ -53,7 +53,7 @@ class _Commands(TyperGroup):
             if ctx.params.get("debug") or not _is_expected(error):
                 raise
             console = new_console(stderr=True)
-            # An exception with an exit status of its own is no fault: the command can be resumed.
+            # An exception that has an exit status is not an error: the command can be resumed.
             label = "stopped:" if hasattr(error, "exit_status") else "error:"
             console.print(label, style="bold red", end=" ")
             console.print(_message(error), soft_wrap=True)
@@ -72,7 +72,7 @@ def _message(error: Exception) -> str:
 
 
 class _StandardErrorHandler(logging.Handler):
-    """Writes to what sys.stderr is at each message: a progress bar replaces it for a while."""
+    """Writes to the current sys.stderr, which a progress bar replaces temporarily."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Writes one line."""
@@ -118,28 +118,26 @@ def _show_version(asked: bool) -> None:
 
 @app.callback(epilog="**Example:** cisreg simulate --motifs demo --output data")
 def options(
-    debug: Annotated[
-        bool, typer.Option("--debug", help="Show where in the code an error comes from.")
-    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of errors.")] = False,
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Log warnings and errors alone.")
+        bool, typer.Option("--quiet", "-q", help="Log only warnings and errors.")
     ] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log details too.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Also log details.")] = False,
     log: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Add the log to this file instead of showing it."),
+        typer.Option(metavar="FILE", help="Append the log to this file instead of showing it."),
     ] = None,
     version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_show_version, is_eager=True, help="Print the version and stop."
+            "--version", callback=_show_version, is_eager=True, help="Print the version and exit."
         ),
     ] = False,
 ) -> None:
     """Thermodynamic models of gene regulation: how strongly factors bind, and what that does.
 
-    Tables have one DNA sequence and its measured expression in each row.
-    **cisreg doctor** says what works on this machine.
+    Each row of a table has a DNA sequence and its measured expression.
+    **cisreg doctor** checks what works on this machine.
     """
     logger = logging.getLogger("cisreg")
     if quiet and verbose:
@@ -153,5 +151,5 @@ def options(
 
 
 def main() -> None:
-    """Runs the command line of this process; the status is 0, or 1 for errors, or 2 for usage."""
+    """Runs the command line; exit status 0, 1 after an error, 2 after a usage error."""
     app()

@@ -22,7 +22,7 @@ def convert(
         typer.Argument(
             metavar="SOURCE...",
             help="Files, globs, folders or URLs of Parquet, TSV, CSV, one-hot text (.gz, .bz2, "
-            ".zst) or FASTA; all of one kind.",
+            ".zst) or FASTA; all of the same format.",
         ),
     ] = None,
     output: Annotated[
@@ -32,81 +32,80 @@ def convert(
         Literal["shuffled", "sorted", "kept"],
         typer.Option(
             metavar="NAME",
-            help="shuffled, for training; sorted by sequence, then expression; kept as they are.",
+            help="Order of the rows: shuffled, for training; sorted, by sequence, then expression; "
+            "kept, as in the sources.",
         ),
     ] = "shuffled",
-    seed: Annotated[int, typer.Option(min=0, help="Of the shuffle.")] = 0,
-    rows_per_file: Annotated[
-        int, typer.Option(min=1, metavar="COUNT", help="Rows of every file but the last.")
-    ] = 1 << 20,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the shuffle.")] = 0,
+    rows_per_file: Annotated[int, typer.Option(min=1, metavar="COUNT", help="Rows per file.")] = 1
+    << 20,
     rows_per_group: Annotated[
         int,
         typer.Option(
-            min=1, metavar="COUNT", help="Rows of a row group, which training reads at once."
+            min=1, metavar="COUNT", help="Rows per row group; training reads whole row groups."
         ),
     ] = 1 << 16,
     threads: Annotated[
         int | None,
-        typer.Option(min=1, metavar="COUNT", help="Threads that write; otherwise 2 to 8."),
+        typer.Option(min=1, metavar="COUNT", help="Threads that write; default: 2 to 8."),
     ] = None,
     strict: Annotated[
         bool,
-        typer.Option("--strict", help="Stop at a row that cannot be used, with its file and line."),
+        typer.Option(
+            "--strict",
+            help="Stop at the first unusable row, with its file and line, instead of leaving such "
+            "rows out.",
+        ),
     ] = False,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with a conversion that was interrupted.")
+        bool, typer.Option("--resume", help="Continue a conversion that was interrupted.")
     ] = False,
     overwrite: Annotated[
         bool,
         typer.Option(
-            "--overwrite", help="Replace the dataset that is there, once the new one is whole."
+            "--overwrite", help="Replace an existing dataset when the new one is complete."
         ),
     ] = False,
     sequence_column: Annotated[
         str | None,
         typer.Option(
             metavar="COLUMN",
-            help="Name of the column with the sequence, or its number; otherwise the one with a "
-            "usual name, such as sequence or seq, or of two columns the one with sequences.",
+            help="Column with the sequence, by name or number; default: the one with a usual name, "
+            "such as sequence or seq, or of two columns the one with sequences.",
         ),
     ] = None,
     expression_column: Annotated[
         list[str] | None,
         typer.Option(
             metavar="COLUMN",
-            help="Name of a column with a measurement, or its number; give it once for each.",
+            help="Column with a measurement, by name or number; can be given several times.",
         ),
     ] = None,
     weight_column: Annotated[
         str | None,
-        typer.Option(metavar="COLUMN", help="Name of the column with the weight, or its number."),
+        typer.Option(metavar="COLUMN", help="Column with the weight, by name or number."),
     ] = None,
     name_column: Annotated[
         str | None,
         typer.Option(
             metavar="COLUMN",
-            help="Of --measurements: name of the column with the names of the records, or its "
-            "number.",
+            help="Column of --measurements with the record names, by name or number.",
         ),
     ] = None,
     decimal_comma: options.DecimalComma = False,
     measurements: Annotated[
         str | None,
-        typer.Option(
-            metavar="TABLE", help="Of FASTA: what was measured, by the names of its records."
-        ),
+        typer.Option(metavar="TABLE", help="For FASTA: table of measurements, by record name."),
     ] = None,
     check: Annotated[
         Path | None,
-        typer.Option(
-            metavar="DIR", help="Compare a folder's files with its manifest, and do nothing else."
-        ),
+        typer.Option(metavar="DIR", help="Only compare the files of a folder with its manifest."),
     ] = None,
 ) -> None:
-    """Write sequences and measurements of any number as Parquet files, shuffled for training.
+    """Convert tables of any size to Parquet files, shuffled for training.
 
-    Memory stays below a gigabyte. What is interrupted goes on with **--resume**; the folder is
-    no dataset before it is whole.
+    Memory stays below a gigabyte. An interrupted conversion continues with **--resume**; the folder
+    cannot be used as a dataset before the conversion is complete.
     """
     console = new_console(stderr=True)
     if check is not None:

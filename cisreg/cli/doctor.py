@@ -16,9 +16,9 @@ _STYLES = {"ok": "green", "warning": "yellow", "error": "bold red"}
 
 
 def doctor() -> None:
-    """Say what works on this machine: versions, library, devices, kernels, agreement and speed.
+    """Check this machine: versions, library, devices, kernels, correct results and speed.
 
-    The exit status is 1 where the fused operation cannot be used.
+    The exit status is 1 if the fused operation cannot be used.
     """
     messages = start_tensorflow(explain=True)
     from cisreg.diagnosis import diagnose

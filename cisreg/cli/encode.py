@@ -40,34 +40,35 @@ def encode(
         Literal["onehot", "table"],
         typer.Option(
             metavar="NAME",
-            help="onehot: a label and 4 zeros or ones for each base, all A first, then C, G and "
-            "T; table: a sequence and its label.",
+            help="onehot: per line a label and 4 zeros or ones for each base, first all for A, "
+            "then for C, G and T; table: per line a sequence and its label.",
         ),
     ] = "onehot",
     length: Annotated[
         int | None,
-        typer.Option(min=1, metavar="BASES", help="Bases of each sequence; wanted for onehot."),
+        typer.Option(min=1, metavar="BASES", help="Bases per sequence; required for onehot."),
     ] = None,
     side: Annotated[
-        options.Side, typer.Option(help="Where shorter sequences are padded, longer ones trimmed.")
+        options.Side,
+        typer.Option(help="Side where shorter sequences are padded and longer ones trimmed."),
     ] = "left",
     sequence_column: options.SequenceColumn = None,
     label_column: Annotated[
         str | None,
         typer.Option(
             metavar="COLUMN",
-            help="Name of the column with the label, or its number; otherwise the one called "
-            "expression, or of two columns the one that is not the sequence.",
+            help="Column with the label, by name or number; default: the one called expression, "
+            "or of two columns the one that is not the sequence.",
         ),
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the file that is there.")
     ] = False,
 ) -> None:
-    """Turn sequences into the one-hot text of CisRegModels, or such text into a table.
+    """Convert sequences to the one-hot text of CisRegModels, or one-hot text to a table.
 
-    Labels are taken over as they stand. The input is read a block at a time, however long it is.
-    No command of cisreg needs one-hot text: all take tables, and one-hot text too.
+    Labels are copied unchanged. The input is streamed and may have any size.
+    Commands of cisreg read both tables and one-hot text; none requires one-hot text.
     """
     if os.fspath(output) != "-" and Path(output).exists() and not overwrite:
         raise ValueError(
@@ -75,7 +76,7 @@ def encode(
             "another --output"
         )
     if format == "onehot" and length is None:
-        raise typer.BadParameter("expected --length for onehot, whose lines are all of one length")
+        raise typer.BadParameter("--format onehot needs --length: all its lines have one length")
     from cisreg.sequences import log_lengths
     from cisreg.streams import open_output
 
@@ -120,7 +121,7 @@ def _rows(
     for rows in files.blocks():
         text = rows.sequence
         if is_one_hot and length not in (None, len(text[0].as_py())):
-            # Its padding is not a part of the sequence.
+            # Padding of one-hot text is not part of the sequence.
             text = decode_padded(encode_text(text, None), strip=side)
         yield encode_text(text, length, side=side), rows.extra[name]
         count += len(rows)
@@ -129,7 +130,7 @@ def _rows(
 
 
 def _label_name(files: DatasetFiles) -> str:
-    """The further column that is the label."""
+    """The name of the column with the label."""
     from cisreg.data.formats.columns import is_expression
 
     names = files.extra_names
@@ -137,7 +138,7 @@ def _label_name(files: DatasetFiles) -> str:
     if len(found) != 1:
         raise ValueError(
             f"{files.files[0]}: expected one column beside the sequence, or one called expression, "
-            f"got {files.all_columns}; say which is the label with --label-column"
+            f"got {files.all_columns}; name the one with the label with --label-column"
         )
     return found[0]
 

@@ -30,27 +30,27 @@ def evaluate(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Compare with the model that made the table, which **cisreg simulate** "
-            "leaves as the folder truth.",
+            help="Also compare with the true model of a simulation, the folder truth that "
+            "**cisreg simulate** writes.",
         ),
     ] = None,
     plot: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Draw the comparisons as .png, .pdf or .svg (needs matplotlib)."
+            metavar="FILE", help="Plot the comparisons as .png, .pdf or .svg (needs matplotlib)."
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, not a table.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     sequence_column: options.SequenceColumn = None,
     expression_column: options.ExpressionColumn = None,
     decimal_comma: options.DecimalComma = False,
     compute_dtype: options.ComputeDtype = "float32",
     implementation: options.Implementation = "auto",
 ) -> None:
-    """Compare what a model predicts with what was measured: r, R², mean squared error, Spearman.
+    """Compare predicted with measured expression: r, R², mean squared error, Spearman's r.
 
-    Of several measurements of each sequence it is their mean.
-    Where the truth is known, compare each factor's parameters with the true ones too.
+    Several measurements of a sequence are averaged.
+    With --truth, also compare the parameters of each factor with the true ones.
     """
     start_tensorflow()
     from cisreg.data.ends import warn_of_ends
@@ -88,7 +88,7 @@ def evaluate(
 def _load(
     table: str, model: Model, sequence: str | None, expression: str | None, decimal_comma: bool
 ) -> Dataset:
-    """The sequences as the model takes them, and what was measured of each."""
+    """The sequences, encoded for the model, and their measurements."""
     asked = options.asked_columns(sequence, expression and [expression], None)
     files = options.open_files(
         table,

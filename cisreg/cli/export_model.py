@@ -24,17 +24,13 @@ def export_model(
     ],
     checkpoint: Annotated[
         bool,
-        typer.Option(
-            "--checkpoint", help="Write PREFIX.ckpt too, which the original's -res reads."
-        ),
+        typer.Option("--checkpoint", help="Also write PREFIX.ckpt, for CisRegModels' option -res."),
     ] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the files that are there.")
-    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
 ) -> None:
-    """Write a model in the text files of CisRegModels.
+    """Write a model as text files of CisRegModels.
 
-    They have six digits of each number; a checkpoint has all.
+    Text files have six digits per number; a checkpoint has full precision.
     """
     if not overwrite:
         for suffix in (".params", ".pkdms", ".positional.gz", ".ckpt.index", ".ckpt.meta"):

@@ -28,8 +28,8 @@ def import_model(
         Literal["expected", "probability"] | None,
         typer.Option(
             metavar="KIND",
-            help="expected where the original was run with -eb, probability where it was not; "
-            "a .Model folder tells.",
+            help="expected if CisRegModels was run with -eb, otherwise probability; not needed for "
+            "a .Model folder.",
         ),
     ] = None,
     length: Annotated[
@@ -37,14 +37,14 @@ def import_model(
         typer.Option(
             min=1,
             metavar="BASES",
-            help="Bases per sequence (-sl); position weights and .Model folders tell.",
+            help="Bases per sequence (-sl); not needed with position weights or a .Model folder.",
         ),
     ] = None,
     motifs: Annotated[
         str | None,
         typer.Option(
             metavar="SOURCE",
-            help="The motifs (-dm): their names, and their matrices where the model held them "
+            help="The motifs (-dm), for their names, and for their matrices if the model held them "
             "constant (-ntm).",
         ),
     ] = None,
@@ -55,16 +55,16 @@ def import_model(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Log concentrations (-ic), where the model held them constant (-ntc).",
+            help="Log concentrations (-ic), if the model held them constant (-ntc).",
         ),
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the model that is in DIR.")
     ] = False,
 ) -> None:
-    """Take over a trained model of CisRegModels.
+    """Import a trained model of CisRegModels.
 
-    Its layers are found in its files; what they do not tell is asked for.
+    Its layers are recognised from its files; an error names the options for what is missing.
     """
     if not overwrite:
         options.refuse_used_folder(
@@ -77,7 +77,7 @@ def import_model(
 
     motif_set = None if motifs is None else options.load_motifs(motifs, motif_width)
     if concentrations is not None and motif_set is None:
-        raise ValueError("--concentrations: expected --motifs beside it, whose names it uses")
+        raise ValueError("--concentrations: expected --motifs too, for the names of the motifs")
     model = legacy.import_model(
         source,
         binding=binding,

@@ -1,4 +1,4 @@
-"""Old command lines of CisRegModels: what they mean, and running that."""
+"""Runs command lines of CisRegModels as commands of cisreg."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ logger = logging.getLogger("cisreg.cli")
 
 
 def run_old_command(context: typer.Context, text: str, overwrite: bool) -> None:
-    """Says what an old command line means in new commands, and runs these.
+    """Translates an old command line into new commands, prints them, and runs them.
 
     Args:
-        context: of the new command that was given the old one.
+        context: of the new command that was called with the old command line.
         text: the old command line.
-        overwrite: let the new commands replace what is there.
+        overwrite: let the new commands replace existing files.
 
     Raises:
-        ValueError: not a command line of CisRegModels, or options that make no sense together.
+        ValueError: not a command line of CisRegModels, or options that exclude each other.
         OSError: a file cannot be read or written.
     """
     _check_alone(context)
@@ -47,20 +47,20 @@ def run_old_command(context: typer.Context, text: str, overwrite: bool) -> None:
 
 
 def _check_alone(context: typer.Context) -> None:
-    """Raises where other options were given, which the old command line knows nothing of."""
+    """Raises BadParameter if options were given that the old command line does not have."""
     for name in context.params:
         source = context.get_parameter_source(name)
         given = source is not None and source.name == "COMMANDLINE"
         if given and name not in ("like_cisregmodels", "overwrite"):
             raise typer.BadParameter(
-                f"expected --like-cisregmodels alone, but for --overwrite, got {name} too; run "
-                "the commands that it prints with whatever options you like",
+                f"expected --like-cisregmodels with no option except --overwrite, got {name} too; "
+                "to use other options, run the commands that it prints",
                 ctx=context,
             )
 
 
 def _global_options(context: typer.Context, arguments: Sequence[str]) -> list[str]:
-    """The options before the command's name, which each command sets anew."""
+    """The global options, which each command resets and therefore must be repeated."""
     given = context.parent.params if context.parent is not None else {}
     words = ["--debug"] if given.get("debug") else []
     if "--verbose" not in arguments:

@@ -1,4 +1,4 @@
-"""Arguments that several commands share, and what they mean."""
+"""Arguments and options that several commands share."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ Motifs = Annotated[
     typer.Option(
         "--motifs",
         metavar="SOURCE",
-        help="A .pkdm file, a folder of them, a file that lists them one per line, or the word "
-        "**demo** for the sixteen that come with cisreg.",
+        help="A .pkdm file, a folder of them, a file that lists them one per line, or **demo** for "
+        "the sixteen that come with cisreg.",
     ),
 ]
 ModelFolder = Annotated[
@@ -48,16 +48,16 @@ SequenceColumn = Annotated[
     str | None,
     typer.Option(
         metavar="COLUMN",
-        help="Name of the column with the sequence, or its number; otherwise the one with a usual "
-        "name, such as sequence or seq, or of two columns the one with sequences.",
+        help="Column with the sequence, by name or number; default: the one with a usual name, "
+        "such as sequence or seq, or of two columns the one with sequences.",
     ),
 ]
 ExpressionColumn = Annotated[
     str | None,
     typer.Option(
         metavar="COLUMN",
-        help="Name of the column with the expression, or its number; otherwise the one called "
-        "expression, or of two columns the one that is not the sequence.",
+        help="Column with the expression, by name or number; default: the one called expression, "
+        "or of two columns the one that is not the sequence.",
     ),
 ]
 DecimalComma = Annotated[
@@ -67,27 +67,27 @@ Implementation = Annotated[
     ImplementationName,
     typer.Option(
         metavar="NAME",
-        help="fused is the custom operation, standard the same in TensorFlow's own; auto is fused "
-        "where it can be.",
+        help="Implementation of the occupancy operation: fused, standard (TensorFlow operations), "
+        "or auto: fused if possible.",
     ),
 ]
 
 
 Threads = Annotated[
     int | None,
-    typer.Option(min=1, metavar="COUNT", help="Threads to compute with; otherwise all cores."),
+    typer.Option(min=1, metavar="COUNT", help="Threads to compute with; default: all cores."),
 ]
 ComputeDtype = Annotated[
     Literal["float32", "bfloat16", "float16"],
     typer.Option(
         metavar="NAME",
-        help="What sites may be computed in (no faster on a CPU); all else is float32.",
+        help="Data type of binding sites (16 bits are not faster on a CPU); the rest is float32.",
     ),
 ]
 
 
 def set_threads(count: int | None) -> None:
-    """Has TensorFlow compute with so many threads; call it before anything is computed."""
+    """Sets the number of TensorFlow's threads; must be called before anything is computed."""
     import tensorflow as tf
 
     if count is not None:
@@ -96,7 +96,7 @@ def set_threads(count: int | None) -> None:
 
 
 def column(text: str) -> int | str:
-    """A column's position from 0 where `text` is its number from 1, else its name."""
+    """The position of a column from 0 if `text` is a number (from 1), otherwise its name."""
     return int(text) - 1 if text.isdecimal() else text
 
 
@@ -106,7 +106,7 @@ def asked_columns(
     weight: str | None,
     name: str | None = None,
 ) -> dict[str, Any]:
-    """The fields of `cisreg.data.Columns` that options name."""
+    """The fields of `cisreg.data.Columns` that were given as options."""
     asked: dict[str, Any] = {}
     if sequence is not None:
         asked["sequence"] = column(sequence)
@@ -126,7 +126,7 @@ def open_files(
     measurements: str | None = None,
     **settings: Any,
 ) -> DatasetFiles:
-    """The dataset; columns that were not asked for are found by their names.
+    """Opens a dataset; columns that are not in `asked` are found by their names.
 
     Args:
         source: see `cisreg.data.open_dataset`.
@@ -147,14 +147,13 @@ def load_motifs(source: str, width: int) -> MotifSet:
         return demo_motifs(width=width)
     if not Path(source).exists():
         raise FileNotFoundError(
-            f"--motifs: expected a file, a folder or the word demo, got {source}, which does not "
-            "exist"
+            f"--motifs: expected a file, a folder or demo, got {source}, which does not exist"
         )
     return read_motifs(source, width=width)
 
 
 def refuse_used_folder(folder: Path, marks: tuple[str, ...], advice: str) -> None:
-    """Raises ValueError where `folder` holds one of the files that a run begins with."""
+    """Raises ValueError if `folder` contains one of the files or folders in `marks`."""
     for mark in marks:
         if (folder / mark).exists():
             raise ValueError(f"{folder}: expected a new folder, but it holds {mark}; {advice}")

@@ -43,25 +43,23 @@ def predict(
         str | None,
         typer.Option(
             metavar="COLUMN",
-            help="Column with the names of the sequences, its name or its number; otherwise the "
-            "one called name or id, if there is one. Of FASTA it is the header's first word.",
+            help="Column with the names of the sequences, by name or number; default: the one "
+            "called name or id, if there is one. For FASTA it is the first word of the header.",
         ),
     ] = None,
     keep_columns: Annotated[
         bool,
-        typer.Option(
-            "--keep-columns", help="Take over all other columns of the table as they are."
-        ),
+        typer.Option("--keep-columns", help="Copy all other columns of the table to the output."),
     ] = False,
     measured_column: Annotated[
         str | None,
         typer.Option(
             metavar="COLUMN",
-            help="Take over this column, its name or its number, as the column measured.",
+            help="Copy this column, by name or number, to the output as the column measured.",
         ),
     ] = None,
     batch_size: Annotated[
-        int, typer.Option(min=1, help="Sequences that are in memory with their binding.")
+        int, typer.Option(min=1, help="Sequences that are computed at a time.")
     ] = 1024,
     compute_dtype: options.ComputeDtype = "float32",
     threads: options.Threads = None,
@@ -70,19 +68,19 @@ def predict(
         str | None,
         typer.Option(
             metavar="COMMAND",
-            help="Run an old command line of CisRegModels, quoted, as it stands, and say what it "
-            "means in the options here.",
+            help="Run a command line of CisRegModels (in quotes, unchanged), and print the "
+            "equivalent commands of cisreg.",
         ),
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the file that is there.")
+        bool, typer.Option("--overwrite", help="Replace an existing file.")
     ] = False,
 ) -> None:
     """Predict expression, accessibility and binding of sequences.
 
-    The output has the names of the sequences, where they have some, and the sequences as they came,
-    in the same order. Numbers are in the unit of the table that the model was trained on;
-    accessibility is between 0 and 1. TABLE and FILE may be - for standard input and output.
+    The output has the names of the sequences, if there are any, and the sequences, in the order of
+    the input. Expression is in the unit of the table that the model was trained on; accessibility
+    is between 0 and 1. TABLE and FILE may be - for standard input and output.
     """
     if like_cisregmodels is not None:
         run_old_command(context, like_cisregmodels, overwrite)
@@ -127,7 +125,7 @@ def predict(
 def _read(
     table: str, sequence: str | None, name: str | None, measured: str | None, keep: bool
 ) -> dict[str, Any]:
-    """Columns of N rows by the names that they have in the output."""
+    """The columns to copy, by their names in the output."""
     import numpy as np
     import pyarrow as pa
 
@@ -158,7 +156,7 @@ def _read(
 
 
 def _renamed(columns: dict[str, Any], taken: Collection[str]) -> dict[str, Any]:
-    """Columns of the table by their names, with table_ in front of those that are taken."""
+    """Columns of the table by name; names that are already used get the prefix table_."""
     renamed: dict[str, Any] = {}
     for original, column in columns.items():
         name = original

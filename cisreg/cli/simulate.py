@@ -22,7 +22,7 @@ _TRAIN, _TEST, _TRUTH, _FACTORS = "train.tsv.gz", "test.tsv.gz", "truth", "facto
 
 def simulate(
     motifs: options.Motifs,
-    output: Annotated[Path, typer.Option(metavar="DIR", help="Folder for what is simulated.")],
+    output: Annotated[Path, typer.Option(metavar="DIR", help="Output folder.")],
     train_count: Annotated[
         int, typer.Option("--train", min=1, metavar="N", help="Sequences in train.tsv.gz.")
     ] = 10_000,
@@ -31,23 +31,25 @@ def simulate(
     ] = 2_000,
     length: Annotated[int, typer.Option(min=1, help="Bases per sequence.")] = 110,
     noise: Annotated[
-        float, typer.Option(metavar="SHARE", help="Share of the variance that is noise.")
+        float,
+        typer.Option(metavar="SHARE", help="Share of the variance of expression that is noise."),
     ] = 0.1,
     planted_sites: Annotated[
-        float, typer.Option(min=0, metavar="SITES", help="Mean number of sites planted in each.")
+        float,
+        typer.Option(min=0, metavar="SITES", help="Mean number of planted sites per sequence."),
     ] = 6.0,
     motif_width: Annotated[
         int, typer.Option(min=1, metavar="COLUMNS", help="Columns that each motif is placed in.")
     ] = 30,
-    seed: Annotated[int, typer.Option(min=0, help="Of factors, sequences and noise.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of factors, sequences and noise.")] = 0,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the simulation that is in DIR.")
+        bool, typer.Option("--overwrite", help="Replace an existing simulation in DIR.")
     ] = False,
 ) -> None:
-    """Make sequences and their expression from a model with known parameters.
+    """Simulate sequences and their expression with a model of known parameters.
 
-    DIR will hold train.tsv.gz, test.tsv.gz, the model that made them as the folder truth, and
-    factors.tsv with the true log concentration, activity and potentiation of each motif.
+    Writes to DIR: train.tsv.gz, test.tsv.gz, the true model (the folder truth), and factors.tsv
+    with the true log concentration, activity and potentiation of each motif.
     """
     if not overwrite:
         options.refuse_used_folder(

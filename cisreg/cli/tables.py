@@ -41,7 +41,7 @@ def new_table(title: str, *columns: str) -> Table:
 
 
 def show_run(run: Training, folder: Path) -> None:
-    """What each stage reached, how well the model predicts, and where it is."""
+    """Prints the last losses of each stage, the metrics of the model, and its folder."""
     from cisreg.metrics import agreement
 
     console = new_console()

@@ -1,4 +1,4 @@
-"""Text on the terminal: what comes from files and names is shown as it is, and does nothing."""
+"""Console output: text from files and names is escaped, so that it has no effect on a terminal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cisreg.display import printable
 
 
 class _PlainConsole(Console):
-    """Takes no text for markup, and shows control characters as escapes."""
+    """Prints text without markup, and control characters as escapes."""
 
     def __init__(self, *, stderr: bool) -> None:
         super().__init__(stderr=stderr, highlight=False, markup=False, emoji=False)
@@ -21,7 +21,7 @@ class _PlainConsole(Console):
 
 
 def new_console(*, stderr: bool = False) -> Console:
-    r"""Where commands print: names such as [b] or with colour codes are shown as they are.
+    r"""The console for output of commands; names such as [b] or with colour codes are plain text.
 
     Example:
         >>> new_console().print("model[b]\x1b[31m written")

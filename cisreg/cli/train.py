@@ -124,8 +124,9 @@ def train(
 ) -> None:
     """Learn how factors bind and act, from sequences and their measured expression.
 
-    DIR will hold the model, recipe.toml, metrics.jsonl with a line per epoch, and checkpoints.
-    SIGTERM and Ctrl-C end it with a checkpoint and status 75: --resume goes on to the same model.
+    Writes to DIR: the model, recipe.toml, metrics.jsonl with a line per epoch, and checkpoints.
+    SIGTERM and Ctrl-C end the run with a checkpoint and status 75; --resume continues it and gives
+    the same model as a run without interruption.
     """
     if like_cisregmodels is not None:
         run_old_command(context, like_cisregmodels, overwrite)
@@ -143,7 +144,7 @@ def train(
     check_workers(workers, restarts, strategy)
     is_chief = this_worker(strategy) == 0
     if is_chief:
-        # Here too, since what follows may take time or start processes.
+        # Also checked here, before steps that take time or start processes.
         _check_folder(output, resume, overwrite)
     if workers > 1 or restarts:
         train_in_processes(workers, restarts, threads, output)
@@ -223,23 +224,23 @@ def train(
 
 def _check_folder(folder: Path, resume: bool, overwrite: bool) -> None:
     if resume and overwrite:
-        raise typer.BadParameter("--resume goes on with the run that --overwrite would replace")
+        raise typer.BadParameter("--resume and --overwrite exclude each other")
     if not resume and not overwrite:
         options.refuse_used_folder(
             folder,
             ("recipe.toml", "model.json"),
-            "give --resume to go on with that run, --overwrite to replace it, or another --output",
+            "give --resume to continue that run, --overwrite to replace it, or another --output",
         )
 
 
 def _usual_recipe(folder: Path, resume: bool) -> str:
-    """What to train by where the command line does not say: as before, where a run goes on."""
+    """The recipe if none is given: that of the run if it is resumed, otherwise the default."""
     own = folder / "recipe.toml"
     return str(own) if resume and own.exists() else "default"
 
 
 def _recipe(source: str, given: Mapping[str, Any]) -> Recipe:
-    """The recipe with what the command line gives instead; the names are the same in both."""
+    """The recipe, with the values that were given as options; the names are the same in both."""
     from cisreg.recipes import read_recipe
 
     model = {name: given[name] for name in _LAYERS if given[name] is not None}

@@ -1,4 +1,4 @@
-"""The options of `cisreg train`, in the panels of its help."""
+"""The options of `cisreg train`, grouped as in its help."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 _DATA, _TRAINING, _OUTPUT, _WORKERS = "Data", "Training", "Records", "Several processes"
-# Two panels, since the long names of one would leave no room for both forms of the other.
+# Two panels: the long option names of one would make the column of the other too narrow.
 _LAYERS, _DETAILS = "Layers of the model", "Further layers and details"
 
 
@@ -48,8 +48,8 @@ Motifs = Annotated[
     str | None,
     typer.Option(
         metavar="SOURCE",
-        help="A .pkdm file, a folder of them, a file that lists them one per line, or the word "
-        "**demo** for the sixteen that come with cisreg.",
+        help="A .pkdm file, a folder of them, a file that lists them one per line, or **demo** for "
+        "the sixteen that come with cisreg.",
     ),
 ]
 Output = Annotated[
@@ -60,77 +60,83 @@ RecipeSource = Annotated[
     str | None,
     typer.Option(
         metavar="NAME|FILE",
-        help="Layers, penalties and stages: **default**, **quick** or a TOML "
-        "file such as the recipe.toml that every run leaves; otherwise **default**, "
-        "or DIR/recipe.toml with --resume. The options below override it.",
+        help="Layers, penalties and stages: **default**, **quick** or a TOML file, such as the "
+        "recipe.toml that every run writes. Default: **default**, or DIR/recipe.toml with "
+        "--resume. The options below override it.",
     ),
 ]
 
 RandomMotifs = Annotated[
     int,
-    _data("Train so many random motifs, after those of --motifs or alone.", min=0, metavar="COUNT"),
+    _data(
+        "Number of random motifs to train, in addition to those of --motifs or alone.",
+        min=0,
+        metavar="COUNT",
+    ),
 ]
 Start = Annotated[
     str | None,
     _data(
-        "Go on from the parameters of a model: a folder of **cisreg train**, or what "
-        "CisRegModels left (PREFIX, PREFIX.ckpt or PREFIX.Model). They win over all other "
-        "initial values.",
+        "Start from the parameters of a model: a folder of **cisreg train**, or output of "
+        "CisRegModels (PREFIX, PREFIX.ckpt or PREFIX.Model). They override all other initial "
+        "values. Without --motifs, the motifs of the model are trained further.",
         metavar="MODEL",
     ),
 ]
 InitialActivity = Annotated[
     str | None,
     _data(
-        "Initial activities, in the unit of the measurements: a number, or a motif and a number "
-        "per line.",
+        "Initial activities, in the unit of the measurements: one number, or a file with a motif "
+        "and a number per line.",
         metavar="X|FILE",
     ),
 ]
 InitialPotentiation = Annotated[
-    str | None, _data("Initial potentiations, likewise.", metavar="X|FILE")
+    str | None, _data("Initial potentiations: one number or a file.", metavar="X|FILE")
 ]
 InitialBindingLimit = Annotated[
-    str | None, _data("Initial binding limits (bound molecules), likewise.", metavar="X|FILE")
+    str | None,
+    _data("Initial binding limits (bound molecules): one number or a file.", metavar="X|FILE"),
 ]
 Concentrations = Annotated[
     Path | None,
     _data(
-        "Initial log concentrations, a motif and a number per line; otherwise each motif's "
-        "strongest site begins half bound.",
+        "File of initial log concentrations, a motif and a number per line; default: the strongest "
+        "site of each motif is half bound.",
         metavar="FILE",
     ),
 ]
 Length = Annotated[
-    int | None, _data("Bases per sequence; otherwise those of the longest.", min=1, metavar="BASES")
+    int | None, _data("Bases per sequence; default: the longest.", min=1, metavar="BASES")
 ]
 PaddingSide = Annotated[
-    Literal["left", "right"], _data("Where shorter sequences are padded and longer ones trimmed.")
+    Literal["left", "right"],
+    _data("Side where shorter sequences are padded and longer ones trimmed."),
 ]
 Validation = Annotated[
     str | None,
     _data(
-        "Share of the table to hold out, equal sequences together (0: none), or a file of other "
-        "sequences to validate with.",
+        "Share of the table to hold out (0: none; equal sequences stay together), or a file with "
+        "separate validation sequences.",
         metavar="SHARE|FILE",
     ),
 ]
 SplitColumn = Annotated[
     str | None,
     _data(
-        "Column that says which rows to hold out instead: train, validation, test (left out of "
-        "both); or any values with --fold.",
+        "Column that assigns each row to train, validation or test (not used); or to folds, with "
+        "--fold.",
         metavar="COLUMN",
     ),
 ]
 Fold = Annotated[
     str | None,
-    _data("Hold out the rows with this value of --split-column.", metavar="VALUE"),
+    _data("Value of --split-column whose rows are held out.", metavar="VALUE"),
 ]
 GroupColumn = Annotated[
     str | None,
     _data(
-        "Hold out whole groups: rows with one value of this column stay together.",
+        "Hold out whole groups: rows with the same value in this column stay together.",
         metavar="COLUMN",
     ),
 ]
@@ -148,41 +154,45 @@ Stranded = Annotated[
 
 Binding = Annotated[
     Literal["expected", "probability"] | None,
-    _detail("expected: sites bound on average; probability: that any is bound.", metavar="KIND"),
+    _detail(
+        "expected: mean number of bound sites; probability: that at least one is bound.",
+        metavar="KIND",
+    ),
 ]
 AccessibilityActivity = Annotated[
     bool | None,
-    _detail("Open chromatin acts on expression by itself.", "--accessibility-activity"),
+    _detail("Accessibility also acts on expression directly.", "--accessibility-activity"),
 ]
 BindingLimit = Annotated[bool | None, _detail("A factor's effect has a limit.", "--binding-limit")]
 PositionKnots = Annotated[
     int | None,
     _detail(
-        "Weights of position are a smooth curve through so many knots; 0: each one is free.",
+        "Position weights are a smooth curve through this many knots; 0: one free weight each.",
         metavar="KNOTS",
     ),
 ]
 Padding = Annotated[
     Literal["same", "valid"] | None,
-    _detail("same: scan windows over the ends too; valid: whole windows alone.", metavar="KIND"),
+    _detail(
+        "same: also scan windows that extend beyond the ends; valid: only whole windows.",
+        metavar="KIND",
+    ),
 ]
 
 ConstantLeft = Annotated[
     str | None,
     _detail(
-        "Bases that all sequences begin with, such as a primer site: their number, or the bases "
-        "themselves; 0: none. Otherwise what the sequences show.",
+        "Constant bases at the left end of all sequences, such as a primer site: their number or "
+        "the bases; 0: none. Default: detected from the sequences.",
         metavar="BASES",
     ),
 ]
-ConstantRight = Annotated[
-    str | None, _detail("Bases that all sequences end with, likewise.", metavar="BASES")
-]
+ConstantRight = Annotated[str | None, _detail("The same at the right end.", metavar="BASES")]
 ConstantEnds = Annotated[
     Literal["context", "trim", "keep"] | None,
     _detail(
-        "What becomes of such bases. context: motifs may reach into them, but sites wholly inside "
-        "do not count; trim: they are unknown; keep: they are bases like any other.",
+        "Treatment of constant ends. context: motifs may reach into them, but sites completely "
+        "inside do not count; trim: their bases are unknown; keep: they are bases like any other.",
         metavar="KIND",
     ),
 ]
@@ -193,7 +203,7 @@ MotifWidth = Annotated[
 MotifFlank = Annotated[
     int | None,
     _training(
-        "Columns beside each motif's own that train too; the others stay 0.",
+        "Columns on each side of a motif's own that are trained too; the others stay 0.",
         min=0,
         metavar="COLUMNS",
     ),
@@ -212,81 +222,81 @@ MotifL2 = Annotated[
 ]
 MotifPull = Annotated[
     float | None,
-    _training("Penalty on half the squared distance from the motifs given.", metavar="WEIGHT"),
+    _training("Penalty on half the squared distance from the initial motifs.", metavar="WEIGHT"),
 ]
 PositionSmoothness = Annotated[
     float | None,
-    _training("Penalty on squared steps of the weights of position.", metavar="WEIGHT"),
+    _training("Penalty on squared differences of neighbouring position weights.", metavar="WEIGHT"),
 ]
 Likelihood = Annotated[
     Path | None,
     _training(
-        "Maximize the likelihood under this table of mean and standard deviation, rather than "
-        "minimize the squared error.",
+        "Maximize the likelihood under this table of mean and standard deviation instead of "
+        "minimizing the squared error.",
         metavar="FILE",
     ),
 ]
-Epochs = Annotated[int | None, _training("Epochs of each stage, at most.", min=1, metavar="EPOCHS")]
+Epochs = Annotated[int | None, _training("Maximum epochs per stage.", min=1, metavar="EPOCHS")]
 PrecisionName = Annotated[
     Literal["float32", "mixed_bfloat16", "mixed_float16"] | None,
     _training(
-        "mixed_bfloat16, mixed_float16: sites may be computed in 16 bits (no faster on a CPU).",
+        "mixed_bfloat16, mixed_float16: sites may be computed in 16 bits (not faster on a CPU).",
         metavar="NAME",
     ),
 ]
 Seed = Annotated[
-    int, _training("Of initial activities, validation split and order.", min=0, metavar="SEED")
+    int,
+    _training("Seed of initial activities, validation split and order.", min=0, metavar="SEED"),
 ]
 
-Resume = Annotated[
-    bool, _record("Go on where a run with the same options was stopped.", "--resume")
-]
+Resume = Annotated[bool, _record("Continue a stopped run with the same options.", "--resume")]
 CheckpointMinutes = Annotated[
     float | None,
-    _record("Write a checkpoint after so many minutes, too.", min=0.001, metavar="MINUTES"),
+    _record("Also write a checkpoint every MINUTES.", min=0.001, metavar="MINUTES"),
 ]
 KeepCheckpoints = Annotated[
-    int, _record("Keep so many of the newest checkpoints.", min=1, metavar="COUNT")
+    int, _record("Number of newest checkpoints to keep.", min=1, metavar="COUNT")
 ]
 Cache = Annotated[
     Literal["auto", "none", "host", "device"],
     _data(
-        "Where sequences are meanwhile: **none** reads Parquet files as they are wanted, **host** "
-        "is memory, **device** that of the GPU; **auto** is the last of them that they fit in.",
+        "Where sequences are kept during training: **none** streams them from Parquet files, "
+        "**host** is main memory, **device** is GPU memory; **auto** is the fastest that is large "
+        "enough.",
         metavar="PLACE",
     ),
 ]
 SequenceColumn = Annotated[
     str | None,
     _data(
-        "Name of the column with the sequence, or its number; otherwise the one with a usual "
-        "name, such as sequence or seq, or of two columns the one with sequences.",
+        "Column with the sequence, by name or number; default: the one with a usual name, such as "
+        "sequence or seq, or of two columns the one with sequences.",
         metavar="COLUMN",
     ),
 ]
 ExpressionColumn = Annotated[
     str | None,
     _data(
-        "Name of the column with the expression, or its number; otherwise the one called "
-        "expression, or of two columns the one that is not the sequence.",
+        "Column with the expression, by name or number; default: the one called expression, or of "
+        "two columns the one that is not the sequence.",
         metavar="COLUMN",
     ),
 ]
 WeightColumn = Annotated[
     str | None,
     _data(
-        "Name of a column that the loss of each sequence is multiplied by, or its number.",
+        "Column with weights, by name or number; they multiply the loss of each sequence.",
         metavar="COLUMN",
     ),
 ]
 Measurements = Annotated[
     str | None,
-    _data("Of FASTA: what was measured, by the names of its records.", metavar="TABLE"),
+    _data("For FASTA: table of measurements, by record name.", metavar="TABLE"),
 ]
 NameColumn = Annotated[
     str | None,
     _data(
-        "Of --measurements: name of the column with the names of the records, or its number.",
+        "Column of --measurements with the record names, by name or number.",
         metavar="COLUMN",
     ),
 ]
@@ -296,20 +306,20 @@ DecimalComma = Annotated[
 Lanes = Annotated[
     int,
     _data(
-        "Row groups of Parquet files that are read at a time with **--cache none**; each batch "
-        "draws from all of them.",
+        "Number of Parquet row groups that are read in parallel with **--cache none**; each batch "
+        "is drawn from all of them.",
         min=1,
         metavar="COUNT",
     ),
 ]
 Strict = Annotated[
-    bool, _data("Stop at a row that cannot be used, rather than leave it out.", "--strict")
+    bool, _data("Stop at the first unusable row instead of leaving such rows out.", "--strict")
 ]
 Workers = Annotated[
     int,
     _workers(
-        "Train in so many processes of this machine. They need --threads of their own: "
-        "otherwise the cores are divided among them.",
+        "Number of processes on this machine that train together. --threads is per process; "
+        "default: the cores are divided among them.",
         min=1,
         metavar="COUNT",
     ),
@@ -317,7 +327,7 @@ Workers = Annotated[
 Restarts = Annotated[
     int,
     _workers(
-        "Where a process is lost, go on from the last checkpoint, so many times.",
+        "How many times to restart from the last checkpoint after a process is lost.",
         min=0,
         metavar="COUNT",
     ),
@@ -325,17 +335,17 @@ Restarts = Annotated[
 Strategy = Annotated[
     Literal["auto", "none", "mirrored", "workers", "slurm"],
     _workers(
-        "What trains together: **mirrored** is all GPUs of this machine, **workers** the "
-        "processes that TF_CONFIG lists, **slurm** the tasks of this Slurm step; **auto** finds "
-        "out (not slurm).",
+        "Devices or processes that train together: **mirrored**: all GPUs of this machine; "
+        "**workers**: the processes in TF_CONFIG; **slurm**: the tasks of this Slurm step; "
+        "**auto** chooses (but never slurm).",
         metavar="NAME",
     ),
 ]
 CheckpointEvery = Annotated[
     int | None,
     _record(
-        "Write a checkpoint after so many steps at least (up to 64 are taken at a time), not after "
-        "each epoch alone.",
+        "Also write a checkpoint every STEPS steps within an epoch (rounded up to the next chunk "
+        "of up to 64 steps).",
         min=1,
         metavar="STEPS",
     ),
@@ -346,8 +356,7 @@ TensorBoard = Annotated[
 ReportEvery = Annotated[
     int | None,
     _record(
-        "Tell the mean loss of so many steps whenever they are over, in DIR/steps.jsonl and for "
-        "TensorBoard too.",
+        "Report the mean loss every STEPS steps, in the log, DIR/steps.jsonl and TensorBoard.",
         min=1,
         metavar="STEPS",
     ),
@@ -360,8 +369,8 @@ LikeCisRegModels = Annotated[
     str | None,
     typer.Option(
         metavar="COMMAND",
-        help="Run an old command line of CisRegModels, quoted, as it stands: says what it means "
-        "in the options here, and where it did not do what it said.",
+        help="Run a command line of CisRegModels (in quotes, unchanged). Prints the equivalent "
+        "commands of cisreg, and the differences.",
     ),
 ]
-Overwrite = Annotated[bool, _record("Replace the run that is in DIR.", "--overwrite")]
+Overwrite = Annotated[bool, _record("Replace an existing run in DIR.", "--overwrite")]

@@ -1,4 +1,4 @@
-"""Where `cisreg train` begins: motifs, concentrations and the parameters of an earlier model."""
+"""Initial values of `cisreg train`: motifs, concentrations, parameters of an earlier model."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("cisreg.cli")
 
-# Motifs that a file of values does not name, the random ones, begin here: not all of them at
-# nothing, which they could not leave.
+# Initial value of random motifs, which a file of values does not name. Not 0: if activity and
+# potentiation were both 0, their motifs would have no gradient.
 _SMALL = 0.01
 
 
 class Earlier(NamedTuple):
-    """What is known of a model that training goes on from.
+    """The model that `--start` names.
 
     Attributes:
         parameters: float32 arrays by name.
-        motifs: those of a model of cisreg, with their names and own columns; None: the files of
-            CisRegModels have neither.
+        motifs: the motifs with their names and own columns; None for files of CisRegModels, which
+            contain neither.
     """
 
     parameters: Mapping[str, np.ndarray]
@@ -50,7 +50,7 @@ def load_earlier(source: str | None) -> Earlier | None:
 def choose_motifs(
     motifs: str | None, random_count: int, width: int, earlier: Earlier | None, seed: int
 ) -> tuple[MotifSet, int]:
-    """The motifs to train, and how many of them are random; those come last."""
+    """The motifs to train, and the number of random ones among them, which come last."""
     from cisreg.motifs import random_motifs
 
     known = None
@@ -71,7 +71,7 @@ def choose_motifs(
 
 
 def check_names(earlier: Earlier | None, motif_set: MotifSet) -> None:
-    """Raises ValueError where the earlier model's motifs have other names, or another order."""
+    """Raises ValueError if the motifs of the earlier model differ in names or order."""
     if earlier is None or earlier.motifs is None or earlier.motifs.names == motif_set.names:
         return
     names = earlier.motifs.names
@@ -80,8 +80,8 @@ def check_names(earlier: Earlier | None, motif_set: MotifSet) -> None:
     place = next(index for index, name in enumerate(names) if name != motif_set.names[index])
     raise ValueError(
         f"--start: expected a model of the same motifs in the same order, got {names[place]} "
-        f"as number {place + 1}, which is {motif_set.names[place]} here; leave --motifs out to "
-        "take those of the model"
+        f"as number {place + 1}, which is {motif_set.names[place]} here; leave --motifs out to use "
+        "those of the model"
     )
 
 
@@ -104,10 +104,10 @@ def _motifs_of(earlier: Earlier, width: int) -> MotifSet:
 def initial_concentrations(
     path: Path | None, motif_set: MotifSet, random_count: int, length: int
 ) -> np.ndarray:
-    """Log concentrations, nats [M]: as the file says, else each strongest site half bound.
+    """Log concentrations, nats [M]: from a file, or such that strongest sites are half bound.
 
-    The strongest site of a random motif is hardly ever in any sequence. They begin where one site
-    of every sequence is about half bound.
+    The strongest site of a random motif rarely occurs in any sequence. Random motifs start at a
+    concentration where about one site per sequence is half bound.
     """
     from cisreg.motifs import read_log_concentration, strongest_site_log_concentration
     from cisreg.scan import p_value_threshold
@@ -135,11 +135,11 @@ def initial_values(
     """Float32 [M] by parameter name, from a number for all motifs or a file with one for each.
 
     Args:
-        activity: a number or a file; None for none.
-        potentiation: likewise.
-        binding_limit: likewise.
+        activity: a number or a file; None: not given.
+        potentiation: a number or a file; None: not given.
+        binding_limit: a number or a file; None: not given.
         motif_set: the motifs.
-        random_count: how many of them, the last, are random.
+        random_count: number of random motifs, which come last.
         names: of the model's parameters.
     """
     values = {
@@ -163,7 +163,7 @@ def initial_values(
             option = name.removeprefix("log_").replace("_", "-")
             raise ValueError(
                 f"--initial-{option}: expected a model with this layer, got one without; give "
-                f"--{option}, or leave the initial values out"
+                f"--{option} too, or leave --initial-{option} out"
             )
     return values
 
@@ -187,7 +187,7 @@ def _values(name: str, source: str, motif_set: MotifSet, random_count: int) -> n
 
 
 def carried_over(earlier: Earlier | None, names: Mapping[str, object]) -> dict[str, np.ndarray]:
-    """The earlier model's parameters that the new one has too."""
+    """The parameters of the earlier model that the new one has, too."""
     if earlier is None:
         return {}
     lost = sorted(set(earlier.parameters) - set(names))

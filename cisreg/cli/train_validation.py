@@ -1,4 +1,4 @@
-"""What `cisreg train` holds out: a share, groups, folds, or a file."""
+"""Validation data of `cisreg train`: a share, groups, folds, or a file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def validation_share(validation: str | None) -> float | None:
-    """The share that --validation gives; None where it gives none, or a file."""
+    """The share given by --validation; None if it is a file or was not given."""
     try:
         return None if validation is None else float(validation)
     except ValueError:
@@ -20,19 +20,19 @@ def validation_share(validation: str | None) -> float | None:
 
 
 def asked_split(given: Mapping[str, Any]) -> str | None:
-    """The column that options name for a split, or None.
+    """The column given by --split-column or --group-column, or None.
 
     Raises:
-        typer.BadParameter: options that say two things.
+        typer.BadParameter: options contradict each other.
     """
     by_fold, by_group = given["split_column"], given["group_column"]
     if given["fold"] is not None and by_fold is None:
-        raise typer.BadParameter("--fold is a value of --split-column: name that column too")
+        raise typer.BadParameter("--fold is a value of --split-column: give --split-column too")
     if by_fold is not None and by_group is not None:
         raise typer.BadParameter("expected --split-column or --group-column, got both")
     if by_fold is not None and given["validation"] is not None:
         raise typer.BadParameter(
-            "expected --validation or --split-column, which says what is held out, got both"
+            "expected --validation or --split-column, got both; each determines what is held out"
         )
     is_file = given["validation"] is not None and validation_share(given["validation"]) is None
     if by_group is not None and is_file:
@@ -46,12 +46,12 @@ def chosen_validation(
     files: DatasetFiles,
     open_like: Callable[[str], DatasetFiles],
 ) -> HoldOut | DatasetFiles | None:
-    """What is held out; None: the recipe's share.
+    """The validation data; None: the share of the recipe.
 
     Args:
         given: the options of the command.
-        share: the recipe's, after --validation.
-        files: what is trained on, opened with the column of the split as its last extra one.
+        share: the share of the recipe, or of --validation if given.
+        files: the training table, opened with the split or group column as last extra column.
         open_like: opens another file in the same way.
     """
     from cisreg.data import HoldOut

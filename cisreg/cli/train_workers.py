@@ -1,4 +1,4 @@
-"""`cisreg train --workers`: the same command in several processes, begun again where one dies."""
+"""`cisreg train --workers`: several processes of the same command, restarted if one is lost."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _SIGNAL_STATUS = 128
 
 
 def check_workers(workers: int, restarts: int, strategy: str) -> None:
-    """Refuses processes that would not train together.
+    """Checks that --workers and --restarts can be used with this strategy.
 
     Raises:
-        typer.BadParameter: `workers` or `restarts` where others start the processes, or several
-            that the strategy would have train one by one.
+        typer.BadParameter: the strategy does not train in several processes, or TF_CONFIG already
+            lists them.
     """
     if workers > 1 and strategy not in ("auto", "workers"):
         raise typer.BadParameter(
@@ -34,22 +34,22 @@ def check_workers(workers: int, restarts: int, strategy: str) -> None:
         )
     if (workers > 1 or restarts) and strategy in ("auto", "workers") and cluster_size() > 1:
         raise typer.BadParameter(
-            "--workers, --restarts: expected neither where TF_CONFIG lists the workers, of which "
-            "this process is one; leave them out, or unset TF_CONFIG"
+            "--workers, --restarts: expected neither, because TF_CONFIG already lists the workers; "
+            "leave them out, or unset TF_CONFIG"
         )
 
 
 def train_in_processes(workers: int, restarts: int, threads: int | None, output: Path) -> None:
-    """Runs this process' own command in `workers` processes.
+    """Runs the command of this process in `workers` processes.
 
     Args:
-        workers: how many.
-        restarts: how often to go on from the last checkpoint where one is lost.
-        threads: of each; None: the cores are divided.
-        output: the run's folder.
+        workers: number of processes.
+        restarts: how many times to restart from the last checkpoint after a process is lost.
+        threads: per process; None: the cores are divided.
+        output: the folder of the run.
 
     Raises:
-        typer.Exit: with the status of the first that failed.
+        typer.Exit: with the status of the first process that failed.
     """
     command = without_options(own_command(), ("--workers", "--restarts"))
     if threads is None:
@@ -60,20 +60,20 @@ def train_in_processes(workers: int, restarts: int, threads: int | None, output:
         if result.status == 0:
             return
         if left and _may_go_on(result):
-            logger.warning("%s; going on from the last checkpoint", _describe(result, workers))
-            # Whoever died before the run began has not replaced an earlier one: that is none to
-            # go on with.
+            logger.warning("%s; continuing from the last checkpoint", _describe(result, workers))
+            # If recipe.toml is unchanged, the run had not begun: what is in the folder is an
+            # earlier run, which must not be resumed.
             if _identity(output / "recipe.toml") != before:
                 command = without_options(command, (), flags=("--resume", "--overwrite"))
                 command = with_options(command, "--resume")
         else:
             break
     if not (result.asked or result.worker == 0 < result.status < _SIGNAL_STATUS):
-        # The first process has said what was wrong with itself.
+        # Not if the first process failed with an error: it printed the message itself.
         console = new_console(stderr=True)
         console.print("error:", style="bold red", end=" ")
         console.print(
-            f"{_describe(result, workers)}; checkpoints are kept, --resume continues from the last one",
+            f"{_describe(result, workers)}; checkpoints are kept, --resume continues",
             soft_wrap=True,
         )
     lost = result.status > _SIGNAL_STATUS
@@ -100,7 +100,7 @@ def _cores() -> int:
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Another one where a file was replaced; None where there is none."""
+    """Changes when the file is replaced; None if there is no file."""
     try:
         status = path.stat()
     except OSError:

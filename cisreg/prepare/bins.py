@@ -15,11 +15,11 @@ _SEPARATORS = re.compile(r"[ _.-]+")
 
 @dataclass(frozen=True)
 class BinOrder:
-    """Bins in the order in which they get their values.
+    """Bins in the order of their values.
 
     Attributes:
-        index: of each bin, its place among the names given.
-        numbers: of each bin, or None where the order was given.
+        index: position of each bin in the list of names.
+        numbers: number of each bin, or None if the order was given.
     """
 
     index: tuple[int, ...]
@@ -27,7 +27,7 @@ class BinOrder:
 
     @property
     def missing(self) -> int | None:
-        """The first number between those of the first and the last bin that no bin has."""
+        """The first missing number between those of the first and the last bin, or None."""
         if not self.numbers:
             return None
         there = set(self.numbers)
@@ -36,22 +36,23 @@ class BinOrder:
 
 
 def order_bins(names: Sequence[str], given: Sequence[str] | None = None) -> BinOrder:
-    """The order of bins: as it is given, or by the one number that tells their names apart.
+    """The order of bins: as given, or by the numbers in their names.
 
-    That is the number behind the word "bin" where every name has one, else the only number that
-    differs between names that are otherwise the same. Blanks, "_", "-", "." and the case of letters
-    make no difference; numbers are compared as numbers: bin2 comes before bin10.
+    The number is the one after the word "bin" if every name has one, otherwise the only number in
+    which the names differ. Blanks, "_", "-", "." and upper or lower case are ignored. Numbers are
+    compared by value: bin2 comes before bin10.
 
     Args:
-        names: of all bins, as they come.
-        given: names in the order of the values; bins that it lacks are left out. None to go by
-            numbers.
+        names: of all bins, in the order of the input.
+        given: names in the order of the values; bins that are not listed are left out. None: order
+            by numbers.
 
     Returns:
         The order.
 
     Raises:
-        ValueError: names that no number orders, and no order given; or an order of other names.
+        ValueError: the names have no number that orders them and no order is given, or the given
+            order has unknown or repeated names.
 
     Example:
         >>> order_bins(["S1_bin10_L001", "S2_bin1_L001", "S3_bin2_L001"]).index
@@ -62,7 +63,7 @@ def order_bins(names: Sequence[str], given: Sequence[str] | None = None) -> BinO
     numbers = _bin_numbers(names) or _only_numbers(names)
     if numbers is None or len(set(numbers)) < len(numbers):
         raise ValueError(
-            "bins: expected names that one number puts in order, such as bin1, bin2, bin10, got "
+            "bins: expected names that differ in one number, such as bin1, bin2, bin10, got "
             f"{', '.join(map(repr, names))}; confirm this order, or give another, with --bins "
             f"{join_fields(names, ',')!r}"
         )
@@ -86,13 +87,13 @@ def _given_order(names: Sequence[str], given: Sequence[str]) -> BinOrder:
 
 
 def _bin_numbers(names: Sequence[str]) -> list[int] | None:
-    """The number behind "bin" in each name; None where a name has none, or several."""
+    """The number after "bin" in each name; None if a name has none or several."""
     found = [_BIN_NUMBER.findall(name) for name in names]
     return [int(each[0]) for each in found] if all(len(each) == 1 for each in found) else None
 
 
 def _only_numbers(names: Sequence[str]) -> list[int] | None:
-    """The only number that differs between names that are otherwise the same, else None."""
+    """The only number in which the names differ; None if they differ in more than that."""
     texts = {_SEPARATORS.sub("", _NUMBER.sub("#", name)).lower() for name in names}
     numbers = [[int(each) for each in _NUMBER.findall(name)] for name in names]
     if len(texts) > 1 or not numbers[0]:

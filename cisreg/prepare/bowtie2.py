@@ -1,4 +1,4 @@
-"""Near sequences as bowtie2 finds them, all against all."""
+"""Similar sequences, found by aligning all sequences to each other with bowtie2."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as compute
 
-# What a letter of a CIGAR string takes of the sequence that is aligned to.
+# CIGAR operations that consume letters of the reference sequence.
 _CIGAR_OF_REFERENCE = re.compile(rb"(\d+)[MDN=X]")
 _UNMAPPED, _REVERSE = 4, 16
 
@@ -23,22 +23,22 @@ _UNMAPPED, _REVERSE = 4, 16
 def bowtie2_parents(
     sequences: pa.Array, candidates: np.ndarray, *, differences: int, threads: int
 ) -> np.ndarray:
-    """The nearest of the sequences before each one, among those that bowtie2 aligns it to.
+    """The parent of each sequence: the most similar earlier one that bowtie2 aligns it to.
 
-    bowtie2 2.x is run as `bowtie2 -N 1 -L 18 -a --norc`, end to end, over an index of the same
-    sequences; its alignments are read as they come and never kept. The differences of one are the
-    edits in it (NM) and the letters of the target that it does not reach. It is told to look for
-    all alignments, but finds those alone that share a seed, and none of very short sequences.
+    bowtie2 2.x is run as `bowtie2 -N 1 -L 18 -a --norc`, end to end, with an index of the same
+    sequences; its alignments are streamed. The differences of an alignment are its edits (NM) plus
+    the letters of the target that it does not cover. bowtie2 only finds alignments that share a
+    seed, and none of very short sequences.
 
     Args:
-        sequences: N strings, by falling abundance.
-        candidates: uint32 [N]; sequence i joins one of the first candidates[i] only.
-        differences: most differences from the parent.
+        sequences: N strings, by decreasing abundance.
+        candidates: uint32 [N]; the parent of sequence i is among the first candidates[i].
+        differences: maximum differences from the parent.
         threads: of bowtie2.
 
     Returns:
-        int64 [N], the parent with the fewest differences, of several the first; the sequence's own
-        index where there is none.
+        int64 [N], index of the parent with the fewest differences, the first of several; the index
+        of the sequence itself if it has no parent.
 
     Raises:
         FileNotFoundError: bowtie2 or bowtie2-build is not installed.
@@ -69,7 +69,7 @@ def bowtie2_parents(
                 if hit is None:
                     continue
                 query, target, count = hit
-                # A sequence without a parent is its own, which any other within reach precedes.
+                # A sequence without a parent has its own index here, larger than any candidate.
                 nearer = (count, target) < (nearest[query], parents[query])
                 if nearer and target < candidates[query]:
                     nearest[query], parents[query] = count, target
@@ -94,7 +94,7 @@ def _write_fasta(path: Path, sequences: pa.Array) -> None:
 
 @contextmanager
 def _output_of(command: list[str]) -> Iterator[IO[bytes]]:
-    """Standard output of a program while it runs; it ends with the block."""
+    """Standard output of a program, which is killed if it still runs at the end of the block."""
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors)
         assert process.stdout is not None  # asked for
@@ -112,7 +112,7 @@ def _output_of(command: list[str]) -> Iterator[IO[bytes]]:
 
 
 def _read_hit(line: bytes, lengths: np.ndarray) -> tuple[int, int, int] | None:
-    """Query, target and differences of a line of SAM; None where nothing was aligned."""
+    """Query, target and differences of a SAM line; None if nothing was aligned."""
     fields = line.split(b"\t")
     if int(fields[1]) & (_UNMAPPED | _REVERSE):
         return None

@@ -1,8 +1,8 @@
-"""Sequencing errors merged into the sequences they come from.
+"""Merges sequencing errors into the sequences that they come from.
 
-Sequences are ranked by their counts, those of equal counts in the order in which they come. Each
-joins the nearest of those before it that are within some number of differences, of equally near
-ones the first; whatever joins a sequence that itself joins another ends up at the root of all.
+Sequences are ranked by count, equal counts in input order. The parent of a sequence is the most
+similar one ranked before it within a given number of differences, the first of several. Following
+parents leads to the root of a cluster, into which all its sequences are merged.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ _MOST_COUNT = np.iinfo(np.int64).max
 
 @dataclass(frozen=True)
 class ClusterSummary:
-    """What was merged.
+    """Result of clustering a file.
 
     Attributes:
-        sequences: how many there were.
-        clusters: how many are left.
-        merged_reads: counts of the sequences that joined another, all columns together.
-        reads: counts of all.
-        columns: what was taken from the table, for people.
+        sequences: number of input sequences.
+        clusters: number of remaining sequences.
+        merged_reads: total count of the sequences that were merged into others.
+        reads: total count of all sequences.
+        columns: how the columns of the table were used, as text.
     """
 
     sequences: int
@@ -52,10 +52,10 @@ class ClusterSummary:
 
 
 class DuplicateError(ValueError):
-    """A sequence is there twice.
+    """A sequence occurs twice.
 
     Attributes:
-        rows: where, counted from 0: the first that is there again, and where it was before.
+        rows: the first row that repeats a sequence, and the earlier row, from 0.
     """
 
     def __init__(self, row: int, earlier: int) -> None:
@@ -76,42 +76,42 @@ def cluster_sequences(
     threads: int | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> np.ndarray:
-    """For each sequence, the more abundant one that it is taken for an erroneous copy of.
+    """Finds, for each sequence, the more abundant one of which it is probably an erroneous copy.
 
-    Sequences are ranked by falling count, those of equal counts in the order given. The parent of
-    a sequence is the one at the smallest edit distance (substitutions, inserted and deleted
-    letters, between whole sequences on the same strand) among those ranked before it that are
-    within `differences` and have `minimum_ratio` times its count or more; of equally near ones,
-    the first in rank. The root is what parents lead to in the end. Letters are compared as they
-    are: N is one like others, equal to N alone.
+    Sequences are ranked by decreasing count, equal counts in the given order. The parent of a
+    sequence is the one at the smallest edit distance (substitutions, insertions and deletions
+    between whole sequences on the same strand) among those ranked before it that are within
+    `differences` and have at least `minimum_ratio` times its count; the first in rank of several.
+    Following parents leads to the root. N is a letter like others, equal only to N.
 
     The embedded method is exact, and the same for every number of threads. It takes up to 46 bytes
-    of memory per sequence besides sequences and counts, and a copy of the sequences where they are
-    not sorted by falling count. Its time grows with the number of sequences for libraries of random
-    sequences, whatever flanks they share, but with its square where very many sequences have a
-    quarter (at 3 differences) of their varying letters in common. Ctrl-C ends it.
+    of memory per sequence besides sequences and counts, and a copy of the sequences if they are not
+    sorted by decreasing count. For libraries of random sequences, with or without common flanks,
+    its time is linear in the number of sequences; it is quadratic if very many sequences share a
+    quarter (at 3 differences) of their variable letters. Ctrl-C interrupts it.
 
-    The method bowtie2 considers what bowtie2 aligns on the forward strand alone, so that it may
-    miss near sequences; the rest is the same.
+    The method bowtie2 considers only alignments that bowtie2 finds on the forward strand, and may
+    therefore miss similar sequences; everything else is the same.
 
     Args:
-        sequences: N strings of at most 65,535 letters, each there once, or an Arrow array of them.
+        sequences: N distinct strings of at most 65,535 letters, or an Arrow array of them.
         counts: whole numbers [N] of 0 or more.
-        differences: most edits between a sequence and its parent, 1 to 10.
-        minimum_ratio: least ratio of the parent's count to the sequence's, 1 or more.
-        method: "embedded", or "bowtie2" where that is installed.
-        threads: threads to use; None for one per available core.
+        differences: maximum edits between a sequence and its parent, 1 to 10.
+        minimum_ratio: minimum ratio of the parent's count to the sequence's, 1 or more.
+        method: "embedded", or "bowtie2", which must be installed.
+        threads: threads to use; None: one per available core.
         progress: called about five times a second with the share of the work that is done
             (embedded method only).
 
     Returns:
-        int64 [N], index of each sequence's root, in the order given; its own for those that stay.
+        int64 [N], index of the root of each sequence, in the given order; its own index if it
+        remains.
 
     Raises:
-        DuplicateError: a sequence is there twice (a ValueError).
+        DuplicateError: a sequence occurs twice (a ValueError).
         ValueError: an argument has the wrong shape or values; the message says which.
-        TypeError: sequences are no text, or counts no whole numbers.
-        FileNotFoundError: bowtie2 is asked for and not installed.
+        TypeError: sequences are not text, or counts are not whole numbers.
+        FileNotFoundError: method bowtie2 is not installed.
         OSError: bowtie2 failed.
         LibraryError: cisreg's compiled module does not load.
 
@@ -158,30 +158,30 @@ def cluster_file(
 ) -> ClusterSummary:
     """Merges sequencing errors in a table of sequences and counts, by `cluster_sequences`.
 
-    Sequences are ranked by their counts in all columns together (by the total where there is one),
-    and every column is summed. Columns that are no counts are left out (`read_count_table`).
+    Sequences are ranked by their total count (the column of totals if there is one), and every
+    column is summed. Columns that are not counts are left out (`read_count_table`).
 
     Args:
-        path: table of a sequence and a count, or one count per bin, on each line, separated by
-            tabs, with or without a line of names; plain or compressed, "-" for standard input.
-        output: table to write, with the sequences that stay and the sums of their clusters, by
-            falling sum; names are those of the input. Compressed where it ends in .gz or .zst; "-"
-            for standard output.
-        map_output: table to write with two columns and no names, each sequence as it came and the
-            one that it is merged into, itself for those that stay; None for none.
-        differences: most edits between a sequence and its parent, 1 to 10.
-        minimum_ratio: least ratio of the parent's count to the sequence's, 1 or more.
-        method: "embedded", or "bowtie2" where that is installed.
-        threads: threads to use; None for one per available core.
-        progress: whether to draw a bar where standard error is a terminal.
+        path: tab-separated table of a sequence and one or more counts per line, with or without a
+            header; plain or compressed; "-" is standard input.
+        output: table to write, with the remaining sequences and the summed counts of their
+            clusters, by decreasing sum, and the header of the input. Compressed if it ends in .gz
+            or .zst; "-" is standard output.
+        map_output: table to write with two columns and no header: each input sequence, and the one
+            that it is merged into (itself if it remains); None: not written.
+        differences: maximum edits between a sequence and its parent, 1 to 10.
+        minimum_ratio: minimum ratio of the parent's count to the sequence's, 1 or more.
+        method: "embedded", or "bowtie2", which must be installed.
+        threads: threads to use; None: one per available core.
+        progress: whether to draw a progress bar if standard error is a terminal.
 
     Returns:
         How many sequences and reads were merged.
 
     Raises:
-        FileNotFoundError: no such file, or bowtie2 is asked for and not installed.
-        ValueError: "file:line: reason" for a line that is no sequence with counts, or a sequence
-            that is there twice; or an argument out of its range.
+        FileNotFoundError: the file does not exist, or method bowtie2 is not installed.
+        ValueError: "file:line: reason" for a line that is not a sequence with counts, or for a
+            sequence that occurs twice; or an argument is out of range.
         OSError: a file cannot be written, or bowtie2 failed.
 
     Example:
@@ -189,7 +189,7 @@ def cluster_file(
         ClusterSummary(sequences=812, clusters=96, merged_reads=1033, reads=53012)
     """
     table = read_ranked_table(path)
-    # bowtie2 does not say how far it is.
+    # bowtie2 does not report progress.
     with _progress_bar(progress and method == "embedded") as show:
         try:
             roots = cluster_sequences(
@@ -233,7 +233,7 @@ def _check_options(differences: int, minimum_ratio: float, method: str, threads:
 
 
 def _arrow_text(sequences: Sequence[str] | pa.Array | pa.ChunkedArray) -> pa.Array:
-    """One Arrow array with offsets of 64 bits."""
+    """One Arrow array with 64-bit offsets."""
     if isinstance(sequences, str):
         raise TypeError("sequences: expected a list of strings, got one string; put it in a list")
     if not isinstance(sequences, (pa.Array, pa.ChunkedArray)):
@@ -277,19 +277,19 @@ def _checked_counts(counts: npt.ArrayLike, length: int) -> np.ndarray:
 
 
 def _candidates(counts: np.ndarray, minimum_ratio: float) -> np.ndarray:
-    """How many of the sequences before each one have counts enough to be its parent.
+    """For each sequence, how many sequences before it have a count high enough for a parent.
 
     Args:
-        counts: int64 [N], falling.
-        minimum_ratio: the parent's count over the sequence's, at least.
+        counts: int64 [N], decreasing.
+        minimum_ratio: minimum ratio of the parent's count to the sequence's.
 
     Returns:
-        uint32 [N], rising.
+        uint32 [N], increasing.
     """
     before = np.arange(len(counts), dtype=np.uint32)
     if minimum_ratio == 1:
         return before
-    # As it was written: 1.1 times 10 is 11, not a little more. Few counts are different.
+    # Exact decimal arithmetic: 1.1 times 10 is 11, not a little more. Distinct counts are few.
     ratio = Fraction(str(minimum_ratio))
     values, which = np.unique(counts, return_inverse=True)
     least = [min(-(-ratio * int(value) // 1), _MOST_COUNT) for value in values]
@@ -298,7 +298,7 @@ def _candidates(counts: np.ndarray, minimum_ratio: float) -> np.ndarray:
 
 
 def _roots(parents: np.ndarray) -> np.ndarray:
-    """What parents lead to, int64 [N]; every round doubles the steps taken."""
+    """The roots that parents lead to, int64 [N]; each round doubles the number of steps."""
     roots = parents
     while not np.array_equal(further := roots[roots], roots):
         roots = further

@@ -1,4 +1,4 @@
-"""Counting of identical sequences, of any number of reads."""
+"""Counts identical sequences; the number of reads is not limited by memory."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ logger = logging.getLogger("cisreg.prepare")
 
 _SCHEMA = pa.schema([(SEQUENCE, pa.string()), ("input", pa.uint16())])
 _MOST_INPUTS = 1000
-# Columns of these names are no counts of a bin; the last is none.
+# Names that mark columns other than counts of a bin; also the empty name.
 _RESERVED = (*filter(None, itertools.chain(*COLUMN_NAMES.values())), "")
 
 
@@ -38,8 +38,8 @@ class CollapseCounts:
     Attributes:
         names: of the inputs.
         reads: sequences that were counted, of each input.
-        dropped: sequences left out for a letter that is no nucleotide code, of each input.
-        unique: different sequences, which is the number of rows written.
+        dropped: sequences left out because of a letter that is not a nucleotide code, per input.
+        unique: number of distinct sequences, which is the number of rows written.
     """
 
     names: tuple[str, ...]
@@ -60,34 +60,32 @@ def collapse(
 ) -> CollapseCounts:
     """Counts identical sequences; the most abundant come first.
 
-    Rows are sorted by count (for several inputs by the total), the largest first, and equal counts
-    by sequence, so that the output is one, whatever the number of threads. A sequence and its
-    reverse complement are two sequences.
+    Rows are sorted by count (with several inputs by total), the largest first, and equal counts by
+    sequence, so that the output does not depend on the number of threads. A sequence and its
+    reverse complement are different sequences.
 
     Args:
-        inputs: files with one sequence per line, FASTA or FASTQ, plain or compressed, told apart
-            by their content; "-" is standard input. Empty lines and those that begin with # are
-            skipped.
-        output: for one input and no names, lines of `sequence<TAB>count`. Else a table with the
-            columns sequence, one per input, and total, and their names in the first line. Is
-            compressed where its name ends in .gz or .zst; "-" is standard output.
-        names: of the inputs, such as those of sorting bins; None for the files' names without
-            folder and endings.
-        keep_case: whether acgt is another sequence than ACGT; else all become capitals.
-        drop_foreign: leave out, and count, sequences with a letter that is no nucleotide code
+        inputs: files with one sequence per line, FASTA or FASTQ, plain or compressed; the format is
+            recognised by content; "-" is standard input. Empty lines and comments (#) are skipped.
+        output: for one input and no names, lines of `sequence<TAB>count`. Otherwise a table with a
+            header and the columns sequence, one per input, and total. Compressed if its name ends
+            in .gz or .zst; "-" is standard output.
+        names: of the inputs, such as those of sorting bins; None: the file names without folder
+            and endings.
+        keep_case: whether acgt and ACGT are different sequences; otherwise all become upper case.
+        drop_foreign: leave out, and count, sequences with a letter that is not a nucleotide code
             (IUPAC), instead of stopping at the first.
-        resources: memory, threads and temporary folder; what does not fit the memory goes to the
-            disk.
-        progress: show how many reads there were, where standard error is a terminal.
+        resources: memory, threads and temporary folder; data beyond the memory limit goes to disk.
+        progress: show the number of reads if standard error is a terminal.
 
     Returns:
-        Reads of each input, and how many sequences are different.
+        Reads of each input, and the number of distinct sequences.
 
     Raises:
-        FileNotFoundError: no such file.
+        FileNotFoundError: a file does not exist.
         ImportError: DuckDB is not installed.
-        ValueError: "file:line: reason" for a letter that is no nucleotide code or a damaged file;
-            no sequence at all; names that are too few, equal or unusable; too little memory.
+        ValueError: "file:line: reason" for a letter that is not a nucleotide code or a damaged
+            file; no sequence at all; names that are too few, equal or unusable; too little memory.
         OSError: the output or the temporary folder cannot be written.
 
     Example:

@@ -1,4 +1,4 @@
-"""Counting, joining and sorting of more rows than the memory holds, on DuckDB."""
+"""Counts, joins and sorts more rows than fit in memory, with DuckDB."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from cisreg.streams import STANDARD
 
 _UNITS = {"MB": 10**6, "GB": 10**9, "TB": 10**12, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([MGT]I?B)", re.IGNORECASE)
-# What the process takes besides DuckDB's own buffers: Python, Arrow, the blocks of text that are
-# read and written, and what the allocator cannot return at once.
+# Memory of the process besides DuckDB's buffers: Python, Arrow, blocks of text, and memory that the
+# allocator has not yet returned.
 _OUTSIDE_DUCKDB = 350 * 10**6
 _LEAST_MEMORY = 500 * 10**6
-# Rows that leave DuckDB at once.
+# Rows per batch of a query's result.
 _ROWS = 50_000
 
 
 @dataclass(frozen=True)
 class Resources:
-    """What a step may take of the machine.
+    """Limits of memory and threads, and the folder for temporary files.
 
     Attributes:
-        memory: about the most that the process holds, such as "4GB" or "512MiB", 500MB or more;
-            the rest goes to the disk.
-        threads: threads of DuckDB; None for one per available core.
-        temporary_folder: where that goes, an existing folder; None for beside the output, or the
-            system's folder for temporary files where the output is standard output.
+        memory: approximate memory limit of the process, such as "4GB" or "512MiB", 500MB or more;
+            data beyond it goes to temporary files.
+        threads: threads of DuckDB; None: one per available core.
+        temporary_folder: existing folder for temporary files; None: beside the output, or the
+            system's temporary folder if the output is standard output.
     """
 
     memory: str = "4GB"
@@ -44,14 +44,14 @@ class Resources:
 
 
 class Database:
-    """A database of one run. Streams of Arrow batches go in, queries come out as such."""
+    """A temporary database; inputs and query results are streams of Arrow batches."""
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
         self._failure: BaseException | None = None
 
     def register(self, name: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
-        """Makes batches a view that can be read once; they are made while a query reads it."""
+        """Registers a stream of batches as a view, which one query can read once."""
         reader = pa.RecordBatchReader.from_batches(schema, self._watched(batches))
         self._connection.register(name, reader)
 
@@ -63,17 +63,17 @@ class Database:
     def row(self, query: str) -> tuple[Any, ...] | None:
         """The only row of a query's result, or None."""
         with self._translated_errors():
-            # All of it: the connection is free for other queries only after the end.
+            # Fetches all rows: the connection is free for other queries only after the last one.
             rows = self._connection.execute(query).fetchall()
         return rows[0] if rows else None
 
     def stream(self, query: str) -> Iterator[pa.RecordBatch]:
-        """The result of a query, batch after batch, as it is computed."""
+        """Streams the result of a query in batches."""
         with self._translated_errors():
             yield from self._connection.sql(query).to_arrow_reader(_ROWS)
 
     def _watched(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        # DuckDB would make a message with a traceback in it of what the reading of a file raises.
+        # Keeps errors from reading files, which DuckDB would turn into text with a traceback.
         try:
             yield from batches
         except BaseException as error:
@@ -103,18 +103,18 @@ class Database:
 
 @contextmanager
 def open_database(resources: Resources, output: str | os.PathLike[str]) -> Iterator[Database]:
-    """Opens an empty database that is removed at the end, whatever happens in the block.
+    """Opens an empty database, which is always deleted at the end of the block.
 
     Args:
         resources: memory, threads and folder.
-        output: the file that the run writes; what does not fit the memory goes beside it.
+        output: the output file; temporary files are written beside it.
 
     Yields:
         The database.
 
     Raises:
         ImportError: DuckDB is not installed.
-        ValueError: resources that make no sense, or, in the block, too little memory.
+        ValueError: memory or threads are invalid; in the block: too little memory.
         OSError: the temporary folder cannot be written, or its disk is full.
     """
     duckdb = load_package("duckdb")
@@ -127,12 +127,12 @@ def open_database(resources: Resources, output: str | os.PathLike[str]) -> Itera
                 "memory_limit": f"{memory}B",
                 "threads": threads,
                 "temp_directory": str(folder / "spill"),
-                # Every query that is written says its order; to keep another takes memory.
+                # Keeping the order of insertion takes memory; queries sort explicitly.
                 "preserve_insertion_order": False,
-                # A stream, whose length is not known, is taken for short: joins would hold it in
-                # memory, and not the table on their right, whose rows are fewer.
+                # DuckDB assumes that a stream of unknown length is short, so that joins would build
+                # their hash table from it instead of from the smaller table on the right.
                 "disabled_optimizers": "build_side_probe_side",
-                # Nothing is fetched from elsewhere.
+                # Never downloads anything.
                 "autoinstall_known_extensions": False,
                 "autoload_known_extensions": False,
             },

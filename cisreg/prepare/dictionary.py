@@ -1,4 +1,4 @@
-"""Dictionaries of sequences: lines of `from<TAB>to`, of any number."""
+"""Dictionaries of sequences, lines of `from<TAB>to`; their size is not limited by memory."""
 
 from __future__ import annotations
 
@@ -20,21 +20,20 @@ _SCHEMA = pa.schema({**_TYPES, "line": pa.int64()})
 
 
 def load_dictionary(database: Database, path: str | os.PathLike[str], counter: RowCounter) -> None:
-    """Makes the table `dictionary` (source, target) of a file of `from<TAB>to`.
+    """Reads a file of `from<TAB>to` into the table `dictionary` (source, target).
 
-    A line may come twice, and a sequence may be its own translation, which changes nothing. Where
-    a translation is translated itself, all lead to the end of the chain: `dictionary` then has
-    that as the target.
+    Repeated lines and sequences that are translated to themselves are allowed and have no effect.
+    If a target is itself translated, the end of the chain becomes the target.
 
     Args:
-        database: in which.
+        database: gets the table.
         path: the file, plain or compressed; "-" is standard input.
-        counter: which shows how many lines were read.
+        counter: shows the number of lines read.
 
     Raises:
-        FileNotFoundError: no such file.
+        FileNotFoundError: the file does not exist.
         ValueError: "file:line: reason" for a line without exactly two fields, a sequence with two
-            translations, and a chain that never ends; "file: reason" for an empty file.
+            translations, or a cycle; "file: reason" for an empty file.
     """
     name = input_name(path)
     database.register("entries", _SCHEMA, counter.count(f"lines of {name}", _entries(path)))
@@ -45,7 +44,7 @@ def load_dictionary(database: Database, path: str | os.PathLike[str], counter: R
     if database.row("SELECT 1 FROM dictionary LIMIT 1") is None:
         raise ValueError(f"{name}: expected lines of from<TAB>to, got an empty file")
     _refuse_conflicts(database, name)
-    # What is its own translation ends a chain, as what has none does.
+    # A sequence that is translated to itself ends a chain, like one without a translation.
     database.run("DELETE FROM dictionary WHERE source = target")
     _resolve_chains(database, name)
 
@@ -65,7 +64,7 @@ def _has_empty(column: pa.Array) -> bool:
 
 
 def _fault(name: str, first: int, lines: bytes) -> ValueError:
-    """Finds the first line that is not in order, one by one."""
+    """Checks the lines one by one and describes the first invalid one."""
     for line, text in enumerate(lines.split(b"\n")[:-1], first):
         fields = text.split(b"\t")
         if len(fields) != 2 or b"" in fields:
@@ -79,7 +78,7 @@ def _fault(name: str, first: int, lines: bytes) -> ValueError:
 
 
 def text_fault(line: bytes) -> str | None:
-    """Why a line is no text that can be compared with others, or None.
+    """Why a line is not valid text (CR alone, not UTF-8), or None if it is.
 
     Example:
         >>> text_fault(b"ACGT")
@@ -103,13 +102,13 @@ def _refuse_conflicts(database: Database, name: str) -> None:
     if conflict is not None:
         source, first, last = conflict
         raise ValueError(
-            f"{name}:{last}: expected one translation of {source!r}, got another than in line "
+            f"{name}:{last}: expected one translation of {source!r}, got a different one in line "
             f"{first}; remove one of the lines"
         )
 
 
 def _resolve_chains(database: Database, name: str) -> None:
-    """Points every source to the end of its chain; each round doubles how far it points."""
+    """Replaces every target by the end of its chain; each round doubles the steps taken."""
     unfinished = _count_unfinished(database)
     while unfinished:
         database.run(
@@ -119,8 +118,8 @@ def _resolve_chains(database: Database, name: str) -> None:
             "ON here.target = further.source"
         )
         before, unfinished = unfinished, _count_unfinished(database)
-        # On the longest chain that ends there is an entry at every distance from the end, so that
-        # each round finishes some: where none was, no chain that is left has an end.
+        # While there are unfinished chains with an end, each round finishes some of them. If none
+        # was finished, the rest are cycles.
         if unfinished == before:
             row = database.row(
                 "SELECT line, source FROM dictionary WHERE target IN (SELECT source FROM "
@@ -128,7 +127,7 @@ def _resolve_chains(database: Database, name: str) -> None:
             )
             assert row is not None  # one of those that were counted
             raise ValueError(
-                f"{name}:{row[0]}: expected translations that come to an end, got a cycle after "
+                f"{name}:{row[0]}: expected chains of translations that end, got a cycle after "
                 f"{row[1]!r}; remove one of its lines"
             )
 

@@ -1,4 +1,4 @@
-"""Mean expression of sequences from how often each was found in the bins of a sorting."""
+"""Mean expression of sequences from their read counts in sorting bins."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ logger = logging.getLogger("cisreg.prepare")
 class Bins:
     """The bins that cells were sorted into by their fluorescence.
 
-    Numbers are in the order of the bins: that of the numbers in their names (bin1, bin2, bin10),
-    or that of `names`.
+    Values, cells and pseudocounts are listed in the order of the bins: by the numbers in their
+    names (bin1, bin2, bin10), or as in `names`.
 
     Attributes:
-        values: expression of each bin, such as the log fluorescence at its middle; None for 0, 1,
-            2, ...
-        cells: cells that were sorted into each bin; None to weigh reads of all bins equally.
-        pseudocount: reads that are added to each bin's count for every sequence, one number or one
-            per bin.
-        names: of the bins in order; bins that it lacks are left out. None to go by the numbers.
+        values: expression of each bin, such as the log fluorescence at its middle; None: 0, 1, 2,
+            ...
+        cells: cells that were sorted into each bin; None: reads of all bins have equal weight.
+        pseudocount: reads to add to every count, one number or one per bin.
+        names: of the bins in order; bins that are not listed are left out. None: order by the
+            numbers in the names.
     """
 
     values: Sequence[float] | None = None
@@ -54,12 +54,12 @@ class ExpressionCounts:
     """What `expression` did.
 
     Attributes:
-        sequences: sequences that were written.
-        dropped: sequences left out because they have fewer reads than asked for.
-        dropped_reads: reads of those.
-        bin_reads: reads of each bin in order, those of dropped sequences among them.
-        bin_values: the name of each bin in order, and its value.
-        columns: what was taken from the table, for people; empty where each bin has its own.
+        sequences: number of sequences written.
+        dropped: number of sequences left out because they have too few reads.
+        dropped_reads: reads of the sequences left out.
+        bin_reads: reads of each bin in order, including those of sequences left out.
+        bin_values: name and value of each bin in order.
+        columns: how the columns of the table were used, as text; empty with one table per bin.
     """
 
     sequences: int
@@ -78,29 +78,29 @@ def bin_expression(
 ) -> tuple[np.ndarray, np.ndarray]:
     r"""Mean and standard deviation of the expression of sequences over sorting bins.
 
-    With n_b reads of a sequence in bin b, the pseudocount p_b, the cells c_b that were sorted into
-    the bin and R_b reads of it in all, the weight of the bin is
+    With n_b reads of a sequence in bin b, the pseudocount p_b, c_b cells that were sorted into the
+    bin, and R_b reads of all sequences in the bin, the weight of the bin is
 
-        w_b = (n_b + p_b) c_b / R_b        (c_b / R_b is 1 where no cells are given)
+        w_b = (n_b + p_b) c_b / R_b        (c_b / R_b is 1 if no cells are given)
 
-    which is about the number of cells with the sequence in the bin. Then, with the bins' values
-    v_b,
+    which is about the number of cells with the sequence in the bin. With the values v_b of the
+    bins,
 
         mean = sum_b v_b w_b / sum_b w_b
         standard deviation = sqrt(sum_b w_b (v_b - mean)^2 / sum_b w_b)
 
     The mean over bins is that of de Boer et al. (2020, Nat. Biotechnol. 38:56), with v_b = 0, 1,
-    2, ... The standard deviation is that of the weights, divided by their sum: how far the cells of
-    one sequence spread over the bins. It is neither a standard error of the mean, nor is the width
-    of the bins in it; a sequence in one bin has 0.
+    2, ... The standard deviation describes how far the cells of one sequence spread over the bins.
+    It is not a standard error of the mean and does not include the width of the bins; it is 0 for a
+    sequence in a single bin.
 
     Args:
         counts: [N, B], reads of N sequences in B bins.
         bins: values, cells and pseudocount.
-        bin_reads: [B], R_b; None for the sums of `counts`. Wanted with cells alone.
+        bin_reads: [B], R_b; None: the sums of `counts`. Only used with cells.
 
     Returns:
-        Two float64 [N], in the unit of the bins' values; NaN for a sequence without any weight.
+        Two float64 [N], in the unit of the bin values; NaN for a sequence whose weights are all 0.
 
     Raises:
         ValueError: an argument has the wrong shape or values; the message says which.
@@ -140,38 +140,35 @@ def expression(
     resources: Resources | None = None,
     progress: bool = False,
 ) -> ExpressionCounts:
-    """Writes the mean expression of sequences that were counted in each of several bins.
+    """Writes a table of the mean expression of sequences, from their counts in several bins.
 
-    `bin_expression` has the formula. The table trains as it is with `cisreg train`. Its rows are
+    See `bin_expression` for the formula. `cisreg train` can read the table directly. Rows are
     sorted by reads, the most first, and equal ones by sequence.
 
     Args:
-        inputs: one table with a count column per bin, as `collapse` and `translate_counts` write
-            it (`read_count_table` says which columns are none), or one table with a single count
-            column for each bin, which is named after its file; "-" is standard input. Counts of a
-            sequence that comes several times are added, and those of one that a table does not have
-            are 0. Bins are in the order of `order_bins`; columns without names in that of the file.
-        output: table with the columns sequence, expression, reads (and standard_deviation), and
-            their names in the first line; compressed where its name ends in .gz or .zst; "-" is
-            standard output.
+        inputs: one table with a count column per bin, as `collapse` and `translate_counts` write it
+            (see `read_count_table` for the columns that are not counts), or one table per bin with
+            a single count column; the bin is then named after the file; "-" is standard input.
+            Counts of repeated sequences are added; a sequence that is missing in a table has count
+            0. Bins are in the order of `order_bins`; columns without names in that of the file.
+        output: table with a header and the columns sequence, expression, reads (and
+            standard_deviation); compressed if its name ends in .gz or .zst; "-" is standard output.
         bins: values, cells and pseudocount.
-        minimum_reads: leave out sequences with fewer reads in all bins together, 1 or more.
-        standard_deviation: write that column too.
-        resources: memory, threads and temporary folder; what does not fit the memory goes to the
-            disk.
-        progress: show how many rows were read, where standard error is a terminal.
+        minimum_reads: leave out sequences with fewer reads in total, 1 or more.
+        standard_deviation: also write that column.
+        resources: memory, threads and temporary folder; data beyond the memory limit goes to disk.
+        progress: show the number of rows read if standard error is a terminal.
 
     Returns:
         How many sequences were written and left out.
 
     Raises:
-        FileNotFoundError: no such file.
+        FileNotFoundError: a file does not exist.
         ImportError: DuckDB is not installed.
-        ValueError: "file:line: reason" for a row with another number of columns than the first
-            line, a letter that is no nucleotide code, or a count that is no whole number of 0 or
-            more; fewer than two bins, tables that disagree about them, or names that do not tell
-            their order; numbers per bin that are too few, too many or make no sense; no sequence
-            with enough reads.
+        ValueError: "file:line: reason" for a row with a different number of columns than the first
+            line, a letter that is not a nucleotide code, or a count that is not a whole number of 0
+            or more; fewer than two bins, or names that do not determine their order; too few, too
+            many or invalid numbers per bin; no sequence with enough reads.
         OSError: the output or the temporary folder cannot be written.
 
     Example:
@@ -281,7 +278,7 @@ class _Tally:
             )
 
     def tell(self, minimum_reads: int, names: Sequence[str]) -> None:
-        """Says in the log what was left out, and which bins are empty."""
+        """Logs what was left out, and which bins are empty."""
         if self.dropped:
             logger.info(
                 "%d sequences with %d reads were dropped: fewer than %d reads each",
@@ -322,7 +319,7 @@ def _schema(count: int) -> pa.Schema:
 def _all_bins(
     tables: Sequence[CountTable], order: Sequence[int], schema: pa.Schema
 ) -> Iterator[pa.RecordBatch]:
-    """Rows with a column for every bin, in order, 0 where a table is of another one."""
+    """Rows with a column per bin, in order; with one table per bin the other bins are 0."""
     if len(tables) == 1:
         for batch in tables[0].batches:
             columns = [batch.column(0), *(batch.column(1 + each) for each in order)]
@@ -350,7 +347,7 @@ def _matrix(batch: pa.RecordBatch, count: int) -> np.ndarray:
 
 
 def _check_bins(bins: Bins, count: int) -> None:
-    """What can be known before the first row is read."""
+    """Checks the bins before the first row is read."""
     _bin_values(bins, count)
     _pseudocount(bins, count)
     if bins.cells is not None:

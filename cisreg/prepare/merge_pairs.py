@@ -1,7 +1,7 @@
-"""Convergent read pairs of one molecule, merged into its sequence in the strand of read 1.
+"""Merges overlapping read pairs into one sequence each, in the strand of read 1.
 
-Both files are read by dnaio, some thousand records at a time, which compiled code merges; a hundred
-million pairs take as little memory as ten thousand.
+dnaio reads both files in batches of some thousand records, and compiled code merges them; memory
+does not depend on the number of pairs.
 """
 
 from __future__ import annotations
@@ -33,21 +33,20 @@ _LINES = 4
 
 @dataclass(frozen=True)
 class MergeCounts:
-    """What became of the pairs.
+    """Counts of pairs by result.
 
     Attributes:
-        pairs: all of them; the sum of the next five.
-        merged: those that were written.
-        no_overlap: those without an overlap that is long and similar enough.
-        too_short: those that merge to fewer than `minimum_length` bases.
-        too_many_unknown: those that merge to more than `maximum_unknown` unknown bases.
-        ambiguous: those that can overlap in several ways, none of which is surely the right one, as
-            in repeats.
-        read_through: merged pairs with a read that is longer than the molecule; its adapter was
-            cut off.
-        compared_bases: positions in the overlaps of merged pairs at which both reads have a base.
-        different_bases: those at which it is not the same one. Half their share is about the rate
-            of errors in the overlaps of the reads.
+        pairs: all pairs; the sum of the next five.
+        merged: pairs that were merged and written.
+        no_overlap: pairs without an overlap that is long and similar enough.
+        too_short: pairs that merge to fewer than `minimum_length` bases.
+        too_many_unknown: pairs that merge to more than `maximum_unknown` unknown bases.
+        ambiguous: pairs with several possible overlaps, none of which is sure, as in repeats.
+        read_through: merged pairs with a read that extends beyond the molecule into the adapter,
+            which was cut off.
+        compared_bases: positions in the overlaps of merged pairs where both reads have a base.
+        different_bases: those of them where the bases differ. Half their share is about the error
+            rate of the reads.
     """
 
     pairs: int = 0
@@ -69,7 +68,7 @@ class MergeCounts:
 
 @dataclass(frozen=True)
 class _Batch:
-    """Whole records of both files, as many of each.
+    """The same number of complete records of both files.
 
     Attributes:
         texts: FASTQ, of forward and reverse reads.
@@ -95,23 +94,24 @@ def merge_pairs(
     threads: int | None = None,
     progress: bool = False,
 ) -> MergeCounts:
-    """Merges the pairs of two FASTQ files, and writes those that merge in the files' order.
+    """Merges the pairs of two FASTQ files, and writes the merged sequences in file order.
 
-    Read 2 is reverse-complemented. An overlap is the sum of the reads' lengths less that of the
-    molecule; where it is longer than a read, the other read runs through the molecule into the
-    adapter, which is cut off. Overlaps from `overlap - slack` to `overlap + slack` are possible
-    where enough bases are compared and enough of these are equal. An unknown base (any letter but
-    A, C, G and T) counts neither for nor against an overlap.
+    Read 2 is reverse-complemented. The overlap is the length of both reads together minus that of
+    the molecule; if it is longer than a read, the other read extends beyond the molecule into the
+    adapter, which is cut off. Overlaps from `overlap - slack` to `overlap + slack` are possible if
+    enough bases can be compared and enough of them are equal. An unknown base (any letter except A,
+    C, G and T) counts neither for nor against an overlap.
 
-    Reads of repeats can overlap in several ways. The probability of each is then weighed: by its
-    differences, each as likely as the qualities (Phred, letters from "!" on) say, and by how common
-    the overlap is among the first 16,384 pairs that can overlap in one way alone; where there are
-    none, the expected overlap is. A pair whose best overlap has a probability below 0.999 is
-    ambiguous, counted and left out. docs/preparing.md has the formulas.
+    Reads of repeats can have several possible overlaps. The probability of each then depends on its
+    differences, with the error probabilities of the qualities (Phred, letters from "!" on), and on
+    how frequent the overlap is among those of the first 16,384 pairs that have a single possible
+    overlap; if there are none, the expected overlap is preferred. A pair whose best overlap has a
+    probability below 0.999 is ambiguous: it is counted and left out. docs/preparing.md has the
+    formulas.
 
-    At each position the base of higher quality is taken, that of read 2 where qualities are the
-    same, and a known one rather than an unknown one. Its quality is the higher one where the reads
-    agree, else its own.
+    At each position the base with the higher quality is used, that of read 2 if qualities are
+    equal, and a known base instead of an unknown one. Its quality is the higher one if the reads
+    agree, otherwise its own.
 
     Args:
         forward: FASTQ file of reads 1, plain or compressed (gzip, zstd, bzip2); "-" is standard
@@ -121,24 +121,23 @@ def merge_pairs(
             output.
         overlap: expected overlap, bases.
         slack: how much longer or shorter it may be, bases.
-        minimum_overlap: fewest positions at which both reads have a known base; None for 10, or
-            for half of `overlap` where that is less.
-        minimum_identity: smallest share of these at which the bases are equal, 0 to 1.
-        minimum_length: fewest bases of a merged pair.
-        maximum_unknown: most unknown bases (N) in a merged pair; None for any number.
-        format: "sequences" writes a sequence per line; "table" name, sequence and overlap with tabs
-            between them; "fasta" and "fastq" what they are called. A name is that of read 1 up to
-            the first blank.
-        threads: threads to use, that which reads among them; None for one per available core.
-        progress: show the number of pairs on standard error, where that is a terminal.
+        minimum_overlap: minimum number of positions where both reads have a known base; None: 10,
+            or half of `overlap` if that is less.
+        minimum_identity: minimum share of these positions where the bases are equal, 0 to 1.
+        minimum_length: minimum bases of a merged pair.
+        maximum_unknown: maximum unknown bases (N) in a merged pair; None: no limit.
+        format: "sequences": a sequence per line; "table": name, sequence and overlap, separated by
+            tabs; "fasta"; "fastq". The name is that of read 1 up to the first blank.
+        threads: threads to use, including the one that reads; None: one per available core.
+        progress: show the number of pairs if standard error is a terminal.
 
     Returns:
-        Counts of pairs by what became of them, the same for every number of threads.
+        Counts of pairs by result, the same for every number of threads.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: an argument is out of its range; or, as "file:line: ...", a record is damaged or
-            cut, names of a pair differ, or one file has more records than the other.
+        FileNotFoundError: a file does not exist.
+        ValueError: an argument is out of range; or "file:line: ...": a record is damaged or
+            truncated, names of a pair differ, or one file has more records than the other.
         OSError: the output cannot be written.
         LibraryError: cisreg's compiled module does not load.
 
@@ -175,7 +174,7 @@ def merge_pairs(
         survey, batches = _survey(batches, options)
 
         def merge(batch: _Batch | ValueError) -> tuple[bytes, MergeCounts]:
-            # So that of all faults in the files the first is said, whatever the number of threads.
+            # Raised here, in order, so that the first error in the files is the one reported.
             if isinstance(batch, ValueError):
                 raise batch
             text, counts, fault = native_module().merge_pairs(
@@ -196,7 +195,7 @@ def merge_pairs(
 def _survey(
     batches: Iterator[_Batch | ValueError], options: dict[str, Any]
 ) -> tuple[Any, Iterator[_Batch | ValueError]]:
-    """How common each overlap is in the first batch, and all batches."""
+    """The frequency of each overlap in the first batch, and an iterator over all batches."""
     first = next(batches, None)
     if first is None:
         return None, batches
@@ -209,7 +208,7 @@ def _survey(
         by_overlap = survey.pairs_by_overlap
         most = max(range(len(by_overlap)), key=by_overlap.__getitem__)
         logger.info(
-            "of the first pairs %d can overlap in one way alone, most often (%.1f %%) by %d bases; "
+            "%d of the first pairs have a single possible overlap, most often (%.1f %%) %d bases; "
             "%d bases are expected",
             *(survey.pairs, 100 * by_overlap[most] / survey.pairs),
             *(options["overlap"] - options["slack"] + most, options["overlap"]),
@@ -223,7 +222,7 @@ def _check(options: dict[str, Any], threads: int | None) -> int:
     Raises:
         ValueError: an option is out of its range.
     """
-    # Without pairs nothing happens but the checks of the options.
+    # Without pairs the native code only checks the options.
     native_module().merge_pairs(b"", b"", **options)
     longest = options["overlap"] + options["slack"]
     if options["minimum_overlap"] > longest:
@@ -243,17 +242,17 @@ def _names(forward: str | os.PathLike[str], reverse: str | os.PathLike[str]) -> 
     paths = os.fspath(forward), os.fspath(reverse)
     if paths[0] == paths[1]:
         raise ValueError(
-            f"reverse: expected another file than forward, got {paths[0]} for both; reads 1 and 2 "
-            "come in files of their own"
+            f"reverse: expected a different file than forward, got {paths[0]} for both; reads 1 "
+            "and 2 must be in separate files"
         )
     return input_name(forward), input_name(reverse)
 
 
 def _read_batches(streams: tuple[BinaryIO, BinaryIO], names: tuple[str, str]) -> Iterator[_Batch]:
-    """Reads both files in batches of as many records each.
+    """Reads both files in batches of the same number of records.
 
     Raises:
-        ValueError: a record is damaged or cut, or a file has fewer records than the other one.
+        ValueError: a record is damaged or truncated, or one file has fewer records.
     """
     import dnaio
 
@@ -288,7 +287,7 @@ def _read_batches(streams: tuple[BinaryIO, BinaryIO], names: tuple[str, str]) ->
 
 @contextmanager
 def _named_faults(name: str, fault: type[Exception]) -> Iterator[None]:
-    """Turns what dnaio says of a damaged file into an error that names file, line and record."""
+    """Turns dnaio's errors on damaged files into errors that name file, line and record."""
     try:
         yield
     except fault as error:
@@ -304,7 +303,7 @@ def _named_faults(name: str, fault: type[Exception]) -> Iterator[None]:
 
 
 def _describe_mates(names: tuple[str, str], batch: _Batch, record: int) -> str:
-    """The message of a pair whose names the native code found to differ."""
+    """The error message for a pair with different names."""
     index = batch.first + record
     first, second = (
         _shorten(text.split(b"\n")[_LINES * record].decode("utf-8", "replace"))
@@ -321,7 +320,7 @@ def _shorten(text: str) -> str:
 
 
 def _errors_in_line(batches: Iterator[_Batch]) -> Iterator[_Batch | ValueError]:
-    """The batches, and what ends them if that is an error, in the place of the next."""
+    """The batches; an error in reading is yielded as the last item instead of raised."""
     try:
         yield from batches
     except ValueError as error:
@@ -333,7 +332,7 @@ def _in_order(
     batches: Iterator[_Batch | ValueError],
     threads: int,
 ) -> Iterator[tuple[bytes, MergeCounts]]:
-    """Results of all batches in their order, the work on them done by all threads but this one."""
+    """Results of all batches in order, computed by the other threads."""
     if threads == 1:
         yield from map(work, batches)
         return
@@ -353,7 +352,7 @@ def _in_order(
 
 @contextmanager
 def _pair_counter(show: bool) -> Iterator[Callable[[int], None]]:
-    """A function that shows how many pairs are done while the block runs, or does nothing."""
+    """A function that shows the number of pairs done, or does nothing without a terminal."""
     console = Console(stderr=True)
     if not (show and console.is_terminal):
         yield lambda pairs: None

@@ -1,4 +1,4 @@
-"""Packages that only the preparation of reads wants, and what to do where one is missing."""
+"""Imports optional packages that only the preparation of reads needs."""
 
 from __future__ import annotations
 

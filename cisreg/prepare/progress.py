@@ -1,4 +1,4 @@
-"""How far a long run is, on standard error where that is a terminal."""
+"""Progress of long runs, on standard error if it is a terminal."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class RowCounter:
         self._bar = bar
 
     def count(self, what: str, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Passes batches on, and shows how many rows there were, as in "reads: 1,000,000"."""
+        """Yields the batches, and shows the number of rows so far, as in "reads: 1,000,000"."""
         if self._bar is None:
             yield from batches
             return
-        # Not text of rich: the name of a file may have brackets.
+        # Escaped for rich: the name of a file may contain brackets.
         task = self._bar.add_task(what.replace("[", r"\["), total=None)
         for batch in batches:
             yield batch
@@ -33,11 +33,11 @@ class RowCounter:
 def count_rows(show: bool) -> Iterator[RowCounter]:
     """A counter of rows, with a line per task on standard error while the block runs.
 
-    How many rows a compressed file or a pipe will have is not known before its end, so there is a
-    count and no share of the whole.
+    The number of rows in a compressed file or a pipe is not known in advance, so a count is shown
+    instead of a percentage.
 
     Args:
-        show: whether to; nothing is shown where standard error is no terminal.
+        show: whether to show it; never if standard error is not a terminal.
 
     Yields:
         The counter.

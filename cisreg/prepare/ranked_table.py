@@ -26,11 +26,11 @@ class RankedTable:
 
     Attributes:
         sequence: Arrow array of N strings, letters A, C, G, T and N.
-        counts: int64 [N, C], a column per bin, and then one per total.
+        counts: int64 [N, C], the columns of bins, then those of totals.
         bins: how many of the columns are bins.
-        names: names of the 1 + C columns, or None where the file has no line of names.
-        columns: what was taken for what, for people.
-        first_row: the line of the file, from 1, that the first row is on.
+        names: names of the 1 + C columns, or None if the file has no header.
+        columns: how the columns were used, as text.
+        first_row: line number of the first row, from 1.
     """
 
     sequence: pa.Array
@@ -45,20 +45,20 @@ class RankedTable:
         return len(self.sequence)
 
     def totals(self) -> np.ndarray:
-        """Reads of each sequence, int64 [N]: the total where a column has it, else the sum."""
+        """Reads of each sequence, int64 [N]: the column of totals, or the sum if there is none."""
         if self.bins < self.counts.shape[1]:
             return self.counts[:, self.bins]
         return self.counts.sum(axis=1)
 
     def line(self, row: int) -> int:
-        """The line of the file, from 1, that a row is on."""
+        """The line number of a row, from 1."""
         return row + self.first_row
 
 
 def read_ranked_table(path: str | os.PathLike[str]) -> RankedTable:
-    """Reads a table of counts as `read_count_table` does, all of it, with the letters A C G T N.
+    """Reads a table of counts into memory; sequences have the letters A C G T N.
 
-    Takes twice the text in memory while it is read, once later.
+    See `read_count_table`. While reading, it takes twice the memory of the text, then once.
 
     Args:
         path: the file, plain or compressed; "-" is standard input.
@@ -97,16 +97,16 @@ def read_ranked_table(path: str | os.PathLike[str]) -> RankedTable:
 def open_text_table(
     path: str | os.PathLike[str], names: Sequence[str] | None, columns: int
 ) -> Iterator[Any]:
-    r"""Opens a tab-separated table for writing, whole or not at all.
+    r"""Opens a tab-separated table for writing; it replaces the file when it is complete.
 
     Args:
         path: the file, compressed where its name ends in .gz or .zst; "-" is standard output.
-        names: the columns' names for a first line, or None for a table without.
-        columns: how many columns there are; the first is text.
+        names: of the columns, for the header; None: no header.
+        columns: number of columns; the first is text.
 
     Yields:
-        A function of a row count and a function of (start, stop), which gives the columns of those
-        rows; it writes the rows some at a time.
+        A function write(rows, part): writes `rows` rows in blocks; `part(start, stop)` must return
+        the columns of the rows start to stop - 1.
 
     Raises:
         OSError: the file cannot be written.

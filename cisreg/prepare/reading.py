@@ -1,4 +1,4 @@
-"""Sequences from lines, FASTA or FASTQ, and blocks of whole lines, with the place of any fault."""
+"""Reads sequences from lines, FASTA or FASTQ, and blocks of whole lines; errors name the line."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ class ReadCounts:
     """How many sequences were read so far.
 
     Attributes:
-        reads: sequences that were taken.
-        dropped: sequences left out for a letter that is no nucleotide code.
-        empty: records of FASTA or FASTQ without a base, left out too.
+        reads: sequences that were used.
+        dropped: sequences left out because of a letter that is not a nucleotide code.
+        empty: records of FASTA or FASTQ without a base, also left out.
     """
 
     reads: int = 0
@@ -48,7 +48,7 @@ class ReadCounts:
 
 
 def input_name(path: str | os.PathLike[str]) -> str:
-    """What messages call an input.
+    """The name of an input in messages.
 
     Example:
         >>> input_name("-")
@@ -79,23 +79,23 @@ def read_sequences(
 ) -> Iterator[pa.Array]:
     """The sequences of a file, batch after batch.
 
-    A file that begins with > is FASTA, one that begins with @ FASTQ; any other has one sequence per
-    line, where empty lines and those that begin with # are skipped and white space around a
-    sequence is dropped.
+    A file that begins with > is FASTA, one that begins with @ is FASTQ. Any other has one sequence
+    per line; empty lines and comments (#) are skipped, and white space around a sequence is
+    removed.
 
     Args:
         path: the file, plain or compressed; "-" is standard input.
-        counts: to which what was read is added.
-        keep_case: leave small letters as they are, instead of making them capitals.
-        drop_foreign: leave out, and count, sequences with a letter that is no nucleotide code.
+        counts: is increased by what was read.
+        keep_case: keep lower case instead of converting it to upper case.
+        drop_foreign: leave out, and count, sequences with a letter that is not a nucleotide code.
 
     Yields:
         Arrow arrays of strings.
 
     Raises:
-        FileNotFoundError: no such file.
-        ValueError: "file:line: reason" (for FASTA "file: record: reason") for a letter that is no
-            nucleotide code, and for a damaged file.
+        FileNotFoundError: the file does not exist.
+        ValueError: "file:line: reason" (for FASTA "file: record: reason") for a letter that is not
+            a nucleotide code, and for a damaged file.
 
     Example:
         >>> counts = ReadCounts()
@@ -116,8 +116,8 @@ def read_sequences(
 def without_blank_end(stream: BinaryIO) -> BinaryIO:
     r"""FASTQ text without the blank lines that may follow its last record.
 
-    Nothing else changes: where the last four lines before them are no record, blank lines stay, so
-    that a record which was cut is still one.
+    Blank lines are removed only if the four lines before them are a complete record, so that
+    truncated records are still noticed.
 
     Args:
         stream: of bytes, as `open_input` yields.
@@ -144,7 +144,7 @@ class _WithoutBlankEnd(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Fills the buffer as far as the text at hand goes."""
+        """Reads into the buffer, at least one byte before the end."""
         while not self._text and not self._is_done:
             self._text = memoryview(self._next())
         size = min(len(buffer), len(self._text))
@@ -185,7 +185,7 @@ def _is_record(lines: list[bytes]) -> bool:
 def read_blocks(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
     """Blocks of whole lines, each with the number of its first line.
 
-    Every line ends in LF alone, the last one too; a byte-order mark is left out.
+    Every line ends in LF, also the last one; CR and a byte-order mark are removed.
 
     Args:
         stream: of bytes, as `open_input` yields.
@@ -230,7 +230,7 @@ def line_array(lines: bytes) -> pa.Array:
 
 
 def first_foreign(sequence: bytes) -> str | None:
-    """The first letter that is no nucleotide code, as messages show it, or None.
+    """The first letter that is not a nucleotide code, as text for messages, or None.
 
     Example:
         >>> first_foreign(b"ACXT")
@@ -243,7 +243,7 @@ def first_foreign(sequence: bytes) -> str | None:
 
 
 def has_foreign(text: bytes) -> bool:
-    """Whether text has anything else than nucleotide codes in it."""
+    """Whether text contains anything except nucleotide codes."""
     return bool(text.translate(None, _EITHER_CASE))
 
 
@@ -255,13 +255,13 @@ Source = Iterator[tuple[bytes, Callable[[int], str]]]
 
 
 def _lines(stream: BinaryIO, name: str) -> Source:
-    """Blocks of lines, and what says where the line of an index is."""
+    """Blocks of lines, each with a function that names the place of a line by its index."""
     for first, lines in read_blocks(stream):
         yield lines, lambda index, first=first: f"{name}:{first + index}"  # type: ignore[misc]
 
 
 def _records(stream: BinaryIO, path: str | os.PathLike[str], kind: str) -> Source:
-    """Blocks of the records' sequences as lines, and what says where that of an index is."""
+    """Blocks of sequences as lines, each with a function that names the place of a sequence."""
     import dnaio
 
     name, first = input_name(path), 0
@@ -279,7 +279,7 @@ def _records(stream: BinaryIO, path: str | os.PathLike[str], kind: str) -> Sourc
                 first += len(block)
     except dnaio.FileFormatError as error:
         place = name if error.line is None else f"{name}:{error.line + 1}"
-        raise ValueError(f"{place}: is no {kind.upper()}: {error.message}") from None
+        raise ValueError(f"{place}: is not {kind.upper()}: {error.message}") from None
 
 
 def _clean(
@@ -290,8 +290,8 @@ def _clean(
     *,
     has_comments: bool,
 ) -> bytes:
-    """The lines of `text` that are sequences; raises ValueError for another that is not to be."""
-    # Nearly every block is in order as it is, which three passes over its bytes show.
+    """The lines of `text` that are sequences; raises ValueError at a line that is not allowed."""
+    # Fast path: most blocks are clean, which three passes over the bytes show.
     if not (text.translate(None, _EITHER_CASE + b"\n") or text[:1] == b"\n" or b"\n\n" in text):
         return text
     kept = []

@@ -1,4 +1,4 @@
-"""Replacing of sequences by those of a dictionary, as follows the clustering of sequences."""
+"""Replaces sequences by those of a dictionary, such as the map that clustering writes."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class TranslationCounts:
     """What `translate` and `translate_counts` did.
 
     Attributes:
-        rows: lines, or rows of the table, that were read.
-        translated: how many of them the dictionary changed.
-        written: lines, or rows of the table, that were written.
-        columns: what was taken from the table, for people; empty where there is none.
+        rows: number of lines, or rows of the table, read.
+        translated: how many of them were replaced.
+        written: number of lines, or rows of the table, written.
+        columns: how the columns of the table were used, as text; empty if there is no table.
     """
 
     rows: int
@@ -51,21 +51,21 @@ def translate(
     resources: Resources | None = None,
     progress: bool = False,
 ) -> TranslationCounts:
-    """Replaces every line that the dictionary has by its translation, in the order of the lines.
+    """Replaces every line that is in the dictionary by its translation; keeps the order.
 
-    Whole lines are compared, letter by letter and case by case. Lines that the dictionary does not
-    have stay as they are, empty ones too, so that there are as many lines as there were.
+    Whole lines are compared, and upper and lower case differ. Lines that are not in the dictionary
+    are unchanged, also empty ones, so that the number of lines stays the same.
 
     Args:
         lines: file with one sequence per line, plain or compressed; "-" is standard input.
         dictionary: file with lines of `from<TAB>to`, such as the map of `cisreg prepare cluster`.
-            A line may come twice. Where a translation is itself translated, the end of the chain
-            counts.
+            Lines may be repeated. If a translation is itself translated, the end of the chain is
+            used.
         output: file to write, compressed where its name ends in .gz or .zst; "-" is standard
             output.
-        resources: memory, threads and temporary folder; what does not fit the memory goes to the
-            disk, the dictionary too.
-        progress: show how many lines were read, where standard error is a terminal.
+        resources: memory, threads and temporary folder; data beyond the memory limit, also of the
+            dictionary, goes to disk.
+        progress: show the number of lines read if standard error is a terminal.
 
     Returns:
         How many lines there are, and how many were translated.
@@ -74,7 +74,7 @@ def translate(
         FileNotFoundError: no such file.
         ImportError: DuckDB is not installed.
         ValueError: "file:line: reason" for a line of the dictionary without exactly two fields, a
-            sequence with two translations, a chain that never ends, and text that is not UTF-8;
+            sequence with two translations, a cycle, and text that is not UTF-8;
             "file: reason" for an empty file; too little memory.
         OSError: the output or the temporary folder cannot be written.
 
@@ -89,7 +89,7 @@ def translate(
     ):
         load_dictionary(database, dictionary, counter)
         database.register("lines", _LINES, counter.count("lines read", _read_lines(lines)))
-        # Apart from the sorting, since each of the two takes the memory that there is.
+        # A separate query from the sorting, since each of them uses the whole memory limit.
         database.run(
             "CREATE TABLE translation AS SELECT coalesce(target, text) AS text, "
             "target IS NOT NULL AS is_translated, row "
@@ -111,12 +111,12 @@ def translate_counts(
     resources: Resources | None = None,
     progress: bool = False,
 ) -> TranslationCounts:
-    """Translates the sequences of a table of counts, and adds the counts of those that become one.
+    """Translates the sequences of a table of counts, and adds the counts of equal results.
 
-    This is what follows clustering: counts per bin of the roots. Rows are sorted as `collapse`
-    sorts them: by the total (the first column of totals where there is one, else the sum of all),
-    the largest first, and equal ones by sequence. Columns of totals come last; those that are no
-    counts are left out (`read_count_table`).
+    Used after clustering, for counts per bin of the roots. Rows are sorted as by `collapse`: by
+    total (the first column of totals, or the sum if there is none), the largest first, and equal
+    ones by sequence. Columns of totals come last; columns that are not counts are left out
+    (`read_count_table`).
 
     Args:
         table: tab-separated sequence and counts, with or without names in the first line, as
@@ -125,7 +125,7 @@ def translate_counts(
         output: table to write with the columns of `table`, compressed where its name ends in .gz
             or .zst; "-" is standard output.
         resources: memory, threads and temporary folder.
-        progress: show how many rows were read, where standard error is a terminal.
+        progress: show the number of rows read if standard error is a terminal.
 
     Returns:
         How many rows were read, translated and written.
@@ -133,9 +133,9 @@ def translate_counts(
     Raises:
         FileNotFoundError: no such file.
         ImportError: DuckDB is not installed.
-        ValueError: as `translate`, and "file:line: reason" for a row of the table with another
-            number of columns than the first line, a letter that is no nucleotide code, or a count
-            that is no whole number of 0 or more.
+        ValueError: as `translate`, and "file:line: reason" for a row of the table with a different
+            number of columns than the first line, a letter that is not a nucleotide code, or a
+            count that is not a whole number of 0 or more.
         OSError: the output or the temporary folder cannot be written.
 
     Example:
@@ -150,7 +150,7 @@ def translate_counts(
         load_dictionary(database, dictionary, counter)
         counts = read_count_table(table)
         database.register("counts", counts.schema, counter.count("rows read", counts.batches))
-        # Apart from the adding up, since each of the two takes the memory that there is.
+        # A separate query from the sums, since each of them uses the whole memory limit.
         database.run(
             f"CREATE TABLE translation AS SELECT coalesce(target, {SEQUENCE}) AS {SEQUENCE}, "
             f"{', '.join(counts.schema.names[1:])}, target IS NOT NULL AS is_translated "

@@ -124,7 +124,7 @@ def test_numbers_that_are_none(tmp_path):
     for option in ("--bin-values", "--cells", "--pseudocount"):
         arguments = ("prepare", "expression", tmp_path / "table", "--output", tmp_path / "out")
         message = fail(*arguments, f"{option}=1,two")
-        assert f"{option}: expected numbers with commas between them, got '1,two'" in message
+        assert f"{option}: expected numbers separated by commas, got '1,two'" in message
 
 
 def test_missing_packages_are_named_with_what_installs_them(bins, tmp_path, monkeypatch):

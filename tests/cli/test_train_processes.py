@@ -137,7 +137,7 @@ def test_a_lost_worker_is_replaced_and_the_run_goes_on_to_the_same_bits(
             # The others end, and all begin again.
             wait_for_new_children(process)
     output = finish(process)
-    assert output.count("was ended by SIGKILL; going on from the last checkpoint") == kills
+    assert output.count("was ended by SIGKILL; continuing from the last checkpoint") == kills
     assert_close(two, folder, 0)
     assert epochs_in(folder) == epochs_in(two)
 

@@ -108,7 +108,7 @@ def run(*arguments, status=0):
 def test_command(table, tmp_path):
     files = "--output", tmp_path / "out.txt.gz", "--map", tmp_path / "map.txt"
     result = run(table, *files, "--differences", 1, "--threads", 2)
-    assert "2 of 4 sequences stay; 8 of 41 reads were merged into them" in result.stdout
+    assert "2 of 4 sequences remain; 8 of 41 reads were merged into them" in result.stdout
     written = gzip.decompress((tmp_path / "out.txt.gz").read_bytes())
     assert written == b"TTTTGGGGC\t8\t20\nACGTACGTAC\t10\t3\n"
     assert len((tmp_path / "map.txt").read_text().splitlines()) == 4
@@ -123,7 +123,7 @@ def test_command_reads_and_writes_standard_streams():
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert done.stdout == b"TTTTGGGGC\t8\t20\nACGTACGTAC\t10\t3\n"
-    assert b"2 of 4 sequences stay" in done.stderr
+    assert b"2 of 4 sequences remain" in done.stderr
 
 
 @pytest.mark.parametrize("there", ["out", "map"])

@@ -114,8 +114,8 @@ def test_letters_that_are_no_nucleotides(tmp_path, caplog):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"@a\nACGT\n+\nIII\n", r"reads:4: is no FASTQ: Length"),
-        (b"@a\nACGT\n+\nIIII\n@b\nAC\n", r"reads:7: is no FASTQ: Premature end"),
+        (b"@a\nACGT\n+\nIII\n", r"reads:4: is not FASTQ: Length"),
+        (b"@a\nACGT\n+\nIIII\n@b\nAC\n", r"reads:7: is not FASTQ: Premature end"),
         (b"", r"reads: expected sequences, got none"),
         (b"# nothing\n\n", r"reads: expected sequences, got none"),
         (gzip.compress(b"ACGT\n" * 9999)[:-9], r"reads: cannot be decompressed"),

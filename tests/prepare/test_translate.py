@@ -44,7 +44,7 @@ def test_lines_keep_their_order(tmp_path_factory, translation, lines):
     (folder / "lines").write_text("".join(f"{line}\n" for line in lines))
     arguments = (folder / "lines", folder / "map", folder / "out")
     if any(root(translation, source) is None for source in translation):
-        with pytest.raises(ValueError, match=r"map:\d+: expected translations that come to an end"):
+        with pytest.raises(ValueError, match=r"map:\d+: expected chains of translations that end"):
             translate(*arguments)
         return
     done = translate(*arguments)

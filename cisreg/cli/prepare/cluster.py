@@ -26,8 +26,8 @@ def cluster(
         Path,
         typer.Option(
             metavar="FILE",
-            help="Table to write (also .gz, .zst): sequences that stay and their summed counts, "
-            "the largest first; - is standard output.",
+            help="Table to write (also .gz, .zst): the remaining sequences and their summed "
+            "counts, the largest first; - is standard output.",
         ),
     ],
     map_output: Annotated[
@@ -35,8 +35,8 @@ def cluster(
         typer.Option(
             "--map",
             metavar="FILE",
-            help="Table to write (also .gz, .zst) of every sequence and the one that it is merged "
-            "into, itself where it stays.",
+            help="Table to write (also .gz, .zst): every sequence, and the sequence that it is "
+            "merged into (itself if it remains).",
         ),
     ] = None,
     differences: Annotated[
@@ -44,37 +44,37 @@ def cluster(
         typer.Option(
             min=1,
             max=10,
-            help="Most letters by which a sequence may differ from the more abundant one that it "
-            "joins: substituted, inserted and deleted ones together.",
+            help="Maximum number of differences (substitutions, insertions and deletions) between "
+            "a sequence and the more abundant one that it is merged into.",
         ),
     ] = 3,
     minimum_ratio: Annotated[
         float,
         typer.Option(
-            min=1, help="Least ratio of the count of the sequence that is joined to that of it."
+            min=1,
+            help="Minimum ratio of the counts of the more abundant sequence and of the one that is "
+            "merged into it.",
         ),
     ] = 1,
     method: Annotated[
         Literal["embedded", "bowtie2"],
         typer.Option(
             metavar="NAME",
-            help="embedded finds all near sequences; bowtie2 those that the program of that name "
-            "aligns, where it is installed.",
+            help="embedded finds all similar sequences; bowtie2 finds those that the program "
+            "bowtie2 aligns, which must be installed.",
         ),
     ] = "embedded",
     threads: Annotated[
-        int | None, typer.Option(min=1, help="Threads to use; by default, one per core.")
+        int | None, typer.Option(min=1, help="Threads to use; default: one per core.")
     ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the files that are there.")
-    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
 ) -> None:
-    """Merge sequencing errors: rare sequences into near, more abundant ones.
+    """Merge sequencing errors: rare sequences into similar, more abundant ones.
 
-    Each sequence joins the nearest one with a higher count (or the same, but listed before) that is
-    within the given differences; of equally near ones, that with the highest count. Chains end up
-    in one sequence. Sequences must be listed once each; several count columns are ranked by their
-    total, and summed one by one.
+    Each sequence is merged into the most similar one with a higher count (or the same count, but
+    listed before) within the given differences; among equally similar ones, into that with the
+    highest count. Chains are merged into one sequence. Each sequence must be listed once. With
+    several count columns, sequences are ranked by total, and each column is summed.
     """
     _check_outputs(output, map_output, overwrite)
     from cisreg.prepare.cluster import cluster_file
@@ -89,7 +89,7 @@ def cluster(
     console = new_console(stderr=STANDARD in (str(output), str(map_output)))
     console.print(summary.columns, soft_wrap=True)
     console.print(
-        f"{summary.clusters:,} of {summary.sequences:,} sequences stay; {summary.merged_reads:,} "
+        f"{summary.clusters:,} of {summary.sequences:,} sequences remain; {summary.merged_reads:,} "
         f"of {summary.reads:,} reads were merged into them, written to {output}",
         soft_wrap=True,
     )

@@ -33,17 +33,17 @@ def collapse(
         str | None,
         typer.Option(
             metavar="NAME,NAME,...",
-            help="Names of the columns, one per file; default: the files' names.",
+            help="Names of the count columns, one per file; default: the file names.",
         ),
     ] = None,
     keep_case: Annotated[
-        bool, typer.Option("--keep-case", help="Do not make capitals of small letters.")
+        bool, typer.Option("--keep-case", help="Do not convert lower case to upper case.")
     ] = False,
     drop_foreign: Annotated[
         bool,
         typer.Option(
             "--drop-foreign",
-            help="Leave out sequences with letters that are no nucleotide codes, instead of "
+            help="Leave out sequences with letters that are not nucleotide codes, instead of "
             "stopping at the first.",
         ),
     ] = False,
@@ -54,8 +54,8 @@ def collapse(
 ) -> None:
     """Count identical sequences, the most abundant first.
 
-    One file becomes lines of sequence and count. Several, or one with **--names**, become a table
-    with a count per file, the total, and the names of these columns in its first line.
+    One file gives lines of sequence and count. Several files, or one with **--names**, give a table
+    with a header, a count column per file, and the total.
     """
     step_options.refuse_existing(output, overwrite)
     from cisreg.prepare.collapse import collapse as run_collapse

@@ -17,9 +17,8 @@ def expression(
         list[Path],
         typer.Argument(
             metavar="COUNTS...",
-            help="A table with a count column for each bin (columns named total, sum, index or id "
-            "are no bins), or one table with a single count column for each bin; **-** is standard "
-            "input.",
+            help="One table with a count column per bin (columns named total, sum, index or id are "
+            "ignored), or one table per bin with a single count column; **-** is standard input.",
         ),
     ],
     output: Annotated[
@@ -34,8 +33,8 @@ def expression(
         str | None,
         typer.Option(
             metavar="NAME,NAME,...",
-            help="Names of the bins in the order of their values; default: that of the numbers in "
-            "their names (bin1, bin2, bin10).",
+            help="Names of the bins in the order of their values; default: ordered by the numbers "
+            "in their names (bin1, bin2, bin10).",
         ),
     ] = None,
     bin_values: Annotated[
@@ -57,16 +56,16 @@ def expression(
         str,
         typer.Option(
             metavar="READS",
-            help="Reads to add to every count; one number, or one per bin with commas.",
+            help="Reads to add to every count: one number, or one per bin, separated by commas.",
         ),
     ] = "0",
     minimum_reads: Annotated[
-        int, typer.Option(min=1, help="Leave out sequences with fewer reads in all bins together.")
+        int, typer.Option(min=1, help="Leave out sequences with fewer reads in total.")
     ] = 1,
     standard_deviation: Annotated[
         bool,
         typer.Option(
-            "--standard-deviation", help="Add the column: the spread over the bins' values."
+            "--standard-deviation", help="Add a column with the standard deviation over bin values."
         ),
     ] = False,
     memory: step_options.Memory = "4GB",
@@ -76,9 +75,9 @@ def expression(
 ) -> None:
     """Compute the mean expression of sequences from their counts in sorting bins.
 
-    It is the mean of the bins' values, weighted by the sequence's reads in each; the value of each
-    bin is printed. The output has the columns sequence, expression and reads, sorted by reads:
-    **cisreg train** takes it as it is.
+    It is the mean of the bin values, weighted by the reads of the sequence in each bin; the value
+    of each bin is printed. The output has the columns sequence, expression and reads, sorted by
+    reads. **cisreg train** can read it directly.
     """
     step_options.refuse_existing(output, overwrite)
     from cisreg.prepare.database import Resources

@@ -35,7 +35,7 @@ def merge_pairs(
         int,
         typer.Option(
             min=1,
-            help="Expected overlap: bases by which both reads together are longer than the "
+            help="Expected overlap in bases: the length of both reads together minus that of the "
             "molecule.",
         ),
     ],
@@ -48,26 +48,30 @@ def merge_pairs(
         ),
     ],
     slack: Annotated[
-        int, typer.Option(min=0, help="How many bases longer or shorter the overlap may be.")
+        int, typer.Option(min=0, help="Bases by which the overlap may be longer or shorter.")
     ] = 5,
     minimum_overlap: Annotated[
         int | None,
         typer.Option(
             min=1,
-            help="Fewest positions at which both reads must have a known base; default: 10, or "
-            "half of the expected overlap where that is less.",
+            help="Minimum number of positions where both reads have a known base; default: 10, or "
+            "half of the expected overlap if that is less.",
         ),
     ] = None,
     minimum_identity: Annotated[
         float,
-        typer.Option(min=0, max=1, help="Smallest share of these at which the bases are equal."),
+        typer.Option(
+            min=0, max=1, help="Minimum share of these positions where the bases are equal."
+        ),
     ] = 0.75,
     minimum_length: Annotated[
-        int, typer.Option(min=0, help="Leave out what merges to fewer bases.")
+        int, typer.Option(min=0, help="Leave out merged sequences with fewer bases.")
     ] = 1,
     maximum_unknown: Annotated[
         int | None,
-        typer.Option(min=0, help="Leave out what has more unknown bases (N); default: any number."),
+        typer.Option(
+            min=0, help="Leave out sequences with more unknown bases (N); default: no limit."
+        ),
     ] = None,
     format: Annotated[
         Literal["sequences", "table", "fasta", "fastq"],
@@ -81,9 +85,9 @@ def merge_pairs(
 ) -> None:
     """Merge pairs of overlapping reads into one sequence each, in the strand of read 1.
 
-    The most probable overlap within the slack is taken; pairs of repeats whose overlap is not sure
-    are counted and left out. Where reads differ, the base of higher quality is taken. Reads that
-    run through a short molecule into the adapter are cut at its end.
+    The most probable overlap within the slack is used; pairs with repeats whose overlap is
+    ambiguous are counted and left out. Where the reads differ, the base with the higher quality is
+    used. Reads that extend through a short molecule into the adapter are cut at its end.
     """
     step_options.refuse_existing(output, overwrite)
     from cisreg.prepare.merge_pairs import merge_pairs as run_merge_pairs

@@ -1,4 +1,4 @@
-"""Options that the steps on tables share."""
+"""Options that the `cisreg prepare` commands share."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Memory = Annotated[
     str,
     typer.Option(
         metavar="SIZE",
-        help="About the most to hold in memory, 500MB or more; the rest goes to the disk.",
+        help="Approximate memory limit, 500MB or more; further data goes to temporary files.",
     ),
 ]
 Threads = Annotated[
@@ -25,14 +25,14 @@ TemporaryFolder = Annotated[
     Path | None,
     typer.Option(
         metavar="DIR",
-        help="Where that goes, until the end of the run; default: beside the output.",
+        help="Folder for temporary files; default: beside the output.",
     ),
 ]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the file that is there.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")]
 
 
 def refuse_existing(output: Path, overwrite: bool) -> None:
-    """Raises ValueError where `output` is a file that must not be replaced."""
+    """Raises ValueError if `output` exists and must not be replaced."""
     if str(output) != STANDARD and output.exists() and not overwrite:
         raise ValueError(
             f"{output}: expected a new file, but it exists; give --overwrite to replace it, or "
@@ -41,18 +41,18 @@ def refuse_existing(output: Path, overwrite: bool) -> None:
 
 
 def tell(output: Path, text: str) -> None:
-    """Prints a summary where it does not get among the results."""
+    """Prints a summary; to standard error if standard output has the results."""
     console = new_console(stderr=str(output) == STANDARD)
     console.print(text, soft_wrap=True)
 
 
 def destination(output: Path) -> str:
-    """What summaries call the output."""
+    """The output as named in summaries."""
     return "standard output" if str(output) == STANDARD else str(output)
 
 
 def split(text: str | None) -> list[str] | None:
-    """The parts of a list with commas; None where there is no list.
+    """The parts of a comma-separated list; None if there is no list.
 
     Example:
         >>> split('bin1, "low, or dark"')
@@ -64,10 +64,10 @@ def split(text: str | None) -> list[str] | None:
 
 
 def numbers(option: str, text: str | None) -> list[float] | None:
-    """The numbers of a list with commas; None where there is no list.
+    """The numbers of a comma-separated list; None if there is no list.
 
     Raises:
-        ValueError: a part is no number.
+        ValueError: a part is not a number.
 
     Example:
         >>> numbers("--cells", "10, 2.5")
@@ -77,6 +77,4 @@ def numbers(option: str, text: str | None) -> list[float] | None:
     try:
         return None if parts is None else [float(part) for part in parts]
     except ValueError:
-        raise ValueError(
-            f"{option}: expected numbers with commas between them, got {text!r}"
-        ) from None
+        raise ValueError(f"{option}: expected numbers separated by commas, got {text!r}") from None

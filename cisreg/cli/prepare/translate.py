@@ -25,8 +25,8 @@ def translate(
         Path,
         typer.Argument(
             metavar="MAP",
-            help="File of two columns: a sequence, and what it becomes, as **cisreg prepare "
-            "cluster** writes it.",
+            help="File of two columns: a sequence and its replacement, as **cisreg prepare "
+            "cluster --map** writes it.",
         ),
     ],
     output: Annotated[
@@ -42,7 +42,7 @@ def translate(
         typer.Option(
             "--counts",
             help="SEQUENCES is a table of counts: translate its first column, and add the counts "
-            "of what becomes equal.",
+            "of rows that become equal.",
         ),
     ] = False,
     memory: step_options.Memory = "4GB",
@@ -50,10 +50,10 @@ def translate(
     temporary_folder: step_options.TemporaryFolder = None,
     overwrite: step_options.Overwrite = False,
 ) -> None:
-    """Replace sequences by those that a map says, such as the roots of clusters.
+    """Replace sequences as a map says, for example by the roots of their clusters.
 
-    Lines keep their order, and those that the map does not have stay as they are. A table is sorted
-    by its total again. Where a translation is itself translated, the end of the chain counts.
+    Lines keep their order; sequences that are not in the map are unchanged. A table of counts is
+    sorted by its new totals. If a replacement is itself replaced, the end of the chain is used.
     """
     step_options.refuse_existing(output, overwrite)
     from cisreg.prepare import translate as steps

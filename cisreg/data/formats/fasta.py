@@ -293,7 +293,7 @@ def _parsed(place: str, lines: io.TextIOWrapper) -> Iterator[_Record]:
             parts.append(text)
         elif text[:1] not in _COMMENTS:
             raise ValueError(
-                f"{place}:{number}: is no FASTA: expected a header that begins with >, got "
+                f"{place}:{number}: is not FASTA: expected a header that begins with >, got "
                 f"{text[:60]!r}"
             )
     if begin:

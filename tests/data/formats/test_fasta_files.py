@@ -223,7 +223,7 @@ def test_text_without_a_header_is_no_fasta(tmp_path, text):
     path.write_text(text)
     line = text.count("\n", 0, text.index("ACGT")) + 1 if "ACGT" in text else 1
     with pytest.raises(
-        ValueError, match=f"x.fa:{line}: is no FASTA: expected a header|x.fa: .*binary data"
+        ValueError, match=f"x.fa:{line}: is not FASTA: expected a header|x.fa: .*binary data"
     ):
         list(open_dataset(path).blocks())
 

@@ -209,7 +209,11 @@ def test_bgzf_that_was_cut_between_its_blocks(tmp_path, caplog):
     assert decompressed(io.BytesIO(gzip.compress(ROWS)), "x", whole=True).read() == ROWS
 
 
-@pytest.mark.parametrize("content", [ROWS, gzip.compress(ROWS), b">a\nACGT\n>b\nGG\n"])
+@pytest.mark.parametrize(
+    "content",
+    [ROWS, gzip.compress(ROWS, mtime=0), b">a\nACGT\n>b\nGG\n"],
+    ids=["table", "gzip", "FASTA"],
+)
 def test_standard_input_is_read_once(tmp_path, content):
     program = (
         "import sys; from cisreg.data import *;"

@@ -106,11 +106,12 @@ def count_column(index: int) -> str:
 def read_count_table(path: str | os.PathLike[str], *, letters: str = _ANY_CASE) -> CountTable:
     """Opens a table of tab-separated lines, sequence and counts, as `collapse` writes them.
 
-    The first line has names where one of them is a usual one of sequences, or where it neither
-    begins with a sequence nor has a number. Then columns are taken by name, in any case: sequence,
-    sequences or seq is the sequence, else the only column whose first row is one; total, totals,
-    sum, and a last column without a name, are no bins; a column without a name or called index,
-    row, id or name is left out. A last bin that is the sum of all others in every row is an error.
+    Lines at the top that begin with # are comments. The first line has names where one of them is a
+    usual one of sequences, or where it neither begins with a sequence nor has a number.
+    Then columns are taken by name, in any case: sequence, sequences or seq is the sequence, else
+    the only column whose first row is one; total, totals, sum, and a last column without a name,
+    are no bins; a column without a name or called index, row, id or name is left out. A last bin
+    that is the sum of all others in every row is an error.
 
     Args:
         path: the file, plain or compressed; "-" is standard input.
@@ -138,11 +139,13 @@ def read_count_table(path: str | os.PathLike[str], *, letters: str = _ANY_CASE) 
         raise ValueError(f"{name}: expected lines with a sequence and counts, got an empty file")
     line, text = first
     refuse_foreign(name, text, "a table of sequences and counts")
+    while text.startswith(b"#"):
+        line, text = line + 1, text.partition(b"\n")[2]
     header, _, rows = text.partition(b"\n")
     if not rows and (second := next(blocks, None)) is not None:
         rows = second[1]
         text += rows
-    columns = _find_columns(name, _fields(name, 1, header), rows.partition(b"\n")[0])
+    columns = _find_columns(name, line, _fields(name, line, header), rows.partition(b"\n")[0])
     if columns.names is not None:
         line, text = line + 1, rows
     counts = (*columns.bins, *columns.totals)
@@ -248,7 +251,7 @@ def _fields(name: str, line: int, text: bytes) -> list[str]:
     return fields
 
 
-def _find_columns(name: str, fields: list[str], row: bytes) -> _Columns:
+def _find_columns(name: str, line: int, fields: list[str], row: bytes) -> _Columns:
     """What the columns hold, by their names or, where the first line has none, by their place."""
     plain = [field.strip().lower() for field in fields]
     called = [index for index, each in enumerate(plain) if each in COLUMN_NAMES[SEQUENCE]]
@@ -256,17 +259,18 @@ def _find_columns(name: str, fields: list[str], row: bytes) -> _Columns:
         return _Columns(None, 0, tuple(range(1, len(fields))))
     if not row:
         raise ValueError(f"{name}: expected rows after the names of the columns, got none")
-    values = _fields(name, 2, row)
+    values = _fields(name, line + 1, row)
     if len(values) == len(fields) + 1:
         raise ValueError(
-            f"{name}:2: expected {len(fields)} columns as in line 1, got {len(values)}; if these "
-            "are row names of R, write the table without them (row.names = FALSE)"
+            f"{name}:{line + 1}: expected {len(fields)} columns as in line {line}, got "
+            f"{len(values)}; if these are row names of R, write the table without them (row.names "
+            "= FALSE)"
         )
     if len(called) != 1 and len(values) == len(fields):
         called = [each for each in called or range(len(fields)) if _is_sequence(values[each])]
     if len(called) != 1:
         raise ValueError(
-            f"{name}:1: expected one column of sequences, named {SEQUENCE}, got "
+            f"{name}:{line}: expected one column of sequences, named {SEQUENCE}, got "
             f"{_show(fields, values)}; rename it, or the others"
         )
     bins, totals, left_out = [], [], []
@@ -284,7 +288,7 @@ def _find_columns(name: str, fields: list[str], row: bytes) -> _Columns:
         bins, totals = totals, []
     if not bins:
         raise ValueError(
-            f"{name}:1: expected columns of counts besides {SEQUENCE}, got "
+            f"{name}:{line}: expected columns of counts besides {SEQUENCE}, got "
             f"{_show(fields, values)}; rename them"
         )
     return _Columns(tuple(fields), called[0], tuple(bins), tuple(totals), tuple(left_out))

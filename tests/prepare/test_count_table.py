@@ -169,3 +169,14 @@ def test_known_formats_that_are_no_tables_are_named(tmp_path, content, message):
         ValueError, match=f"expected a table of sequences and counts, got {message}"
     ):
         read_count_table(tmp_path / "x")
+
+
+def test_comments_before_the_names_of_the_columns_are_skipped(tmp_path):
+    table = "sequence\tbin1\tbin2\nACGT\t2\t3\n"
+    commented = read(write(tmp_path, "# made by hand\n#\n" + table))
+    assert commented == read(write(tmp_path, table))
+    path = write(tmp_path, "# made by hand\nname\tother\nx\ty\n")
+    with pytest.raises(ValueError, match=r"table.tsv:2: expected columns of counts"):
+        read_count_table(path)
+    with pytest.raises(ValueError, match=r"table.tsv:4: "):
+        read(write(tmp_path, "# made by hand\n" + table + "ACGT\tx\t3\n"))

@@ -161,7 +161,7 @@ def pack_arrays(arrays: Mapping[str, npt.ArrayLike]) -> bytes:
         The content of the file, not compressed.
 
     Raises:
-        ValueError: an array of another type, such as one of Python objects, or an empty name.
+        ValueError: an array of a different type, such as one of Python objects, or an empty name.
 
     Example:
         >>> unpack_arrays(pack_arrays({"bias": np.float32(2)}))["bias"]

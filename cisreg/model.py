@@ -94,7 +94,7 @@ def predict(
         implementation: of the occupancy operation, see `cisreg.occupancy`.
 
     Raises:
-        ValueError: a parameter missing or of the wrong shape, or sequences of another length.
+        ValueError: a parameter missing or of the wrong shape, or sequences of a different length.
 
     Example:
         >>> spec = ModelSpec(motif_count=2, motif_width=3, sequence_length=10)

@@ -127,7 +127,7 @@ def predict_batches(
         implementation: of the occupancy operation, see `cisreg.occupancy`.
 
     Raises:
-        ValueError: sequences of another length, an unknown option, or a batch size below 1.
+        ValueError: sequences of a different length, an unknown option, or a batch size below 1.
 
     Example:
         >>> for batch in predict_batches(model.spec, model.parameters, codes):  # doctest: +SKIP

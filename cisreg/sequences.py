@@ -208,7 +208,7 @@ def decode(codes: Any) -> list[str]:
         otherwise all L letters.
 
     Raises:
-        ValueError: codes of another shape or type, or a number that is no base code.
+        ValueError: codes of a different shape or type, or a number that is no base code.
 
     Example:
         >>> decode([[0, 1, 4]]), decode(encode(["ACGT", "GA"]))
@@ -235,7 +235,7 @@ def reverse_complement(codes: Any) -> np.ndarray:
         kept where they are known.
 
     Raises:
-        ValueError: codes of another shape or type, or a number that is no base code.
+        ValueError: codes of a different shape or type, or a number that is no base code.
 
     Example:
         >>> decode(reverse_complement(encode(["AACG", "CA"])))

@@ -83,7 +83,7 @@ def init_parameters(
         float32 arrays by name, as `spec.parameter_shapes` lists them.
 
     Raises:
-        ValueError: log_kd or log_concentration of another shape than the spec's.
+        ValueError: log_kd or log_concentration of a different shape than the spec's.
 
     Example:
         >>> spec = ModelSpec(motif_count=2, motif_width=3, sequence_length=10)

@@ -49,7 +49,7 @@ class Model:
         unit: what expression is measured in, as text; empty where nobody said so.
 
     Raises:
-        ValueError: parts that do not fit together, such as parameters of another shape than the
+        ValueError: parts that do not fit together, such as parameters of a different shape than the
             spec's.
 
     Example:
@@ -207,7 +207,7 @@ class Model:
             A `BatchPrediction` of all sequences; its `to_frame` and `to_table` give named columns.
 
         Raises:
-            ValueError: codes of another length or above 4, or text that is no DNA.
+            ValueError: codes of a different length or above 4, or text that is no DNA.
             TypeError: something else than sequences.
 
         Example:

@@ -159,7 +159,7 @@ class Dataset:
 
         Raises:
             ValueError: "frame, row N: expected …" for a row that cannot be used, N from 0; columns
-                that are not there, not clear or of another type.
+                that are not there, not clear or of a different type.
             TypeError: no table.
 
         Example:

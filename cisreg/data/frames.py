@@ -37,7 +37,7 @@ def rows_of_frame(frame: Any, asked: Columns) -> tuple[Rows, Columns]:
 
     Raises:
         ValueError: "frame, row N: expected …" for the first row that cannot be used, N from 0;
-            columns that are not there, not clear or of another type.
+            columns that are not there, not clear or of a different type.
         TypeError: no table.
     """
     names, arrays = _columns(frame)

@@ -66,7 +66,7 @@ def open_dataset(
 
     Raises:
         FileNotFoundError: no such file, or none of a glob.
-        ValueError: a file that is damaged, of a format that is not read here or of another kind
+        ValueError: a file that is damaged, of a format that is not read here or of a different kind
             than the first; columns that are not there, or not clear; by name.
         ImportError: a URL that wants fsspec, which is not installed.
 

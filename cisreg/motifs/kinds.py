@@ -59,7 +59,7 @@ def may_be_log_odds(matrix: npt.ArrayLike) -> bool:
 
 
 def convert_to_log_kd(matrix: npt.ArrayLike, kind: MatrixKind) -> np.ndarray:
-    """Log Kd as .pkdm files hold it, from a matrix of another kind.
+    """Log Kd as .pkdm files hold it, from a matrix of a different kind.
 
     That is log2 odds, background over motif, over a uniform background, with a pseudocount of 0.001
     added to probabilities; `cisreg.motifs.conversion` has other conventions and backgrounds.

@@ -29,20 +29,20 @@ def read_pkdm(path: str | os.PathLike[str], *, kind: MatrixKind = "log_kd") -> n
     skipped.
 
     Counts, probabilities and log odds are often in files of the same form. Numbers that are surely
-    of another kind (`recognise` in cisreg/motifs/kinds.py) are refused, unless a line "# log Kd"
-    says that they are log Kd.
+    of a different kind (`recognise` in cisreg/motifs/kinds.py) are refused, unless a line
+    "# log Kd" says that they are log Kd.
 
     Args:
         path: the file.
-        kind: what the numbers are; those of another kind than log Kd are converted to it, see
+        kind: what the numbers are; those of a different kind than log Kd are converted to it, see
             `convert_to_log_kd` in cisreg/motifs/kinds.py.
 
     Returns:
         float64 [own width, 4], bases in the order A C G T.
 
     Raises:
-        ValueError: a row that cannot be parsed, given twice, missing, or of another width than the
-            rows before; the message names file and line. Numbers of another kind.
+        ValueError: a row that cannot be parsed, given twice, missing, or of a different width than
+            the rows before; the message names file and line. Numbers of a different kind.
         OSError: the file cannot be read.
 
     Example:

@@ -45,7 +45,7 @@ def read_motifs(
         A MotifSet with `log_kd` float32 [width, 4, M], M the number of motifs.
 
     Raises:
-        ValueError: a file or line that cannot be parsed, numbers of another kind, a name given
+        ValueError: a file or line that cannot be parsed, numbers of a different kind, a name given
             twice, or no motif at all.
         FileNotFoundError: a file that does not exist.
 

@@ -18,7 +18,7 @@ def table_rows(path: str | os.PathLike[str]) -> Iterator[tuple[str, list[str]]]:
 
     Fields may have quotes around them, as `cisreg.names.join_fields` writes them.
 
-    Bytes that are no UTF-8 become replacement characters, so that the parser of the line, which
+    Bytes that are not UTF-8 become replacement characters, so that the parser of the line, which
     knows what belongs there, is the one to complain.
 
     Raises:

@@ -47,8 +47,8 @@ def read_recipe(source: str | os.PathLike[str]) -> Recipe:
 
     Raises:
         FileNotFoundError: neither a name nor a file.
-        ValueError: a file that is no TOML, an unknown key, or a value of another type or out of
-            range, by file, table and key.
+        ValueError: a file that is not TOML, an unknown key, or a value of a different type or out
+            of range; the message names file, table and key.
 
     Example:
         >>> len(read_recipe("quick").stages)

@@ -401,7 +401,7 @@ class TrainingRun:
         )
 
     def _values(self) -> dict[str, np.ndarray]:
-        # A scalar variable's numpy() is no array.
+        # A scalar variable's numpy() is not an array.
         return {name: np.asarray(value.numpy()) for name, value in self._variables.items()}
 
     def _assign(self, values: dict[str, np.ndarray]) -> None:

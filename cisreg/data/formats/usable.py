@@ -121,7 +121,7 @@ def usable_rows(raw: RawRows, unusable: Unusable, *, strict: bool) -> Rows:
 
 
 def to_text(column: pa.Array) -> pa.Array:
-    """A column as strings with 64-bit offsets; bytes that are no UTF-8 become marks.
+    """A column as strings with 64-bit offsets; bytes that are not UTF-8 become marks.
 
     Example:
         >>> to_text(pa.array([1, None])).to_pylist()

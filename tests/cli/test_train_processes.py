@@ -282,7 +282,7 @@ def test_processes_that_would_not_train_together_are_refused(monkeypatch):
     monkeypatch.setenv("TF_CONFIG", json.dumps(cluster))
     check_workers(1, 0, "auto")
     for workers, restarts in (2, 0), (1, 1):
-        with pytest.raises(typer.BadParameter, match="TF_CONFIG lists the workers"):
+        with pytest.raises(typer.BadParameter, match="TF_CONFIG already lists the workers"):
             check_workers(workers, restarts, "auto")
     assert (this_worker(), this_worker("none"), this_worker("mirrored")) == (1, 0, 0)
 

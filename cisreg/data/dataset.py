@@ -57,6 +57,8 @@ class Dataset:
         side: "left" or "right", where shorter sequences were padded and longer ones trimmed; None:
             as `cisreg.encode` did, else left. A model that is trained on them encodes text so.
         columns_used: of the table that the rows come from, by role, which a trained model keeps.
+        trimmed: whether sequences longer than L were cut, on `side`; it cannot be told then where
+            their constant end begins.
 
     Raises:
         ValueError: another shape, a code above 4, or numbers that are missing or not finite.
@@ -75,12 +77,14 @@ class Dataset:
     extra: Mapping[str, pa.Array] = field(default_factory=dict)
     side: Side | None = None
     columns_used: Mapping[str, Any] = field(default_factory=dict)
+    trimmed: bool = False
 
     def __post_init__(self) -> None:
         if self.side not in ("left", "right", None):
             raise ValueError(f'side: expected "left" or "right", got {self.side!r}')
         known = self.sequence.side if isinstance(self.sequence, EncodedSequences) else None
         object.__setattr__(self, "side", self.side or known or "left")
+        object.__setattr__(self, "trimmed", self.trimmed or _is_trimmed(self.sequence))
         sequence = _codes(self.sequence)
         if sequence.size and sequence.max() > 4:
             raise ValueError(f"sequence: expected codes 0 to 4, got {sequence.max()}")
@@ -122,13 +126,16 @@ class Dataset:
             extra=extra or {},
             side="left",
             columns_used={},
+            trimmed=False,
         )
         return data
 
-    def read_with(self, side: Side | None, columns_used: Mapping[str, Any]) -> Dataset:
+    def read_with(
+        self, side: Side | None, columns_used: Mapping[str, Any], trimmed: bool
+    ) -> Dataset:
         """The same rows, which know how they were read."""
         data = copy(self)
-        data.__dict__.update(side=side, columns_used=dict(columns_used))
+        data.__dict__.update(side=side, columns_used=dict(columns_used), trimmed=trimmed)
         return data
 
     @classmethod
@@ -176,9 +183,10 @@ class Dataset:
             extra if extra is True else tuple(extra),
         )
         rows, used = rows_of_frame(frame, asked)
-        codes = np.asarray(encode(rows.sequence, length, side=side))
+        encoded = encode(rows.sequence, length, side=side)
+        codes = np.asarray(encoded)
         data = cls.unchecked(codes, rows.expression, rows.weight, rows.name, rows.extra)
-        return data.read_with(side, used.to_json())
+        return data.read_with(side, used.to_json(), _is_trimmed(encoded))
 
     def __len__(self) -> int:
         return len(self.sequence)
@@ -248,7 +256,7 @@ class Dataset:
             None if self.weight is None else chosen(self.weight),
             None if self.name is None else chosen(self.name),
             {name: chosen(array) for name, array in self.extra.items()},
-        ).read_with(self.side, self.columns_used)
+        ).read_with(self.side, self.columns_used, self.trimmed)
 
     @property
     def mean_expression(self) -> np.ndarray:
@@ -335,6 +343,13 @@ def _rank(value: Any) -> int:
     return 2 if isinstance(value, pa.Table | pa.RecordBatch) else np.ndim(value)
 
 
+def _is_trimmed(sequence: Any) -> bool:
+    """Whether encoded sequences know that some of them were longer than their rows."""
+    if not isinstance(sequence, EncodedSequences) or sequence.length is None:
+        return False
+    return bool((sequence.length > sequence.shape[-1]).any())
+
+
 def _codes(value: Any) -> np.ndarray:
     """Base codes of text, or codes as they are."""
     if isinstance(value, np.ndarray) and value.dtype == np.uint8 and value.ndim == 2:
@@ -386,4 +401,4 @@ def join(parts: Sequence[Dataset]) -> Dataset:
         np.concatenate(weights) if len(weights) == len(parts) else None,
         pa.concat_arrays(names) if len(names) == len(parts) else None,
         {name: pa.concat_arrays([part.extra[name] for part in parts]) for name in extra},
-    ).read_with(parts[0].side, parts[0].columns_used)
+    ).read_with(parts[0].side, parts[0].columns_used, any(part.trimmed for part in parts))

@@ -323,7 +323,7 @@ class DatasetFiles:
             raise ValueError(self.unusable.none_left(self.files[0]))
         self._length = rows.sequence.shape[1]
         self.end_pass()
-        return rows.read_with(self.side, self.columns_used)
+        return rows.read_with(self.side, self.columns_used, self.trimmed > 0)
 
     def fingerprint(self) -> str:
         """64 hexadecimal digits that are others where the content of a file is another.

@@ -317,7 +317,7 @@ def _plan(
         validation = _open_like(opened, validation, length)
     feed, held_out = make_feed(dataset, validation, seed, cache)
     some = some_sequences(feed)
-    trimmed = opened.side if isinstance(opened, DatasetFiles) and opened.trimmed else None
+    trimmed = opened.side if opened.trimmed else None
     recipe, ends = settle_ends(recipe, some, trimmed)
     spec = recipe.spec(len(motif_set), length)
     if isinstance(opened, DatasetFiles):

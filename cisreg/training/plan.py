@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from cisreg.choices import check_choice
 from cisreg.data import Dataset
-from cisreg.data.feeding.feed import Feed
+from cisreg.data.feeding.feed import Feed, MemoryFeed
 from cisreg.losses import Penalty
 from cisreg.model import ModelSpec, check_parameters
 from cisreg.occupancy import Implementation
@@ -91,6 +91,7 @@ class TrainingPlan:
         if self.validation is not None:
             length = self.validation.sequence.shape[1]
             self._check_data(len(self.validation), length, "validation")
+        self._check_trimmed()
         self._check_stages()
         self._check_columns()
 
@@ -122,6 +123,20 @@ class TrainingPlan:
             raise ValueError(
                 f"{argument}: expected sequences of {self.spec.sequence_length} bases as the model "
                 f"has, got {length}; encode them with that length"
+            )
+
+    def _check_trimmed(self) -> None:
+        """Files refuse such sequences themselves, as they are read."""
+        if not isinstance(self.training, MemoryFeed) or not self.spec.has_span:
+            return
+        side = self.training.dataset.side
+        bases = self.spec.constant_left if side == "left" else self.spec.constant_right
+        if bases and self.training.dataset.trimmed:
+            raise ValueError(
+                f"dataset: expected whole sequences, of which {bases} bases at the {side} end are "
+                f"constant, got some that were trimmed on the {side}, where their constant bases "
+                "cannot be told from others; read them with a larger length, or leave out "
+                f"constant_{side}"
             )
 
     def _check_columns(self) -> None:

@@ -132,7 +132,7 @@ def test_arrow_arrays_are_an_index():
         (["Gcn4", "Gcn5"], KeyError, "got 'Gcn5'"),
         (16, IndexError, "16 is out of bounds"),
         ([True], IndexError, "boolean"),
-        ({"Gcn4", "Abf1"}, TypeError, "index: expected numbers, names or a slice, got {"),
+        ({"Gcn4"}, TypeError, "index: expected numbers, names or a slice, got {"),
         (True, TypeError, "index: expected numbers, names or a slice, got True"),
         (1.5, TypeError, "index: expected numbers, names or a slice, got 1.5"),
         ([], ValueError, "expected at least one motif, got none"),

@@ -166,17 +166,31 @@ def written(path, texts):
     return path
 
 
-def test_sequences_trimmed_at_a_constant_end_are_refused(tmp_path):
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda files: files,
+        lambda files: files.load(),
+        lambda files: files.load()[:],
+        lambda files: cisreg.Dataset.from_frame(
+            cisreg.open_dataset(files.local_paths[0]).load().to_table(),
+            length=files.length,
+            side=files.side,
+        ),
+    ],
+    ids=["files", "memory", "part", "frame"],
+)
+def test_sequences_trimmed_at_a_constant_end_are_refused(tmp_path, read):
     texts = [text.strip("N") for text in cisreg.decode(library())]
+    longest = max(map(len, texts))
     path = written(tmp_path / "train.tsv", texts)
     quick = read_recipe("quick").override(model={}, penalty={}, epochs=1)
-    longest = max(map(len, texts))
 
     def run(length, side="left", **options):
         files = cisreg.open_dataset(path, length=length, side=side)
-        return train(files, demo_motifs(width=30), quick, **options).model.spec
+        return train(read(files), demo_motifs(width=30), quick, **options).model.spec
 
-    with pytest.raises(ValueError, match="longer ones, which would be trimmed on the left: where "):
+    with pytest.raises(ValueError, match="trimmed on the left.*where "):
         run(longest - 3, constant_left=9)
     # Nothing is taken for constant there unasked; the other end is whole.
     spec = run(longest - 3)

@@ -190,7 +190,7 @@ def test_sequences_trimmed_at_a_constant_end_are_refused(tmp_path, read):
         files = cisreg.open_dataset(path, length=length, side=side)
         return train(read(files), demo_motifs(width=30), quick, **options).model.spec
 
-    with pytest.raises(ValueError, match="trimmed on the left.*where "):
+    with pytest.raises(ValueError, match=r"trimmed on the left.*where "):
         run(longest - 3, constant_left=9)
     # Nothing is taken for constant there unasked; the other end is whole.
     spec = run(longest - 3)

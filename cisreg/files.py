@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import BinaryIO
@@ -42,7 +42,9 @@ def replace_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
         partial.replace(path)
     except BaseException as error:
-        partial.unlink(missing_ok=True)
+        # What cannot be made cannot be removed: the first error says why.
+        with suppress(OSError):
+            partial.unlink()
         if isinstance(error, OSError) and error.errno and error.filename in (None, str(partial)):
             error.filename = str(path)
         raise

@@ -98,3 +98,11 @@ def test_a_write_that_the_system_refuses_leaves_the_old_file(tmp_path):
     assert f"File too large: '{path}'" in process.stderr
     assert path.read_bytes() == b"old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["x"]
+
+
+def test_a_name_that_is_too_long_is_one_error(tmp_path):
+    path = tmp_path / ("x" * 300)
+    with pytest.raises(OSError, match="name too long") as caught, replace_file(path):
+        pass
+    assert caught.value.filename == str(path)
+    assert caught.value.__context__ is None

@@ -203,6 +203,8 @@ class Dataset:
     def __getitem__(self, rows: Any) -> Row | Dataset:
         """One row, or the Dataset of several; a slice is a view, numbers are as in `take`."""
         if isinstance(rows, int | np.integer):
+            if not -len(self) <= rows < len(self):
+                raise IndexError(f"rows: expected a row of {len(self)}, counted from 0, got {rows}")
             return self._row(range(len(self))[rows])
         if not isinstance(rows, slice):
             return self.take(rows)

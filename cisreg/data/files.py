@@ -326,7 +326,21 @@ class DatasetFiles:
         return rows.read_with(self.side, self.columns_used, self.trimmed > 0)
 
     def fingerprint(self) -> str:
-        """64 hexadecimal digits that are others where the content of a file is another.
+        """64 hexadecimal digits that differ where the content of a file or what is read of it does.
+
+        What is read: the columns of sequence, expression and weight, and the side of padding.
+
+        Raises:
+            FileNotFoundError, ValueError: as `content_fingerprint`.
+        """
+        columns = self.columns
+        # The names of sequences count only where a table of measurements is found by them.
+        key = columns.name if columns.sequence is None else columns.sequence
+        read = (key, columns.expression, columns.weight, self.side)
+        return hashlib.sha256(f"{self.content_fingerprint()}\n{read}".encode()).hexdigest()
+
+    def content_fingerprint(self) -> str:
+        """64 hexadecimal digits that differ where the content of a file does.
 
         They are of the manifest's checksums; without one of names, sizes and footers of Parquet
         files; of names, sizes and times of change of text.

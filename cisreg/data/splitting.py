@@ -141,10 +141,16 @@ class HoldOut:
         """The values of the column in these rows, as text.
 
         Raises:
-            ValueError: the data set was not opened with this column.
+            ValueError: the data set was not opened with this column, or a position for its name.
         """
         name = "folds" if self.groups is None else "groups"
         extra = dataset.extra
+        if isinstance(self.column, int):
+            raise ValueError(
+                f"{name}: expected the name of a column among {', '.join(extra) or 'none'}, which "
+                f"the data set has as extra ones, got the position {self.column}; a data set that "
+                "is open knows its columns by name alone"
+            )
         if self.column not in extra:
             raise ValueError(
                 f"{name}: expected a column among {', '.join(extra) or 'none'}, which the "

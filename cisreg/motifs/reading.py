@@ -48,6 +48,8 @@ def read_motifs(
         ValueError: a file or line that cannot be parsed, numbers of a different kind, a name given
             twice, or no motif at all.
         FileNotFoundError: a file that does not exist.
+        IsADirectoryError: a folder among several paths.
+        TypeError: neither a path nor a sequence of paths.
 
     Example:
         >>> motifs = read_motifs("motif_list.txt", width=30)  # doctest: +SKIP
@@ -93,7 +95,7 @@ def _motif_paths(
     source: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
 ) -> list[Path]:
     if not isinstance(source, (str, os.PathLike)):
-        return [_motif_file(Path(path), "source") for path in source]
+        return [_motif_file(path, "source") for path in _several_paths(source)]
     path = Path(source)
     if path.is_dir():
         paths = _files_of_folder(path)
@@ -106,6 +108,16 @@ def _motif_paths(
             f"{path}: expected {SUFFIX} files or a list of them, got none; check the path"
         )
     return paths
+
+
+def _several_paths(source: Sequence[str | os.PathLike[str]]) -> list[Path]:
+    try:
+        return [Path(path) for path in source]
+    except TypeError:
+        raise TypeError(
+            "source: expected the path of a motif file, of a folder or of a list of motif files, "
+            f"or a sequence of paths, got {source!r:.80}"
+        ) from None
 
 
 def _files_of_folder(folder: Path) -> list[Path]:
@@ -154,6 +166,11 @@ def _listed_file(folder: Path, listed: str, place: str) -> Path:
 
 def _motif_file(path: Path, place: str) -> Path:
     if not is_motif_file(path, place):
+        if path.is_dir():
+            raise IsADirectoryError(
+                f"{place}: expected the path of a {SUFFIX} file, got the folder {str(path)!r}; "
+                "give a folder by itself, or the files in it"
+            )
         raise FileNotFoundError(
             f"{place}: expected motifs, but {str(path)!r} does not exist; check the path"
         )

@@ -49,11 +49,17 @@ def read_recipe(source: str | os.PathLike[str]) -> Recipe:
         FileNotFoundError: neither a name nor a file.
         ValueError: a file that is not TOML, an unknown key, or a value of a different type or out
             of range; the message names file, table and key.
+        TypeError: neither text nor a path.
 
     Example:
         >>> len(read_recipe("quick").stages)
         2
     """
+    if not isinstance(source, (str, os.PathLike)):
+        raise TypeError(
+            f"recipe: expected {', '.join(RECIPES)}, the path of a TOML file or a Recipe, got "
+            f"{source!r:.80}; change single options with read_recipe(...).override(...)"
+        )
     path = _FOLDER / f"{source}.toml" if source in RECIPES else Path(source)
     try:
         content = path.read_bytes()

@@ -180,6 +180,8 @@ def train(
     recipe = recipe.override(model=given, penalty={})
     motif_set = _motifs(motifs, recipe)
     opened = _open(data, validation.column if isinstance(validation, HoldOut) else None)
+    if isinstance(validation, HoldOut) and opened is not data:
+        validation = _by_name(validation, opened)
     plan, recipe, known_ends = _plan(
         *(opened, motif_set, recipe, validation, log_concentration, start or {}),
         loss=loss,
@@ -266,6 +268,14 @@ def _open(data: Any, column: Column | None) -> Dataset | DatasetFiles:
     if isinstance(data, (Dataset, DatasetFiles)):
         return data
     return Dataset.from_frame(data, extra=extra)
+
+
+def _by_name(how: HoldOut, opened: Dataset | DatasetFiles) -> HoldOut:
+    """The same with the name of its column, the only extra one of data that `_open` opened."""
+    if not isinstance(how.column, int):
+        return how
+    (name,) = opened.extra if isinstance(opened, Dataset) else opened.extra_names
+    return replace(how, folds=name) if how.groups is None else replace(how, groups=name)
 
 
 def _is_paths(value: Any) -> bool:

@@ -116,3 +116,9 @@ def test_rows_are_taken_by_number(rows):
     with pytest.raises(TypeError, match="rows: expected integers or booleans"):
         data[rows]
     assert len(data[[]]) == 0
+
+
+@pytest.mark.parametrize("row", [2, -3, 400, np.int64(2)])
+def test_a_row_that_is_not_there_is_named(row):
+    with pytest.raises(IndexError, match=f"rows: expected a row of 2, counted from 0, got {row}"):
+        Dataset(["AC", "GT"], [1, 2])[row]

@@ -167,3 +167,17 @@ def test_a_list_that_is_no_text_is_not_shown_whole(tmp_path):
     with pytest.raises(ValueError, match="expected the path of a motif file in each line") as error:
         read_motifs(path)
     assert len(str(error.value)) < 300 + len(str(path))
+
+
+def test_a_folder_among_several_paths_is_called_one(tmp_path):
+    write_pkdm(tmp_path / "a.pkdm")
+    with pytest.raises(
+        IsADirectoryError, match=r"expected the path of a .pkdm file, got the folder"
+    ):
+        read_motifs([tmp_path])
+
+
+@pytest.mark.parametrize("source", [None, 3, [None], b"a.pkdm"])
+def test_what_is_no_path_is_refused(source):
+    with pytest.raises(TypeError, match="source: expected the path of a motif file"):
+        read_motifs(source)

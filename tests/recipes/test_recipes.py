@@ -141,3 +141,9 @@ def test_errors_name_file_and_place(tmp_path, text, message):
 def test_neither_name_nor_file():
     with pytest.raises(FileNotFoundError, match="expected default, quick or the path"):
         read_recipe("defualt")
+
+
+@pytest.mark.parametrize("source", [{}, None, 3])
+def test_what_is_no_recipe_is_refused(source):
+    with pytest.raises(TypeError, match="recipe: expected default, quick, the path of a TOML file"):
+        read_recipe(source)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -80,6 +82,49 @@ def test_the_column_of_a_hold_out_is_read_from_a_path(paths, tmp_path):
     path.write_text(paths[0].read_text().replace("promoter\tlevel", "sequence\texpression"))
     result = trained(path, HoldOut(0.4, groups="plate"))
     assert len(result.validation) % 12 == 0
+
+
+@pytest.mark.parametrize("how", [HoldOut(0.4, groups=2), HoldOut(folds=2, fold=3)])
+@pytest.mark.parametrize("kind", ["text", "parquet", "frame"])
+def test_the_column_of_a_hold_out_may_be_a_position(paths, tmp_path, kind, how):
+    data = table(paths[0])
+    if kind == "text":
+        path = tmp_path / "usual.tsv"
+        path.write_text(paths[0].read_text().replace("promoter\tlevel", "sequence\texpression"))
+        data = path
+    elif kind == "parquet":
+        pq.write_table(pa.table(data), tmp_path / "x.parquet")
+        data = tmp_path / "x.parquet"
+    changed = "folds" if how.groups is None else "groups"
+    by_name = replace(how, **{changed: "plate"})
+    expected = trained(data, by_name).validation
+    assert trained(data, how).validation.fingerprint() == expected.fingerprint()
+
+
+def test_a_position_is_refused_for_data_that_is_open(paths):
+    columns = Columns("promoter", ("level",), extra=("plate",))
+    files = cisreg.open_dataset(paths[0], columns=columns)
+    for data in (files, files.load()):
+        with pytest.raises(ValueError, match=r"name of a column among plate, .* the position 2"):
+            trained(data, HoldOut(0.4, groups=2))
+
+
+def test_a_streaming_run_goes_on_with_the_same_column_alone(paths, tmp_path):
+    columns = table(paths[0])
+    columns["second"] = [2 * each for each in columns["expression"]]
+    pq.write_table(pa.table(columns), tmp_path / "x.parquet", row_group_size=20)
+    quick = read_recipe("quick").override(model={}, penalty={}, epochs=1)
+    quick = replace(quick, validation=0.0)
+
+    def run(expression, **options):
+        columns = Columns(expression=expression)
+        data = cisreg.open_dataset(tmp_path / "x.parquet", columns=columns)
+        options |= {"output": tmp_path / "model", "cache": "none", "progress": False}
+        return train(data, demo_motifs(width=30), quick, **options)
+
+    run("expression")
+    with pytest.raises(ValueError, match="training set"):
+        run("second", resume=True)
 
 
 @pytest.mark.parametrize("cache", ["host", "none"])

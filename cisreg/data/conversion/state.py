@@ -35,7 +35,7 @@ def request_of(source: DatasetFiles, options: ConversionOptions) -> dict[str, An
     columns = source.columns
     request = {
         "version": _WORK_VERSION,
-        "source": source.fingerprint(),
+        "source": source.content_fingerprint(),
         "columns": [columns.sequence, columns.name, columns.expression],
         "weight": columns.weight,
         "names": _names(source),

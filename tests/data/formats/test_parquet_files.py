@@ -348,6 +348,30 @@ def test_the_fingerprint_is_of_the_content(tmp_path):
     assert open_dataset(tmp_path).fingerprint() != of_manifest
 
 
+@pytest.mark.parametrize("manifest", [False, True])
+def test_the_fingerprint_is_of_what_is_read(tmp_path, manifest):
+    columns = {"sequence": ["AC", "GT"], "a": [1.0, 2.0], "b": [3.0, 4.0], "weight": [1.0, 2.0]}
+    write(tmp_path / "x.parquet", pa.table(columns | {"other": ["GG", "TT"]}))
+    if manifest:
+        manifest_of(tmp_path)
+
+    def fingerprint(side="left", weight="weight", **asked):
+        columns = Columns(weight=weight, **asked)
+        return open_dataset(tmp_path, columns=columns, side=side).fingerprint()
+
+    first = fingerprint(expression="a")
+    assert fingerprint(expression=("a",), extra=("b",)) == first
+    different = [
+        fingerprint(expression="b"),
+        fingerprint(expression=("a", "b")),
+        fingerprint(expression=("b", "a")),
+        fingerprint(expression="a", weight=False),
+        fingerprint(expression="a", sequence="other"),
+        fingerprint(expression="a", side="right"),
+    ]
+    assert len({first, *different}) == 7
+
+
 def test_read_dataset_is_strict(tmp_path):
     path = write(tmp_path / "x.parquet", pa.table({"sequence": ["AC", "G"], "level": [1.0, 2.0]}))
     assert read_dataset(path).expression.tolist() == [1.0, 2.0]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as compute
 
 from cisreg.prepare.bins import BinOrder, order_bins
 from cisreg.prepare.count_table import (
@@ -137,6 +138,7 @@ def expression(
     bins: Bins | None = None,
     minimum_reads: int = 1,
     standard_deviation: bool = False,
+    keep_case: bool = False,
     resources: Resources | None = None,
     progress: bool = False,
 ) -> ExpressionCounts:
@@ -156,6 +158,7 @@ def expression(
         bins: values, cells and pseudocount.
         minimum_reads: leave out sequences with fewer reads in total, 1 or more.
         standard_deviation: also write that column.
+        keep_case: whether acgt and ACGT are different sequences; otherwise all become upper case.
         resources: memory, threads and temporary folder; data beyond the memory limit goes to disk.
         progress: show the number of rows read if standard error is a terminal.
 
@@ -194,7 +197,7 @@ def expression(
         open_database(resources or Resources(), output) as database,
     ):
         schema = _schema(count)
-        batches = _all_bins(tables, order.index, schema)
+        batches = _all_bins(tables, order.index, schema, keep_case)
         database.register("counts", schema, counter.count("rows read", tally.watch(batches)))
         rows = tally.compute(database.stream(_query(count)), bins, minimum_reads)
         columns = [SEQUENCE, "expression", "reads"]
@@ -317,19 +320,23 @@ def _schema(count: int) -> pa.Schema:
 
 
 def _all_bins(
-    tables: Sequence[CountTable], order: Sequence[int], schema: pa.Schema
+    tables: Sequence[CountTable], order: Sequence[int], schema: pa.Schema, keep_case: bool
 ) -> Iterator[pa.RecordBatch]:
     """Rows with a column per bin, in order; with one table per bin the other bins are 0."""
+
+    def sequences(batch: pa.RecordBatch) -> pa.Array:
+        return batch.column(0) if keep_case else compute.ascii_upper(batch.column(0))
+
     if len(tables) == 1:
         for batch in tables[0].batches:
-            columns = [batch.column(0), *(batch.column(1 + each) for each in order)]
+            columns = [sequences(batch), *(batch.column(1 + each) for each in order)]
             yield pa.record_batch(columns, schema=schema)
         return
     for place, index in enumerate(order):
         for batch in tables[index].batches:
             columns = [pa.array(np.zeros(batch.num_rows, np.int64))] * len(order)
             columns[place] = batch.column(1)
-            yield pa.record_batch([batch.column(0), *columns], schema=schema)
+            yield pa.record_batch([sequences(batch), *columns], schema=schema)
 
 
 def _query(count: int) -> str:

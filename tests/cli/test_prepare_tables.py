@@ -90,6 +90,14 @@ def test_standard_streams(bins, tmp_path):
     assert "1 sequences written to standard output; 1 with fewer than 2 reads" in done.stderr
 
 
+def test_expression_joins_upper_and_lower_case_unless_told(tmp_path):
+    table, output = tmp_path / "table", tmp_path / "out"
+    table.write_text("sequence\tb1\tb2\nACGT\t1\t0\nacgt\t0\t9\n")
+    arguments = ("prepare", "expression", table, "--output", output)
+    assert "1 sequences written" in run(0, *arguments).stdout
+    assert "2 sequences written" in run(0, *arguments, "--keep-case", "--overwrite").stdout
+
+
 def test_options_of_collapse(tmp_path):
     reads, output = tmp_path / "reads", tmp_path / "out"
     reads.write_text("ac\nAC\nA-C\n")

@@ -121,6 +121,19 @@ def test_separate_tables_may_have_different_sequences(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("form", ["one", "separate"])
+def test_upper_and_lower_case_are_one_sequence_as_in_collapse(tmp_path, form):
+    rows = {"one": {"table": "ACGT\t1\t0\nacgt\t0\t9\n"}}
+    rows["separate"] = {"bin0": "ACGT\t1\n", "bin1": "acgt\t9\n"}
+    for name, text in rows[form].items():
+        (tmp_path / name).write_text(text)
+    paths = [tmp_path / name for name in rows[form]]
+    expression(paths, tmp_path / "out")
+    assert (tmp_path / "out").read_text().splitlines()[1:] == ["ACGT\t0.9\t10"]
+    expression(paths, tmp_path / "kept", keep_case=True)
+    assert (tmp_path / "kept").read_text().splitlines()[1:] == ["acgt\t1\t9", "ACGT\t0\t1"]
+
+
 def test_the_output_is_a_table_to_train_on(tmp_path, caplog):
     caplog.set_level(logging.INFO)
     (tmp_path / "table").write_text("ACGT\t3\t1\nACGA\t1\t0\nTTTT\t0\t5\n")

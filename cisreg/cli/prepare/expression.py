@@ -68,6 +68,9 @@ def expression(
             "--standard-deviation", help="Add a column with the standard deviation over bin values."
         ),
     ] = False,
+    keep_case: Annotated[
+        bool, typer.Option("--keep-case", help="Do not convert lower case to upper case.")
+    ] = False,
     memory: step_options.Memory = "4GB",
     threads: step_options.Threads = None,
     temporary_folder: step_options.TemporaryFolder = None,
@@ -95,6 +98,7 @@ def expression(
         ),
         minimum_reads=minimum_reads,
         standard_deviation=standard_deviation,
+        keep_case=keep_case,
         resources=Resources(memory, threads, temporary_folder),
         progress=True,
     )

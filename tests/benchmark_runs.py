@@ -1,4 +1,4 @@
-"""Scripts of benchmarks/ as processes of their own."""
+"""Runs scripts of benchmarks/ in separate processes."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ def run_benchmark(script: str, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def run_successfully(script: str, *words: str) -> str:
-    """Its standard output; it must succeed."""
+    """Runs the script, which must succeed; returns its standard output."""
     done = run_benchmark(script, *words)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 def benchmark_rows(script: str, folder: Path, *words: str) -> list[dict]:
-    """The rows that a script writes; it must succeed."""
+    """Runs a script, which must succeed; returns the rows that it writes."""
     run_successfully(script, "--json", str(folder / "rows"), *words)
     return json.loads((folder / "rows").read_text())["rows"]

@@ -1,4 +1,4 @@
-"""What every test begins and ends with."""
+"""Setup and cleanup around every test."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# A machine may be busy: no example has a time limit.
+# The machine may be busy, so examples have no time limit.
 settings.register_profile("cisreg", deadline=None, max_examples=50)
 settings.load_profile("cisreg")
-# Other processes, those of tests among them, want memory of a GPU as well.
+# Other processes, including other tests, need GPU memory too.
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
-# What tests start imports what they import, whatever folder it runs in.
+# Processes that tests start can import the same modules, in every working folder.
 TESTS = Path(__file__).parent
 PATHS = [str(TESTS.parent), str(TESTS), os.environ.get("PYTHONPATH", "")]
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, PATHS))
 
 
 def pytest_configure(config):
-    """The same surroundings whoever runs the tests.
+    """Sets the same environment for everyone who runs the tests.
 
-    Test processes beside each other, and what they start, have one thread each.
+    Parallel test processes, and the processes that they start, have one thread each.
     """
-    # Ignored where the tests are a job in the background, or of nohup.
+    # A background job, or nohup, starts the tests with these signals ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     if hasattr(config, "workerinput"):
@@ -37,7 +37,7 @@ def pytest_configure(config):
 
 @contextlib.contextmanager
 def _log_kept():
-    """The commands send the package's log to the terminal; tests after them expect it quiet."""
+    """Restores the package's log: commands send it to the terminal, later tests expect it quiet."""
     logger = logging.getLogger("cisreg")
     handlers, level, propagate = list(logger.handlers), logger.level, logger.propagate
     yield
@@ -48,7 +48,7 @@ def _log_kept():
 
 @pytest.fixture(autouse=True, scope="module")
 def log_as_it_was_before_the_module():
-    """Fixtures of a module run before those of its tests, and may run commands as well."""
+    """Fixtures of a module run before those of its tests, and may run commands too."""
     with _log_kept():
         yield
 
@@ -61,7 +61,10 @@ def log_as_it_was():
 
 @pytest.fixture(autouse=True)
 def on_the_cpu(request):
-    """A GPU is for the tests that are marked so: it looks at no numbers, which others expect."""
+    """Runs tests on the CPU unless they are marked for the GPU.
+
+    The GPU kernels do not check the values of their inputs; the other tests expect these checks.
+    """
     import tensorflow as tf
 
     marked = request.node.get_closest_marker("gpu") is not None

@@ -1,4 +1,4 @@
-"""What tests of converting share; as a process, it converts: conversion_case.py SOURCE DIR."""
+"""Helpers for tests of conversion; as a program it converts: conversion_case.py SOURCE DIR."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from cisreg.data.conversion import stages
 from cisreg.data.conversion.convert import convert
 from cisreg.data.files import DatasetFiles
 
-# Small, so that little data makes many runs, files and row groups.
+# Small limits, so that little data gives many runs, files and row groups.
 RUN_BYTES, UNIT_BYTES, BLOCK_ROWS = 1 << 14, 5000, 199
 SIZES = {"rows_per_file": 700, "rows_per_group": 100}
 
 
 def make_small(patch):
-    """Small portions at every step; `patch` sets an attribute, as that of pytest does."""
+    """Sets small limits at every step; `patch` sets an attribute, as pytest's monkeypatch does."""
     patch(stages, "_RUN_BYTES", RUN_BYTES)
     patch(stages, "_UNIT_BYTES", UNIT_BYTES)
     patch(DatasetFiles, "blocks", in_blocks(BLOCK_ROWS, DatasetFiles.blocks))
 
 
 def in_blocks(count, blocks):
-    """What gives the rows of `blocks` so many at a time."""
+    """A method that gives the rows of `blocks` in slices of `count` rows."""
 
     def slices(self):
         for rows in blocks(self):
@@ -45,7 +45,7 @@ def sequences(count, generator, length=30):
 
 
 def numbered(path, count=5000):
-    """A table whose expression is the number of the row; sequences come several times."""
+    """A table whose expression is the row number; sequences occur several times."""
     text = sequences(count, np.random.default_rng(0), 8)
     path.write_text("".join(f"{each}\t{row}\n" for row, each in enumerate(text)))
     return text

@@ -1,7 +1,8 @@
-"""Programs as processes that begin with TensorFlow imported, which takes seconds otherwise.
+"""Runs programs in processes that start with TensorFlow imported, which saves seconds.
 
-They are forked from a process that has imported it and done nothing else. Like any other process
-they have a number, streams, an environment and an exit status, and can be sent signals.
+They are forked from a process that has imported TensorFlow and done nothing else. Like any other
+process, they have a process ID, streams, an environment and an exit status, and can receive
+signals.
 """
 
 from __future__ import annotations
@@ -20,17 +21,17 @@ PRELOADED = ["tensorflow", "cisreg.training", "cisreg.cli.app"]
 
 
 def forking_context():
-    """Processes of this context begin with TensorFlow imported."""
+    """Processes of this context start with TensorFlow imported."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
     return context
 
 
 class Forked:
-    """A program in Python, with what tests use of `subprocess.Popen`.
+    """A program in Python, with the part of the interface of `subprocess.Popen` that tests use.
 
-    `program` is the name of a module, as for `python -m`, or the path of a script; its output is
-    kept in files until `communicate` gives it as text.
+    `program` is the name of a module, as for `python -m`, or the path of a script. Its output is
+    kept in files; `communicate` returns it as text.
     """
 
     def __init__(self, program, *words, environment: Mapping[str, str] | None = None):
@@ -41,7 +42,7 @@ class Forked:
         self._process = forking_context().Process(
             target=_become,
             args=(self.args, environment, Path.cwd(), self._streams),
-            daemon=True,  # a test that fails leaves none behind
+            daemon=True,  # a test that fails leaves no process behind
         )
         self._process.start()
 
@@ -63,7 +64,7 @@ class Forked:
         return self.returncode
 
     def communicate(self, timeout=None):
-        """Waits for the end; what was written to standard output and standard error."""
+        """Waits for the end; returns what was written to standard output and standard error."""
         self.wait(timeout)
         return tuple(path.read_text() if path.exists() else "" for path in self._streams)
 

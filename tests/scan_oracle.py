@@ -1,4 +1,4 @@
-"""Motif scanning by looking at every site, and examples for it."""
+"""Motif scanning by examining every site, and examples for it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def site_log_kd(
 ) -> np.ndarray:
     """Log Kd of every window of one motif, float32 [N, 2, P], added in the documented order.
 
-    NaN where a window is no site.
+    NaN where a window is not a site.
     """
     first, end = motifs.column_range()[:, index]
     width, length = end - first, sequence.shape[1]
@@ -52,7 +52,7 @@ def oracle_hits(
     unknown: str = "skip",
     row_range: np.ndarray | None = None,
 ) -> list[np.ndarray]:
-    """The fields of Hits, found by looking at every site."""
+    """The fields of Hits, found by examining every site."""
     rows = []
     for index in range(len(motifs)):
         log_kd = site_log_kd(sequence, motifs, index, unknown, row_range)
@@ -70,14 +70,14 @@ def oracle_best(
     unknown: str = "skip",
     row_range: np.ndarray | None = None,
 ) -> list[np.ndarray]:
-    """The fields of BestSites, found by looking at every site."""
+    """The fields of BestSites, found by examining every site."""
     shape = (len(sequence), len(motifs))
     position, strand = np.full(shape, -1), np.full(shape, -1)
     value = np.full(shape, np.inf, np.float32)
     for index in range(len(motifs)):
         log_kd = site_log_kd(sequence, motifs, index, unknown, row_range)
         if log_kd.size:
-            # Position first, then strand, decides among equals.
+            # Ties are decided by position, then by strand.
             flat = log_kd.transpose(0, 2, 1).reshape(len(sequence), -1)
             some = ~np.isnan(flat).all(axis=1)
             lowest = np.nanargmin(flat[some], axis=1)
@@ -104,7 +104,7 @@ def random_sequence(
 def thresholds_of_share(
     sequence: np.ndarray, motifs: MotifSet, share: float, unknown: str = "skip"
 ) -> np.ndarray:
-    """For each motif a log Kd that some site has exactly, and about this share is below."""
+    """For each motif, the exact log Kd of one of its sites; about this share of sites is below."""
     found = [site_log_kd(sequence, motifs, i, unknown) for i in range(len(motifs))]
     values = [np.sort(each[~np.isnan(each)]) for each in found]
     return np.array(

@@ -1,4 +1,4 @@
-"""Arrays from whatever holds numbers, and as bytes in NumPy's format, read without trust."""
+"""Arrays from everything that holds numbers, and safe reading of bytes in NumPy's format."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ def test_a_name_given_twice_is_refused():
 
 def test_a_member_that_is_compressed_to_its_own_size_is_refused():
     content = bytearray(archive([("x.npy", member(header(), EIGHT))]))
-    # The method in the header of the member and in that of the directory.
+    # The compression method, in the header of the member and in the directory.
     for place in (8, content.index(b"PK\x01\x02") + 10):
         content[place] = zipfile.ZIP_DEFLATED
     with pytest.raises(ValueError, match=r"not compressed, but x.npy is"):
@@ -172,7 +172,7 @@ def test_a_member_that_is_compressed_to_its_own_size_is_refused():
 
 
 def test_members_that_lie_over_one_another_are_refused():
-    """Each is within the file, all of them together are many times the file."""
+    """Each member is within the file, but all together are many times as large as the file."""
     count = 50
     names = [f"{index:02}.npy" for index in range(count)]
     content = archive([(names[0], member(header(shape="(1000,)"), bytes(4000)))])

@@ -1,4 +1,4 @@
-"""Sites computed in 16 bits: how far from the float64 oracle, and from float32."""
+"""Sites computed in 16 bits: the difference from the float64 oracle and from float32."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from cisreg.reference import hold_columns, site_occupancy_standard
 
 REDUCTIONS = ["expected", "probability", "log_unbound"]
 SIXTEEN_BITS = ["bfloat16", "float16"]
-# (sequences, length, width, motifs), enough sites that no error is small by luck.
+# (sequences, length, width, motifs), with enough sites that no error is small by chance.
 SHAPES = [(130, 60, 9, 40), (40, 110, 30, 33), (300, 25, 3, 64), (2, 1100, 12, 24)]
-# Twice the error of the same law in plain operations at that dtype is the rule; these bounds hold
-# for the plain operations themselves, at the problems here, and keep the rule from growing empty.
+# The rule: at most twice the error of the plain operations at that dtype. These are limits for the
+# plain operations on these problems; without them, the rule could become meaningless.
 IN_FLOAT32 = 1e-6
 LARGEST_PLAIN_ERROR = {"bfloat16": 0.08, "float16": 0.02}
 
 
 def errors(actual, expected):
-    """Relative errors: of the whole, of its largest number, and of the motifs one by one.
+    """Relative errors: of the whole, of its largest number, and of each motif.
 
-    The first two see strong sites alone; the last one gives each motif the same weight, however
-    weakly it binds.
+    The first two depend on strong sites alone. The last one gives each motif the same weight, also
+    if it binds weakly.
     """
     actual, expected = np.asarray(actual, np.float64), np.asarray(expected)
     assert actual.shape == expected.shape
@@ -51,7 +51,7 @@ def errors(actual, expected):
 
 @functools.cache
 def yeast():
-    """Real promoters and motifs, with weights of position."""
+    """Real promoters and motifs, with position weights."""
     folder = shared_data("gpra_example")
     motifs = read_motifs(folder / "motif_list.txt", width=30)
     random = np.random.default_rng(0)
@@ -112,7 +112,7 @@ def test_plain_operations_are_as_exact_as_their_dtype_allows(name, reduction, co
     results = all_errors(name, compute_dtype=compute_dtype, **options)
     for output, measures in results.items():
         assert measures["root mean square"] <= LARGEST_PLAIN_ERROR[compute_dtype], output
-    # They do compute in 16 bits.
+    # The plain operations do compute in 16 bits.
     for output in ("weighted", "gradient of log_kd"):
         assert results[output]["root mean square"] > 50 * IN_FLOAT32, output
 
@@ -136,7 +136,7 @@ def test_soft_sequences_and_single_sites_in_16_bits(compute_dtype):
 
 @pytest.mark.parametrize("compute_dtype", SIXTEEN_BITS)
 def test_held_columns_in_16_bits(compute_dtype):
-    """What is outside of a motif's columns does not count, whatever is there."""
+    """Values outside a motif's columns do not count."""
     arguments = example((40, 30, 9, 20))
     held = random_range(9, 20)
     inside = dict(arguments, log_kd=hold_columns(arguments["log_kd"], held).numpy())
@@ -173,7 +173,7 @@ def test_a_trained_model_predicts_alike(model, compute_dtype):
     expression = predict(
         spec, parameters, sequence, compute_dtype=compute_dtype, implementation="fused"
     ).expression
-    # In units of expression, which run from 0 to 17.
+    # In units of expression, which is between 0 and 17.
     assert np.abs(expression - in_float32).max() < 0.01
 
 
@@ -197,7 +197,7 @@ def test_every_kind_of_model_takes_a_compute_dtype(layers):
         name: random.normal(-0.5, 0.5, shape).astype(np.float32)
         for name, shape in spec.parameter_shapes.items()
     }
-    # Weak sites and positive weights: or else all motifs are bound for certain, or held at 0.
+    # Weak sites and positive weights; otherwise all motifs are bound for certain, or held at 0.
     parameters["log_concentration"] -= 5
     if "position_weight" in parameters:
         parameters["position_weight"] = np.abs(parameters["position_weight"])

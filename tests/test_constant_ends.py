@@ -12,7 +12,7 @@ from test_model import SIZES, SPECS, expected_expression, label, random_paramete
 from cisreg.model import ModelSpec, predict, strand_binding
 from cisreg.reference import site_occupancy_standard
 
-# First column of each motif and the one behind its last.
+# First column of each motif, and the column after its last.
 COLUMNS = np.array([[0, 1, 2], [4, 3, 3]], np.int32)
 LEFT, RIGHT = 3, 2
 SEQUENCES = [
@@ -20,7 +20,7 @@ SEQUENCES = [
     [2, 2, 1, 0, 3, 3, 1, 0, 2, 1],
     [3, 1, 0, 0, 2, 1],
     [1, 0, 3, 2],  # shorter than its ends
-    [0, 4, 1, 4, 2, 3, 3, 1],  # unknown bases that are no padding
+    [0, 4, 1, 4, 2, 3, 3, 1],  # unknown bases that are not padding
 ]
 ENDS = [spec for spec in SPECS if spec.stranded == spec.positional]
 
@@ -33,20 +33,20 @@ def rows(side):
 
 
 def held(parameters):
-    """Motifs that are zero outside of their columns."""
+    """Motifs that are zero outside their own columns."""
     column = np.arange(SIZES["motif_width"])[:, None, None]
     inside = (column >= COLUMNS[0]) & (column < COLUMNS[1])
     return {**parameters, "log_kd": np.where(inside, parameters["log_kd"], 0).astype(np.float32)}
 
 
 def counted(spec, side, left, right):
-    """Which sites count, window by window and column by column, [N, 2, P, M]."""
+    """Which sites count, checked window by window and column by column, [N, 2, P, M]."""
     width = spec.motif_width
     shape = (len(SEQUENCES), 2, spec.window_count, spec.motif_count)
     counts = np.zeros(shape, bool)
     for n, bases in enumerate(SEQUENCES):
         first = 12 - len(bases) if side == "left" else 0
-        # An end without constant bases reaches to the border of the row, padding included.
+        # Without constant bases at an end, all counts up to the border of the row, also padding.
         begin = first + left if left else 0
         end = first + len(bases) - right if right else 12
         for strand, window, m in np.ndindex(shape[1:]):
@@ -110,7 +110,7 @@ def test_trimmed_ends_do_not_matter(side):
     )
     np.testing.assert_array_equal(same[0].expression, same[1].expression)
     assert (np.abs(context[0].expression - context[1].expression) > 1e-4).any()
-    # What is left is what sequences without these bases give.
+    # The remaining sites give the same as sequences without these bases.
     trimmed = np.where(other != codes, 4, codes)
     for row, bases in zip(trimmed, SEQUENCES, strict=True):
         first = 12 - len(bases) if side == "left" else 0

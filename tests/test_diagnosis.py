@@ -1,4 +1,4 @@
-"""Diagnosis of machines that are not this one: no library, unused GPU, wrong numbers."""
+"""Diagnosis of other machines than this one: no library, unused GPU, wrong numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the pages say of the tests is so."""
+"""What the pages say about the tests is true."""
 
 from __future__ import annotations
 

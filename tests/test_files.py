@@ -80,7 +80,7 @@ def test_a_folder_is_held_by_one_process_until_it_ends(tmp_path):
 
 
 def test_a_write_that_the_system_refuses_leaves_the_old_file(tmp_path):
-    """A limit on the size of files stands for a full disk."""
+    """A limit on the size of files simulates a full disk."""
     path = tmp_path / "x"
     path.write_bytes(b"old")
     script = (

@@ -1,4 +1,4 @@
-"""Processes forked after TensorFlow computed something say so, rather than wait forever."""
+"""A process forked after TensorFlow computed something gives an error instead of hanging."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system doe
 
 
 def message_in_child(act) -> str:
-    """What a forked process raises when it does this; "" for nothing."""
+    """The message of the error that a forked process raises in `act`; "" for none."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
-        # Were it to wait for threads that are not there, this ends it.
+        # Ends the child process if it waits for threads that do not exist in it.
         signal.alarm(20)
         text = b""
         try:
@@ -45,7 +45,7 @@ def message_in_child(act) -> str:
 @pytest.fixture(scope="module")
 def data():
     dataset = make_dataset()
-    tf.reduce_sum(tf.ones([2])).numpy()  # now TensorFlow has its threads
+    tf.reduce_sum(tf.ones([2])).numpy()  # from now on TensorFlow has its threads
     return dataset
 
 
@@ -62,7 +62,7 @@ def test_a_process_forked_after_use_says_so_at_once(data, name):
 
 
 def test_other_work_goes_on_in_such_a_process(data):
-    """What needs no TensorFlow, such as scanning, is not refused."""
+    """Work that needs no TensorFlow, such as scanning, is not refused."""
 
     def scan():
         import cisreg

@@ -1,4 +1,4 @@
-"""Who imports whom: no circles, and dependencies that point down only (read from the sources)."""
+"""Imports between modules, read from the sources: no cycles, and only from higher to lower rows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import cisreg
 
 ROOT = Path(cisreg.__file__).parent
 
-# Rooms from top to bottom: each one imports its own row and those below.
+# Rooms from top to bottom: each one imports only from its own row and those below.
 ROWS = [
     ("__main__", "cli"),
     ("report", "legacy", "diagnosis"),
@@ -32,7 +32,7 @@ ROWS = [
     ("arrays", "choices", "files", "library", "names", "oracle"),
 ]
 RANK = {room: len(ROWS) - row for row, rooms in enumerate(ROWS) for room in rooms}
-# Nothing that these import at their start leads to TensorFlow; TensorFlow takes seconds to import.
+# Importing these does not import TensorFlow, which takes seconds.
 WITHOUT_TENSORFLOW = (
     *("data", "motifs", "sequences", "scan", "prepare", "streams", "writing", "metrics", "display"),
     *("quiet", "arrays", "choices", "files", "library", "names", "cli"),
@@ -56,7 +56,7 @@ def imported(node):
 
 
 def imports_of(path, *, at_start):
-    """What a file imports: wherever it does, or `at_start` what is imported when it is."""
+    """What a file imports anywhere; with `at_start`, only what is imported along with the file."""
     statements, pending = [], [ast.parse(path.read_text())]
     while pending:
         for child in ast.iter_child_nodes(pending.pop()):
@@ -72,7 +72,7 @@ def is_for_types(node):
 
 
 def graph(*, at_start):
-    """Imports within the package; the package itself imports whatever is asked of it, lazily."""
+    """Imports within the package, except those of `cisreg` itself, which imports on request."""
     edges = {}
     for name, path in FILES.items():
         if name != "cisreg":
@@ -133,5 +133,5 @@ def test_rooms_beside_the_model_know_nothing_of_tensorflow():
             for other in edges[pending.pop()] - seen:
                 assert other.split(".")[0] not in ("tensorflow", "keras"), (start, seen)
                 seen.add(other)
-                # Importing a module runs the packages that it lies in.
+                # Importing a module also imports its parent packages.
                 pending += [other, *([other.rpartition(".")[0]] if "." in other else [])]

@@ -1,4 +1,4 @@
-"""What is said of a compiled library that cannot be used."""
+"""The messages about a compiled library that cannot be used."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_libraries_export_what_is_looked_up_and_no_more(file, names):
 
 @pytest.mark.parametrize("file", ["_ops.so", Path(_native.__file__).name])
 def test_no_other_cuda_runtime_is_looked_for(file):
-    """TensorFlow's library exports functions of the same names, of another version."""
+    """TensorFlow's library exports functions of the same names, but of a different version."""
     if shutil.which("nm") is None:
         pytest.skip("nm, of the compiler's tools, is not here")
     path = Path(library.__file__).with_name(file)

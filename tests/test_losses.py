@@ -1,4 +1,4 @@
-"""Losses and penalties against numbers worked out by hand."""
+"""Losses and penalties against numbers computed by hand."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ def test_mean_squared_error():
 
 @pytest.mark.parametrize(
     ("prediction", "deviation"),
-    # Rows begin where prediction * 4 / 3 rounds up; below and above the table its ends hold.
+    # A row of the table begins where prediction * 4 / 3 rounds up. Below and above the table, its
+    # first and last row are used.
     [(-5.0, 1.0), (0.3, 1.0), (0.4, 2.0), (1.1, 2.0), (1.2, 4.0), (2.0, 8.0), (99.0, 8.0)],
 )
 def test_deviation_is_looked_up_at_the_prediction(prediction, deviation):

@@ -1,4 +1,4 @@
-"""The Makefile and pyproject.toml say the same."""
+"""The Makefile and pyproject.toml agree."""
 
 from __future__ import annotations
 

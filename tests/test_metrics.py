@@ -1,4 +1,4 @@
-"""Correlations and errors against values worked out by hand and by NumPy."""
+"""Correlations and errors against values computed by hand and by NumPy."""
 
 from __future__ import annotations
 

@@ -28,8 +28,8 @@ def label(spec):
     return "-".join([spec.binding, *(option for option in OPTIONS if getattr(spec, option))])
 
 
-# Scale and shift of random parameters that make binding a few times 0 to 2, accessibility neither 0
-# nor 1, and limits that some sequences reach and others do not.
+# Scale and shift of random parameters. They give binding of the order of 1, accessibility that is
+# neither 0 nor 1, and limits that some sequences reach and others do not.
 SPREAD = {
     "log_kd": (2.0, 0.0),
     "log_concentration": (0.5, -4.0),
@@ -53,7 +53,7 @@ def random_sequence(count, length=12, seed=1):
 
 
 def bind(site):
-    """Expected occupancy and probability of being bound, of sites of any shape."""
+    """Expected occupancy and probability of being bound; sites may have any shape."""
     return {"expected": site.sum(), "probability": 1 - np.prod(1 - site)}
 
 
@@ -196,7 +196,7 @@ def test_position_knots(stranded):
     knotted = ModelSpec(**SIZES, positional=True, stranded=stranded, position_knots=4)
     assert knotted.parameter_shapes["position_weight"] == (1 + stranded, 4, 3)
     parameters, sequence = random_parameters(free), random_sequence(6)
-    # Knots on a line give weights on a line.
+    # Knots on a straight line give weights on this line.
     ends = parameters["position_weight"][:, :2]
     line = np.linspace(0, 1, 12)[:, None]
     knots = np.linspace(0, 1, 4)[:, None]

@@ -1,4 +1,4 @@
-"""Names of motifs and columns come back as they were, from every place that writes them."""
+"""Names of motifs and columns are read back unchanged from every place that writes them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ODD = (
     *(HOMER, "Sox2/Oct4", "../up", "/root", "a\tb", 'the "best"', "'a'", '"', "#1", "~", "x~"),
     *(".hidden", "..", "50%", "a%2Fb", "%25", "[red]b[/red]", "a,b;c", " a ", "ä β", "a\\b", "$x$"),
 )
-# What Python calls printable, and what tables and paths are made of.
+# Characters that Python calls printable, and characters used in tables and paths.
 NAMES = st.text(st.characters(exclude_categories=["C", "Z"]) | st.sampled_from("\t ,;\"'/\\.#%~"))
 NAMES = NAMES.filter(lambda name: name.isprintable() or "\t" in name).filter(bool)
 

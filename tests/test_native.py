@@ -44,16 +44,16 @@ def test_against_oracle(instruction_set, shape, padding, reduction):
 
 
 def per_motif_error(actual, expected):
-    """Largest relative error of any motif's numbers, taken together."""
+    """Largest relative error of a motif, where a motif's numbers are compared as one vector."""
     actual, expected = (np.moveaxis(x, -1, 0).astype(np.float64) for x in (actual, expected))
     axes = tuple(range(1, actual.ndim))
-    # Sites too weak for a normal float32, 1.2e-38, count as zero.
+    # Sites too weak for a normal float32, below 1.2e-38, count as zero.
     norm = np.maximum(np.sqrt((expected**2).sum(axes)), 1e-30)
     return (np.sqrt(((actual - expected) ** 2).sum(axes)) / norm).max()
 
 
-# Log2 odds of the strongest site: below 60, odds are products and two sites share a division;
-# beyond, odds are exponentials of sums.
+# Log2 odds of the strongest site. Below 60, odds are products and two sites share a division;
+# above, odds are exponentials of sums.
 @pytest.mark.parametrize("reduction", ["expected", "log_unbound"])
 @pytest.mark.parametrize(
     "strongest", [[-150], [-100], [0], [30], [59.9], [60.1], [300], [-90, 0, 30, 59, 90]]
@@ -83,7 +83,7 @@ def test_weak_and_strong_motifs(instruction_set, strongest, reduction):
 
 
 def test_long_sites_neither_overflow_nor_underflow_on_the_way(instruction_set):
-    """Columns that together are worth 2^400 either way, in an order that a float cannot follow."""
+    """The partial products reach 2^400 in both directions, beyond the range of a float."""
     width = 40
     log_kd = np.zeros((width, 4, 3), np.float32)
     log_kd[: width // 2, 0] = -14.0
@@ -98,7 +98,7 @@ def test_long_sites_neither_overflow_nor_underflow_on_the_way(instruction_set):
 
 
 def test_weak_sites_of_strong_motifs_are_not_lost_on_the_way(instruction_set):
-    """The first bases alone are worth less than a float holds; the others make up for it."""
+    """The product of the first bases is too small for a float; later bases make up for it."""
     width, ln2 = 60, np.log(2)
     log_kd = np.zeros((width, 4, 2), np.float32)
     log_kd[:, 0] = -1e-3
@@ -116,7 +116,7 @@ def test_weak_sites_of_strong_motifs_are_not_lost_on_the_way(instruction_set):
 
 @pytest.mark.parametrize("log_concentration", [-0.3465736, -0.34657356, -77.28591])
 def test_rows_weaker_than_floats(instruction_set, log_concentration):
-    """Half powers of two: each factor of a row rounds down as far as it can."""
+    """Half powers of two: each factor of a row is rounded down as far as possible."""
     log_kd = np.zeros((3, 4, 1), np.float32)
     log_kd[:, 1] = 77.28591
     sequence = np.ones((1, 3), np.uint8)
@@ -128,7 +128,7 @@ def test_rows_weaker_than_floats(instruction_set, log_concentration):
 
 
 def test_gradient_of_repetitive_sequences(instruction_set):
-    """Thousands of sites with the same bases are not added up one after the other."""
+    """Thousands of sites with the same bases are not added one after the other."""
     arguments = example((30, 512, 9, 8))
     arguments["sequence"][:] = 0
     arguments["position_weight"] = None
@@ -254,5 +254,5 @@ def test_memory_of_position_gradients_does_not_grow_with_the_sequences():
         capture_output=True,
         text=True,
     )
-    # The weights and their gradient take 2 MB each, all sites would take 98.
+    # The weights and their gradient take 2 MB each; all sites would take 98 MB.
     assert float(done.stdout) < 40

@@ -1,4 +1,4 @@
-"""Native encoding of chosen rows, and finding of faulty sequences, against plain Python."""
+"""Native encoding of chosen rows, and finding invalid sequences, against plain Python."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def buffers(texts):
 @given(TEXTS, st.data(), st.integers(0, 14), st.booleans(), st.booleans())
 def test_rows_in_any_order_into_an_array_that_is_there(texts, data, length, pad_left, with_out):
     rows = data.draw(st.lists(st.integers(0, len(texts) - 1), max_size=12))
-    # Memory around the rows stays as it is.
+    # Memory around the rows is not changed.
     memory = np.full((len(rows) + 2, length), 99, np.uint8)
     out = memory[1:-1] if with_out else None
     codes, padded, trimmed = native_module().encode(
@@ -82,7 +82,7 @@ def test_an_array_of_another_kind_is_never_written_to():
     read_only.flags.writeable = False
     with pytest.raises(ValueError, match="out: expected an array that can be written"):
         encode(*text, 2, True, None, read_only)
-    # A copy of these would be written, and the result lost.
+    # A copy of these would be written, and the result would be lost.
     for out in (np.zeros((2, 2), np.int64), np.zeros((2, 4), np.uint8)[:, ::2]):
         with pytest.raises(TypeError):
             encode(*text, 2, True, None, out)

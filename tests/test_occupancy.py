@@ -21,7 +21,7 @@ from cisreg.spec import window_count
 
 REDUCTIONS = ["expected", "probability", "log_unbound"]
 # (sequences, length, width, motifs): lengths and widths of 1, motifs wider than the sequences,
-# motif counts beside every multiple of a vector, sequences cut into several segments.
+# motif counts next to every multiple of a vector, sequences cut into several segments.
 SHAPES = [
     (0, 10, 3, 2),
     (1, 1, 1, 1),
@@ -45,11 +45,11 @@ CASES = [
 
 
 def example(shape, padding="same", seed=0):
-    """Random arguments of the operation by name; a fifth of the bases unknown."""
+    """Random arguments of the operation by name; a fifth of the bases are unknown."""
     count, length, width, motifs = shape
     random = np.random.default_rng(seed)
     windows = window_count(length, width, padding)
-    # Log Kd of a whole site stays within a few tens of nats whatever the width.
+    # Log Kd of a whole site is within a few tens of nats for every width.
     scale = 1.5 / np.sqrt(width / 5 + 1)
     return {
         "sequence": random.integers(0, 5, (count, length)).astype(np.uint8),
@@ -115,7 +115,7 @@ def test_against_oracle(shape, padding, reduction, weighted):
 
 
 def random_range(width, motifs, seed=2):
-    """Columns of motifs narrower than the window, some of them empty."""
+    """Columns of motifs narrower than the window; some motifs have no columns."""
     edges = np.random.default_rng(seed).integers(0, width + 1, (2, motifs))
     return np.sort(edges, axis=0).astype(np.int32)
 
@@ -166,7 +166,7 @@ def test_extreme_log_kd(level, reduction):
     expected, _ = occupancy_oracle(**arguments, reduction=reduction)
     upstream = [np.ones(expected.shape, np.float32), None]
     outputs, gradient = value_and_gradient(arguments, upstream, reduction=reduction)
-    # Relative, motif by motif: weak sites are sums of their own.
+    # The error is relative for each motif, since the sums of weak motifs are small.
     np.testing.assert_allclose(outputs.bound, expected, rtol=2e-5)
     expected_gradient = occupancy_oracle_gradient(
         **arguments, reduction=reduction, grad_bound=upstream[0]
@@ -239,7 +239,7 @@ def arguments_strategy(draw):
 
 @given(arguments_strategy())
 def test_reverse_complement_swaps_strands(arguments):
-    # Even widths place "same" windows off centre: only odd ones mirror.
+    # Even widths place "same" windows off centre: the mirror symmetry holds for odd widths only.
     width = len(arguments["log_kd"])
     arguments["log_kd"] = arguments["log_kd"][: width - 1 + width % 2]
     sequence = arguments["sequence"]
@@ -254,7 +254,7 @@ def test_reverse_complement_swaps_strands(arguments):
 
 @given(arguments_strategy(), st.floats(-5, 5, width=32))
 def test_concentration_shifts_like_log_kd(arguments, shift):
-    # A shift of the first column's four bases is one of the concentration, where bases are known.
+    # If all bases are known, adding a number to a whole column is a shift of the concentration.
     arguments["sequence"] %= 4
     arguments["log_kd"] = arguments["log_kd"][:1]
     moved = dict(arguments, log_kd=arguments["log_kd"] + np.float32(shift))

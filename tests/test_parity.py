@@ -1,4 +1,4 @@
-"""The model against what the original software computes, in each of its configurations."""
+"""The model against the results of the original software, in each of its configurations."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ ORIGINAL_NAMES = {
     "accessibility_activity": "accessActiv",
 }
 # Largest deviation, as a fraction of the largest number. The original computes occupancy as
-# 1 - 1/(1 + exp(..)) in float32 and so finds 2^-24 too much bound at every weak site; that alone is
+# 1 - 1/(1 + exp(..)) in float32, which is 2^-24 too high at every weak site. That alone makes
 # 1.8e-5 of the accessibility in "likelihood" and 2.0e-5 of the loss in "..._accessibility".
 PREDICTION, BINDING, GRADIENT = 2e-5, 1e-4, 5e-4
 
@@ -57,7 +57,7 @@ def read_fixture(name):
 
 
 def spec_of(name, config):
-    # The original's default is expected binding; the files say so only where they set it.
+    # The original's default is expected binding; the files contain this option only if it was set.
     return ModelSpec(
         motif_count=config["M"],
         motif_width=config["W"],
@@ -72,7 +72,7 @@ def spec_of(name, config):
 
 
 def by_parameter(spec, fixture, kind):
-    """The original's arrays, "param" or "grad", under our names and in our shapes."""
+    """The original's arrays, "param" or "grad", under our names and with our shapes."""
     arrays = {}
     for name, shape in spec.parameter_shapes.items():
         if name == "log_kd":

@@ -1,4 +1,4 @@
-"""Prediction in batches against prediction at once, from whatever sequences come in."""
+"""Prediction in batches against prediction in one call, for every kind of input."""
 
 from __future__ import annotations
 

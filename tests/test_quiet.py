@@ -1,4 +1,4 @@
-"""What TensorFlow says while it starts: routine is dropped, all else is passed on."""
+"""TensorFlow's messages at startup: routine ones are dropped, all others are passed on."""
 
 from __future__ import annotations
 

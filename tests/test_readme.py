@@ -1,4 +1,4 @@
-"""The README's Python examples run as they stand, and train as the default recipe does."""
+"""The README's Python examples run unchanged, and train like the default recipe."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_python_examples(tmp_path, monkeypatch):
 
 
 def check_like_the_default_recipe(names, text):
-    """The example by hand trains all layers that it declares, as the default recipe does."""
+    """The example without a recipe trains all layers that it declares, like the default recipe."""
     recipe, spec = read_recipe("default"), names["spec"]
     assert {name for stage in names["stages"] for name in stage.trainable} == set(
         spec.parameter_shapes

@@ -15,7 +15,7 @@ from cisreg.reference import occupancy_standard, site_occupancy_standard
 from cisreg.spec import window_count
 
 REDUCTIONS = ["expected", "probability", "log_unbound"]
-# (sequences, length, width, motifs), and the paddings that such windows allow.
+# (sequences, length, width, motifs), and the paddings that are possible for them.
 SHAPES = [
     (3, 1, 1, 1),
     (2, 9, 1, 3),

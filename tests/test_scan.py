@@ -57,7 +57,7 @@ def test_plain_arrays_and_single_sequences():
     assert len(one) > 0
     assert_same([getattr(one, f) for f in FIELDS], oracle_hits(sequence, motifs, threshold))
     assert set(one.sequence) == {0}
-    # Of an array all columns count as the motif's own: windows are W wide.
+    # In a plain array, all columns count as the motif's own: windows are W wide.
     whole = MotifSet(
         motifs.names,
         motifs.log_kd,
@@ -181,7 +181,7 @@ def test_p_value_thresholds(p_value, background):
     threshold = p_value_threshold(motifs, p_value, background=background)
     assert threshold.dtype == np.float32
     probability = np.array([0.25] * 4 if background is None else background)
-    # What the reverse strand shows of a base is the share of its complement.
+    # On the reverse strand, a base is as frequent as its complement on the forward strand.
     strands = [probability, probability[[3, 2, 1, 0]]]
     for index, width in enumerate(motifs.widths):
         sites = every_site(width)
@@ -194,8 +194,8 @@ def test_p_value_thresholds(p_value, background):
             return [weight[log_kd <= limit].sum() for weight in weights]
 
         assert max(chances(threshold[index])) <= p_value
-        # The next grid point is too likely on one of the strands, and rounding took less than a
-        # step from each column.
+        # The next grid point is too likely on one of the strands. Rounding took less than one step
+        # from each column.
         step = 0.001
         lowest = min(columns[:, share > 0].min(axis=1).sum() for share in strands)
         next_point = max(threshold[index], lowest - step)
@@ -203,7 +203,7 @@ def test_p_value_thresholds(p_value, background):
 
 
 def test_p_values_of_bases_that_are_forbidden():
-    """However much a base costs, the grid is as fine for all the others."""
+    """A base with a huge cost does not make the grid coarser for the others."""
     matrix = np.random.default_rng(13).normal(0, 1, (8, 4, 1)).astype(np.float32)
     thresholds = []
     for cost in (50, 1e6, 1e38):
@@ -248,7 +248,7 @@ def test_p_values_hold_on_random_sequences():
     motifs = random_motifs(np.random.default_rng(13), [10, 15, 30])
     sequence = random_sequence(np.random.default_rng(14), 1, 1_000_000)
     hits = scan(sequence, motifs, p_value_threshold(motifs, 1e-3))
-    # Poisson counts of about 2,000, of which some overlap.
+    # Poisson counts of about 2,000; some of the sites overlap.
     np.testing.assert_allclose(np.bincount(hits.motif), 2000, rtol=0.15)
 
 
@@ -282,9 +282,9 @@ def test_p_values_hold_on_both_strands_of_a_skewed_genome(seed):
     hits = scan(sequence, motifs, threshold)
     counts = np.zeros((2, 4))
     np.add.at(counts, (hits.strand, hits.motif), 1)
-    # Of 500 hits expected at most; those of a window and its neighbours go together.
+    # At most 500 hits are expected; those of neighbouring windows are correlated.
     assert counts.max() < 650
-    # The stricter one of the strands has nearly as many as were asked for.
+    # The strand that determines the threshold has nearly the requested number of hits.
     assert (counts.max(axis=0) > 350).all()
 
 
@@ -295,7 +295,7 @@ def test_a_background_is_normalised_and_may_name_its_bases():
     for background in (named, pd.Series(named), pd.Series([0.4, 0.3, 0.2, 0.1], [2, 0, 3, 1])):
         same = p_value_threshold(motifs, 1e-2, background=background)
         np.testing.assert_array_equal(same, exact)
-    # Rounded to two digits, or a count off by one in a thousand.
+    # Sums that are off by rounding to two digits, or by one in a thousand.
     rounded = p_value_threshold(motifs, 1e-2, background=[0.4004, 0.3003, 0.2002, 0.1001])
     np.testing.assert_allclose(rounded, exact, atol=1e-5)
     third = p_value_threshold(motifs, 1e-2, background=[0.33, 0.33, 0.33, 0])
@@ -337,7 +337,7 @@ def test_chosen_rows_keep_their_ends_and_other_arrays_are_whole():
     assert scan(codes[codes.length < 10], GATAAG, -3.5).position.tolist() == [0, 0]
     plain = scan(np.asarray(codes), GATAAG, -3.5)
     assert plain.position.tolist() == [4, 12, 13]
-    # Rows of a plain array begin where they begin, with unknown bases as telomeres do.
+    # Rows of a plain array start at their first column, even with unknown bases, as in telomeres.
     telomere = np.array([[4, 4, 4, 2, 0, 3, 0, 0, 2, 1]])
     assert scan(telomere, GATAAG, -3.5).position.tolist() == [3]
     assert best_site(encode(["NNNGATAAGC"]), GATAAG).position.tolist() == [[3]]
@@ -376,7 +376,7 @@ def test_a_gap_in_a_chromosome_takes_its_own_sites_and_no_others():
 
 @pytest.mark.parametrize("seed", range(5))
 def test_thresholds_that_a_site_reaches_exactly_list_it(seed):
-    """What a motif set, scan, best_site and sites_within call a log Kd agrees to the bit."""
+    """A motif set, scan, best_site and sites_within give the same log Kd to the bit."""
     random = np.random.default_rng(seed)
     widths = random.integers(1, 40, 200).tolist()
     motifs = random_motifs(random, widths, spread=random.choice([1e-3, 1, 30]))

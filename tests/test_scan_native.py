@@ -28,7 +28,7 @@ from cisreg.scan import p_value_threshold
 from cisreg.sequences import encode
 
 INSTRUCTION_SETS = ["portable", "avx2", "avx512"]
-CHUNK = 16384  # windows that the kernels take at once
+CHUNK = 16384  # windows that the kernels process at once
 UNKNOWN_CHOICES = ["skip", "neutral", "worst"]
 
 
@@ -56,7 +56,7 @@ def native_best(sequence, motifs, instruction_set, **options):
 
 
 def check_both(sequence, motifs, threshold, instruction_set, threads=1, **what) -> None:
-    """What: unknown and row_range."""
+    """Checks scan and best site; `what`: unknown and row_range."""
     hits = native_hits(sequence, motifs, threshold, instruction_set, threads=threads, **what)
     assert_same(hits, oracle_hits(sequence, motifs, threshold, **what))
     best = native_best(sequence, motifs, instruction_set, threads=threads, **what)
@@ -175,7 +175,7 @@ def test_sequences_that_are_parts_of_their_rows(instruction_set, unknown, share)
     random = np.random.default_rng(20)
     sequence = random_sequence(random, 400, 90, 0.02)
     row_range = random_row_range(random, 400, 90)
-    # Whatever is in the padding, also what would be a site.
+    # The padding may have any content, even one that would be a site.
     column = np.arange(90)
     padding = (column < row_range[0, :, None]) | (column >= row_range[1, :, None])
     sequence[:200][padding[:200]] = UNKNOWN
@@ -186,7 +186,7 @@ def test_sequences_that_are_parts_of_their_rows(instruction_set, unknown, share)
 
 
 def test_a_long_gap_has_no_site(instruction_set):
-    """As in chromosomes: whole chunks of unknown bases, and thresholds that they would pass."""
+    """Whole chunks of unknown bases, as in chromosomes, with thresholds that they would pass."""
     random = np.random.default_rng(21)
     sequence = random_sequence(random, 1, 5 * CHUNK)
     sequence[0, CHUNK - 3 : 4 * CHUNK + 7] = UNKNOWN
@@ -194,7 +194,7 @@ def test_a_long_gap_has_no_site(instruction_set):
     for threshold in (np.ones(3), np.full(3, np.inf)):
         hits = native_hits(sequence, motifs, threshold, instruction_set)
         assert_same(hits, oracle_hits(sequence, motifs, threshold))
-        # None that overlaps the gap.
+        # No site overlaps the gap.
         end = hits[1] + motifs.widths[hits[3]]
         assert ((end <= CHUNK - 3) | (hits[1] >= 4 * CHUNK + 7)).all()
     check_both(sequence, motifs, np.zeros(3), instruction_set)
@@ -206,7 +206,7 @@ def test_a_long_gap_has_no_site(instruction_set):
 
 
 def test_a_slightly_stronger_site_in_a_later_chunk(instruction_set):
-    # Penalties of 1.001 and 1 nats are the same byte where the weakest site's are 50.
+    # Penalties of 1.001 and 1 nats are rounded to the same byte if the weakest site has 50.
     motifs = MotifSet.from_matrices(["a"], [[[1.001, 1, 50, 50]]], width=1)
     sequence = np.zeros((1, CHUNK + 10), np.uint8)
     sequence[0, CHUNK + 5] = 1
@@ -315,7 +315,7 @@ def test_memory_does_not_grow_with_positions_times_motifs():
     done = subprocess.run(
         [sys.executable, "-c", MEMORY_OF_A_LONG_SCAN], check=True, capture_output=True, text=True
     )
-    # All sites would take 1.6 GB, and even a byte for each of one motif 4 MB.
+    # All sites would take 1.6 GB; even one byte for each site of one motif would take 4 MB.
     assert float(done.stdout) < 20
 
 

@@ -1,4 +1,4 @@
-"""Simulated data: what is promised about scale, noise, truth and repeatability."""
+"""Simulated data: the documented scale, noise, true parameters and repeatability."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_planted_sites_are_on_both_strands_and_raise_binding(motifs):
     text = ["".join("ACGT"[code] for code in row) for row in planted.sequence]
     forward = sum(row.count("TTACCCG") for row in text)
     reverse = sum(row.count("CGGGTAA") for row in text)
-    # 3 sites in each of 400 promoters, on either strand, each of 7 bases intact with 0.94.
+    # 3 sites in each of 400 promoters, on either strand; 0.94 of the bases are intact.
     assert forward + reverse == pytest.approx(1200 * 0.94**7, rel=0.15)
     assert forward / (forward + reverse) == pytest.approx(0.5, abs=0.08)
     letters = "".join("".join("ACGT"[code] for code in row) for row in background.sequence)

@@ -1,4 +1,4 @@
-"""Spans: only windows count in which a motif's own columns lie on a base of the span."""
+"""Spans: a window counts only if one of the motif's own columns lies on a base of the span."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from cisreg.oracle import occupancy_oracle, occupancy_oracle_gradient
 from cisreg.spec import window_count
 
 REDUCTIONS = ["expected", "probability", "log_unbound"]
-# (sequences, length, width, motifs): widths beside the groups of three columns and beyond the
-# sequence, motif counts beside the blocks of eight, lengths of several segments.
+# (sequences, length, width, motifs): widths next to multiples of three columns and wider than the
+# sequence, motif counts next to multiples of eight, lengths of several segments.
 SHAPES = [
     (1, 1, 1, 1),
     (3, 1, 6, 2),
@@ -34,7 +34,7 @@ SHAPES = [
 
 
 def spans_of(shape):
-    """Shared spans: nothing, one base at the ends and in the middle, all; and one for each row."""
+    """Shared spans: empty, one base at the ends and in the middle, whole; and one for each row."""
     count, length = shape[:2]
     half = length // 2
     shared = [(0, 0), (half, half), (length, 0), (0, 1), (half, half + 1), (length - 1, length)]
@@ -44,7 +44,7 @@ def spans_of(shape):
 
 
 def ranges_of(shape):
-    """No column range; ranges of any kind, some empty; one that all motifs share, at the left."""
+    """No column range; ranges of any kind, some empty; one range for all motifs, at the left."""
     _, _, width, motifs = shape
     left = np.array([[0] * motifs, [(width + 1) // 2] * motifs], np.int32)
     return {"all": None, "random": random_range(width, motifs), "left": left}
@@ -61,7 +61,7 @@ CASES = [
 
 
 def check_numbers(arguments, outputs, gradient, upstream, **options):
-    """Sums and gradients against the oracle; what is 0 there is 0 to the bit."""
+    """Checks sums and gradients against the oracle; what is 0 there must be exactly 0."""
     expected = occupancy_oracle(**arguments, **options)
     for found, value in zip(outputs, expected, strict=True):
         assert (found is None) == (value is None)
@@ -82,10 +82,10 @@ def check_numbers(arguments, outputs, gradient, upstream, **options):
 @pytest.mark.parametrize("reduction", ["expected", "log_unbound"])
 @pytest.mark.parametrize("strength", [0, 45], ids=["products", "logarithms"])
 def test_kernels_against_oracle(reduction, strength):
-    """All instruction sets. Tables of strong motifs hold logarithms and are masked elsewhere."""
+    """All instruction sets. Tables of strong motifs hold logarithms; different code masks them."""
     for shape, padding, name, span in CASES:
         if strength and shape[2] > 31:
-            continue  # sums of hundreds of logarithms have fewer digits
+            continue  # sums of hundreds of logarithms are less precise
         arguments = example(shape, padding)
         arguments["log_concentration"] = arguments["log_concentration"] + np.float32(strength)
         options = {"reduction": reduction, "padding": padding, "span": span}
@@ -141,7 +141,7 @@ def test_operation_against_oracle(implementation, reduction, padding, held):
 
 
 def sites_by_hand(sequence, log_kd, log_concentration, column_range, span):
-    """Occupancy of every window of one motif, 0 where it does not count: from the words alone."""
+    """Occupancy of every window of one motif, 0 where it does not count, from the definition."""
     width, length = len(log_kd), len(sequence)
     first, end = column_range
     found = np.zeros((2, length))
@@ -188,8 +188,10 @@ def test_against_a_sum_by_hand(implementation, column_range, span):
 
 @pytest.mark.parametrize("column_range", [None, np.array([[0, 5, 2], [7, 9, 3]], np.int32)])
 def test_a_shared_span_is_a_weight_of_0_and_1(column_range):
-    """The sum of a span is that weighted with 1 where its windows count, which the same operation
-    says: the gradient of the position weights is above 0 there and nowhere else."""
+    """The sum over a span equals the weighted sum with weight 1 where windows count, else 0.
+
+    Whether a window counts is taken from the gradient of its position weight: above 0 if it does.
+    """
     arguments = example((4, 40, 9, 3))
     arguments["position_weight"] = tf.ones_like(arguments["position_weight"])
     options = {"column_range": column_range, "implementation": "fused"}
@@ -206,7 +208,7 @@ def test_a_shared_span_is_a_weight_of_0_and_1(column_range):
 
 
 def test_columns_that_happen_to_be_zero_are_still_the_motifs_own():
-    """They are not scanned, but a window counts that has nothing else on the span."""
+    """Zero columns are not scanned, but a window counts even if only they lie on the span."""
     arguments = example((3, 40, 12, 9))
     arguments["log_kd"][:4] = arguments["log_kd"][9:] = 0
     expected = occupancy_oracle(**arguments, span=(20, 21))
@@ -219,7 +221,7 @@ def test_columns_that_happen_to_be_zero_are_still_the_motifs_own():
 
 @pytest.mark.parametrize("column_range", [None, random_range(7, 9)], ids=["all", "held"])
 def test_sites_stronger_than_floats_are_masked_too(column_range):
-    """Log odds beyond 2^125 go into log_unbound as they are."""
+    """Log odds beyond 2^125 go into log_unbound unchanged."""
     arguments = example((3, 40, 7, 9))
     arguments["log_concentration"] += 130
     for span in ((0, 40), (15, 18), (39, 40)):
@@ -257,7 +259,7 @@ def test_the_span_of_all_bases_changes_no_bit(seed, length, width, motifs):
     st.integers(0, 1000), st.integers(1, 40), st.integers(1, 12), st.data(), st.sampled_from("sv")
 )
 def test_two_halves_and_the_windows_over_both_are_the_whole(seed, length, width, data, padding):
-    """Windows that reach into either half, less those that reach into both, are all windows."""
+    """Windows that reach into either half, minus those that reach into both, are all windows."""
     padding = {"s": "same", "v": "valid"}[padding]
     length = max(length, width)
     cut = data.draw(st.integers(0, length))
@@ -297,7 +299,7 @@ def test_same_bits_for_every_thread_count(instruction_set, shape):
 
 
 def test_a_row_without_a_span_keeps_upstream_gradients_out():
-    """Not even a gradient that is no number gets past a row of which no window counts."""
+    """If no window of a row counts, even a NaN in its upstream gradient has no effect."""
     arguments = example((2, 20, 5, 3))
     spans = np.array([(3, 12), (6, 6)], np.int32)
     upstream = [np.ones((2, 2, 3), np.float32), np.ones((2, 2, 3), np.float32)]
@@ -311,7 +313,7 @@ def test_a_row_without_a_span_keeps_upstream_gradients_out():
 
 @pytest.mark.parametrize("window", [0, 1, 15, 16, 17, 63, 64, 109])
 def test_one_base_alone_is_seen_by_its_own_windows_alone(window):
-    """Motifs of one column: exactly one window counts, wherever a tile or vector ends."""
+    """Motifs of one column: exactly one window counts, wherever tiles and vectors end."""
     arguments = example((1, 110, 1, 9), seed=6)
     site = occupancy(**arguments, span=(window, window + 1), implementation="fused")
     sequence = arguments["sequence"].copy()
@@ -372,7 +374,7 @@ def test_soft_sequences_have_spans():
 
 
 def test_graph_with_unknown_sizes_takes_spans():
-    """One trace for spans of either rank, values that come with the call."""
+    """One trace accepts spans of either rank; their values are given at the call."""
 
     @tf.function(
         input_signature=[
@@ -441,7 +443,7 @@ def test_spans_out_of_bounds(implementation, span, message):
     ],
 )
 def test_spans_of_the_wrong_shape(span, message):
-    """Tensors are taken as they are; arrays would get the right type."""
+    """Tensors keep their type; arrays would be converted."""
     arguments = example((2, 7, 3, 2))
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):
         occupancy(**arguments, span=tf.constant(span), implementation="fused")
@@ -480,7 +482,7 @@ def test_no_sequences():
 
 
 def old_graph():
-    """A graph as it was before there were spans: nodes without the attribute."""
+    """A graph from the time before spans: nodes without the attribute."""
     arguments = example((3, 20, 5, 7))
     held = random_range(5, 7)
     with tf.Graph().as_default() as graph:
@@ -509,7 +511,7 @@ def test_a_graph_from_before_spans_keeps_its_meaning():
         feed = {f"{name}:0": value for name, value in arguments.items()}
         with tf.compat.v1.Session(graph=graph) as session:
             found = session.run(names, feed)
-        # The gradient of an imported operation is made anew.
+        # The gradient of an imported operation is built again.
         again = tf.gradients(
             graph.get_tensor_by_name(names[0]), graph.get_tensor_by_name("log_kd:0")
         )

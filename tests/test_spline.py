@@ -25,8 +25,8 @@ def test_as_many_knots_as_points_leave_every_point_free():
 
 
 def test_curve_is_smooth():
-    # Twenty points for each step between knots: the second differences of a curve with a continuous
-    # second derivative change little from point to point, and vanish at both ends.
+    # Twenty points for each step between knots. If the second derivative is continuous, second
+    # differences change little from point to point. They vanish at both ends.
     curve = spline_basis(181, 10).astype(float) @ np.array([0, 1, 0, 0, 3, -2, 0, 1, 1, 0.0])
     bend = np.diff(curve, 2)
     assert np.abs(np.diff(bend)).max() < 0.15 * np.abs(bend).max()

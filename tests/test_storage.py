@@ -111,7 +111,7 @@ def test_parts_that_do_not_fit_make_no_model(change, message):
 
 
 def narrow_parameters():
-    """Motifs whose own columns are 1..2, 0..3 and 2; of all zeros no column is anyone's own."""
+    """Motifs whose own columns are 1..2, 0..3 and 2; the other columns are zeros."""
     parameters = start_parameters()
     parameters["log_kd"][[0, 3], :, 0] = 0
     parameters["log_kd"][[0, 1, 3], :, 2] = 0
@@ -256,7 +256,7 @@ def test_the_description_is_there_for_people_too(tmp_path):
 
 
 def change_parameters(folder, content):
-    """Puts other content in the place of the parameters, with a name and a checksum that go."""
+    """Replaces the content of the parameters, with a matching name and checksum."""
     digest = hashlib.sha256(content).hexdigest()
     name = f"parameters-{digest[:12]}.npz"
     (folder / name).write_bytes(content)

@@ -1,4 +1,4 @@
-"""Streams: compression by content, whole files or none."""
+"""Streams: compression is recognised by content; files are written completely or not at all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The trained models that lie beside the repository, read from the original's own files."""
+"""The trained models that are stored next to the repository, read from the original's files."""
 
 from __future__ import annotations
 

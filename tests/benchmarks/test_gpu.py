@@ -1,4 +1,4 @@
-"""The GPU benchmarks where there is no GPU, their limit, and the page that they write."""
+"""The GPU benchmarks: runs without a GPU, the computed limit, and the page that they write."""
 
 from __future__ import annotations
 
@@ -44,15 +44,15 @@ def test_no_gpu_is_said_with_a_status_of_its_own(script, monkeypatch):
 
 
 def test_limit_counted_by_hand():
-    # In float32 two products of 2 * 4 * 30 operations, of which a multiprocessor does 4096 a cycle,
-    # 8192 where they are sparse: less time than the special functions take.
+    # In float32, a site takes two products of 2 * 4 * 30 operations. A multiprocessor does 4096
+    # operations a cycle, 8192 in sparse products. That takes less time than the special functions.
     sites = 2 * 1024 * 110 * 245
     special = sites * 1.25 / 16 / (132 * 1.83e6)
     assert limit_milliseconds(H100, Size(1024), backward=False) == pytest.approx(special)
-    # Backward a sparse and a dense pair of products.
+    # The backward pass takes a sparse and a dense pair of products.
     tensor = sites * 2 * 240 * (1 / 8192 + 1 / 4096) / (132 * 1.83e6)
     assert limit_milliseconds(H100, Size(1024), backward=True) == pytest.approx(tensor)
-    # On a T4 both are dense.
+    # On a T4 both pairs are dense.
     t4 = {"compute_capability": "7.5", "multiprocessor_count": 40, "clock_ghz": 1.59}
     tensor = sites * 2 * 240 / 1024 / (40 * 1.59e6)
     assert limit_milliseconds(t4, Size(1024), backward=False) == pytest.approx(tensor)
@@ -103,12 +103,12 @@ def test_page(tmp_path, capsys):
     assert "data:image/png;base64," in written
     assert "A &amp; B" in written
     assert "out of &lt;memory&gt;" in written
-    # Nothing is loaded from elsewhere.
+    # The page loads nothing from elsewhere.
     assert "http" not in written
 
 
 def test_everyone_on_a_gpu_computes_the_same():
-    """Where there is none, on the CPU."""
+    """Without a GPU it runs on the CPU."""
     from benchmarks.shared.problem import make_problem
 
     problem = make_problem(Point("fused", 3, 20, 8, 5))

@@ -1,4 +1,4 @@
-"""The index of the benchmarks names every script; every command written down runs one."""
+"""The benchmark index lists every script, and every documented command runs an existing one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 BENCHMARKS = ROOT / "benchmarks"
 INDEX = (BENCHMARKS / "README.md").read_text()
 ROOMS = ("operation", "training", "data", "reads", "gpu")
-# Rivals that others start as processes of their own, and what only others use.
+# Programs that other scripts start for comparison, and modules used only by other scripts.
 NO_COMMANDS = {"reads.collapse_plain", "reads.merge_pairs_plain", "gpu.limit", "gpu.report"}
 COMMAND = re.compile(r"-m benchmarks\.(\w+)\.(\w+)")
 
@@ -65,7 +65,7 @@ def test_the_page_of_a_script_speaks_of_it(row):
 
 
 def imported(path):
-    """Names of all modules that a file imports, and folders that it puts on the path by name."""
+    """Names of the modules that a file imports, and "tests" if the file contains that string."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)

@@ -1,4 +1,4 @@
-"""The scripts on large data and several workers run, and what they write makes sense."""
+"""The scripts for large data and for several workers run, and their output makes sense."""
 
 from __future__ import annotations
 

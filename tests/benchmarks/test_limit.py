@@ -1,4 +1,4 @@
-"""The model of the limit: what it must be for shapes that can be counted by hand."""
+"""The model of the limit, checked on shapes that can be counted by hand."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ def limit(instruction_set="avx2", *, backward=False, **sizes):
 
 
 def test_forward_counted_by_hand():
-    # 10 rows: 9 products, 1.5 for the fractions, on two units.
+    # 10 rows take 9 multiplications, and the fractions 1.5 more operations, on two units.
     vectors = 2 * 1024 * 110 * 245 / 8
     assert limit(threads=1) == pytest.approx(1e3 * vectors * (9 + 1.5) / 2 / 3e9)
 
 
 def test_backward_counted_by_hand():
-    # Beside the forward pass: 10 loads of the scan and 10 of the sums, two at a time.
+    # In addition to the forward pass: 10 loads for the scan and 10 for the sums, two at a time.
     vectors = 2 * 1024 * 110 * 245 / 8
     both = 1e3 * vectors * (10.5 / 2 + 20 / 2) / 3e9
     assert limit(threads=1, backward=True) == pytest.approx(both)

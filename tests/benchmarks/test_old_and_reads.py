@@ -1,4 +1,4 @@
-"""The scripts that run whole commands: they run, and what they write makes sense."""
+"""The scripts that run whole commands: they run, and their output makes sense."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_old_commands(tmp_path):
         "training.old_commands", tmp_path, "--quick", "--data", str(shared_data("gpra_example"))
     )
     assert [row["stage"] for row in rows] == ["AP", "APCM", "APCM.pos"]
-    # One epoch each; the third begins where the second ended.
+    # One epoch each; the third stage continues from the second.
     assert 0.3 < rows[0]["r"] < rows[2]["r"] < 1
 
 
@@ -31,7 +31,7 @@ def test_replicates(tmp_path):
     rows = benchmark_rows("training.replicates", tmp_path, "--data", data, *small)
     random, together = (row["validation_r"] for row in rows)
     assert [row["split"] for row in rows] == ["rows at random", "equal sequences together"]
-    # What is learned by heart of a replicate that is trained on helps with the other one.
+    # A replicate in the training data helps to predict the other replicates held out.
     assert random > together
     assert all(-1 < row["test_r"] < 1 for row in rows)
 

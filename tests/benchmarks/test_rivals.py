@@ -1,6 +1,6 @@
 """A comparison is fair only between programs that compute the same numbers.
 
-Each library is imported in a separate process: two of them in one may not get along.
+Each library is imported in a separate process: two of them in one process may conflict.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from benchmarks.shared.rivals import IMPLEMENTATIONS, installed
 from cisreg.oracle import occupancy_oracle, occupancy_oracle_gradient
 
 ROOT = Path(__file__).parents[2]
-# Writes what every implementation of a library computes, named by implementation and width.
+# Writes the results of every implementation of a library, named by implementation and width.
 PROGRAM = """
 import sys
 import numpy as np
@@ -74,7 +74,7 @@ def check(name, width, computed):
 
 
 def test_rivals_train_the_same_model(tmp_path):
-    """Losses are not reported, so the parameters must arrive at the same place."""
+    """Losses are not reported, so the trained parameters are compared."""
     program = """
 import numpy as np
 import benchmarks.shared.rivals_tensorflow as rivals
@@ -110,7 +110,7 @@ def test_a_point_is_measured_in_a_process_of_its_own():
         failed = servers.measure(point._replace(dtype="float7"), FORWARD, seconds=0.0)
     for result in results:
         assert len(result["milliseconds"]) == 2
-        # Its tensor of sites alone takes 2 * 64 * 50 * 64 * 4 bytes.
+        # Its per-site tensor alone takes 2 * 64 * 50 * 64 * 4 bytes.
         assert result["peak_mebibytes"] > 1.5
     assert len(training["milliseconds"]) == len(training["epoch_seconds"]) == 1
     assert "float7" in failed["missing"]

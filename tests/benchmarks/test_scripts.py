@@ -60,7 +60,7 @@ def test_train_throughput(tmp_path):
     assert {"fused", "conv2d graph", "conv1d XLA"} <= {row["implementation"] for row in rows}
     for row in rows:
         assert row["median_sequences_per_second"] > 0
-        # A whole epoch takes longer than its steps.
+        # An epoch takes longer than its steps alone.
         steps_per_second = row["median_sequences_per_second"] / row["sequence_count"]
         assert 1e3 / steps_per_second > 0.9 * row["median_step_milliseconds"]
 
@@ -122,7 +122,7 @@ def test_merge_pairs(tmp_path):
         assert row["pairs"] == (100 if name == "Python" else 2000)
         assert row["pairs_per_second"] * row["median_seconds"] == pytest.approx(row["pairs"])
         assert 0.7 < row["exact_promoters"] <= 1 - row["wrong_promoters"]
-    # Molecules that reads run through have overlaps far from the expected one.
+    # Where reads run through a short insert, the overlap is far from the expected one.
     assert by_name["cisreg"]["exact_short_inserts"] == 0
     assert by_name["cisreg, any overlap"]["exact_short_inserts"] > 0.9
 
@@ -150,7 +150,7 @@ def test_sequencing_run(tmp_path):
             if molecule and len(molecule) > 75:
                 true[int(promoter)][index] -= 1
                 whole += molecule == promoters[int(promoter)][0]
-                # Six errors in the first twenty bases of a read are next to impossible.
+                # Six errors in the first 20 bases of a read are almost impossible.
                 pairs = zip(reads[0][4 * record + 1][:20], molecule, strict=False)
                 assert sum(a != b for a, b in pairs) < 6
     assert not any(any(counts) for counts in true)

@@ -1,4 +1,4 @@
-"""The commands on tiny data, one after the other as a user would run them."""
+"""The commands on tiny data, in the order in which a user runs them."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def model(data):
 
 
 def part_sizes(output):
-    """How many sequences the table that train prints gives for each part."""
+    """Number of sequences for training and for validation, from the output of train."""
     return [int(count) for count in re.findall(r"(\d+) for (?:training|validation)", output)]
 
 
@@ -146,7 +146,7 @@ def test_train_in_mixed_precision(data, tmp_path, precision):
     assert [record["loss_scale"] is not None for record in records] == [
         precision == "mixed_float16"
     ] * 2
-    # The recipe beside the model holds it: the run goes on as it was.
+    # The recipe saved with the model contains the precision, so the run resumes with it.
     (tmp_path / "model.json").unlink()
     succeed("train", data / "train.tsv.gz", "--motifs", "demo", "--output", tmp_path, "--resume")
     refused = fail(1, *arguments, "--resume", "--precision", "float32")
@@ -193,7 +193,7 @@ def test_train_reads_concentrations_and_the_table_of_the_likelihood(data, tmp_pa
     arguments = (*TRAIN, data / "train.tsv.gz", "--epochs", 1, "--concentrations", concentrations)
     output = tmp_path / "model"
     succeed(*arguments, "--likelihood", deviations, "--output", output)
-    # Adam moves no parameter by more than its learning rate at each of so few steps.
+    # In each of these few steps, Adam moves a parameter by at most its learning rate.
     learned = load_model(output).parameters["log_concentration"]
     np.testing.assert_allclose(learned, [float(each[1]) for each in factors[1:]], atol=0.1)
     deviations.write_text("0\t0.5\nmany\t0.5\n")
@@ -205,7 +205,7 @@ def test_predict_writes_expression_accessibility_and_binding_of_both_strands(dat
     table = data / "test.tsv.gz"
     learned, dataset = load_model(model), read_dataset(table)
     expected = learned.predict(dataset.sequence).expression
-    # Batches of another size than the table, and the last one smaller.
+    # The batches differ in size from the table, and the last one is smaller.
     for name, read in (
         ("p.tsv", lambda path: pyarrow.csv.read_csv(path, parse_options=TABS)),
         ("p.tsv.gz", lambda path: pyarrow.csv.read_csv(path, parse_options=TABS)),
@@ -289,7 +289,7 @@ def test_the_same_sequences_in_any_kind_of_file(data, model, tmp_path, monkeypat
 
 
 def without_names(predictions):
-    """The rows of a table that predict wrote; sources without names have no such column."""
+    """The rows of a table that predict wrote, without the column of names."""
     rows = csv.DictReader(predictions.read_text().splitlines())
     return [{column: row[column] for column in row if column != "name"} for row in rows]
 
@@ -298,7 +298,8 @@ def test_all_commands_find_the_same_columns(data, model, tmp_path):
     rows = data.joinpath("test.tsv.gz")
     with gzip.open(rows, "rt") as lines:
         fields = [line.split() for line in list(lines)[1:]]
-    # Neither stands where columns without names would be, and dna is spelled with nucleotides.
+    # Neither column is where it would be in a table without a header. The name "dna" consists of
+    # nucleotide codes.
     table = tmp_path / "x.tsv"
     table.write_text(
         "id\tExpression\tW\tSequence\n"
@@ -315,7 +316,7 @@ def test_all_commands_find_the_same_columns(data, model, tmp_path):
         succeed("predict", model, source, "--output", output, "--overwrite")
         texts.append(without_names(output))
     assert texts[0] == texts[1] == texts[2]
-    # What is not asked for is found by its name, whatever else is asked for.
+    # A column that no option gives is still found by its name.
     output = succeed(*TRAIN, table, "--weight-column", "W", "--output", tmp_path / "1")
     assert sum(part_sizes(output)) == 60
     output = succeed(*TRAIN, named, "--strict", "--output", tmp_path / "2")
@@ -338,7 +339,7 @@ def test_no_command_takes_a_column_because_of_where_it_stands(model, tmp_path, c
     assert "'reads' (28), 'y' (0.02), 'x' (GGAG)" in said
     assert "--sequence-column" in said
     table.write_text(",sequence,y\n0,GGAGTGATG,0.02\n1,AGTGAGCAA,-0.07\n")
-    if command != "predict":  # which reads no measurement
+    if command != "predict":  # predict reads no measurement
         said = fail(1, *words)
         assert "'' (0), 'sequence' (GGAGTGATG), 'y' (0.02)" in said
         assert ("--label-column" if command == "encode" else "--expression-column") in said
@@ -365,7 +366,7 @@ def test_the_mean_of_several_measurements_is_compared(data, model, tmp_path):
     with gzip.open(data / "test.tsv.gz", "rt") as lines:
         fields = [line.split() for line in list(lines)[1:]]
     table = tmp_path / "x.tsv"
-    # Weights are of no concern here.
+    # The weights are not used here, so they need not be numbers.
     table.write_text(
         "sequence\texpression_1\texpression_2\tweight\n"
         + "".join(f"{text}\t{float(y) - 1}\t{float(y) + 1}\tx\n" for text, y in fields)
@@ -468,7 +469,7 @@ def test_a_refused_run_leaves_the_earlier_one_as_it_was(data, model, tmp_path):
     foreign.write_text('[[stage]]\ntrainable = ["position_weight"]\nepochs = 1\n')
     assert "stages" in fail(1, "train", *arguments, "--overwrite", "--recipe", foreign)
     assert before == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    # Without another recipe, the run goes on by its own.
+    # Without a different recipe, the run resumes with the saved one.
     succeed("train", *arguments, "--resume")
     assert (folder / "recipe.toml").read_bytes() == before[folder / "recipe.toml"]
     assert_same_parameters(folder, model)
@@ -510,7 +511,7 @@ def test_going_on_from_a_model_of_the_same_motifs(data, model, tmp_path):
     first, second = load_model(tmp_path / "more"), load_model(tmp_path / "alone")
     earlier = load_model(model)
     assert first.motif_names == second.motif_names == earlier.motif_names
-    # The columns that the earlier model trained are the motifs' own now.
+    # The columns that the earlier model trained are now the motifs' own columns.
     assert (earlier.column_range[1] - earlier.column_range[0]).max() < earlier.spec.motif_width
     np.testing.assert_array_equal(second.column_range, earlier.column_range)
 

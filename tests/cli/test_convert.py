@@ -1,4 +1,4 @@
-"""cisreg convert: what it is told, what it says, and what it leaves."""
+"""cisreg convert: its options, its messages, and the files that it leaves."""
 
 from __future__ import annotations
 

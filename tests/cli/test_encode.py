@@ -53,7 +53,7 @@ def test_labels_with_tabs_and_quotes_have_quotes_in_a_table_and_are_no_one_hot_t
     rows = list(csv.reader(target.open(newline=""), delimiter="\t"))
     assert rows == [["ACGT", "a\tb"], ["ACGA", '"c" d'], ["ACGG", "e,f"]]
     assert "ACGG\te,f\n" in target.read_text()
-    # The path is no markup of the terminal.
+    # Brackets in the path are not taken for markup of the terminal.
     assert f"written to {target}" in "".join(result.output.split("\n"))
     refused = encode(*words, "--overwrite")
     assert refused.exit_code == 1

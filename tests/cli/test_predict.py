@@ -1,4 +1,4 @@
-"""What `cisreg predict` keeps of its table, and where it reads and writes."""
+"""`cisreg predict`: the columns that it keeps, and where it reads and writes."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ MOLECULES = ("ACGTTGCATGGACCTTAGCA", "TTGACCATGGACCATTTAGC", "GGGTTTAAACCCATTTGG
 
 @pytest.fixture(autouse=True)
 def log_as_before():
-    """The commands set up the log of their process, which is that of all tests here."""
+    """Restores the log settings, which commands change for the whole test process."""
     logger = logging.getLogger("cisreg")
     before = logger.level, logger.handlers
     yield
@@ -27,7 +27,7 @@ def log_as_before():
 
 @pytest.fixture
 def reads(tmp_path):
-    """Files of two pairs that overlap by 12 of 16 bases, and of one that does not."""
+    """Files of two pairs that overlap by 12 of 16 bases, and of one pair without overlap."""
     complement = str.maketrans("ACGT", "TGCA")
     forward = [molecule[:16] for molecule in MOLECULES]
     reverse = [molecule.translate(complement)[::-1][:16] for molecule in MOLECULES]

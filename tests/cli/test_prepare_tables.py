@@ -19,7 +19,7 @@ EXTRA = "pip install 'cisreg[prepare]'"
 
 @pytest.fixture(autouse=True)
 def log_as_before():
-    """The commands set up the log of their process, which is that of all tests here."""
+    """Restores the log settings, which commands change for the whole test process."""
     logger = logging.getLogger("cisreg")
     before = logger.level, logger.handlers
     yield
@@ -39,7 +39,7 @@ def fail(*arguments):
 
 @pytest.fixture
 def bins(tmp_path):
-    """Twelve sequences; what begins with AC is in bin 1 more often; one sequencing error."""
+    """Twelve sequences; those that begin with AC are mostly in bin 1; one sequencing error."""
     sequences = ["".join(each) + "GATTACA" for each in itertools.product("AT", "CGT", "AG")]
     paths = tmp_path / "bin0.txt", tmp_path / "bin1.txt"
     for path, often in zip(paths, ("T", "A"), strict=True):
@@ -72,7 +72,7 @@ def test_from_reads_to_a_model(bins, tmp_path):
 
 
 def pipe(text, *arguments):
-    """A process of its own, whose standard streams are real ones."""
+    """Runs the command in a separate process with real standard streams."""
     command = [sys.executable, "-c", "from cisreg.cli import main; main()", "prepare", *arguments]
     return subprocess.run(command, input=text, capture_output=True, text=True, check=True)
 

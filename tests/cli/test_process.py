@@ -1,4 +1,4 @@
-"""The command as a process of its own: what it imports, writes and returns."""
+"""The command as a separate process: what it imports, writes and returns."""
 
 from __future__ import annotations
 

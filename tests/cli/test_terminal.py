@@ -1,4 +1,4 @@
-"""Names from files do nothing on a terminal or in a page."""
+"""Names from files are escaped on a terminal and in a page."""
 
 from __future__ import annotations
 

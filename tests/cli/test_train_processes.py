@@ -1,4 +1,4 @@
-"""cisreg train as one and as several processes: the same model, and nothing lost when one dies."""
+"""cisreg train in one process and in several: the same model, also when a process dies."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_two_workers_leave_the_model_of_one(one, two):
 
 
 def kill_one_of(process, folder):
-    """Kills one of its workers at a random moment after the next epoch or the one after that."""
+    """Kills a random worker at a random moment after one of the next two epochs."""
     wait_for_epochs(process, folder, epochs_in(folder) + random.randrange(1, 3))
     time.sleep(random.uniform(0, 0.05))
     os.kill(int(random.choice(children(process))), signal.SIGKILL)
@@ -134,7 +134,7 @@ def test_a_lost_worker_is_replaced_and_the_run_goes_on_to_the_same_bits(
     for kill in range(kills):
         kill_one_of(process, folder)
         if kill < kills - 1:
-            # The others end, and all begin again.
+            # The other workers end, and all are started again.
             wait_for_new_children(process)
     output = finish(process)
     assert output.count("was ended by SIGKILL; continuing from the last checkpoint") == kills
@@ -156,7 +156,7 @@ def test_without_restarts_the_work_is_kept_and_the_status_says_so(table, one, tm
     os.kill(int(children(process)[1]), signal.SIGKILL)
     output = finish(process, RESUMABLE_STATUS)
     assert "worker 2 of 2 was ended by SIGKILL; checkpoints are kept, --resume continues" in output
-    # One worker goes on with what two began.
+    # One worker resumes the run of two workers.
     finish(train(table, folder, "--resume"))
     assert_close(one, folder, 1e-4)
 
@@ -178,7 +178,7 @@ def test_a_signal_stops_with_a_checkpoint(table, one, tmp_path, workers, number)
 
 
 def test_tasks_of_slurm_find_each_other(table, one, tmp_path):
-    """The variables that Slurm sets for two tasks of a step on one machine."""
+    """Sets the variables that Slurm sets for two tasks of a step on one machine."""
     slurm = {
         "SLURM_STEP_NODELIST": "localhost",
         "SLURM_STEP_NUM_TASKS": "2",
@@ -294,7 +294,7 @@ def test_workers_end_with_the_process_that_started_them(tmp_path, number):
     worker = f"import os, time; open(f'{tmp_path}/{{os.getpid()}}', 'w'); time.sleep(1000)"
     script = (
         "import signal, sys; from cisreg.processes.workers import run_workers\n"
-        # Whoever runs the tests may have it ignored, as nohup does.
+        # The process that runs the tests may ignore SIGHUP, for example under nohup.
         "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
         f"run_workers([sys.executable, '-c', {worker!r}], 2)"
     )
@@ -315,13 +315,13 @@ def is_running(number):
         state = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0]
     except FileNotFoundError:
         return False
-    # Where nobody waits for orphans they stay in the list of processes.
+    # If no process waits for orphans, they stay in the process list as zombies.
     return state != "Z"
 
 
 @pytest.mark.parametrize("late", [0, 1])
 def test_the_cause_is_named_rather_than_a_worker_that_lost_it(late):
-    """Whichever of the two ends first."""
+    """The result is the same whichever of the two ends first."""
     script = (
         "import json, os, sys, time\n"
         "index = json.loads(os.environ['TF_CONFIG'])['task']['index']\n"
@@ -341,7 +341,7 @@ def test_a_signal_before_training_has_the_status_of_a_run_to_resume(table, tmp_p
     while True:
         assert process.poll() is None, process.communicate()
         try:
-            # Once the process waits for the recipe, and not before.
+            # This succeeds only when the process is waiting for the recipe.
             pipe = os.open(recipe, os.O_WRONLY | os.O_NONBLOCK)
             break
         except OSError:

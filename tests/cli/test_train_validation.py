@@ -1,4 +1,4 @@
-"""What `cisreg train` holds out, and what it says of constant ends."""
+"""`cisreg train`: the held-out rows, and the messages about constant ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A test of an executor that this machine has not all for skips, and says what is missing."""
+"""Skips tests of an executor if this machine lacks something for it, and says what is missing."""
 
 from __future__ import annotations
 

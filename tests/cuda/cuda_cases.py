@@ -1,4 +1,4 @@
-"""One table of problems for the CUDA kernels, forward and backward alike, whatever runs them."""
+"""The test cases of the CUDA kernels, forward and backward, for every executor."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LN2 = np.log(2)
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """Shape and options of a problem; its numbers follow from them."""
+    """Shape and options of a problem; its numbers are derived from them."""
 
     sequences: int
     length: int
@@ -24,19 +24,19 @@ class Case:
     reduction: str = "expected"
     padding: str = "same"
     compute_dtype: str = "float32"
-    # "weighted": position weights; "held": a column range; "narrow": most motifs fill a part of
-    # their columns, the others are 0; "unknown": no base is known; "steep": entries are four times
-    # as large.
+    # "weighted": position weights. "held": a column range. "narrow": most motifs fill only a part
+    # of their columns; the others are 0. "unknown": all bases are unknown. "steep": the entries are
+    # four times as large.
     marks: str = ""
-    # Log2 odds of the strongest site, for motif after motif; none: concentrations around e^-2.
+    # Log2 odds of the strongest site, for the motifs in turn. Empty: concentrations around e^-2.
     strongest: tuple[float, ...] = ()
-    # Begin and end of the bases that make windows count, for all sequences; "spans" among the
-    # marks: each sequence has its own.
+    # First base and end of the span, the same for all sequences. With the mark "spans", each
+    # sequence has a different span.
     span: tuple[int, ...] = ()
 
     @property
     def kinds(self):
-        """What the problem is, but for its sizes."""
+        """The properties of the problem, except its sizes."""
         return {
             ("marks", self.marks, bool(self.span)),
             ("numbers", self.compute_dtype, bool(self.strongest)),
@@ -82,7 +82,7 @@ class Case:
 
     @property
     def spanned(self):
-        """What the oracle and the plain operations must know of the span, by name."""
+        """The span and column range, as named arguments of the oracle and the plain operations."""
         if self.spans is None:
             return {}
         return {"span": self.spans, "column_range": self.column_range}
@@ -96,13 +96,13 @@ class Case:
         """Arguments of the operation by name, without the column range."""
         random = np.random.default_rng(self.sequences + 10 * self.length + 100 * self.width)
         width, motifs = self.width, self.motifs
-        # As in the tests of the CPU kernels: tens of nats for a whole site, a few bases unknown.
+        # As in the tests of the CPU kernels: tens of nats for a whole site, a few unknown bases.
         scale = 1.5 / np.sqrt(width / 5 + 1)
         sequence = random.integers(0, 4, self.shape[:2]).astype(np.uint8)
         sequence[random.random(sequence.shape) < (1 if "unknown" in self.marks else 0.1)] = 4
         log_kd = random.normal(0, scale, (width, 4, motifs)).astype(np.float32)
         if "steep" in self.marks:
-            # Sites on the sequences are far weaker than the strongest that there could be.
+            # Sites in the sequences are far weaker than the strongest possible site.
             log_kd *= 4
         if "narrow" in self.marks:
             edges = random_range(width, motifs, seed=3)
@@ -123,7 +123,7 @@ class Case:
         return arguments
 
     def held(self, log_kd):
-        """With zeros in the columns that are held."""
+        """The same matrix with zeros in the held columns."""
         return np.where(self.trained, log_kd, np.zeros_like(log_kd[:1]))
 
     @functools.cached_property
@@ -147,7 +147,7 @@ class Case:
 
     @functools.cached_property
     def terms(self):
-        """Sums of the absolute values of what the outputs are sums of."""
+        """For each output, the sum of the absolute values of its terms."""
         arguments = dict(self.plain_arguments)
         if self.weighted:
             arguments["position_weight"] = np.abs(arguments["position_weight"])
@@ -158,7 +158,7 @@ class Case:
 
     @functools.cached_property
     def upstream(self):
-        """Gradients of bound and weighted, with a sequence that does not matter."""
+        """Upstream gradients of bound and weighted; those of one sequence are 0."""
         upstream = random_upstream(self.expected)
         for gradient in upstream:
             if gradient is not None and self.sequences > 2:
@@ -183,10 +183,10 @@ SAME, VALID = "same", "valid"
 F32, BF16, F16 = "float32", "bfloat16", "float16"
 
 CASES = [
-    # Weak sites of motifs with much stronger ones.
+    # Weak sites of motifs whose strongest possible site is much stronger.
     Case(8, 110, 30, 8, EXPECTED, SAME, F32, "steep"),
     Case(3, 110, 30, 9, UNBOUND, SAME, F32, "steep weighted"),
-    # Nothing, or next to nothing.
+    # Empty and very small problems.
     Case(0, 10, 3, 2),
     Case(0, 30, 9, 9, UNBOUND, VALID, BF16, "weighted held"),
     Case(1, 1, 1, 1),
@@ -197,7 +197,7 @@ CASES = [
     Case(2, 17, 17, 7, EXPECTED, VALID, F32, "weighted held"),
     Case(2, 30, 7, 5, EXPECTED, SAME, F32, "unknown weighted"),
     Case(2, 30, 7, 5, UNBOUND, SAME, BF16, "unknown"),
-    # Lengths beside the tiles of 16 windows, the strips of 4 and 7 tiles, and one strip more.
+    # Lengths next to multiples of a tile (16 windows) and of a strip (4 or 7 tiles).
     Case(5, 15, 4, 9, EXPECTED, SAME, F32),
     Case(5, 16, 4, 9, EXPECTED, SAME, F32, "weighted"),
     Case(5, 17, 4, 9, UNBOUND, SAME, F32),
@@ -220,7 +220,7 @@ CASES = [
     Case(2, 150, 31, 8, UNBOUND, VALID, F32, "narrow"),
     Case(1, 250, 12, 17, EXPECTED, SAME, F32, "weighted"),
     Case(1, 250, 30, 9, UNBOUND, SAME, F16, "weighted narrow"),
-    # Widths beside the steps of 8 columns and the chunks of 32.
+    # Widths next to multiples of a step (8 columns) and of a chunk (32 columns).
     Case(3, 20, 1, 7, EXPECTED, SAME, F32, "weighted"),
     Case(3, 20, 3, 7, UNBOUND, SAME, F32),
     Case(3, 20, 4, 7, EXPECTED, SAME, F16, "held"),
@@ -235,20 +235,21 @@ CASES = [
     Case(2, 80, 70, 9, EXPECTED, SAME, F32, "weighted held"),
     Case(2, 80, 70, 8, UNBOUND, VALID, F16, "held"),
     Case(1, 130, 65, 33, EXPECTED, SAME, F32, "narrow"),
-    # Motifs beside the tiles of 8, the warps' pairs of tiles and the blocks' 8 tiles.
+    # Motif counts next to multiples of a tile (8 motifs), of a warp's pair of tiles and of a
+    # block's 8 tiles.
     Case(5, 20, 5, 1, UNBOUND, SAME, F32, "weighted"),
     Case(5, 20, 5, 8, EXPECTED, SAME, F32),
     Case(5, 20, 5, 9, UNBOUND, SAME, F16, "weighted"),
     Case(2, 20, 5, 33, EXPECTED, SAME, F32, "weighted held"),
     Case(2, 20, 5, 70, UNBOUND, SAME, F32, "narrow"),
     Case(2, 20, 9, 70, EXPECTED, VALID, BF16, "weighted"),
-    # Sequences beside the slices of 4, the warps of a block and a block more.
+    # Sequence counts next to multiples of a slice (4) and of a block's warps, and one block more.
     Case(17, 20, 6, 9, EXPECTED, SAME, F32, "weighted"),
     Case(33, 20, 6, 9, UNBOUND, SAME, F32, "held"),
     Case(33, 17, 4, 17, EXPECTED, VALID, F32, "weighted held"),
     Case(33, 20, 6, 7, EXPECTED, SAME, BF16, "weighted"),
     Case(150, 20, 4, 3, EXPECTED, SAME, F32, "weighted"),
-    # Weak and strong motifs, beside the odds up to which sites share a division.
+    # Weak and strong motifs, with odds near the limit up to which sites share a division.
     Case(3, 50, 13, 9, EXPECTED, SAME, F32, "weighted", (-40,)),
     Case(3, 50, 13, 9, UNBOUND, SAME, F32, "", (-40, -20, 0, 10)),
     Case(3, 50, 13, 9, EXPECTED, SAME, F32, "weighted", (29.9,)),
@@ -258,8 +259,9 @@ CASES = [
     Case(3, 50, 13, 17, UNBOUND, SAME, F32, "narrow", (-20, 45, 100)),
     Case(3, 50, 13, 9, UNBOUND, SAME, BF16, "weighted", (-20, 35, 50)),
     Case(3, 50, 13, 9, EXPECTED, SAME, F16, "held", (-20, 35)),
-    # Spans: nothing and everything, one base at either end, both sides of rows 8 and 16 of a tile
-    # and of a strip's last, and one for each sequence; motifs whose columns are not their windows'.
+    # Spans: empty; whole; one base at either end; limits on both sides of rows 8 and 16 of a tile
+    # and of the last row of a strip; a different span for each sequence. Also motifs narrower than
+    # their windows.
     Case(2, 30, 7, 5, EXPECTED, SAME, F32, "weighted", span=(9, 9)),
     Case(2, 30, 7, 5, UNBOUND, SAME, F32, span=(0, 30)),
     Case(3, 20, 1, 7, EXPECTED, SAME, F32, "weighted", span=(8, 16)),
@@ -282,7 +284,7 @@ CASES = [
 
 
 def _first_of_every_kind(cases):
-    """Those that have something which none before them has; the others differ in their sizes."""
+    """The cases with a property that no earlier case has; the others differ only in size."""
     seen, found = set(), []
     for case in cases:
         if not case.kinds <= seen:

@@ -1,7 +1,8 @@
 """How exact the CUDA kernels must be.
 
-The rules are the same for all cases and executors, and follow from what numbers the kernels compute
-in; nothing here is tuned to what they reach. Run as a program it prints what the shim reaches:
+The limits are the same for all cases and executors. They follow from the number formats that the
+kernels compute in, and are not tuned to measured errors. Run as a program, this file prints the
+errors of the shim:
 
     PYTHONPATH=.:tests python tests/cuda/cuda_checks.py
 """
@@ -14,7 +15,7 @@ import numpy as np
 from test_compute_dtype import IN_FLOAT32
 from test_occupancy import relative_error, value_and_gradient
 
-# Sums below this are not held to any relative error.
+# The relative error of smaller sums is not checked.
 LEAST_SUM = 1e-12
 LARGEST_ERROR = 3e-6
 LARGEST_GRADIENT_ERROR = 1e-5
@@ -22,7 +23,7 @@ LARGEST_GRADIENT_ERROR = 1e-5
 
 @functools.cache
 def plain_errors(case):
-    """Errors of the same law in TensorFlow's operations, at the case's dtype."""
+    """Errors of TensorFlow's plain operations for the same law, at the case's dtype."""
     outputs, gradient = value_and_gradient(
         case.plain_arguments,
         case.upstream,
@@ -43,20 +44,23 @@ def plain_errors(case):
 
 
 def allowed(case, name):
-    """16 bits: twice the error of the plain operations."""
+    """The allowed error in 16 bits: twice that of the plain operations."""
     if case.sequences == 0:
         return 0
     return 2 * plain_errors(case)[name] + IN_FLOAT32
 
 
 def largest_sum_error(actual, expected, terms):
-    """Of all sums worth a relative error, relative to the absolute values of their terms."""
+    """The largest error relative to the sum of the terms' absolute values, without tiny sums."""
     large = terms >= LEAST_SUM
     return (np.abs(actual - expected)[large] / terms[large]).max(initial=0)
 
 
 def check_sums(case, found):
-    """float32: each sum, and all together, to 3e-6 of the sum of its terms' absolute values."""
+    """Checks the sums; in float32, to 3e-6 of the sum of their terms' absolute values.
+
+    This holds for each sum, and for the norm of all sums together.
+    """
     for name, actual, expected, terms in zip(
         ["bound", "weighted"], found, case.expected, case.terms, strict=True
     ):
@@ -74,7 +78,7 @@ def check_sums(case, found):
 
 
 def check_gradients(case, found):
-    """float32: 1e-5 of the gradient's norm; columns that are held have none at all."""
+    """Checks the gradients; in float32, to 1e-5 of their norm. Held columns have none at all."""
     assert found.keys() == case.expected_gradient.keys()
     for name, expected in case.expected_gradient.items():
         assert found[name].shape == expected.shape and found[name].dtype == np.float32, name
@@ -90,7 +94,7 @@ def check_gradients(case, found):
 
 
 def print_largest_errors(executor, cases):
-    """Over all cases in float32 mode."""
+    """Prints the largest errors over all cases in float32 mode."""
     sums, gradients = [], []
     for case in cases:
         if case.compute_dtype != "float32":

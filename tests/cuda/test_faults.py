@@ -1,7 +1,7 @@
-"""Faults planted into a copy of the kernels: whoever runs the kernels must notice each of them.
+"""Faults planted into a copy of the kernels: the tests of the kernels must notice each of them.
 
-Each fault is a piece of text and what takes its place. Where the text has gone, the kernels were
-rewritten and the fault must be adapted.
+Each fault replaces one piece of the source text by another. If the piece is no longer found, the
+kernels have been rewritten and the fault must be adapted.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ WRONG_NUMBERS = None
 
 @dataclasses.dataclass(frozen=True)
 class Fault:
-    """`error` is a pattern of the message that must come, or WRONG_NUMBERS."""
+    """`error` is a pattern of the expected message, or WRONG_NUMBERS."""
 
     name: str
     file: str
@@ -42,7 +42,7 @@ EXECUTORS = {
     "sanitized": lambda cuda: [Shim(900, sanitized=True, cuda=cuda)],
     "simulator": lambda cuda: [Simulator(900, cuda=cuda)],
 }
-# The simulator is slow, and needs few cases to see what it sees.
+# The simulator is slow; these few cases are enough for it to notice the faults.
 SIMULATED_CASES = [
     Case(2, 30, 9, 9, "expected", "same", "float32", "weighted"),
     Case(9, 130, 5, 9, "log_unbound", "same", "float32"),
@@ -209,7 +209,7 @@ FAULTS = [
         "upstream",
         "shim 7.5",
     ),
-    # Who waits for whom.
+    # Synchronisation.
     Fault(
         "lanes leave the loop over tiles",
         "forward.cu",
@@ -256,7 +256,7 @@ def plant(fault):
 
 
 def first_sign(executors, cases):
-    """What is noticed first: an error of a kernel, or None for numbers that are wrong."""
+    """The first sign of a fault: the error of a kernel, or WRONG_NUMBERS."""
     for case in cases:
         for executor in executors:
             try:
@@ -270,7 +270,10 @@ def first_sign(executors, cases):
 
 
 def fault_parameters():
-    """All are slow but one for each executor, in a unit: a header has all units compiled anew."""
+    """All faults are slow tests, except one in a .cu file for each executor.
+
+    A fault in a header is slow because all .cu files are compiled again.
+    """
     parameters, seen = [], set()
     for fault in FAULTS:
         fast = fault.file.endswith(".cu") and fault.executor not in seen
@@ -292,7 +295,7 @@ def test_planted_faults_are_noticed(fault):
 
 
 def test_without_a_fault_nothing_is_noticed():
-    """A copy of the kernels does what the kernels do."""
+    """An unchanged copy of the kernels passes the checks."""
     nothing = Fault("nothing", "launch.h", "namespace cisreg {", "namespace cisreg {", "shim")
     with pytest.raises(pytest.fail.Exception, match="nobody noticed"):
         first_sign(EXECUTORS["shim"](plant(nothing)), CASES)

@@ -1,4 +1,4 @@
-"""The CUDA kernels against the float64 oracle, on everything here that can run them."""
+"""The CUDA kernels against the float64 oracle, on every executor that this machine has."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def slow_unless(fast):
     return [] if fast else pytest.mark.slow
 
 
-# A simulator takes far longer for a case than the others.
+# A simulator takes far longer for a case than the other executors.
 EXECUTIONS = [
     pytest.param(
         *(executor, case),
@@ -63,7 +63,7 @@ def test_same_bits_in_every_order_of_fibers(arch, case):
         assert everything(Shim(arch, seed=seed), case) == first, f"seed {seed}"
 
 
-# What differs in kind: strips, chunks of columns, slices of sequences, blocks of motifs, and the
+# Cases of each kind: strips, chunks of columns, slices of sequences, blocks of motifs, and the
 # kernels for each reduction, with and without weights.
 REPEATED = [
     Case(2, 17, 17, 7, "expected", "valid", "float32", "weighted held"),
@@ -81,14 +81,14 @@ ORDERS = [
 @pytest.mark.parametrize("case", REPEATED, ids=str)
 @pytest.mark.parametrize("arch", [900, 750])
 def test_same_bits_in_every_order_of_the_simulator(arch, case):
-    """And whatever memory held beforehand."""
+    """The initial content of the memory does not matter either."""
     first = everything(Simulator(arch), case)
     for options in ORDERS:
         assert everything(Simulator(arch, **options), case) == first, options
 
 
 def with_arguments(case, **changed):
-    """The case with other numbers, and the same upstream gradients."""
+    """The case with different arguments, and the same upstream gradients."""
     other = Case(**{name: getattr(case, name) for name in case.__dataclass_fields__})
     other.__dict__["arguments"] = case.arguments | changed
     other.__dict__["upstream"] = case.upstream
@@ -96,8 +96,10 @@ def with_arguments(case, **changed):
 
 
 def sites_that_show(case, wrong, columns):
-    """Whether a site shows one of the `wrong` positions [N, L] in its own columns [W, M];
-    [N, 2, P, M]."""
+    """Whether a site has one of the `wrong` positions [N, L] in its own columns [W, M].
+
+    Returns [N, 2, P, M].
+    """
     first = -((case.width - 1) // 2) if case.padding == "same" else 0
     padded = np.pad(wrong, ((0, 0), (case.width, case.width + case.windows)))
     shown = np.zeros((case.sequences, 2, case.windows, case.motifs), bool)
@@ -129,7 +131,7 @@ def test_sites_that_show_codes_that_are_none_are_nan(executor, case):
     try:
         found, gradients = executor.forward(bad), executor.backward(bad)
     except ValueError as error:
-        # Functions that have the sequences on the host check there.
+        # Executors that have the sequences on the host check them there.
         assert "sequence" in str(error)
         return
     own = case.held(case.arguments["log_kd"]).any(axis=1)
@@ -149,7 +151,7 @@ def test_sites_that_show_codes_that_are_none_are_nan(executor, case):
     assert not np.where(case.trained, 0, gradients["log_kd"]).any()
     if case.weighted:
         name = "position_weight"
-        # Sites of a strand that share a division share what is wrong with it.
+        # If sites of a strand share a division, a NaN in one of them affects all of them.
         near = np.broadcast_to(may.any(axis=(0, 2), keepdims=True)[0], gradients[name].shape)
         check_nan(gradients[name], must.any(axis=0), near, name)
 
@@ -159,11 +161,11 @@ def test_sites_that_show_codes_that_are_none_are_nan(executor, case):
 @pytest.mark.parametrize("case", ODD, ids=str)
 @pytest.mark.parametrize("executor", EXECUTORS, ids=str)
 def test_motifs_that_are_not_finite_are_nan(executor, case, where, value):
-    """And spoil no other motif."""
+    """The other motifs are not affected."""
     motif = int(np.argmax(case.trained.sum(axis=(0, 1)) * np.ones(case.motifs, int)))
     column = int(np.argmax((case.trained[:, 0] & np.ones(case.motifs, bool))[:, motif]))
     parameters = case.arguments[where].copy()
-    # One base alone: not all sites show it, but none of the motif is to be trusted.
+    # The value belongs to a single base. Not all sites contain it, but the whole motif must be NaN.
     parameters[(column, 1, motif) if where == "log_kd" else motif] = value
     bad = with_arguments(case, **{where: parameters})
     try:
@@ -187,8 +189,10 @@ def test_motifs_that_are_not_finite_are_nan(executor, case, where, value):
 @pytest.mark.parametrize("spans", [(-7, 99), (3, 1 << 30), (-(1 << 31), 12), (25, -3)])
 @pytest.mark.parametrize("arch", [900, 750])
 def test_spans_are_cut_to_the_sequence(arch, spans):
-    """Nobody waits on a device to raise an error. Columns that lie outside the sequence do not
-    count because a span does."""
+    """Spans are clipped, since a device cannot raise an error without waiting.
+
+    Columns outside the sequence do not count, even if they are on the span.
+    """
     case = Case(3, 40, 9, 9, "expected", "same", "float32", "weighted held", span=(0, 40))
     wild, cut = with_arguments(case), with_arguments(case)
     wild.__dict__["spans"] = np.array(spans, np.int32)
@@ -197,6 +201,6 @@ def test_spans_are_cut_to_the_sequence(arch, spans):
 
 
 def test_what_the_device_cannot_do_is_said():
-    """Motifs too wide for shared memory."""
+    """Motifs too wide for shared memory give an error."""
     with pytest.raises(KernelError, match=r"log_kd: .* shared memory"):
         Shim(900).forward(Case(1, 10, 30000, 1))

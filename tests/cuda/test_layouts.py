@@ -1,9 +1,10 @@
 """The fragments of matrix products in the shim, against the formulas of the PTX manual.
 
-`ptx_host.h` of the shim says where each lane's registers lie in the matrices. Here the same is
-written down once more, as the manual does it ("Matrix Fragments for mma.m16n8k16", "... for sparse
-mma.m16n8k32", "movmatrix"): element i of a lane, groupID = lane >> 2, threadID_in_group = lane % 4.
-Matrices of distinct numbers go in by these formulas and must come out as the product.
+`ptx_host.h` of the shim says where each lane's registers lie in the matrices. This file states the
+same independently, in the notation of the manual ("Matrix Fragments for mma.m16n8k16", "... for
+sparse mma.m16n8k32", "movmatrix"): element i of a lane, groupID = lane >> 2,
+threadID_in_group = lane % 4. The tests arrange matrices of distinct numbers by these formulas and
+check the product.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ def a_dense(group, thread, i):
 
 
 def b_dense(group, thread, i):
-    """Row and column of element i of B, m16n8k16: b0 to b3; b4 to b7 of m16n8k32 go on so."""
+    """Row and column of element i of B, m16n8k16: b0 to b3; b4 to b7 of m16n8k32 continue them."""
     return thread * 2 + (i & 1) + 8 * (i >> 1), group
 
 
@@ -37,7 +38,7 @@ def sums(group, thread, i):
 
 
 def a_sparse(group, thread, i):
-    """Row of element i of A, m16n8k32 sparse, the group of four columns, and which of its two."""
+    """For element i of sparse A, m16n8k32: its row, its group of four columns, which of the two."""
     row = group if 0 <= i < 2 or 4 <= i < 6 else group + 8
     first_column = thread * 4 if i < 4 else thread * 4 + 16
     return row, first_column // 4, i & 1
@@ -46,8 +47,8 @@ def a_sparse(group, thread, i):
 def metadata_place(row, chunk, selector):
     """Lane and lowest bit of the four bits that describe four columns of a row.
 
-    A row of m16n8k32 has 32 bits of metadata in two lanes of its four, those that the selector
-    names; each lane has 16 bits of row groupID, and then 16 of row groupID + 8.
+    A row of m16n8k32 has 32 bits of metadata, in two of its four lanes. The selector chooses these
+    two lanes. Each lane holds 16 bits of row groupID, then 16 bits of row groupID + 8.
     """
     lane = (row % 8) * 4 + 2 * selector + chunk // 4
     return lane, 16 * (row // 8) + 4 * (chunk % 4)
@@ -105,7 +106,7 @@ def random():
 
 @pytest.mark.parametrize(("wrapper", "arch"), [(HALF, 900), (HALF, 750), (BFLOAT, 900)])
 def test_dense_products(wrapper, arch, random):
-    """Small whole numbers: exact, whatever the order of the sums."""
+    """Small integers: the sums are exact in every order."""
     a = random.integers(-8, 9, (16, 16)).astype(np.float32)
     b = random.integers(-8, 9, (16, 8)).astype(np.float32)
     c = random.integers(-99, 99, (16, 8)).astype(np.float32)
@@ -115,7 +116,7 @@ def test_dense_products(wrapper, arch, random):
 
 
 def sparse_operand(random):
-    """A [16, 32], two numbers in every four columns, which columns, and the numbers."""
+    """A [16, 32] with two numbers in every four columns; their columns; the numbers."""
     pairs = np.array([(i, j) for i in range(4) for j in range(i + 1, 4)])
     chosen = pairs[random.integers(0, len(pairs), (16, 8))]
     values = random.integers(1, 9, (16, 8, 2)).astype(np.float32)
@@ -125,7 +126,7 @@ def sparse_operand(random):
 
 
 def metadata_words(chosen, selector, rest):
-    """Of every lane; those that are not read hold `rest`."""
+    """The metadata of every lane; lanes that are not read hold `rest`."""
     words = np.full(32, rest, np.uint32)
     read = {metadata_place(row, chunk, selector)[0] for row in range(16) for chunk in range(8)}
     words[sorted(read)] = 0
@@ -158,7 +159,7 @@ def test_metadata_must_rise(pair, random):
 
 def test_transpose():
     matrix = np.arange(64, dtype=np.uint32).reshape(8, 8)
-    # The manual: lane 4 i + j holds elements 2 j and 2 j + 1 of row i.
+    # From the manual: lane 4 i + j holds elements 2 j and 2 j + 1 of row i.
     given = (matrix[:, ::2] | matrix[:, 1::2] << 16).reshape(32)
     expected = (matrix.T[:, ::2] | matrix.T[:, 1::2] << 16).reshape(32)
     zeros = np.zeros((32, 4), np.uint32)
@@ -168,7 +169,7 @@ def test_transpose():
 
 @pytest.mark.parametrize("wrapper", [HALF, BFLOAT])
 def test_sums_are_truncated(wrapper):
-    """Towards zero; and what lies below the last place of the largest number does not count."""
+    """Sums are truncated towards zero, after the last place of the largest number."""
     a, b = np.zeros((16, 16), np.float32), np.zeros((16, 8), np.float32)
     ones = np.ones((16, 8), np.float32)
     a[:, :4] = 1

@@ -1,4 +1,4 @@
-"""The fake CUDA itself: what it must run, and mistakes that it must notice."""
+"""The shim that replaces CUDA: kernels that it must run, and mistakes that it must notice."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_wrong_meetings_are_named(kernel, messages, seed):
     for message in ["cisreg::gpu::", r"block \(", *messages]:
         with pytest.raises(KernelError, match=message):
             selftest(kernel, seed=seed)
-    # And the shim goes on.
+    # The shim still works afterwards.
     np.testing.assert_array_equal(selftest("sum"), expected_sums())
 
 
@@ -76,7 +76,7 @@ def test_the_sanitizer_sees_bad_accesses(kernel, message):
 
 
 def test_orders_differ():
-    """Of blocks (the first number) and of threads (the others)."""
+    """The first number shows the order of blocks, the others show that of threads."""
     found = [selftest("last", seed=seed) for seed in range(6)]
     np.testing.assert_array_equal(found[0], [5, 95, 95, 95, 95, 95])
     assert len({values[0] for values in found}) > 2

@@ -1,7 +1,8 @@
-"""What nvcc makes of the kernels: everything in registers, and no instruction that is not meant.
+"""The code that nvcc generates: everything in registers, and no unwanted instructions.
 
-Counts are those of the text, of both ways to the law: sites that share divisions, sites of any
-strength. They follow from the sizes of tiles alone, as long as nothing is compiled twice.
+Instructions are counted in the disassembly. It contains two versions of the law: for sites that
+share divisions, and for sites of any strength. The counts follow from the tile sizes alone, unless
+something is compiled twice.
 """
 
 from __future__ import annotations
@@ -24,14 +25,14 @@ from benchmarks.gpu.static import (
     resources,
 )
 
-# The gradient kernel finds a sequence's place among those between two sums.
+# The gradient kernel divides to find a sequence's index among those between two sums.
 INTEGER_DIVISIONS = 1
 # A lane has two motifs of a tile.
 LANE_MOTIFS = 2
 
 
 def constants():
-    """The integers of the table of tile sizes, some of which follow from those before them."""
+    """The integers of the table of tile sizes; some are computed from earlier ones."""
     found = {}
     text = (CUDA / "tiles.h").read_text()
     for name, value in re.findall(r"constexpr int (k\w+) = ([\w */+-]+);", text):
@@ -42,7 +43,7 @@ def constants():
 SIZES = constants()
 
 
-# One with sparse products and one without stand for the others, which take a minute each.
+# One architecture with sparse products and one without stand for all; each takes a minute.
 ARCHITECTURE_PARAMETERS = [
     pytest.param(each, marks=[] if each in (75, 90) else pytest.mark.slow) for each in ARCHITECTURES
 ]
@@ -63,7 +64,7 @@ def compiled(architecture):
 
 
 def rows_of(compiled, architecture, name=""):
-    """Kernels whose names begin so, but those that are empty on purpose and never launched."""
+    """Kernels whose names begin with `name`, without the empty ones that are never launched."""
     rows = [row for row in compiled if row["architecture"] == architecture]
     rows = [row for row in rows if row["kernel"].startswith(name) and is_launched(row)]
     assert rows, f"no {name} for sm_{architecture}"
@@ -88,14 +89,17 @@ def is_launched(row):
 
 
 def template_arguments(row):
-    """Numbers and truths, as a kernel's short name lists them."""
+    """The template arguments in a kernel's short name, as numbers and booleans."""
     inside = re.search(r"<(.*)>", row["kernel"])[1]
     words = {"true": True, "false": False}
     return [words[each] if each in words else int(each) for each in inside.split(",")]
 
 
 def check_products(row, scan, gradient):
-    """Sparse products of the scan and dense ones of the gradient; dense ones alone are shallow."""
+    """Checks the number of sparse products of the scan and of dense products of the gradient.
+
+    Without sparse products all are dense, and more are needed, since each one is smaller.
+    """
     if is_sparse(row["architecture"]):
         wanted = {"HMMA.SP": scan, "HMMA": gradient}
     else:
@@ -104,7 +108,7 @@ def check_products(row, scan, gradient):
 
 
 def divisions(sites):
-    """Of sites that share them in fours, then of as many sites of any strength."""
+    """Divisions: one for every four sites that share it, then one for each site of any strength."""
     return -(-sites // 4) + sites
 
 
@@ -127,7 +131,7 @@ def test_registers_allow_the_blocks_that_are_wanted(compiled, architecture):
 
 
 def test_a_planted_spill_is_noticed(tmp_path):
-    # Two blocks where one has room: launch bounds are what nvcc obeys before all else.
+    # Launch bounds for two blocks where only one fits: nvcc obeys them above all else.
     if find_nvcc() is None:
         pytest.skip("kernels are compiled by nvcc, which is not here")
     cuda = tmp_path / "cuda"
@@ -181,7 +185,7 @@ def test_gradient_counted_by_hand(compiled, architecture):
         assert count(row, "MUFU.LG2") == 0, row
         tiles = SIZES["kWarpTiles"] * sum(groups)
         assert count(row, "MOVM") == 2 * terms * tiles, row
-        # All rows of the gradient, and the same again for those that are wanted.
+        # Counted twice: code for all rows of the gradient, and code for the trained rows alone.
         gradient = 2 * SIZES["kGradientRows"] * terms * tiles
         check_products(row, terms * SIZES["kChunkSteps"] * tiles, gradient)
 

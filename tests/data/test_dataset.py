@@ -42,7 +42,7 @@ def test_take_picks_rows_in_order():
 
 
 def test_the_order_of_an_epoch_is_fixed_for_good():
-    """Pinned numbers: a run of an older version must be resumable."""
+    """Fixed numbers: a run of an older version must be resumable."""
     assert epoch_order(8, seed=0, epoch=1).tolist() == [7, 4, 5, 1, 6, 2, 0, 3]
     assert epoch_order(8, seed=7, epoch=3).tolist() == [2, 4, 7, 3, 5, 1, 0, 6]
 

@@ -39,7 +39,7 @@ def test_a_few_sequences_without_the_end_do_not_hide_it():
     ends = find_constant_ends(cisreg.encode(texts))
     assert (ends.left.sequence, ends.right.sequence) == (LEFT, RIGHT)
     assert ends.left.share == pytest.approx(0.95, abs=0.003)
-    # Of which too many are missing is no constant end.
+    # An end that too many sequences lack is not a constant end.
     assert ends_of(library(340) + library(60, left="", right="", seed=1)) == (None, None)
 
 
@@ -47,7 +47,7 @@ def test_short_ends_and_few_sequences_are_none():
     assert ends_of(library(left="ATG", right="CATG")) == (None, "CATG")
     assert ends_of(library(49)) == (None, None)
     assert ends_of(library(50)) == (LEFT, RIGHT)
-    # Replicates are one sequence.
+    # Replicates count as one sequence.
     assert ends_of(library(49) * 10) == (None, None)
     assert find_constant_ends(np.zeros((0, 5), np.uint8)) == (None, None)
 

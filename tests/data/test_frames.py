@@ -18,7 +18,7 @@ TEXTS = ["ACGT", "TTGA", "GGNC"]
 NUMBERS = [5.5, -1.0, 7.25]
 
 pandas = pytest.importorskip("pandas")
-# After a shuffle, the labels of a Series are no positions.
+# After a shuffle, the labels of a Series differ from the positions.
 INDEX = [2, 0, 1]
 
 

@@ -32,7 +32,7 @@ def random_dataset(count, length=30, seed=0):
 
 
 def sequences_of(dataset):
-    """Codes of each row as bytes without padding, those of the smaller one of the two strands."""
+    """Codes of each row as bytes without padding, of the strand that is first in sort order."""
     codes = dataset.sequence
     pairs = zip(codes, reverse_complement(codes), strict=True)
     return [min(each.tobytes().strip(b"\4") for each in pair) for pair in pairs]
@@ -54,7 +54,7 @@ def test_sequences_that_differ_have_other_hashes(rows):
 
 
 def plain_hash(data, seed):
-    """The hash of some bytes in integers of any size, written a second time."""
+    """A second implementation of the hash, in Python's integers."""
     word_size, ones = 8, (1 << 64) - 1
 
     def mix(x):
@@ -87,17 +87,17 @@ def test_hashes_differ_by_length_seed_and_a_single_base():
     mutants[np.arange(110), np.arange(110)] ^= 1
     hashes = sequence_hashes(mutants)
     assert len(set(hashes.tolist())) == 111
-    # Every bit of a hash changes in half of the mutants.
+    # Every bit of a hash changes in about half of the mutants.
     changed = np.unpackbits((hashes[:-1] ^ hashes[-1]).view(np.uint8).reshape(110, 8), axis=1)
     share = changed.mean(axis=0)
-    # 5 standard deviations of a binomial distribution of 110.
+    # 5 standard deviations of a binomial distribution with 110 trials.
     assert share.min() > 0.26
     assert share.max() < 0.74
     assert sequence_hashes(base, 1) != sequence_hashes(base, 2)
 
 
 def test_hashes_are_fixed_for_good():
-    """Pinned numbers: another version must hold out the same rows where a run is resumed."""
+    """Fixed numbers: a newer version must hold out the same rows when it resumes a run."""
     codes = cisreg.encode(["ACGTACGTAA", "TTTT", ""], length=10)
     assert sequence_hashes(codes, seed=7).tolist() == [
         12742903879536668275,
@@ -161,7 +161,7 @@ def test_a_split_depends_on_its_seed_and_on_the_row_alone():
     first, again, other = (split(data, 0.2, seed)[1].expression for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
-    # Neither the order nor what else is there changes the side of a row.
+    # The side of a row depends neither on the order nor on the other rows.
     few = np.random.default_rng(0).permutation(300)[:120]
     _, part = split(data.take(few), 0.2, seed=1)
     assert set(part.expression.tolist()) == set(first.tolist()) & set(few.tolist())
@@ -202,7 +202,7 @@ def test_rows_of_a_group_stay_together(kind):
         "list": lambda: names,
         "numpy": lambda: np.array(names),
         "arrow": lambda: pa.array(names),
-        # A Series is taken by position, whatever its index.
+        # A Series is taken by position; its index is ignored.
         "pandas": lambda: pytest.importorskip("pandas").Series(names, index=range(400, 0, -1)),
         "numbers": lambda: numbers,
     }[kind]()

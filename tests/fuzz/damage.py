@@ -1,4 +1,4 @@
-"""Damaged copies of a file's content, for tests that readers say so and never crash."""
+"""Damaged copies of a file's content: readers must report the damage and never crash."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from hypothesis import strategies as st
 
 _ENVIRONMENT = "CISREG_FUZZ_EXAMPLES"
 
-# The same examples on every run, unless somebody asks for another number of them.
+# The examples are the same on every run, unless the environment asks for a different number.
 fuzz = settings(
     max_examples=int(os.environ.get(_ENVIRONMENT, "60")),
     deadline=None,
     derandomize=_ENVIRONMENT not in os.environ,
     database=None,
     print_blob=True,
-    # A file that is written anew for every example may lie in one folder for all of them.
+    # All examples may share one folder, since each one writes its file again.
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
-# What text and headers hold where a program was wrong or somebody means harm.
+# Values found in text and headers after a program error or an attack.
 _SPLICES = (
     b"2147483648",
     b"4294967295",
@@ -60,15 +60,15 @@ _SPLICES = (
 
 @st.composite
 def _one_damage(draw: st.DrawFn, content: bytes) -> bytes:
-    """The content with one change."""
+    """The content with one random change."""
     return draw(st.sampled_from(_CHANGES))(draw, content)
 
 
 def damaged(content: bytes) -> st.SearchStrategy[bytes]:
-    """Copies of `content` with one to four changes, such as disks, programs and people make.
+    """Copies of `content` with one to four changes, as disks, programs and people make them.
 
-    A change flips a bit, sets a byte, cuts the end off, inserts random bytes or a number that is
-    out of all bounds, or repeats, swaps or deletes a range.
+    A change flips a bit, sets a byte, cuts off the end, inserts random bytes or a number that is
+    far out of range, or repeats, swaps or deletes a range.
 
     Example:
         >>> @fuzz
@@ -82,12 +82,12 @@ def damaged(content: bytes) -> st.SearchStrategy[bytes]:
 
 
 def reads_or_says(path: Path, read: Callable[[], Any], *, named: str | None = None) -> Any:
-    """What `read` gives, or None where it raises ValueError or OSError that names the file.
+    """The result of `read`, or None if it raises a ValueError or OSError that names the file.
 
     Args:
         path: the file that is read, or its folder.
-        read: reads it.
-        named: what the error has to name; None: the path.
+        read: function that reads it.
+        named: text that the error must contain; None: the path.
     """
     try:
         return read()
@@ -156,7 +156,7 @@ def _swap(draw: st.DrawFn, content: bytes) -> bytes:
 
 
 def _number(draw: st.DrawFn, content: bytes) -> bytes:
-    """Another number in the place of one of a text."""
+    """A text in which one of the numbers is replaced."""
     digits = b"0123456789"
     places = [index for index, byte in enumerate(content) if byte in digits]
     if not places:

@@ -1,4 +1,4 @@
-"""Damaged checkpoints and model folders: each is read, or said by name."""
+"""Damaged checkpoints and model folders: each is read, or the error names the file."""
 
 from __future__ import annotations
 
@@ -111,7 +111,8 @@ def test_damaged_descriptions_of_models(model, data):
     loaded = reads_or_says(path, lambda: load_model(folder))
     path.write_bytes(description)
     if loaded is not None:
-        # Nothing tells of a digit of the length, which people may change; shapes tell of the rest.
+        # A changed digit of the length cannot be noticed, since people may change the length. The
+        # other sizes must agree with the shapes.
         assert loaded.spec.parameter_shapes == SPEC.parameter_shapes
         assert all(isinstance(name, str) for name in loaded.motif_names)
 
@@ -125,7 +126,7 @@ def test_damaged_parameters_of_models(model, data):
     loaded = reads_or_says(parameters, lambda: load_model(folder), named=parameters.name)
     parameters.write_bytes(content)
     assert loaded is None or changed == content
-    # And with a checksum that goes with them.
+    # The same damage with a matching checksum.
     digest = hashlib.sha256(changed).hexdigest()
     other = folder / f"parameters-{digest[:12]}.npz"
     other.write_bytes(changed)

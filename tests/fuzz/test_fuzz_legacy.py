@@ -1,4 +1,4 @@
-"""Damaged files of CisRegModels: each is read, or said by name."""
+"""Damaged files of CisRegModels: each is read, or the error names the file."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_damaged_inputs_of_old_commands(tmp_path, content):
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory):
-    """The files of a checkpoint and of a SavedModel by name, and where they lie."""
+    """The files of a checkpoint and of a SavedModel by name, and their locations."""
     folder = tmp_path_factory.mktemp("original")
     variables = {
         "motifs": RANDOM.normal(size=(4, W, M)).astype(np.float32),

@@ -1,6 +1,6 @@
-"""Damaged datasets: every reader gives rows that are whole or names the file, and never crashes.
+"""Damaged datasets: readers give valid rows or an error that names the file, and never crash.
 
-More examples than the usual ones: CISREG_FUZZ_EXAMPLES=100000 pytest tests/fuzz
+For more examples than usual: CISREG_FUZZ_EXAMPLES=100000 pytest tests/fuzz
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ ONE_HOT = format_one_hot(
 
 
 def compressed_by_gzip(content: bytes) -> bytes:
-    # Without the time, the same examples are the same bytes.
+    # Without a time stamp, the same examples give the same bytes.
     return gzip.compress(content, mtime=0)
 
 
@@ -60,7 +60,7 @@ def check_rows(sequence, expression, weight):
 
 
 def read_all(source, **options):
-    """Every way of reading, of which each may say that the file is damaged."""
+    """Reads the file in every way; each way may report that the file is damaged."""
     for strict in (False, True):
         data = open_dataset(source, length=LENGTH, strict=strict, **options)
         data.fingerprint()
@@ -102,7 +102,7 @@ def test_quoted_tables(tmp_path, content):
 @fuzz
 @given(data=st.data())
 def test_compressed_tables(tmp_path, compress, data):
-    # Damage of what is compressed, and of the compressed file.
+    # Damage of the content before compression, and of the compressed file.
     content = data.draw(st.one_of(st.just(TABLE.encode()), damaged(TABLE.encode())))
     try_file(tmp_path, "x.tsv.gz", data.draw(damaged(compress(content))))
 
@@ -129,7 +129,7 @@ def test_measurements_of_fasta(tmp_path, content):
     (tmp_path / "x.fa").write_text(FASTA)
     table = tmp_path / "x.tsv"
     table.write_bytes(content)
-    # What is wrong may be of the table, or of the records that it leaves without measurements.
+    # The error is about the table, or about the records for which it has no measurements.
     reads_or_says(
         table, lambda: read_all(tmp_path / "x.fa", measurements=table), named=f"{tmp_path}/x."
     )
@@ -168,7 +168,7 @@ def test_parquet(tmp_path, kind, data):
 @fuzz
 @given(data=st.data())
 def test_parquet_footers(tmp_path, kind, data):
-    # Where most of what can go wrong is: counts, offsets, sizes, types.
+    # The footer has most of what can go wrong: counts, offsets, sizes, types.
     content = PARQUET[kind]
     length = int.from_bytes(content[-8:-4], "little")
     footer = data.draw(damaged(content[-8 - length : -8]))

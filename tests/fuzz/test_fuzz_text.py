@@ -1,4 +1,4 @@
-"""Damaged recipes, motifs, lists and tables: each is read, or said by file (and line)."""
+"""Damaged recipes, motifs, lists and tables: read, or the error names the file (and line)."""
 
 from __future__ import annotations
 

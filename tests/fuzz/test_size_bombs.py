@@ -1,4 +1,4 @@
-"""Small files that speak of sizes no machine has: said by name, in little memory and no crash."""
+"""Small files that declare impossible sizes: an error names the file, with little memory used."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from cisreg.trained_model import Model
 from cisreg.training.checkpoint import _header
 
 TESTS = Path(__file__).parents[1]
-# What a reader may take beyond the imported modules; the files speak of far more.
+# Memory that a reader may use beyond the imported modules; the files declare far more.
 ROOM = 400 << 20
 BOMB = 600 << 20
 HUGE = "(1000000, 1000000000)"
@@ -84,7 +84,7 @@ def write_original(folder: Path, shape: tuple[int, ...]) -> str:
 
 
 def write_graph(folder: Path) -> str:
-    """A constant of which one number stands for 10^15."""
+    """A constant in which a single number stands for 10^15 numbers."""
     values = start_parameters()
     variables = {"activities": values["activity"], "motifs": values["log_kd"].transpose(1, 0, 2)}
     constants = {"concentrations": values["log_concentration"].reshape(1, 1, 1, -1)}
@@ -156,7 +156,7 @@ for name, folder, call in json.load(sys.stdin):
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
-    """What one process with little memory says of each file, until it ends."""
+    """The messages of one process with little memory, for each file until the process ends."""
     calls = []
     for name, write in BOMBS.items():
         folder = tmp_path_factory.mktemp("bomb")

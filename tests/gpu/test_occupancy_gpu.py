@@ -1,4 +1,4 @@
-"""The fused operation on a GPU, inside TensorFlow. All skip where TensorFlow sees no GPU."""
+"""The fused operation on a GPU, inside TensorFlow. Skipped where TensorFlow sees no GPU."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.gpu
 
 @pytest.fixture(autouse=True)
 def on_gpu():
-    """Everything of a test on the GPU and nothing of it elsewhere."""
+    """Runs a whole test on the GPU and nothing of it elsewhere."""
     if not tf.config.list_physical_devices("GPU"):
         pytest.skip("TensorFlow sees no GPU here")
     soft = tf.config.get_soft_device_placement()
@@ -49,14 +49,14 @@ def compiled(arguments, upstream, **options):
 
 
 def assert_sums(actual, expected, terms):
-    """To 3e-6 of the sums of their terms' absolute values."""
+    """Checks sums to 3e-6 of the sums of their terms' absolute values."""
     actual, expected = np.asarray(actual, np.float64), np.asarray(expected)
     assert actual.shape == expected.shape
     assert np.linalg.norm(actual - expected) <= 3e-6 * np.linalg.norm(terms)
 
 
 def check_against_oracle(arguments, masked, inside, run, reduction, **options):
-    """Runs on `arguments`; the oracle sees `masked`, which trains `inside`."""
+    """Runs on `arguments`; the oracle gets `masked`, in which `inside` is trained."""
     law = {"reduction": reduction, "padding": options.get("padding", "same")}
     if "span" in options:
         law |= {"span": options["span"], "column_range": options.get("column_range")}
@@ -136,7 +136,7 @@ def test_no_sequences_and_no_bases(shape):
 
 
 def test_unknown_sizes():
-    """int64 sizes that are known at run time only."""
+    """The sizes are int64 and known only at run time."""
 
     @tf.function(
         input_signature=[
@@ -265,7 +265,7 @@ def test_two_threads_at_once():
 
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16", "mixed_float16"])
 def test_training(precision):
-    """As the standard operations train, on data that they made."""
+    """Training gives the same result as with the standard operations, on data made by them."""
     tf.config.set_soft_device_placement(True)
     dataset = make_dataset(400)
     options = {"validation": None, "precision": precision}
@@ -279,7 +279,7 @@ def test_training(precision):
 
 
 def save_module(path):
-    """A module that holds operation and gradient, saved on the CPU."""
+    """A module that contains the operation and its gradient, saved on the CPU."""
     arguments = example((3, 20, 5, 7))
 
     class Module(tf.Module):

@@ -1,4 +1,4 @@
-"""TensorFlow's checkpoint files with any entries, all checksums right."""
+"""TensorFlow's checkpoint files with arbitrary entries and correct checksums."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def place(offset: int, content: bytes) -> bytes:
 
 
 def index(blocks: list[bytes], listed: list[int] | None = None) -> bytes:
-    """An index of blocks, those listed that are asked for."""
+    """An index of blocks, in which only the requested ones are listed."""
     offsets = [sum(map(len, blocks[:count])) for count in range(len(blocks))]
     numbers = range(len(blocks)) if listed is None else listed
     places = block([row(b"z", place(offsets[each], blocks[each])) for each in numbers])

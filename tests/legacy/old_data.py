@@ -1,4 +1,4 @@
-"""A few sequences and motifs as users of CisRegModels have them, and its commands run on them."""
+"""A few sequences and motifs in the formats of CisRegModels, and its commands run on them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def write_data(folder: Path) -> None:
 
 
 def base_options(folder: Path, prefix: str, *extra: str) -> str:
-    """An old command line that makes a model quickly."""
+    """An old command line that trains a model quickly."""
     words = (
         f"-i {folder}/table.tsv -sl {LENGTH} -b 30 -nm {len(MOTIFS)} -ml {WIDTH} -r 2 -eb -po "
         f"-dm {folder}/list.txt -ic {folder}/concentrations.txt -ia 0.1 -ip 0.1 "
@@ -52,13 +52,13 @@ def base_options(folder: Path, prefix: str, *extra: str) -> str:
 
 
 def run_old(command: str, *options: str, program: str = "train") -> str:
-    """Runs an old command line; its output."""
+    """Runs an old command line; returns its output."""
     result = CliRunner().invoke(app, [program, "--like-cisregmodels", command, *options])
     assert result.exit_code == 0, result.output
     return result.output
 
 
 def make(folder: Path, prefix: str, *extra: str) -> Model:
-    """Runs an old command line that makes a model; the model."""
+    """Runs an old command line that trains a model; returns the model."""
     run_old(f"{MAKE} {base_options(folder, prefix, *extra)}")
     return load_model(folder / f"{prefix}.cisreg")

@@ -1,4 +1,4 @@
-"""Checkpoints and SavedModels such as CisRegModels wrote, made with TensorFlow 1's own calls."""
+"""Checkpoints and SavedModels as CisRegModels wrote them, made with TensorFlow 1's functions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def save_original(
         unbound = tf.sigmoid(tf.reduce_sum(sequence, axis=[1, 3]))
         reduce = v1.reduce_sum if expected else v1.reduce_prod
         loss = tf.reduce_mean(reduce(unbound, axis=[1]) * tf.reduce_sum(nodes["activities"]))
-        # Gradients have products of their own, of shapes.
+        # Gradients add further product operations to the graph, which multiply shapes.
         v1.train.AdamOptimizer().minimize(loss)
         session.run(v1.global_variables_initializer())
         v1.train.Saver().save(session, checkpoint)

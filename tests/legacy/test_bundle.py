@@ -1,4 +1,4 @@
-"""Checkpoint files as TensorFlow writes them, and such as nobody should write."""
+"""Checkpoint files as TensorFlow writes them, and invalid ones."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tensorflow.core.framework import tensor_slice_pb2
 
 from cisreg.legacy.bundle import _masked_crc32c, read_index, read_tensor
 
-# Of the bytes of two zeros as float32.
+# Checksum of the bytes of two float32 zeros.
 ZEROS = _masked_crc32c(bytes(8))
 
 
@@ -21,13 +21,13 @@ def read(folder, content, data=bytes(8)):
 
 
 def test_the_checksum_is_that_of_the_standard():
-    # RFC 3720, B.4: of 32 zeros 0x8A9136AA; masked as LevelDB does.
+    # RFC 3720, B.4: the checksum of 32 zeros is 0x8A9136AA; masked as in LevelDB.
     crc = 0x8A9136AA
     assert _masked_crc32c(bytes(32)) == ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
 
 
 def test_what_tensorflow_saves_is_read(tmp_path):
-    """So many that their names share beginnings and fill several blocks."""
+    """There are so many tensors that names share prefixes and fill several blocks."""
     random = np.random.default_rng(0)
     shapes = [(), (3,), (0, 2), (4, 5, 2)]
     saved = {

@@ -1,4 +1,4 @@
-"""Models of CisRegModels in and out: text files, checkpoints, SavedModels, and damaged ones."""
+"""CisRegModels' models in and out: text files, checkpoints, SavedModels, and damaged ones."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from cisreg.motifs import MotifSet
 from cisreg.trained_model import Model
 
 M, W, L = 3, 4, 12
-# Six digits of each parameter make up to 3e-4 of expression; of numbers above 10, such as the
-# predictions that it is compared with, six digits leave 5e-5 open.
+# Rounding each parameter to six digits changes expression by up to 3e-4. The predictions for
+# comparison also have six digits; above 10, that adds up to 5e-5.
 TEXT_PRECISION = 3e-4 + 5e-5
 
 
@@ -116,7 +116,7 @@ def test_a_model_that_the_original_cannot_express(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-# What the original saves, from its graph.
+# Variables as the original saves them, with its own graph.
 
 
 def original_variables(model: Model) -> dict[str, np.ndarray]:
@@ -199,7 +199,7 @@ def test_position_weights_of_a_checkpoint(tmp_path):
         np.testing.assert_array_equal(back.parameters[parameter], value)
 
 
-# The trained model that lies beside the repository.
+# The trained model that is stored next to the repository.
 
 
 def test_the_trained_reference_predicts_what_the_original_did():
@@ -240,7 +240,7 @@ def test_export_of_the_imported_positional_model_is_the_same_text(tmp_path):
         assert ours.read() == theirs.read()
 
 
-# Damage: one clear error each.
+# Damaged files: one clear error each.
 
 
 @pytest.fixture
@@ -250,7 +250,7 @@ def exported(tmp_path):
 
 
 def damage_line(path: Path, number: int, change) -> None:
-    """Changes line `number` (from 1); `change` makes of its text another, or None to drop it."""
+    """Changes line `number` (from 1); `change` returns its new text, or None to delete the line."""
     opener = gzip.open if path.suffix == ".gz" else open
     with opener(path, "rt") as file:
         lines = file.read().split("\n")
@@ -402,7 +402,7 @@ def test_nothing_there(tmp_path):
 
 
 def test_init_parameters_still_knows_every_parameter():
-    """A parameter that is added to the model has to be imported and exported too."""
+    """A parameter that is added to the model must be imported and exported too."""
     spec = ModelSpec(M, W, L, **LAYERS["all"])
     known = set(init_parameters(spec, np.zeros((W, 4, M)), np.zeros(M)))
     assert known == set(random_model(**LAYERS["all"]).parameters)

@@ -1,4 +1,4 @@
-"""Every option of CisRegModels' two model commands: what it becomes acts as the option says."""
+"""Every option of CisRegModels' two model commands: its translation acts as the option says."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from cisreg.trained_model import Model
 from cisreg.training.checkpoint import Checkpoints
 
 LAYERS = "-bl -aisa -posa -stra"
-# Each of these makes another model of the same data than the command without it does.
+# Each of these options changes the model that is trained on the same data.
 ANOTHER_PATH = {
     "-b": "-b 60",
     "-ae": "-ae 0.1",
@@ -52,7 +52,7 @@ ANOTHER_PATH = {
     "-ip": "-ip 0.3",
     "-mll": "-mll {folder}/mean_sd.txt",
 }
-# Each changes what the options before it do.
+# The second options change the model that the first ones train.
 ANOTHER_PATH_BESIDE = {
     "-mom": ("-mo", "-mom 0.5"),
     "-mon": ("-mo -mom 0.5", "-mon"),
@@ -75,7 +75,7 @@ ADDED = {
     "-posa": "position_weight",
     "-stra": "activity_difference",
 }
-# Tested each on its own below.
+# Options with separate tests below.
 OTHERS = (
     *("-i", "-sl", "-raw", "-se", "-res", "-nm", "-ml", "-dm", "-ic", "-eb", "-ca", "-t", "-o"),
     *("-tb", "-tbf", "-l", "-v", "-trace", "-M", "-VARIABLE", "-ob"),
@@ -169,7 +169,7 @@ def make_without_potentiation(folder, prefix: str) -> Model:
 
 
 def test_i_and_sl(folder, base):
-    """-i may be the original's one-hot text; -sl trims or pads on the left as its converter did."""
+    """-i may be the original's one-hot text; -sl trims or pads on the left, like its converter."""
     codes = [line.split("\t") for line in (folder / "table.tsv").read_text().splitlines()]
     lines = []
     for sequence, value in codes:
@@ -227,7 +227,7 @@ def test_without_dm_all_motifs_are_random(folder):
 
 
 def test_res_goes_on_from_a_checkpoint_and_ca_is_always_on(folder, base, caplog):
-    """With or without -ca, the run begins at the checkpoint with a new optimizer."""
+    """With or without -ca, the run starts from the checkpoint with a new optimizer."""
     restored = make(folder, "restored", f"-res {folder}/base.ckpt")
     assert "-res without -ca" in caplog.text
     caplog.clear()
@@ -261,7 +261,7 @@ def test_nothing_is_lost(folder, base):
 
 
 def test_constant_ends_are_bases_like_any_other_as_in_the_original(tmp_path):
-    """All windows count: the files of the original could not say otherwise."""
+    """All windows count: the original's files could not describe constant ends."""
     write_data(tmp_path)
     table = tmp_path / "table.tsv"
     rows = [line.split("\t") for line in table.read_text().splitlines()]
@@ -318,7 +318,7 @@ def test_layers_of_the_model_before_leave_nothing_behind(folder):
 
 
 def test_predicting_finds_motifs_and_values_as_training_does(folder, base, monkeypatch):
-    """By paths of the current folder, and by order."""
+    """The motifs by paths relative to the current folder, the values by order."""
     (folder / "lists").mkdir()
     (folder / "lists" / "list.txt").write_text("".join(f"PKdMs/{name}.pkdm\n" for name in MOTIFS))
     (folder / "lists" / "by_order.txt").write_text("x -1\ny -2\nz -3\n")
@@ -342,7 +342,7 @@ def test_raw_reports_the_mean_loss_of_so_many_batches(folder):
     steps = records(folder, "raw", "steps.jsonl")
     assert [(each["step"], each["steps"]) for each in steps] == [(3, 3), (6, 3), (9, 3), (12, 3)]
     epochs = records(folder, "raw", "metrics.jsonl")
-    # 4 equal batches an epoch, so that both are means of the same 12 losses.
+    # An epoch has 4 equal batches, so both are means of the same 12 losses.
     by_steps, by_epochs = (np.mean([each["loss"] for each in of]) for of in (steps, epochs))
     assert np.isclose(by_steps, by_epochs)
 
@@ -401,7 +401,7 @@ def test_trace_writes_a_profile(folder, base):
     assert all(event["dur"] >= 0 for event in events if event["ph"] == "X")
 
 
-# Predicting.
+# Prediction.
 
 
 def predict(folder, *words: str) -> tuple[pyarrow.Table, str]:

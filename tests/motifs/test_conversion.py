@@ -1,4 +1,4 @@
-"""Conversions: against plain Python, there and back, real motifs, and what the errors say."""
+"""Conversions: against plain Python, back and forth, on real motifs, and the error messages."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def oracle_log_odds(counts, background, base, pseudocount):
 
 
 def oracle_probabilities(log_odds, background, base):
-    """From log odds to a base, as prior times base to their power, normalised."""
+    """Probabilities from log odds to a base: prior * base ** odds, normalised."""
     return [
         normalised([b * base**x for x, b in zip(column, background, strict=True)])
         for column in log_odds

@@ -1,4 +1,4 @@
-"""Padding, trimming, merging and turning of matrices, column by column."""
+"""Padding, trimming, merging and reverse complements of matrices, column by column."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ UNKNOWN_CHOICES = ["skip", "neutral", "worst"]
 
 
 def oracle_occupancy(sequence, matrix, log_concentration, scale=1.0, unknown="skip"):
-    """Two lists, forward and reverse, of the occupancy of each window that fits."""
+    """The occupancy of each window that fits, as a list for each strand, forward first."""
     strands = [[], []]
     of_unknown = [max(column) if unknown == "worst" else 0 for column in matrix]
     for start in range(len(sequence) - len(matrix) + 1):
@@ -41,7 +41,7 @@ def oracle_occupancy(sequence, matrix, log_concentration, scale=1.0, unknown="sk
 
 
 def oracle_gomer(sequence, matrix, log_concentration, unknown="skip"):
-    """As the original does it, one strand after the other, with logarithms to base 2."""
+    """As the original computes it: one strand after the other, with logarithms to base 2."""
     unbound = 1.0
     for strand in oracle_occupancy(sequence, matrix, log_concentration, unknown=unknown):
         unbound *= 2.0 ** sum(math.log(1 - p, 2) for p in strand)
@@ -129,7 +129,7 @@ def test_sequences_of_several_lengths_score_as_each_alone(texts, side, unknown, 
     alone = [
         gomer_score(encode([text]), motifs, log_concentration, unknown=unknown)[0] for text in texts
     ]
-    # The same sums over windows; which of them are added first may differ.
+    # The sums are over the same windows, but may add them in a different order.
     np.testing.assert_allclose(together, alone, rtol=1e-5, atol=1e-12)
     matrix = motifs.matrices()[1]
     occupied = site_occupancy(codes, matrix, -2, unknown=unknown)
@@ -197,7 +197,7 @@ def test_real_motifs_at_their_concentrations():
         ]
         for row in codes.tolist()
     ]
-    # Their log Kd is up to 1e2, whose last bit in float32 is 1e-5.
+    # Their log Kd is up to 1e2; its last bit in float32 is 1e-5.
     np.testing.assert_allclose(gomer_score(codes, motifs, listed), expected, rtol=1e-4, atol=1e-9)
 
 

@@ -45,7 +45,7 @@ def test_information_of_each_column(counts, background, pseudocount):
 def test_certainty_is_2_bits_and_the_background_none():
     assert information_content([[1, 0, 0, 0], [0.25] * 4]).tolist() == [2, 0]
     assert abs(information_content([YEAST], background=YEAST)[0]) < 1e-15
-    # The pseudocount of the original, in the logarithm alone.
+    # The original adds its pseudocount only inside the logarithm.
     assert information_content([[1, 0, 0, 0]], pseudocount=0.001)[0] == math.log2(1.001 / 0.25)
 
 
@@ -60,7 +60,7 @@ def test_real_motifs():
     columns = information_content(probabilities)
     expected = [oracle(column, [0.25] * 4, 0) for column in probabilities.tolist()]
     np.testing.assert_allclose(columns, expected, rtol=1e-12)
-    # Its six columns leave hardly a doubt.
+    # Its six columns are almost certain: close to 2 bits.
     assert ((columns > 1.9) & (columns < 2)).all()
 
 

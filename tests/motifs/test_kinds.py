@@ -1,4 +1,4 @@
-"""Matrices of another kind than log Kd are recognised, refused, and converted if asked."""
+"""Matrices of a different kind than log Kd are recognised, refused, and converted on request."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cisreg.motifs.kinds import convert_to_log_kd, recognise
 
 COUNTS = np.array([[90, 5, 3, 2], [2, 90, 5, 3], [3, 2, 5, 90], [5, 3, 90, 2]], float)
 PROBABILITIES = COUNTS / 100
-# As other programs write them: rounded.
+# Rounded, as other programs write them.
 LOG_ODDS = np.log2(4 * PROBABILITIES).round(3)
 MATRICES = {
     "log_kd": -LOG_ODDS,
@@ -26,7 +26,7 @@ MATRICES = {
 
 
 def write_raw(path, matrix, before=""):
-    """As any program would, without a mark."""
+    """Writes a matrix as any program would, without a mark of its kind."""
     rows = zip("ACGT", np.asarray(matrix).T.tolist(), strict=True)
     path.write_text(
         before + "".join("\t".join([base, *map(str, row)]) + "\n" for base, row in rows)
@@ -54,16 +54,16 @@ def test_the_same_motif_as_each_kind(tmp_path, kind):
 @pytest.mark.parametrize(
     ("matrix", "kind"),
     [
-        # Frequencies in percent, weights, counts with an empty cell, and one column alone.
+        # Frequencies in percent, weights, counts with an empty cell, and a single column.
         (COUNTS / 3, "counts"),
         ([[7, 0, 0, 1]], "counts"),
         ([[0.25, 0.25, 0.25, 0.25]], "probabilities"),
         ([[0.333, 0.333, 0.333, 0]], "probabilities"),
-        # Energies above that of the best base.
+        # Energies relative to the best base.
         ([[0, 2.1, 3, 3.5]], "counts"),
         (np.log(4 * PROBABILITIES), "log_odds"),
         (-np.log(4 * PROBABILITIES), "log_kd"),
-        # Background of yeast: of log odds nobody can tell it from trained log Kd.
+        # Log odds with the background of yeast cannot be told apart from trained log Kd.
         (np.log2(PROBABILITIES / [0.31, 0.19, 0.19, 0.31]), "log_kd"),
         (-np.log2(PROBABILITIES / [0.31, 0.19, 0.19, 0.31]), "log_kd"),
         ([[-1e-9, 0, 0, 0]], "log_kd"),
@@ -121,7 +121,7 @@ def test_probabilities_as_every_kind(columns, base):
     odds = np.log(4 * probabilities) / np.log(base)
     assert recognise(columns) == "counts"
     assert recognise(probabilities) == "probabilities"
-    # Columns near to 1/4 each say nothing; the tolerance is for numbers that were rounded.
+    # If all columns are close to 1/4, they show nothing: the tolerance allows for rounded numbers.
     if np.abs(odds).max() > 0.5:
         assert recognise(odds) == "log_odds"
     assert recognise(-odds) == "log_kd" or (odds <= 0).all()

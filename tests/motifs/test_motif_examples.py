@@ -1,4 +1,4 @@
-"""The examples of the documentation give what they say."""
+"""The examples of the documentation give the results that they show."""
 
 from __future__ import annotations
 

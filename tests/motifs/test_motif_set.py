@@ -40,7 +40,7 @@ def test_from_matrices_trims_the_weaker_end_and_the_first_of_equal_ends(caplog):
     columns = strength[:, np.newaxis] * [1.0, -1, 1, -1]
     with caplog.at_level(logging.WARNING, "cisreg.motifs"):
         trimmed = MotifSet.from_matrices(["a"], [columns], width=3)
-    # 3 against 3 drops the first, then 1 against 3 the next.
+    # The ends 3 and 3 are equal: the first is dropped. Then 1 is weaker than 3 and is dropped too.
     np.testing.assert_array_equal(trimmed.log_kd[:, 0, 0], [5, 2, 3])
     assert "1 of 1 motifs are wider than 3 columns and were trimmed: a" in caplog.text
 

@@ -1,4 +1,4 @@
-"""Reading .pkdm files, folders and lists, and what their errors say."""
+"""Reading .pkdm files, folders and lists, and the error messages."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_list_file_errors_point_at_the_line(folder, line, message):
 
 
 def test_a_list_may_be_relative_to_the_working_folder(folder, monkeypatch):
-    """As CisRegModels has it; a file beside the list comes first."""
+    """As in CisRegModels; a file next to the list comes first."""
     (folder.parent / "lists").mkdir()
     listed = folder.parent / "lists" / "list.txt"
     listed.write_text("motifs/c.pkdm\nmotifs/a.pkdm\t-2\n")

@@ -1,4 +1,4 @@
-"""Sites: all within a threshold against every sequence, random ones, strongest and weakest."""
+"""Sites: all within a threshold (against every sequence), random, strongest and weakest ones."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cisreg.motifs.sites import _approximate_count
 
 
 def oracle_sites(matrix: np.ndarray, threshold: float) -> list[tuple[float, tuple[int, ...]]]:
-    """Every site that passes, by looking at every sequence, sorted by log Kd and then bases."""
+    """Every site within the threshold, found by trying every sequence; by log Kd, then bases."""
     found = []
     for site in itertools.product(range(4), repeat=len(matrix)):
         energy = matrix.dtype.type(0)
@@ -42,7 +42,7 @@ def listed(sites) -> list[tuple[float, tuple[int, ...]]]:
 )
 def test_every_site_within_the_threshold_and_no_other(width, seed, share, dtype, digits):
     random = np.random.default_rng(seed)
-    # Few digits make ties; the threshold is the log Kd of some site, to the last bit.
+    # Few digits cause ties; the threshold equals the log Kd of some site to the last bit.
     matrix = random.normal(0, 2, (width, 4)).round(digits).astype(dtype)
     every = oracle_sites(matrix, np.inf)
     threshold = every[int(share * (len(every) - 1))][0]
@@ -64,7 +64,7 @@ def test_a_wide_motif_is_searched_without_looking_at_every_sequence():
     matrix = np.full((30, 4), 1.0)
     matrix[:, 2] = -1
     sites = sites_within(matrix, -26)
-    # The best, 30 columns with one of 3 other bases, and two such columns.
+    # The best site, those with one of 3 other bases in one of 30 columns, those with two.
     assert len(sites.codes) == 1 + 90 + math.comb(30, 2) * 9
     assert np.unique(sites.log_kd, return_counts=True)[1].tolist() == [1, 90, 3915]
     assert (np.diff(sites.log_kd) >= 0).all()
@@ -89,7 +89,7 @@ def test_the_number_in_the_error_is_about_right(width, seed, share):
     matrix = np.random.default_rng(seed).normal(0, 2, (width, 4))
     every = np.array([energy for energy, _ in oracle_sites(matrix, np.inf)])
     threshold = every[int(share * (len(every) - 1))] + 1e-9
-    # Rounded to a grid, each column may be off by half a step.
+    # Rounded to a grid, each column may be wrong by half a step.
     error = (width + 1) / 2 * max(threshold - every[0], 1e-6) / 20_000
     count = _approximate_count(matrix, threshold)
     assert (every <= threshold - error).sum() <= count <= (every <= threshold + error).sum()
@@ -134,10 +134,10 @@ def test_samples_have_the_probabilities_column_by_column():
     codes = sample_sites(probabilities, count, np.random.default_rng(5))
     assert (codes.shape, codes.dtype) == ((count, 4), np.uint8)
     seen = np.stack([(codes == base).mean(axis=0) for base in range(4)], axis=1)
-    # Five standard deviations of a binomial share; none at all where the probability is 0 or 1.
+    # Five standard deviations of a binomial share; exact where the probability is 0 or 1.
     deviation = np.sqrt(probabilities * (1 - probabilities) / count)
     assert (np.abs(seen - probabilities) <= 5 * deviation).all()
-    # Columns are drawn apart from each other.
+    # Columns are drawn independently.
     together = ((codes[:, 0] == 0) & (codes[:, 1] == 1)).mean()
     assert abs(together - 0.35) < 5 * math.sqrt(0.35 * 0.65 / count)
 

@@ -1,4 +1,4 @@
-"""Writing of .pkdm files and folders: every bit comes back, and no half is left."""
+"""Writing .pkdm files and folders: every bit is read back, and none is left half written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bins get their values by the numbers in their names, or in an order that is confirmed."""
+"""Bins get values by the numbers in their names, or in an order that the user confirms."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_the_order_given_counts_and_may_leave_bins_out():
 
 
 def write_bins(folder, counts):
-    """A table with a single sequence per bin, and its counts."""
+    """Writes a table with a single sequence per bin, and its counts."""
     paths = []
     for name, count in counts.items():
         path = folder / f"{name}.txt"
@@ -115,7 +115,7 @@ def test_columns_in_another_order_get_the_values_of_their_numbers(tmp_path, capl
     done = expression([tmp_path / "table"], tmp_path / "out.tsv", bins=Bins(values=(1, 2, 10)))
     assert result(tmp_path / "out.tsv") == [["ACGT", "4"]]
     assert done.bin_values == (("bin1", 1.0), ("bin2", 2.0), ("bin10", 10.0))
-    # Cells and pseudocounts are of the same order.
+    # Cells and pseudocounts are given in the same order.
     numbers = Bins(values=(1, 2, 10), cells=(7, 6, 1), pseudocount=(1, 0, 0))
     with pytest.raises(ValueError, match=r"cells: expected reads of every bin .* bin 1 of 3"):
         expression([tmp_path / "table"], tmp_path / "out.tsv", bins=numbers)

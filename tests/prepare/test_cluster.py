@@ -34,7 +34,7 @@ def edit_distance(a, b):
 
 
 def oracle(sequences, counts, differences, ratio=1):
-    """Roots, by the words of the documentation."""
+    """The roots, computed as the documentation defines them."""
     ranks = sorted(range(len(sequences)), key=lambda i: -counts[i])
     roots = {}
     for rank, i in enumerate(ranks):
@@ -50,7 +50,7 @@ def oracle(sequences, counts, differences, ratio=1):
 
 @st.composite
 def libraries(draw):
-    """Different sequences with common flanks, many of them near others, and counts with ties."""
+    """Different sequences with common flanks, many of them similar, and counts with ties."""
     letters = draw(st.sampled_from(["A", "AC", "ACGT", "ACGTN"]))
     flanks = draw(st.tuples(*[st.text("ACGT", max_size=6)] * 2))
     middles = draw(st.lists(st.text(letters, max_size=12), unique=True, max_size=25))
@@ -99,7 +99,7 @@ def with_errors(sequence, edits, chance):
 
 
 def promoters(roots, copies, seed=0):
-    """Sequences as long as real ones, with their flanks and errors, and falling counts."""
+    """Sequences as long as real promoters, with flanks and errors, and decreasing counts."""
     chance = random.Random(seed)
     ends = "TGCATTTTTTTCACATC", "GGTTACGGCTGTT"
     found = {ends[0] + "".join(chance.choices("ACGT", k=80)) + ends[1]: None for _ in range(roots)}
@@ -210,7 +210,7 @@ def test_wrong_arguments(changed, error, message):
 
 
 def crowded():
-    """So many of so few letters that nearly all pairs share a segment: minutes of work."""
+    """Many sequences of few letters: nearly all pairs share a segment, which takes minutes."""
     binary = str.maketrans("01", "CG")
     sequences = [format(number, "016b").translate(binary) for number in range(2**16)]
     return sequences, np.arange(len(sequences), 0, -1)
@@ -279,7 +279,7 @@ def test_bowtie2_counts_ends_edits_and_one_strand():
     complement = root[::-1].translate(str.maketrans("ACGT", "TGCA"))
     sequences = [root, root[2:-1], root[2:-2], complement]
     found = cluster_sequences(sequences, [9, 3, 2, 1], differences=3, method="bowtie2")
-    # The third is 4 letters shorter than the first, but one than the second.
+    # The third is 4 letters shorter than the first, but only one shorter than the second.
     assert found.tolist() == [0, 0, 0, 3]
     found = cluster_sequences(sequences, [9, 2, 3, 1], differences=3, method="bowtie2")
     assert found.tolist() == [0, 0, 2, 3]

@@ -1,4 +1,4 @@
-"""Tables in and out of clustering, and its command."""
+"""The input and output tables of clustering, and its command."""
 
 from __future__ import annotations
 

@@ -181,7 +181,7 @@ def test_a_temporary_folder_that_is_not_there(tmp_path):
 
 
 def test_one_file_for_any_number_of_threads_and_more_rows_than_memory(tmp_path):
-    # 150 MB of rows for DuckDB alone, which the least memory leaves as much for.
+    # The rows take 150 MB in DuckDB. The smallest memory setting leaves as much for it.
     generator = random.Random(1)
     unique = ["".join(generator.choices("ACGT", k=200)) for _ in range(1000)]
     with (tmp_path / "reads").open("w") as file:

@@ -1,4 +1,4 @@
-"""Columns of tables of counts are taken by their names, in every step."""
+"""Every step finds the columns of tables of counts by their names."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ def test_an_index_may_be_text(tmp_path):
 
 def test_the_only_column_of_sequences_needs_no_usual_name(tmp_path):
     assert read(write(tmp_path, "oligo\tx\ty\nACGT\t1\t2\n")) == (("x", "y"), 2, [("ACGT", 1, 2)])
-    # Bins may be called by numbers alone.
+    # Names of bins may be plain numbers.
     assert read(write(tmp_path, "seq\t1\t10\t2\nACGT\t1\t0\t2\n"))[0] == ("1", "10", "2")
-    # A column of counts alone is one, whatever its name.
+    # A single column of counts is a bin under any name.
     assert read(write(tmp_path, "sequence\ttotal\nACGT\t1\n"))[:2] == (("total",), 1)
 
 

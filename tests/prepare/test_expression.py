@@ -1,4 +1,4 @@
-"""Expression: the formula bin by bin in plain Python, what is left out, and that it trains."""
+"""Expression: the formula for each bin in plain Python, rows left out, and training on it."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_against_the_formula(tmp_path_factory, table, minimum, deviation, form):
     for line, (_, mean, spread, _) in zip(lines, expected, strict=True):
         assert float(line[1]) == pytest.approx(mean, rel=1e-12, abs=1e-12)
         if deviation:
-            # The root magnifies what the rounding of a variance of 0 leaves.
+            # The square root magnifies the rounding error of a variance of 0.
             assert float(line[3]) == pytest.approx(spread, rel=1e-9, abs=1e-7)
     few = [sum(own) for own in counts.values() if sum(own) < minimum]
     assert (done.sequences, done.dropped) == (len(expected), len(few))
@@ -91,7 +91,7 @@ def test_against_the_formula(tmp_path_factory, table, minimum, deviation, form):
 
 
 def write_tables(folder, rows, form):
-    """One table of all bins, without or with names and the total, or one table per bin."""
+    """Writes one table of all bins, without or with names and the total, or one table per bin."""
     if form == "separate":
         paths = [folder / f"bin{index}" for index in range(len(rows[0][1]))]
         for index, path in enumerate(paths):

@@ -28,13 +28,13 @@ def reverse_complement(text):
 
 
 def difference(a, b):
-    """The probability that two readings of one base differ, of letters of qualities."""
+    """The probability that two readings of one base differ, from their quality letters."""
     errors = [min(0.75, 10 ** (-(ord(mark) - 33) / 10) + 1e-3) for mark in (a, b)]
     return errors[0] + errors[1] - 4 / 3 * errors[0] * errors[1]
 
 
 def lines_of(bases, quality, size):
-    """Both reads on one line of positions, read 1 from 0 on: base, quality and read by position."""
+    """Both reads on common positions, read 1 from 0 on: base, quality and read by position."""
     start = len(bases[0]) - size
     return [
         {start_ + i: (base, mark) for i, (base, mark) in enumerate(zip(*each, strict=True))}
@@ -43,7 +43,7 @@ def lines_of(bases, quality, size):
 
 
 def differences(bases, quality, size):
-    """(index in read 1, index in read 2, evidence) of bases that differ in this overlap."""
+    """(index in read 1, index in read 2, evidence) of each base that differs in this overlap."""
     first, second = lines_of(bases, quality, size)
     start = len(bases[0]) - size
     found = []
@@ -56,7 +56,7 @@ def differences(bases, quality, size):
 
 
 def free_evidence(bases, found, other):
-    """Of differences that another overlap does not show, since it does not compare the base."""
+    """Evidence of the differences at bases that the other overlap does not compare."""
     start = len(bases[0]) - other
     free = []
     for i, j, evidence in found:
@@ -73,7 +73,7 @@ def free_evidence(bases, found, other):
 
 
 def oracle(forward, reverse, *, overlap, slack, minimum_overlap, minimum_identity):
-    """(sequence, quality, overlap) of (bases, qualities) of both reads, or why there is none."""
+    """(sequence, quality, overlap) from (bases, qualities) of both reads, or why there is none."""
     bases = [
         "".join(letter if letter in "ACGT" else "N" for letter in forward[0].upper()),
         reverse_complement(reverse[0]),
@@ -141,7 +141,7 @@ def read(length, letters):
 
 @st.composite
 def pairs(draw):
-    """Reads of one molecule with errors, or of nothing in common."""
+    """Reads of one molecule with errors, or reads that have nothing in common."""
     letters = draw(st.sampled_from(["ACGTNacgtnR.", "AC", "ACGT", "A"]))
     lengths = draw(st.tuples(*[st.integers(0, 150)] * 2))
     reads = [list(draw(read(length, letters))) for length in lengths]
@@ -184,7 +184,7 @@ def test_a_pair_merges_as_in_plain_python(pair, slack, minimum_overlap, minimum_
 
 
 def merged(tmp_path, forward, reverse, **options):
-    """The lines of the output, and the counts, of reads (bases, qualities)."""
+    """Merges reads (bases, qualities); returns the lines of the output and the counts."""
     (tmp_path / "1.fastq").write_bytes(fastq(forward))
     (tmp_path / "2.fastq").write_bytes(fastq(reverse))
     counts = merge_pairs(*(tmp_path / "1.fastq", tmp_path / "2.fastq", tmp_path / "out"), **options)
@@ -206,19 +206,19 @@ def test_what_runs_through_the_molecule_is_cut_on_both_sides(tmp_path):
 
 
 def test_the_best_overlap_is_taken_and_not_the_first_that_will_do(tmp_path):
-    # Of period 4 but for three bases, so that an overlap of 16 is right in 13 of 16 bases.
+    # The period is 4 except for three bases, so an overlap of 16 agrees in 13 of 16 bases.
     molecule = "TTGCACAC" + "ACGT" * 4 + "AGCA" + "GGATCCTA"
     forward, reverse = good(molecule[:28]), good(reverse_complement(molecule[8:]))
     lines, _ = merged(tmp_path, [forward], [reverse], overlap=16, slack=4, format="table")
     assert lines == [f"r0\t{molecule}\t20"]
 
 
-# Read 1 ends, and read 2 begins, within five sites of 12 bases; read 1 has an error there.
+# Read 1 ends, and read 2 begins, within five tandem sites of 12 bases; read 1 has an error there.
 TANDEM = "TGCATTTTTTTCACATCTGCTGAC" + "TCATCGAATGAC" * 5 + "TCATCGAATG" + "GTAGGTTACGGCTGTT"
 
 
 def tandem_pair(errors, mark):
-    """Reads of 75 bases, read 1 with errors at these places, of a quality."""
+    """Reads of 75 bases; read 1 has errors at these places, with this quality."""
     bases, quality = list(TANDEM[:75]), ["F"] * 75
     for place in errors:
         bases[place] = {"A": "G", "G": "A", "C": "T", "T": "C"}[bases[place]]
@@ -241,7 +241,7 @@ def random_bases(length, generator):
 
 
 def reads_of(molecules, generator, rate):
-    """Pairs of reads of 75 bases with errors at this rate, all of one quality."""
+    """Pairs of reads of 75 bases with errors at this rate; all bases have the same quality."""
     pairs = [], []
     for molecule in molecules:
         for reads, bases in zip(pairs, (molecule, reverse_complement(molecule)), strict=True):
@@ -269,7 +269,7 @@ def test_repeats_keep_their_length_or_are_said_to_be_ambiguous(tmp_path, unit, s
 
 @pytest.mark.parametrize("count", [60, 1000])
 def test_repeats_of_a_library_of_several_lengths_are_ambiguous(tmp_path, count):
-    """A tenth of the random promoters lack up to 12 bases: a repeat may lack a unit, too."""
+    """A tenth of the random promoters lack up to 12 bases, so a repeat may lack a unit too."""
     generator = random.Random(5)
     ends = "TGCATTCTTTGCACATC", "GGTTACGGCTGTT"
     sizes = [generator.randint(68, 79) if index % 10 == 0 else 80 for index in range(count)]
@@ -282,7 +282,7 @@ def test_repeats_of_a_library_of_several_lengths_are_ambiguous(tmp_path, count):
 
 
 def test_what_is_common_in_a_run_is_preferred_to_what_was_expected(tmp_path):
-    """All promoters have 112 bases: so has a repeat that might have 110, as was expected."""
+    """All promoters have 112 bases, so a repeat is given 112 too, not the expected 110."""
     generator = random.Random(6)
     ends = "TGCATTCTTTGCACATC", "GGTTACGGCTGTT"
     molecules = [random_bases(82, generator).join(ends) for _ in range(2000)]
@@ -293,7 +293,7 @@ def test_what_is_common_in_a_run_is_preferred_to_what_was_expected(tmp_path):
 
 
 def test_the_end_of_a_repeat_says_how_long_it_is(tmp_path):
-    """Four sites, whose first and last base both reads have, leave no doubt."""
+    """Both reads contain the first and last base of the four sites, so the length is certain."""
     generator = random.Random(7)
     molecule = random_bases(39, generator) + "ACGGATCT" * 4 + random_bases(39, generator)
     for overlap in (40, 48, 32):
@@ -316,7 +316,7 @@ def test_more_errors_than_qualities_say_are_noticed():
 
 @pytest.mark.parametrize("taken", [12, 16, 20, 24])
 def test_of_equal_overlaps_the_expected_one_is_taken(tmp_path, taken):
-    # All multiples of 4 are right in all bases.
+    # All overlaps that are multiples of 4 agree in all bases.
     reads = [good("ACGT" * 5)], [good("ACGT" * 5)]
     lines, _ = merged(tmp_path, *reads, overlap=taken, slack=9, format="table")
     assert lines == [f"r0\t{'ACGT' * (10 - taken // 4)}\t{taken}"]
@@ -335,7 +335,7 @@ def test_the_base_of_higher_quality_is_taken_and_of_the_same_that_of_read_2(tmp_
     lines, counts = merged(
         tmp_path, [forward], [reverse], overlap=10, slack=0, minimum_identity=0.6, format="fastq"
     )
-    # Positions 2, 4 and 11 differ: the same quality, less of read 2's, more of read 1's.
+    # Positions 2, 4 and 11 differ. At 2 and 4 the qualities are equal, at 11 read 1's is higher.
     assert lines == ["@r0", "TTCCCTACGTACGG", "+", "IIIIIIIIIIINII"]
     assert (counts.compared_bases, counts.different_bases) == (10, 3)
 
@@ -343,7 +343,7 @@ def test_the_base_of_higher_quality_is_taken_and_of_the_same_that_of_read_2(tmp_
 @pytest.mark.parametrize("letter", "NnR.")
 @pytest.mark.parametrize("file", [0, 1])
 def test_unknown_bases_count_neither_for_nor_against(tmp_path, letter, file):
-    # Of the surest quality, which no known base has.
+    # The unknown bases have the highest quality, the bases opposite to them the lowest.
     shared = ["ACGTTAACTTGC", letter * 6 + "ACTTGC"]
     quality = ["#" * 12, "I" * 12]
     first, second = (0, 1) if file else (1, 0)
@@ -399,7 +399,7 @@ def test_fasta(tmp_path):
 
 @pytest.fixture
 def many(monkeypatch):
-    """Pairs that need many batches: reads 1, reads 2 and what they merge to."""
+    """Pairs that need many batches: reads 1, reads 2 and the merged sequences."""
     monkeypatch.setattr(module, "_RECORDS", 7)
     generator = random.Random(0)
     molecules = ["".join(generator.choices("ACGT", k=60)) for _ in range(300)]
@@ -456,10 +456,10 @@ def test_blank_lines_after_the_last_record_are_no_records(tmp_path, many, end, c
         (b"@r\nAC\n+\nII", b"@r\nAC\n+\nII\n"),
         (b"@r\nAC\n+\nII\n\n\n", b"@r\nAC\n+\nII\n"),
         (b"@r\r\nAC\r\n+\r\nII\r\n\r\n", b"@r\r\nAC\r\n+\r\nII\n"),
-        # The quality of an empty read is a blank line.
+        # The quality line of an empty read is blank.
         (b"@r\n\n+\n\n", b"@r\n\n+\n\n"),
         (b"@q\nAC\n+\nII\n@r\n\n+\n\n\n\n", b"@q\nAC\n+\nII\n@r\n\n+\n\n"),
-        # Records that are cut.
+        # Truncated records.
         (b"@r\nAC\n+\n\n\n", b"@r\nAC\n+\n\n\n"),
         (b"@r\nAC\n\n\n", b"@r\nAC\n\n\n"),
         (b"@r\nAC\n+\nI\n\n", b"@r\nAC\n+\nI\n\n"),
@@ -501,7 +501,7 @@ def test_no_pairs_and_empty_reads(tmp_path):
 
 
 def replace_record(index, text):
-    """Puts a text in the place of a record of reads 2."""
+    """Replaces a record of reads 2 by a text."""
 
     def change(texts):
         records = texts[1].split(b"@")

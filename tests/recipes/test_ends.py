@@ -1,4 +1,4 @@
-"""Constant ends that a recipe names, or that the sequences show."""
+"""Constant ends that a recipe gives, or that are found in the sequences."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_ends_are_those_that_are_named_or_else_those_of_the_sequences(asked, bas
         part = whole[:count] if side == "left" else whole[len(whole) - count :]
         expected = {"bases": count, "sequence": part} if count else None
         assert kept.get(side) == expected
-    # Settled once, it stays.
+    # Settling the recipe a second time changes nothing.
     assert settle_ends(settled, library())[0] == settled
 
 
@@ -138,7 +138,7 @@ def test_a_model_keeps_its_ends_and_columns_and_predicts_with_them(runs):
         model.spec, model.parameters, codes, column_range=model.column_range
     ).expression
     np.testing.assert_allclose(model.predict(codes).expression, expected, rtol=1e-5, atol=1e-6)
-    # With other columns other windows would count.
+    # With different columns, different windows would count.
     wrong = cisreg.predict(model.spec, model.parameters, codes).expression
     assert np.abs(wrong - expected).max() > 1e-4
     validation = models["context"].validation
@@ -192,7 +192,7 @@ def test_sequences_trimmed_at_a_constant_end_are_refused(tmp_path, read):
 
     with pytest.raises(ValueError, match=r"trimmed on the left.*where "):
         run(longest - 3, constant_left=9)
-    # Nothing is taken for constant there unasked; the other end is whole.
+    # On the trimmed side, no constant end is assumed unless given; the other side is complete.
     spec = run(longest - 3)
     assert (spec.constant_left, spec.constant_right) == (0, 6)
     spec = run(longest - 3, side="right")

@@ -1,4 +1,4 @@
-"""Recipes: reading, overriding, writing, and what their errors say."""
+"""Recipes: reading, overriding, writing, and the error messages."""
 
 from __future__ import annotations
 

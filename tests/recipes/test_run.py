@@ -1,4 +1,4 @@
-"""`train`: what it takes, what it refuses, and what the model keeps."""
+"""`train`: accepted and refused arguments, and what the model keeps."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def dataset():
 
 @pytest.fixture(scope="module")
 def trained(motifs, dataset):
-    """In memory, without a folder."""
+    """Trained in memory, without a folder."""
     return train(dataset, motifs, SHORT)
 
 

@@ -1,4 +1,4 @@
-"""What `cisreg.train` holds out of data, or reads from another file, to validate with."""
+"""Validation data of `cisreg.train`: held out of the data, or read from a different file."""
 
 from __future__ import annotations
 

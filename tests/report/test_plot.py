@@ -1,4 +1,4 @@
-"""Plots: files of the right kind, with what belongs on them."""
+"""Plots: file types, and what the plots contain."""
 
 from __future__ import annotations
 

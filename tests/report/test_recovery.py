@@ -1,4 +1,4 @@
-"""Learned against true parameters, whatever the layers of the learned model."""
+"""Learned against true parameters, for every choice of layers in the learned model."""
 
 from __future__ import annotations
 

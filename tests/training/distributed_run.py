@@ -1,7 +1,7 @@
 """One worker of training runs: distributed_run.py FOLDER KIND CASE[,CASE...] [resume].
 
 KIND is none, mirrored (two devices of this process) or workers (as TF_CONFIG says). Every case has
-a folder of its own in FOLDER, and leaves result<process>.npz there.
+a separate folder in FOLDER and writes result<process>.npz there.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ def strategy_of(kind: str) -> tf.distribute.Strategy | None:
 
 
 def options_of(case: str) -> dict:
-    """What is special about a case, beyond the tiny run."""
+    """The options of a case that differ from the tiny run."""
     if case == "plain":
         return {}
     if case == "one row":
-        # Batches of a row or two: a replica has none in some.
+        # Batches of one or two rows: some replicas get no row.
         stage = Stage(("activity", "bias", "log_kd"), epochs=2, learning_rate=0.01, batch_size=1)
         return {"stages": (stage,), "dataset": make_dataset(20), "validation": 0.3}
     if case == "weights":

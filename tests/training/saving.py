@@ -1,4 +1,4 @@
-"""A process that saves checkpoints without end, for the test of killing it."""
+"""A process that saves checkpoints in an endless loop, for the test of killing it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cisreg.training.state import TrainingState
 
 
 def save_without_end(folder: Path, told: Connection) -> None:
-    """Saves states whose every number is their step, and tells of each that is saved."""
+    """Saves states in which every number is the step, and reports each step after saving it."""
     checkpoints = Checkpoints(folder, {}, keep=2)
     state = checkpoints.load()
     for step in count(1 if state is None else state.step + 1):

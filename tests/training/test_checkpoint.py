@@ -1,4 +1,4 @@
-"""Checkpoints: whole or not there, refused for another run, and resumed bit for bit."""
+"""Checkpoints: complete or absent, refused for a different run, and resumed bit for bit."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from cisreg.losses import Penalty, mean_squared_error
 from cisreg.training import Schedule, Stage, checkpoint_parameters
 from cisreg.training.checkpoint import Checkpoints
 
-# Saves of the tiny run: one for each of its 7 epochs, and with checkpoint_every=2 two more within
-# each of the 3 epochs of 6 steps and one within each of the 4 epochs of 4 steps.
+# Saves of the tiny run: one for each of its 7 epochs. With checkpoint_every=2 there are two more
+# within each of the 3 epochs of 6 steps, and one within each of the 4 epochs of 4 steps.
 SAVES_WITHIN_EPOCHS = 7 + 2 * 3 + 1 * 4
 
 
@@ -33,7 +33,7 @@ class KilledError(Exception):
 
 
 def die_after_save(monkeypatch, number):
-    """The process ends right after save `number`, or after saves without end."""
+    """The process ends right after save `number`; with None, never. Returns a counter of saves."""
     save, count = Checkpoints.save, 0
 
     def save_and_die(self, state):
@@ -85,7 +85,7 @@ def test_a_broken_run_in_mixed_precision_ends_with_the_same_bits(
     scales = [[record.loss_scale for record in run.history] for run in (resumed, unbroken)]
     assert scales[0] == scales[1]
     if precision == "mixed_float16":
-        # Some steps overflowed: there was a state to resume.
+        # Some steps overflowed, so there was a changed loss scale to restore.
         assert min(scales[0]) < 2**15
 
 
@@ -161,7 +161,7 @@ def test_another_run_is_not_resumed(finished, options, parts):
 
 
 class Halving(Schedule):
-    """A schedule as a user writes one, without a repr."""
+    """A schedule written by a user, without a repr."""
 
     def __init__(self, start):
         self.start = start

@@ -1,4 +1,4 @@
-"""Files of checkpoints: how many stay, and what becomes of damaged ones."""
+"""Files of checkpoints: how many are kept, and how damaged ones are handled."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DAMAGED = "expected a checkpoint, got a damaged or foreign file"
 
 
 def make_state(step: int = 2, history: int = 1, mark: float = 0.0) -> TrainingState:
-    """A state of 6 steps in each epoch of its history, and `step` more."""
+    """A state with 6 steps in each epoch of its history, and `step` more steps."""
     random = np.random.default_rng(step)
     arrays = [random.normal(size=shape).astype(np.float32) for shape in ((2, 4, 3), (3,), ())]
     names = ("log_kd", "activity", "bias")
@@ -76,7 +76,7 @@ def test_a_state_comes_back_as_it_was(tmp_path, best):
 
 
 def test_every_field_is_saved():
-    """A field that a state gains is saved without a line for it."""
+    """A new field of the state is saved without extra code."""
 
     @dataclass
     class Longer(TrainingState):
@@ -368,7 +368,7 @@ def test_a_folder_that_is_none_is_said(tmp_path):
 
 
 def test_a_file_that_cannot_be_read_is_said(tmp_path, monkeypatch):
-    """It is no damage: the file may be read on the next day, and is newer than those before."""
+    """It is not damage: the file may be readable later, and it is newer than the others."""
     saved(tmp_path, 1, 2)
 
     def fail(path):

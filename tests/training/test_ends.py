@@ -1,4 +1,4 @@
-"""`fit` says where all sequences share an end of which the model was told nothing."""
+"""`fit` reports constant ends that all sequences share and that the model was not told of."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training from files, streamed or cached: which way it goes, and that no row is lost."""
+"""Training from files, streamed or cached: which way is chosen, and that no row is lost."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_a_streamed_run_stopped_anywhere_goes_on_to_the_same_bits(tmp_path, path
 
 
 def stop_after(calls, path, options):
-    """A run that is asked to stop after so many calls of its compiled steps."""
+    """Asks a run to stop after this number of calls of its compiled steps."""
     from cisreg.training.training_run import TrainingRun
 
     run_steps, count = TrainingRun._run_steps, 0
@@ -191,7 +191,7 @@ def test_weights_and_several_measurements_are_trained_on(tmp_path, cache):
     own = write(tmp_path / "train.parquet", data, **two)
     columns = Columns("sequence", ("expression", "second"), "weight")
     both = fit_tiny(opened(own, columns=columns), cache=cache, **LEARNING)
-    # The mean of two measurements, half a unit above the first, has the same gradient.
+    # Two measurements have the same gradient as their mean, half a unit above the first.
     shifted = write(tmp_path / "shifted.parquet", data, expression=data.expression + 0.5)
     one = fit_tiny(opened(shifted), cache=cache, **LEARNING)
     for name, value in one.parameters.items():
@@ -209,7 +209,7 @@ def test_a_weight_of_zero_is_a_row_that_is_not_there(tmp_path):
 
 
 def with_replicates(copies=4):
-    """Each sequence several times, every other time as its reverse complement, in any order."""
+    """Each sequence several times, every second time as its reverse complement, in random order."""
     single = make_dataset(100)
     pair = (single.sequence, reverse_complement(single.sequence))
     data = Dataset(
@@ -220,7 +220,7 @@ def with_replicates(copies=4):
 
 
 def trained_rows(feed, epoch=1, workers=1):
-    """Sequences of the batches of an epoch, of all workers together."""
+    """The sequences in the batches of an epoch, of all workers together."""
     steps = steps_per_epoch(feed.count, 30)
     chunks = [
         chunk
@@ -277,7 +277,7 @@ def test_another_share_or_seed_is_another_training_set(tmp_path, path):
 
 
 def test_validation_of_a_stream_takes_bounded_memory(path, monkeypatch, caplog):
-    """Of more rows than are wanted those with the lowest hashes, whatever the row groups."""
+    """If there are too many rows, those with the lowest hashes are used, for any row groups."""
     whole = make_feed(opened(path), 0.9, seed=0, cache="none")[1]
     monkeypatch.setattr(held_out, "_MOST_ROWS", 30)
     with caplog.at_level(logging.INFO, "cisreg.data"):
@@ -285,7 +285,7 @@ def test_validation_of_a_stream_takes_bounded_memory(path, monkeypatch, caplog):
     assert 0 < len(few) <= 30
     assert f"held out: {len(whole)} of 200 rows" in caplog.text
     assert f"validation reads {len(few)} of them" in caplog.text
-    # None of those that validation does not read is trained on.
+    # Held-out rows that validation does not read are not trained on.
     assert feed.count == 200 - len(whole) == len(trained_rows(feed))
     limit = sequence_hashes(few.sequence, 0).max()
     lowest = sequence_hashes(whole.sequence, 0) <= limit
@@ -332,7 +332,7 @@ def with_columns(folder, **columns):
 def test_groups_of_files_stay_together(tmp_path, cache, kind):
     files = with_columns(tmp_path, clone=[kind(row % 20) for row in range(200)])
     feed, unseen = make_feed(files, HoldOut(0.3, groups="clone"), seed=0, cache=cache)
-    # Those of a Dataset with the same groups: 3, 3.0 and "3" are one.
+    # The same rows as for a Dataset with these groups: 3, 3.0 and "3" are the same group.
     _, expected = split(make_dataset(), 0.3, seed=0, groups=np.arange(200) % 20)
     np.testing.assert_array_equal(unseen.sequence, expected.sequence)
     assert len(unseen) % 10 == 0
@@ -381,7 +381,7 @@ def test_a_validation_set_in_files_is_read(path):
 
 def test_auto_streams_what_memory_does_not_hold(path, tmp_path, monkeypatch):
     assert isinstance(make_feed(opened(path), None, 0)[0], MemoryFeed)
-    # What other processes leave free at the moment must not decide: a resumed run would differ.
+    # The currently free memory must not decide this: a resumed run could decide differently.
     sysconf = os.sysconf
     monkeypatch.setattr(
         "os.sysconf", lambda name: 0 if name == "SC_AVPHYS_PAGES" else sysconf(name)

@@ -1,4 +1,4 @@
-"""`fit`: what it reaches, what it repeats, when it stops and what it refuses."""
+"""`fit`: its results, repeatability, when it stops, and which arguments it refuses."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def expression_of(parameters, dataset):
 
 @pytest.fixture(scope="module")
 def reference():
-    """What `fit_tiny` gives as it is."""
+    """The result of `fit_tiny` without further options."""
     return fit_tiny()
 
 
@@ -129,7 +129,7 @@ def test_a_validation_set_may_be_given_or_left_out():
 
 
 def test_early_stopping_ends_with_the_best_parameters():
-    """Training on noise: validation is best at first, and training goes on for `patience`."""
+    """Training on noise: validation is best at the start, and training continues for `patience`."""
     random = np.random.default_rng(0)
     codes = random.integers(0, 4, (60, LENGTH), dtype=np.uint8)
     dataset = Dataset(codes, random.normal(size=60).astype(np.float32))
@@ -156,7 +156,7 @@ def test_a_stage_that_only_makes_it_worse_leaves_the_parameters_as_they_were():
 
 
 def test_an_average_stands_for_the_parameters():
-    """The mean of SGD's iterates, weighted by powers of the decay, worked out by hand."""
+    """The mean of SGD's iterates, weighted by powers of the decay, computed by hand."""
     decay, dataset = 0.5, make_dataset(90)
     stages = [
         Stage(("bias",), epochs, learning_rate=0.1, optimizer="sgd", batch_size=90)
@@ -267,7 +267,7 @@ def warnings_of(caplog, stages, **options):
     with caplog.at_level(logging.WARNING, "cisreg.training"):
         fit_tiny(stages=stages, **options)
     said = [record.getMessage() for record in caplog.records if record.name == "cisreg.training"]
-    # Layers that these stages leave out are not what is tested here.
+    # Messages about layers that no stage trains are not tested here.
     return [message for message in said if not message.startswith("no stage trains")]
 
 

@@ -1,4 +1,4 @@
-"""What is said of measurements and weights from which nothing can be learned."""
+"""Messages about measurements and weights from which nothing can be learned."""
 
 from __future__ import annotations
 

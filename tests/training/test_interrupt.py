@@ -1,4 +1,4 @@
-"""An interrupt (Ctrl-C) keeps what training has."""
+"""An interrupt (Ctrl-C) keeps the results of training so far."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from tiny_model import SPEC, STAGES, assert_same_bits, fit_tiny
 from cisreg.training import FitInterrupt, Stage, StoppedError
 from cisreg.training.monitor import Monitor
 
-# Two steps of the third epoch are done; the first stage has three, of six steps each.
+# The second step of the third epoch: the first stage has three epochs of six steps each.
 STEP = 14
 
 
 @contextlib.contextmanager
 def interrupted_at(step, times=1):
-    """SIGINT comes while this step is reported."""
+    """Sends SIGINT while this step is reported."""
     advance = Monitor.advance
     seen = []
 
@@ -40,7 +40,7 @@ def interrupted_at(step, times=1):
 
 @pytest.fixture
 def notebook(monkeypatch):
-    """An IPython kernel, as far as training looks at it; gives the texts that it displays."""
+    """A simulated IPython kernel, as far as training needs it; gives the texts that it displays."""
     shown = []
 
     def display(content, *, raw, display_id):
@@ -67,7 +67,7 @@ def test_in_a_notebook_the_result_holds_the_parameters_so_far(notebook, caplog):
     assert "interrupted" in repr(result)
     assert any("interrupted after 15 steps (2 whole epochs)" in each for each in caplog.messages)
     assert set(result.parameters) == set(SPEC.parameter_shapes)
-    # They are those of a stage that trained on for some steps, not those of the epoch before.
+    # The parameters include the steps after the last whole epoch.
     two = fit_tiny(stages=[Stage(STAGES[0].trainable, epochs=1)], parameters=result.parameters)
     assert np.isfinite(two.history[0].validation_loss)
 

@@ -1,4 +1,4 @@
-"""A training process that is killed and resumed ends as one that ran through."""
+"""A training process that is killed and resumed ends like an uninterrupted one."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def run_through(*arguments):
 def epochs_in(path):
     if not path.exists():
         return []
-    # The last line may be half written at this moment.
+    # The last line may be only partly written at this moment.
     return [json.loads(line)["total_epoch"] for line in path.read_text().split("\n")[:-1]]
 
 
 def kill_somewhere(epochs, folder, result, *resume):
-    """Kills the run a random moment after one of its next epochs, so many at most."""
+    """Kills the run at a random moment after one of its next `epochs` epochs."""
     process = start(folder, result, *resume)
     metrics = folder / "metrics.jsonl"
     first = len(epochs_in(metrics)) + 1

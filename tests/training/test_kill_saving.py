@@ -1,4 +1,4 @@
-"""A process that is killed while it saves leaves a checkpoint that is whole."""
+"""A process that is killed while it saves leaves a complete checkpoint."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def processes():
 
 
 def save_and_be_killed(processes, folder):
-    """The last step that the process told of."""
+    """Kills a process while it saves; returns the last step that it reported."""
     receive, send = processes.Pipe(duplex=False)
     process = processes.Process(target=save_without_end, args=(folder, send))
     process.start()
@@ -48,7 +48,7 @@ def test_whatever_moment_a_process_is_killed_at_nothing_saved_is_lost(tmp_path, 
         state = Checkpoints(tmp_path, {}).load()
         assert state.step in (last, last + 1)
         assert (state.parameters["x"] == state.step).all()
-        # Two that stay, one that is new, and what was being written.
+        # Two that are kept, a new one, and one that was being written.
         assert len(list(tmp_path.iterdir())) <= 4
         kills += 1
         killed_while_writing += bool(list(tmp_path.glob("*.partial")))

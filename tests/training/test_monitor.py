@@ -1,4 +1,4 @@
-"""What a run writes while it goes on: metrics.jsonl, TensorBoard, log lines, progress bar."""
+"""What a run writes during training: metrics.jsonl, TensorBoard, log lines, progress bar."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_metrics_hold_one_object_per_epoch(tmp_path):
 
 
 def test_what_is_undefined_is_null(tmp_path):
-    """The predictions are constant, so that they have no correlation with anything."""
+    """The predictions are constant, so their correlation with the measurements is undefined."""
     parameters = start_parameters() | {"activity": np.zeros(3, np.float32)}
     path = tmp_path / "metrics.jsonl"
     fit_tiny(metrics_path=path, stages=[Stage(("bias",), epochs=1)], parameters=parameters)

@@ -59,7 +59,7 @@ def test_a_loss_that_overflows_ends_a_run_with_the_reason():
 
 @pytest.mark.parametrize("precision", MIXED)
 def test_plain_operations_learn_the_same_in_16_bits(precision):
-    """The standard operations do compute in these dtypes."""
+    """The standard operations really compute in these dtypes."""
     dataset, test = make_dataset(400), make_dataset(300, seed=9)
     stages = [
         replace(STAGES[0], epochs=12),
@@ -78,7 +78,7 @@ def test_plain_operations_learn_the_same_in_16_bits(precision):
 
 @pytest.fixture(scope="module")
 def promoters():
-    """A short training on real promoters, as a function of the precision: r on others."""
+    """A short training on real promoters: a function from the precision to r on other promoters."""
     folder = shared_data("gpra_example")
     motifs = read_motifs(folder / "motif_list.txt", width=30)
     training = read_dataset(folder / "train.tsv.gz", 110).take(np.arange(4000))

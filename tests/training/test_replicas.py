@@ -1,4 +1,4 @@
-"""Training on several devices and in several processes is training on one, but for rounding."""
+"""Training on several devices or processes gives the same as on one, except for rounding."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cisreg.processes.signals import RESUMABLE_STATUS
 
 RUN = Path(__file__).with_name("distributed_run.py")
 CASES = ("plain", "one row", "weights", "sum", "device")
-# Gradients of half a batch overflow at another scale: other steps are skipped.
+# Gradients of half a batch overflow at a different scale, so different steps are skipped.
 SCALED = "float16"
 
 
@@ -48,14 +48,14 @@ def start_workers(folder, cases, *arguments, count=2):
 
 
 def finish(*processes):
-    """Waits for all of them; they must succeed."""
+    """Waits for all processes; they must succeed."""
     for process in processes:
         errors = process.communicate(timeout=300)[1]
         assert process.returncode == 0, errors[-3000:]
 
 
 def results(folder, case):
-    """What each process that trained this case ended with."""
+    """The final results of each process that trained this case."""
     found = []
     for path in sorted((Path(folder) / case.replace(" ", "_")).glob("result*.npz")):
         with np.load(path) as file:
@@ -115,7 +115,7 @@ def test_a_loss_scale_is_the_same_for_all_replicas(alone, mirrored, workers):
     for name in one.keys() - {"history"}:
         assert ends[1][name].tobytes() == ends[2][name].tobytes()
     histories = [json.loads(str(end["history"])) for end in (one, *ends)]
-    # Some steps overflowed, and training went on all the same.
+    # Some steps overflowed, and training continued.
     assert all(min(each["loss_scale"] for each in history) < 2**15 for history in histories)
     losses = [history[-1]["validation_loss"] for history in histories]
     np.testing.assert_allclose(losses[1:], losses[0], rtol=0.2)
@@ -162,7 +162,7 @@ def test_a_worker_that_is_asked_to_stop_stops_all_after_a_checkpoint(tmp_path, l
     assert [process.returncode for process in processes] == [RESUMABLE_STATUS] * 2, errors
     assert "stopped by another worker after step" in errors[0]
     assert "stopped by SIGTERM after step" in errors[1]
-    # On one worker it ends as it would have ended on two.
+    # The run ends with one worker as it would have ended with two.
     finish(start(tmp_path, "none", "long", "resume"))
     assert_same_training(long_run, results(tmp_path, "long")[0], atol=1e-5)
 

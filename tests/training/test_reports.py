@@ -32,7 +32,7 @@ def test_reports_change_nothing_and_add_up(tmp_path):
             each for each in steps if (each["stage"], each["epoch"]) == (record.stage, record.epoch)
         ]
         assert of_epoch[-1]["learning_rate"] == pytest.approx(record.learning_rate)
-        # Batches of an epoch differ by one sequence at most.
+        # The batches of an epoch differ in size by one sequence at most.
         mean = np.mean([each["loss"] for each in of_epoch])
         assert mean == pytest.approx(record.loss, rel=0.05)
 
@@ -74,7 +74,7 @@ def test_a_window_is_a_mean_over_sequences():
     assert window.add(2, 30, 90.0) == pytest.approx(100 / 40)
     assert window.room == 3
     assert StepWindow(None).add(100, 1, 1.0) is None
-    # A resumed run may be asked for other windows than before.
+    # A resumed run may ask for windows that differ from those before.
     assert StepWindow(3, 2, 30, 60.0).add(1, 10, 20.0) == pytest.approx(80 / 40)
     assert StepWindow(3, 4, 40, 80.0).room == 3
 

@@ -44,7 +44,7 @@ def test_factors_in_a_stage_of_ten_epochs(schedule, expected):
     ids=lambda value: type(value).__name__,
 )
 def test_the_optimizer_takes_the_steps_that_the_schedule_says(schedule):
-    """Plain gradient descent at a gradient of 1 moves by the learning rate itself."""
+    """Plain gradient descent with a gradient of 1 moves by the learning rate itself."""
     epochs, steps_per_epoch = 4, 5
     stage = Stage(("x",), epochs, learning_rate=0.5, schedule=schedule, optimizer="sgd")
     rate = StageLearningRate(stage.learning_rate, schedule, epochs, steps_per_epoch)

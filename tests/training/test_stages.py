@@ -1,4 +1,4 @@
-"""What a Stage accepts, and the optimizer made of it."""
+"""What a Stage accepts, and the optimizer made from it."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ class Steps:
 
 
 def plain_epoch(parameters, steps, weights):
-    """One epoch of gradient descent without any of the machinery; returns the mean loss too."""
+    """One epoch of gradient descent without the compiled steps; returns the mean loss too."""
     variables = {name: tf.Variable(value) for name, value in parameters.items()}
     order, total = epoch_order(len(DATASET), 0, 1), 0.0
     edges = np.arange(steps + 1) * len(DATASET) // steps
@@ -155,7 +155,7 @@ def test_the_first_step_that_is_not_finite_is_the_last():
 
 
 def test_a_gradient_that_is_not_finite_counts_although_the_loss_is():
-    # A slope of infinity at a finite loss: the square root at 0.
+    # The square root at 0 has a finite loss and an infinite slope.
     totals = Steps(loss=lambda predicted, _: tf.reduce_sum(tf.sqrt(0 * predicted))).run([5], 5)
     assert not totals.finite
     assert np.isfinite(totals.loss)
@@ -185,12 +185,12 @@ def scale(steps):
 
 
 def slope_of(factor):
-    """A loss whose gradient is as large as that of the prediction times `factor`."""
+    """A loss with `factor` times the gradient of the mean prediction."""
     return lambda predicted, measured: factor * tf.reduce_mean(predicted)
 
 
 def test_an_overflow_halves_the_scale_skips_the_update_and_goes_on():
-    # The gradient of the sites fits into float16, but not when it is 2^15 times as large.
+    # The gradient of the sites fits into float16, but not multiplied by 2^15.
     steps = Steps("sgd", precision="mixed_float16", loss=slope_of(3e3), learning_rate=1e-6)
     before = steps.values()
     totals = steps.run([1], 8)
@@ -207,20 +207,20 @@ def test_an_overflow_halves_the_scale_skips_the_update_and_goes_on():
 
 
 def test_the_scale_does_not_change_what_is_learned():
-    """Its powers of 2 come out of the gradient again as they went in."""
+    """The gradient is multiplied and divided by the same power of 2."""
     scaled, plain = Steps(precision="mixed_float16"), Steps()
     assert scaled.run([10], 10).finite
     plain.run([10], 10)
     skipped = 10 - int(scaled.optimizer.iterations.numpy())
     assert skipped == np.log2(FIRST_SCALE / scale(scaled))
     for name, value in scaled.values().items():
-        # A skipped step or two aside, and what float16 rounds.
+        # The difference is that of one or two skipped steps, and of rounding to float16.
         np.testing.assert_allclose(value, plain.values()[name], atol=0.05 * (1 + skipped))
 
 
 def test_the_scale_grows_again():
     steps = Steps(precision="mixed_float16", loss=slope_of(1e-3))
-    # So many steps without an overflow.
+    # 1,998 steps without an overflow so far.
     steps.optimizer.step_counter.assign(1998)
     totals = steps.run([1], 3)
     assert scale(steps) == FIRST_SCALE
@@ -241,7 +241,7 @@ def test_a_gradient_that_is_not_finite_at_any_scale_ends_training():
     before = steps.values()
     totals = steps.run([100], 100)
     assert not totals.finite
-    # From 2^15 to 2^-14, and one more that finds no room.
+    # The scale falls from 2^15 to 2^-14. One more step cannot lower it further.
     assert int(totals.step) == 30
     assert_same_bits(steps.values(), before)
 

@@ -1,4 +1,4 @@
-"""The unit of the measurements changes nothing but the unit of what training gives."""
+"""The unit of the measurements changes only the unit of the results."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from cisreg.training.unit import STANDARD_DEVIATION, STANDARD_MEAN, Unit, standa
 
 LINEAR = ("activity", "potentiation", "potentiation_bias", "bias")
 EXPRESSION = ("activity", "activity_difference", "accessibility_activity")
-# All penalties, the one that has the unit first, and none of the motifs: with these and a scale
-# that is a power of 2, every number of training is the same to the bit.
+# The penalty is on activities, which have the unit of expression. With a scale that is a power of
+# 2, every number of training is the same to the bit.
 STAGE = Stage(LINEAR, epochs=4, learning_rate=0.1, penalty=Penalty(activity_l1=0.1))
-# With early stopping, a penalty of its own and another optimizer in its second stage.
+# The second stage has early stopping, a different penalty and a different optimizer.
 RUN = (STAGE, STAGES[1])
 TABLE = np.stack([np.linspace(0, 12, 25), np.linspace(0.5, 2, 25)], axis=1)
 
 
 def converted(dataset, scale, shift=0.0):
-    """The same measurements in another unit."""
+    """The same measurements in a different unit."""
     expression = dataset.expression.astype(np.float64) * scale + shift
     return Dataset(dataset.sequence, expression.astype(np.float32), dataset.weight)
 
@@ -55,7 +55,7 @@ KINDS = {"plain": lambda dataset: dataset, "weights": with_weights, "replicates"
 
 @pytest.fixture(scope="module")
 def plain():
-    """Data of each kind, and what training on them gives."""
+    """Data of each kind, and the result of training on them."""
     datasets = {name: kind(make_dataset()) for name, kind in KINDS.items()}
     return {name: (data, fit_tiny(data, RUN)) for name, data in datasets.items()}
 
@@ -68,7 +68,7 @@ def predictions(result):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_power_of_two_gives_the_same_bits(plain, kind):
     dataset, expected = plain[kind]
-    # Squares of the last one are beyond float32.
+    # With the last scale, squares exceed the range of float32.
     scale = {"plain": 2.0**-10, "weights": 4.0, "replicates": 2.0**70}[kind]
     result = fit_tiny(converted(dataset, scale), RUN)
     for name, value in expected.parameters.items():
@@ -104,7 +104,7 @@ def test_any_unit_gives_the_same_model(plain, kind, scale, shift):
 
 
 def test_without_standardizing_the_unit_matters():
-    """What the tests above would find."""
+    """Shows that the tests above can find an effect of the unit."""
     results = [
         fit_tiny(converted(make_dataset(), scale), [STAGE], standardize=False)
         for scale in (1.0, 1000.0)
@@ -124,7 +124,7 @@ def test_the_table_of_the_likelihood_is_in_the_unit_too(scale, shift):
     np.testing.assert_allclose(
         (predictions(result) - shift) / scale, predictions(expected), atol=0.02
     )
-    # It has no unit itself.
+    # The loss itself has no unit here.
     assert result.history[-1].loss == pytest.approx(expected.history[-1].loss, rel=0.01)
 
 
@@ -147,7 +147,7 @@ def test_a_loss_that_says_its_unit_is_computed_in_the_standard_one():
 
 
 def test_penalties_act_in_the_standard_unit():
-    """A penalty on activities weighs as much beside the loss, whatever the unit."""
+    """A penalty on activities has the same weight relative to the loss in every unit."""
     shares = []
     for scale in (1.0, 1000.0):
         result = fit_tiny(converted(make_dataset(), scale), [STAGE])
@@ -237,7 +237,7 @@ def test_parameters_go_to_the_standard_unit_and_back():
 def test_what_a_user_sets_is_in_the_users_unit():
     start = start_parameters()
     assert set(chosen_parameters(start)) == set(start) - {"log_kd", "log_concentration"}
-    start["bias"] = np.zeros((), np.float32)  # as it was, but asked for
+    start["bias"] = np.zeros((), np.float32)  # the default value, but given
     start["activity"][0] = 3.0
     assert set(chosen_parameters(start)) == {"potentiation", "potentiation_bias"}
     assert chosen_parameters(dict(start)) == {}
@@ -255,7 +255,7 @@ def test_copies_keep_what_was_chosen(duplicate):
 
 
 def test_all_rows_in_memory_tell_the_unit():
-    """The rows that are looked at after an epoch may be sorted, and all alike."""
+    """The unit comes from all rows: those examined after an epoch may be sorted and all alike."""
     dataset = make_dataset(3000)
     dataset = Dataset(dataset.sequence, np.sort(dataset.expression))
     expression, weight = MemoryFeed(dataset, seed=0).measurements()
@@ -264,7 +264,7 @@ def test_all_rows_in_memory_tell_the_unit():
 
 
 def stream_of(folder, dataset):
-    """Row groups of 20, sorted by expression: none of them is like the whole."""
+    """Row groups of 20, sorted by expression: none of them resembles the whole."""
     order = np.argsort(dataset.expression)
     columns = {
         "sequence": decode(dataset.sequence[order]),

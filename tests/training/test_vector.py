@@ -1,4 +1,4 @@
-"""Parameters end to end in one variable."""
+"""Parameters joined end to end in one variable."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_what_is_written_is_what_was_read():
     vector.write()
     np.testing.assert_array_equal(parameters["log_kd"][:, :, 0], np.arange(1, 9).reshape(2, 4))
     assert float(parameters["bias"]) == 4.0
-    # Those that do not train stay as they are.
+    # Parameters that are not trained are unchanged.
     np.testing.assert_array_equal(parameters["activity"], [1, 2])
     parameters["bias"].assign(-1.0)
     vector.read()
@@ -40,5 +40,5 @@ def test_gradients_come_back_end_to_end():
     with tf.GradientTape() as tape:
         values = vector.split(tf.convert_to_tensor(vector.variable))
         total = values["bias"] ** 2
-    # The activity has no part in it.
+    # The total does not depend on the activity.
     np.testing.assert_array_equal(tape.gradient(total, vector.variable), [6, 0, 0])

@@ -1,4 +1,4 @@
-"""Datasets to Parquet files: which rows in which order, from every kind of source."""
+"""Datasets to Parquet files: the rows and their order, from every kind of source."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def small_runs(monkeypatch):
 
 @pytest.fixture
 def table(tmp_path):
-    """5,000 rows, whose expression is their number."""
+    """5,000 rows whose expression is the row number."""
     path = tmp_path / "a.tsv"
     return path, numbered(path, COUNT)
 
@@ -66,9 +66,9 @@ def test_the_shuffle_leaves_nothing_of_the_order(table, tmp_path):
     number = shuffled_numbers(table[0], tmp_path / "out")
     # The rank correlation of two random orders has a standard deviation of 1 / sqrt(n - 1).
     assert abs(np.corrcoef(number, np.arange(COUNT))[0, 1]) < 4 / np.sqrt(COUNT - 1)
-    # Rows that follow each other as before: 1 is expected of a random order, by Poisson's law.
+    # Rows that still follow each other: about 1 is expected in a random order (Poisson's law).
     assert (np.diff(number) == 1).sum() <= 6
-    # Of 500 rows that stood together, each file of 700 has its share.
+    # 500 rows that were together are spread evenly over the files of 700 rows.
     for first in range(0, COUNT, 500):
         share = np.histogram(
             np.flatnonzero((number >= first) & (number < first + 500)), np.arange(0, 5000, 700)
@@ -90,7 +90,7 @@ def test_sorted_is_by_sequence_then_expression_then_place(tmp_path):
     generator = np.random.default_rng(1)
     text = sequences(COUNT, generator, 4)
     level = generator.integers(-3, 3, COUNT).astype(np.float32)
-    # The weight says which row it was.
+    # The weight is the original row number.
     source = pa.table({"sequence": text, "expression": level, "weight": np.arange(COUNT) / 1.0})
     pq.write_table(source, tmp_path / "a.parquet")
     convert(open_dataset(tmp_path / "a.parquet"), tmp_path / "out", order="sorted", **SIZES)
@@ -137,7 +137,7 @@ def test_how_the_files_are_written(table, tmp_path):
     assert sequence.compression == "ZSTD"
     assert "DELTA_LENGTH_BYTE_ARRAY" in sequence.encodings
     assert not sequence.has_dictionary_page
-    # A flipped bit in a page is noticed without the manifest.
+    # A flipped bit in a page is noticed even without the manifest.
     content = bytearray(path.read_bytes())
     content[sequence.data_page_offset + sequence.total_compressed_size - 1] ^= 1
     path.write_bytes(content)
@@ -256,7 +256,7 @@ def test_memory_is_that_of_runs_and_units_not_of_the_rows(tmp_path, monkeypatch)
             )
         finally:
             pa.set_memory_pool(before)
-        # 24 MB of rows; runs and units of 1 MB, a few of each at once, and a row group as read.
+        # The rows take 24 MB. In memory: a few runs and units of 1 MB each, and one row group.
         assert 0 < pool.max_memory() < 10 << 20, order
 
 

@@ -1,4 +1,4 @@
-"""Conversions that are interrupted at any moment, and what they leave of what was there."""
+"""Conversions that are interrupted at any moment, and the state of the folder afterwards."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from cisreg.data.formats.manifest import MANIFEST, WORK_FOLDER, verify
 from cisreg.files import LOCK_FILE
 
 COUNT = 3000
-# What becomes of so many rows; as long as it is so, the steps below are what they are meant to be.
+# Number of runs and parts that COUNT rows give. The numbered steps below depend on them.
 RUNS, PARTS = 6, 5
 
 
 class Died(BaseException):
-    """As if the process had ended there."""
+    """Stands for the death of the process."""
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +60,7 @@ def converted(table, folder, **options):
 
 
 def dies_at(monkeypatch, step, *, after):
-    """Ends the conversion before or after it writes the line of its journal with this number."""
+    """Ends the conversion before or after it writes line `step` of its journal."""
     append, lines = Journal.append, 0
 
     def counted(self, entry):
@@ -84,7 +84,7 @@ def interrupted(table, folder, monkeypatch, step, *, after=True, **options):
 
 @pytest.fixture(scope="module")
 def steps(table):
-    """What the lines of the journal say, the request excepted, one after the other."""
+    """The kinds of the journal's lines in order, without the request."""
     lines = []
     append = Journal.append
 
@@ -171,7 +171,7 @@ def test_killed_again_and_again_it_ends_in_the_same_bytes(tmp_path):
         if process.wait() == 0 or (folder / MANIFEST).exists():
             break
         kills += 1
-        # Nothing is there that looks like a dataset.
+        # Nothing in the folder looks like a dataset.
         with pytest.raises(ValueError, match=r"has not finished|folder with Parquet"):
             open_dataset(folder)
     assert kills >= 5
@@ -185,7 +185,7 @@ def test_killed_again_and_again_it_ends_in_the_same_bytes(tmp_path):
 def test_a_full_disk_is_said_and_leaves_what_is_done(table, unbroken, tmp_path, monkeypatch, place):
     folder = tmp_path / "out"
     full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    # The runs take 76,512 bytes, each file some 6,500.
+    # The runs take 76,512 bytes, each file about 6,500.
     left = {"runs": 60_000, "parts": 90_000, "journal": 5}[place]
     with monkeypatch.context() as patch:
         if place == "journal":
@@ -325,7 +325,7 @@ def test_nothing_to_resume_is_a_beginning(table, unbroken, tmp_path):
 
 
 def older_dataset(folder, table):
-    """A dataset of more files than the next one, and something that is none of its files."""
+    """A dataset with more files than the next one, and a file that does not belong to it."""
     converted(table, folder, order="sorted", rows_per_file=300)
     (folder / "notes.txt").write_text("mine")
     return contents(folder)
@@ -416,7 +416,7 @@ def test_two_processes_do_not_write_one_folder(table, tmp_path, monkeypatch):
     folder = tmp_path / "out"
     interrupted(table, folder, monkeypatch, 5)
     before = contents(folder)
-    # A lock of another open file is as good as that of another process.
+    # A lock through a second open file acts like that of a different process.
     with (folder / WORK_FOLDER / LOCK_FILE).open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         for options in ({"resume": True}, {"overwrite": True}):

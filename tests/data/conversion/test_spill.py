@@ -1,4 +1,4 @@
-"""Sorted runs in a file, and stretches of all of them in order."""
+"""Sorted runs in a file, and sorted ranges of rows from all of them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def rows_of(pairs):
 
 
 def spilled(path, runs, order):
-    """The spill of these runs, all rows with their numbers as weights, and what was written."""
+    """The spill of these runs, all rows with their numbers as weights, and the written runs."""
     made, start, first, numbered = [], 0, 0, []
     for pairs in runs:
         numbers = np.arange(first, first + len(pairs), dtype=np.float32)
@@ -71,7 +71,7 @@ def test_stretches_are_those_of_all_rows_sorted(tmp_path_factory, runs, order, d
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_a_search_takes_few_steps_however_the_runs_lie(tmp_path, order, monkeypatch):
-    # Each run has the numbers behind those of the one before, or all of them have the same.
+    # Either each run's numbers follow those of the run before, or all runs have the same numbers.
     follow = [[("A", float(run * 20 + row)) for row in range(20)] for run in range(100)]
     same = [[("A", float(row)) for row in range(20)] for _ in range(100)]
     for name, runs in (("follow", follow), ("same", same)):
@@ -87,7 +87,7 @@ def test_a_search_takes_few_steps_however_the_runs_lie(tmp_path, order, monkeypa
         for rank in (1, 700, 1000, 1999):
             steps = 0
             spill.positions(rank)
-            # Twice the base-2 logarithm of the number of rows, and as much again.
+            # Four times the base-2 logarithm of the number of rows.
             assert steps <= 44, (name, rank)
 
 
@@ -95,7 +95,7 @@ def test_keys_are_a_function_of_seed_and_row():
     keys = shuffle_keys(3, 0, 1000)
     assert np.array_equal(shuffle_keys(3, 417, 200), keys[417:617])
     assert not np.isin(shuffle_keys(4, 0, 1000), keys).any()
-    # So they were when this was written; files of an older version can go on.
+    # These keys are fixed, so that a conversion of an older version can be resumed.
     assert keys[:2].tolist() == [8088352411278491514, 5879586239855263611]
 
 

@@ -1,4 +1,4 @@
-"""Batches of one length or of several, and their hand-over to TensorFlow."""
+"""Batches of one length or of several, and their conversion for TensorFlow."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_buckets(tmp_path, sizes, lengths, batch_size, side):
         assert numbers == sorted(numbers)
         rows += numbers
     assert sorted(rows) == list(range(len(texts)))
-    # Of one length, at most the last batch is not full.
+    # Among batches of one length, only the last one may be incomplete.
     for length in lengths:
         counts = [len(batch) for batch in batches if batch.sequence.shape[1] == length]
         assert all(count == batch_size for count in counts[:-1])
@@ -85,7 +85,7 @@ def test_as_tf(path):
         tf.TensorSpec([None], tf.float32),
         tf.TensorSpec([None], tf.float32),
     )
-    # Iterated again, it begins again.
+    # A second iteration starts from the beginning.
     for _ in range(2):
         elements = list(dataset.as_numpy_iterator())
         assert [len(element[1]) for element in elements] == [10, 10, 5] * 2

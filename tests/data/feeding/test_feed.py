@@ -45,7 +45,7 @@ class Groups:
 
 
 def numbers_of(chunks):
-    """The rows of each batch, by what was measured of them; their sequences must fit."""
+    """The row numbers of each batch, from its expression; the sequences must match."""
     batches = []
     for chunk in chunks:
         assert chunk.stop == chunk.first_step + len(chunk.start) - 1
@@ -186,23 +186,23 @@ def test_a_resumed_stream_reads_only_what_is_left():
 
 
 def displacement(order):
-    """How far rows move, as a share of all: 1/3 on average in an order that is exactly random."""
+    """Mean distance that rows move, as a share of all rows; 1/3 for an exactly random order."""
     places = np.empty(len(order), int)
     places[order] = np.arange(len(order))
     return np.abs(places - np.arange(len(order))).mean() / len(order)
 
 
 def test_the_window_mixes_rows_as_well_as_an_exact_shuffle():
-    """Of 64 row groups of 50 rows, 16 at a time."""
+    """64 row groups of 50 rows, read 16 at a time."""
     count = 3200
     feed = FileFeed(Groups([50] * 64), np.arange(64), seed=1, lanes=16)
     batches = numbers_of(feed.chunks(Steps(1, 100, 0, 16)))
     order = np.concatenate(batches)
-    # Of 3,200 independent places the mean distance is 1/3 with a standard deviation of 0.0042; of
-    # row groups of 50 that move as wholes it is up to sqrt(50) times that.
+    # For 3,200 independent rows, the mean distance is 1/3 with a standard deviation of 0.0042. If
+    # row groups of 50 move as a whole, the deviation is up to sqrt(50) times as large.
     assert displacement(order) == pytest.approx(1 / 3, abs=4 * 0.0042 * np.sqrt(50))
     assert displacement(epoch_order(count, 1, 1)) == pytest.approx(1 / 3, abs=4 * 0.0042)
-    # Neighbours in the files are hardly ever in one batch: 32 rows drawn from 16 groups of 50.
+    # Neighbours in the files are rarely in one batch: its 32 rows come from 16 groups of 50.
     together = np.mean([np.isin(batch + 1, batch).mean() for batch in batches])
     assert together < 3 * 2 / 50
     # A batch has rows of all lanes.
@@ -210,12 +210,13 @@ def test_the_window_mixes_rows_as_well_as_an_exact_shuffle():
 
 
 def test_batches_of_sorted_files_have_even_means():
-    """Of files sorted by expression, a window of 16 of 64 row groups draws from everywhere."""
+    """If files are sorted by expression, the 16 of 64 row groups read at a time cover all of it."""
     feed = FileFeed(Groups([50] * 64), np.arange(64), seed=1, lanes=16)
     means = [batch.mean() for batch in numbers_of(feed.chunks(Steps(1, 100, 0, 16)))]
-    # The mean of 16 row groups out of 64 uniform ones: 3200 / sqrt(12 * 16) * sqrt(48 / 63).
+    # Standard deviation of the mean of 16 row groups out of 64 uniform ones:
+    # 3200 / sqrt(12 * 16) * sqrt(48 / 63).
     assert np.std(means) < 1.5 * 3200 / np.sqrt(12 * 16) * np.sqrt(48 / 63)
-    # Without shuffling it would be that of the whole range.
+    # Without shuffling, it would be that of the whole range.
     assert np.std(means) < 0.3 * 3200 / np.sqrt(12)
 
 

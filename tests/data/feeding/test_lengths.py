@@ -1,4 +1,4 @@
-"""One long sequence among short ones: said, or refused before memory is taken for it."""
+"""One long sequence among short ones: a warning, or an error before memory is allocated."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def warnings(caplog):
 
 @pytest.mark.parametrize("name", ["x.tsv", "x.tsv.gz"])
 def test_a_row_of_megabases_is_named_before_memory_is_taken(tmp_path, name):
-    # Padded, it would be 30 GB.
+    # Padded to this length, the dataset would take 30 GB.
     path = write(tmp_path / name, ["ACGT" * 20] * 5000 + ["ACG" * 1_000_000] + ["TTGA" * 20] * 5000)
     message = (
         rf"{name}:5001: .*10,001 sequences .*of 3,000,000 bases, the median being 80: 27.9 GB; "
@@ -38,7 +38,7 @@ def test_a_row_of_megabases_is_named_before_memory_is_taken(tmp_path, name):
             data.load()
     with pytest.raises(ValueError, match=message):
         assert data.length
-    # With a length, it is one row like others.
+    # With a given length, it is a row like the others.
     assert read_dataset(path, 110).sequence.shape == (10_001, 110)
     assert max(map(len, data.blocks())) > 1000
 

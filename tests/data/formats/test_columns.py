@@ -1,4 +1,4 @@
-"""Which column is the sequence, and which was measured: by name, or an error that shows all."""
+"""The columns of sequence and measurement: found by name, or an error that shows all columns."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def table(header, *rows):
     return "\n".join([header, *rows, ""])
 
 
-# Text, and the columns that it is read with, or what the error shows of it.
+# Text, and the columns that are used, or part of the error.
 CLEAR = {
     "an id first": ("id\tsequence\texpression\na\tACGT\t5.1\nb\tTTGA\t7.2\n", ("sequence", "expr")),
     "a count between": (
@@ -117,7 +117,7 @@ def test_columns_that_are_clear(tmp_path, case, kind):
     assert data.columns_used["sequence"] == sequence
     assert str(data.columns_used["expression"][0]).startswith(str(expression))
     assert data.load().expression.tolist() == pytest.approx([5.1, 7.2])
-    # What was found is JSON, and finds the same again.
+    # The result can be saved as JSON; read back, it selects the same columns.
     again = Columns(**json.loads(json.dumps(data.columns_used)))
     assert open_dataset(path, columns=again).columns_used == data.columns_used
 
@@ -154,7 +154,7 @@ def test_what_is_asked_for_is_read(tmp_path):
     assert read_dataset(path, columns=Columns(0, 2)).expression.tolist() == pytest.approx(
         [5.1, 7.2]
     )
-    # The sequence need not be said where its name says it.
+    # The sequence column need not be given if its name is a usual one.
     path.write_text(UNCLEAR["positions in a genome"][0])
     assert read_dataset(path, columns=Columns(expression="expr")).expression == pytest.approx(5.1)
     with pytest.raises(ValueError, match="say which is the sequence"):

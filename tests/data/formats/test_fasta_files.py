@@ -1,4 +1,4 @@
-"""FASTA, and what was measured for its records."""
+"""FASTA files, and tables of measurements for their records."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_columns_are_those_of_the_measurements(files, tmp_path):
         files[0], measurements=table, columns=Columns(name="id", expression=("two", "one"))
     )
     assert data.load().expression.tolist() == [[10, 1], [20, 2], [30, 3]]
-    # Without names, the first two.
+    # Without a header, the first two columns are used.
     table.write_text("a\t1\nb\t2\nc\t3\n")
     assert open_dataset(files[0], measurements=table).load().expression.tolist() == [1, 2, 3]
 
@@ -211,7 +211,7 @@ def test_oddities_of_records(tmp_path):
         }
         with pytest.raises(ValueError, match=r"x.fa:3 \(ä\): .*got ' ' at base 3"):
             list(open_dataset(path, strict=True).blocks())
-    # Whatever it is called.
+    # FASTA is recognised under any file name.
     path = tmp_path / "x.txt"
     path.write_text("\ufeff>a\nACGT\n")
     assert open_dataset(path).kind == "FASTA"

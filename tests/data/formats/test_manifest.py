@@ -1,4 +1,4 @@
-"""Manifests of datasets: written, read, and checked against the files they speak of."""
+"""Manifests of datasets: written, read, and checked against the files that they list."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One-hot text: byte for byte what the original's converter writes, and back."""
+"""One-hot text: written byte for byte as by the original's converter, and read back."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from cisreg.sequences import encode
 
 
 def written_by_the_original(sequence: str, label: str, length: int, side: str) -> str:
-    """One line, by the definition."""
+    """One line, written from the definition of the format."""
     text = sequence.upper()
     front, back = text[-length:].rjust(length, "."), text[:length].ljust(length, ".")
     text = front if side == "left" else back

@@ -1,4 +1,4 @@
-"""Parquet: row groups in any order, several threads, types, and files that are damaged."""
+"""Parquet: row groups in any order, several threads, data types, and damaged files."""
 
 from __future__ import annotations
 
@@ -247,8 +247,8 @@ def test_a_flipped_bit_is_noticed_by_the_checksum(tmp_path):
     table = pa.table({"sequence": texts, "expression": np.arange(50.0)})
     path = write(tmp_path / "x.parquet", table, compression="none", use_dictionary=False)
     content = bytearray(path.read_bytes())
-    # A base of the first row becomes another one: of the value, which its length stands before,
-    # and not of the statistics, which no checksum covers.
+    # Changes a base in the value of the first row, which follows its length. The copy of the value
+    # in the statistics is not changed: no checksum covers it.
     value = content.index((80).to_bytes(4, "little") + texts[0].encode())
     content[value + 4 + 62] ^= ord("G") ^ ord("T")
     path.write_bytes(content)
@@ -318,7 +318,7 @@ def test_a_folder_with_a_manifest(tmp_path):
     write(tmp_path / "c.parquet")
     data = open_dataset(tmp_path)
     assert data.known_length == 9
-    # In the manifest's order, and without files that it does not have.
+    # In the order of the manifest, and only the files that it lists.
     assert kept(data) == [("GG", 2.0), ("AC", 1.0)]
     assert data.load().sequence.shape == (2, 9)
     assert kept(open_dataset(tmp_path, columns=Columns("dna", ("expression",)))) == [

@@ -1,4 +1,4 @@
-"""Files of other formats, and tables that are written in other ways: named, never misread."""
+"""Files of other formats, and tables in other styles: errors name them, none is misread."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_a_file_of_another_format_is_called_by_its_name(tmp_path, case, ending):
         open_dataset(path)
 
 
-# Text, and the message without or the numbers with decimal_comma.
+# Text, and part of the error without decimal_comma; with it, the numbers are read.
 DECIMALS = {
     "semicolons": ("sequence;expression\nACGT;5,1\nTTGA;7,2\n", "decimal commas and semicolons"),
     "semicolons without names": ("ACGT;5,1\nTTGA;7,2\n", "decimal commas and semicolons"),
@@ -188,7 +188,7 @@ def test_bgzf_that_was_cut_between_its_blocks(tmp_path, caplog):
     path.write_bytes(bgzf(ROWS, whole=True) + bgzf(b"TTTT\t1\n", whole=True))
     assert len(read_dataset(path)) == 3
     path.write_bytes(bgzf(ROWS, whole=False))
-    # What is looked at when the file is opened does not reach the end of this one.
+    # This file is too long for its end to be checked when it is opened.
     larger = tmp_path / "y.tsv.gz"
     letters = np.random.default_rng(0).choice(np.frombuffer(b"ACGT", np.uint8), (400, 20_000))
     blocks = [bgzf(each.tobytes() + b"\t1\n", whole=False) for each in letters]
@@ -200,12 +200,12 @@ def test_bgzf_that_was_cut_between_its_blocks(tmp_path, caplog):
         with pytest.raises(ValueError, match=r"x\.tsv\.gz: .*BGZF .*the file was cut"):
             read(path)
     caplog.clear()
-    # Where it is only warned of: once, and all is read.
+    # Here it is only a warning, given once, and everything is read.
     with caplog.at_level(logging.WARNING), open_input(path) as stream:
         assert stream.read() == ROWS
         assert not stream.read()
     assert [each.levelname for each in caplog.records] == ["WARNING"]
-    # Plain gzip has no such mark.
+    # Plain gzip has no such end marker.
     assert decompressed(io.BytesIO(gzip.compress(ROWS)), "x", whole=True).read() == ROWS
 
 
@@ -244,7 +244,7 @@ def test_a_pipe_is_read_once(tmp_path):
 
 @pytest.mark.parametrize("asked", [None, Columns(expression="expression")])
 def test_a_table_is_opened_twice(tmp_path, asked):
-    """Once to see what it is, once to read it, with and without columns that are asked for."""
+    """Once to recognise it, and once to read it, with and without given columns."""
     fsspec = pytest.importorskip("fsspec")
     opened = []
 

@@ -1,4 +1,4 @@
-"""Tables of text in many dialects, of which every row must be in order, and what errors say."""
+"""Text tables in many dialects, in which every row must be valid, and the error messages."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_columns_that_are_the_same_or_there_twice(tmp_path):
         read_dataset(path, columns=Columns("s", "e"))
     data = open_dataset(path, columns=Columns("s", 2))
     assert data.load().expression.tolist() == [2.0]
-    # By its position, since its name is that of two.
+    # Saved as a position, since two columns have the same name.
     assert data.columns_used["expression"] == [2]
 
 

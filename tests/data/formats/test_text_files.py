@@ -1,4 +1,4 @@
-"""Text of which some lines are no good: what is kept, counted, and said under strict."""
+"""Text with some unusable lines: which rows are kept, the counts, and the errors under strict."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from cisreg.sequences import encode
 
 GOOD = [("ACGT", "1.5"), ("nRy", "-2e3"), ("T" * 30, "+.5")]
 QUOTED = ('"AC"GT', '"7"')
-# What stands in a line, and why it cannot be used.
+# The content of a line, and why it cannot be used.
 BAD = [
     ("\t1", "an empty sequence"),
     ("  \t1", "an empty sequence"),
@@ -284,7 +284,7 @@ def test_text_in_many_blocks_and_files_is_as_it_stands(tmp_path, side):
     letters = "".join(rng.choice(list("ACGTN"), 8_000_000))
     stops = np.cumsum(rng.integers(1, 110, 70_000)).tolist()
     texts = [letters[start:stop] for start, stop in itertools.pairwise([0, *stops])]
-    # Blocks differ in their longest sequence.
+    # The longest sequence differs from block to block.
     texts[10] = letters[:200]
     numbers = rng.normal(size=len(texts)).astype(np.float32)
     lines = [f"{text}\t{number!r}" for text, number in zip(texts, numbers.tolist(), strict=True)]
@@ -317,7 +317,7 @@ def test_length_is_found_before_it_is_needed(tmp_path, caplog):
 def test_how_many_are_padded_and_trimmed_is_said(tmp_path, caplog):
     path = write(tmp_path / "x.tsv", "AC\t1\nACGTA\t2\nACG\t3\nA\t4\n")
     data = open_dataset(path, length=3, side="right")
-    for _ in range(2):  # but it is said once
+    for _ in range(2):  # it is logged only once
         data.load()
         data.load()
     assert caplog.messages == [

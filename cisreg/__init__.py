@@ -1,7 +1,8 @@
 """cisreg: thermodynamic models of gene regulation on a fused TensorFlow operation.
 
-What most programs need is here; the modules hold the rest. Nothing is imported before it is used,
-so that `import cisreg` and the commands' help need not wait for TensorFlow.
+The package has the functions that most programs need; its modules have the rest. Everything is
+imported at its first use, so that `import cisreg` and the help of the commands do not wait for
+TensorFlow.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ _MODULES = {
     "cisreg.trained_model": ("Model",),
     "cisreg.training": ("Stage", "fit"),
 }
-# Modules with more names, such as `cisreg.motifs.demo_motifs`; imported at their first use.
+# Modules with further public names, such as `cisreg.motifs.demo_motifs`; imported at first use.
 _SUBMODULES = (
     *("data", "legacy", "losses", "metrics", "model", "motifs", "recipes", "report", "sequences"),
     "training",
@@ -95,14 +96,14 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """What is public, for tab completion: a module's helpers are not."""
+    """The public names, for tab completion, without helpers."""
     return sorted([*__all__, *_SUBMODULES, "__version__"])
 
 
 class _Package(ModuleType):
-    """Functions keep their names where a module has the same one: `cisreg.occupancy` is callable.
+    """Keeps functions that have the name of a module: `cisreg.occupancy` stays callable.
 
-    Importing a submodule sets it as an attribute of its package, over what stood there.
+    Importing a submodule sets it as an attribute of its package, which would replace the function.
     """
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -115,7 +116,7 @@ sys.modules[__name__].__class__ = _Package
 
 
 def _warn_of_other_tensorflow() -> None:
-    """Says at once, and not at the first operation, that the compiled library cannot be used."""
+    """Warns at import, not at the first operation, if the library does not fit TensorFlow."""
     from cisreg.library import LibraryError, build_info, check_versions
 
     try:

@@ -1,4 +1,4 @@
-"""Options that several modules take, as types of the values that they may have, and their check."""
+"""Types of options that several modules have, and a check of their values."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ ComputeDtype = Literal["float32", "bfloat16", "float16"]
 
 
 def check_choice(argument: str, value: object, choices: object) -> None:
-    """Makes sure that an option is one of those that a `Literal` type lists.
+    """Checks that an option has one of the values that a `Literal` type lists.
 
     Raises:
-        ValueError: it is not; the message names the argument and the choices.
+        ValueError: it has a different value; the message names the argument and the choices.
 
     Example:
         >>> check_choice("padding", "valid", Padding)

@@ -1,6 +1,6 @@
-"""Notices processes that were forked after TensorFlow had computed something.
+"""Detects processes that were forked after TensorFlow had computed something.
 
-TensorFlow's threads do not exist in such a process, so that it would wait for them forever.
+Such a process does not have TensorFlow's threads and would wait for them forever.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ _state = {"used": False, "forked": False}
 
 
 class ForkedError(RuntimeError):
-    """TensorFlow had computed something before this process was forked."""
+    """This process was forked after TensorFlow had computed something."""
 
 
 def check_not_forked() -> None:
-    """Raises ForkedError where TensorFlow could not compute anything in this process.
+    """Raises ForkedError if TensorFlow cannot compute in this process.
 
     Example:
         >>> check_not_forked()
@@ -31,7 +31,7 @@ def check_not_forked() -> None:
 
 
 def _before_fork() -> None:
-    # The context is made by the first thing that TensorFlow computes.
+    # TensorFlow creates the context handle when it first computes something.
     current = context.context_safe()
     _state["used"] = getattr(current, "_context_handle", None) is not None
 

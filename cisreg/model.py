@@ -3,7 +3,7 @@
 A `ModelSpec` says which layers there are, `init_parameters` makes a dictionary of float32 arrays
 for it, and `predict` turns sequences into accessibility, binding and expression::
 
-    binding       = occupancy of each motif, summed over sites (or the probability of any)
+    binding       = occupancy of each motif, summed over sites (or probability of any site bound)
     accessibility = sigmoid(potentiation_bias + sum over motifs of potentiation * binding)
     bound         = accessibility * binding
     expression    = bias + sum over motifs of activity * bound
@@ -53,15 +53,15 @@ def __dir__() -> list[str]:
 
 
 class Prediction(NamedTuple):
-    """What a model says of N sequences.
+    """A model's predictions for N sequences.
 
     Attributes:
         expression: float32 [N], in the unit of the training data.
         accessibility: float32 [N], between 0 and 1; None without the potentiation layer.
-        binding: accessible binding of each motif. float32 [N, M], both strands together and capped
-            at the limits where the model has them; for a stranded model [N, 2, M], each strand
-            before the limit, which acts on both strands together. None for a positional model,
-            whose sites count by position.
+        binding: accessible binding of each motif. float32 [N, M], summed over both strands and
+            capped at the binding limits, if the model has them. For a stranded model [N, 2, M],
+            before the limits, since these apply to the sum over the strands. None for a positional
+            model, since its sites are weighted by position.
     """
 
     expression: tf.Tensor
@@ -80,21 +80,23 @@ def predict(
 ) -> Prediction:
     """Expression, accessibility and binding of sequences.
 
-    A pure function, differentiable with respect to every parameter; use it as it is or in a
+    A pure function, differentiable with respect to every parameter; use it directly or inside a
     `tf.function`.
 
     Args:
         spec: the model's layers.
         parameters: float32 tensors, variables or arrays, as `spec.parameter_shapes` lists them.
-        sequence: uint8 [N, L] base codes, or soft float32 [N, L, 4] in standard operations.
+        sequence: uint8 [N, L] base codes, or soft (one-hot) float32 [N, L, 4], which the standard
+            operations compute.
         column_range: int32 [2, M], columns outside of which motifs are held at zero, see
-            `cisreg.occupancy`; it speeds up gradients. None: none are. Between constant ends it
-            decides which windows count: predict with the one that the model was trained with.
+            `cisreg.occupancy`; it speeds up gradients. None: no columns are held. With constant
+            ends it decides which windows count: use the same one as in training.
         compute_dtype: of the occupancy operation, see `cisreg.occupancy`; all else is float32.
         implementation: of the occupancy operation, see `cisreg.occupancy`.
 
     Raises:
-        ValueError: a parameter missing or of the wrong shape, or sequences of a different length.
+        ValueError: a parameter is missing or has the wrong shape, or the sequences have the wrong
+            length.
 
     Example:
         >>> spec = ModelSpec(motif_count=2, motif_width=3, sequence_length=10)
@@ -110,8 +112,8 @@ def predict(
     )
     counted = None
     if not spec.fused:
-        # The operation holds the columns and counts the windows by itself; sites that are computed
-        # outside of it do not.
+        # The fused operation applies column range and span itself; sites computed without it need
+        # both applied here.
         log_kd = tf.convert_to_tensor(parameters["log_kd"])
         if span is not None:
             counted = counted_windows(
@@ -143,7 +145,7 @@ def strand_binding(
     compute_dtype: ComputeDtype = "float32",
     implementation: Implementation = "auto",
 ) -> tf.Tensor:
-    """Accessible binding of each motif to each strand, whatever the model's options.
+    """Accessible binding of each motif to each strand, for models with any options.
 
     Args:
         spec: the model's layers.
@@ -158,7 +160,7 @@ def strand_binding(
         strand, before limits and without position weights.
 
     Raises:
-        ValueError: as `predict`.
+        ValueError: under the same conditions as `predict`.
     """
     check_parameters(spec, parameters)
     sequence = _check_sequence(spec, sequence)

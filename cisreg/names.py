@@ -1,8 +1,8 @@
-"""Names of motifs and columns as text: fields of tables, and names of files.
+"""Converts names of motifs and columns to fields of tables and to file names, and back.
 
 A name may contain any printable character; HOMER has motif names such as
 `Pitx1:Ebox(Homeobox,bHLH)`. All code that writes or reads names as text uses these functions, so
-that a name is read back unchanged.
+that names are read back unchanged.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _ESCAPED = re.compile(f"%({_CODES})")
 
 
 def join_fields(fields: Iterable[str], delimiter: str = "\t") -> str:
-    r"""A line of a table, without its end, with quotes where a field needs them (RFC 4180).
+    r"""A line of a table, without line end; fields are quoted if needed (RFC 4180).
 
     Example:
         >>> join_fields(["Reb1", "Pitx1:Ebox(Homeobox,bHLH)"], ",")
@@ -32,19 +32,19 @@ def join_fields(fields: Iterable[str], delimiter: str = "\t") -> str:
 
 
 def split_fields(line: str, delimiter: str = "\t", *, strict: bool = True) -> list[str]:
-    r"""The fields of a line that `join_fields` or another program wrote.
+    r"""The fields of a line that `join_fields` or a different program wrote.
 
-    A field that begins with a quotation mark ends with the next one; two in a row stand for one.
-    Fields may have any length, unlike those of the `csv` module.
+    A field that begins with a quotation mark ends at the next one; two in a row mean one quotation
+    mark. Fields may have any length; the `csv` module limits it.
 
     Args:
-        line: without its end.
+        line: the line, without line end.
         delimiter: between the fields.
-        strict: whether a missing closing quotation mark, or text behind it, is an error. Otherwise
-            the line closes the field, and the text is part of it, as in the `csv` module.
+        strict: whether a missing closing quotation mark, or text after it, is an error. If not, the
+            end of the line closes the field, and the text belongs to it, as in the `csv` module.
 
     Raises:
-        ValueError: `strict`, and quotation marks that do not enclose a whole field.
+        ValueError: with `strict`, if quotation marks do not enclose a complete field.
 
     Example:
         >>> split_fields('Reb1,"a,b"', ",")
@@ -69,7 +69,7 @@ def split_fields(line: str, delimiter: str = "\t", *, strict: bool = True) -> li
 
 
 def _quoted(line: str, position: int) -> tuple[str, int, bool]:
-    """The text behind an opening quotation mark, where it ends, and whether it was closed."""
+    """The text after an opening quotation mark, its end, and whether it was closed."""
     text = ""
     while True:
         stop = line.find('"', position)
@@ -84,7 +84,7 @@ def _quoted(line: str, position: int) -> tuple[str, int, bool]:
 
 
 def file_stem(name: str) -> str:
-    """A file name, without its ending, for a name; `name_of_stem` is the inverse.
+    """A file name, without extension, for a name; `name_of_stem` is the inverse.
 
     Only characters that a file name cannot contain are percent-encoded: a slash becomes %2F.
 
@@ -96,7 +96,7 @@ def file_stem(name: str) -> str:
 
 
 def name_of_stem(stem: str) -> str:
-    """The name that `file_stem` encoded as this file name.
+    """The name from a file name that `file_stem` made.
 
     Example:
         >>> name_of_stem("Sox2%2FOct4")

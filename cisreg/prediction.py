@@ -1,4 +1,4 @@
-"""Predictions for any number of sequences, in batches of bounded memory."""
+"""Predictions for any number of sequences, in batches, so that memory stays bounded."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ _Outputs = dict[str, tf.Tensor]
 
 @dataclass(frozen=True, eq=False)
 class BatchPrediction:
-    """What a model says of N sequences, as NumPy arrays.
+    """A model's predictions for N sequences, as NumPy arrays.
 
     Attributes:
         expression: float32 [N], in the unit of the training data.
         accessibility: float32 [N], between 0 and 1; None without the potentiation layer.
-        binding: float32 [N, 2, M], accessible binding of each motif to each strand; None where it
-            was not asked for.
-        name: Arrow strings [N], names of the sequences; None where they have none.
+        binding: float32 [N, 2, M], accessible binding of each motif to each strand; None if it was
+            not requested.
+        name: Arrow strings [N], names of the sequences; None if they have no names.
         motif_names: M names of the motifs.
     """
 
@@ -57,12 +57,12 @@ class BatchPrediction:
         return html_table(f"Predictions of {counted(len(self), 'sequence')}", columns, len(self))
 
     def _names(self) -> list[str]:
-        """Of the columns but those of binding, of which there are many."""
+        """Names of all columns except the many columns of binding."""
         names = ("name", "expression", "accessibility")
         return [name for name in names if getattr(self, name) is not None]
 
     def columns(self) -> dict[str, Any]:
-        """The predictions as columns: expression, accessibility, and binding where there is some.
+        """The predictions as columns: name, expression, accessibility and binding, if not None.
 
         Binding has two columns per motif, forward_NAME and reverse_NAME.
         """
@@ -110,24 +110,24 @@ def predict_batches(
     compute_dtype: ComputeDtype = "float32",
     implementation: Implementation = "auto",
 ) -> Iterator[BatchPrediction]:
-    """Predicts batch after batch, in the order of the sequences; no sequences are one empty batch.
+    """Predicts in batches, in the order of the sequences; no sequences give one empty batch.
 
-    The model is compiled at its first use in a process, once for each spec and set of options; any
-    number of sequences and any parameters then run through the same graph.
+    The model is compiled at its first use in a process, once for each spec and set of options. The
+    same graph then serves any number of sequences and any parameters.
 
     Args:
         spec: the layers.
         parameters: arrays, tensors or variables by name, see `ModelSpec.parameter_shapes`.
         sequence: uint8 [N, L] base codes, L the spec's sequence_length.
-        column_range: int32 [2, M], the columns of each motif that training could change, which
-            decide on the sites at constant ends; without such ends nothing depends on it.
-        binding: give the binding of each motif too, see `cisreg.model.strand_binding`.
-        batch_size: sequences per batch at most, 1 or more.
+        column_range: int32 [2, M], the columns of each motif that training could change. They
+            decide which sites at constant ends count; without constant ends they have no effect.
+        binding: also compute the binding of each motif, see `cisreg.model.strand_binding`.
+        batch_size: maximum number of sequences per batch, 1 or more.
         compute_dtype: of the occupancy operation, see `cisreg.occupancy`.
         implementation: of the occupancy operation, see `cisreg.occupancy`.
 
     Raises:
-        ValueError: sequences of a different length, an unknown option, or a batch size below 1.
+        ValueError: sequences of the wrong length, an unknown option, or a batch size below 1.
 
     Example:
         >>> for batch in predict_batches(model.spec, model.parameters, codes):  # doctest: +SKIP
@@ -158,7 +158,7 @@ def predict_batches(
 def predict_all(
     spec: ModelSpec, parameters: Parameters, sequence: np.ndarray, **options: Any
 ) -> BatchPrediction:
-    """The predictions of all sequences as one; arguments as `predict_batches`.
+    """The predictions of all sequences in one object; arguments as for `predict_batches`.
 
     Example:
         >>> predict_all(model.spec, model.parameters, codes).expression.shape  # doctest: +SKIP
@@ -168,7 +168,7 @@ def predict_all(
 
 
 def join_predictions(batches: Iterable[BatchPrediction]) -> BatchPrediction:
-    """One prediction of the sequences of all batches, at least one, in their order."""
+    """Joins the predictions of one or more batches, in order."""
     parts = list(batches)
     names = [part.name for part in parts if part.name is not None]
 
@@ -189,9 +189,9 @@ def join_predictions(batches: Iterable[BatchPrediction]) -> BatchPrediction:
 def _compiled(
     spec: ModelSpec, binding: bool, compute_dtype: ComputeDtype, implementation: Implementation
 ) -> Callable[..., _Outputs]:
-    """The compiled prediction of one batch; parameters are inputs, so that all models share it.
+    """The compiled prediction of one batch; models share it, since parameters are an input.
 
-    With constant ends the motifs' columns are a third input.
+    With constant ends the column range is a third input.
     """
     signature: list[Any] = [
         {

@@ -1,7 +1,7 @@
-"""Starts TensorFlow without the notices it writes whenever it is imported.
+"""Starts TensorFlow without the notices that it writes at every import.
 
-Only `start_tensorflow` may import TensorFlow in the commands: what it writes to standard error
-while it starts is read, its routine notices are dropped and everything else is passed on.
+In the commands only `start_tensorflow` may import TensorFlow. It captures what TensorFlow writes to
+standard error during the import, drops routine notices and passes everything else on.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-# TF_CPP_MIN_LOG_LEVEL: 0 shows all messages of TensorFlow's C++ code, 2 warnings no more.
+# TF_CPP_MIN_LOG_LEVEL: 0 shows all messages of TensorFlow's C++ code, 2 only errors.
 _ALL, _ERRORS = "0", "2"
 _ROUTINE = re.compile(
     r"^[IW]\d{4} |^\d{4}-\d\d-\d\d [\d:.]+: [IW] |^WARNING: All log messages before absl::|"
@@ -26,16 +26,16 @@ NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
 
 
 def start_tensorflow(*, explain: bool = False) -> list[str]:
-    """Imports TensorFlow and has it look for its devices.
+    """Imports TensorFlow and makes it look for devices.
 
     Args:
-        explain: return all that TensorFlow has to say about that, routine notices too.
+        explain: return all messages of TensorFlow, including routine notices.
 
     Returns:
-        The messages: with `explain` all, otherwise those that were passed on to standard error.
+        All messages with `explain`, otherwise those that were passed on to standard error.
 
     Raises:
-        ImportError: TensorFlow cannot be imported; everything it wrote is passed on.
+        ImportError: TensorFlow cannot be imported; all its messages are passed on.
 
     Example:
         >>> start_tensorflow()

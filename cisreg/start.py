@@ -1,4 +1,4 @@
-"""Where training begins: parameters from which a model trains well."""
+"""Initial parameters, from which a model trains well."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from cisreg.spec import ModelSpec
 
 
 class StartParameters(dict[str, np.ndarray]):
-    """Parameters by name, some of which were chosen without knowing any measurements.
+    """Parameters by name; `chosen` are those that were chosen without knowing the measurements.
 
-    `cisreg.fit` puts these into the unit of the measurements; what a user sets is left as it is.
+    `cisreg.fit` converts the chosen ones to the unit of the measurements. Parameters that a user
+    sets are not converted.
 
     Attributes:
-        chosen: float32 arrays by name, as they were chosen. A parameter that was assigned or
-            changed since then is the user's.
+        chosen: float32 arrays by name, the values that were chosen. A parameter that was assigned
+            or changed afterwards counts as set by the user.
     """
 
     def __init__(self, values: Mapping[str, np.ndarray], chosen: Collection[str] = ()) -> None:
@@ -36,7 +37,7 @@ class StartParameters(dict[str, np.ndarray]):
 
 
 def chosen_parameters(parameters: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Those that `init_parameters` chose by itself and nobody has changed since; by name."""
+    """The parameters, by name, that `init_parameters` chose and that have not been changed."""
     chosen = getattr(parameters, "chosen", {})
     return {
         name: value
@@ -55,35 +56,35 @@ def init_parameters(
     activity_scale: float = 0.01,
     log_binding_limit: float | None = None,
 ) -> StartParameters:
-    """Parameters from which a model trains well.
+    """Initial parameters, from which a model trains well.
 
-    Motifs and concentrations are taken as they are. Activities and potentiations start as small
-    normal numbers, so that no two motifs start alike; position weights at 1, differences between
-    strands at 0, and limits at ten bound molecules, which few promoters reach. The bias starts at
-    0, two standard deviations below the mean: a bias at the mean leads to worse optima, since then
-    the activities do not explain it at first.
+    Motifs and concentrations are used as given. Activities and potentiations are small numbers from
+    a normal distribution, so that all motifs start differently; position weights are 1, differences
+    between strands 0, and binding limits ten bound molecules, which few promoters reach. The bias
+    is 0, two standard deviations below the mean: a bias at the mean leads to worse optima, since
+    then the activities do not explain it at first.
 
     Bias and activities are in the standard unit, in which measurements have the mean 8.93 and the
     standard deviation 4.37 (docs/model.md). `cisreg.fit` converts them to the unit of its
     measurements, unless they were changed or copied to a plain dictionary.
 
     Args:
-        spec: what to make parameters for.
+        spec: the model.
         log_kd: float [W, 4, M], nats.
-        log_concentration: float [M], nats; a list or a column of a table too.
+        log_concentration: float [M], nats; may also be a list or a column of a table.
         seed: of the activities and potentiations.
         bias: expression with nothing bound, in the unit of the measurements; None: 0 in the
             standard unit.
         activity_scale: standard deviation of the activities, in the standard unit, and of the
             potentiations.
-        log_binding_limit: log of the number of bound molecules that has the full effect; None: that
-            of 10.
+        log_binding_limit: log of the number of bound molecules above which the effect does not
+            increase; None: log 10.
 
     Returns:
         float32 arrays by name, as `spec.parameter_shapes` lists them.
 
     Raises:
-        ValueError: log_kd or log_concentration of a different shape than the spec's.
+        ValueError: the shape of log_kd or log_concentration differs from the spec's.
 
     Example:
         >>> spec = ModelSpec(motif_count=2, motif_width=3, sequence_length=10)

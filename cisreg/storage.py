@@ -1,4 +1,4 @@
-"""Models in folders: model.json for people and programs, an npz file for all arrays."""
+"""Saves models in folders: model.json, which people can read, and an npz file of all arrays."""
 
 from __future__ import annotations
 
@@ -22,19 +22,20 @@ from cisreg.trained_model import Model
 _NAME = "model.json"
 _FORMAT_VERSION = 2
 _ARRAY_FILE = re.compile(r"parameters-[0-9a-f]{12}\.npz")
-# Arrays that lie in the file beside the parameters.
+# Names of the arrays in the npz file that are not parameters.
 _COLUMN_RANGE = "column_range"
 _INITIAL = {name: f"initial_{name}" for name in ("log_kd", "first_column", "widths")}
 
 
 def save_model(directory: str | os.PathLike[str], model: Model) -> None:
-    """Saves a model in a folder, made where it is missing; other files there stay.
+    """Saves a model in a folder, created if missing; other files in it are kept.
 
-    At any moment the folder holds either the model it held before or the new one: all arrays go
-    to a file named after their content, and model.json, which names that file, is replaced last.
+    At any moment the folder contains either the previous model or the new one, complete: the arrays
+    are written to a file named after their content, and model.json, which names that file, is
+    replaced last.
 
     Raises:
-        ValueError: metadata or table_columns that JSON cannot hold.
+        ValueError: metadata or table_columns are not JSON values.
         OSError: the folder cannot be written.
 
     Example:
@@ -74,8 +75,8 @@ def load_model(directory: str | os.PathLike[str]) -> Model:
     """Loads a model that `save_model` wrote.
 
     Raises:
-        FileNotFoundError: no model in this folder.
-        ValueError: the folder's files are damaged, foreign or of another format version; the
+        FileNotFoundError: there is no model in this folder.
+        ValueError: the files are damaged, not from cisreg, or of a different format version; the
             message names the file.
 
     Example:
@@ -104,7 +105,7 @@ def load_model(directory: str | os.PathLike[str]) -> Model:
 
 
 def _arrays(model: Model) -> dict[str, np.ndarray]:
-    """All arrays of a model by the names they have in its file."""
+    """All arrays of a model, by their names in the npz file."""
     arrays = dict(model.parameters)
     if model.column_range is not None:
         arrays[_COLUMN_RANGE] = model.column_range
@@ -136,7 +137,7 @@ def _described_model(folder: Path, description: Mapping[str, Any]) -> Model:
 
 
 def _read_description(path: Path) -> dict[str, Any]:
-    """What model.json holds; it has a format version."""
+    """The content of model.json, after a check of its format version."""
     try:
         description = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(description, dict) or "format_version" not in description:
@@ -160,7 +161,7 @@ def _cisreg_version() -> str:
 
 
 def _read_arrays(folder: Path, name: str, digest: str) -> dict[str, np.ndarray]:
-    # A model.json from elsewhere must not make us read a file outside of its own folder.
+    # A model.json from elsewhere must not make us read files outside its folder.
     if not isinstance(name, str) or not _ARRAY_FILE.fullmatch(name):
         raise ValueError(
             f"expected a file of this folder such as parameters-0123456789ab.npz, got {name!r}"

@@ -1,4 +1,4 @@
-"""A trained model as one object: layers, parameters, motifs, and where they come from."""
+"""A trained model as one object: layers, parameters, motifs and their origin."""
 
 from __future__ import annotations
 
@@ -27,30 +27,30 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("cisreg.model")
 
-# Looked at to see whether sequences have the constant ends of the training.
+# Number of rows that are checked for the constant ends of the training sequences.
 _SEEN_ROWS = 1024
 
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A trained model: layers, parameters, motifs, and where they come from.
+    """A trained model: layers, parameters, motifs and their origin.
 
     Attributes:
         spec: the layers.
         parameters: float32 arrays by name, as `spec.parameter_shapes` lists them.
         motif_names: M distinct names, in the order of the parameters.
-        metadata: where the model comes from (table, recipe, seed, ...), anything JSON can hold.
-        initial_motifs: the motifs as training began; None where that is not known, as for an
-            imported model.
-        column_range: int32 [2, M], first column of each motif and the one behind its last that
-            training could change, all others being zero; None: all could change.
+        metadata: the origin of the model (table, recipe, seed, ...), as JSON values.
+        initial_motifs: the motifs at the start of training; None if unknown, as for an imported
+            model.
+        column_range: int32 [2, M], for each motif the first column that training could change, and
+            the one after the last; all others are zero. None: all columns could change.
         table_columns: the columns of the training table by role, such as {"sequence": "seq",
-            "expression": ["log2_ratio"], "weight": None}; empty where that is not known.
-        unit: what expression is measured in, as text; empty where nobody said so.
+            "expression": ["log2_ratio"], "weight": None}; empty if unknown.
+        unit: the unit of expression, as text; empty if not given.
 
     Raises:
-        ValueError: parts that do not fit together, such as parameters of a different shape than the
-            spec's.
+        ValueError: the parts do not fit together, for example parameters whose shapes differ from
+            the spec's.
 
     Example:
         >>> from cisreg.model import init_parameters
@@ -142,7 +142,7 @@ class Model:
         return html_table(repr(self), columns, self.spec.motif_count)
 
     def to_table(self) -> pa.Table:
-        """An Arrow table with a row for each motif: its name and the parameters of its own.
+        """An Arrow table with one row per motif: its name and the parameters that belong to it.
 
         Example:
             >>> model.to_table().column_names  # doctest: +SKIP
@@ -151,7 +151,7 @@ class Model:
         return pa.table({"motif": pa.array(self.motif_names, pa.string()), **self._of_motifs()})
 
     def _of_motifs(self) -> dict[str, np.ndarray]:
-        """The parameters that have one number for each motif, by name."""
+        """The parameters with one number per motif, by name."""
         shape = (self.spec.motif_count,)
         shapes = self.spec.parameter_shapes
         return {name: self.parameters[name] for name in shapes if shapes[name] == shape}
@@ -166,10 +166,10 @@ class Model:
 
     @cached_property
     def motifs(self) -> MotifSet:
-        """The motifs as they are now, for `cisreg.scan` and all that takes a MotifSet.
+        """The trained motifs, for `cisreg.scan` and other functions that take a MotifSet.
 
-        A motif's own columns are those of `column_range` or, without one, reach from the first
-        column that is not zero to the last.
+        A motif's own columns are those of `column_range`; without it, all columns from the first to
+        the last that is not zero.
 
         Example:
             >>> cisreg.scan(["ACGTACGT"], model.motifs, threshold=-5.0)  # doctest: +SKIP
@@ -192,23 +192,23 @@ class Model:
         compute_dtype: ComputeDtype = "float32",
         implementation: Implementation = "auto",
     ) -> BatchPrediction:
-        """Expression, accessibility and, where asked for, binding of sequences.
+        """Expression, accessibility and, on request, binding of sequences.
 
         Args:
             sequence: text as a list, NumPy array, pandas Series or Arrow column of strings, which
-                is padded or trimmed as the training sequences were; or uint8 [N, L] base codes; or
-                a `cisreg.Dataset`, whose names the result keeps.
-            binding: give the accessible binding of each motif to each strand too.
-            batch_size: sequences that are computed together.
+                is padded or trimmed like the training sequences; or uint8 [N, L] base codes; or a
+                `cisreg.Dataset`, whose names are kept in the result.
+            binding: also compute the accessible binding of each motif to each strand.
+            batch_size: sequences per batch.
             compute_dtype: of the occupancy operation, see `cisreg.occupancy`.
             implementation: of the occupancy operation, see `cisreg.occupancy`.
 
         Returns:
-            A `BatchPrediction` of all sequences; its `to_frame` and `to_table` give named columns.
+            A `BatchPrediction` of all sequences; `to_frame` and `to_table` give it named columns.
 
         Raises:
-            ValueError: codes of a different length or above 4, or text that is no DNA.
-            TypeError: something else than sequences.
+            ValueError: codes of the wrong length or above 4, or text that is not DNA.
+            TypeError: `sequence` has a different type.
 
         Example:
             >>> model.predict(["ACGT" * 27]).expression  # doctest: +SKIP
@@ -233,7 +233,7 @@ class Model:
         compute_dtype: ComputeDtype = "float32",
         implementation: Implementation = "auto",
     ) -> Iterator[BatchPrediction]:
-        """As `predict`, batch after batch, in the order of the sequences.
+        """Like `predict`, but yields batch after batch, in the order of the sequences.
 
         Example:
             >>> for batch in model.predict_batches(codes, binding=True):  # doctest: +SKIP
@@ -257,13 +257,13 @@ class Model:
             begin = end
 
     def _look_at_ends(self, codes: np.ndarray) -> None:
-        """Warns, once, where sequences do not have the constant ends of the training."""
+        """Warns, once, if sequences do not have the constant ends of the training sequences."""
         if self.spec.has_span and not self.__dict__.get("_ends_seen"):
             self.__dict__["_ends_seen"] = True
             warn_of_other_ends(self.metadata.get("constant_ends", {}), codes[:_SEEN_ROWS])
 
     def encode(self, sequence: Any) -> np.ndarray:
-        """Sequences as the model takes them, uint8 [N, L]; see `predict`."""
+        """The sequences as the model's input, uint8 [N, L]; see `predict`."""
         length = self.spec.sequence_length
         if isinstance(sequence, Dataset):
             return as_array(sequence.sequence, "sequence", np.uint8, ("N", length))
@@ -278,7 +278,7 @@ class Model:
         return codes
 
     def warn_of_trimmed(self, count: int) -> None:
-        """Warns where so many sequences were trimmed on the side of a constant end."""
+        """Warns if `count` sequences (not 0) were trimmed on the side of a constant end."""
         side = self.padding_side
         if count and self.spec.has_span and getattr(self.spec, f"constant_{side}"):
             logger.warning(
@@ -290,7 +290,7 @@ class Model:
 
 
 def _used_columns(log_kd: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The first column of each motif that is not zero and the one behind the last such, int [M].
+    """The first column of each motif that is not zero, and the one after the last, int [M] each.
 
     A motif that is zero everywhere has all W columns.
     """
@@ -300,7 +300,7 @@ def _used_columns(log_kd: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _is_text(sequence: Any) -> bool:
-    """Whether these are sequences as text, and not as numbers; no sequences count as text."""
+    """Whether these are sequences as text, not as numbers; an empty list counts as text."""
     if isinstance(sequence, str | bytes):
         raise TypeError("sequence: expected several sequences, got one text; put it in a list")
     if isinstance(sequence, Mapping) or hasattr(sequence, "columns"):

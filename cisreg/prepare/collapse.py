@@ -27,18 +27,19 @@ logger = logging.getLogger("cisreg.prepare")
 
 _SCHEMA = pa.schema([(SEQUENCE, pa.string()), ("input", pa.uint16())])
 _MOST_INPUTS = 1000
-# Names that mark columns other than counts of a bin; also the empty name.
+# Names of columns that are not counts of a bin; also the empty name.
 _RESERVED = (*filter(None, itertools.chain(*COLUMN_NAMES.values())), "")
 
 
 @dataclass(frozen=True)
 class CollapseCounts:
-    """What `collapse` counted.
+    """The numbers that `collapse` counted.
 
     Attributes:
-        names: of the inputs.
-        reads: sequences that were counted, of each input.
-        dropped: sequences left out because of a letter that is not a nucleotide code, per input.
+        names: names of the inputs.
+        reads: number of sequences counted, per input.
+        dropped: number of sequences left out because of a letter that is not a nucleotide code, per
+            input.
         unique: number of distinct sequences, which is the number of rows written.
     """
 
@@ -60,8 +61,8 @@ def collapse(
 ) -> CollapseCounts:
     """Counts identical sequences; the most abundant come first.
 
-    Rows are sorted by count (with several inputs by total), the largest first, and equal counts by
-    sequence, so that the output does not depend on the number of threads. A sequence and its
+    Rows are sorted by count (with several inputs by total), the largest first; rows of equal count
+    by sequence, so that the output does not depend on the number of threads. A sequence and its
     reverse complement are different sequences.
 
     Args:
@@ -70,22 +71,22 @@ def collapse(
         output: for one input and no names, lines of `sequence<TAB>count`. Otherwise a table with a
             header and the columns sequence, one per input, and total. Compressed if its name ends
             in .gz or .zst; "-" is standard output.
-        names: of the inputs, such as those of sorting bins; None: the file names without folder
-            and endings.
-        keep_case: whether acgt and ACGT are different sequences; otherwise all become upper case.
+        names: names of the inputs, such as those of sorting bins; None: the file names without
+            folder and extensions.
+        keep_case: whether acgt and ACGT are different sequences; if not, all become upper case.
         drop_foreign: leave out, and count, sequences with a letter that is not a nucleotide code
             (IUPAC), instead of stopping at the first.
         resources: memory, threads and temporary folder; data beyond the memory limit goes to disk.
         progress: show the number of reads if standard error is a terminal.
 
     Returns:
-        Reads of each input, and the number of distinct sequences.
+        The reads of each input, and the number of distinct sequences.
 
     Raises:
         FileNotFoundError: a file does not exist.
         ImportError: DuckDB is not installed.
         ValueError: "file:line: reason" for a letter that is not a nucleotide code or a damaged
-            file; no sequence at all; names that are too few, equal or unusable; too little memory.
+            file; no sequences; too few, equal or invalid names; too little memory.
         OSError: the output or the temporary folder cannot be written.
 
     Example:
@@ -162,7 +163,7 @@ def _batch(sequences: pa.Array, index: int) -> pa.RecordBatch:
 
 
 def _query(inputs: int, is_table: bool) -> str:
-    # Counts are numbers of a fixed size, so that DuckDB can put its groups on the disk.
+    # Counts have a fixed size, so that DuckDB can spill its groups to disk.
     counts = "".join(
         f"count(*) FILTER (WHERE input = {index}) AS {count_column(index)}, "
         for index in range(inputs if is_table else 0)

@@ -1,6 +1,6 @@
-"""Tables of counts: a sequence and one count per bin in each line, with or without names.
+"""Tables of counts: a sequence and one count per bin in each line, with or without a header.
 
-Columns are taken by their names, see `COLUMN_NAMES`; a table without names has the sequence first.
+Columns are found by name, see `COLUMN_NAMES`; in a table without a header the sequence is first.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from cisreg.prepare.reading import NUCLEOTIDES, has_foreign, input_name, read_bl
 from cisreg.streams import open_input
 
 SEQUENCE, TOTAL = "sequence", "total"
-# Of columns, in any case: what they hold. All others are counts.
+# Names of columns by role, in upper or lower case. All other columns are counts.
 COLUMN_NAMES = {
     SEQUENCE: ("sequence", "sequences", "seq"),
     TOTAL: ("total", "totals", "sum"),
@@ -36,14 +36,14 @@ _ANY_CASE = (NUCLEOTIDES + NUCLEOTIDES.lower()).decode()
 
 @dataclass(frozen=True)
 class _Columns:
-    """What the columns of a file hold, by their index.
+    """The roles of the columns of a file, as indices of columns.
 
     Attributes:
-        names: of all columns, or None.
+        names: of all columns; None without a header.
         sequence: the column of sequences.
         bins: columns of counts.
         totals: columns of sums of counts.
-        left_out: others.
+        left_out: all other columns.
     """
 
     names: tuple[str, ...] | None
@@ -54,32 +54,32 @@ class _Columns:
 
     @property
     def count(self) -> int:
-        """How many there are."""
+        """Number of columns."""
         return 1 + len(self.bins) + len(self.totals) + len(self.left_out)
 
     def label(self, index: int) -> str:
-        """What messages call a column."""
+        """The text for a column in messages."""
         if self.names is None:
             return f"column {index + 1}"
         return f"column {index + 1} ({self.names[index]!r})"
 
     def named(self, indices: Sequence[int]) -> tuple[str, ...]:
-        """Names of columns, or their numbers where they have none."""
+        """Names of columns, or their numbers if they have no names."""
         return tuple(self.names[each] if self.names else f"column {each + 1}" for each in indices)
 
 
 @dataclass(frozen=True, eq=False)
 class CountTable:
-    """A table whose first lines were read.
+    """An opened table; its first lines have been read.
 
     Attributes:
-        sequence_name: of the column of sequences, or None where the first line has no names.
-        names: of the columns of counts, first those of bins and then those of totals, or None.
-        bins: how many of them are bins.
-        bin_names: of the bins, "column 2" and so on where the first line has no names.
-        columns: what was taken for what, for people.
-        first_row: the line, from 1, of the first row.
-        batches: the rows, once: columns sequence (string) and count_0, count_1, ... (int64).
+        sequence_name: name of the column of sequences; None without a header.
+        names: names of the columns of counts, first bins, then totals; None without a header.
+        bins: number of columns of counts that are bins.
+        bin_names: names of the bins; without a header "column 2" and so on.
+        columns: text for users that says how each column is used.
+        first_row: line number of the first row, from 1.
+        batches: the rows, for one pass: columns sequence (string), count_0, count_1, ... (int64).
         schema: of the batches.
     """
 
@@ -94,7 +94,7 @@ class CountTable:
 
 
 def count_column(index: int) -> str:
-    """The name of a column of counts in batches and queries, which no user's name can break.
+    """The internal name of a column of counts, in batches and queries; independent of user names.
 
     Example:
         >>> count_column(2)
@@ -104,28 +104,29 @@ def count_column(index: int) -> str:
 
 
 def read_count_table(path: str | os.PathLike[str], *, letters: str = _ANY_CASE) -> CountTable:
-    """Opens a table of tab-separated lines, sequence and counts, as `collapse` writes them.
+    """Opens a tab-separated table of sequences and counts, such as `collapse` writes.
 
-    Lines at the top that begin with # are comments. The first line has names where one of them is a
-    usual one of sequences, or where it neither begins with a sequence nor has a number.
-    Then columns are taken by name, in any case: sequence, sequences or seq is the sequence, else
-    the only column whose first row is one; total, totals, sum, and a last column without a name,
-    are no bins; a column without a name or called index, row, id or name is left out. A last bin
-    that is the sum of all others in every row is an error.
+    Lines at the top that begin with # are comments. The first line is a header if it contains a
+    usual name of the sequence column, or if it neither begins with a sequence nor has a number.
+    With a header, columns are found by name, in upper or lower case. The column sequence, sequences
+    or seq has the sequences, otherwise the only column with a sequence in its first row. Columns
+    named total, totals or sum, and a last column without a name, are sums and not bins. Any other
+    column without a name, and columns named index, row, id or name, are left out. It is an error if
+    the last bin is the sum of all other bins in every row.
 
     Args:
         path: the file, plain or compressed; "-" is standard input.
-        letters: that sequences may have.
+        letters: the letters that sequences may contain.
 
     Returns:
-        The table, whose batches are read as they are asked for.
+        The table; its batches are read when they are iterated over.
 
     Raises:
-        FileNotFoundError: no such file.
-        ValueError: "file:line: reason" for columns of which it is not clear what they hold, another
-            number of columns than in the first line, an empty sequence or one with another letter,
-            and a count that is no whole number from 0 to 2^63 - 1 (the batches raise it for later
-            lines); "file: reason" for a file without rows.
+        FileNotFoundError: the file does not exist.
+        ValueError: "file:line: reason" for columns whose roles are not clear, a number of columns
+            that differs from the first line, an empty sequence or one with a letter that is not in
+            `letters`, and a count that is not an integer from 0 to 2^63 - 1 (for later lines the
+            batches raise it); "file: reason" for a file without rows.
 
     Example:
         >>> table = read_count_table("counts.tsv.gz")  # doctest: +SKIP
@@ -168,17 +169,17 @@ def read_count_table(path: str | os.PathLike[str], *, letters: str = _ANY_CASE) 
 def parse_columns(
     lines: bytes, types: dict[str, pa.DataType], *, quoted: bool = False
 ) -> pa.RecordBatch | None:
-    """Lines of tab-separated fields as columns, or None where a line does not fit the types.
+    """Lines of tab-separated fields as columns, or None if a line does not fit the types.
 
     Args:
-        lines: whole lines that end in LF.
+        lines: complete lines that end in LF.
         types: names and types of the columns.
-        quoted: whether quotes around a field are no part of it.
+        quoted: whether to remove quotes around a field.
 
     Returns:
-        A batch with a row for each line.
+        A batch with one row per line.
     """
-    # Arrow takes a CR alone for the end of a line, and 0x10 for a number.
+    # Arrow reads a single CR as the end of a line, and 0x10 as a number.
     if b"\r" in lines or b"\t0x" in lines or b"\t0X" in lines:
         return None
     try:
@@ -205,11 +206,11 @@ def write_counts(
     """Writes tab-separated lines.
 
     Args:
-        stream: of bytes, as `open_output` yields.
-        header: names of the columns for the first line, with quotes where they need them, or None
-            for no such line. Without any row, nothing is written.
-        batches: the rows, of text without tabs and of numbers; numbers have as many digits as it
-            takes to read them back.
+        stream: binary stream, such as from `open_output`.
+        header: names of the columns, written with quotes if needed; None: no header. If there are
+            no rows, nothing is written.
+        batches: the rows, with columns of text without tabs and of numbers. Numbers have enough
+            digits to be read back exactly.
 
     Returns:
         The number of rows.
@@ -219,7 +220,7 @@ def write_counts(
     rows = 0
     for batch in batches:
         if writer is None:
-            # Not before there is a row: computing the first one may end in an error.
+            # Only once there is a row: computing the first one may raise an error.
             if header is not None:
                 stream.write((join_fields(header) + "\n").encode())
             writer = pyarrow.csv.CSVWriter(stream, batch.schema, write_options=options)
@@ -252,7 +253,7 @@ def _fields(name: str, line: int, text: bytes) -> list[str]:
 
 
 def _find_columns(name: str, line: int, fields: list[str], row: bytes) -> _Columns:
-    """What the columns hold, by their names or, where the first line has none, by their place."""
+    """The roles of the columns, by name or, without a header, by position."""
     plain = [field.strip().lower() for field in fields]
     called = [index for index, each in enumerate(plain) if each in COLUMN_NAMES[SEQUENCE]]
     if not called and (_is_sequence(fields[0]) or any(map(_is_count, fields))):
@@ -295,7 +296,7 @@ def _find_columns(name: str, line: int, fields: list[str], row: bytes) -> _Colum
 
 
 def _show(fields: Sequence[str], values: Sequence[str]) -> str:
-    """The columns, and a value of each."""
+    """Text with all columns and a value of each."""
     shown = itertools.zip_longest(fields, values, fillvalue="")
     return ", ".join(f"{field!r} (as {value[:20]!r})" for field, value in shown)
 
@@ -339,7 +340,7 @@ class _Reader:
     def read(self, blocks: Iterable[tuple[int, bytes]]) -> Iterator[pa.RecordBatch]:
         rows = 0
         for line, lines in blocks:
-            # The names of the columns may be all that the first block has.
+            # The first block may contain only the header.
             if not lines:
                 continue
             batch = self._parse(lines)
@@ -371,7 +372,7 @@ class _Reader:
         )
 
     def _refuse_unnamed_total(self, batch: pa.RecordBatch) -> None:
-        """Raises ValueError where the last bin is the sum of the others, which no bin is."""
+        """Raises ValueError if the last bin is the sum of the others: it must be a total."""
         *bins, last = self._columns.bins
         if len(bins) < 2 or batch.num_rows < 2:
             return
@@ -384,7 +385,7 @@ class _Reader:
             )
 
     def _fault(self, first: int, lines: bytes) -> ValueError:
-        """Finds the first line that is not in order, one by one."""
+        """Checks the lines one by one; returns the error for the first invalid line."""
         for line, text in enumerate(lines.split(b"\n")[:-1], first):
             if problem := self._problem(text):
                 remedy = "correct or remove the line"
@@ -422,7 +423,7 @@ class _Reader:
 
 
 def _letters(strings: pa.Array) -> bytes:
-    """The text of all strings."""
+    """The text of all strings, concatenated."""
     _, offsets, text = strings.buffers()
     ends = np.frombuffer(offsets, np.int32)[strings.offset :][: len(strings) + 1]
     return b"" if text is None else text.slice(ends[0], ends[-1] - ends[0]).to_pybytes()

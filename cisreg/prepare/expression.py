@@ -38,10 +38,10 @@ class Bins:
     Attributes:
         values: expression of each bin, such as the log fluorescence at its middle; None: 0, 1, 2,
             ...
-        cells: cells that were sorted into each bin; None: reads of all bins have equal weight.
+        cells: number of cells sorted into each bin; None: reads of all bins have equal weight.
         pseudocount: reads to add to every count, one number or one per bin.
-        names: of the bins in order; bins that are not listed are left out. None: order by the
-            numbers in the names.
+        names: names of the bins in order; bins that are not listed are left out. None: order by
+            the numbers in the names.
     """
 
     values: Sequence[float] | None = None
@@ -52,13 +52,13 @@ class Bins:
 
 @dataclass(frozen=True)
 class ExpressionCounts:
-    """What `expression` did.
+    """The numbers that `expression` counted, and the values of the bins.
 
     Attributes:
         sequences: number of sequences written.
         dropped: number of sequences left out because they have too few reads.
         dropped_reads: reads of the sequences left out.
-        bin_reads: reads of each bin in order, including those of sequences left out.
+        bin_reads: reads of each bin in order, including reads of sequences left out.
         bin_values: name and value of each bin in order.
         columns: how the columns of the table were used, as text; empty with one table per bin.
     """
@@ -79,8 +79,8 @@ def bin_expression(
 ) -> tuple[np.ndarray, np.ndarray]:
     r"""Mean and standard deviation of the expression of sequences over sorting bins.
 
-    With n_b reads of a sequence in bin b, the pseudocount p_b, c_b cells that were sorted into the
-    bin, and R_b reads of all sequences in the bin, the weight of the bin is
+    With n_b reads of a sequence in bin b, the pseudocount p_b, c_b cells sorted into the bin, and
+    R_b reads of all sequences in the bin, the weight of the bin is
 
         w_b = (n_b + p_b) c_b / R_b        (c_b / R_b is 1 if no cells are given)
 
@@ -90,7 +90,7 @@ def bin_expression(
         mean = sum_b v_b w_b / sum_b w_b
         standard deviation = sqrt(sum_b w_b (v_b - mean)^2 / sum_b w_b)
 
-    The mean over bins is that of de Boer et al. (2020, Nat. Biotechnol. 38:56), with v_b = 0, 1,
+    The mean is the one of de Boer et al. (2020, Nat. Biotechnol. 38:56), with v_b = 0, 1,
     2, ... The standard deviation describes how far the cells of one sequence spread over the bins.
     It is not a standard error of the mean and does not include the width of the bins; it is 0 for a
     sequence in a single bin.
@@ -98,10 +98,11 @@ def bin_expression(
     Args:
         counts: [N, B], reads of N sequences in B bins.
         bins: values, cells and pseudocount.
-        bin_reads: [B], R_b; None: the sums of `counts`. Only used with cells.
+        bin_reads: [B], R_b; None: the sums of `counts`. Used only if `bins.cells` is given.
 
     Returns:
-        Two float64 [N], in the unit of the bin values; NaN for a sequence whose weights are all 0.
+        Mean and standard deviation, float64 [N] each, in the unit of the bin values; NaN for a
+        sequence whose weights are all 0.
 
     Raises:
         ValueError: an argument has the wrong shape or values; the message says which.
@@ -142,36 +143,36 @@ def expression(
     resources: Resources | None = None,
     progress: bool = False,
 ) -> ExpressionCounts:
-    """Writes a table of the mean expression of sequences, from their counts in several bins.
+    """Writes a table of the mean expression of sequences, computed from their counts in bins.
 
     See `bin_expression` for the formula. `cisreg train` can read the table directly. Rows are
-    sorted by reads, the most first, and equal ones by sequence.
+    sorted by reads, the largest number first, and rows of equal reads by sequence.
 
     Args:
         inputs: one table with a count column per bin, as `collapse` and `translate_counts` write it
-            (see `read_count_table` for the columns that are not counts), or one table per bin with
-            a single count column; the bin is then named after the file; "-" is standard input.
+            (see `read_count_table` for the columns that are not counts); or one table per bin with
+            a single count column, where each bin is named after its file. "-" is standard input.
             Counts of repeated sequences are added; a sequence that is missing in a table has count
-            0. Bins are in the order of `order_bins`; columns without names in that of the file.
+            0. Bins are ordered by `order_bins`; columns without names keep the order of the file.
         output: table with a header and the columns sequence, expression, reads (and
             standard_deviation); compressed if its name ends in .gz or .zst; "-" is standard output.
         bins: values, cells and pseudocount.
         minimum_reads: leave out sequences with fewer reads in total, 1 or more.
         standard_deviation: also write that column.
-        keep_case: whether acgt and ACGT are different sequences; otherwise all become upper case.
+        keep_case: whether acgt and ACGT are different sequences; if not, all become upper case.
         resources: memory, threads and temporary folder; data beyond the memory limit goes to disk.
         progress: show the number of rows read if standard error is a terminal.
 
     Returns:
-        How many sequences were written and left out.
+        The numbers of sequences written and left out, and the values of the bins.
 
     Raises:
         FileNotFoundError: a file does not exist.
         ImportError: DuckDB is not installed.
         ValueError: "file:line: reason" for a row with a different number of columns than the first
-            line, a letter that is not a nucleotide code, or a count that is not a whole number of 0
-            or more; fewer than two bins, or names that do not determine their order; too few, too
-            many or invalid numbers per bin; no sequence with enough reads.
+            line, a letter that is not a nucleotide code, or a count that is not an integer of 0 or
+            more; fewer than two bins, or names that do not determine their order; too few, too many
+            or invalid numbers per bin; no sequence with enough reads.
         OSError: the output or the temporary folder cannot be written.
 
     Example:
@@ -224,7 +225,7 @@ def expression(
 def _bin_names(
     inputs: Sequence[str | os.PathLike[str]], tables: Sequence[CountTable]
 ) -> tuple[str, ...]:
-    """Names of the columns or, of several tables, of their files: whole paths where equal."""
+    """Names of the columns; with several tables the file names, or full paths if some are equal."""
     if len(tables) == 1:
         return tables[0].bin_names
     names = tuple(map(name_of_file, inputs))
@@ -247,14 +248,14 @@ def _tell_bins(values: Sequence[tuple[str, float]], order: BinOrder, bins: Bins)
 
 @dataclass
 class _Tally:
-    """Sums over what passes by."""
+    """Sums over the batches that pass through it."""
 
     bin_reads: np.ndarray
     dropped: int = field(default=0)
     dropped_reads: int = field(default=0)
 
     def watch(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Passes batches on and adds up the reads of the bins."""
+        """Yields the batches unchanged and adds up the reads of the bins."""
         for batch in batches:
             self.bin_reads += _matrix(batch, len(self.bin_reads)).sum(axis=0)
             yield batch
@@ -262,14 +263,14 @@ class _Tally:
     def compute(
         self, batches: Iterable[pa.RecordBatch], bins: Bins, minimum_reads: int
     ) -> Iterator[pa.RecordBatch]:
-        """Expression of the sequences of each batch that have enough reads."""
+        """Computes, batch by batch, the expression of the sequences that have enough reads."""
         for batch in batches:
             counts = _matrix(batch, len(self.bin_reads))
             reads = counts.sum(axis=1)
             enough = reads >= minimum_reads
             self.dropped += int((~enough).sum())
             self.dropped_reads += int(reads[~enough].sum())
-            # The rows come sorted, so that all were read by now, and the sums are whole.
+            # The rows are sorted, so all input has been read and `bin_reads` is complete.
             mean, deviation = bin_expression(counts[enough], bins, bin_reads=self.bin_reads)
             yield pa.RecordBatch.from_pydict(
                 {
@@ -322,7 +323,7 @@ def _schema(count: int) -> pa.Schema:
 def _all_bins(
     tables: Sequence[CountTable], order: Sequence[int], schema: pa.Schema, keep_case: bool
 ) -> Iterator[pa.RecordBatch]:
-    """Rows with a column per bin, in order; with one table per bin the other bins are 0."""
+    """Rows with a column per bin, in order. From one table per bin, the other bins get 0."""
 
     def sequences(batch: pa.RecordBatch) -> pa.Array:
         return batch.column(0) if keep_case else compute.ascii_upper(batch.column(0))

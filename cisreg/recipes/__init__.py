@@ -1,4 +1,4 @@
-"""Recipes: everything that training needs besides data and motifs, in one TOML file."""
+"""Recipes: the settings of a training run, everything but data and motifs, in a TOML file."""
 
 from cisreg.recipes.reading import RECIPES, read_recipe
 from cisreg.recipes.recipe import Recipe

@@ -1,4 +1,4 @@
-"""Checks the types of values in a recipe's file."""
+"""Checks the types of values in the file of a recipe."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _EXPECTED = {
 
 
 def check_types(place: str, table: Any, hints: Mapping[str, Any]) -> None:
-    """Raises ValueError that names `place` and key where `table` does not go by `hints`."""
+    """Raises ValueError, with `place` and key, if a value in `table` does not fit `hints`."""
     if not isinstance(table, Mapping):
         raise ValueError(f"{place}: expected a table, got {table!r}")
     check_keys(place, table, tuple(hints))
@@ -27,9 +27,9 @@ def check_types(place: str, table: Any, hints: Mapping[str, Any]) -> None:
 
 
 def check_value(place: str, value: Any, hint: Any) -> None:
-    """Raises ValueError that names `place` where `value` is not what the type hint asks for.
+    """Raises ValueError, with `place`, if `value` does not have the type of the hint.
 
-    Other hints, such as the classes of schedules, are not checked here.
+    Types that TOML does not have, such as schedules, are not checked here.
     """
     kind = _kind(hint)
     if kind in _EXPECTED and not _fits(value, kind):
@@ -37,7 +37,7 @@ def check_value(place: str, value: Any, hint: Any) -> None:
 
 
 def _kind(hint: Any) -> Any:
-    """The plain type behind an optional, literal or generic one."""
+    """The plain type of an optional, literal or generic hint."""
     kinds = [each for each in get_args(hint) if each is not type(None)]
     if type(None) in get_args(hint):
         return _kind(kinds[0])
@@ -53,5 +53,5 @@ def _fits(value: Any, kind: type) -> bool:
         return isinstance(value, list) and all(isinstance(each, Mapping) for each in value)
     if kind is float:
         kind = int if isinstance(value, int) else float
-    # In Python a boolean is an integer, in TOML it is not.
+    # A boolean is an integer in Python, but not in TOML.
     return isinstance(value, kind) and isinstance(value, bool) == (kind is bool)

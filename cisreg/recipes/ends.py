@@ -1,4 +1,4 @@
-"""Constant ends of the sequences: what a recipe says of them, and what the sequences show."""
+"""Constant ends of the sequences: given in the recipe, or found in the sequences."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ _LOWEST_SHARE = 0.5
 def settle_ends(
     recipe: Recipe, codes: np.ndarray, trimmed: str | None = None
 ) -> tuple[Recipe, dict[str, Any]]:
-    """The recipe with numbers of bases for the constant ends, and what to keep with the model.
+    """The recipe with the length of each constant end, and a description to save with the model.
 
-    An end of which the recipe says nothing is as long as the sequences show. What is chosen is said
-    in the log, with how to choose otherwise.
+    If the recipe does not give an end, its length is found from the sequences. The log says what is
+    used, and how to change it.
 
     Args:
-        recipe: whose model may say constant_left, constant_right (a number of bases, or the bases)
-            and constant_ends.
-        codes: uint8 [N, L], some of the sequences.
-        trimmed: side on which sequences were trimmed, or None; no end is looked for there, since
-            longer sequences have lost theirs.
+        recipe: its model options may include constant_left, constant_right (a number of bases, or
+            the bases) and constant_ends.
+        codes: uint8 [N, L], a sample of the sequences.
+        trimmed: side on which sequences were trimmed, or None. No end is searched on this side,
+            since trimmed sequences have lost it.
 
     Returns:
-        (the recipe; by side the number of bases and, where they are known, the bases themselves).
+        (the recipe; for each side the number of bases and, if known, the bases).
 
     Raises:
-        ValueError: bases that less than half of the sequences begin or end with.
+        ValueError: fewer than half of the sequences begin or end with the given bases.
 
     Example:
         >>> recipe, ends = settle_ends(read_recipe("quick"), codes)  # doctest: +SKIP
@@ -55,7 +55,7 @@ def settle_ends(
     bases = {side: _bases(asked[side], found, codes, side) for side in SIDES}
     if any(bases.values()):
         _say(how, found, asked, bases)
-    # An end that was neither named nor found is left open: the recipe may be used for other data.
+    # An end that was neither given nor found stays unset: the recipe may be used for other data.
     named = {f"constant_{side}": bases[side] for side in SIDES if bases[side] or asked[side]}
     return replace(recipe, model={**recipe.model, **named}), {
         side: {"bases": bases[side], "sequence": _text(asked[side], found, bases[side], side)}
@@ -108,7 +108,7 @@ def _say(how: str, found: ConstantEnds, asked: Mapping[str, Any], bases: Mapping
 
 
 def _say_unknown(how: str, found: ConstantEnds, trimmed: str) -> None:
-    """Warns where an end is constant on the side on which sequences were trimmed."""
+    """Warns if the end is constant on the side on which sequences were trimmed."""
     end = getattr(found, trimmed)
     if end is not None and how != "keep":
         logger.warning(
@@ -120,7 +120,7 @@ def _say_unknown(how: str, found: ConstantEnds, trimmed: str) -> None:
 
 
 def _text(asked: int | str | None, found: ConstantEnds, bases: int, side: str) -> str | None:
-    """The bases of an end, where they are known."""
+    """The bases of an end, or None if they are not known."""
     if isinstance(asked, str):
         return asked.upper()
     end = getattr(found, side)

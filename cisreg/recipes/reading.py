@@ -1,4 +1,4 @@
-"""Reading of recipes from TOML."""
+"""Reads recipes from TOML."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ def read_recipe(source: str | os.PathLike[str]) -> Recipe:
             `[motifs]` (width, flank), `[model]` (options of `cisreg.model.ModelSpec`) and
             `[penalty]` (fields of `cisreg.losses.Penalty`); and one `[[stage]]` for each stage
             (fields of `cisreg.training.Stage`; a schedule is a table with its name and its own
-            fields, and a stage may have a penalty of its own).
+            fields, and a stage may have its own penalty).
 
     Returns:
         A Recipe.
 
     Raises:
-        FileNotFoundError: neither a name nor a file.
-        ValueError: a file that is not TOML, an unknown key, or a value of a different type or out
+        FileNotFoundError: `source` is not the name of a recipe, and there is no such file.
+        ValueError: the file is not TOML, a key is unknown, or a value has the wrong type or is out
             of range; the message names file, table and key.
-        TypeError: neither text nor a path.
+        TypeError: `source` is neither text nor a path.
 
     Example:
         >>> len(read_recipe("quick").stages)
@@ -78,7 +78,7 @@ def _recipe(content: Mapping[str, Any]) -> Recipe:
     motifs = content.get("motifs", {})
     check_types("motifs", motifs, {"width": int, "flank": int})
     model = content.get("model", {})
-    # Ends are numbers or text, which the recipe checks.
+    # Ends are numbers or text; the recipe checks them.
     ends = {"constant_left": object, "constant_right": object}
     check_types("model", model, {**get_type_hints(ModelSpec), **ends})
     check_value("validation", content.get("validation", Recipe.validation), float)

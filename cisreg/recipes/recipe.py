@@ -13,7 +13,7 @@ from cisreg.training import Precision, Stage
 
 SIZES = ("motif_count", "motif_width", "sequence_length")
 LAYER_OPTIONS = tuple(each.name for each in fields(ModelSpec) if each.name not in SIZES)
-# The parameters of a model with every layer; what a stage names must be one of them.
+# The parameters of a model with all layers; a stage may name only these.
 PARAMETER_NAMES = tuple(
     ModelSpec(
         *(1, 1, 1),
@@ -31,21 +31,21 @@ class Recipe:
 
     Attributes:
         stages: run one after the other. A stage may name parameters of layers that the model does
-            not have, so that a recipe serves with and without these layers.
-        model: options of `cisreg.model.ModelSpec` besides its sizes; what is not given is as there.
-            `constant_left` and `constant_right` may also be the bases themselves, as text; where
-            they are not given, `cisreg.train` takes those that the sequences show.
-        motif_width: W, the columns that motifs are placed in.
-        motif_flank: train this many columns on each side of a motif's own ones and hold the rest
-            at zero; None: all W columns train.
-        validation: share of the table that is held out; 0: none.
+            not have, so that a recipe works with and without these layers.
+        model: options of `cisreg.model.ModelSpec` except its sizes; options that are not given have
+            the defaults there. `constant_left` and `constant_right` may also be the bases, as text;
+            if they are not given, `cisreg.train` finds them in the sequences.
+        motif_width: W, number of columns of each motif's matrix.
+        motif_flank: train a motif's own columns and this many on each side, and hold the rest at
+            zero; None: all W columns train.
+        validation: share of the table that is held out; 0: nothing.
         penalty: weights of the penalties.
         precision: see `cisreg.training.fit`.
         standardize: see `cisreg.training.fit`; False in recipes of CisRegModels, whose learning
             rates and penalties are in the unit of the measurements.
 
     Raises:
-        ValueError: an option that models do not have, or a value out of its range.
+        ValueError: models do not have an option, or a value is out of its range.
 
     Example:
         >>> Recipe((Stage(("activity", "bias"), epochs=5),), model={"stranded": True})
@@ -100,17 +100,17 @@ class Recipe:
         epochs: int | None = None,
         **others: Any,
     ) -> Recipe:
-        """The recipe with other values in it.
+        """A copy of the recipe with some values replaced.
 
         Args:
-            model: options to replace; 0 position knots are none, and without the positional layer
-                there are none either.
+            model: options to replace; position_knots 0 means None, and without the positional layer
+                it is always None.
             penalty: weights to replace.
-            epochs: epochs of each stage at most; None: as they are.
-            **others: fields of the recipe; those that are None stay as they are.
+            epochs: maximum number of epochs of each stage; None: unchanged.
+            **others: fields of the recipe to replace; fields that are None stay unchanged.
 
         Raises:
-            ValueError: as a new Recipe.
+            ValueError: under the same conditions as for a new Recipe.
 
         Example:
             >>> read_recipe("quick").override(model={"stranded": True}, epochs=2)
@@ -131,10 +131,10 @@ class Recipe:
         )
 
     def spec(self, motif_count: int, sequence_length: int) -> ModelSpec:
-        """The model for so many motifs, and sequences of so many bases.
+        """The model for this number of motifs and this length of sequences.
 
         Raises:
-            ValueError: layers that make no model together.
+            ValueError: the layers cannot be combined.
         """
         ends = ("constant_left", "constant_right")
         texts = {
@@ -148,11 +148,11 @@ class Recipe:
         )
 
     def stages_for(self, spec: ModelSpec, *, early_stopping: bool = True) -> tuple[Stage, ...]:
-        """The stages without the parameters that `spec` lacks, and without those left empty.
+        """The stages without parameters that `spec` does not have; empty stages are left out.
 
         Args:
             spec: the model.
-            early_stopping: False: without patience, for training without a validation set.
+            early_stopping: False: remove the patience, for training without a validation set.
 
         Raises:
             ValueError: no stage trains any parameter of this model.
@@ -173,7 +173,7 @@ class Recipe:
 
 
 def check_keys(place: str, table: Mapping[str, Any], known: tuple[str, ...]) -> None:
-    """Raises ValueError that names `place` where `table` has keys that are not `known`."""
+    """Raises ValueError, with `place`, if `table` has keys that are not `known`."""
     unknown = sorted(set(table) - set(known))
     if unknown:
         raise ValueError(f"{place}: expected {', '.join(known)}, got {', '.join(unknown)}")

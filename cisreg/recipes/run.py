@@ -1,4 +1,4 @@
-"""`train`: a model from data, motifs and a recipe; what it leaves behind is in one folder."""
+"""`train`: trains a model from data, motifs and a recipe, with all output in one folder."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ MODEL_FILE = "model.json"
 
 
 class Training(NamedTuple):
-    """What `train` gives.
+    """The result of `train`.
 
     Attributes:
-        model: the trained model, as it was saved.
+        model: the trained model, equal to the saved one.
         fit: the history of training, and how it ended.
-        training: what it was trained on; of files that were not cached, some of it.
-        validation: what was held out, or None.
+        training: the training data; only a sample if they were streamed from files.
+        validation: the data that were held out, or None.
     """
 
     model: Model
@@ -100,55 +100,58 @@ def train(
     implementation: Implementation = "auto",
     metadata: Mapping[str, Any] | None = None,
 ) -> Training:
-    """Trains a model as the recipe says, and saves it where a folder is given.
+    """Trains a model with a recipe; saves it if a folder is given.
 
     Args:
-        data: sequences and their measurements: a Dataset, files as `cisreg.open_dataset` opens
-            them, the path of such files or a list of paths, or a table in memory (pandas, Arrow)
-            whose columns have the usual names.
-        motifs: a MotifSet of the recipe's motif_width columns, or what `cisreg.read_motifs` reads.
+        data: sequences and their measurements: a Dataset, files opened by `cisreg.open_dataset`,
+            the path of such files or a list of paths, or a table in memory (pandas, Arrow) whose
+            columns have the usual names.
+        motifs: a MotifSet with motif_width columns (see the recipe), or anything that
+            `cisreg.read_motifs` reads.
         recipe: layers, penalties and stages: "default", "quick", the path of a TOML file or a
             Recipe.
         output: folder for the model (see `cisreg.storage`), recipe.toml, metrics.jsonl and
-            checkpoints, made where it is missing; None: nothing is written.
-        validation: what is held out, see `cisreg.training.fit`, or a file of other sequences, which
-            is read like `data`, or such a table; None: the recipe's share. Columns that a HoldOut
-            names are read from paths and tables by themselves.
+            checkpoints, created if missing; None: nothing is written.
+        validation: what is held out, see `cisreg.training.fit`; or a file or table of separate
+            sequences, which is read like `data`. None: the share in the recipe. If a HoldOut names
+            a column, that column is also read from paths and tables.
         constant_left: bases that all sequences begin with, such as a primer site: their number or
-            the bases themselves; None: as the recipe says, or else as the sequences show.
-        constant_right: bases that all sequences end with, likewise.
-        constant_ends: what becomes of them, see `cisreg.ModelSpec`; None: as the recipe says.
-        log_concentration: float32 [M], nats, where training begins; None: where each motif's
+            the bases. None: from the recipe, or else found in the sequences.
+        constant_right: bases that all sequences end with; given in the same way.
+        constant_ends: how constant ends are treated, see `cisreg.ModelSpec`; None: as in the
+            recipe.
+        log_concentration: float32 [M], nats, where training starts; None: where each motif's
             strongest site is bound half of the time.
         start: float32 arrays by the names of `ModelSpec.parameter_shapes`, in the unit of the
-            measurements, where training begins instead of where `cisreg.init_parameters` has it.
+            measurements; they replace the initial values of `cisreg.init_parameters`.
         loss: (predicted [N], measured [N]) to a scalar.
         seed: of the initial activities, the validation split and the order of the sequences.
         cache: see `cisreg.training.fit`.
-        strategy: see `cisreg.training.RunOptions`; the chief alone writes to `output`.
+        strategy: see `cisreg.training.RunOptions`; only the chief writes to `output`.
         overwrite: replace an earlier run in `output`.
-        resume: go on from the newest sound checkpoint in `output`.
-        checkpoint_every: see `cisreg.training.RunOptions`, as are the next three.
-        checkpoint_minutes: likewise.
-        keep_checkpoints: likewise.
-        stop_signals: likewise.
+        resume: continue from the newest undamaged checkpoint in `output`.
+        checkpoint_every: see `cisreg.training.RunOptions`.
+        checkpoint_minutes: see `cisreg.training.RunOptions`.
+        keep_checkpoints: see `cisreg.training.RunOptions`.
+        stop_signals: see `cisreg.training.RunOptions`.
         tensorboard: write scalars and histograms to the folder tensorboard in `output`.
-        report_every: see `cisreg.training.RunOptions`; the reports go to steps.jsonl.
-        profile: trace some steps, in the folder profile in `output`.
+        report_every: see `cisreg.training.RunOptions`; the reports are written to steps.jsonl.
+        profile: write a trace of some steps to the folder profile in `output`.
         progress: see `cisreg.training.RunOptions`.
         implementation: of the occupancy operation, see `cisreg.occupancy`.
-        metadata: anything else to keep with the model.
+        metadata: anything else to save with the model.
 
     Returns:
-        A Training. After an interrupt in a notebook it holds the model so far, as `fit` does.
+        A Training. After an interrupt in a notebook it has the current model, see
+        `cisreg.training.run`.
 
     Raises:
-        ValueError: parts that do not fit together, a checkpoint of another run, a folder that
-            another process trains into, or one that holds a run while neither `overwrite` nor
-            `resume` is given.
-        ImportError: `tensorboard` is asked for and not installed.
-        NonFiniteLossError: training diverged; the last checkpoint stays.
-        StoppedError, WorkerLostError: as `cisreg.training.fit`; the run can be resumed.
+        ValueError: the parts do not fit together, a checkpoint belongs to a different run, another
+            process is training in the folder, or the folder contains a run and neither `overwrite`
+            nor `resume` is given.
+        ImportError: `tensorboard` is given, but the package is not installed.
+        NonFiniteLossError: training diverged; the last checkpoint is kept.
+        StoppedError, WorkerLostError: as for `cisreg.training.fit`; the run can be resumed.
         OSError: a file cannot be read or written.
 
     Example:
@@ -230,7 +233,7 @@ def train(
 
 
 def check_folder(folder: Path, *, resume: bool, overwrite: bool) -> None:
-    """Raises ValueError where `folder` holds a run that is neither to be resumed nor replaced."""
+    """Raises ValueError if `folder` contains a run that is neither resumed nor replaced."""
     if resume and overwrite:
         raise ValueError("resume, overwrite: expected one of them, got both")
     if folder.exists() and not folder.is_dir():
@@ -261,7 +264,7 @@ def _motifs(motifs: MotifSet | PathLike, recipe: Recipe) -> MotifSet:
 
 
 def _open(data: Any, column: Column | None) -> Dataset | DatasetFiles:
-    """What may be files, or a table in memory; with the column that says what is held out."""
+    """Opens paths or a table in memory, with the column that says what is held out, if any."""
     extra = () if column is None else (column,)
     if _is_paths(data):
         data = open_dataset(data, columns=Columns(extra=extra))
@@ -271,7 +274,7 @@ def _open(data: Any, column: Column | None) -> Dataset | DatasetFiles:
 
 
 def _by_name(how: HoldOut, opened: Dataset | DatasetFiles) -> HoldOut:
-    """The same with the name of its column, the only extra one of data that `_open` opened."""
+    """The HoldOut with the name of its column: the only extra column that `_open` opened."""
     if not isinstance(how.column, int):
         return how
     (name,) = opened.extra if isinstance(opened, Dataset) else opened.extra_names
@@ -285,8 +288,8 @@ def _is_paths(value: Any) -> bool:
 
 
 def _open_like(opened: Dataset | DatasetFiles, other: PathLike | Any, length: int) -> Dataset:
-    """A file whose rows are read like those that are opened, or a table in memory."""
-    # Names are not validated, and a table may lack them.
+    """Reads a different file or table in memory in the same way as the opened data."""
+    # Names are not needed for validation, and the table may not have them.
     columns = replace(Columns(**opened.columns_used), extra=(), name=False)
     side = opened.side or "left"
     if not _is_paths(other):
@@ -309,15 +312,15 @@ def _plan(
     cache: Cache,
     implementation: Implementation,
 ) -> tuple[TrainingPlan, Recipe, dict[str, Any]]:
-    """What is to be computed; whatever does not fit together is refused here.
+    """The plan; raises ValueError if parts do not fit together.
 
-    The recipe comes back with the constant ends of the sequences, and what is known of these.
+    It also returns the recipe with the constant ends of the sequences, and a description of them.
     """
-    # Text is read into memory whatever its size: its length is known from it then.
+    # Text files of any size are read into memory, which gives the length of the sequences.
     streams = isinstance(opened, DatasetFiles) and opened.has_groups
     dataset = opened if streams or isinstance(opened, Dataset) else opened.load(progress=True)
     length = dataset.sequence.shape[1] if isinstance(dataset, Dataset) else dataset.length
-    # What cannot be a model is refused before anything is read.
+    # Refuse an impossible model before the sequences are read.
     recipe.spec(len(motif_set), length)
     if log_concentration is None:
         log_concentration = strongest_site_log_concentration(motif_set)
@@ -351,10 +354,10 @@ def _plan(
 
 
 def refuse_longer(spec: ModelSpec, files: DatasetFiles) -> None:
-    """Makes files refuse sequences that are trimmed where they have a constant end.
+    """Makes files refuse sequences that would be trimmed on the side of a constant end.
 
     Raises:
-        ValueError: there was one already.
+        ValueError: such a sequence has been read already.
     """
     bases = spec.constant_left if files.side == "left" else spec.constant_right
     if spec.has_span and bases:
@@ -365,7 +368,7 @@ def refuse_longer(spec: ModelSpec, files: DatasetFiles) -> None:
 
 
 def _metadata(plan: TrainingPlan, result: FitResult, ends: Mapping[str, Any]) -> dict[str, Any]:
-    """What model.json says of how the model was trained."""
+    """The part of model.json that says how the model was trained."""
     return {
         "seed": plan.seed,
         "standard_unit": {"scale": result.unit.scale, "shift": result.unit.shift},
@@ -381,7 +384,7 @@ def _initial(
     seed: int,
     start: Mapping[str, np.ndarray],
 ) -> StartParameters:
-    """Where training begins."""
+    """The parameters at the start of training."""
     parameters = init_parameters(spec, motif_set.log_kd, log_concentration, seed=seed)
     for name, value in start.items():
         shape = spec.parameter_shapes.get(name)
@@ -398,7 +401,7 @@ def _initial(
 def _initial_motifs(
     motif_set: MotifSet, plan: TrainingPlan, start: Mapping[str, np.ndarray]
 ) -> MotifSet:
-    """The motifs as training begins: those given, or others in their place that `start` has."""
+    """The motifs at the start of training: the given ones, or those in `start` if it has any."""
     if "log_kd" not in start:
         return motif_set
     return Model(plan.spec, plan.initial, motif_set.names, column_range=plan.column_range).motifs
@@ -407,11 +410,11 @@ def _initial_motifs(
 def _begin_folder(directory: Path, recipe: Recipe, resume: bool) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     if resume:
-        # The recipe beside a checkpoint is that of its run, or else the checkpoint is refused.
+        # Keep the recipe: if it is not that of the checkpoint's run, the checkpoint is refused.
         if (directory / CHECKPOINT_FOLDER).exists() and (directory / RECIPE_FILE).exists():
             return
     else:
-        # A run that is stopped must not leave the model of another one beside its recipe.
+        # A stopped run must not leave the model of an earlier run beside its own recipe.
         for name in (MODEL_FILE, STEPS_FILE):
             (directory / name).unlink(missing_ok=True)
         for folder in (CHECKPOINT_FOLDER, TENSORBOARD_FOLDER, PROFILE_FOLDER):

@@ -1,4 +1,4 @@
-"""Recipes as TOML text, so that a run can be repeated."""
+"""Writes recipes as TOML text, so that a run can be repeated."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cisreg.recipes.recipe import Recipe
 
 
 def format_recipe(recipe: Recipe) -> str:
-    """The recipe as TOML text that `read_recipe` reads back to an equal recipe.
+    """The recipe as TOML text, from which `read_recipe` makes an equal recipe.
 
     Example:
         >>> print(format_recipe(read_recipe("quick")))  # doctest: +SKIP
@@ -31,7 +31,7 @@ def format_recipe(recipe: Recipe) -> str:
 
 
 def _changed(value: Any) -> dict[str, Any]:
-    """The fields of a dataclass that are not at their defaults."""
+    """The fields of a dataclass that differ from their defaults."""
     return {
         each.name: getattr(value, each.name)
         for each in fields(value)
@@ -52,5 +52,5 @@ def _value(value: Any) -> str:
         name = names.get(type(value))
         table = ({"name": name} if name else {}) | _changed(value)
         return "{ " + ", ".join(f"{key} = {_value(each)}" for key, each in table.items()) + " }"
-    # Numbers, booleans and text of these kinds are spelled alike in JSON and TOML.
+    # Numbers, booleans and text are written the same way in JSON and TOML.
     return json.dumps(value)

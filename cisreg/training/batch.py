@@ -15,16 +15,16 @@ from cisreg.training.replicas import Replicas
 
 
 class Batches(NamedTuple):
-    """A `cisreg.data.feeding.feed.Chunk` of batches as tensors: nothing is traced again.
+    """A `cisreg.data.feeding.feed.Chunk` of batches as tensors, so that nothing is retraced.
 
     Attributes:
         sequence: uint8 [n, L].
         expression: float32 [n] or [n, K].
         weight: float32 [n], or empty.
         order: int64 [n], or empty.
-        start: int64 [steps + 1], where the batches of this worker begin and end.
-        size: int64 [steps], rows of each batch that all workers have together.
-        first: int64, the step of the epoch that the first batch is for.
+        start: int64 [steps + 1], first row of each batch of this worker, and the end of the last.
+        size: int64 [steps], rows of each batch, summed over all workers.
+        first: int64, the step within the epoch of the first batch.
     """
 
     sequence: tf.Tensor
@@ -37,7 +37,7 @@ class Batches(NamedTuple):
 
 
 class Resident(NamedTuple):
-    """Sequences that every device holds, as variables.
+    """The data set as variables; every device has a copy.
 
     Attributes:
         sequence: uint8 [N, L].
@@ -54,7 +54,7 @@ def as_batches(chunk: Chunk, replicas: Replicas) -> Batches:
     """A worker's chunk as tensors, with the sizes of its batches over all workers.
 
     Raises:
-        ValueError: a batch without any usable row.
+        ValueError: a batch has no usable row.
     """
     size = replicas.total(np.diff(chunk.start))
     if not size.all():
@@ -65,7 +65,7 @@ def as_batches(chunk: Chunk, replicas: Replicas) -> Batches:
         )
     arrays = [chunk.sequence, chunk.expression, chunk.weight, chunk.order]
     if replicas.count > 1:
-        # One row more, for replicas that get none of a batch, see `take_batch`.
+        # A dummy row for replicas that get no rows of a batch, see `take_batch`.
         arrays = [_with_another_row(array) for array in arrays]
     sequence, expression, weight, order = map(tf.constant, arrays)
     return Batches(
@@ -84,14 +84,14 @@ def _with_another_row(array: np.ndarray) -> np.ndarray:
 
 
 class Batch(NamedTuple):
-    """What a replica sees of a batch.
+    """The rows of a batch that one replica computes.
 
     Attributes:
-        sequence: uint8 [n, L]; one row that does not count where the replica has none.
+        sequence: uint8 [n, L]; a dummy row if the replica has no rows of the batch.
         expression: float32 [n] or [n, K].
         weight: float32 [n], or empty.
-        rows: int64, those that count: n or 0.
-        size: int64, rows of the batch that all replicas have together.
+        rows: int64, rows that count: n, or 0 for a dummy row.
+        size: int64, rows of the batch, summed over all replicas.
     """
 
     sequence: tf.Tensor
@@ -102,13 +102,13 @@ class Batch(NamedTuple):
 
 
 def put_on_devices(dataset: Dataset, replicas: Replicas) -> list[Resident]:
-    """The sequences as variables of the device of each replica of this process."""
+    """Copies the data set, as variables, to the device of each replica of this process."""
     weight = np.empty(0, np.float32) if dataset.weight is None else dataset.weight
     arrays = (dataset.sequence, dataset.expression, weight)
     devices = replicas.devices
     residents = []
     for device in devices:
-        # Plain variables: those of a strategy would be sent to every other worker.
+        # Plain variables: a strategy would send its variables to every other worker.
         with tf.device(device):
             residents.append(Resident(*(tf.Variable(array, trainable=False) for array in arrays)))
     return residents
@@ -125,7 +125,7 @@ def take_batch(
         begin, end = (begin + (place + i) * count // replicas.local for i in (0, 1))
     rows = end - begin
     if replicas.count > 1:
-        # A replica without rows computes with the row that `as_batches` added.
+        # A replica without rows computes with the dummy row that `as_batches` added.
         end = tf.maximum(end, begin + 1)
     if not residents:
         sequence, expression = data.sequence[begin:end], data.expression[begin:end]
@@ -142,7 +142,7 @@ class BatchShare:
     Args:
         batch: the replica's part.
         loss_is_sum: whether losses are sums over sequences rather than means.
-        replicas: all of them.
+        replicas: all replicas of the run.
     """
 
     def __init__(self, batch: Batch, loss_is_sum: bool, replicas: Replicas) -> None:
@@ -160,15 +160,16 @@ class BatchShare:
         return loss * tf.cast(part / whole, loss.dtype)
 
     def of_penalty(self, penalized: tf.Tensor) -> tf.Tensor:
-        """This replica's part of the penalty, which all of them compute as a whole."""
+        """This replica's part of the penalty; every replica computes the whole penalty."""
         return penalized if self._replicas.count == 1 else penalized / self._replicas.count
 
     def before_optimizer(
         self, gradient: tf.Tensor, optimizer: keras.optimizers.Optimizer
     ) -> tf.Tensor:
-        """The gradient to hand to the optimizer, which adds up those of all replicas itself.
+        """The gradient to pass to the optimizer, which adds up the gradients of all replicas.
 
-        A loss scale looks at the gradient before that, and all replicas must see the same.
+        With a loss scale all replicas return the same mean gradient, since the loss scale checks
+        the gradient before the optimizer adds up and must see the same values in all of them.
         """
         count = self._replicas.count
         if count == 1 or not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):

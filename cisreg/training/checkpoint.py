@@ -1,4 +1,4 @@
-"""The states of a training run on disk, each a file that carries its own checksum."""
+"""Checkpoints: the states of a training run on disk, each a file with its own checksum."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ logger = logging.getLogger("cisreg.training")
 
 _FORMAT, _VERSION = "cisreg checkpoint", 4
 _NAME = re.compile(r"checkpoint-(\d{12,})\.ckpt")
-# The file that versions before 3 wrote.
+# The checkpoint file of format versions before 3.
 _OLD_NAME = "checkpoint.npz"
 _LONGEST_HEADER = 200
 _DESCRIPTION = "description"
 
 
 class _Saved(NamedTuple):
-    """A complete checkpoint.
+    """An undamaged checkpoint.
 
     Attributes:
         path: its file.
         fingerprint: of the run that saved it.
-        state: what it holds.
+        state: the state in it.
     """
 
     path: Path
@@ -44,28 +44,28 @@ class _Saved(NamedTuple):
 
 
 class _FormatVersionError(ValueError):
-    """A complete checkpoint of another version of cisreg."""
+    """An undamaged checkpoint in the format of a different version of cisreg."""
 
 
 class Checkpoints:
-    """Where and how often a run is saved.
+    """Saves and loads the checkpoints of a run.
 
-    A folder holds the checkpoints of one run, each in a file named after the steps of the whole
-    run. They may be loaded by several processes at once, but are saved, and with that deleted, by
-    one of them alone.
+    A folder holds the checkpoints of one run. Each is a file whose name contains the number of
+    steps since the start of the run. Several processes may load them at the same time, but only
+    one process may save, which also deletes old ones.
 
     Args:
-        directory: folder, made where it is missing; None: the run is not saved.
-        fingerprint: what the run was asked to do, part by part; it is saved too, and compared
-            before a run goes on.
-        every: save within an epoch too, after so many steps at least.
-        minutes: likewise, after so much time at least; with `every` too, whichever is sooner. With
-            neither: after epochs only.
-        keep: checkpoints that stay, the newest ones.
-        clock: seconds that never go back.
+        directory: folder, created if missing; None: the run is not saved.
+        fingerprint: describes the plan of the run, part by part. It is saved with the state and
+            compared before a run is resumed.
+        every: also save within an epoch, when at least this many steps have passed.
+        minutes: also save within an epoch, when at least this many minutes have passed. With both
+            `every` and `minutes`, whichever comes first; with neither, only after each epoch.
+        keep: how many of the newest checkpoints are kept.
+        clock: returns seconds, from a monotonic clock.
 
     Raises:
-        ValueError: a number that is too low.
+        ValueError: a number is too low.
 
     Example:
         >>> checkpoints = Checkpoints("run/checkpoint", plan.fingerprint(), minutes=10)
@@ -91,11 +91,11 @@ class Checkpoints:
         self._every, self._minutes, self._keep = every, minutes, keep
         self._clock = clock
         self._saved_step, self._saved_time = 0, clock()
-        # This run's checkpoints, oldest first.
+        # Checkpoints saved by this object, oldest first.
         self._own: list[Path] = []
 
     def due(self, step: int) -> bool:
-        """Whether to save within an epoch, `step` steps of it done."""
+        """Whether to save now, within an epoch, after `step` of its steps."""
         if self._every is not None and step - self._saved_step >= self._every:
             return True
         if self._minutes is None:
@@ -103,11 +103,11 @@ class Checkpoints:
         return self._clock() - self._saved_time >= 60 * self._minutes
 
     def save(self, state: TrainingState) -> None:
-        """Saves the state; earlier checkpoints stay until this one is whole.
+        """Saves the state; earlier checkpoints are kept until this one is complete.
 
-        Then those that are too many go, those that another run or a killed process left in the
-        folder, and those of later steps that were too damaged to go on from. A state of as many
-        steps as one saved before takes its place.
+        It then deletes the oldest checkpoints beyond `keep`, files that a different run or a killed
+        process left in the folder, and damaged checkpoints of later steps. A checkpoint of the same
+        number of steps is replaced.
 
         Raises:
             OSError: the folder cannot be written, or the disk is full; earlier checkpoints stay.
@@ -123,13 +123,13 @@ class Checkpoints:
         self._saved_step, self._saved_time = state.step, self._clock()
 
     def load(self) -> TrainingState | None:
-        """The state that was saved last, or None where none was.
+        """The state that was saved last, or None if there is no checkpoint.
 
-        A checkpoint that is damaged is told in the log, and the one before it is loaded.
+        If a checkpoint is damaged, this is logged and the one before it is loaded.
 
         Raises:
-            ValueError: all checkpoints are damaged, or another run or version of cisreg wrote them;
-                the message says what differs.
+            ValueError: all checkpoints are damaged, or a different run or version of cisreg wrote
+                them; the message says what differs.
             OSError: the folder or a file cannot be read.
         """
         saved = None if self._directory is None else _newest(self._directory)
@@ -142,7 +142,7 @@ class Checkpoints:
         return saved.state
 
     def pack(self, state: TrainingState) -> bytes:
-        """The state as the bytes of a checkpoint, to be sent to the other workers of a run.
+        """The state as the bytes of a checkpoint, to send to the other workers of a run.
 
         Example:
             >>> checkpoints.unpack(checkpoints.pack(state)).step == state.step
@@ -154,10 +154,10 @@ class Checkpoints:
         return _header(_VERSION, body) + body
 
     def unpack(self, content: bytes) -> TrainingState:
-        """The state that `pack` made bytes of.
+        """The state from the bytes that `pack` returned.
 
         Raises:
-            ValueError: the bytes are damaged, or those of another run.
+            ValueError: the bytes are damaged, or belong to a different run.
         """
         try:
             fingerprint, state = _unpack(content)
@@ -167,7 +167,7 @@ class Checkpoints:
         return state
 
     def advice(self) -> str:
-        """One sentence for errors: where this run's last saved parameters are."""
+        """One sentence for error messages: where the last saved parameters of this run are."""
         if self._directory is None:
             return "No checkpoint was kept, since no checkpoint_directory was given"
         if not self._own:
@@ -195,14 +195,14 @@ class Checkpoints:
 
 
 def checkpoint_parameters(directory: str | os.PathLike[str]) -> dict[str, np.ndarray]:
-    """The parameters of the last checkpoint in `directory` that is whole, whatever run wrote it.
+    """The parameters of the newest undamaged checkpoint in `directory`, of any run.
 
     Returns:
         float32 arrays by name, in the unit of the measurements.
 
     Raises:
-        FileNotFoundError: no checkpoint there.
-        ValueError: all checkpoints are damaged, or another version of cisreg wrote them.
+        FileNotFoundError: there is no checkpoint.
+        ValueError: all checkpoints are damaged, or a different version of cisreg wrote them.
         OSError: the folder or a file cannot be read.
 
     Example:
@@ -218,12 +218,12 @@ def checkpoint_parameters(directory: str | os.PathLike[str]) -> dict[str, np.nda
 
 
 def _total_steps(state: TrainingState) -> int:
-    """Steps of the whole run."""
+    """Steps since the start of the run."""
     return state.total_steps
 
 
 def _checkpoints(directory: Path) -> list[Path]:
-    """Files with the name of a checkpoint, oldest first; none where there is no folder."""
+    """Files with the name of a checkpoint, oldest first; empty if the folder does not exist."""
     try:
         paths = [path for path in directory.iterdir() if _NAME.fullmatch(path.name)]
     except FileNotFoundError:
@@ -233,19 +233,19 @@ def _checkpoints(directory: Path) -> list[Path]:
 
 def _step(path: Path) -> int:
     match = _NAME.fullmatch(path.name)
-    assert match is not None  # _checkpoints chose it
+    assert match is not None  # _checkpoints lists only matching names
     return int(match[1])
 
 
 def _newest(directory: Path) -> _Saved | None:
-    """The newest checkpoint that is whole, or None where there are none at all."""
+    """The newest undamaged checkpoint, or None if there are no checkpoints at all."""
     damaged: list[str] = []
     for path in reversed(_checkpoints(directory)):
         try:
             fingerprint, state = _unpack(path.read_bytes())
         except _FormatVersionError as error:
             raise ValueError(f"{path}: {error}") from None
-        # Another process that saves may have deleted a file since it was listed.
+        # The process that saves may have deleted the file since it was listed.
         except (ValueError, FileNotFoundError) as error:
             damaged.append(f"{path}: {error}")
             continue
@@ -263,7 +263,7 @@ def _newest(directory: Path) -> _Saved | None:
 
 
 def _header(version: int, body: bytes) -> bytes:
-    """The first line of a checkpoint; the checksum is of version and body."""
+    """The first line of a checkpoint; its checksum covers version and body."""
     digest = hashlib.sha256(f"{_FORMAT} {version}\n".encode())
     digest.update(body)
     fields = {
@@ -279,7 +279,7 @@ def _unpack(content: bytes) -> tuple[dict[str, str], TrainingState]:
     """The fingerprint and the state of a checkpoint.
 
     Raises:
-        ValueError: it is damaged, or something else than a checkpoint.
+        ValueError: it is damaged, or not a checkpoint.
     """
     try:
         arrays = unpack_arrays(_body(content))
@@ -287,7 +287,7 @@ def _unpack(content: bytes) -> tuple[dict[str, str], TrainingState]:
         return dict(description["fingerprint"]), unpack_state(description["state"], arrays)
     except _FormatVersionError:
         raise
-    # The checksum is right, but the content is not: a file of another program.
+    # The checksum is right, but the content is not: a different program wrote the file.
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(
             f"expected a checkpoint, got a damaged or foreign file ({error})"
@@ -295,7 +295,7 @@ def _unpack(content: bytes) -> tuple[dict[str, str], TrainingState]:
 
 
 def _body(content: bytes) -> bytes:
-    """All but the first line, after a check that this line belongs to it."""
+    """All but the first line, after a check of the checksum in that line."""
     line = content[: content.find(b"\n", 0, _LONGEST_HEADER) + 1]
     fields = json.loads(line)
     if fields["format"] != _FORMAT:

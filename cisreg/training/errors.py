@@ -1,4 +1,4 @@
-"""What ends a training run before its time."""
+"""Exceptions that end a training run early."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ if TYPE_CHECKING:
 
 
 class NonFiniteLossError(ArithmeticError):
-    """Training met a loss, gradient, parameter or prediction that is infinite or not a number."""
+    """A loss, gradient, parameter or prediction became infinite or not a number."""
 
 
 class StoppedError(RuntimeError):
-    """Training was asked to stop, and has written a checkpoint to go on from.
+    """Training was asked to stop; it has written a checkpoint to resume from.
 
     Attributes:
-        exit_status: 75, what a command ends with.
+        exit_status: 75, the exit status of the command.
     """
 
     exit_status = RESUMABLE_STATUS
 
 
 class WorkerLostError(RuntimeError):
-    """Another worker of the run is gone; its last checkpoint is there to go on from.
+    """Another worker of the run was lost; the run can be resumed from the last checkpoint.
 
     Attributes:
-        exit_status: 75, what a command ends with.
+        exit_status: 75, the exit status of the command.
     """
 
     exit_status = RESUMABLE_STATUS
@@ -38,7 +38,7 @@ class FitInterrupt(KeyboardInterrupt):
     """An interrupt (Ctrl-C) ended training in a program that is not interactive.
 
     Attributes:
-        result: a `FitResult` with the parameters so far.
+        result: the `FitResult` with the parameters at the interrupt.
     """
 
     def __init__(self, result: FitResult) -> None:

@@ -1,4 +1,4 @@
-"""Which of the ways to read a data set a run takes."""
+"""Chooses how a run reads its data set: from files, from memory or on the GPU."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from cisreg.data.splitting import sequence_hashes, warn_of_shared
 logger = logging.getLogger("cisreg.training")
 
 Cache = Literal["auto", "none", "host", "device"]
-# What is held out: a share of the rows, rows that a column says, another data set, or nothing.
+# What is held out: a share of the rows, rows marked in a column, a separate data set, or nothing.
 Validation = float | HoldOut | Dataset | DatasetFiles | None
 
-# Shares of the memory: what else runs needs some, and so does training itself.
+# Shares of the memory that sequences may take: training and other programs need the rest.
 _HOST_SHARE = 0.4
 _DEVICE_SHARE = 0.5
-# What is looked at to see whether all sequences share something.
+# How many rows and row groups are checked for what all sequences have in common.
 _SEEN_ROWS = 8192
 _SEEN_GROUPS = 8
 
@@ -37,20 +37,20 @@ def make_feed(
     seed: int,
     cache: Cache = "auto",
 ) -> tuple[Feed, Dataset | None]:
-    """What training reads, and what is held out.
+    """The feed of the training data, and the data that is held out.
 
-    "auto" reads files into memory where their bases take less than two fifths of it, and puts
-    the sequences on a GPU where they take less than half of what is free there.
+    "auto" reads files into memory if their bases take less than two fifths of it, and copies the
+    sequences to each GPU if they take less than half of its free memory.
 
     Args:
-        dataset: sequences in memory, files, or a feed, which stays as it is.
-        validation: see `fit`; of a feed no share can be held out.
+        dataset: sequences in memory, files, or a feed, which is used unchanged.
+        validation: see `fit`; no share can be held out of a feed.
         seed: of split and order.
         cache: see `fit`.
 
     Raises:
-        ValueError: a share that is none, or a cache that does not fit the data set.
-        TypeError: something else to validate with.
+        ValueError: a share that is not between 0 and 1, or a cache that this data set cannot have.
+        TypeError: a type that `validation` cannot have.
 
     Example:
         >>> feed, held_out = make_feed(dataset, 0.1, seed=0)  # doctest: +SKIP
@@ -89,19 +89,19 @@ def make_feed(
 
 
 def some_sequences(feed: Feed) -> np.ndarray:
-    """Some of the sequences of a feed from all over it, always the same, uint8 [n, L]."""
+    """A sample of sequences spread over the feed, the same in every call, uint8 [n, L]."""
     if isinstance(feed, MemoryFeed):
         return _spread(feed.dataset.sequence, _SEEN_ROWS)
     if not isinstance(feed, FileFeed):
         return feed.sample().sequence
-    # The rows of a single row group may be alike: those of sorted files are.
+    # Several row groups, since in a sorted file the rows of one group are alike.
     groups = np.linspace(0, feed.group_count - 1, _SEEN_GROUPS).astype(np.int64)
     rows = [feed.read_usable(group).sequence for group in np.unique(groups).tolist()]
     return np.concatenate([_spread(each, _SEEN_ROWS // len(rows)) for each in rows])
 
 
 def _spread(rows: np.ndarray, count: int) -> np.ndarray:
-    """So many of the rows, or all, at equal distances."""
+    """At most `count` of the rows, at equal distances."""
     return rows[np.unique(np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(np.int64))]
 
 
@@ -117,8 +117,8 @@ def _checked_share(validation: float) -> float:
 def _fits_host(files: DatasetFiles) -> bool:
     if not files.has_groups:
         return True
-    # Not what is free at the moment: a run that is resumed has to come to the same answer, and to
-    # the system the cache of files, for one, is not free.
+    # The total memory, not what is free at the moment: a resumed run must get the same answer, and
+    # the system does not count its file cache as free.
     fits = int(files.group_rows.sum()) * files.length < _HOST_SHARE * host_memory()
     if not fits:
         logger.info("the sequences do not fit in memory: files are read as they are wanted")
@@ -126,7 +126,7 @@ def _fits_host(files: DatasetFiles) -> bool:
 
 
 def _fits_device(dataset: Dataset) -> bool:
-    """Whether there are GPUs that hold them; on a CPU nothing is gained by a second copy."""
+    """Whether there are GPUs whose memory can hold the data; a second copy on a CPU is useless."""
     if not tf.config.list_logical_devices("GPU"):
         return False
     devices = device_lib.list_local_devices()

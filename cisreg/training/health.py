@@ -1,4 +1,4 @@
-"""Warnings about models that stopped learning, with what to do about each."""
+"""Warnings about models that do not learn, each with advice."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 
 logger = logging.getLogger("cisreg.training")
 
-# Accessibility this close to 0 or 1 has lost its slope: potentiations get no gradient there.
+# Accessibility this close to 0 or 1 is saturated: potentiations get almost no gradient.
 _SATURATED = 0.001
 _NEARLY_ALL = 0.99
-# Predictions that explain less than this share of the variance for so many epochs in a row are
-# practically constant.
+# Predictions are practically constant if they explain less than this share of the variance, for
+# this many epochs in a row.
 _EXPLAINS_NOTHING = 0.02
 _STUCK_EPOCHS = 3
 _REMEDIES = {
@@ -21,20 +21,20 @@ _REMEDIES = {
     "1": "look for motifs that bind everywhere (log_concentration far too high) or a strongly "
     "positive potentiation_bias",
 }
-# Far outside what trained models hold: |log Kd| up to 20, |log concentration| up to 45 nats,
+# Far above the values in trained models: |log Kd| up to 20, |log concentration| up to 45 nats,
 # |activity| up to 10 and |potentiation| up to 1 standard deviations of the measurements.
 _EXTREME = {"log_kd": 50.0, "log_concentration": 100.0, "potentiation": 100.0}
 _EXTREME_ACTIVITY = 1000.0
-# A mean of the weights beyond this, or below its inverse, is hardly meant.
+# A mean weight above this, or below its inverse, is probably a mistake.
 _EXTREME_WEIGHT = 1e6
-# Measurements should differ by many steps of single precision.
+# The standard deviation of the measurements should be at least this many rounding steps of float32.
 _FEWEST_STEPS = 100
 
 
 class HealthCheck:
-    """Looks at the model after each epoch and warns once per stage of each thing that is wrong.
+    """Checks the model after each epoch; warns of each problem once per stage.
 
-    It also warns, at the start, of measurements and weights that nothing can be learned from.
+    At the start it also warns of measurements and weights that nothing can be learned from.
 
     Args:
         expression: float32 [N] or [N, K], the measurements of the training data.
@@ -65,8 +65,8 @@ class HealthCheck:
         Args:
             stage: counted from 1.
             parameters: float32 arrays by name.
-            accessibility: float32 [N] of some sequences, or None.
-            r_squared: explained share of the variance of the same sequences, or NaN.
+            accessibility: float32 [N], of a sample of sequences, or None.
+            r_squared: explained share of the variance of the same sample, or NaN.
         """
         if accessibility is not None:
             self._check_accessibility(stage, accessibility)
@@ -109,7 +109,7 @@ class HealthCheck:
 
 
 def _warn_of_measurements(expression: np.ndarray) -> None:
-    """Warns of measurements that are equal, or nearly so in single precision."""
+    """Warns of measurements that are all equal, or nearly equal in float32."""
     if np.ptp(expression) == 0:
         logger.warning(
             "all measurements are equal (%g), so that there is nothing to learn; check the "
@@ -128,7 +128,7 @@ def _warn_of_measurements(expression: np.ndarray) -> None:
 
 
 def _warn_of_weights(weight: np.ndarray) -> None:
-    """Warns of weights under which the measurements count for nothing, or for all."""
+    """Warns of weights so small or so large that the loss is all penalty or all measurements."""
     mean = float(np.mean(weight, dtype=np.float64))
     if not 1 / _EXTREME_WEIGHT < mean < _EXTREME_WEIGHT:
         logger.warning(

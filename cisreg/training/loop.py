@@ -1,4 +1,4 @@
-"""`run` carries a plan out; `fit` makes the plan and the options from keywords."""
+"""`run` trains according to a plan; `fit` makes plan and options from keyword arguments."""
 
 from __future__ import annotations
 
@@ -38,20 +38,20 @@ logger = logging.getLogger("cisreg.training")
 
 
 def run(plan: TrainingPlan, options: RunOptions | None = None) -> FitResult:
-    """Carries a plan out.
+    """Trains according to a plan.
 
     Args:
         plan: what to compute.
-        options: how; None: in memory, without files.
+        options: how to run it; None: in memory, without files.
 
     Returns:
         A FitResult. In a notebook or an interactive session an interrupt (Ctrl-C) ends the run
-        after the steps in progress, with the parameters that it has so far and `interrupted` set:
-        the best ones of the stage where it stops early, otherwise those of the last step. A second
-        interrupt raises KeyboardInterrupt at once.
+        after the steps in progress; the result then has `interrupted` set and the current
+        parameters: the best ones of a stage with early stopping, otherwise those of the last step.
+        A second interrupt raises KeyboardInterrupt at once.
 
     Raises:
-        as `fit`.
+        The same exceptions as `fit`.
 
     Example:
         >>> result = run(plan, RunOptions(checkpoint_directory="checkpoint"))  # doctest: +SKIP
@@ -59,7 +59,7 @@ def run(plan: TrainingPlan, options: RunOptions | None = None) -> FitResult:
     check_not_forked()
     options = options or RunOptions()
     replicas = Replicas(options.strategy)
-    # Reading all of the data for its fingerprint takes time: only where it will be compared.
+    # The fingerprint reads all of the data: compute it only if it will be compared.
     compared = options.checkpoint_directory is not None or replicas.workers > 1
     fingerprint = plan.fingerprint() if compared else {}
     checkpoints = Checkpoints(
@@ -136,77 +136,79 @@ def fit(
 ) -> FitResult:
     """Trains a model, stage by stage.
 
-    The same arguments give the same bits on one machine's CPU, whether or not the run was killed
-    and resumed in between, and whatever the arguments from `checkpoint_directory` to `progress`.
-    Batches are the same for every number of replicas and workers; the parameters then differ by
-    rounding alone. docs/scaling.md says how to start several workers, docs/reliability.md what
-    happens when something fails.
+    On the CPU of one machine the same arguments give the same bits, also if the run was killed and
+    resumed. The arguments from `checkpoint_directory` to `progress` do not change the result.
+    Batches are the same for every number of replicas and workers; the parameters then differ only
+    by rounding. docs/scaling.md says how to start several workers, docs/reliability.md what happens
+    when something fails.
 
     Args:
         spec: the model.
-        parameters: where training begins, one float32 array for each of `spec.parameter_shapes`, in
-            the unit of the measurements; what `cisreg.init_parameters` chose by itself is put into
-            that unit.
+        parameters: where training starts, one float32 array for each of `spec.parameter_shapes`, in
+            the unit of the measurements. `fit` converts values that `cisreg.init_parameters` chose
+            to that unit.
         dataset: sequences and expression in memory, or files of them (`cisreg.open_dataset`).
-        stages: run one after the other, each from where the last one ended.
-        validation: about this share of `dataset` is held out, chosen by a hash of each sequence and
-            `seed`, so that equal sequences stay together (`cisreg.data.split`); rows that a column
-            of it says (`cisreg.data.HoldOut`); another data set; or None: train on all of it and
-            without validation.
+        stages: run one after the other, each from the parameters of the stage before.
+        validation: a share: about this share of `dataset` is held out, chosen by a hash of each
+            sequence and `seed`, so that equal sequences stay together (`cisreg.data.split`). Or
+            rows marked in a column of `dataset` (`cisreg.data.HoldOut`), or a separate data set.
+            None: train on all data, without validation.
         loss: (predicted [N], measured [N] or [N, K]) to a scalar, for example
-            `cisreg.losses.mean_squared_error`; with a third argument, weight [N], where the
-            sequences have weights. A mean over sequences, or see `cisreg.losses.is_sum`.
-        penalty: weights of the penalties, added to the loss in training alone.
+            `cisreg.losses.mean_squared_error`; with a third argument, weight [N], if the sequences
+            have weights. It is a mean over sequences, unless `cisreg.losses.is_sum` says it is a
+            sum.
+        penalty: weights of the penalties, which are added to the loss in training only.
         column_range: int32 [2, M], columns outside of which motifs are held at zero and cost no
-            time (`MotifSet.column_range`); None: all train.
+            time (`MotifSet.column_range`); None: all columns train.
         seed: of validation split and order of the sequences, 0 or more.
-        cache: where the sequences are while training reads them, see `cisreg.training.feeds`:
-            "none" (files alone: row groups are read as they are wanted, and batches drawn from a
-            window), "host" (1 byte a base, in exactly random order), "device" (the same, on the GPU
-            of each replica, so that a step needs nothing from the host), or "auto". The order is
-            another with "none".
+        cache: where the sequences are kept during training, see `cisreg.training.feeds`. "none":
+            only in files; row groups are read when needed, and batches are drawn from a window.
+            "host": in memory, 1 byte per base, in fully random order. "device": in the same order,
+            on the GPU of each replica, so that a step needs no data from the host. "auto" chooses.
+            With "none" the order of the sequences differs from that of the others.
         strategy: how several devices or processes train together. This and the arguments down to
-            `progress` are fields of `cisreg.training.RunOptions`, which says more.
-        checkpoint_directory: folder for checkpoints; None: none.
+            `progress` are fields of `cisreg.training.RunOptions`, which describes them in detail.
+        checkpoint_directory: folder for checkpoints; None: no checkpoints.
         checkpoint_every: steps between checkpoints within an epoch.
-        checkpoint_minutes: likewise, minutes.
-        keep_checkpoints: how many of the newest are kept.
-        resume: go on from the newest checkpoint that is whole.
-        stop_signals: signals that end the run after a checkpoint.
-        metrics_path: file for a line per epoch.
+        checkpoint_minutes: minutes between checkpoints within an epoch.
+        keep_checkpoints: how many of the newest checkpoints are kept.
+        resume: continue from the newest undamaged checkpoint.
+        stop_signals: signals after which the run writes a checkpoint and ends.
+        metrics_path: file for one line per epoch.
         log_directory: folder for TensorBoard.
         report_every: steps between reports of the mean loss.
         steps_path: file for these reports.
         profile_directory: folder for a trace of some steps.
-        steps_per_call: steps in one call of the compiled function, at most.
+        steps_per_call: maximum number of steps in one call of the compiled function.
         progress: draw a progress bar.
-        precision: "float32", or "mixed_bfloat16" or "mixed_float16", as Keras names them: the
-            occupancy operation may compute its sites in 16 bits (see its `compute_dtype`; on a CPU
-            the fused one does not, and is no faster), and all else is float32: parameters, sums,
-            the other layers, loss, optimizer and validation.
-            For "mixed_float16" the loss is scaled as Keras' LossScaleOptimizer does: a step whose
-            gradient is not finite is skipped and the scale, 2^15 at first, halved; after 2,000
-            steps without it is doubled. What can overflow is what the standard operations hold in
-            float16, the gradients of sites and of motifs; the fused operation has no such numbers
-            on a CPU, and the scale changes nothing there but rounding.
+        precision: "float32", "mixed_bfloat16" or "mixed_float16", as Keras names them. With mixed
+            precision the occupancy operation may compute its sites in 16 bits (see its
+            `compute_dtype`; on a CPU the fused operation does not, and is not faster). All else is
+            float32: parameters, sums, the other layers, loss, optimizer and validation.
+            For "mixed_float16" the loss is scaled as by Keras' LossScaleOptimizer. The scale starts
+            at 2^15; it is halved at each gradient that is not finite, whose step is skipped, and
+            doubled after 2,000 finite ones in a row. The standard operations compute the gradients
+            of sites and motifs in float16, where they can overflow. The fused operation has no
+            float16 values on a CPU; there the scale changes only the rounding.
         standardize: compute in the standard unit, in which the measurements have the mean 8.93 and
             the standard deviation 4.37: learning rates and penalties then mean the same for
-            measurements in any unit (docs/model.md). False: in the unit of the measurements, as
-            CisRegModels does. What goes in and comes out is in the unit of the measurements.
+            measurements in any unit (docs/model.md). False: compute in the unit of the
+            measurements, as CisRegModels does. Inputs and results are always in the unit of the
+            measurements.
         implementation: of the occupancy operation: "auto", "fused" or "standard".
 
     Returns:
-        A FitResult; see `run` for what an interrupt leaves.
+        A FitResult; see `run` for the result after an interrupt.
 
     Raises:
         ValueError: arguments that do not fit together, a checkpoint that cannot be resumed, or
-            workers with other data or arguments than the first.
-        NonFiniteLossError: a loss, gradient, parameter or prediction that is not finite; the last
-            checkpoint stays.
-        ImportError: `log_directory` without the package tensorboard.
+            workers whose data or arguments differ from those of the first.
+        NonFiniteLossError: a loss, gradient, parameter or prediction is not finite; the last
+            checkpoint is kept.
+        ImportError: `log_directory` is given, but the package tensorboard is not installed.
         StoppedError: one of `stop_signals` came; the run can be resumed.
-        WorkerLostError: another worker is gone; the run can be resumed.
-        OSError: a file cannot be written; the last checkpoint stays.
+        WorkerLostError: another worker was lost; the run can be resumed.
+        OSError: a file cannot be written; the last checkpoint is kept.
 
     Example:
         >>> result = fit(spec, init_parameters(spec, log_kd, log_concentration), dataset, [
@@ -252,7 +254,7 @@ def fit(
 
 
 def _begin(plan: TrainingPlan, replicas: Replicas) -> TrainingState:
-    """The state at the start, in the unit that the chief finds: others may round differently."""
+    """The state at the start, in the unit that the chief computes: others may round differently."""
     unit = plan.unit()
     content = replicas.share(json.dumps([unit.scale, unit.shift]).encode())
     assert content is not None  # the chief has one
@@ -261,12 +263,12 @@ def _begin(plan: TrainingPlan, replicas: Replicas) -> TrainingState:
 
 
 def _advice(checkpoints: Checkpoints, replicas: Replicas) -> str:
-    """Where the work is that was saved, as far as this process knows."""
+    """Where the last checkpoint is, as far as this process knows."""
     return checkpoints.advice() if replicas.is_chief else "The chief keeps the checkpoints"
 
 
 def _resumed(checkpoints: Checkpoints, replicas: Replicas) -> TrainingState | None:
-    """The state that the chief finds, for all workers: they need not see its folder."""
+    """The state that the chief loads, for all workers: they need no access to its folder."""
     state = checkpoints.load() if replicas.is_chief else None
     if replicas.workers == 1:
         return state
@@ -275,9 +277,9 @@ def _resumed(checkpoints: Checkpoints, replicas: Replicas) -> TrainingState | No
 
 
 def _check_agreement(replicas: Replicas, own: Mapping[str, str]) -> None:
-    """Raises in all workers where one has other data or arguments, by part, than the chief.
+    """Raises ValueError in all workers if data or arguments of one differ from the chief's.
 
-    They would wait for each other forever, or train on something that nobody asked for.
+    Otherwise the workers could wait for each other forever, or train on the wrong data.
     """
     if replicas.workers == 1:
         return

@@ -1,4 +1,4 @@
-"""What a run shows as it goes on: progress bar, metrics.jsonl, TensorBoard."""
+"""What a run reports while it trains: progress bar, metrics.jsonl, TensorBoard."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ from cisreg.training.state import EpochRecord, TrainingState
 
 logger = logging.getLogger("cisreg.training")
 
-# A notebook draws what it gets in the browser, which should not be flooded.
+# Seconds between updates in a notebook, so that the browser is not flooded.
 _NOTEBOOK_SECONDS = 0.25
 _NOTEBOOK_WIDTH = 30
 
 
 class Monitor:
-    """Tells of each epoch wherever it was asked to; a context manager.
+    """Reports each epoch to the places that the options name; a context manager.
 
-    On a terminal it draws a bar, in a notebook a bar and a line per epoch; elsewhere it logs one
-    line per epoch.
+    On a terminal it draws a progress bar, in a notebook a bar and one line per epoch; elsewhere it
+    logs one line per epoch.
 
     Args:
         stages: the run's stages.
         count: sequences per epoch.
-        options: where to tell it: files, and whether to draw a bar.
-        state: where the run begins: records of later epochs and steps are dropped.
+        options: files to write to, and whether to draw a bar.
+        state: where the run starts or resumes; records of later epochs and steps are removed.
 
     Raises:
-        ImportError: `log_directory` without the package tensorboard.
+        ImportError: `log_directory` is given, but the package tensorboard is not installed.
     """
 
     def __init__(
@@ -71,17 +71,17 @@ class Monitor:
             self._board.close()
 
     def begin_epoch(self, stage: int, epoch: int, done: int) -> None:
-        """Epoch `epoch` of stage `stage`, from 1, begins where `done` sequences are through."""
+        """Starts epoch `epoch` of stage `stage`, both from 1, after `done` of its sequences."""
         if self._bar is not None:
             self._bar.begin_epoch(stage, epoch, done)
 
     def advance(self, done: int, loss: float) -> None:
-        """`done` sequences of the epoch are through, with this mean loss."""
+        """Shows that `done` sequences of the epoch are finished, with this mean loss."""
         if self._bar is not None:
             self._bar.advance(done, loss)
 
     def report(self, record: StepRecord) -> None:
-        """Some steps of an epoch are over: writes their record."""
+        """Writes the record of some steps of an epoch."""
         if self._steps_path is not None:
             self._steps_path.parent.mkdir(parents=True, exist_ok=True)
             _append(self._steps_path, record)
@@ -96,7 +96,7 @@ class Monitor:
         parameters: Mapping[str, np.ndarray],
         accessibility: np.ndarray | None,
     ) -> None:
-        """The epoch is over: writes its record, and histograms of parameters and accessibility."""
+        """Writes the record of an epoch, and histograms of parameters and accessibility."""
         if self._metrics is not None:
             self._metrics.append(record)
         if self._board is not None:
@@ -153,7 +153,7 @@ class _Bar:
 
 
 class _NotebookBar:
-    """A line of text that is replaced while an epoch goes on, and a line for each that is over."""
+    """A line of text that is replaced during an epoch, and one line for each finished epoch."""
 
     def __init__(self, stages: Sequence[Stage], count: int) -> None:
         self._steps = _StageProgress(stages, count)
@@ -188,13 +188,13 @@ class _NotebookBar:
 
 
 class _StageProgress:
-    """How far a stage is, as numbers and text.
+    """The progress of a stage, as numbers and text.
 
     Attributes:
         title: stage and epoch.
-        done: sequences of the stage so far.
+        done: finished sequences of the stage.
         total: sequences of all its epochs.
-        validation_r: of the epoch before, or None.
+        validation_r: of the previous epoch, or None.
     """
 
     def __init__(self, stages: Sequence[Stage], count: int) -> None:
@@ -211,7 +211,7 @@ class _StageProgress:
         self.done = self._earlier + done
 
     def advance(self, done: int, loss: float) -> str:
-        """`done` sequences of the epoch are through, with this mean loss; as text."""
+        """Sets the finished sequences of the epoch and their mean loss; returns them as text."""
         self.done = self._earlier + done
         rate = (done - self._began_at) / max(time.perf_counter() - self._began, 1e-9)
         r = "" if self.validation_r is None else f" r {self.validation_r:.4f}"
@@ -229,7 +229,7 @@ class _MetricsFile:
     def __init__(self, path: str | os.PathLike[str], history: Sequence[EpochRecord]) -> None:
         self._path = Path(path)
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        # A killed run may have written an epoch here after its last checkpoint.
+        # Drops epochs that a killed run wrote after its last checkpoint.
         with replace_file(self._path) as file:
             file.writelines(_json_line(record) for record in history)
 
@@ -242,7 +242,7 @@ def _append(path: Path, record: EpochRecord | StepRecord) -> None:
         with path.open("ab") as file:
             file.write(_json_line(record))
     except OSError as error:
-        # The error of a full disk does not name the file.
+        # The error for a full disk does not name the file.
         error.filename = str(path)
         raise
 
@@ -257,9 +257,9 @@ def _drop_steps_after(path: Path, done: int) -> None:
 
 
 def _step_of(line: bytes) -> float:
-    """The step of a line; infinity for a damaged one, as a power cut may leave it."""
+    """The step of a line; infinity for a line that is damaged, for example by a power cut."""
     try:
-        # The last line of a killed run may be cut off.
+        # The last line of a killed run may be incomplete.
         return json.loads(line.decode())["step"] if line.endswith(b"\n") else math.inf
     except (ValueError, KeyError, TypeError):
         return math.inf
@@ -271,7 +271,7 @@ def _json_line(record: EpochRecord | StepRecord) -> bytes:
 
 class _TensorBoard:
     def __init__(self, directory: str | os.PathLike[str]) -> None:
-        # TensorFlow itself would only complain at the first summary, an epoch later.
+        # TensorFlow itself would raise an error only at the first summary, an epoch later.
         if importlib.util.find_spec("tensorboard") is None:
             raise ImportError(
                 "log_directory: expected the package tensorboard to be installed, got none; run "

@@ -16,34 +16,36 @@ PathLike = str | os.PathLike[str]
 class RunOptions:
     """Where a run writes, when it saves and stops, and on which devices it trains.
 
-    The same plan gives the same bits with any options, but for `strategy` (rounding).
+    The same plan gives the same bits with any options; only `strategy` changes the rounding.
 
     Attributes:
         strategy: `tf.distribute.MirroredStrategy` for the GPUs of one machine,
             `MultiWorkerMirroredStrategy` for several processes, each of which runs the same plan;
-            None: one device. The batches of the stages are divided among all.
-        checkpoint_directory: folder for checkpoints, written after each epoch; None: none.
-        checkpoint_every: also write one within an epoch, after so many steps at least.
-        checkpoint_minutes: also write one within an epoch, after so many minutes at least.
-        keep_checkpoints: how many of the newest are kept.
-        resume: go on from the newest checkpoint in `checkpoint_directory` that is sound; from the
-            start where there is none yet. The number of workers may be another.
-        stop_signals: signals, for example SIGTERM, upon which the run writes a checkpoint and ends
-            with a StoppedError once the steps of a call are over.
-        metrics_path: file for one JSON object per epoch (see `EpochRecord`); an old one is
+            None: one device. Each batch is divided among all devices.
+        checkpoint_directory: folder for checkpoints, written after each epoch; None: no
+            checkpoints.
+        checkpoint_every: also write one within an epoch, when at least this many steps have passed.
+        checkpoint_minutes: also write one within an epoch, when at least this many minutes have
+            passed.
+        keep_checkpoints: how many of the newest checkpoints are kept.
+        resume: continue from the newest undamaged checkpoint in `checkpoint_directory`; if there is
+            no checkpoint, start from the beginning. The number of workers may be different.
+        stop_signals: signals, for example SIGTERM, after which the run finishes the current call of
+            the compiled function, writes a checkpoint and ends with a StoppedError.
+        metrics_path: file for one JSON object per epoch (see `EpochRecord`); an existing file is
             replaced.
         log_directory: folder for TensorBoard scalars and histograms; needs the package tensorboard.
-        report_every: also report the mean loss of so many steps whenever they are over: in the log,
-            in `steps_path` and for TensorBoard.
-        steps_path: file for one JSON object per report (see `cisreg.training.StepRecord`); an old
-            one is replaced, but for what a resumed run keeps.
+        report_every: also report the mean loss after each this many steps: in the log, in
+            `steps_path` and for TensorBoard.
+        steps_path: file for one JSON object per report (see `cisreg.training.StepRecord`); an
+            existing file is replaced, except that a resumed run keeps its earlier reports.
         profile_directory: folder for a trace of some steps, see `cisreg.training.reports.Trace`.
-        steps_per_call: steps run by one call of the compiled function, at most.
-        progress: draw a progress bar where standard error is a terminal; in a notebook, a bar and
-            one line per epoch.
+        steps_per_call: maximum number of steps in one call of the compiled function.
+        progress: draw a progress bar if standard error is a terminal; in a notebook, a bar and one
+            line per epoch.
 
     Raises:
-        ValueError: a number that is too low, or checkpoint options without a folder.
+        ValueError: a number is too low, or checkpoint options are given without a folder.
 
     Example:
         >>> RunOptions(checkpoint_directory="run/checkpoint", resume=True).keep_checkpoints

@@ -12,12 +12,12 @@ from cisreg.training.state import Best, EpochRecord, TrainingState
 
 _Record = TypeVar("_Record", EpochRecord, Best, TrainingState)
 
-# Fields that hold arrays or records; all others are numbers.
+# Fields that contain arrays or records; all others are numbers.
 _PARAMETERS, _OPTIMIZER, _BEST, _HISTORY = "parameters", "optimizer", "best", "history"
 
 
 def pack_state(state: TrainingState) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """The state as (values that JSON can hold, arrays by name).
+    """The state as (JSON values, arrays by name).
 
     Example:
         >>> values, arrays = pack_state(TrainingState({"bias": np.zeros((), np.float32)}))
@@ -36,10 +36,10 @@ def pack_state(state: TrainingState) -> tuple[dict[str, Any], dict[str, np.ndarr
 
 
 def unpack_state(values: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> TrainingState:
-    """The state from what `pack_state` gave.
+    """The state from the values and arrays that `pack_state` returned.
 
     Raises:
-        ValueError, KeyError, TypeError: something else than `pack_state` gives.
+        ValueError, KeyError, TypeError: `pack_state` did not make these values and arrays.
 
     Example:
         >>> unpack_state(*pack_state(TrainingState({}, step=3))).step
@@ -61,13 +61,13 @@ def unpack_state(values: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) ->
 
 
 def _plain(record: Any, others: set[str]) -> dict[str, Any]:
-    """The fields of a dataclass that are numbers."""
+    """The fields of a dataclass that are numbers, by name."""
     names = [field.name for field in dataclasses.fields(record)]
     return {name: getattr(record, name) for name in names if name not in others}
 
 
 def _record(kind: type[_Record], plain: Mapping[str, Any], others: Mapping[str, Any]) -> _Record:
-    """A dataclass of these numbers and these other fields."""
+    """A dataclass made of these numbers and these other fields."""
     hints = {name: hint for name, hint in get_type_hints(kind).items() if name not in others}
     if set(plain) != set(hints):
         names = ", ".join(sorted(set(plain) ^ set(hints)))
@@ -79,7 +79,7 @@ def _record(kind: type[_Record], plain: Mapping[str, Any], others: Mapping[str, 
 
 
 def _fits(value: Any, hint: Any) -> bool:
-    # An integer will do for a float, as everywhere in Python.
+    # An integer is accepted for a float, as everywhere in Python.
     return isinstance(value, hint) or (isinstance(value, int) and isinstance(0.0, hint))
 
 

@@ -1,4 +1,4 @@
-"""Everything that decides what a training run computes, checked before it starts."""
+"""The plan: everything that determines what a training run computes, checked at the start."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from cisreg.training.unit import STANDARD, STANDARD_DEVIATION, STANDARD_MEAN, Un
 
 logger = logging.getLogger("cisreg.training")
 
-# Parameters that mean nothing until they are trained, and the layers they belong to.
+# Parameters that are meaningless until they are trained, and their layers.
 _LAYERS = {
     "activity": "the effect of every motif",
     "activity_difference": "the stranded layer (no difference between strands)",
@@ -36,8 +36,8 @@ _LAYERS = {
     "log_binding_limit": "the binding limit",
     "accessibility_activity": "the effect of accessibility itself (none)",
 }
-# Standard deviations between the bias of a start and the mean of the measurements. Trained models
-# stay within 10.
+# Warn if the initial bias is this many standard deviations from the mean of the measurements. In
+# trained models the distance is at most 10.
 _FAR = 30.0
 
 
@@ -47,13 +47,13 @@ class TrainingPlan:
 
     Attributes:
         spec: the model.
-        initial: float32 arrays by name, where training begins; in the unit of the measurements, but
-            for what `init_parameters` chose by itself.
-        training: what the steps see, and in which order.
-        validation: what they do not see, or None.
+        initial: float32 arrays by name, where training starts; in the unit of the measurements,
+            except values that `init_parameters` chose.
+        training: the training data, and their order.
+        validation: the data that are held out, or None.
         stages: run one after the other.
         loss: see `fit`.
-        penalty: of the stages that name none themselves, or None.
+        penalty: of the stages that have no penalty of their own, or None.
         column_range: int32 [2, M], columns outside of which motifs are held at zero, or None.
         seed: of the validation split and the order of the sequences.
         implementation: of the occupancy operation.
@@ -61,7 +61,7 @@ class TrainingPlan:
         standardize: see `fit`.
 
     Raises:
-        ValueError: parts that do not fit together.
+        ValueError: the parts do not fit together.
     """
 
     spec: ModelSpec
@@ -96,7 +96,7 @@ class TrainingPlan:
         self._check_columns()
 
     def _convert(self) -> None:
-        """Puts what may be any array into NumPy arrays of the dtypes above."""
+        """Converts arrays of any kind to NumPy arrays of the dtypes above."""
         arrays = {name: np.array(value, np.float32) for name, value in self.initial.items()}
         initial = StartParameters(arrays, chosen_parameters(self.initial))
         object.__setattr__(self, "initial", initial)
@@ -126,7 +126,7 @@ class TrainingPlan:
             )
 
     def _check_trimmed(self) -> None:
-        """Files refuse such sequences themselves, as they are read."""
+        """Checks data in memory; files refuse such sequences when they are read."""
         if not isinstance(self.training, MemoryFeed) or not self.spec.has_span:
             return
         side = self.training.dataset.side
@@ -173,13 +173,14 @@ class TrainingPlan:
                 )
 
     def unit(self) -> Unit:
-        """The unit of the measurements; the standard unit where the plan does not standardize."""
+        """The unit of the measurements; the standard unit if the plan does not standardize."""
         return unit_of(*self.training.measurements()) if self.standardize else STANDARD
 
     def start(self, unit: Unit) -> dict[str, np.ndarray]:
-        """Where training begins, in the standard unit, for measurements of this unit.
+        """The parameters at the start, in the standard unit, for measurements of this unit.
 
-        Warns where a start that was made for other measurements is far away from these.
+        Warns if the initial bias is far from the mean of the measurements, as with parameters that
+        were made for different measurements.
         """
         standard = unit.to_standard(self.initial, chosen_parameters(self.initial))
         distance = abs(float(standard["bias"]) - STANDARD_MEAN) / STANDARD_DEVIATION
@@ -193,13 +194,13 @@ class TrainingPlan:
         return standard
 
     def warn_of_untrained(self) -> None:
-        """Says which layers stay as they began, since no stage trains them."""
+        """Warns of layers that keep their initial values, since no stage trains them."""
         trained = {name for stage in self.stages for name in stage.trainable}
         chosen = chosen_parameters(self.initial)
         for name, layer in _LAYERS.items():
             if name not in self.initial or name in trained:
                 continue
-            # What was given, as in going on from a trained model, may well be held.
+            # Given values, such as those of a trained model, may be held on purpose.
             if name in chosen or np.ptp(self.initial[name]) == 0:
                 logger.warning(
                     "no stage trains %s, so that %s stays as it began; add it to the trainable "
@@ -208,7 +209,7 @@ class TrainingPlan:
                 )
 
     def fingerprint(self) -> dict[str, str]:
-        """What distinguishes this plan from others, part by part, for checkpoints."""
+        """What distinguishes this plan from other plans, part by part, for checkpoints."""
         validation, columns = self.validation, self.column_range
         return {
             "model": repr(self.spec),
@@ -230,7 +231,7 @@ class TrainingPlan:
 
 
 def check_seed(seed: int) -> None:
-    """Raises ValueError where the seed is below 0."""
+    """Raises ValueError if the seed is below 0."""
     if seed < 0:
         raise ValueError(f"seed: expected 0 or more, got {seed}")
 
@@ -245,7 +246,7 @@ def _digest(*arrays: np.ndarray) -> str:
 
 
 def _describe_stage(stage: Stage) -> str:
-    """All attributes of a stage; the schedule by name and factors, since it may have no repr."""
+    """All attributes of a stage; a schedule by its name and factors, since it may have no repr."""
     schedule = stage.schedule
     own = type(schedule).__repr__ is not object.__repr__
     name = repr(schedule) if own else type(schedule).__qualname__
@@ -255,11 +256,11 @@ def _describe_stage(stage: Stage) -> str:
 
 
 def _describe_loss(loss: Loss, sample: Dataset) -> str:
-    """Name of the loss and its value at some numbers: functions cannot be compared.
+    """Name of the loss and its value for fixed numbers, since functions cannot be compared.
 
     Args:
         loss: the function.
-        sample: data whose shape the numbers get.
+        sample: data that determines the shape of the numbers.
     """
     numbers = tf.linspace(0.0, 20.0, 64)
     measured = tf.reverse(numbers, [0])

@@ -16,13 +16,13 @@ _COMPUTE_DTYPE: dict[Precision, ComputeDtype] = {
     "mixed_bfloat16": "bfloat16",
     "mixed_float16": "float16",
 }
-# At this scale even a gradient of 2^30 fits into float16 (at most 2^16): a gradient that is still
-# not finite has another cause than the range of float16.
+# At this scale even a gradient of 2^30 fits into float16 (at most 2^16). If it is still not finite,
+# the range of float16 is not the cause.
 _SMALLEST_SCALE = 2.0**-14
 
 
 def compute_dtype(precision: Precision) -> ComputeDtype:
-    """What the occupancy operation computes its sites in.
+    """The dtype in which the occupancy operation computes its sites.
 
     Example:
         >>> compute_dtype("mixed_bfloat16")
@@ -34,11 +34,11 @@ def compute_dtype(precision: Precision) -> ComputeDtype:
 def with_loss_scale(
     optimizer: keras.optimizers.Optimizer, precision: Precision
 ) -> keras.optimizers.Optimizer:
-    """The optimizer, for "mixed_float16" within Keras' dynamic loss scaling.
+    """The optimizer; for "mixed_float16" with Keras' dynamic loss scaling around it.
 
-    Its scale begins at 2^15, is halved at each gradient that is not finite, which is not applied,
-    and doubled after 2,000 others. Numbers of bfloat16 reach as far as those of float32: they want
-    no scale.
+    The scale starts at 2^15. It is halved at each gradient that is not finite, whose step is
+    skipped, and doubled after 2,000 finite ones in a row. bfloat16 has the range of float32 and
+    needs no loss scale.
     """
     if precision != "mixed_float16":
         return optimizer
@@ -46,17 +46,17 @@ def with_loss_scale(
 
 
 def loss_scale(optimizer: keras.optimizers.Optimizer) -> float | None:
-    """The scale at present, or None where there is none."""
+    """The current loss scale, or None if the optimizer has none."""
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         return float(optimizer.dynamic_scale.numpy())
     return None
 
 
 def gradient_is_sound(optimizer: keras.optimizers.Optimizer, finite: tf.Tensor) -> tf.Tensor:
-    """Whether training may go on after a gradient that is `finite` or not (bool scalars).
+    """Whether training may continue after a gradient that is `finite` or not (bool scalars).
 
     Call it before the optimizer gets the gradient. A gradient that is not finite does not stop
-    training while a smaller scale may help.
+    training as long as a smaller loss scale may help.
     """
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         return finite | (tf.convert_to_tensor(optimizer.dynamic_scale) > _SMALLEST_SCALE)

@@ -1,4 +1,4 @@
-"""Copies of a model that train together: devices of a process, and connected processes."""
+"""Replicas: copies of a model that train together on several devices or in several processes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cisreg.choices import check_choice
 from cisreg.processes.cluster import cluster_size
 from cisreg.training.errors import WorkerLostError
 
-# What TensorFlow raises where a worker is gone, or its connection.
+# What TensorFlow raises when a worker or its connection is lost.
 _LOST = (
     tf.errors.UnavailableError,
     tf.errors.AbortedError,
@@ -28,8 +28,8 @@ _LOST = (
 class Replicas:
     """What training needs from a `tf.distribute` strategy.
 
-    A worker is a process, the first one is the chief; a replica is a device of a worker. All
-    workers have equally many.
+    A worker is a process; the first worker is the chief. A replica is a device of a worker. All
+    workers have the same number of replicas.
 
     Args:
         strategy: MirroredStrategy or MultiWorkerMirroredStrategy; None: one device.
@@ -37,8 +37,8 @@ class Replicas:
     Attributes:
         strategy: the strategy, TensorFlow's default one for None.
         workers: number of processes.
-        worker: which of them this is, from 0.
-        local: replicas of this process.
+        worker: number of this process, from 0.
+        local: number of replicas of this process.
     """
 
     def __init__(self, strategy: tf.distribute.Strategy | None = None) -> None:
@@ -54,7 +54,7 @@ class Replicas:
 
     @property
     def count(self) -> int:
-        """Replicas of all workers."""
+        """Number of replicas of all workers together."""
         return self.strategy.num_replicas_in_sync
 
     @property
@@ -64,27 +64,27 @@ class Replicas:
 
     @property
     def devices(self) -> tuple[str, ...]:
-        """Devices of this process' replicas; "" (TensorFlow chooses) where there is one replica."""
+        """Devices of the replicas of this process; "" (TensorFlow chooses) if there is only one."""
         return ("",) if self.local == 1 else tuple(self.strategy.extended.worker_devices)
 
     def place_in_worker(self) -> int:
-        """The number of this replica within its process, while a replica's part is traced."""
+        """The number of this replica within its process; valid while a replica's part is traced."""
         if self.local == 1:
             return 0
         context = tf.distribute.get_replica_context()
         return int(tf.get_static_value(context.replica_id_in_sync_group)) % self.local
 
     def scope(self) -> AbstractContextManager[Any]:
-        """Where variables are made that all replicas share."""
+        """A context in which new variables are shared by all replicas."""
         return self.strategy.scope()
 
     def local_sum(self, value: Any) -> tf.Tensor:
-        """The sum over this process' replicas of what `strategy.run` gave."""
+        """The sum, over the replicas of this process, of a result of `strategy.run`."""
         parts = self.strategy.experimental_local_results(value)
         return parts[0] if len(parts) == 1 else tf.add_n(parts)
 
     def sum_over_workers(self, value: tf.Tensor) -> tf.Tensor:
-        """The sum of all workers' values, which are of one shape; to be called by all of them."""
+        """The sum of all workers' values, of the same shape; all workers must call it."""
         if self.workers == 1:
             return value
         reduced = self.strategy.run(_sum_of_first_replicas, args=(value, self.local))
@@ -96,13 +96,13 @@ class Replicas:
             return values
         kind = values.dtype.name
         if kind not in self._sums:
-            # One for each type, and for any number of values: nothing is traced again.
+            # One function per dtype, for any number of values, so that nothing is retraced.
             signature = [tf.TensorSpec([None], kind)]
             self._sums[kind] = tf.function(self.sum_over_workers, signature, autograph=False)
         return self._sums[kind](tf.constant(values)).numpy()
 
     def share(self, content: bytes | None) -> bytes | None:
-        """The chief's content, sent to all workers; None where the chief has none."""
+        """The chief's content, sent to all workers; None if the chief has none."""
         if self.workers == 1:
             return content
         own = content if self.is_chief else None
@@ -119,16 +119,16 @@ StrategyName = Literal["auto", "none", "mirrored", "workers", "slurm"]
 
 
 def find_strategy(name: StrategyName = "auto") -> tf.distribute.Strategy | None:
-    """The strategy of this name; to be called before TensorFlow computes anything.
+    """The strategy of this name; call it before TensorFlow computes anything.
 
     Args:
         name: "none": one device; "mirrored": all GPUs of this machine; "workers": the processes
             that the environment variable TF_CONFIG lists; "slurm": the tasks of this Slurm step;
-            "auto": workers where TF_CONFIG lists several, else mirrored where there are several
-            GPUs, else none.
+            "auto": "workers" if TF_CONFIG lists several processes, else "mirrored" if there are
+            several GPUs, else "none".
 
     Raises:
-        ValueError: another name, or workers without a TF_CONFIG that lists them.
+        ValueError: an unknown name, or "workers" without a TF_CONFIG that lists them.
 
     Example:
         >>> result = fit(spec, start, data, stages, strategy=find_strategy())  # doctest: +SKIP
@@ -154,7 +154,7 @@ def find_strategy(name: StrategyName = "auto") -> tf.distribute.Strategy | None:
 
 
 def _slurm_config() -> str:
-    """The tasks of this Slurm step as TF_CONFIG has them.
+    """The tasks of this Slurm step, in the format of TF_CONFIG.
 
     TensorFlow's own resolver asks nvidia-smi for GPUs and divides them among the tasks; here Slurm
     decides which GPUs a task sees.
@@ -169,11 +169,11 @@ def _slurm_config() -> str:
 
 @contextmanager
 def name_lost_worker(replicas: Replicas, advice: Callable[[], str]) -> Iterator[None]:
-    """Turns what TensorFlow raises where a worker is gone into a WorkerLostError.
+    """Turns the errors that TensorFlow raises when a worker is lost into a WorkerLostError.
 
     Args:
-        replicas: all of them.
-        advice: says where the work is that was saved.
+        replicas: the replicas of the run.
+        advice: returns a sentence that says where the last checkpoint is.
     """
     try:
         yield
@@ -187,19 +187,19 @@ def name_lost_worker(replicas: Replicas, advice: Callable[[], str]) -> Iterator[
 
 
 def _cause(error: Exception) -> str:
-    """What TensorFlow says of the error, without where in the graph it was."""
+    """TensorFlow's error message, without the place in the graph."""
     lines = [line.strip() for line in str(error).splitlines()]
     return next((line for line in lines if "aborted" in line), type(error).__name__)
 
 
 def _sum_of_first_replicas(value: tf.Tensor, local: int) -> tf.Tensor:
-    """The sum over processes: only the first replica of each one counts."""
+    """The sum over processes: only the first replica of each process counts."""
     context = tf.distribute.get_replica_context()
     first = tf.equal(context.replica_id_in_sync_group % local, 0)
     return context.all_reduce(tf.distribute.ReduceOp.SUM, value * tf.cast(first, value.dtype))
 
 
 def _task_number(cluster: Any, task_type: str, task_id: int) -> int:
-    """The chief is 0, where there is one of that name; the workers follow."""
+    """The number of a task: 0 for the task named chief, if there is one, then the workers."""
     before = cluster.num_tasks("chief") if "chief" in cluster.jobs and task_type != "chief" else 0
     return before + int(task_id)

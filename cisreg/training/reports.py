@@ -21,13 +21,13 @@ _PICOSECONDS = 1e-6  # in microseconds, the unit of trace files
 
 @dataclass(frozen=True)
 class StepRecord:
-    """The mean loss of the steps since the record before; one line of steps.jsonl.
+    """The mean loss of the steps since the previous record; one line of steps.jsonl.
 
     Attributes:
         stage: counted from 1.
         epoch: of the stage, counted from 1.
-        step: of the whole run, counted from 1: the last one that counts here.
-        steps: how many steps count here.
+        step: the last step of this record, counted from 1 over the whole run.
+        steps: number of steps in this record.
         loss: mean over their sequences, penalties excluded.
         learning_rate: of the last step.
     """
@@ -41,17 +41,17 @@ class StepRecord:
 
 
 class StepWindow:
-    """Adds up losses until it holds a given number of steps.
+    """Adds up losses over a window of a given number of steps.
 
     Args:
         every: steps in a window; None: windows are never full.
-        steps, sequences, loss_sum: of a window that was begun before, when a run is resumed; one
-            that is full already, since `every` was more then, is begun anew.
+        steps, sequences, loss_sum: of a partly filled window, when a run is resumed. If that window
+            is already full, since `every` was larger before, an empty one is started.
 
     Attributes:
-        steps: in the window so far.
-        sequences: of these steps.
-        loss_sum: over these sequences.
+        steps: number of steps in the window so far.
+        sequences: number of sequences in these steps.
+        loss_sum: sum of the loss over these sequences.
     """
 
     def __init__(
@@ -67,11 +67,11 @@ class StepWindow:
 
     @property
     def room(self) -> int | None:
-        """Steps until the window is full; None: it never is."""
+        """Steps until the window is full; None: windows are never full."""
         return None if self._every is None else self._every - self.steps
 
     def add(self, steps: int, sequences: int, loss_sum: float) -> float | None:
-        """Adds steps, which must fit; the mean loss if the window is full now, else None."""
+        """Adds at most `room` steps; returns the mean loss if the window is now full, else None."""
         if self._every is None:
             return None
         self.steps += steps
@@ -85,10 +85,10 @@ class StepWindow:
 
 
 class Trace:
-    """Has TensorFlow's profiler trace one call of the compiled steps, the second if there is one.
+    """Traces one call of the compiled steps with TensorFlow's profiler, the second if there is one.
 
-    The folder gets the profiler's own files, which TensorBoard shows, and trace.json.gz, which
-    every browser of the Chromium family (chrome://tracing) and ui.perfetto.dev show.
+    The folder gets the profiler's own files, for TensorBoard, and trace.json.gz, for Chromium
+    browsers (chrome://tracing) and ui.perfetto.dev.
 
     Args:
         directory: the folder; None: no trace.
@@ -97,13 +97,13 @@ class Trace:
 
     def __init__(self, directory: str | os.PathLike[str] | None, calls: int) -> None:
         self._directory = None if directory is None else Path(directory)
-        # The first call is slower than all others: it loads and sets things up.
+        # The first call is slower than all others, since it loads and sets up libraries.
         self._traced_call = min(1, calls - 1)
         self._call = 0
 
     @contextmanager
     def watch(self) -> Iterator[None]:
-        """To be entered around each call."""
+        """A context for each call."""
         traced = self._directory is not None and self._call == self._traced_call
         self._call += 1
         if not traced:
@@ -120,7 +120,7 @@ class Trace:
 
 
 def _write_trace(directory: Path) -> None:
-    """Puts the newest of the profiler's files into the format that browsers draw."""
+    """Converts the newest of the profiler's files to the trace format of browsers."""
     from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
     space = xplane_pb2.XSpace()
@@ -137,7 +137,7 @@ def _write_trace(directory: Path) -> None:
 
 
 def _events(process: int, plane: Any) -> Iterator[dict[str, Any]]:
-    """The plane's name and events as the trace event format has them; times in microseconds."""
+    """The plane's name and events in the trace event format; times in microseconds."""
     yield {"ph": "M", "pid": process, "name": "process_name", "args": {"name": plane.name}}
     for line in plane.lines:
         thread = {"pid": process, "tid": line.id}

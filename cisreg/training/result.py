@@ -1,4 +1,4 @@
-"""What a training run gives."""
+"""The result of a training run."""
 
 from __future__ import annotations
 
@@ -20,16 +20,18 @@ _SHOWN_EPOCHS = 10
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class FitResult:
-    """What training gave.
+    """The result of a training run.
 
     Attributes:
-        parameters: float32 arrays by name, as the last stage ended, in the measurements' unit.
+        parameters: float32 arrays by name, from the end of the last stage, in the unit of the
+            measurements.
         history: one record for each epoch of all stages.
-        best_epoch: epochs of the whole run (`EpochRecord.total_epoch`) that made the parameters:
-            the last one, or with early stopping the best one of the last stage.
+        best_epoch: the epoch after which the model had these parameters, counted over the whole run
+            (`EpochRecord.total_epoch`): the last one, or with early stopping the best one of the
+            last stage.
         seconds: time that the training steps took.
-        unit: the unit of the measurements, as training found it.
-        interrupted: whether an interrupt (Ctrl-C) ended the run before its time.
+        unit: the unit of the measurements, as computed from the training data.
+        interrupted: whether an interrupt (Ctrl-C) ended the run early.
     """
 
     parameters: dict[str, np.ndarray]
@@ -74,7 +76,7 @@ class FitResult:
         )
 
     def to_frame(self) -> pd.DataFrame:
-        """The history as a pandas frame.
+        """The history as a pandas DataFrame.
 
         Raises:
             ImportError: pandas is not installed.

@@ -1,6 +1,6 @@
-"""Schedules: factors on the learning rate of a stage, as its epochs pass.
+"""Schedules: factors that change the learning rate during a stage.
 
-A schedule counts in epochs, not in steps, so that it means the same at every batch size.
+A schedule counts in epochs, not in steps, so that it means the same for every batch size.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import tensorflow as tf
 
 
 class Schedule(ABC):
-    """A factor on the stage's learning rate as a pure function of the epochs that have passed."""
+    """A factor on the stage's learning rate, a pure function of the epochs that have passed."""
 
     @abstractmethod
     def factor(self, passed: tf.Tensor, total: int) -> tf.Tensor:
@@ -23,10 +23,10 @@ class Schedule(ABC):
 
 @dataclass(frozen=True)
 class Constant(Schedule):
-    """The learning rate as it is."""
+    """A constant learning rate."""
 
     def factor(self, passed: tf.Tensor, total: int) -> tf.Tensor:
-        """1 at all times."""
+        """Always 1."""
         return tf.ones_like(passed)
 
 
@@ -60,7 +60,7 @@ class ExponentialDecay(Schedule):
 
 @dataclass(frozen=True)
 class TriangularCycle(Schedule):
-    """Up from `low` to 1 and back in a straight line, once every `epochs` epochs.
+    """Linear from `low` to 1 and back, once every `epochs` epochs.
 
     The triangular policy of Smith, "Cyclical learning rates for training neural networks" (2017).
 
@@ -84,14 +84,14 @@ class TriangularCycle(Schedule):
         _check(self, "epochs", self.epochs > 0, "a number above 0")
 
     def factor(self, passed: tf.Tensor, total: int) -> tf.Tensor:
-        """Rises from `low` to 1 and falls back, again and again."""
+        """Rises from `low` to 1 and falls back, repeatedly."""
         phase = tf.math.floormod(passed / self.epochs, 1.0)
         return self.low + (1.0 - self.low) * (1.0 - tf.abs(2.0 * phase - 1.0))
 
 
 @dataclass(frozen=True)
 class CosineWarmup(Schedule):
-    """Up to 1 in a straight line, then down to `final` on half a cosine by the stage's last epoch.
+    """Linear from 0 to 1, then half a cosine down to `final` at the end of the stage.
 
     The decay of Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts"
     (2017), without restarts.
@@ -124,7 +124,7 @@ class CosineWarmup(Schedule):
 
 
 class StageLearningRate(keras.optimizers.schedules.LearningRateSchedule):
-    """The learning rate for a Keras optimizer: that of the stage times its schedule's factor.
+    """The learning rate for a Keras optimizer: the stage's rate times its schedule's factor.
 
     Args:
         learning_rate: the rate where the factor is 1.
@@ -142,7 +142,7 @@ class StageLearningRate(keras.optimizers.schedules.LearningRateSchedule):
         self._steps_per_epoch = steps_per_epoch
 
     def __call__(self, step: tf.Tensor) -> tf.Tensor:
-        """The learning rate, float32 scalar, of the step that follows `step` finished ones."""
+        """The learning rate, float32 scalar, of the next step after `step` finished steps."""
         passed = tf.cast(tf.cast(step, tf.float64) / self._steps_per_epoch, tf.float32)
         return self._learning_rate * self._schedule.factor(passed, self._epochs)
 

@@ -1,4 +1,4 @@
-"""Stages of progressive learning: what trains, for how long, and how."""
+"""Stages of training: which parameters train, for how long, and how."""
 
 from __future__ import annotations
 
@@ -28,31 +28,32 @@ _OPTIONS = {
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage of training; `fit` runs a list of them, each from where the last one ended.
+    """One stage of training; `fit` runs a list of them, one after the other.
 
     Attributes:
         trainable: names of the parameters that train; all others are held.
-        epochs: passes over the data at most.
-        learning_rate: the optimizer's rate where the schedule's factor is 1. Parameters that have
+        epochs: maximum number of passes over the data.
+        learning_rate: the optimizer's rate when the schedule's factor is 1. Parameters that have
             the unit of expression train in the standard unit, see docs/model.md.
-        schedule: how the learning rate changes while the epochs pass.
-        batch_size: sequences per step at most. An epoch is cut into batches whose sizes differ by
-            no more than 1, so that no step rests on a short remainder.
-        optimizer: "adam", "rmsprop" or "sgd", as Keras has them.
+        schedule: how the learning rate changes during the stage.
+        batch_size: maximum number of sequences per step. An epoch is divided into batches whose
+            sizes differ by at most 1, so that there is no short last batch.
+        optimizer: "adam", "rmsprop" or "sgd", as Keras names them.
         beta_1, beta_2: decay of Adam's first and second moments.
         rho: decay of RMSprop's second moment.
         epsilon: added to the root of Adam's and RMSprop's second moment.
         momentum: of RMSprop and SGD.
         nesterov: Nesterov's variant of SGD's momentum.
-        patience: stop after so many epochs without a better validation loss, and end with the best
-            parameters seen, those at the stage's start included; None: run all epochs and end with
-            the last.
-        average_decay: decay, per step, of an exponential moving average of the parameters, which
-            then stands for them in validation and at the stage's end; None: no average.
+        patience: stop after this many epochs without a better validation loss, and end with the
+            best parameters, which may be those at the start of the stage; None: run all epochs and
+            end with the last parameters.
+        average_decay: decay, per step, of an exponential moving average of the parameters. The
+            average replaces the parameters in validation and at the end of the stage; None: no
+            average.
         penalty: weights of the penalties in this stage; None: those given to `fit`.
 
     Raises:
-        ValueError: an attribute outside its range, or an option that the optimizer does not have.
+        ValueError: an attribute is outside its range, or the optimizer does not have an option.
 
     Example:
         >>> from cisreg.training import CosineWarmup
@@ -115,7 +116,7 @@ class Stage:
 def make_optimizer(
     stage: Stage, learning_rate: StageLearningRate, precision: Precision = "float32"
 ) -> keras.optimizers.Optimizer:
-    """The stage's Keras optimizer at this learning rate, averaging where the stage does.
+    """The stage's Keras optimizer at this learning rate, with the stage's moving average if any.
 
     For "mixed_float16" the loss is scaled, see `cisreg.training.precision.with_loss_scale`.
     """

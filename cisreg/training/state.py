@@ -1,4 +1,4 @@
-"""The state of a training run between two calls of its compiled steps."""
+"""The state of a training run between two calls of the compiled function."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from cisreg.training.unit import Unit
 
 @dataclass(frozen=True)
 class EpochRecord:
-    """What is known of a finished epoch; one line of metrics.jsonl.
+    """The results of a finished epoch; one line of metrics.jsonl.
 
     Attributes:
         stage: counted from 1.
         epoch: of the stage, counted from 1.
-        total_epoch: of the whole run, counted from 1.
-        step: steps of the whole run so far, those included that a loss scale skipped.
+        total_epoch: counted from 1 over the whole run.
+        step: steps since the start of the run, including those that a loss scale skipped.
         learning_rate: of the epoch's last step.
         loss: mean over the epoch's sequences of the loss of their batch, penalties excluded.
-        penalty: mean likewise of the penalties.
-        validation_loss: loss of the validation set after the epoch; None without one.
-        validation_r: Pearson's r there; None without a validation set, or where it is undefined.
-        validation_r_squared: explained share of the variance there; None likewise.
+        penalty: mean over the epoch's sequences of the penalty of their batch.
+        validation_loss: loss of the validation set after the epoch; None without a validation set.
+        validation_r: Pearson's r of the validation set; None without one, or if undefined.
+        validation_r_squared: explained share of its variance; None in the same cases.
         loss_scale: of "mixed_float16", after the epoch's last step; None otherwise.
         seconds: time that the epoch's steps took, in this process.
         sequences_per_second: sequences trained on in that time, per second.
@@ -50,7 +50,7 @@ class Best:
 
     Attributes:
         validation_loss: their loss on the validation set.
-        total_epoch: epochs of the whole run that made them.
+        total_epoch: the epoch after which the model had them, counted over the whole run.
         parameters: float32 arrays by name.
     """
 
@@ -61,23 +61,24 @@ class Best:
 
 @dataclass
 class TrainingState:
-    """Everything that a run needs to go on as if it had never stopped.
+    """Everything that a run needs to continue as if it had never stopped.
 
-    Parameters, losses and penalties are in the standard unit (`cisreg.training.unit`), those of the
-    history in the unit of the measurements.
+    Parameters, losses and penalties are in the standard unit (`cisreg.training.unit`); those of the
+    history are in the unit of the measurements.
 
     Attributes:
         parameters: float32 arrays by name.
         scale, shift: the unit of the measurements.
         optimizer: the optimizer's variables in its own order; empty at the start of a stage.
-        best: best parameters of the stage, where it stops early.
-        stage: stages finished.
-        epoch: epochs finished in this stage.
-        step: steps finished in this epoch.
+        best: best parameters of the stage; None without early stopping.
+        stage: finished stages.
+        epoch: finished epochs of this stage.
+        step: finished steps of this epoch.
         loss_sum, penalty_sum: sums over the sequences of this epoch so far.
-        sequences: how many those are.
+        sequences: number of these sequences.
         window_steps, window_sequences, window_loss: of the steps since the last `StepRecord`.
-        result_epoch: epochs of the whole run that made the parameters the last stage ended with.
+        result_epoch: the epoch after which the model had the parameters that the last stage ended
+            with, counted over the whole run.
         history: one record for each finished epoch.
     """
 
@@ -100,10 +101,10 @@ class TrainingState:
 
     @property
     def unit(self) -> Unit:
-        """That of the measurements."""
+        """The unit of the measurements."""
         return Unit(self.scale, self.shift)
 
     @property
     def total_steps(self) -> int:
-        """Steps of the whole run so far."""
+        """Steps since the start of the run."""
         return (self.history[-1].step if self.history else 0) + self.step

@@ -19,21 +19,19 @@ from cisreg.training.precision import gradient_is_sound
 from cisreg.training.replicas import Replicas
 from cisreg.training.vector import ParameterVector
 
-# Bounds the memory of prediction whatever the batch size of training.
-
 Loss = Callable[..., tf.Tensor]
 
 
 class StepTotals(NamedTuple):
-    """Where an epoch stands after some of its steps.
+    """Totals of an epoch after some of its steps.
 
     Attributes:
         step: int64, steps done in this epoch.
         loss: float64, sum of the loss over the sequences so far, penalties excluded.
         penalty: float64, sum of the penalty over the sequences so far.
-        sequences: int64, how many there were so far.
-        finite: bool, whether every loss, gradient and trained parameter so far was finite, but for
-            gradients that a loss scale skips.
+        sequences: int64, number of sequences so far.
+        finite: bool, whether every loss, gradient and trained parameter so far was finite, not
+            counting gradients that a loss scale skips.
     """
 
     step: tf.Tensor
@@ -49,11 +47,11 @@ class Objective:
 
     Attributes:
         loss: (predicted [N], measured [N] or [N, K][, weight [N]]) to a scalar: the mean over the
-            sequences, or their sum where `cisreg.losses.is_sum` says so.
+            sequences, or their sum if `cisreg.losses.is_sum` says so.
         penalty: weights of the penalties, or None.
-        initial: the parameters that training began with, which a penalty may pull towards.
+        initial: the parameters at the start of training, which a penalty may pull towards.
         column_range: int32 [2, M], columns outside of which motifs are held at zero, or None.
-        measurements: K where several things are measured of each sequence, else None.
+        measurements: K if each sequence has several measurements, else None.
         weighted: whether the sequences have weights.
     """
 
@@ -86,21 +84,21 @@ def make_train_steps(
 
     Args:
         spec: the model.
-        variables: all of its parameters by name. Each call begins at their values and leaves the
-            new ones there.
-        vector: those that train.
-        optimizer: built for the vector's variable alone.
-        objective: what is minimized.
+        variables: all parameters of the model by name. Each call reads their values and assigns the
+            new ones.
+        vector: the parameters that train.
+        optimizer: built for the variable of the vector only.
+        objective: what training minimizes.
         implementation: of the occupancy operation, see `cisreg.occupancy`.
         compute_dtype: of the occupancy operation, see `cisreg.occupancy`.
-        replicas: among which each batch is divided; their gradients are added up.
-        residents: the sequences that the devices of this process hold; empty: batches hold theirs.
+        replicas: each batch is divided among them; their gradients are added up.
+        residents: the sequences on the devices of this process; empty: the batches contain them.
 
     Returns:
         A function of (batches, totals, stop) that runs the steps from `totals.step` up to `stop`
-        (int64), all of them within the batches, and returns the new totals. It ends early, `finite`
-        false, at the first loss, gradient or updated parameter that is not finite; among several
-        replicas only the parameters can end it, which all of them have.
+        (int64), all of them within the batches, and returns the new totals. At the first loss,
+        gradient or updated parameter that is not finite it ends early, with `finite` false. With
+        several replicas it checks only the parameters, which are the same in all replicas.
     """
 
     def compute_losses(trained: tf.Tensor, batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
@@ -139,8 +137,8 @@ def make_train_steps(
             gradient = share.before_optimizer(gradient, optimizer)
             optimizer.apply_gradients([(gradient, vector.variable)])
         with tf.name_scope("check"):
-            # A finite gradient may still make a parameter overflow. The sum of all is finite only
-            # if each one is.
+            # A finite gradient may still make a parameter overflow. The sum of all parameters is
+            # finite only if each one is.
             finite = tf.math.is_finite(tf.reduce_sum(vector.variable))
             if replicas.count == 1:
                 finite &= sound & tf.math.is_finite(total)
@@ -170,12 +168,12 @@ def make_train_steps(
         vector.write()
         return _end(totals, result, replicas)
 
-    # A concrete function is never traced again.
+    # A concrete function is never retraced.
     return train_steps.get_concrete_function()
 
 
 def _begin(totals: StepTotals, replicas: Replicas) -> StepTotals:
-    """The totals that a worker adds to; those of earlier calls are added once, in `_end`."""
+    """The totals that a worker adds to; totals of earlier calls are added once, in `_end`."""
     if replicas.workers == 1:
         return totals
     nothing = tf.zeros([], tf.float64)

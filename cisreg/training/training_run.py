@@ -41,7 +41,7 @@ logger = logging.getLogger("cisreg.training")
 
 
 class _InterruptedError(Exception):
-    """An interrupt came, which is to end the run with what it has."""
+    """An interrupt came; the run ends with its current parameters."""
 
 
 class _Evaluation(NamedTuple):
@@ -54,15 +54,15 @@ class _Evaluation(NamedTuple):
 
 
 class TrainingRun:
-    """Carries a plan out from where a state stands.
+    """Runs a plan, from a given state on.
 
     Args:
-        plan: what to do.
-        options: how, see `RunOptions`.
-        state: where to begin; kept up to date while the run goes on.
-        monitor: told of each epoch.
-        checkpoints: where the state is saved.
-        replicas: what trains.
+        plan: what to compute.
+        options: how to run it, see `RunOptions`.
+        state: where to start; updated during the run.
+        monitor: reports each epoch.
+        checkpoints: save the state.
+        replicas: the devices and processes that train.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class TrainingRun:
         )
         profile = options.profile_directory if replicas.is_chief else None
         self._trace = Trace(profile, self._calls())
-        # Several workers stop together, upon what they were started to stop upon.
+        # Several workers must stop together: they stop only at `stop_signals`.
         interrupts = interrupt_signals() if replicas.workers == 1 else ()
         self._stop_request = StopRequest({*options.stop_signals, *interrupts})
         self._stopping = False
@@ -102,7 +102,7 @@ class TrainingRun:
         self._residents = [] if resident is None else put_on_devices(resident, replicas)
 
     def _calls(self) -> int:
-        """Calls of the compiled function in a whole run, at most."""
+        """Maximum number of calls of the compiled function in the whole run."""
         steps = [steps_per_epoch(self._count, stage.batch_size) for stage in self._plan.stages]
         return sum(
             stage.epochs * -(-each // self._steps_per_chunk(stage))
@@ -114,14 +114,14 @@ class TrainingRun:
         return steps_per_chunk(stage.batch_size, length, self._options.steps_per_call)
 
     def run(self) -> bool:
-        """Runs all stages that the state has not finished, or until an interrupt.
+        """Runs all unfinished stages, or until an interrupt.
 
         Returns:
-            Whether an interrupt came; the state then holds the parameters so far.
+            Whether an interrupt came; the state then has the current parameters.
 
         Raises:
-            NonFiniteLossError: a loss, gradient, parameter or prediction that is not finite.
-            StoppedError: a signal came; the checkpoint holds all steps that were done.
+            NonFiniteLossError: a loss, gradient, parameter or prediction is not finite.
+            StoppedError: a signal came; the checkpoint includes all finished steps.
         """
         with self._replicas.scope(), self._stop_request:
             try:
@@ -140,7 +140,7 @@ class TrainingRun:
         return received is not None and received not in self._options.stop_signals
 
     def _keep_so_far(self) -> None:
-        """Takes the parameters to show for an interrupted run into the state."""
+        """Copies the parameters that an interrupted run returns to the state."""
         state = self._state
         state.result_epoch = len(state.history)
         if state.best is not None:
@@ -178,7 +178,7 @@ class TrainingRun:
             residents=self._residents,
         )
         if stage.patience is not None and self._state.best is None:
-            assert self._plan.validation is not None  # the plan checked it
+            assert self._plan.validation is not None  # checked by the plan
             loss = self._evaluate(self._plan.validation).loss
             self._state.best = Best(loss, len(self._state.history), self._values())
 
@@ -187,7 +187,7 @@ class TrainingRun:
         return Objective(
             loss=self._loss,
             penalty=self._stage.penalty or self._plan.penalty,
-            # The motifs alone, which have no unit of expression.
+            # Only the motifs, which do not depend on the unit of expression.
             initial={"log_kd": tf.constant(self._plan.initial["log_kd"])},
             column_range=self._plan.column_range,
             measurements=None if expression.ndim == 1 else expression.shape[1],
@@ -233,7 +233,7 @@ class TrainingRun:
                     self._save()
 
     def _run_steps(self, batches: Batches, last: int) -> bool:
-        """Runs some steps, `last` at most; whether a signal asks any worker to stop."""
+        """Runs steps up to `last` at most; returns whether a signal asked any worker to stop."""
         state = self._state
         before = StepTotals(
             tf.constant(state.step, tf.int64),
@@ -268,7 +268,7 @@ class TrainingRun:
         raise StoppedError(f"stopped by {name} after step {self._state.total_steps}.{advice}")
 
     def _report(self, stop: int, sequences: int, loss_sum: float) -> None:
-        """Takes the steps up to `stop` into the window, and tells of it where it is full."""
+        """Adds the steps up to `stop` to the window, and reports it when it is full."""
         state, steps = self._state, self._window.steps
         window = self._window
         mean = window.add(stop - state.step, sequences, loss_sum)
@@ -288,7 +288,7 @@ class TrainingRun:
             )
 
     def _last_learning_rate(self) -> float:
-        # Steps that a loss scale skips do not count; it may have skipped all.
+        # Steps that a loss scale skipped do not count; it may have skipped all steps.
         return float(self._learning_rate(tf.maximum(self._optimizer.iterations.value - 1, 0)))
 
     def _stop(self, what: str) -> NoReturn:
@@ -302,7 +302,7 @@ class TrainingRun:
     def _finish_epoch(self, seconds: float, trained_on: int) -> None:
         state = self._state
         raw = self._values()
-        # Where the stage averages its parameters, the average replaces them here.
+        # If the stage averages its parameters, the average replaces them here.
         self._optimizer.finalize_variable_values([self._vector.variable])
         self._vector.write()
         values = self._values()
@@ -343,7 +343,7 @@ class TrainingRun:
         state.stage, state.epoch = state.stage + 1, 0
 
     def _evaluate(self, dataset: Dataset) -> _Evaluation:
-        """How well the model predicts these sequences; workers divide them among themselves."""
+        """How well the model predicts these sequences; they are divided among the workers."""
         predicted, accessibility = self._predict_all(dataset.sequence)
         measured = dataset.expression
         weight = () if dataset.weight is None else (tf.constant(dataset.weight),)
@@ -415,7 +415,7 @@ class TrainingRun:
             self._checkpoints.save(self._state)
 
     def _keep(self) -> None:
-        """Takes the variables into the state."""
+        """Copies the variables to the state."""
         self._state.parameters = self._values()
         self._state.optimizer = [variable.numpy() for variable in self._optimizer.variables]
 

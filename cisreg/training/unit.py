@@ -1,8 +1,8 @@
 """The unit that training computes in, so that the unit of the measurements does not matter.
 
-Learning rates, penalties and the first activities are numbers in some unit of expression. Training
+Learning rates, penalties and the initial activities depend on the unit of expression. Training
 computes in the standard unit, in which every set of measurements has the same mean and standard
-deviation; what it gives is in the unit of the measurements.
+deviation; its results are in the unit of the measurements.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from cisreg.losses import is_sum, unit_exponent
 STANDARD_MEAN = 8.93
 STANDARD_DEVIATION = 4.37
 
-# Parameters in the unit of expression; the bias also has its zero.
+# Parameters in the unit of expression. The bias also depends on the zero of the unit.
 _SCALED = ("activity", "activity_difference", "accessibility_activity")
 _SHIFTED = "bias"
 
 
 @dataclass(frozen=True)
 class Unit:
-    """How measurements follow from the standard unit: scale * standard + shift.
+    """A unit of measurements: measured = scale * standard + shift.
 
     Attributes:
         scale: above 0, a float32 number.
@@ -42,17 +42,17 @@ class Unit:
 
     @property
     def is_standard(self) -> bool:
-        """Whether nothing is to be converted."""
+        """Whether this is the standard unit, so that nothing is converted."""
         return self == STANDARD
 
     def to_standard(
         self, parameters: Mapping[str, np.ndarray], standard: Mapping[str, np.ndarray] | None = None
     ) -> dict[str, np.ndarray]:
-        """Parameters in the unit of the measurements, converted to the standard unit.
+        """Converts parameters from the unit of the measurements to the standard unit.
 
         Args:
             parameters: float32 arrays by name.
-            standard: those that are in the standard unit already, and stay.
+            standard: parameters that are in the standard unit already, and are not converted.
         """
         converted = {name: np.array(value, np.float32) for name, value in parameters.items()}
         if self.is_standard:
@@ -63,9 +63,9 @@ class Unit:
         return converted
 
     def from_standard(self, parameters: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Parameters in the standard unit, float32 by name, converted to that of the measurements.
+        """Converts parameters, float32 by name, from the standard unit to that of the measurements.
 
-        A model with these gives expression in the unit of the measurements.
+        A model with the converted parameters predicts expression in the unit of the measurements.
         """
         converted = dict(parameters)
         if self.is_standard:
@@ -91,12 +91,12 @@ def unit_of(expression: np.ndarray, weight: np.ndarray | None = None) -> Unit:
     """The unit of these measurements.
 
     Args:
-        expression: float [N], or [N, K], whose means over the K measurements count.
-        weight: float [N], by which a sequence counts; None: all alike.
+        expression: float [N], or [N, K], of which the means over the K measurements are used.
+        weight: float [N], weight of each sequence; None: equal weights.
 
     Returns:
-        The unit in which they have STANDARD_MEAN and STANDARD_DEVIATION. Measurements that are all
-        equal have no standard deviation: they are shifted alone.
+        The unit: in the standard unit these measurements have STANDARD_MEAN and STANDARD_DEVIATION.
+        Measurements that are all equal have no standard deviation: they are only shifted.
 
     Example:
         >>> unit_of(np.array([1.0, 3.0])).scale == np.float32(1 / STANDARD_DEVIATION)
@@ -113,26 +113,26 @@ def unit_of(expression: np.ndarray, weight: np.ndarray | None = None) -> Unit:
     equal = np.ptp(values[counts > 0]) == 0
     scale = 1.0 if equal else float(np.float32(deviation / STANDARD_DEVIATION))
     shift = float(np.float32(mean - scale * STANDARD_MEAN))
-    # What is not finite is for the first step of training to refuse, which says more.
+    # Values that are not finite are refused by the first training step, with a better message.
     return Unit(scale, shift) if np.isfinite([scale, shift]).all() and scale > 0 else STANDARD
 
 
 def standard_loss(
     loss: Callable[..., tf.Tensor], unit: Unit
 ) -> tuple[Callable[..., tf.Tensor], float]:
-    """The loss of predictions in the standard unit, and what to multiply it by to show it.
+    """The loss of predictions in the standard unit, and the factor to multiply it by for reports.
 
-    A loss that says how it grows with the unit (`cisreg.losses.unit_exponent`) is computed in the
-    standard unit; its value there times the factor is the one in the unit of the measurements. Any
-    other is computed in the unit of the measurements, as it stands; its factor is 1.
+    A loss that says how it scales with the unit (`cisreg.losses.unit_exponent`) is computed in the
+    standard unit; multiplied by the factor, it is the loss in the unit of the measurements. Any
+    other loss is computed in the unit of the measurements; its factor is 1.
 
     Args:
         loss: (predicted [N], measured [N] or [N, K][, weight [N]]) to a scalar.
         unit: of the measurements.
 
     Returns:
-        The loss as a function of (predicted in the standard unit, measured as it is[, weight]), and
-        the factor.
+        The loss as a function of (predicted in the standard unit, measured in the unit of the
+        measurements[, weight]), and the factor.
     """
     if unit.is_standard:
         return loss, 1.0

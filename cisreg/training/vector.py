@@ -1,4 +1,4 @@
-"""The parameters that a stage trains, end to end in one variable."""
+"""The parameters that a stage trains, concatenated in one variable."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import tensorflow as tf
 
 
 class ParameterVector:
-    """A variable that holds the values of several parameters one after the other.
+    """One variable that contains the values of several parameters.
 
-    An optimizer starts a dozen operations for each of its variables, which for small parameters
-    takes longer than the operations themselves. On one variable it starts them once, and the
+    An optimizer starts a dozen operations for each of its variables; for small parameters, starting
+    them takes longer than the operations themselves. For one variable it starts them only once. The
     results are the same.
 
     Args:
         parameters: float32 variables by name.
-        trainable: names of those in the vector, in their order there.
+        trainable: names of the parameters in the vector, in their order in it.
 
     Attributes:
         variable: float32 [K], the values.
@@ -32,16 +32,16 @@ class ParameterVector:
         self.variable = tf.Variable(self._joined(), name="trained")
 
     def read(self) -> None:
-        """Takes the values of the parameters into the vector."""
+        """Copies the values of the parameters to the vector."""
         self.variable.assign(self._joined())
 
     def write(self) -> None:
-        """Assigns the values in the vector to the parameters."""
+        """Copies the values in the vector to the parameters."""
         for name, value in self.split(self.variable).items():
             self._parameters[name].assign(value)
 
     def split(self, vector: tf.Tensor) -> dict[str, tf.Tensor]:
-        """The parameters by name, each in its shape, that `vector` [K] holds; differentiable."""
+        """The parameters in `vector` [K] by name, each in its shape; differentiable."""
         shapes = [parameter.shape for parameter in self._parameters.values()]
         parts = tf.split(vector, [shape.num_elements() for shape in shapes])
         return {

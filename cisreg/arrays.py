@@ -1,7 +1,7 @@
-"""Arrays from whatever holds numbers, and arrays as bytes in NumPy's npz format.
+"""Conversion of numbers of any type to arrays, and of arrays to bytes in NumPy's npz format.
 
-`as_array` is how functions that take arrays take them. `unpack_arrays` reads bytes without trust
-in what they say of their sizes.
+All functions that take arrays convert them with `as_array`. `unpack_arrays` is safe for untrusted
+bytes: it does not rely on the sizes that they state.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ import numpy.typing as npt
 import pyarrow as pa
 
 _SUFFIX = ".npy"
-# The only time that every zip program knows; another one would make equal arrays unequal bytes.
+# A fixed time, so that equal arrays give equal bytes: the earliest that the zip format can hold.
 _TIME = (1980, 1, 1, 0, 0, 0)
 _MAGIC = b"\x93NUMPY"
-# Bytes of a header's own length, by the version of the format. Version 3.0 differs in names of
-# fields alone, and there are none here.
+# Number of bytes of the header's length field, by the version of the format. Version 3.0 differs
+# only in names of fields, which do not occur here.
 _LENGTH_BYTES = {b"\x01\x00": 2, b"\x02\x00": 4}
 _LONGEST_HEADER = 10_000
 _DTYPE = re.compile(r"\|b1|\|[iu]1|<[iu][248]|<f[248]|\|S[1-9]\d{0,8}|<U[1-9]\d{0,8}")
-# What np.save writes, to the letter; NumPy itself evaluates this text as Python.
+# Exactly what np.save writes. NumPy evaluates this text as Python, which is not done here.
 _HEADER = re.compile(
     r"\{'descr': '([^']+)', 'fortran_order': (True|False), "
     r"'shape': \(((?:\d{1,18}, ?)*(?:\d{1,18})?)\), \} *\n"
 )
 _MOST_AXES = 32
 _LAST_CHARACTER = 0x10FFFF
-# All that zipfile raises for bytes that are no archive, or a damaged one.
+# All exceptions that zipfile raises for bytes that are not an archive, or a damaged one.
 _UNREADABLE = (
     zipfile.BadZipFile,
     NotImplementedError,
@@ -55,24 +55,24 @@ def as_array(
     *,
     finite: bool = False,
 ) -> np.ndarray:
-    """Numbers as an array of this type and shape, taken by position.
+    """Converts numbers to an array of this type and shape, by position.
 
     Args:
-        value: NumPy array, list, pandas Series or DataFrame (the index is not looked at), Arrow
-            array, table or column, or a TensorFlow tensor.
-        name: of the argument, for errors.
-        dtype: type of the result. Floating-point numbers are rounded to it; integers must not
-            change, so 2.0 becomes the integer 2 and 2.5 is refused.
+        value: NumPy array, list, pandas Series or DataFrame (the index is ignored), Arrow array,
+            table or column, or a TensorFlow tensor.
+        name: name of the argument, for errors.
+        dtype: type of the result. Floating-point numbers are rounded to it. Integers must not
+            change: 2.0 becomes the integer 2, and 2.5 is an error.
         shape: one entry for each axis: the length it must have, or a letter such as "N" for any
-            length; axes of the same letter have the same length. `...` in front stands for any
-            number of axes.
-        finite: refuse NaN and infinite numbers.
+            length; axes with the same letter must have the same length. `...` in front stands for
+            any number of axes.
+        finite: whether NaN and infinite numbers are an error.
 
     Returns:
-        The array; `value` itself where nothing has to change.
+        The array; `value` itself if nothing has to change.
 
     Raises:
-        ValueError: text or missing values in the place of numbers, another shape, or numbers that
+        ValueError: text or missing values instead of numbers, a different shape, or numbers that
             the type cannot hold.
 
     Example:
@@ -99,7 +99,7 @@ def as_array(
 
 
 def _numbers(value: Any, expected: str) -> np.ndarray:
-    """The numbers in an array of whatever type they come in."""
+    """The numbers as an array, in the type in which they were given."""
     if isinstance(value, pa.Table | pa.RecordBatch):
         columns = [_numbers(column, expected) for column in value.columns]
         return np.stack(columns, axis=-1) if columns else np.empty((value.num_rows, 0))
@@ -121,7 +121,7 @@ def _numbers(value: Any, expected: str) -> np.ndarray:
 
 
 def _from_objects(array: np.ndarray, expected: str) -> np.ndarray:
-    """Python's own numbers, or rows that are arrays themselves, as a column of lists is."""
+    """Converts an array of Python numbers, or of rows that are arrays, as in a column of lists."""
     flat = array.ravel()
     for index, each in enumerate(flat):
         if isinstance(each, (str, bytes)) or each is None or type(each).__name__ == "NAType":
@@ -129,7 +129,7 @@ def _from_objects(array: np.ndarray, expected: str) -> np.ndarray:
     try:
         rows = [np.asarray(each) for each in flat]
         stacked = np.stack(rows) if rows else np.empty(0)
-        if stacked.dtype.kind == "O":  # decimal numbers
+        if stacked.dtype.kind == "O":  # such as decimal.Decimal
             stacked = stacked.astype(np.float64)
     except (ValueError, TypeError):
         raise ValueError(f"{expected}, got rows of different lengths or other objects") from None
@@ -151,10 +151,10 @@ def _converted(array: np.ndarray, wanted: np.dtype, expected: str) -> np.ndarray
 
 
 def pack_arrays(arrays: Mapping[str, npt.ArrayLike]) -> bytes:
-    """Arrays as the bytes of an npz file, which `np.load` reads too; equal arrays, equal bytes.
+    """Arrays as the bytes of an npz file, which `np.load` can read; equal arrays give equal bytes.
 
     Args:
-        arrays: by name, of booleans, integers, floats up to 64 bits, or text of a fixed width
+        arrays: arrays by name: booleans, integers, floats up to 64 bits, or text of a fixed width
             (NumPy's S and U).
 
     Returns:
@@ -173,7 +173,7 @@ def pack_arrays(arrays: Mapping[str, npt.ArrayLike]) -> bytes:
             if not name or "\0" in name:
                 raise ValueError(f"arrays: expected names without the character 0, got {name!r}")
             member = zipfile.ZipInfo(name + _SUFFIX, _TIME)
-            member.create_system = 3  # or it would be another one on Windows
+            member.create_system = 3  # the default would differ on Windows
             archive.writestr(member, _pack_array(name, np.asarray(value)))
     return buffer.getvalue()
 
@@ -181,19 +181,19 @@ def pack_arrays(arrays: Mapping[str, npt.ArrayLike]) -> bytes:
 def unpack_arrays(content: bytes) -> dict[str, np.ndarray]:
     """The arrays of an npz file, by name.
 
-    What the file says of its sizes is compared with its length before memory is taken for it, so
-    that no file takes more than a few times its own length. Nothing is decompressed, and nothing
-    that could run is loaded.
+    The sizes that the file states are compared with its length before memory is allocated, so that
+    no file takes more memory than a few times its length. Nothing is decompressed, and nothing that
+    could run code is loaded.
 
     Args:
-        content: what `pack_arrays` or `np.savez` made; not what `np.savez_compressed` made.
+        content: bytes from `pack_arrays` or `np.savez`; not from `np.savez_compressed`.
 
     Returns:
-        Arrays by name, each with memory of its own.
+        Arrays by name, each in its own memory.
 
     Raises:
-        ValueError: another content, a damaged one, or one with compressed members, Python objects
-            or sizes that do not go with its length.
+        ValueError: the content is of a different format or damaged, or has compressed members,
+            Python objects or sizes that do not agree with its length.
 
     Example:
         >>> from pathlib import Path
@@ -234,7 +234,7 @@ def _check_members(members: list[zipfile.ZipInfo], length: int) -> None:
         seen.add(name)
         if member.compress_type != zipfile.ZIP_STORED or member.file_size != member.compress_size:
             raise ValueError(f"expected arrays that are not compressed, but {name} is")
-    # Members may also lie over one another, each within the content, all of them far beyond it.
+    # Members may overlap: each fits into the content, but their sum may be far larger.
     total = sum(member.file_size for member in members)
     if total > length:
         raise ValueError(f"expected arrays of {length} bytes at most in all, got {total}")
@@ -264,7 +264,7 @@ def _unpack_array(name: str, member: bytes) -> np.ndarray:
 
 
 def _header(name: str, member: bytes) -> tuple[str, int]:
-    """What an array says of itself, and where its numbers begin."""
+    """The header text of an array, and the offset at which its numbers begin."""
     magic, version = member[: len(_MAGIC)], member[len(_MAGIC) : len(_MAGIC) + 2]
     if magic != _MAGIC or version not in _LENGTH_BYTES:
         raise ValueError(f"{name}: expected an array in NumPy's format 1.0 or 2.0, got another one")

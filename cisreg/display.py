@@ -1,4 +1,4 @@
-"""What people see of names and numbers: tables for notebooks, and text that does nothing else."""
+"""Display of names and numbers: tables for notebooks, and text that is safe to print."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-# Characters that move the cursor, change colours or turn the direction of text; not ends of lines.
+# Characters that move the cursor, change colours or the direction of text; not tabs and line ends.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
-# Rows that are shown of a long table.
+# Number of rows that are shown of a long table.
 SHOWN_ROWS = 20
 
 
@@ -19,8 +19,8 @@ def html_table(title: str, columns: Mapping[str, Sequence[Any]], count: int) -> 
 
     Args:
         title: a line above the table.
-        columns: what to show, by name; more than `SHOWN_ROWS` rows are cut off.
-        count: rows that there are in all.
+        columns: the values of each column, by name; at most `SHOWN_ROWS` rows are shown.
+        count: number of rows of the whole table.
 
     Example:
         >>> html_table("1 motif", {"name": ["<b>"]}, 1)
@@ -46,7 +46,7 @@ def printable(text: str) -> str:
 
 
 def counted(count: int, noun: str) -> str:
-    """A number and what it counts.
+    """A number with a noun in singular or plural.
 
     Example:
         >>> counted(1, "motif"), counted(1200, "site")

@@ -1,7 +1,7 @@
-"""Plain motif scanning: every site that binds strongly enough, or each sequence's strongest site.
+"""Motif scanning: all sites that pass a threshold, or the strongest site of each sequence.
 
-Sites are windows on either strand that hold the whole motif. Nothing but the hits is kept, so a
-chromosome can be scanned with hundreds of motifs. Needs no TensorFlow.
+Sites are windows on either strand that hold the whole motif. Only hits are kept in memory, so a
+chromosome can be scanned with hundreds of motifs. TensorFlow is not needed.
 """
 
 from __future__ import annotations
@@ -33,23 +33,23 @@ __all__ = ["BestSites", "Hits", "best_site", "p_value_threshold", "scan"]
 logger = logging.getLogger("cisreg.scan")
 
 _STRANDS = ("+", "-")
-# Grid of the log Kd distribution behind p-values, in nats, and how many points it has at most.
+# Grid of the log Kd distribution for p-values: step in nats, and largest number of points.
 _GRID_STEP = 1e-3
 _GRID_POINTS = 100_000
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Hits:
-    """Sites that bind strongly enough, sorted by sequence, position, strand and motif.
+    """Sites that pass the threshold, sorted by sequence, position, strand and motif.
 
     Attributes:
         sequence: int64 [hits], index of the sequence.
         position: int64 [hits], leftmost base that the motif's own columns cover, counted from 0 on
-            the sequence as given, whichever the strand; padding does not count.
+            the given (forward) strand of the sequence, also for strand 1; padding does not count.
         strand: int8 [hits], 0 forward, 1 reverse complement.
         motif: int32 [hits], index of the motif.
-        log_kd: float32 [hits], log Kd of the site in nats; the lower, the stronger.
-        motif_names: names of the motifs; None where they were given as an array.
+        log_kd: float32 [hits], log Kd of the site in nats; lower is stronger.
+        motif_names: names of the motifs; None if they were given as an array.
     """
 
     sequence: np.ndarray
@@ -91,7 +91,7 @@ class Hits:
         Args:
             sequence_names: names to show instead of the sequences' indices.
             motif_names: names of the motifs; None for those of the motif set, or the motifs'
-                indices where an array was scanned with.
+                indices if motifs were given as an array.
 
         Returns:
             Columns sequence, position, strand ("+" or "-"), motif and log_kd; one row per hit.
@@ -138,16 +138,16 @@ class Hits:
 class BestSites:
     """The strongest site of each motif on each sequence.
 
-    Of equally strong sites the leftmost counts, and of its strands the forward one. A sequence may
-    have no site: it is shorter than the motif, or every window holds an unknown base. Position and
-    strand are then -1 and log Kd is infinite.
+    Among equally strong sites it is the leftmost, and at the same position the one on the forward
+    strand. A sequence has no site if it is shorter than the motif or every window holds an unknown
+    base. Position and strand are then -1 and log Kd is infinite.
 
     Attributes:
         position: int64 [N, M], leftmost base that the motif's own columns cover, counted from 0 on
-            the sequence as given; padding does not count.
+            the given (forward) strand of the sequence; padding does not count.
         strand: int8 [N, M], 0 forward, 1 reverse complement.
-        log_kd: float32 [N, M], log Kd of the site in nats; the lower, the stronger.
-        motif_names: names of the motifs; None where they were given as an array.
+        log_kd: float32 [N, M], log Kd of the site in nats; lower is stronger.
+        motif_names: names of the motifs; None if they were given as an array.
     """
 
     position: np.ndarray
@@ -183,11 +183,11 @@ class BestSites:
         Args:
             sequence_names: names to show instead of the sequences' indices.
             motif_names: names of the motifs; None for those of the motif set, or the motifs'
-                indices where an array was scanned with.
+                indices if motifs were given as an array.
 
         Returns:
-            Columns sequence, position, strand ("+" or "-"), motif and log_kd, as those of
-            `Hits.to_table`; position, strand and log_kd are null where there is no site.
+            Columns sequence, position, strand ("+" or "-"), motif and log_kd, as in
+            `Hits.to_table`; position, strand and log_kd are null if there is no site.
 
         Raises:
             ValueError: there are fewer names than sequences or motifs.
@@ -240,36 +240,36 @@ def scan(
     """Every site on both strands whose log Kd is at most the threshold.
 
     A site's log Kd is the sum of its columns' entries, added in float32 from the motif's first
-    column to its last. The hits are the same, to the bit, on every processor and for every number
-    of threads. Only the hits take memory, 25 bytes each (and 12 more while they are gathered).
+    column to its last. The hits are bit for bit the same on every processor and for every number of
+    threads. Only the hits take memory, 25 bytes each (and 12 more while they are gathered).
 
-    No site reaches over the ends of its sequence. Sequences may differ in length: `cisreg.encode`
-    knows what of a row is padding. Rows of any other array are taken whole, and every code 4 in
-    them as an unknown base.
+    A site never extends beyond the ends of its sequence. Sequences may differ in length: arrays
+    from `cisreg.encode` record which part of a row is padding. In any other array the whole row is
+    sequence, and every code 4 is an unknown base.
 
-    Log Kd is low where binding is strong. For motifs of log odds (score = -log Kd), score >= s in
-    nats is threshold -s, and a score in bits is ln 2 of it in nats; `p_value_threshold` gives the
-    threshold for a p-value.
+    Log Kd is low where binding is strong. For motifs of log odds (score = -log Kd), a score of at
+    least s nats corresponds to the threshold -s; multiply a score in bits by ln 2 to get nats.
+    `p_value_threshold` gives the threshold for a p-value.
 
     Args:
         sequence: base codes [N, L], or [L] for one sequence, such as a chromosome.
         motifs: a motif set, or [W, 4, M] position Kd matrices in nats, bases in the order A C G T,
             all of whose columns count as the motif's own.
-        threshold: the largest log Kd of a hit in nats, one number or [M], rounded to float32 as log
-            Kd is; infinite ones ask for every site or none.
-        unknown: what becomes of windows that hold an unknown base (code 4): "skip", they are no
-            sites; "neutral", the base adds 0, as in `cisreg.occupancy`; "worst", it adds what the
-            motif's weakest base adds there.
+        threshold: the largest log Kd of a hit in nats, one number or [M], rounded to float32 like
+            log Kd. Infinity gives every site, -infinity none.
+        unknown: how to treat windows that hold an unknown base (code 4): "skip", they are not
+            sites; "neutral", the base adds 0, as in `cisreg.occupancy`; "worst", it adds as much as
+            the motif's weakest base there.
         limit: largest number of hits; a scan that finds more stops with an error instead of
             filling the memory.
-        threads: threads to use; None for one per available core.
+        threads: number of threads; None for one per available core.
 
     Returns:
         The hits, sorted by sequence, position, strand and motif.
 
     Raises:
         ValueError: an argument has the wrong shape, dtype or values, or there are more hits than
-            `limit`; the message says which, what was expected and what came.
+            `limit`; the message names the argument, what was expected and what came.
         LibraryError: cisreg's compiled module does not load.
 
     Example:
@@ -322,21 +322,21 @@ def best_site(
 ) -> BestSites:
     """The strongest site of each motif on each sequence, over both strands.
 
-    What a site is, and its log Kd to the bit, are as in `scan`. Where a sequence has no site,
-    position and strand are -1 and log Kd is infinite.
+    Sites are defined as in `scan`, and their log Kd is bit for bit the same. If a sequence has no
+    site, position and strand are -1 and log Kd is infinite.
 
     Args:
         sequence: base codes [N, L], or [L] for one sequence.
         motifs: a motif set, or [W, 4, M] position Kd matrices in nats, all of whose columns count
             as the motif's own.
-        unknown: what becomes of windows that hold an unknown base; see `scan`.
-        threads: threads to use; None for one per available core.
+        unknown: how to treat windows that hold an unknown base; see `scan`.
+        threads: number of threads; None for one per available core.
 
     Returns:
         Position, strand and log Kd, each [N, M]; N is 1 for a sequence of shape [L].
 
     Raises:
-        ValueError: an argument has the wrong shape, dtype or values; the message says which.
+        ValueError: an argument has the wrong shape, dtype or values; the message names it.
         LibraryError: cisreg's compiled module does not load.
 
     Example:
@@ -366,16 +366,16 @@ def p_value_threshold(
 ) -> np.ndarray:
     """The threshold that a random site passes with a probability of at most `p_value`.
 
-    This holds for each strand by itself: the probability that a window's forward strand is a hit is
-    at most `p_value`, and so is that of its reverse strand. The two differ where the background
-    differs from its complement, for the reverse strand has as many A as the forward one has T: the
-    threshold is the stricter one of the two strands.
+    This holds for each strand separately: the probability that a window is a hit on its forward
+    strand is at most `p_value`, and so is the probability for its reverse strand. The two differ if
+    the background differs from its complement, since the reverse strand has as many A as the
+    forward strand has T. The threshold is the stricter one of the two strands.
 
     The distribution of log Kd over sites of independent bases is computed on a grid of 0.001 nats
-    (coarser for thresholds more than 100 nats above the strongest site), every column rounded
-    towards stronger binding. So the probability is never above `p_value`, and the threshold is at
-    most one grid step per column stricter than it need be. It is that of one site: a sequence has
-    two for nearly every base, and no correction is made for their number.
+    (coarser for thresholds more than 100 nats above the strongest site), and every column is
+    rounded towards stronger binding. So the probability is never above `p_value`, and the threshold
+    is too strict by at most one grid step per column. The p-value is for a single site. A sequence
+    has about two sites per base; there is no correction for multiple testing.
 
     Args:
         motifs: a motif set, or [W, 4, M] position Kd matrices in nats.
@@ -385,12 +385,12 @@ def p_value_threshold(
             each.
 
     Returns:
-        float32 [M], nats, for `scan`. It is -infinity, which no site passes, where even the
-        motif's strongest site is likelier than `p_value` on one of the strands; the log says how
+        float32 [M], nats, for `scan`. It is -infinity, which no site passes, if even the motif's
+        strongest site has a probability above `p_value` on one of the strands. The log says how
         many such motifs there are.
 
     Raises:
-        ValueError: an argument has the wrong shape or values; the message says which.
+        ValueError: an argument has the wrong shape or values; the message names it.
 
     Example:
         >>> threshold = cisreg.p_value_threshold(motifs, 1e-4)
@@ -399,7 +399,7 @@ def p_value_threshold(
     if not isinstance(p_value, Real) or not 0 < p_value < 1:
         raise ValueError(f"p_value: expected a number above 0 and below 1, got {p_value!r}")
     forward = check_background(background, zero_allowed=True)
-    # Bases in the order A C G T read backwards are their complements.
+    # Reversing the order A C G T gives the complements.
     strands = np.unique([forward, forward[::-1]], axis=0)
     log_kd, column_range = _matrices(motifs)
     matrices = [log_kd[first:end, :, motif] for motif, (first, end) in enumerate(column_range.T)]
@@ -414,17 +414,17 @@ def p_value_threshold(
             "strands: no site of theirs can pass it",
             *(unreachable, len(threshold), p_value),
         )
-    # The next float32 below, where rounding to float32 went up.
+    # If rounding to float32 went up, take the next lower float32.
     rounded = threshold.astype(np.float32)
     return np.where(rounded > threshold, np.nextafter(rounded, np.float32(-np.inf)), rounded)
 
 
 def _strictest_threshold(matrix: np.ndarray, p_value: float, background: np.ndarray) -> float:
-    """The largest threshold on the grid that a random site passes with at most `p_value`.
+    """The largest threshold on the grid that a random site passes with probability <= `p_value`.
 
-    It lies half a step above the last grid point whose cumulative probability is at most `p_value`:
-    every log Kd below the next point is counted at this point or a lower one, and half a step is
-    more than the rounding of float32.
+    It lies half a step above the last grid point whose cumulative probability is at most `p_value`.
+    Every log Kd below the next point is counted at this point or a lower one, and half a step is
+    more than the rounding error of float32.
 
     Args:
         matrix: [own width, 4], nats.
@@ -432,7 +432,7 @@ def _strictest_threshold(matrix: np.ndarray, p_value: float, background: np.ndar
         background: [4], probabilities of the bases.
 
     Returns:
-        Nats; -infinity where the lowest grid point is already likelier than `p_value`.
+        Nats; -infinity if already the lowest grid point has a probability above `p_value`.
     """
     possible = background > 0
     columns = matrix.astype(np.float64)[:, possible]
@@ -445,16 +445,16 @@ def _strictest_threshold(matrix: np.ndarray, p_value: float, background: np.ndar
 
 
 def _passing_points(excess: np.ndarray, step: float, p_value: float, background: np.ndarray) -> int:
-    """The number of grid points, from the lowest on, whose cumulative probability is at most p.
+    """The number of grid points, from the lowest on, with cumulative probability <= `p_value`.
 
     Args:
         excess: [own width, bases], nats above the strongest base.
-        step: of the grid, nats.
+        step: step of the grid, nats.
         p_value: the largest probability.
         background: [bases], probabilities of the bases.
     """
     # Slightly less than the quotient, so that rounding never moves a site to a weaker point. Sites
-    # beyond the last grid point are dropped: whatever the other columns add, they stay beyond it.
+    # beyond the last grid point are dropped: the remaining columns can only make them weaker.
     quotient = np.minimum(excess / step, _GRID_POINTS + 1)
     grid = np.floor(quotient * (1 - 1e-12)).astype(np.int64)
     chance = np.ones(1)
@@ -501,6 +501,6 @@ def _named(argument: str, index: np.ndarray, names: Sequence[str] | None) -> pa.
         raise ValueError(
             f"{argument}: expected at least {wanted} names, got {len(names)}; one per index"
         )
-    # Names may repeat, but the entries of a dictionary may not.
+    # Names may repeat, but the entries of an Arrow dictionary must not.
     own = pa.array(list(names), pa.string()).dictionary_encode()
     return pa.DictionaryArray.from_arrays(own.indices.to_numpy()[index], own.dictionary)

@@ -24,35 +24,34 @@ def __dir__() -> list[str]:
 logger = logging.getLogger("cisreg.sequences")
 
 Side = Literal["left", "right"]
-# What becomes of a window that holds an unknown base.
+# How to treat a window that holds an unknown base.
 Unknown = Literal["skip", "neutral", "worst"]
 
-# The nucleotide codes of IUPAC; all but the first five letters mean an unknown base.
+# The nucleotide codes of IUPAC; all except the first five letters mean an unknown base.
 _NUCLEOTIDES = "ACGTUNRYSWKMBDHV"
 _FOREIGN = f"[^{_NUCLEOTIDES}{_NUCLEOTIDES.lower()}]"
-_FOREIGN_FAULT = 2  # of `sequence_faults`
+_FOREIGN_FAULT = 2  # the code that `sequence_faults` returns for a foreign letter
 _LETTERS = np.frombuffer(b"ACGTN", np.uint8)
 _COMPLEMENT = np.array([3, 2, 1, 0, 4], np.uint8)
 _OTHER_SIDE: dict[Side, Side] = {"left": "right", "right": "left"}
-# A row so much longer than the median one makes most of the others padding.
+# Warn of a row that is this many times longer than the median: the others become mostly padding.
 _FAR_ABOVE_MEDIAN = 10
 
 _padding_was_said = False
 
 
 class EncodedSequences(np.ndarray):
-    """Base codes, uint8 [N, L], that know how long each sequence is.
+    """Base codes, uint8 [N, L], with the length of each sequence.
 
-    What `encode` returns. It is a NumPy array in all respects; the scanner reads the lengths and
-    takes padding for what it is. Chosen rows, copies and pickles keep the lengths:
-    `codes[5]`, `codes[:100]`, `codes[[3, 1]]`, `codes[mask]`. All else, such as a slice of columns,
-    a sum or a reshaped view, is a plain array or one whose `length` is None: rows are then taken
-    whole, and padding counts as unknown bases.
+    `encode` returns this type. It is a NumPy array with the lengths as attributes, from which the
+    scanner knows what is padding. Selected rows, copies and pickles keep the lengths: `codes[5]`,
+    `codes[:100]`, `codes[[3, 1]]`, `codes[mask]`. Results of anything else, such as a slice of
+    columns, a sum or a reshaped view, are plain arrays or have `length` None. The whole row is then
+    sequence, and padding counts as unknown bases.
 
     Attributes:
-        length: int64 [N], the bases of each sequence as it was given: fewer than L where the row
-            was padded, more where it was trimmed. A single row has one number. None where it is
-            not known.
+        length: int64 [N], number of bases of each sequence before encoding: fewer than L if the row
+            was padded, more if it was trimmed. One number for a single row. None if not known.
         side: "left" or "right", where rows were padded or trimmed.
 
     Example:
@@ -70,7 +69,7 @@ class EncodedSequences(np.ndarray):
         self.length, self.side = None, None
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        # NumPy's functions copy an array and then change it, np.sort for one.
+        # Plain arrays, since functions such as np.sort change a copy, and lengths would be wrong.
         return function(*_plain(args), **_plain(kwargs))
 
     def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
@@ -86,7 +85,7 @@ class EncodedSequences(np.ndarray):
         return _with_lengths(result, self.length[rows], self.side)
 
     def copy(self, order: Literal["K", "A", "C", "F"] | None = "C") -> EncodedSequences:
-        """The same codes and lengths, in memory of their own."""
+        """A copy of the codes and lengths."""
         length = None if self.length is None else self.length.copy()
         return _with_lengths(super().copy(order), length, self.side)
 
@@ -110,10 +109,10 @@ class SequenceRows(NamedTuple):
 
     Attributes:
         codes: uint8 [N, L], a plain array.
-        row_range: int64 [2, N], the first base of each row that belongs to its sequence and the
-            one behind the last; None where all rows are whole.
-        origin: int64 [N], where the row's first column lies in its sequence, negative where the
-            row begins with padding; None where it is 0 for all.
+        row_range: int64 [2, N], the first column of each row that belongs to its sequence and the
+            one after the last; None if no row has padding.
+        origin: int64 [N], position of the row's first column in its sequence, negative if the row
+            begins with padding; None if it is 0 for all.
     """
 
     codes: np.ndarray
@@ -128,28 +127,29 @@ def encode(
     side: Side = "left",
     unknown: Literal["error", "count", "allow"] = "error",
 ) -> EncodedSequences:
-    """Turns DNA text into base codes of one length.
+    """Encodes DNA text as base codes of one length.
 
-    Lower case counts as upper case, and U as T; N and the other ambiguous letters of IUPAC become
-    code 4, an unknown base. Blanks and ends of lines around a sequence are dropped. Shorter
-    sequences are padded with code 4, longer ones trimmed; the log warns of both (of padding once).
+    Letters may be in upper or lower case, and U counts as T. N and the other ambiguous letters of
+    IUPAC become code 4, an unknown base. Blanks and ends of lines around a sequence are dropped.
+    Shorter sequences are padded with code 4, longer ones trimmed; the log warns of both (of padding
+    only once).
 
     Args:
         sequences: strings: a list, a pandas Series, which is read by position, or an Arrow array,
-            which is read without a copy of each.
-        length: L, the length of every row; None for that of the longest sequence.
+            whose strings are not copied one by one.
+        length: L, the length of every row; None for the length of the longest sequence.
         side: where sequences are padded or trimmed.
-        unknown: what to do with letters that are no nucleotide codes, such as those of a protein,
-            a gap or a blank inside of a sequence: "error"; "count", which takes them for unknown
-            bases and logs how many there are; or "allow", which says nothing.
+        unknown: what to do with letters that are not nucleotide codes, such as those of a protein,
+            a gap or a blank inside a sequence: "error"; "count": they become unknown bases, and the
+            log says how many there are; or "allow": they become unknown bases without a message.
 
     Returns:
-        uint8 [N, L], which keeps the sequences' lengths.
+        uint8 [N, L], with the lengths of the sequences.
 
     Raises:
-        ValueError: a letter that is no nucleotide code, a missing sequence, a negative length, or
-            an unknown side or choice; the message shows the row.
-        TypeError: something other than a list of strings, such as one string or a dict.
+        ValueError: a letter that is not a nucleotide code, a missing sequence, a negative length,
+            or a wrong `side` or `unknown`; the message shows the row.
+        TypeError: not a list of strings, for example one string or a dict.
 
     Example:
         >>> codes = encode(["ACGT", "nT"])
@@ -175,7 +175,7 @@ def encode(
 def encode_text(
     text: pa.Array, length: int | None, *, side: Side = "left", unknown: str = "error"
 ) -> EncodedSequences:
-    """`encode` of Arrow strings, without a word on their lengths.
+    """Like `encode`, for Arrow strings and without warnings of padding and trimming.
 
     Raises:
         ValueError: see `encode`.
@@ -204,11 +204,11 @@ def decode(codes: Any) -> list[str]:
         codes: [N, L], base codes 0 to 4.
 
     Returns:
-        N strings: of codes that know the sequences' lengths the sequences without their padding,
-        otherwise all L letters.
+        N strings. If the lengths of the sequences are known, they are without padding; otherwise
+        they have L letters.
 
     Raises:
-        ValueError: codes of a different shape or type, or a number that is no base code.
+        ValueError: codes of a different shape or type, or a number that is not a base code.
 
     Example:
         >>> decode([[0, 1, 4]]), decode(encode(["ACGT", "GA"]))
@@ -225,17 +225,17 @@ def decode(codes: Any) -> list[str]:
 
 
 def reverse_complement(codes: Any) -> np.ndarray:
-    """The same sequences read from the other strand.
+    """The reverse complements of sequences.
 
     Args:
         codes: [N, L], base codes 0 to 4.
 
     Returns:
-        uint8 [N, L]; what was padded on the left is now padded on the right, and the lengths are
-        kept where they are known.
+        uint8 [N, L]. Padding on the left is now on the right and vice versa; the lengths are kept
+        if they are known.
 
     Raises:
-        ValueError: codes of a different shape or type, or a number that is no base code.
+        ValueError: codes of a different shape or type, or a number that is not a base code.
 
     Example:
         >>> decode(reverse_complement(encode(["AACG", "CA"])))
@@ -251,15 +251,15 @@ def reverse_complement(codes: Any) -> np.ndarray:
 
 
 def sequence_rows(argument: str, sequence: Any, *, batch_only: bool = False) -> SequenceRows:
-    """Base codes from whatever holds them, and which part of each row is sequence.
+    """Converts base codes to a plain array, and finds which part of each row is sequence.
 
     Args:
-        argument: its name, for errors.
+        argument: name of the argument, for errors.
         sequence: base codes [N, L], or [L] for one sequence.
-        batch_only: refuse [L].
+        batch_only: whether [L] is an error.
 
     Raises:
-        ValueError: another shape, or something that is no base code.
+        ValueError: a different shape, or values that are not base codes.
 
     Example:
         >>> rows = sequence_rows("sequence", encode(["ACGT", "GA"]))
@@ -293,14 +293,14 @@ def sequence_rows(argument: str, sequence: Any, *, batch_only: bool = False) -> 
 
 
 def log_lengths(count: int, length: int, padded: int, trimmed: int, side: str) -> None:
-    """Warns of sequences that lost bases each time; of padding, which does no harm, once.
+    """Warns of trimmed sequences every time, and of padding, which is harmless, only once.
 
     Args:
-        count: sequences in all.
-        length: of the rows that they became.
-        padded: how many were shorter.
-        trimmed: how many were longer.
-        side: where.
+        count: number of all sequences.
+        length: length of the encoded rows.
+        padded: how many sequences were shorter.
+        trimmed: how many sequences were longer.
+        side: where they were padded or trimmed.
     """
     global _padding_was_said
     if trimmed:
@@ -318,7 +318,7 @@ def log_lengths(count: int, length: int, padded: int, trimmed: int, side: str) -
 
 
 def text_buffers(array: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-    """The buffers of Arrow strings or bytes whose offsets have 64 bits, not copied.
+    """The buffers of Arrow strings or bytes with 64-bit offsets, without a copy.
 
     Returns:
         (uint8 text, int64 [N + 1] offsets): value i is text[offsets[i] : offsets[i + 1]].
@@ -336,7 +336,7 @@ def text_buffers(array: pa.Array) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _plain(arguments: Any) -> Any:
-    """Arguments of a function with plain arrays in the place of encoded sequences."""
+    """Arguments of a function, with encoded sequences replaced by plain arrays."""
     if isinstance(arguments, EncodedSequences):
         return arguments.view(np.ndarray)
     if type(arguments) in (list, tuple):
@@ -355,7 +355,7 @@ def _with_lengths(
 
 
 def _chooses_rows(index: Any) -> bool:
-    """Whether an index takes whole rows: one, a slice, or a list of numbers or truth values."""
+    """Whether an index selects whole rows: one, a slice, or a list of numbers or booleans."""
     if isinstance(index, tuple):
         whole = all(each is Ellipsis or each == slice(None) for each in index[1:])
         return bool(index) and len(index) == 2 and whole and _chooses_rows(index[0])
@@ -365,7 +365,7 @@ def _chooses_rows(index: Any) -> bool:
 
 
 def _text(sequences: Any) -> pa.Array:
-    """The strings as one Arrow array whose offsets have 64 bits."""
+    """The strings as one Arrow array with 64-bit offsets."""
     if isinstance(sequences, (pa.Array, pa.ChunkedArray)):
         return _arrow_text(sequences)
     if isinstance(sequences, (str, bytes)):
@@ -399,13 +399,13 @@ def _arrow_text(sequences: pa.Array | pa.ChunkedArray) -> pa.Array:
         raise ValueError(
             f"sequences: expected text in every row, got none in row {row}; remove such rows"
         )
-    # Offsets of 64 bits hold any number of bases, and joining chunks can then not overflow.
+    # 64-bit offsets hold any number of bases, so joining chunks cannot overflow.
     sequences = sequences.cast(pa.large_string())
     return sequences.combine_chunks() if isinstance(sequences, pa.ChunkedArray) else sequences
 
 
 def _checked_letters(text: pa.Array, unknown: str) -> pa.Array:
-    """The text without blanks around it; letters that are no nucleotide codes as `unknown` says."""
+    """The text without blanks around it; treats foreign letters as `unknown` says."""
     if not len(_foreign_rows(text)):
         return text
     text = pc.utf8_trim_whitespace(text)
@@ -434,7 +434,7 @@ def _checked_letters(text: pa.Array, unknown: str) -> pa.Array:
             "%s is the first",
             *(letters, len(rows), len(text), example),
         )
-    # One byte for each letter, whatever it is.
+    # One byte for each letter, also for letters outside ASCII.
     return pc.replace_substring_regex(text, r"[^\x00-\x7F]", "?")
 
 

@@ -27,7 +27,7 @@ class Row(NamedTuple):
 
     Attributes:
         sequence: as text, N for unknown bases and padding.
-        expression: a number, or float32 [K] where K things were measured.
+        expression: a number, or float32 [K] for K measurements.
         weight: a number, or None.
         name: or None.
     """
@@ -40,7 +40,7 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """N sequences and what was measured for each.
+    """N sequences and the measurements of each.
 
     All fields may be given as lists, NumPy, pandas, Arrow or TensorFlow arrays; they are taken by
     position and converted. `data[5:10]` and `data.take(rows)` are Datasets, `data[5]` is a `Row`.
@@ -48,21 +48,22 @@ class Dataset:
     Attributes:
         sequence: uint8 [N, L], base codes 0 A, 1 C, 2 G, 3 T, 4 unknown or padding. Text is encoded
             as by `cisreg.encode`.
-        expression: float32 [N], finite; [N, K] where K things were measured, for a loss of one's
-            own; [N, 1] becomes [N].
-        weight: float32 [N], finite and 0 or more, what the loss of each sequence is multiplied by;
-            None: 1 for all.
+        expression: float32 [N], finite; [N, K] for K measurements, for a custom loss; [N, 1]
+            becomes [N].
+        weight: float32 [N], finite and 0 or more: factors of the loss of each sequence; None: 1 for
+            all.
         name: Arrow strings [N], or None.
         extra: further columns by name, Arrow arrays [N].
         side: "left" or "right", where shorter sequences were padded and longer ones trimmed; None:
-            as `cisreg.encode` did, else left. A model that is trained on them encodes text so.
-        columns_used: of the table that the rows come from, by role, which a trained model keeps.
-        trimmed: whether sequences longer than L were cut, on `side`; it cannot be told then where
+            the side that `cisreg.encode` used, otherwise left. A model that is trained on the
+            dataset pads and trims text on the same side.
+        columns_used: the columns of the source table, by role; a trained model keeps them.
+        trimmed: whether sequences longer than L were cut, on `side`. If so, it is not known where
             their constant end begins.
 
     Raises:
-        ValueError: another shape, a code above 4, or numbers that are missing or not finite.
-        TypeError: text that is none.
+        ValueError: a different shape, a code above 4, or numbers that are missing or not finite.
+        TypeError: one string instead of a list, or sequences that are not strings.
 
     Example:
         >>> data = Dataset(["ACGT", "TTGC"], [1, 2])
@@ -116,7 +117,7 @@ class Dataset:
         name: pa.Array | None = None,
         extra: Mapping[str, pa.Array] | None = None,
     ) -> Dataset:
-        """A Dataset of arrays that are known to be right, without a pass over their numbers."""
+        """A Dataset of arrays that are known to be valid; the numbers are not checked again."""
         data = object.__new__(cls)
         data.__dict__.update(
             sequence=sequence,
@@ -133,7 +134,7 @@ class Dataset:
     def read_with(
         self, side: Side | None, columns_used: Mapping[str, Any], trimmed: bool
     ) -> Dataset:
-        """The same rows, which know how they were read."""
+        """The same rows, with a record of how they were read."""
         data = copy(self)
         data.__dict__.update(side=side, columns_used=dict(columns_used), trimmed=trimmed)
         return data
@@ -151,23 +152,24 @@ class Dataset:
         length: int | None = None,
         side: Side = "left",
     ) -> Dataset:
-        """The rows of a table in memory, of which every one must be in order.
+        """The rows of a table in memory. Every row must be usable.
 
         Args:
             frame: pandas or polars DataFrame, Arrow table, or arrays by name. Rows are taken by
-                position: an index is not looked at.
+                position: an index is ignored.
             sequence: name or position of the column; None: found as in files, see `Columns`.
-            expression: the same, or several.
-            weight: the same; True: the column of that name if there is one; False: none.
-            name: the same; True: the column with a usual name if there is one; False: none.
+            expression: name or position of the column, or several of them.
+            weight: name or position; True: the column named weight, if there is one; False: none.
+            name: name or position; True: the column with a usual name, if there is one; False:
+                none.
             extra: further columns to keep; True: all others.
-            length: L; None: the longest sequence's.
+            length: L; None: the length of the longest sequence.
             side: where shorter sequences are padded and longer ones trimmed.
 
         Raises:
             ValueError: "frame, row N: expected …" for a row that cannot be used, N from 0; columns
-                that are not there, not clear or of a different type.
-            TypeError: no table.
+                that are missing, not clear or of a different type.
+            TypeError: not a table.
 
         Example:
             >>> data = Dataset.from_frame({"seq": ["ACGT"], "y": [5]}, expression="y")
@@ -201,7 +203,7 @@ class Dataset:
     def __getitem__(self, rows: slice | np.ndarray | Sequence[int]) -> Dataset: ...
 
     def __getitem__(self, rows: Any) -> Row | Dataset:
-        """One row, or the Dataset of several; a slice is a view, numbers are as in `take`."""
+        """One row, or a Dataset of several. A slice is a view; for a list of rows see `take`."""
         if isinstance(rows, int | np.integer):
             if not -len(self) <= rows < len(self):
                 raise IndexError(f"rows: expected a row of {len(self)}, counted from 0, got {rows}")
@@ -240,14 +242,14 @@ class Dataset:
         )
 
     def copy(self) -> Dataset:
-        """The same rows in memory of their own, which keeps no others."""
+        """A copy of the rows. Unlike a view, it does not keep other rows in memory."""
         index = pa.array(np.arange(len(self)))
         return self._of(
             lambda array: array.copy() if isinstance(array, np.ndarray) else array.take(index)
         )
 
     def without_sequences(self) -> Dataset:
-        """The same rows, of no bases."""
+        """The same rows with sequences of length 0."""
         codes = self.sequence[:, :0]
         return Dataset.unchecked(codes, self.expression, self.weight, self.name, self.extra)
 
@@ -267,7 +269,7 @@ class Dataset:
         return self.expression if one else self.expression.mean(axis=1)
 
     def fingerprint(self) -> str:
-        """Hex digits that other sequences and numbers do not have; names do not count."""
+        """A hexadecimal checksum of the sequences and numbers; names do not count."""
         total = hashlib.sha256()
         arrays = (self.sequence, self.expression, self.weight)
         for array in (np.ascontiguousarray(each) for each in arrays if each is not None):
@@ -278,8 +280,8 @@ class Dataset:
     def to_table(self) -> pa.Table:
         """An Arrow table with the columns name, sequence, expression and weight, and further ones.
 
-        Sequences are text of L letters, N for unknown bases and padding; several measurements are
-        expression_1, expression_2 …; what there is not is left out.
+        Sequences are text of L letters, N for unknown bases and padding. Several measurements are
+        expression_1, expression_2 … Columns that the dataset does not have are left out.
 
         Raises:
             ValueError: a further column with the name of one of these.
@@ -336,7 +338,7 @@ def _cell(value: Any) -> str:
 
 
 def _flat(expression: np.ndarray) -> np.ndarray:
-    """Measurements as losses take them: [N] where there is one a sequence, else [N, K]."""
+    """Measurements as losses take them: [N] for one per sequence, else [N, K]."""
     one = expression.ndim == 2 and expression.shape[1] == 1
     return expression[:, 0] if one else expression
 
@@ -346,14 +348,14 @@ def _rank(value: Any) -> int:
 
 
 def _is_trimmed(sequence: Any) -> bool:
-    """Whether encoded sequences know that some of them were longer than their rows."""
+    """Whether some of the sequences were longer than their rows, if their lengths are known."""
     if not isinstance(sequence, EncodedSequences) or sequence.length is None:
         return False
     return bool((sequence.length > sequence.shape[-1]).any())
 
 
 def _codes(value: Any) -> np.ndarray:
-    """Base codes of text, or codes as they are."""
+    """Base codes of text; codes are returned unchanged."""
     if isinstance(value, np.ndarray) and value.dtype == np.uint8 and value.ndim == 2:
         return value
     if isinstance(value, pa.Array | pa.ChunkedArray):
@@ -374,13 +376,13 @@ def _arrow(values: Any) -> pa.Array:
 
 
 def join(parts: Sequence[Dataset]) -> Dataset:
-    """The rows of datasets of one length, one after another.
+    """Concatenates datasets of the same sequence length.
 
-    Weights, names and further columns are kept where all parts have them; how they were read is
-    that of the first part.
+    Weights, names and further columns are kept if all parts have them. The record of how rows were
+    read is that of the first part.
 
     Raises:
-        ValueError: no part, other lengths, or another number of measurements.
+        ValueError: no part, different lengths, or different numbers of measurements.
 
     Example:
         >>> data = Dataset(["ACGT", "TTGC"], [1, 2])

@@ -13,12 +13,12 @@ from cisreg.sequences import decode
 
 logger = logging.getLogger("cisreg.data")
 
-# A column hardly varies where one base has this share of the sequences.
+# A column hardly varies if one base has at least this share of the sequences.
 _SHARE = 0.9
-# Fewer columns are no place for a motif; fewer sequences may be alike by chance.
+# Fewer columns are too short for a motif; fewer sequences may be alike by chance.
 _FEWEST_BASES = 4
 _FEWEST_SEQUENCES = 50
-# Fewer sequences than this share do not have an end.
+# Warn if less than this share of the sequences has the end that was constant in training.
 _LOWEST_SHARE = 0.5
 _UNKNOWN = 4
 
@@ -28,7 +28,7 @@ class ConstantEnd(NamedTuple):
 
     Attributes:
         sequence: the bases, as text.
-        share: of the sequences that have exactly these bases there.
+        share: share of the sequences that have exactly these bases there.
     """
 
     sequence: str
@@ -36,24 +36,24 @@ class ConstantEnd(NamedTuple):
 
 
 class ConstantEnds(NamedTuple):
-    """The constant ends of a set of sequences; None where an end varies."""
+    """The constant ends of a set of sequences; None for an end that varies."""
 
     left: ConstantEnd | None
     right: ConstantEnd | None
 
 
 def find_constant_ends(codes: np.ndarray) -> ConstantEnds:
-    """Finds the columns at both ends in which one base has 90 % of the sequences, 4 at least.
+    """Finds constant ends: at least 4 columns in which one base has 90 % of the sequences.
 
-    Columns are counted from the first and from the last base of each sequence, whatever its
-    padding. Repeated sequences count once. Sequences that hardly vary anywhere, such as the
-    variants of one promoter, have no constant ends: nothing would be left between them.
+    Columns are counted from the first and from the last base of each sequence; padding is left
+    out. Repeated sequences count once. Sequences that hardly vary anywhere, such as the variants
+    of one promoter, have no constant ends: too little would be left between them.
 
     Args:
         codes: uint8 [N, L] base codes; code 4 at the ends of a row is padding.
 
     Returns:
-        The ends; none of fewer than 50 different sequences.
+        The ends; both None for fewer than 50 different sequences.
 
     Example:
         >>> random = np.random.default_rng(0).integers(0, 4, (200, 20), np.uint8)
@@ -91,7 +91,7 @@ def describe_ends(ends: ConstantEnds) -> str:
 
 
 def warn_of_ends(codes: np.ndarray) -> None:
-    """Warns where nearly all sequences share an end, of which a model was told nothing."""
+    """Warns if nearly all sequences share an end that the model was not told about."""
     ends = find_constant_ends(codes)
     left, right = (0 if end is None else len(end.sequence) for end in ends)
     if left or right:
@@ -104,10 +104,11 @@ def warn_of_ends(codes: np.ndarray) -> None:
 
 
 def warn_of_other_ends(known: Mapping[str, Mapping[str, Any]], codes: np.ndarray) -> None:
-    """Warns where most sequences lack an end that was constant in training.
+    """Warns if most sequences lack an end that was constant in training.
 
     Args:
-        known: what a model keeps of its constant ends: by side "sequence", the bases, or None.
+        known: the constant ends as a model keeps them: for each side, "sequence" is its bases, or
+            None.
         codes: uint8 [N, L], the sequences.
     """
     for side, end in known.items():
@@ -149,7 +150,7 @@ def _aligned(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _constant_columns(aligned: np.ndarray) -> int:
-    """How many of the first columns hardly vary; 0 where they are too few."""
+    """How many of the first columns hardly vary; 0 if they are too few."""
     most = np.max([(aligned == base).mean(axis=0) for base in range(4)], axis=0)
     varies = np.append(most < _SHARE, True)
     columns = int(varies.argmax())

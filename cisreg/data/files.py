@@ -1,4 +1,4 @@
-"""Datasets in files of any size: what they hold, read in order, by row group, or all of it."""
+"""Datasets in files of any size: read in order, by row group, or as a whole."""
 
 from __future__ import annotations
 
@@ -48,14 +48,15 @@ class DatasetFiles:
         files: names of the files, in the order in which they are read.
         side: where shorter sequences are padded and longer ones trimmed.
         strict: whether a row that cannot be used is an error.
-        manifest: what `cisreg convert` wrote down, or None.
-        lanes: row groups that training reads at a time where it streams.
-        columns: that are read, by name where the names tell them apart; of FASTA, those of the
+        manifest: the manifest that `cisreg convert` wrote, or None.
+        lanes: number of row groups that training reads at a time when it streams.
+        columns: the columns that are read, by name if names are unique; for FASTA, columns of the
             measurements.
-        expression_names: of the K measurements.
-        extra_names: of further columns.
+        expression_names: names of the K measurements.
+        extra_names: names of further columns.
         weighted: whether there are weights.
-        unusable: what the last pass left out so far; row groups count as one pass until the next.
+        unusable: rows left out so far in the current or last pass. Row groups that are read one by
+            one count as one pass until the next pass begins.
 
     Example:
         >>> data = open_dataset("train.tsv.gz")  # doctest: +SKIP
@@ -84,7 +85,7 @@ class DatasetFiles:
             length = _stated_length(reader, manifest)
         self._length = length
         self._finding_length = threading.Lock()
-        # By part, since several threads read them.
+        # By part, since several threads read parts at once.
         self._left_out: dict[int, Unusable] = {}
         self._fitted: dict[int, tuple[int, int]] = {}
         self._why_whole: str | None = None
@@ -98,12 +99,12 @@ class DatasetFiles:
 
     @property
     def local_paths(self) -> tuple[str, ...]:
-        """Paths of those of the files, that of measurements too, that are on this machine."""
+        """Paths of the files on this machine, including the file of measurements."""
         return tuple(file.path for file in _all_files(self._reader) if file.is_local)
 
     @property
     def length(self) -> int:
-        """L, bases of every encoded sequence; where it was not given, the first use finds it."""
+        """L, bases of every encoded sequence; if it was not given, the first use finds it."""
         with self._finding_length:
             if self._length is None:
                 self._length = self._longest()
@@ -111,7 +112,7 @@ class DatasetFiles:
 
     @property
     def columns_used(self) -> dict[str, Any]:
-        """The columns that are read, as JSON has them; `Columns(**columns_used)` reads them again.
+        """The columns that are read, as JSON values; `Columns(**columns_used)` restores them.
 
         Example:
             >>> open_dataset("train.tsv.gz").columns_used["sequence"]  # doctest: +SKIP
@@ -126,7 +127,7 @@ class DatasetFiles:
 
     @property
     def known_length(self) -> int | None:
-        """L where it is known without a pass over the files, else None."""
+        """L if it is known without a pass over the files, else None."""
         return self._length
 
     @property
@@ -136,7 +137,7 @@ class DatasetFiles:
 
     @property
     def group_rows(self) -> np.ndarray:
-        """int64 [G], rows of every row group over all files, those that cannot be used as well.
+        """Rows of every row group of all files, int64 [G], including unusable rows.
 
         Raises:
             ValueError: text has no row groups.
@@ -145,18 +146,18 @@ class DatasetFiles:
 
     @property
     def unusable(self) -> Unusable:
-        """What was left out; see the class."""
+        """The rows left out; see the class."""
         total = Unusable()
         for _, part in sorted(self._left_out.items()):
             total.add_all(part)
         return total
 
     def blocks(self) -> Iterator[Rows]:
-        """All usable rows in order, a few megabytes at once.
+        """All usable rows in order, a few megabytes at a time.
 
         Raises:
-            FileNotFoundError, ValueError: a file vanished or is damaged; under strict, "file:line:
-                expected …, got …; …" for a row that cannot be used.
+            FileNotFoundError, ValueError: a file was removed or is damaged; under strict,
+                "file:line: expected …, got …; …" for a row that cannot be used.
 
         Example:
             >>> longest = max(len(text) for rows in data.blocks()
@@ -169,14 +170,14 @@ class DatasetFiles:
 
     @property
     def trimmed(self) -> int:
-        """How many sequences were longer than L, in what was read since a pass began."""
+        """How many of the sequences read since the pass began were longer than L."""
         return sum(trimmed for _, trimmed in self._fitted.values())
 
     def refuse_longer(self, why: str) -> None:
-        """From here on a sequence that is longer than L is an error that ends with `why`.
+        """From now on, a sequence longer than L is an error; its message ends with `why`.
 
         Raises:
-            ValueError: there was one already.
+            ValueError: a longer sequence was read already.
         """
         self._why_whole = why
         self._check_whole()
@@ -190,7 +191,7 @@ class DatasetFiles:
             )
 
     def begin_pass(self) -> None:
-        """Forgets what the pass before left out."""
+        """Starts a pass: resets the counts of the previous one."""
         self._left_out, self._fitted = {}, {}
 
     def note_fit(self, part: int, padded: int, trimmed: int) -> None:
@@ -200,7 +201,7 @@ class DatasetFiles:
         self._check_whole()
 
     def end_pass(self) -> None:
-        """Says in the log what this pass left out, and once what was padded and trimmed."""
+        """Logs the rows that this pass left out; logs once how many were padded and trimmed."""
         padded, trimmed = (sum(each) for each in zip((0, 0), *self._fitted.values(), strict=True))
         if (padded or trimmed) and not self._fit_is_said:
             self._fit_is_said = True
@@ -226,16 +227,16 @@ class DatasetFiles:
         return f"DatasetFiles({self._called}: {', '.join(parts)}; {self.columns.described})"
 
     def _repr_html_(self) -> str:
-        """The same, for notebooks."""
+        """The same text as `repr`, for notebooks."""
         return f"<p>{html.escape(repr(self))}</p>"
 
     @property
     def part_count(self) -> int:
-        """Number of parts that can be read by themselves: row groups, or files of text."""
+        """Number of parts that can be read separately: row groups, or files of text."""
         return self._reader.part_count
 
     def part_blocks(self, part: int) -> Iterator[Rows]:
-        """The usable rows of one part, as `blocks` gives them."""
+        """The usable rows of one part, in blocks like those of `blocks`."""
         self._left_out[part] = left_out = Unusable()
         return self._part_blocks(part, left_out)
 
@@ -251,12 +252,12 @@ class DatasetFiles:
         """Reads and encodes a row group; may be called by several threads at once.
 
         Args:
-            index: of the group, 0 to G - 1.
-            order: int64 [n], a permutation of the group's n rows; None: as they stand.
-            out: uint8 [n, L], where the codes are written, in the first rows; None: a new array.
+            index: number of the group, 0 to G - 1.
+            order: int64 [n], a permutation of the group's n rows; None: the order of the file.
+            out: uint8 [n, L], to whose first rows the codes are written; None: a new array.
 
         Returns:
-            (the rows that can be used in that order, bool [n] which of `order` these are).
+            (the usable rows in that order, which entries of `order` are usable, bool [n]).
 
         Raises:
             ValueError: an index or order out of range; text, which has no row groups.
@@ -289,18 +290,18 @@ class DatasetFiles:
         return data, kept
 
     def load(self, *, groups: np.ndarray | None = None, progress: bool = False) -> Dataset:
-        """All usable rows in order, in host memory at 1 byte a base.
+        """Loads all usable rows in order into host memory, with 1 byte per base.
 
         Args:
-            groups: int64, numbers of row groups, to load no others; None: all rows.
-            progress: whether to draw a bar on standard error.
+            groups: int64, numbers of the row groups to load; None: all rows.
+            progress: whether to show a progress bar on standard error.
 
         Returns:
             sequence uint8 [N, L]; expression float32 [N], or [N, K] for K measurements above 1.
 
         Raises:
-            ValueError: no measurement, unless none was asked for (`expression=()`); no row that
-                can be used, or more of them than the memory holds.
+            ValueError: no measurement, unless none was asked for (`expression=()`); no usable row,
+                or more rows than fit into memory.
             FileNotFoundError, ValueError: as `blocks`.
 
         Example:
@@ -326,27 +327,28 @@ class DatasetFiles:
         return rows.read_with(self.side, self.columns_used, self.trimmed > 0)
 
     def fingerprint(self) -> str:
-        """64 hexadecimal digits that differ where the content of a file or what is read of it does.
+        """A checksum (64 hexadecimal digits) of the files and of how they are read.
 
-        What is read: the columns of sequence, expression and weight, and the side of padding.
+        The latter is: the columns of sequence, expression and weight, and the side of padding.
 
         Raises:
             FileNotFoundError, ValueError: as `content_fingerprint`.
         """
         columns = self.columns
-        # The names of sequences count only where a table of measurements is found by them.
+        # The names of sequences count only if measurements are joined by them.
         key = columns.name if columns.sequence is None else columns.sequence
         read = (key, columns.expression, columns.weight, self.side)
         return hashlib.sha256(f"{self.content_fingerprint()}\n{read}".encode()).hexdigest()
 
     def content_fingerprint(self) -> str:
-        """64 hexadecimal digits that differ where the content of a file does.
+        """A checksum (64 hexadecimal digits) of the content of the files.
 
-        They are of the manifest's checksums; without one of names, sizes and footers of Parquet
-        files; of names, sizes and times of change of text.
+        With a manifest it is computed from the manifest's checksums. Without one it is computed
+        from names, sizes and footers of Parquet files, or from names, sizes and modification times
+        of text files.
 
         Raises:
-            FileNotFoundError, ValueError: a file vanished or cannot be read.
+            FileNotFoundError, ValueError: a file was removed or cannot be read.
         """
         digest = hashlib.sha256(self.kind.encode())
         for part in self._identities():
@@ -356,15 +358,16 @@ class DatasetFiles:
     def batches(
         self, batch_size: int, *, bucket_lengths: Sequence[int] | None = None
     ) -> Iterator[Dataset]:
-        """All usable rows in order, encoded, `batch_size` at once; the last ones may be fewer.
+        """All usable rows in order, encoded, in batches; the last batch may be smaller.
 
         Args:
             batch_size: rows of a batch.
-            bucket_lengths: rising; each row goes to the first that holds it, or is trimmed to the
-                last, and every batch is of one of them. None: all are of the dataset's length.
+            bucket_lengths: lengths in increasing order. Each row goes to the first length that
+                holds it, or is trimmed to the last; all rows of a batch have the same length.
+                None: all batches have the dataset's length.
 
         Raises:
-            ValueError: a size or lengths that are not 1 or more, or do not rise.
+            ValueError: a size or length below 1, or lengths that are not in increasing order.
             FileNotFoundError, ValueError: as `blocks`.
 
         Example:
@@ -383,12 +386,12 @@ class DatasetFiles:
         )
 
     def shuffled_batches(self, batch_size: int, *, seed: int, epochs: int = 1) -> Iterator[Dataset]:
-        """Batches in the order in which training reads files that are not cached.
+        """Batches in the order in which training reads files that it streams.
 
         Args:
-            batch_size: rows of a batch, at most; batches of an epoch differ by a few rows.
-            seed: of the order, which is another in every epoch; 0 or more.
-            epochs: passes over the files.
+            batch_size: largest number of rows of a batch; batches of an epoch differ by a few rows.
+            seed: seed of the order, 0 or more. The order differs in every epoch.
+            epochs: number of passes over the files.
 
         Raises:
             ValueError: text, which has no row groups.
@@ -416,17 +419,17 @@ class DatasetFiles:
         epochs: int = 1,
         bucket_lengths: Sequence[int] | None = None,
     ) -> tf.data.Dataset:
-        """The same batches as a dataset of TensorFlow.
+        """The same batches as a TensorFlow dataset.
 
         Args:
             batch_size: rows of a batch.
-            seed: for `shuffled_batches`; None: in the order of the files.
-            epochs: passes over the files.
-            bucket_lengths: as in `batches`, without a seed.
+            seed: for the order of `shuffled_batches`; None: the order of the files.
+            epochs: number of passes over the files.
+            bucket_lengths: as in `batches`; not with a seed.
 
         Returns:
             A tf.data.Dataset of (uint8 [B, L], float32 [B] or [B, K]), with a third float32 [B]
-            where there are weights.
+            if there are weights.
 
         Example:
             >>> for sequence, expression in data.as_tf(1024):  # doctest: +SKIP
@@ -469,7 +472,7 @@ class DatasetFiles:
         return lengths.longest
 
     def _lengths_of(self, part: int) -> tuple[Lengths, Unusable]:
-        # Which is reported by the pass that reads the rows for use.
+        # `left_out` is not logged here; the pass that reads the rows for use logs it.
         lengths, left_out = Lengths(), Unusable()
         for rows in self._part_blocks(part, left_out):
             lengths.add(rows)
@@ -490,7 +493,7 @@ class DatasetFiles:
 
 
 class _Epochs(Iterable[Dataset]):
-    """The batches of some passes; iterating again begins again."""
+    """The batches of some passes; every new iteration starts again."""
 
     def __init__(
         self,
@@ -527,7 +530,7 @@ def _checked_order(order: np.ndarray, count: int) -> np.ndarray:
 
 
 def _stated_length(reader: ParquetReader, manifest: Manifest | None) -> int | None:
-    """The manifest's longest sequence, where it is of the column that is read."""
+    """The length of the longest sequence by the manifest, if it is for the column that is read."""
     if manifest is None or not manifest.rows:
         return None
     return manifest.longest if reader.columns.sequence == manifest.columns.sequence else None

@@ -1,4 +1,4 @@
-"""What the values of a column of folds say: which rows to train on, and which to hold out."""
+"""Folds from the values of a column: which rows to train on, and which to hold out."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pyarrow as pa
 
-# Sides of a row. Rows of a test set are neither trained on nor validated with.
+# Sides of a row. Rows of a test set are used neither for training nor for validation.
 TRAINING, HELD_OUT, NEITHER = 0, 1, 2
 
 _NAMES = {
@@ -29,14 +29,15 @@ def fold_sides(values: pa.Array, fold: str | int | None) -> np.ndarray:
 
     Args:
         values: Arrow strings [N].
-        fold: the value whose rows are held out, all others being trained on; None: the values are
-            "train", "validation" and "test" in any case (or training, valid, val, dev, testing).
+        fold: the value whose rows are held out; all others are for training. None: the values are
+            "train", "validation" and "test" (or training, valid, val, dev, testing), in upper or
+            lower case.
 
     Returns:
         uint8 [N]: TRAINING, HELD_OUT or NEITHER.
 
     Raises:
-        ValueError: values that do not say which rows are held out, or no row on one of the sides;
+        ValueError: the values do not say which rows are held out, or one of the sides has no row;
             the message lists the values.
 
     Example:
@@ -47,21 +48,21 @@ def fold_sides(values: pa.Array, fold: str | int | None) -> np.ndarray:
 
 
 def rows_by_value(values: pa.Array) -> dict[str, int]:
-    """How many rows have each value, in the order in which values come first."""
+    """How many rows have each value, in the order in which the values first occur."""
     found = values.dictionary_encode()
     rows = np.bincount(found.indices, minlength=len(found.dictionary))
     return dict(zip(found.dictionary.to_pylist(), rows.tolist(), strict=True))
 
 
 def sides_of(values: pa.Array, side_of: Mapping[str, int]) -> np.ndarray:
-    """The side of every row, uint8 [N], by its value."""
+    """The side of every row, uint8 [N], looked up by its value."""
     found = values.dictionary_encode()
     sides = np.array([side_of[name] for name in found.dictionary.to_pylist()], np.uint8)
     return sides[found.indices.to_numpy()]
 
 
 def provisional_sides(values: pa.Array, fold: str | int | None) -> np.ndarray:
-    """The side of every row where others may not have been seen yet, which decide on errors."""
+    """The side of every row of a part of the data; errors are left to a check of all rows."""
     names = rows_by_value(values)
     if fold is not None:
         wanted = str(fold).strip()
@@ -70,7 +71,7 @@ def provisional_sides(values: pa.Array, fold: str | int | None) -> np.ndarray:
 
 
 def sides_by_value(rows: Mapping[str, int], fold: str | int | None) -> dict[str, int]:
-    """The side of the rows of each value; `rows` tells how many there are. See `fold_sides`."""
+    """The side of each value; `rows` is the number of rows by value. See `fold_sides`."""
     if len(rows) > _MOST_FOLDS:
         raise ValueError(
             f"folds: expected {_MOST_FOLDS} different values at most, got {len(rows)}; a column "
@@ -104,7 +105,7 @@ def sides_by_value(rows: Mapping[str, int], fold: str | int | None) -> dict[str,
 
 
 def _listed(rows: Mapping[str, int]) -> str:
-    """The values with their number of rows, a few of them where there are many."""
+    """The values with their numbers of rows; only a few of them if there are many."""
     names = [f"{value.strip() or 'no value'} ({count:,} rows)" for value, count in rows.items()]
     more = len(names) - _LISTED
     return ", ".join(names[:_LISTED]) + (f" and {more} more" if more > 0 else "")

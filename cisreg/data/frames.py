@@ -28,17 +28,17 @@ _OPTION = "{role}=... of cisreg.Dataset.from_frame"
 
 
 def rows_of_frame(frame: Any, asked: Columns) -> tuple[Rows, Columns]:
-    """The rows of a table in memory, every one of which must be in order, and their columns.
+    """The rows of a table in memory, and which columns were used. Every row must be usable.
 
     Args:
         frame: pandas or polars DataFrame, Arrow table or record batch, or arrays by name. Rows are
-            taken by position: an index is not looked at.
-        asked: which columns hold what, as for files.
+            taken by position: an index is ignored.
+        asked: the column of each role, as for files.
 
     Raises:
         ValueError: "frame, row N: expected …" for the first row that cannot be used, N from 0;
-            columns that are not there, not clear or of a different type.
-        TypeError: no table.
+            columns that are missing, not clear or of a different type.
+        TypeError: not a table.
     """
     names, arrays = _columns(frame)
     kept: dict[int, pa.Array] = {}
@@ -93,7 +93,7 @@ def _columns(frame: Any) -> tuple[tuple[str, ...], list[Any]]:
 
 
 def _arrow(name: str, values: Any) -> pa.ChunkedArray:
-    """A column as Arrow has it, by position; NaN of pandas is missing."""
+    """A column as an Arrow array, by position; NaN of pandas becomes a missing value."""
     try:
         if isinstance(values, pa.Array | pa.ChunkedArray):
             found = values
@@ -109,10 +109,10 @@ def _arrow(name: str, values: Any) -> pa.ChunkedArray:
 
 
 def table_of(columns: Mapping[str, Any], extra: Mapping[str, pa.Array]) -> pa.Table:
-    """Columns as an Arrow table, those that are None left out.
+    """Columns as an Arrow table; columns that are None are left out.
 
     Raises:
-        ValueError: a further column with the name of another one.
+        ValueError: a further column has the name of one of `columns`.
     """
     found = {name: values for name, values in columns.items() if values is not None}
     for name in extra:
@@ -125,7 +125,7 @@ def table_of(columns: Mapping[str, Any], extra: Mapping[str, pa.Array]) -> pa.Ta
 
 
 def to_pandas(table: pa.Table) -> Any:
-    """The same as a pandas DataFrame.
+    """The table as a pandas DataFrame.
 
     Raises:
         ImportError: pandas is not installed.

@@ -1,4 +1,4 @@
-"""Opening of datasets in files: which files, of what kind, with which columns."""
+"""Opening of datasets in files: finds the files, their kind and their columns."""
 
 from __future__ import annotations
 
@@ -33,42 +33,43 @@ def open_dataset(
     lanes: int = 16,
     filesystem: Any = None,
 ) -> DatasetFiles:
-    """Opens files of sequences and measurements of any number and size; none is read as a whole.
+    """Opens any number of files of sequences and measurements, of any size, without reading them.
 
-    The files are Parquet; TSV or CSV, plain or compressed (.gz, .zst, .bz2); one-hot text as
-    CisRegModels wants it; or FASTA. Their content tells, and all are of one kind. Lines of text
-    that begin with # are comments.
+    The files are Parquet; TSV or CSV, plain or compressed (.gz, .zst, .bz2); one-hot text, the
+    input of CisRegModels; or FASTA. The kind is recognised by the content and is the same for all
+    files. Lines of text that begin with # are comments.
 
-    Rows that cannot be used are left out, counted by reason, and reported in the log once a pass
-    is over: an empty sequence, letters that are not nucleotide codes, an expression that is not a
-    finite float32 number, a weight that is negative or not finite, a line with another number of
-    columns than the first; of FASTA with measurements, a record without a measurement, or a name
-    that occurs twice.
+    Rows that cannot be used are left out, counted by reason, and reported in the log at the end of
+    a pass. Reasons are: an empty sequence, letters that are not nucleotide codes, an expression
+    that is not a finite float32 number, a weight that is negative or not finite, a line with a
+    different number of columns than the first. For FASTA with measurements also: a record without a
+    measurement, or a name that occurs twice.
 
     Args:
         source: a path; a glob (* ? [ ] and ** for any folders); a folder of Parquet files, or one
             that `cisreg convert` wrote; a URL (s3://, gs://, hdfs://, memory://, file://); "-" for
             standard input; or a list of these. Files are sorted by name.
-        length: L, bases of every encoded sequence; None: as many as the longest has, which is
-            known from the manifest or found by a pass over all files.
+        length: L, bases of every encoded sequence; None: the length of the longest, which is known
+            from the manifest or found by a pass over all files.
         side: where shorter sequences are padded and longer ones trimmed.
-        columns: which hold what; what is not said, or None: the manifest's, else those with usual
-            names, else of two columns the one with sequences and the other one. A table without
-            numbers has no measurement: K is 0. Of FASTA they are those of `measurements`.
-        measurements: of FASTA: a table (TSV, CSV, Parquet) with a column of names, those of the
-            expression and a weight as above; a record's name is the first word of its header.
+        columns: the column of each role. Roles that are not given are found: by the manifest, else
+            by usual names, else, in a table of two columns, by which one holds sequences. A table
+            without numbers has no measurement: K is 0. For FASTA these are columns of
+            `measurements`.
+        measurements: for FASTA: a table (TSV, CSV, Parquet) with a column of names and columns of
+            expression and weight as above. The name of a record is the first word of its header.
             None: K is 0.
         decimal_comma: whether numbers in text have a decimal comma ("5,1").
         strict: whether a row that cannot be used is an error.
-        lanes: row groups that training reads at a time where it streams them (see
-            `cisreg.data.feeding.stream.FileFeed`), at least as many as there are workers.
-        filesystem: of pyarrow or fsspec, in which the paths are; None: they tell.
+        lanes: number of row groups that training reads at a time when it streams (see
+            `cisreg.data.feeding.stream.FileFeed`), at least the number of workers.
+        filesystem: the pyarrow or fsspec filesystem of the paths; None: found from the paths.
 
     Raises:
-        FileNotFoundError: no such file, or none of a glob.
+        FileNotFoundError: a file does not exist, or a glob matches no file.
         ValueError: a file that is damaged, of a format that is not read here or of a different kind
-            than the first; columns that are not there, or not clear; by name.
-        ImportError: a URL that wants fsspec, which is not installed.
+            than the first; columns that are missing or not clear. The message names the file.
+        ImportError: a URL that needs fsspec, which is not installed.
 
     Example:
         >>> data = open_dataset("train/*.parquet", length=110)  # doctest: +SKIP
@@ -113,19 +114,19 @@ def read_dataset(
     decimal_comma: bool = False,
     filesystem: Any = None,
 ) -> Dataset:
-    """Reads files into memory, of which every row must be in order, and encodes their sequences.
+    """Reads files into memory and encodes their sequences. Every row must be usable.
 
-    It is `open_dataset` under strict, and `load`; names of the sequences are read where a column
-    with a usual name has them, or headers of FASTA.
+    The same as `open_dataset` with `strict`, then `load`. Names of the sequences are read from a
+    column with a usual name, or from the headers of FASTA, if there are any.
 
     Args:
-        source: see `open_dataset`, as for all arguments.
-        length: L, bases per sequence; None: those of the longest.
+        source: see `open_dataset`, also for all other arguments.
+        length: L, bases per sequence; None: the length of the longest.
         side: where shorter sequences are padded and longer ones trimmed.
-        columns: which hold what; None: found by their usual names.
-        measurements: of FASTA, a table with the columns name and expression.
+        columns: the column of each role; None: found by their usual names.
+        measurements: for FASTA, a table with the columns name and expression.
         decimal_comma: whether numbers in text have a decimal comma.
-        filesystem: of pyarrow or fsspec, in which the paths are.
+        filesystem: the pyarrow or fsspec filesystem of the paths.
 
     Raises:
         FileNotFoundError, ValueError: as `open_dataset` and `DatasetFiles.load`.
@@ -147,7 +148,7 @@ def read_dataset(
 
 
 def _looked_at(found: Source) -> list[Start]:
-    """What each file is; all are of one kind."""
+    """Looks at the beginning of each file, and checks that all are of one kind."""
     with ThreadPoolExecutor(_OPEN_AT_ONCE) as threads:
         starts = list(threads.map(look, found.files))
     for start in starts:
@@ -167,7 +168,7 @@ def _table(starts: list[Start], asked: Columns, found: Source, decimal_comma: bo
         return OneHotReader(starts, asked)
     if kind == TABLE:
         return TableReader(starts, asked, decimal_comma=decimal_comma)
-    assert kind == PARQUET  # there is no other one
+    assert kind == PARQUET  # the only kind left
     if found.manifest is not None:
         asked = asked.or_else(found.manifest.columns)
     return ParquetReader(starts, asked, found.manifest)

@@ -1,8 +1,9 @@
-"""Which rows are held out. Equal sequences stay on one side, or a model is tested on what it saw.
+"""Chooses the rows to hold out.
 
-The side of a row is a hash of its sequence, or of the group that it belongs to: a function of that
-row and the seed alone. So it is the same whether rows are in memory or streamed, in whatever order
-and by however many workers.
+Equal sequences stay on one side; otherwise a model would be tested on sequences it was trained on.
+The side of a row follows from a hash of its sequence, or of the group that it belongs to, so it
+depends only on that row and the seed. It is the same in memory and in streaming, for any order of
+the rows and any number of workers.
 """
 
 from __future__ import annotations
@@ -28,21 +29,21 @@ MOST_HASH = (1 << 64) - 1
 
 
 def sequence_hashes(codes: np.ndarray, seed: int = 0) -> np.ndarray:
-    """A hash of each sequence by which equal ones are found, in any data set and on any machine.
+    """A hash of each sequence, to find equal sequences; the same in any data set on any machine.
 
-    A sequence and its reverse complement have the same hash, and padding does not change it: what
-    is hashed is the one of the two that comes first in alphabetical order, without the codes 4 at
-    its ends.
+    A sequence and its reverse complement have the same hash, and padding does not change it. The
+    hash is that of the canonical sequence: of the two, the first in alphabetical order, without the
+    codes 4 at its ends.
 
     Args:
         codes: uint8 [N, L] base codes.
-        seed: 0 or more; another seed gives other hashes.
+        seed: 0 or more; a different seed gives different hashes.
 
     Returns:
-        uint64 [N], evenly spread.
+        uint64 [N], uniformly distributed.
 
     Raises:
-        ValueError: another shape, or a code above 4.
+        ValueError: a different shape, or a code above 4.
 
     Example:
         >>> from cisreg import encode
@@ -69,7 +70,7 @@ def group_hashes(groups: pa.Array, seed: int) -> np.ndarray:
     """A hash, uint64 [N], of the group of each row.
 
     Raises:
-        ValueError: a row without a group. Such rows have nothing in common, and are no group.
+        ValueError: a row without a group. Rows without a value do not belong together.
     """
     blank = compute.equal(compute.utf8_trim_whitespace(groups), "")
     if compute.any(blank).as_py():
@@ -96,7 +97,7 @@ def hash_threshold(fraction: float) -> int:
 
 
 def count_shared(hashes: np.ndarray) -> int:
-    """How many of the rows have a hash that another row has too.
+    """How many of the rows share their hash with another row.
 
     Example:
         >>> count_shared(np.array([5, 7, 5, 8, 5], np.uint64))
@@ -108,11 +109,11 @@ def count_shared(hashes: np.ndarray) -> int:
 
 @dataclass(frozen=True)
 class HoldOut:
-    """Which rows of a data set are held out: what `split` is told, with names of columns.
+    """Which rows of a data set to hold out: the arguments of `split`, with names of columns.
 
     Attributes:
-        fraction: of the rows, chosen by a hash; None with `folds`.
-        groups: column whose values keep rows together, instead of their sequences.
+        fraction: fraction of the rows, chosen by a hash; None with `folds`.
+        groups: column of groups: rows with the same value stay together.
         folds: column with train, validation and test, or with any values and `fold`.
         fold: the value of `folds` whose rows are held out.
 
@@ -134,14 +135,15 @@ class HoldOut:
 
     @property
     def column(self) -> str | int | None:
-        """The column that is read besides those of the data, or None."""
+        """The column of groups or folds, which is read in addition, or None."""
         return self.folds if self.groups is None else self.groups
 
     def values(self, dataset: Dataset) -> pa.Array:
         """The values of the column in these rows, as text.
 
         Raises:
-            ValueError: the data set was not opened with this column, or a position for its name.
+            ValueError: the data set was not opened with this column, or the column is given by
+                position instead of by name.
         """
         name = "folds" if self.groups is None else "groups"
         extra = dataset.extra
@@ -160,7 +162,7 @@ class HoldOut:
         return as_texts(extra[str(self.column)], name, len(dataset))
 
     def split(self, dataset: Dataset, seed: int) -> tuple[Dataset, Dataset]:
-        """The rest of the rows, and those that are held out; see `split`."""
+        """The other rows, and the rows that are held out; see `split`."""
         groups = None if self.groups is None else self.values(dataset)
         folds = None if self.folds is None else self.values(dataset)
         return split(dataset, self.fraction, seed, groups=groups, folds=folds, fold=self.fold)
@@ -188,22 +190,22 @@ def split(
 ) -> tuple[Dataset, Dataset]:
     """Splits a dataset in two; both parts keep the order of the rows.
 
-    With a `fraction`, equal sequences and reverse complements stay on one side, and so do the rows
-    of a group where groups are given. The sides are chosen by a hash, so the part split off has
-    about that fraction of the rows, and at least one. The log says how many.
+    With a `fraction`, equal sequences and reverse complements stay on one side; with `groups`, the
+    rows of a group do instead. The sides are chosen by a hash, so the part split off has about that
+    fraction of the rows, and at least one row. The log says how many.
 
     Args:
         dataset: N rows.
-        fraction: of the rows to split off.
-        seed: 0 or more; another seed splits off other rows.
-        groups: N values, for example the names of clones: rows with the same value stay together,
-            whatever their sequences.
-        folds: N values that say which part each row belongs to, instead of a fraction: "train",
-            "validation" or "test" (rows of test are in neither part); or any values with `fold`.
-        fold: the value of `folds` whose rows are split off; all others are the rest.
+        fraction: fraction of the rows to split off.
+        seed: 0 or more; a different seed splits off different rows.
+        groups: N values, for example the names of clones. Rows with the same value stay together;
+            their sequences do not matter.
+        folds: N values that assign each row to a part, instead of a fraction: "train",
+            "validation" or "test" (test rows are in neither part); or any values with `fold`.
+        fold: the value of `folds` whose rows are split off.
 
     Returns:
-        (the rest, the part split off).
+        (the other rows, the part split off).
 
     Raises:
         ValueError: `fraction` outside (0, 1), neither fraction nor folds or both, a number of
@@ -231,7 +233,7 @@ def split(
         _warn_within(dataset, sides)
         rest, part = (np.flatnonzero(sides == side) for side in (TRAINING, HELD_OUT))
         return dataset.take(rest), dataset.take(part)
-    assert fraction is not None  # one of the two is given
+    assert fraction is not None  # without folds it is given
     if groups is None:
         hashes, what = sequence_hashes(dataset.sequence, seed), "sequence"
     else:
@@ -251,16 +253,16 @@ def split(
 
 
 def at_least_one(threshold: int, lowest: int, highest: int, what: str) -> int:
-    """The threshold, moved so far that there is a row on each side of it.
+    """The threshold, moved if necessary so that there is at least one row on each side.
 
     Args:
-        threshold: rows of lower hashes are held out.
-        lowest: hash of all rows.
-        highest: likewise.
-        what: is hashed, for the error.
+        threshold: rows with lower hashes are held out.
+        lowest: lowest hash of all rows.
+        highest: highest hash of all rows.
+        what: what is hashed, for the error.
 
     Raises:
-        ValueError: all rows have one hash.
+        ValueError: all rows have the same hash.
     """
     if lowest == highest:
         raise ValueError(
@@ -271,18 +273,18 @@ def at_least_one(threshold: int, lowest: int, highest: int, what: str) -> int:
 
 
 def _warn_within(dataset: Dataset, sides: np.ndarray) -> None:
-    """Says where groups or folds have equal sequences on both sides."""
+    """Warns if groups or folds have equal sequences on both sides."""
     hashes = sequence_hashes(dataset.sequence)
     warn_of_shared(hashes[sides == TRAINING], hashes[sides == HELD_OUT])
 
 
 def warn_of_shared(training: np.ndarray, held_out: np.ndarray) -> None:
-    """Warns where sequences are trained on that are held out too, by the hashes of both."""
+    """Warns if training rows have the same sequences as held-out rows, compared by hash."""
     say_shared(int(np.isin(training, held_out).sum()))
 
 
 def say_shared(count: int) -> None:
-    """Warns that so many rows that are trained on share their sequence with one held out."""
+    """Warns that `count` training rows share their sequence with a held-out row."""
     if count:
         logger.warning(
             "%d rows to train on have the sequence, or its reverse complement, of a row that is "
@@ -293,11 +295,11 @@ def say_shared(count: int) -> None:
 
 
 def as_texts(values: Sequence[Any] | np.ndarray | pa.Array, name: str, count: int) -> pa.Array:
-    """The values as Arrow strings, each by itself: 3, 3.0 and "3" are the same.
+    """The values as Arrow strings, converted one by one: 3, 3.0 and "3" are the same.
 
     Raises:
-        ValueError: a row without a value, another number of rows, lists or objects.
-        TypeError: one text.
+        ValueError: a row without a value, a different number of rows, lists or objects.
+        TypeError: a single string instead of values.
     """
     if isinstance(values, (str, bytes)):
         raise TypeError(f"{name}: expected a value for each row, got the text {values!r}")

@@ -1,4 +1,4 @@
-"""Motifs: sets of them, reading and writing, conversions, sites, initial log concentrations."""
+"""Motifs: motif sets, reading and writing, conversions, sites, initial log concentrations."""
 
 from cisreg.motifs.concentration import (
     read_log_concentration,

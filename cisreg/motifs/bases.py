@@ -1,4 +1,4 @@
-"""The bases in the order that all matrices have, and tables that name their bases."""
+"""The order of bases in all matrices, and tables that name their bases."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ BASES = "ACGT"
 
 
 def in_base_order(argument: str, values: Any) -> Any:
-    """Values whose columns or rows are named after the bases, in the order A C G T.
+    """Sorts values whose columns or rows are named after the bases into the order A C G T.
 
-    Names count in either case, and U as T. Whatever has no such names is returned as it is, to be
-    read by position.
+    Names may be in upper or lower case, and U counts as T. Values without such names are returned
+    unchanged, to be read by position.
 
     Args:
-        argument: its name, for errors.
+        argument: name of the argument, for errors.
         values: a pandas DataFrame or an Arrow table with a column for each base, or a DataFrame
-            with a row for each base, of whatever order; a Series or a dict with a value, or a list
-            of values, for each base; or anything else.
+            with a row for each base, in any order; a Series or a dict with a value, or a list of
+            values, for each base; or anything else.
 
     Returns:
         A frame or array [..., 4], or `values`.
 
     Raises:
-        ValueError: names that are those of bases in part or more than once, or both the rows and
-            the columns named after all bases.
+        ValueError: only some of the bases are named, or one of them more than once, or both the
+            rows and the columns are named after all bases.
 
     Example:
         >>> in_base_order("matrix", {"T": [4], "G": [3], "C": [2], "A": [1]})
@@ -66,7 +66,7 @@ def _base_names(labels: Iterable[Any]) -> list[str]:
 
 
 def _base_order(argument: str, what: str, labels: Sequence[Any]) -> list[int] | None:
-    """Where A, C, G and T are among labels that name each of them once; None if none is named."""
+    """Positions of A, C, G and T among labels that name each once; None if no base is named."""
     names = _base_names(labels)
     if not any(name in tuple(BASES) for name in names):
         return None

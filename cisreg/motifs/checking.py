@@ -1,4 +1,4 @@
-"""Checks that all functions on motif matrices share; their errors name the column."""
+"""Checks of motif matrices, shared by all functions; errors name the column."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import numpy.typing as npt
 from cisreg.arrays import as_array
 from cisreg.motifs.bases import in_base_order
 
-# Published matrices have two or three digits, so that their columns sum to 1 only roughly.
+# Published matrices have two or three digits, so their columns sum to 1 only approximately.
 _SUM_TOLERANCE = 0.02
 
 
 def check_matrix(argument: str, matrix: Any) -> np.ndarray:
     """The matrix as float64 [..., 4].
 
-    A frame whose columns or rows are named after the bases is read by these names, all else by
-    position.
+    A frame whose columns or rows are named after the bases is read by these names; anything else
+    is read by position.
 
     Raises:
-        ValueError: another last dimension, no column at all, a number that is not finite, or names
+        ValueError: a last dimension other than 4, no column, a number that is not finite, or names
             that contradict each other; the message begins with `argument`.
 
     Example:
@@ -42,7 +42,7 @@ def check_one_motif(argument: str, matrix: Any) -> np.ndarray:
     """The matrix of a single motif as float64 [width, 4].
 
     Raises:
-        ValueError: see `check_matrix`, or another number of dimensions.
+        ValueError: see `check_matrix`, or a different number of dimensions.
 
     Example:
         >>> check_one_motif("log_kd", [[-1, 1, 1, 1]]).shape
@@ -58,10 +58,10 @@ def check_one_motif(argument: str, matrix: Any) -> np.ndarray:
 
 
 def check_counts(argument: str, counts: Any) -> np.ndarray:
-    """Counts as float64 [..., 4], none negative and no column without any.
+    """Counts as float64 [..., 4].
 
     Raises:
-        ValueError: see `check_matrix`, or counts other than these.
+        ValueError: see `check_matrix`; or a negative count, or a column whose counts are all 0.
 
     Example:
         >>> check_counts("counts", [[0, 0, 9, 1]])
@@ -76,12 +76,12 @@ def check_counts(argument: str, counts: Any) -> np.ndarray:
 
 
 def check_probabilities(argument: str, probabilities: Any) -> np.ndarray:
-    """Probabilities as float64 [..., 4], whose columns sum to 1 as exactly as float64 can.
+    """Probabilities as float64 [..., 4]; columns sum to 1 with the precision of float64.
 
-    Columns that sum to 1 within 0.02, as those of published matrices do, are normalised.
+    Columns whose sum is within 0.02 of 1, as in published matrices, are normalised.
 
     Raises:
-        ValueError: see `check_matrix`, or columns that are negative or have another sum.
+        ValueError: see `check_matrix`; or a negative entry, or a column with a different sum.
 
     Example:
         >>> check_probabilities("probabilities", [[0.33, 0.33, 0.33, 0]]).round(3)
@@ -98,14 +98,14 @@ def check_probabilities(argument: str, probabilities: Any) -> np.ndarray:
 
 
 def check_background(background: Any, *, zero_allowed: bool = False) -> np.ndarray:
-    """The background as float64 [4], whose sum is 1; 1/4 each for None.
+    """The background as float64 [4] with sum 1; 1/4 each for None.
 
-    A sum within 0.02 of 1, as that of rounded numbers, is normalised. A dict or a Series that names
-    its bases is read by name.
+    Numbers whose sum is within 0.02 of 1, for example rounded ones, are normalised. A dict or a
+    Series that names its bases is read by name.
 
     Raises:
-        ValueError: something other than four probabilities above 0 (or of 0 or more, if
-            `zero_allowed`) that sum to 1.
+        ValueError: not four probabilities above 0 (or of 0 or more, if `zero_allowed`) that sum to
+            1.
 
     Example:
         >>> check_background(None)
@@ -126,7 +126,7 @@ def check_background(background: Any, *, zero_allowed: bool = False) -> np.ndarr
 
 
 def check_pseudocount(pseudocount: float) -> float:
-    """The pseudocount.
+    """The pseudocount, unchanged.
 
     Raises:
         ValueError: it is negative or not finite.
@@ -143,7 +143,7 @@ def check_pseudocount(pseudocount: float) -> float:
 def _check_columns(
     argument: str, array: np.ndarray, good: npt.ArrayLike, expected: str, advice: str
 ) -> None:
-    """Raises with the first column that is not good, bool [...]."""
+    """Raises ValueError for the first column that is not good; `good` is bool [...]."""
     bad = np.argwhere(np.logical_not(good))
     if len(bad):
         index = tuple(bad[0].tolist())

@@ -15,9 +15,9 @@ from cisreg.motifs.text import parse_number, table_rows
 def strongest_site_log_concentration(motif_set: MotifSet) -> np.ndarray:
     """Log concentrations at which each motif's strongest site is bound half of the time.
 
-    Occupancy is sigmoid(log concentration - log Kd), so one half means that the log concentration
-    equals the lowest log Kd that the motif can reach. The initial values that come with
-    CisRegModels (de Boer et al., 2020) are these.
+    Occupancy is sigmoid(log concentration - log Kd), so it is one half if the log concentration
+    equals the motif's lowest log Kd. The initial values that come with CisRegModels (de Boer et
+    al., 2020) are computed in this way.
 
     Returns:
         float32 [M], nats.
@@ -41,7 +41,7 @@ def read_log_concentration(
     Args:
         path: a tab-separated file as `read_motif_values` reads it; the numbers are in nats.
         names: the M names of the motif set.
-        default: log concentrations of motifs that the file may leave out, by name.
+        default: log concentrations by name, for motifs that are not in the file.
 
     Returns:
         float32 [M], nats.
@@ -69,11 +69,11 @@ def read_motif_values(
 
     Args:
         path: a tab-separated file without header, one line per motif in any order: its name (a path
-            of its .pkdm file counts as the name), with quotes around it where it has tabs, and its
-            number. Blank lines and lines that begin with # are skipped.
+            of its .pkdm file counts as the name), in quotes if it contains tabs, and its number.
+            Blank lines and lines that begin with # are skipped.
         names: the M names of the motif set.
         what: what the numbers are, for errors.
-        default: numbers of motifs that the file may leave out, by name.
+        default: numbers by name, for motifs that are not in the file.
 
     Returns:
         float32 [M].

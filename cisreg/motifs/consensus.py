@@ -16,20 +16,21 @@ IUPAC = {
 def consensus_matrix(consensus: str, *, mismatch_probability: float = 0.02) -> np.ndarray:
     """The position Kd matrix of an IUPAC consensus sequence.
 
-    At each position every base that the letter excludes occurs with `mismatch_probability` and the
-    bases that it allows share the rest evenly; log Kd is the log odds of the background against
-    that, ln(0.25 / probability) (the log-odds matrix of Stormo, 2000, negated). N adds nothing.
+    At each position, every base that the letter excludes has the probability
+    `mismatch_probability`, and the bases that it allows share the rest equally. Log Kd is
+    ln(0.25 / probability), the negative of the log-odds matrix of Stormo (2000). N adds 0.
 
     Args:
-        consensus: letters of the IUPAC nucleotide code, in either case; U counts as T. Blanks and
-            ends of lines around it are dropped.
+        consensus: letters of the IUPAC nucleotide code, in upper or lower case; U counts as T.
+            Blanks and ends of lines around it are dropped.
         mismatch_probability: between 0 and 0.25, both excluded.
 
     Returns:
         float64 [letters, 4], nats, bases in the order A C G T.
 
     Raises:
-        ValueError: an empty consensus, another letter, or a probability out of range.
+        ValueError: an empty consensus, a letter that is not in the code, or a probability out of
+            range.
         TypeError: something other than a string.
 
     Example:
@@ -40,7 +41,7 @@ def consensus_matrix(consensus: str, *, mismatch_probability: float = 0.02) -> n
     if not isinstance(consensus, str):
         raise TypeError(f"consensus: expected a string, got {consensus!r}")
     text = consensus.strip()
-    # Only ASCII: other letters may be one of these, or two of them, in upper case.
+    # Only ASCII: the upper case of some other letters is one or two ASCII letters.
     letters = [letter.upper().replace("U", "T") if letter.isascii() else "" for letter in text]
     place = next((place for place, letter in enumerate(letters) if letter not in IUPAC), None)
     if place is not None or not letters:

@@ -1,4 +1,4 @@
-"""Counts, probabilities, log odds and log Kd of motifs, one into the other.
+"""Conversions between counts, probabilities, log odds and log Kd of motifs.
 
 All matrices are [width, 4], one row per column of the motif, bases in the order A C G T; there may
 be more dimensions in front, [..., width, 4]. The background is the probability of each base outside
@@ -10,9 +10,9 @@ two conventions for it:
 
     "natural"   log Kd = -ln(probability / background): sites of free energy log Kd occur with these
                 probabilities (Berg and von Hippel, 1987, J. Mol. Biol. 193, 723-750)
-    "pkdm"      log Kd = -log2(probability / background), a number of bits taken as nats: what
-                .pkdm files hold and CisRegModels (de Boer et al., 2020) does, 1 / ln 2 = 1.44 times
-                as steep
+    "pkdm"      log Kd = -log2(probability / background), a number of bits used as nats: the
+                convention of .pkdm files and of CisRegModels (de Boer et al., 2020). Its values are
+                1 / ln 2 = 1.44 times as large
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ from cisreg.motifs.checking import (
 LogOddsUnit = Literal["bits", "nats"]
 LogKdConvention = Literal["natural", "pkdm"]
 
-# What one unit of log odds is in nats, and the unit that each convention takes as the nats of Kd.
+# One unit of log odds in nats, and the unit of log odds that each convention uses for log Kd.
 _NATS = {"bits": math.log(2), "nats": 1.0}
 _UNIT_OF_CONVENTION = {"natural": "nats", "pkdm": "bits"}
 
 
 def counts_to_probabilities(counts: npt.ArrayLike, *, pseudocount: float = 0.0) -> np.ndarray:
-    """The share of each base in each column: counts / their sum, with a pseudocount if asked.
+    """The probability of each base in each column: counts / their sum, with a pseudocount.
 
-    The pseudocount c is added to the probabilities, not to the counts, which are normalised again:
-    (p + c) / (1 + 4 c). So it weighs the same however many sites were counted.
+    The pseudocount c is added to the probabilities, not to the counts, and the result is
+    normalised: (p + c) / (1 + 4 c). So its effect does not depend on the number of sites counted.
 
     Args:
         counts: [..., 4], 0 or more; whole numbers, weights, or probabilities to be normalised.
@@ -72,7 +72,7 @@ def counts_to_probabilities(counts: npt.ArrayLike, *, pseudocount: float = 0.0) 
 def probabilities_to_counts(
     probabilities: npt.ArrayLike, site_count: npt.ArrayLike = 100
 ) -> np.ndarray:
-    """The expected counts among so many sites: probability times their number, not rounded.
+    """The expected counts in a number of sites: probability times that number, not rounded.
 
     Args:
         probabilities: [..., 4], each column summing to 1.
@@ -82,8 +82,8 @@ def probabilities_to_counts(
         float64 [..., 4].
 
     Raises:
-        ValueError: bad probabilities, or a number of sites that is no finite number above 0 or of
-            another shape.
+        ValueError: bad probabilities, or a number of sites that is not finite and above 0 or has a
+            different shape.
 
     Example:
         >>> probabilities_to_counts([[0.5, 0.25, 0.25, 0]], 8)
@@ -107,9 +107,9 @@ def probabilities_to_log_odds(
     unit: LogOddsUnit = "bits",
     pseudocount: float = 0.001,
 ) -> np.ndarray:
-    """Log odds log(p / background), p being (probability + pseudocount) / (1 + 4 pseudocount).
+    """Log odds: log(p / background), where p = (probability + pseudocount) / (1 + 4 pseudocount).
 
-    Unit and pseudocount are those of CisRegModels (de Boer et al., 2020) unless told.
+    The default unit and pseudocount are those of CisRegModels (de Boer et al., 2020).
 
     Args:
         probabilities: [..., 4], each column summing to 1.
@@ -146,10 +146,10 @@ def log_odds_to_probabilities(
     background: npt.ArrayLike | None = None,
     unit: LogOddsUnit = "bits",
 ) -> np.ndarray:
-    """The probabilities behind log odds: background times 2 (or e) to the log odds, normalised.
+    """Probabilities from log odds: background times 2 (or e) to the log odds, normalised.
 
-    A pseudocount stays in them: what it added cannot be told from what was there. A constant added
-    to all four log odds of a column makes no difference.
+    A pseudocount that was used for the log odds is not removed. A constant added to all four log
+    odds of a column makes no difference.
 
     Args:
         log_odds: [..., 4], bits or nats.
@@ -168,7 +168,7 @@ def log_odds_to_probabilities(
     """
     check_choice("unit", unit, LogOddsUnit)
     array = check_matrix("log_odds", log_odds)
-    # Relative to the highest, so that nothing overflows.
+    # Relative to the highest entry, to avoid overflow.
     power = (array - array.max(axis=-1, keepdims=True)) * _NATS[unit]
     weight = np.exp(power) * check_background(background)
     return weight / weight.sum(axis=-1, keepdims=True)
@@ -180,15 +180,15 @@ def log_odds_to_log_kd(
     unit: LogOddsUnit = "bits",
     convention: LogKdConvention = "natural",
 ) -> np.ndarray:
-    """Log Kd: the negative log odds, in nats ("natural") or in bits taken as nats ("pkdm").
+    """Log Kd: the negative log odds, in nats ("natural") or in bits used as nats ("pkdm").
 
     Args:
         log_odds: [..., 4], bits or nats.
-        unit: "bits" or "nats", of `log_odds`.
+        unit: unit of `log_odds`, "bits" or "nats".
         convention: "natural" or "pkdm"; see the module.
 
     Returns:
-        float64 [..., 4], nats; 0 where a base is as likely in sites as outside.
+        float64 [..., 4], nats; 0 for a base that is as likely in sites as outside.
 
     Raises:
         ValueError: wrong shape, numbers that are not finite, a bad unit or convention.
@@ -206,12 +206,12 @@ def log_kd_to_log_odds(
     unit: LogOddsUnit = "bits",
     convention: LogKdConvention = "natural",
 ) -> np.ndarray:
-    """Log odds: the negative log Kd, turned into the unit asked for.
+    """Log odds: the negative log Kd, converted to `unit`.
 
     Args:
         log_kd: [..., 4], nats.
-        unit: "bits" or "nats", of the result.
-        convention: "natural" or "pkdm", of `log_kd`; see the module.
+        unit: unit of the result, "bits" or "nats".
+        convention: convention of `log_kd`, "natural" or "pkdm"; see the module.
 
     Returns:
         float64 [..., 4], bits or nats.
@@ -233,7 +233,7 @@ def probabilities_to_log_kd(
     pseudocount: float = 0.001,
     convention: LogKdConvention = "natural",
 ) -> np.ndarray:
-    """Log Kd of a matrix of probabilities: ln(background / p), or log2 of it taken as nats.
+    """Log Kd from probabilities: ln(background / p), or log2(background / p) used as nats.
 
     p is (probability + pseudocount) / (1 + 4 pseudocount). With `convention="pkdm"` these are the
     numbers that CisRegModels (de Boer et al., 2020) writes to .pkdm files.
@@ -268,12 +268,12 @@ def log_kd_to_probabilities(
     background: npt.ArrayLike | None = None,
     convention: LogKdConvention = "natural",
 ) -> np.ndarray:
-    """The probabilities behind log Kd: background / e^x ("natural") or / 2^x ("pkdm"), normalised.
+    """Probabilities from log Kd x: background / e^x ("natural") or / 2^x ("pkdm"), normalised.
 
     Args:
         log_kd: [..., 4], nats.
         background: [4], probabilities of A, C, G and T; None for 1/4 each.
-        convention: "natural" or "pkdm"; see the module. Matrices that `read_pkdm` reads are "pkdm".
+        convention: "natural" or "pkdm"; see the module. Matrices from `read_pkdm` are "pkdm".
 
     Returns:
         float64 [..., 4], each column summing to 1.
@@ -294,7 +294,7 @@ def _with_pseudocount(probabilities: np.ndarray, pseudocount: float) -> np.ndarr
 
 
 def _factor(unit: str, convention: str) -> float:
-    """Log Kd for one unit of negative log odds."""
+    """The factor from negative log odds to log Kd."""
     check_choice("unit", unit, LogOddsUnit)
     check_choice("convention", convention, LogKdConvention)
     return _NATS[unit] / _NATS[_UNIT_OF_CONVENTION[convention]]

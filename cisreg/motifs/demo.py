@@ -5,8 +5,8 @@ from __future__ import annotations
 from cisreg.motifs.consensus import consensus_matrix
 from cisreg.motifs.motif_set import MotifSet
 
-# Consensus sites of well-known budding yeast factors, as the literature gives them; compare the
-# matrices collected in YeTFaSCo (de Boer and Hughes, 2012).
+# Consensus sites of well-known budding yeast factors from the literature; compare the matrices
+# collected in YeTFaSCo (de Boer and Hughes, 2012).
 CONSENSUS = {
     "Abf1": "RTCRYNNNNNACG",
     "Cbf1": "RTCACGTG",
@@ -34,7 +34,7 @@ def demo_motifs(*, width: int = 20) -> MotifSet:
         width: W, the columns of the result; the widest motif, Gal4, has 17.
 
     Returns:
-        A MotifSet with `log_kd` float32 [width, 4, 16], by the formula of `consensus_matrix`.
+        A MotifSet with `log_kd` float32 [width, 4, 16], computed by `consensus_matrix`.
 
     Raises:
         ValueError: `width` is below 1.

@@ -1,4 +1,4 @@
-"""Matrices changed by hand: other strand, wider, narrower, two made one."""
+"""Edits of motif matrices: reverse complement, pad, trim, merge."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MergeWeight = Literal["equal", "information"]
 
 
 def reverse_complement_matrix(matrix: npt.ArrayLike) -> np.ndarray:
-    """The same motif as read on the other strand: columns reversed, A with T and C with G swapped.
+    """The reverse complement of a motif: columns reversed, A and T swapped, C and G swapped.
 
     Args:
         matrix: [..., width, 4], of any kind (counts, probabilities, log odds, log Kd).
@@ -51,12 +51,12 @@ def pad_probabilities(
     *,
     background: npt.ArrayLike | None = None,
 ) -> np.ndarray:
-    """Adds columns that hold the background, so that they say nothing, on either side.
+    """Adds columns of background probabilities, which carry no information, at the ends.
 
     Args:
         probabilities: [width, 4], each column summing to 1.
-        before: columns to add in front, 0 or more.
-        after: columns to add behind, 0 or more.
+        before: columns to add at the beginning, 0 or more.
+        after: columns to add at the end, 0 or more.
         background: [4], probabilities of A, C, G and T; None for 1/4 each.
 
     Returns:
@@ -87,18 +87,18 @@ def trim_probabilities(
     *,
     background: npt.ArrayLike | None = None,
 ) -> np.ndarray:
-    """Drops columns at both ends until each end column has some information; never all of them.
+    """Drops columns at both ends until each end column has enough information.
 
     Args:
         probabilities: [width, 4], each column summing to 1.
-        minimum_information: what an end column must have to stay, bits.
+        minimum_information: smallest information content of an end column that stays, bits.
         background: [4], probabilities of A, C, G and T; None for 1/4 each.
 
     Returns:
         float64 [kept, 4], kept between 1 and width.
 
     Raises:
-        ValueError: bad probabilities or background, or no column has that much information.
+        ValueError: bad probabilities or background, or no column has enough information.
 
     Example:
         >>> trim_probabilities([[0.25] * 4, [1, 0, 0, 0], [0.25] * 4, [0, 1, 0, 0], [0.25] * 4])
@@ -128,20 +128,21 @@ def merge_probabilities(
     """The mean of two matrices, the second shifted against the first.
 
     Both are padded with background columns to the width that they cover together. With "equal"
-    weights a column that only one has thus becomes half background; weighted by "information", each
-    column's own content in bits, it stays as it is. Where neither knows anything they weigh the
-    same. (CisRegModels' helper, de Boer et al., 2020, counts the offset the other way round.)
+    weights, a column that only one matrix has therefore becomes half background. With "information"
+    weights (each column's information content in bits), such a column stays unchanged. If both
+    columns have no information, their weights are equal. (The helper of CisRegModels, de Boer et
+    al., 2020, has the offset with the opposite sign.)
 
     Args:
         first: [width, 4], each column summing to 1.
         second: [width of the second, 4], each column summing to 1.
-        offset: the column of `first`, counted from 0, on which `second` begins; negative where it
-            begins in front of `first`.
+        offset: the column of `first`, counted from 0, at which `second` begins; negative if it
+            begins before `first`.
         weight: "equal" or "information".
         background: [4], probabilities of A, C, G and T; None for 1/4 each.
 
     Returns:
-        float64 [columns from the first of either to the last of either, 4].
+        float64 [columns covered by either matrix, 4].
 
     Raises:
         ValueError: bad probabilities, background or weight.
@@ -164,7 +165,7 @@ def merge_probabilities(
     )
     weights = np.ones((2, width))
     if weight == "information":
-        # Rounding can make it slightly negative.
+        # Rounding can make the information content slightly negative.
         weights = np.maximum(information_content(padded, background=background), 0)
         weights[:, weights.sum(axis=0) == 0] = 1
     share = weights / weights.sum(axis=0)

@@ -1,4 +1,4 @@
-"""Occupancy of single sites, and the GOMER score: the probability that any site is bound."""
+"""Occupancy of single sites, and the GOMER score: the probability that at least one is bound."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ def site_occupancy(
     """The probability that each site is bound, p = sigmoid(scale (log concentration - log Kd)).
 
     Sites are windows that hold the whole motif, on both strands. The scale is an inverse
-    temperature: above 1 sites are bound or free more clearly. (CisRegModels, de Boer et al., 2020,
-    takes its logarithm, so exp of its kdScale is the scale.)
+    temperature: above 1, occupancies are closer to 0 or 1. (The kdScale of CisRegModels, de Boer et
+    al., 2020, is the logarithm of this scale.)
 
     Args:
         sequence: base codes [N, L], or [L] for one sequence.
         log_kd: [width, 4], nats.
         log_concentration: nats.
         scale: above 0.
-        unknown: what becomes of windows that hold an unknown base (code 4): "skip", they are no
-            sites; "neutral", the base adds 0 to log Kd; "worst", it adds what the weakest base
-            adds.
+        unknown: how to treat windows that hold an unknown base (code 4): "skip", they are not
+            sites; "neutral", the base adds 0 to log Kd; "worst", it adds as much as the weakest
+            base.
 
     Returns:
-        float64 [N, 2, L - width + 1], the windows by their leftmost base in the row; strand 0 is
-        forward, 1 the reverse complement of the same window. Windows that are no sites, such as
-        those over padding, have 0. No window where the row is too short.
+        float64 [N, 2, L - width + 1]. Windows are indexed by their leftmost base in the row; strand
+        0 is forward, 1 is the reverse complement of the same window. Windows that are not sites,
+        such as those over padding, have 0. There are no windows if the rows are too short.
 
     Raises:
         ValueError: an argument has the wrong shape, type or values.
@@ -71,7 +71,7 @@ def site_occupancy(
     for strand, entries in enumerate((table, table[::-1, _COMPLEMENT])):
         for column in range(width):
             logit[:, strand] -= entries[column][rows.codes[:, column : column + windows]]
-    # Neither overflows, nor rounds weak sites to nothing.
+    # This form does not overflow, and does not round weak sites to 0.
     bound = np.exp(-np.logaddexp(0, -scale * logit))
     is_site = _windows_within(_usable_bases(rows, unknown), width)
     return np.where(is_site[:, np.newaxis], bound, 0)
@@ -89,22 +89,23 @@ def gomer_score(
     This is the score of GOMER (Granek and Clarke, 2005, Genome Biology 6, R87): sites are windows
     on both strands that hold all of the motif's own columns, bound independently of each other with
     p = sigmoid(log concentration - log Kd). Sequences may differ in length: windows over the
-    padding that `cisreg.encode` added are no sites.
+    padding that `cisreg.encode` added are not sites.
 
-    Computed by `cisreg.occupancy`, motifs of equal width and sequences of equal length together.
-    `cisreg.occupancy(..., reduction="probability")` itself is the same over windows of W columns,
-    with unknown bases neutral; with its default padding its windows reach over the row's ends.
+    It is computed by `cisreg.occupancy`, together for motifs of equal width and sequences of equal
+    length. `cisreg.occupancy(..., reduction="probability")` differs in two ways: windows have W
+    columns for every motif, and unknown bases are neutral. With its default padding, windows also
+    reach over the row's ends.
 
     Args:
         sequence: base codes [N, L], or [L] for one sequence.
         motifs: the M motifs.
         log_concentration: nats, one number or [M].
-        unknown: what becomes of windows that hold an unknown base (code 4): "skip", they are no
-            sites; "neutral", the base adds 0 to log Kd; "worst", it adds what the weakest base
-            adds.
+        unknown: how to treat windows that hold an unknown base (code 4): "skip", they are not
+            sites; "neutral", the base adds 0 to log Kd; "worst", it adds as much as the weakest
+            base.
 
     Returns:
-        float32 [N, M]; 0 where a sequence has no site, such as one that is shorter than the motif.
+        float32 [N, M]; 0 for a sequence without sites, such as one shorter than the motif.
 
     Raises:
         ValueError: an argument has the wrong shape, type or values.
@@ -144,11 +145,11 @@ def gomer_score(
 def _motifs_of_one_width(
     motifs: MotifSet, index: np.ndarray, log_concentration: np.ndarray, unknown: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Log Kd [width, 4, motifs] and log concentrations of motifs that are equally wide.
+    """Log Kd [width, 4, motifs] and log concentrations of motifs of equal width.
 
-    `cisreg.occupancy` adds 0 for an unknown base. To add what the weakest base adds, every column
-    is shifted so that this is 0, and the log concentration by the sum of the shifts: the difference
-    of the two, which alone counts, stays the same.
+    `cisreg.occupancy` adds 0 for an unknown base. For "worst", every column is shifted so that its
+    weakest base adds 0, and the log concentration is shifted by the sum of these shifts. Occupancy
+    depends only on the difference of the two, which stays the same.
     """
     matrices = motifs.matrices()
     log_kd = np.stack([matrices[motif] for motif in index], axis=2)
@@ -161,7 +162,7 @@ def _motifs_of_one_width(
 
 
 def _equal(values: np.ndarray) -> Iterator[np.ndarray]:
-    """The places of each value that occurs."""
+    """For each value that occurs, the indices of its elements."""
     for value in np.unique(values):
         yield np.flatnonzero(values == value)
 
@@ -169,10 +170,10 @@ def _equal(values: np.ndarray) -> Iterator[np.ndarray]:
 def _stretches(
     rows: SequenceRows, unknown: str, *, shortest: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The stretches of sequence whose windows are all sites, those of one length together.
+    """Finds stretches of sequence in which every window is a site; groups them by length.
 
     Yields:
-        (row of each stretch, uint8 [stretches, length]).
+        (row of each stretch, codes uint8 [stretches, length]).
     """
     usable = _usable_bases(rows, unknown)
     if usable.all():

@@ -1,4 +1,4 @@
-"""How much a motif knows about its sites."""
+"""Information content of motifs."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ def information_content(
 ) -> np.ndarray:
     """Information content of each column, sum over bases of p log2((p + pseudocount) / background).
 
-    That is the relative entropy of the column to the background (Schneider et al., 1986, J. Mol.
-    Biol. 188, 415-431; Stormo, 2000), with 0 log 0 = 0: between 0 and 2 bits for a uniform
-    background. The motif's is the sum over its columns. CisRegModels (de Boer et al., 2020) has a
-    pseudocount of 0.001 in the logarithm alone, which can lift a column slightly above 2 bits.
+    This is the relative entropy of the column to the background (Schneider et al., 1986, J. Mol.
+    Biol. 188, 415-431; Stormo, 2000), with 0 log 0 = 0. For a uniform background it is between 0
+    and 2 bits. The information content of a motif is the sum over its columns. CisRegModels (de
+    Boer et al., 2020) uses a pseudocount of 0.001 only inside the logarithm; this can raise a
+    column slightly above 2 bits.
 
     Args:
         probabilities: [..., 4], each column summing to 1.
         background: [4], probabilities of A, C, G and T; None for 1/4 each.
-        pseudocount: 0 or more, added in the logarithm.
+        pseudocount: 0 or more, added inside the logarithm.
 
     Returns:
         float64 [...], bits.

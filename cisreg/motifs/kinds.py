@@ -1,4 +1,4 @@
-"""What kind of matrix a motif is, as far as its numbers tell, and log Kd from the other kinds."""
+"""Recognises the kind of a motif matrix by its numbers, and converts other kinds to log Kd."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ from cisreg.motifs.conversion import (
 )
 
 MatrixKind = Literal["log_kd", "log_odds", "probabilities", "counts"]
-# How far a sum that should be 1 may be from it, for numbers that were rounded.
+# Largest deviation from 1 of a sum of rounded probabilities.
 _TOLERANCE = 0.02
 
 
 def recognise(matrix: npt.ArrayLike) -> MatrixKind:
-    """The kind of a matrix as far as its numbers tell; log Kd where nothing speaks against it.
+    """Recognises the kind of a matrix by its numbers; "log_kd" unless another kind is clear.
 
-    Counts and probabilities have no entry below 0, which log Kd has for every base that binds well;
-    the columns of probabilities sum to 1. Log odds to base 2 or e over a uniform background make
-    columns of probabilities, log Kd made from probabilities does so with the other sign. Where
-    numbers were changed since, or the background is another one, log odds are not told from log Kd.
+    Counts and probabilities have no negative entry, while log Kd is negative for every base that
+    binds well. The columns of probabilities sum to 1. Log odds (base 2 or e, uniform background)
+    are recognised because they convert to columns of probabilities; log Kd made from probabilities
+    does so only with the opposite sign. Log odds for a different background, or that were changed
+    later, cannot be distinguished from log Kd.
 
     Args:
         matrix: [own width, 4], bases in the order A C G T.
@@ -46,10 +47,10 @@ def recognise(matrix: npt.ArrayLike) -> MatrixKind:
 
 
 def may_be_log_odds(matrix: npt.ArrayLike) -> bool:
-    """Whether the mean of every column is below 0, as of log odds, and not above, as of log Kd.
+    """Whether the mean of every column is below 0, as for log odds; for log Kd it is above 0.
 
-    That is so of matrices made from probabilities over a uniform background, since a logarithm is
-    concave; training may change it.
+    This holds for matrices made from probabilities with a uniform background, since the logarithm
+    is concave. Training may change it.
 
     Example:
         >>> may_be_log_odds([[1.5, -2, -2, -3]]), may_be_log_odds([[-1.5, 2, 2, 3]])
@@ -59,20 +60,20 @@ def may_be_log_odds(matrix: npt.ArrayLike) -> bool:
 
 
 def convert_to_log_kd(matrix: npt.ArrayLike, kind: MatrixKind) -> np.ndarray:
-    """Log Kd as .pkdm files hold it, from a matrix of a different kind.
+    """Converts a matrix of a different kind to log Kd as in .pkdm files.
 
-    That is log2 odds, background over motif, over a uniform background, with a pseudocount of 0.001
-    added to probabilities; `cisreg.motifs.conversion` has other conventions and backgrounds.
+    These are log2 odds, background over motif, for a uniform background, with a pseudocount of
+    0.001 added to probabilities. `cisreg.motifs.conversion` has other conventions and backgrounds.
 
     Args:
         matrix: [own width, 4], bases in the order A C G T; log odds in bits.
-        kind: of the matrix.
+        kind: kind of the matrix.
 
     Returns:
         float64 [own width, 4].
 
     Raises:
-        ValueError: the numbers are none of that kind.
+        ValueError: the numbers are not possible for that kind.
 
     Example:
         >>> convert_to_log_kd([[0.9, 0.05, 0.03, 0.02]], "probabilities").round(2).tolist()
@@ -84,15 +85,15 @@ def convert_to_log_kd(matrix: npt.ArrayLike, kind: MatrixKind) -> np.ndarray:
     if kind == "log_odds":
         return log_odds_to_log_kd(array, unit="bits", convention="pkdm")
     if kind in ("counts", "probabilities"):
-        # Probabilities that were rounded do not sum to 1 in all digits.
+        # The sum of rounded probabilities is not exactly 1.
         return probabilities_to_log_kd(counts_to_probabilities(array), convention="pkdm")
     raise ValueError(f"kind: expected log_kd, log_odds, probabilities or counts, got {kind!r}")
 
 
 def _are_log_odds(array: np.ndarray, base: float) -> bool:
-    """Whether every column is the logarithm of probabilities over 1/4, and none would be so turned.
+    """Whether every column is log(probability / (1/4)), to this base.
 
-    A column of zeros says nothing.
+    A matrix of zeros does not count: it could be log Kd as well.
     """
     with np.errstate(over="ignore"):
         sums = (base**array).mean(axis=1)

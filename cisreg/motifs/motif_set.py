@@ -1,4 +1,4 @@
-"""A set of motifs as position Kd matrices, all in one array of equal width."""
+"""A set of motifs as position Kd matrices, in one array with the same width for all."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ for _letter, _bases in IUPAC.items():
 class MotifSet:
     """Motifs of possibly different widths, each placed in the same W columns.
 
-    A position Kd matrix holds, in nats, what each base adds to the log Kd of a site, so the lowest
-    entries make the strongest site. The arrays are checked, copied and made read-only.
+    A position Kd matrix holds, in nats, how much each base adds to the log Kd of a site, so the
+    lowest entries give the strongest site. The arrays are checked, copied and made read-only.
 
     Attributes:
         names: M distinct names.
         log_kd: float32 [W, 4, M], bases in the order A C G T. Columns outside a motif are zero:
-            they neither help nor hinder binding.
+            they have no effect on binding.
         first_column: int32 [M], the first of the W columns that belongs to each motif.
         widths: int32 [M], how many columns belong to each motif, from `first_column` on.
 
     Raises:
-        ValueError: a shape, a range, a name or a value that breaks the description above.
+        ValueError: a shape, a range, a name or a value that does not agree with the above.
 
     Example:
         >>> motifs = MotifSet.from_matrices(["poly-dA"], [[[-1, 1, 1, 1]] * 4], width=6)
@@ -130,13 +130,14 @@ class MotifSet:
 
         A motif wider than `width` loses end columns until it fits: each time the end with the lower
         sum of squares, or the first column if both are equal. A narrower motif is centred; if the
-        spare columns are odd in number, there is one more behind it than in front. Both are the
-        rules of CisRegModels (de Boer et al., 2020), so models can be compared column by column.
+        number of spare columns is odd, there is one more after the motif than before it. Both are
+        the rules of CisRegModels (de Boer et al., 2020), so models can be compared column by
+        column.
 
         Args:
             names: M distinct names.
             matrices: M arrays, each [own width, 4], log Kd in nats, bases in the order A C G T; or
-                frames whose columns or rows are named after the bases, in whatever order.
+                frames whose columns or rows are named after the bases, in any order.
             width: W, the columns of the result.
 
         Returns:
@@ -195,8 +196,8 @@ class MotifSet:
                 A C G T; `counts_to_probabilities` makes them from counts.
             background: [4], probabilities of A, C, G and T; None for 1/4 each.
             pseudocount: 0 or more, added to each probability.
-            convention: "natural" for ln(background / p), "pkdm" for log2 of it taken as nats; see
-                `cisreg.motifs.conversion`.
+            convention: "natural" for ln(background / p), "pkdm" for log2(background / p) used as
+                nats; see `cisreg.motifs.conversion`.
             width: W, the columns of the result.
 
         Returns:
@@ -223,7 +224,7 @@ class MotifSet:
 
     @property
     def width(self) -> int:
-        """W, the columns of `log_kd`, the widest that any motif can be."""
+        """W, the number of columns of `log_kd` and the largest width of a motif."""
         return self.log_kd.shape[0]
 
     def __repr__(self) -> str:
@@ -241,16 +242,16 @@ class MotifSet:
     def __getitem__(
         self, index: int | str | slice | Sequence[int] | Sequence[str] | np.ndarray
     ) -> MotifSet:
-        """The motifs of this number or name, or of these, in the order asked for.
+        """A set of the motifs with these numbers or names, in the order of the index.
 
         Args:
             index: a number or a name, for a set of one motif; or a slice, a list of numbers or of
                 names, or booleans [M].
 
         Raises:
-            KeyError: a name that the set lacks.
+            KeyError: a name that is not in the set.
             IndexError: a number beyond the last motif, or a wrong number of booleans.
-            ValueError: a motif asked for twice, or none at all.
+            ValueError: the same motif twice, or no motif.
 
         Example:
             >>> from cisreg.motifs import demo_motifs
@@ -267,7 +268,7 @@ class MotifSet:
         )
 
     def _numbers(self, index: Any) -> Any:
-        """The index with numbers in the place of names."""
+        """The index with names replaced by numbers."""
         if isinstance(index, str):
             return self._number(index)
         if isinstance(index, (slice, int, np.integer)) and not isinstance(index, bool):
@@ -295,10 +296,10 @@ class MotifSet:
         return name in self.names
 
     def append(self, other: MotifSet) -> MotifSet:
-        """These motifs and then those of `other`, which has as many columns.
+        """These motifs, followed by those of `other`, which must have the same number of columns.
 
         Raises:
-            ValueError: another number of columns, or a name that both have.
+            ValueError: a different number of columns, or a name that both sets have.
 
         Example:
             >>> from cisreg.motifs import demo_motifs, random_motifs
@@ -331,7 +332,7 @@ class MotifSet:
         )
 
     def reverse_complement(self) -> MotifSet:
-        """The same motifs as read on the other strand.
+        """The reverse complements of the motifs.
 
         Example:
             >>> motifs = MotifSet.from_matrices(["a"], [[[-1, 1, 1, 1], [1, -1, 1, 1]]], width=5)
@@ -346,10 +347,10 @@ class MotifSet:
         )
 
     def column_range(self, flank: int = 0) -> np.ndarray:
-        """First column of each motif and the one behind its last, `flank` columns wider each side.
+        """First column of each motif and the one after its last, extended by `flank` on each side.
 
-        `cisreg.occupancy` and `cisreg.fit` hold the columns outside of it at zero: fewer parameters
-        to overfit, and no time spent on them.
+        `cisreg.occupancy` and `cisreg.fit` keep the columns outside of this range at zero. So there
+        are fewer parameters to overfit, and these columns take no time.
 
         Returns:
             int32 [2, M].
@@ -375,11 +376,11 @@ class MotifSet:
         return (column >= first) & (column < end)
 
     def lowest_log_kd(self) -> np.ndarray:
-        """Log Kd of each motif's strongest site: the lowest entry of every column, summed.
+        """Log Kd of each motif's strongest site: the sum of the lowest entries of its columns.
 
-        Added in float32 from the first column to the last, so that this is to the bit what
-        `cisreg.scan`, `cisreg.best_site` and `sites_within` say of that site, and a threshold that
-        it passes.
+        Entries are added in float32 from the first column to the last. So this is bit for bit the
+        log Kd of that site in `cisreg.scan`, `cisreg.best_site` and `sites_within`, and the site
+        passes it as a threshold.
 
         Returns:
             float32 [M], nats.
@@ -391,9 +392,9 @@ class MotifSet:
         return _column_sum(self.log_kd.min(axis=1))
 
     def highest_log_kd(self) -> np.ndarray:
-        """Log Kd of each motif's weakest site: the highest entry of every column, summed.
+        """Log Kd of each motif's weakest site: the sum of the highest entries of its columns.
 
-        As `lowest_log_kd` it is what `cisreg.scan` says of that site, to the bit.
+        Like `lowest_log_kd`, it is bit for bit the log Kd of that site in `cisreg.scan`.
 
         Returns:
             float32 [M], nats.
@@ -407,9 +408,9 @@ class MotifSet:
     def consensus(self) -> tuple[str, ...]:
         """Each motif as letters of the IUPAC nucleotide code.
 
-        A letter stands for the bases whose log Kd is within ln 2 of the lowest in that column: they
-        are at least half as frequent in sites as the most frequent one, if log Kd is "natural" (see
-        `cisreg.motifs.conversion`) and the background uniform.
+        A letter stands for the bases whose log Kd is within ln 2 of the lowest in that column. If
+        log Kd is "natural" (see `cisreg.motifs.conversion`) and the background uniform, these are
+        at least half as frequent in sites as the most frequent base.
 
         Returns:
             M strings, each as long as its motif is wide.
@@ -424,12 +425,12 @@ class MotifSet:
         return self._own_text(_LETTER_OF_BASES[number])
 
     def strongest_site(self) -> tuple[str, ...]:
-        """The sequence that each motif binds best; N where the base makes no difference.
+        """The sequence that each motif binds best; N if the base makes no difference.
 
         `cisreg.motifs.sites_within` lists the next best ones.
 
         Returns:
-            M strings, each as long as its motif is wide. Of equally good bases the first counts.
+            M strings, each as long as its motif is wide. Among equally good bases, the first.
 
         Example:
             >>> MotifSet.from_matrices(["a"], [[[2, -1, 2, 2], [0, 0, 0, 0]]]).strongest_site()
@@ -438,10 +439,10 @@ class MotifSet:
         return self._site_of(self.log_kd.argmin(axis=1))
 
     def weakest_site(self) -> tuple[str, ...]:
-        """The sequence that each motif binds worst; N where the base makes no difference.
+        """The sequence that each motif binds worst; N if the base makes no difference.
 
         Returns:
-            M strings, each as long as its motif is wide. Of equally bad bases the first counts.
+            M strings, each as long as its motif is wide. Among equally bad bases, the first.
 
         Example:
             >>> MotifSet.from_matrices(["a"], [[[2, -1, 2, 3], [0, 0, 0, 0]]]).weakest_site()
@@ -450,12 +451,12 @@ class MotifSet:
         return self._site_of(self.log_kd.argmax(axis=1))
 
     def _site_of(self, base: np.ndarray) -> tuple[str, ...]:
-        """The text of each motif's own columns of these base codes [W, M], N where any would do."""
+        """Base codes [W, M] as text of each motif's own columns; N if all bases are equal there."""
         indifferent = np.ptp(self.log_kd, axis=1) == 0
         return self._own_text(np.array(list(BASES + "N"))[np.where(indifferent, 4, base)])
 
     def _own_text(self, letters: np.ndarray) -> tuple[str, ...]:
-        """The letters [W, M] of each motif's own columns as text."""
+        """Letters [W, M] as text of each motif's own columns."""
         ends = self.first_column + self.widths
         return tuple(
             "".join(letters[first:end, index])
@@ -487,13 +488,13 @@ class MotifSet:
 
 
 def _some(names: Sequence[str]) -> str:
-    """The names, of many the first and the last, safe to show on a terminal."""
+    """The names, safe to show on a terminal; if there are many, only the first and the last."""
     shown = [name if name.isprintable() else repr(name) for name in names]
     return ", ".join(shown if len(shown) <= 5 else [*shown[:3], "...", shown[-1]])
 
 
 def _column_sum(entries: np.ndarray) -> np.ndarray:
-    """The sums over columns of entries [W, M], float32 and added in the order of the scanner."""
+    """Sums of entries [W, M] over columns, in float32 and in the same order as the scanner."""
     total = np.zeros(entries.shape[1], np.float32)
     for column in entries:
         total += column

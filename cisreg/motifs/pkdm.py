@@ -15,7 +15,7 @@ from cisreg.motifs.motif_set import BASES
 from cisreg.motifs.text import LARGEST_NUMBER, parse_number, table_rows
 
 SUFFIX = ".pkdm"
-# A line that says so, for matrices that look like another kind.
+# A comment line that marks numbers as log Kd, for matrices that look like a different kind.
 _MARK = "# log Kd"
 
 
@@ -23,18 +23,17 @@ def read_pkdm(path: str | os.PathLike[str], *, kind: MatrixKind = "log_kd") -> n
     r"""Reads one motif from a .pkdm file.
 
     The file holds four tab-separated rows in any order, each a base and then one number per column
-    of the motif. The numbers are log2 odds, background over motif; the law uses them as nats, as
-    CisRegModels (de Boer et al., 2020) does, so they are returned as they stand
-    (`convention="pkdm"` of `log_kd_to_probabilities`). Blank lines and lines that begin with # are
-    skipped.
+    of the motif. The numbers are log2 odds, background over motif. Like CisRegModels (de Boer et
+    al., 2020), cisreg uses them as nats, so they are returned unchanged (`convention="pkdm"` of
+    `log_kd_to_probabilities`). Blank lines and lines that begin with # are skipped.
 
-    Counts, probabilities and log odds are often in files of the same form. Numbers that are surely
-    of a different kind (`recognise` in cisreg/motifs/kinds.py) are refused, unless a line
+    Counts, probabilities and log odds are often in files of the same format. Numbers that are
+    clearly of a different kind (`recognise` in cisreg/motifs/kinds.py) are an error, unless a line
     "# log Kd" says that they are log Kd.
 
     Args:
         path: the file.
-        kind: what the numbers are; those of a different kind than log Kd are converted to it, see
+        kind: what the numbers are; kinds other than log Kd are converted to log Kd, see
             `convert_to_log_kd` in cisreg/motifs/kinds.py.
 
     Returns:
@@ -111,14 +110,14 @@ def _other_kind(name: str, kind: MatrixKind) -> str:
 
 
 def write_pkdm(path: str | os.PathLike[str], log_kd: npt.ArrayLike) -> None:
-    r"""Writes one motif to a .pkdm file, which is there whole or not at all.
+    r"""Writes one motif to a .pkdm file; the file is never incomplete.
 
-    Rows are A, C, G and T, with a line "# log Kd" before them where the numbers look like another
-    kind. Every number has the digits that it takes to read the same float64 (and
-    so the same float32) back. Nothing is converted: give log Kd as the law uses it.
+    Rows are A, C, G and T, after a line "# log Kd" if the numbers look like a different kind. Every
+    number has enough digits to read the same float64 (and so the same float32) back. Numbers are
+    not converted: give log Kd in nats as the model uses it.
 
     Args:
-        path: the file, replaced where it exists.
+        path: the file; an existing one is replaced.
         log_kd: [own width, 4], finite as float32, bases in the order A C G T.
 
     Raises:

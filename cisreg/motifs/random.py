@@ -1,4 +1,4 @@
-"""Random motifs, from which training can find factors that nobody has described."""
+"""Random motifs, from which training can find unknown factors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cisreg.motifs.motif_set import MotifSet
 
 
 def unused_names(known: Collection[str], count: int) -> list[str]:
-    """Names motif_N that `known` does not hold; N counts on from the number of known names.
+    """Names motif_N that are not in `known`; N starts after the number of known names.
 
     Example:
         >>> unused_names(["Reb1", "motif_2"], 2)
@@ -24,15 +24,15 @@ def unused_names(known: Collection[str], count: int) -> list[str]:
 def random_motifs(
     count: int, *, width: int = 30, seed: int = 0, known: Collection[str] = ()
 ) -> MotifSet:
-    """Motifs whose entries are drawn from the standard normal distribution, to train from.
+    """Motifs with entries drawn from the standard normal distribution, as a start for training.
 
-    CisRegModels initialises motifs in this way where it is not given any.
+    CisRegModels initialises motifs in this way if none are given.
 
     Args:
         count: M, 1 or more.
-        width: W; every motif is as wide.
-        seed: of the random numbers; the first motifs of a seed are the same whatever `count` is.
-        known: names that are taken, see `unused_names`.
+        width: W, the width of every motif.
+        seed: seed of the random numbers; a larger `count` does not change the first motifs.
+        known: names that are already used, see `unused_names`.
 
     Returns:
         A MotifSet with `log_kd` float32 [width, 4, count].

@@ -1,4 +1,4 @@
-"""Reading of motif sets from files, folders and lists of files."""
+"""Reads motif sets from files, folders and lists of files."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ def read_motifs(
 ) -> MotifSet:
     """Reads motifs and centres them in `width` columns; wider ones are trimmed.
 
-    Each motif is named after its file, without folder and suffix; what `write_motifs` had to escape
-    in a name is as it was.
+    Each motif is named after its file, without folder and suffix. Escapes that `write_motifs` put
+    into a file name are reverted.
 
     Args:
         source: one of
             a .pkdm file;
-            a folder: all of its .pkdm files, sorted by name, but hidden ones (.x.pkdm), which the
-            log names;
-            a list file, one path per line, relative to the folder of the list or, where there is
-            no such file, to the working folder, in this order; only the first tab-separated field
-            of a line counts, so a table of log concentrations will do; blank lines and lines that
-            begin with # are skipped;
+            a folder: all of its .pkdm files, sorted by name, except hidden ones (.x.pkdm), which
+            the log names;
+            a list file, one path per line, in this order. Paths are relative to the folder of the
+            list or, if there is no such file, to the working folder. Only the first tab-separated
+            field of a line counts, so a table of log concentrations can serve as a list. Blank
+            lines and lines that begin with # are skipped;
             a sequence of paths of .pkdm files, in this order.
         width: W, the columns of the result; see `MotifSet.from_matrices` for trimming and centring.
         kind: what the numbers of the files are: "log_kd"; or "counts", "probabilities" or
@@ -46,7 +46,7 @@ def read_motifs(
 
     Raises:
         ValueError: a file or line that cannot be parsed, numbers of a different kind, a name given
-            twice, or no motif at all.
+            twice, or no motif.
         FileNotFoundError: a file that does not exist.
         IsADirectoryError: a folder among several paths.
         TypeError: neither a path nor a sequence of paths.
@@ -72,7 +72,7 @@ def read_motifs(
 
 
 def motif_name(path: str | os.PathLike[str]) -> str:
-    """The name of the motif in this file: the file's name without folder, .pkdm and escapes.
+    """The name of the motif in a file: the file name without folder, .pkdm and escapes.
 
     Example:
         >>> motif_name("motifs/YIL056W_2091.pkdm")
@@ -82,7 +82,7 @@ def motif_name(path: str | os.PathLike[str]) -> str:
 
 
 def motif_file_name(name: str) -> str:
-    """The name of the file of a motif; `motif_name` reverts it.
+    """The file name of a motif; `motif_name` is the inverse.
 
     Example:
         >>> motif_file_name("Sox2/Oct4")
@@ -121,7 +121,7 @@ def _several_paths(source: Sequence[str | os.PathLike[str]]) -> list[Path]:
 
 
 def _files_of_folder(folder: Path) -> list[Path]:
-    """Its .pkdm files; editors and file managers leave hidden ones, which are no motifs."""
+    """The folder's .pkdm files, except hidden ones: editors and file managers leave such files."""
     found = sorted(folder.glob("*" + SUFFIX))
     hidden = [path.name for path in found if path.name.startswith(".")]
     if hidden:
@@ -146,7 +146,7 @@ def _listed_paths(list_file: Path) -> list[Path]:
 
 
 def _listed_file(folder: Path, listed: str, place: str) -> Path:
-    """The file of a line: beside the list or, as CisRegModels has it, in the working folder."""
+    """The file of a line: relative to the list or, as in CisRegModels, to the working folder."""
     if not listed.isprintable():
         raise ValueError(
             f"{place}: expected the path of a motif file in each line, got {listed[:20]!r}; give a "
@@ -183,10 +183,11 @@ def _motif_file(path: Path, place: str) -> Path:
 
 
 def is_motif_file(path: Path, place: str) -> bool:
-    """Whether there is a file at a path that was read at `place`, "file:line".
+    """Whether a file exists at a path that was read at `place` ("file:line").
 
     Raises:
-        OSError: by `place`: the path is none, or in a folder that cannot be read.
+        OSError: the path is not valid, or in a folder that cannot be read; the message begins with
+            `place`.
     """
     try:
         return path.is_file()

@@ -1,4 +1,4 @@
-"""The sites of a motif: all that bind strongly enough, and random ones."""
+"""The sites of a motif: all sites up to a log Kd, and random sites."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import numpy.typing as npt
 
 from cisreg.motifs.checking import check_one_motif, check_probabilities
 
-# Points of the grid on which sites are counted where there are too many to list.
+# Points of the grid on which sites are counted if there are too many to list.
 _GRID_POINTS = 20_000
 
 
 class Sites(NamedTuple):
-    """Sites of one motif, strongest first; of equally strong ones the first in the alphabet.
+    """Sites of one motif, strongest first; equally strong sites in alphabetical order.
 
     Attributes:
         codes: uint8 [sites, width], base codes; `cisreg.decode` turns them into text.
-        log_kd: [sites], log Kd in nats, of the dtype of the matrix.
+        log_kd: [sites], log Kd in nats; the dtype is that of the matrix.
     """
 
     codes: np.ndarray
@@ -28,17 +28,18 @@ class Sites(NamedTuple):
 def sites_within(log_kd: np.ndarray, threshold: float, *, limit: int = 1_000_000) -> Sites:
     """Every sequence of the motif's width whose log Kd is at most the threshold.
 
-    Log Kd is the sum of the columns' entries, added from the first to the last in float32 for a
-    float32 matrix, otherwise in float64; the former is to the bit what `cisreg.scan` finds.
+    Log Kd is the sum of the columns' entries, added from the first to the last column, in float32
+    for a float32 matrix and otherwise in float64. In float32 it is bit for bit what `cisreg.scan`
+    finds.
 
-    The sites are built column by column. A beginning is kept only if the strongest site that begins
-    with it passes the threshold, so time and memory depend on the sites found alone.
+    The sites are built column by column. A prefix is kept only if the strongest site that begins
+    with it passes the threshold, so time and memory depend only on the number of sites found.
 
     Args:
-        log_kd: [width, 4], nats. For log odds give their negative, and that of the least score.
+        log_kd: [width, 4], nats. For log odds give the negative matrix and the negative of the
+            lowest score.
         threshold: largest log Kd of a site, nats.
-        limit: largest number of sites; where there are more, nothing is returned but an error that
-            says about how many there are.
+        limit: largest number of sites; if there are more, an error says about how many there are.
 
     Returns:
         Sites(codes, log_kd), sorted by log Kd.
@@ -64,7 +65,7 @@ def sites_within(log_kd: np.ndarray, threshold: float, *, limit: int = 1_000_000
     lowest = matrix.min(axis=1)
     for column, entries in enumerate(matrix):
         total = (energy[:, np.newaxis] + entries).ravel()
-        # Rounded sums cannot be lower than the sum of the lowest entries added in the same order.
+        # Rounding keeps the order: no sum is lower than that of the lowest entries in this order.
         strongest = total.copy()
         for entry in lowest[column + 1 :]:
             strongest += entry
@@ -84,13 +85,13 @@ def sites_within(log_kd: np.ndarray, threshold: float, *, limit: int = 1_000_000
 def sample_sites(
     probabilities: npt.ArrayLike, count: int, random: np.random.Generator
 ) -> np.ndarray:
-    """Random sites, each base drawn by itself with its column's probabilities.
+    """Random sites; each base is drawn independently with its column's probabilities.
 
     Args:
         probabilities: [width, 4], each column summing to 1. `log_kd_to_probabilities` gives those
             of a position Kd matrix.
-        count: how many, 0 or more.
-        random: the generator, such as `np.random.default_rng(1)`.
+        count: number of sites, 0 or more.
+        random: the random generator, such as `np.random.default_rng(1)`.
 
     Returns:
         uint8 [count, width], base codes 0 to 3. A base of probability 0 never occurs.
@@ -107,8 +108,8 @@ def sample_sites(
     if count < 0:
         raise ValueError(f"count: expected 0 or more sites, got {count}; give how many to draw")
     cumulative = np.cumsum(array, axis=1)
-    # Divided by the last sum, which may round to less than 1: or a base of probability 0 could be
-    # drawn behind it.
+    # The last sum may round to less than 1; without the division, a base of probability 0 could
+    # then be drawn.
     threshold = cumulative[:, :3] / cumulative[:, 3:]
     draw = random.random((count, len(array)))
     codes = np.zeros(draw.shape, np.uint8)
@@ -122,9 +123,9 @@ def _describe_count(count: float) -> str:
 
 
 def _approximate_count(matrix: np.ndarray, threshold: float) -> float:
-    """About how many sites have a log Kd of at most the threshold, by their distribution on a grid.
+    """Approximate number of sites with a log Kd of at most the threshold.
 
-    Exact where all sites do.
+    It is computed from the distribution of log Kd on a grid; exact if all sites pass.
     """
     energy = matrix.astype(np.float64)
     lowest = energy.min(axis=1)
@@ -132,7 +133,7 @@ def _approximate_count(matrix: np.ndarray, threshold: float) -> float:
     excess = energy - lowest[:, np.newaxis]
     if excess.max(axis=1).sum() <= spare:
         return float(4 ** len(energy)) if len(energy) < 500 else float("inf")
-    # With nothing to spare, only sites as strong as the strongest count.
+    # If the threshold is the lowest log Kd, only sites as strong as the strongest count.
     step = max(spare, 1e-6) / _GRID_POINTS
     grid = np.minimum(np.rint(excess / step), _GRID_POINTS + 1).astype(np.int64)
     count = np.zeros(_GRID_POINTS + 1)

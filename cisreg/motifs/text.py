@@ -1,4 +1,4 @@
-"""Reading of small tab-separated text files with errors that point at the line."""
+"""Reads small tab-separated text files; errors name the line."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ LARGEST_NUMBER = float(np.finfo(np.float32).max)
 
 
 def table_rows(path: str | os.PathLike[str]) -> Iterator[tuple[str, list[str]]]:
-    """Yields ("file:line", fields) of a tab-separated file, without blank and # lines.
+    """Yields ("file:line", fields) of a tab-separated file; skips blank lines and comments (#).
 
     Fields may have quotes around them, as `cisreg.names.join_fields` writes them.
 
-    Bytes that are not UTF-8 become replacement characters, so that the parser of the line, which
-    knows what belongs there, is the one to complain.
+    Bytes that are not UTF-8 become U+FFFD. So the parser of the line reports them, in an error that
+    says what it expected.
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: a quote without its end.
+        ValueError: a quotation mark that is not closed.
     """
     with Path(path).open(encoding="utf-8-sig", errors="replace") as lines:
         for number, line in enumerate(lines, start=1):
@@ -37,10 +37,10 @@ def table_rows(path: str | os.PathLike[str]) -> Iterator[tuple[str, list[str]]]:
 
 
 def parse_number(text: str, place: str, column: int) -> float:
-    """The finite number that `text` spells; `place` and the 1-based `column` are for the error.
+    """Parses a finite number; `place` and `column` (counted from 1) are for the error.
 
     Raises:
-        ValueError: no number, or one that is not finite as float32.
+        ValueError: not a number, or one that is not finite as float32.
     """
     try:
         value = float(text)

@@ -1,4 +1,4 @@
-"""Writing of motif sets to folders that `read_motifs` reads."""
+"""Writes motif sets to folders that `read_motifs` can read."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ def write_motifs(folder: str | os.PathLike[str], motif_set: MotifSet) -> Path:
     """Writes a motif set to a new folder: one .pkdm file per motif, and motif_list.txt.
 
     The list keeps the order. `read_motifs` of the list, with the width of the set, gives the same
-    names and the same numbers to the bit. Motifs are centred again when they are read, so a set
-    whose motifs lie elsewhere in its columns comes back shifted; the log says so.
+    names and bit for bit the same numbers. Motifs are centred when they are read, so motifs that
+    are not centred in the set come back shifted; the log says so.
 
-    The folder appears once it is whole: until then its files are in one beside it, with .partial
-    behind its name.
+    The folder appears only once it is complete. Until then its files are in a folder beside it,
+    whose name ends in .partial.
 
     Args:
-        folder: made, with those above it; it may exist if it is empty.
-        motif_set: the motifs. Each name becomes that of a file, with escapes for what no file name
-            can hold ("Sox2/Oct4" is Sox2%2FOct4.pkdm).
+        folder: a new or empty folder; parent folders are created if needed.
+        motif_set: the motifs. Each name becomes a file name, in which characters that a file name
+            cannot hold are escaped ("Sox2/Oct4" is Sox2%2FOct4.pkdm).
 
     Returns:
         The path of motif_list.txt, for `read_motifs`.
 
     Raises:
         ValueError: a motif without a name.
-        FileExistsError: the folder has something in it.
+        FileExistsError: the folder is not empty.
         OSError: the folder cannot be written.
 
     Example:
@@ -76,7 +76,7 @@ def write_motifs(folder: str | os.PathLike[str], motif_set: MotifSet) -> Path:
 
 
 def _umask() -> int:
-    """The process's mask of permissions, which only setting it tells."""
+    """The process's umask; the only way to read it is to set it and restore it."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

@@ -1,1 +1,1 @@
-"""`cisreg convert`: any dataset to Parquet files, its rows shuffled, sorted or kept in order."""
+"""`cisreg convert`: writes any dataset as Parquet files; shuffles, sorts or keeps its rows."""

@@ -1,7 +1,8 @@
-"""Datasets of any kind and size to Parquet files whose rows are shuffled, sorted or kept in order.
+"""Writes datasets of any kind and size as Parquet files; shuffles, sorts or keeps their rows.
 
-Nothing in the target folder looks like a dataset before all of it is whole: the work is done in a
-hidden folder in it, whose journal says what is finished, so that it can go on after any end.
+The work is done in a hidden folder inside the target folder, so nothing there looks like a dataset
+before it is complete. A journal in the hidden folder records what is finished, so that a conversion
+can resume after any interruption.
 """
 
 from __future__ import annotations
@@ -49,36 +50,36 @@ def convert(
 ) -> Manifest:
     """Writes all usable rows of a dataset as Parquet files with a manifest.
 
-    The files are a function of the rows, `order`, `seed` and the two sizes alone. Their columns
-    are sequence (string), expression (float32; several keep their names where these are usable,
-    else they are expression_1, expression_2 …) and weight (float32) where there is one.
+    The files depend only on the rows, `order`, `seed` and the two sizes. Their columns are sequence
+    (string), expression (float32; several keep their names if these are usable, else they are
+    expression_1, expression_2 …) and weight (float32) if there is one.
 
-    It takes free disk space, in the folder, of about the source's text without compression, and
-    memory of some 350 MB and 50 MB for each thread, whatever the number of rows; more only where
-    `rows_per_group` rows have more than 16 MB.
+    The folder needs free disk space of about the size of the source as uncompressed text. Memory is
+    about 350 MB plus 50 MB per thread for any number of rows; more only if `rows_per_group` rows
+    take more than 16 MB.
 
     Args:
-        source: of `open_dataset`; its files lie outside of `directory`.
+        source: a dataset of `open_dataset`; its files must be outside of `directory`.
         directory: a new or empty folder.
         order: "shuffled"; "sorted" by sequence, then expression; "kept" as in the source.
-        seed: of the shuffle.
-        rows_per_file: of every file but the last.
+        seed: seed of the shuffle.
+        rows_per_file: rows of every file except the last.
         rows_per_group: rows of a row group, from which a streaming shuffle draws.
-        threads: that write files; None: one for each core, 2 to 8.
-        resume: whether to go on with a conversion of the same source and options that was
-            interrupted; where there is none, it begins.
-        overwrite: whether to replace a dataset that `convert` wrote, once the new one is whole, or
-            to throw away an interrupted conversion.
-        progress: whether to show how far it is on standard error, where that is a terminal.
+        threads: number of threads that write files; None: one for each core, 2 to 8.
+        resume: whether to continue an interrupted conversion of the same source and options; if
+            there is none, a new one begins.
+        overwrite: whether to replace a dataset that `convert` wrote, once the new one is complete,
+            or to discard an interrupted conversion.
+        progress: whether to show progress on standard error, if that is a terminal.
 
     Returns:
-        What was written.
+        The manifest of the new dataset.
 
     Raises:
-        ValueError: a wrong option; a folder that holds something; on resuming, another source or
-            other options, or a damaged journal; no usable rows; and as `DatasetFiles.blocks`.
-        OSError: a file that cannot be written, by name, such as on a full disk: give `resume` once
-            there is space.
+        ValueError: a wrong option; a folder that is not empty; on resuming, a different source or
+            different options, or a damaged journal; no usable rows; and as `DatasetFiles.blocks`.
+        OSError: a file cannot be written, for example because the disk is full; the error names it.
+            Use `resume` once there is space.
 
     Example:
         >>> data = open_dataset("train_*.tsv.gz")  # doctest: +SKIP
@@ -102,7 +103,7 @@ def convert(
             try:
                 return conversion.run(threads or core_count())
             except BaseException:
-                # With nothing done yet, there is nothing to go on with.
+                # Nothing is done yet, so there is nothing to resume.
                 if not (state.runs or state.parts):
                     remove_work(work)
                 raise
@@ -130,7 +131,7 @@ def _check_source(source: DatasetFiles, folder: Path) -> None:
 
 
 def _check_folder(folder: Path, *, resume: bool, overwrite: bool) -> None:
-    """Raises ValueError where the folder holds something that the caller did not give up."""
+    """Raises ValueError if the folder holds files that the caller did not allow to replace."""
     if (folder / WORK_FOLDER / JOURNAL).exists():
         if not (resume or overwrite):
             raise ValueError(
@@ -153,7 +154,7 @@ def _check_folder(folder: Path, *, resume: bool, overwrite: bool) -> None:
 
 
 def _start_anew(folder: Path, work: Path) -> None:
-    """Throws an interrupted conversion away, and what it had put into place already."""
+    """Discards an interrupted conversion, and the files that it had already moved into place."""
     if not (folder / MANIFEST).exists():
         for path in folder.iterdir():
             if PART.fullmatch(path.name):

@@ -1,8 +1,7 @@
-"""The journal of a long run: what it was asked for, and what of it is done.
+"""The journal of a long run: what it was asked for, and what is done so far.
 
-Every line is a checksum and JSON. A line that the death of the process cut short is the last one,
-without its line end, and was never written; anything else that is not as it was written is an
-error.
+Every line is a checksum and JSON. If the process dies while writing, the last line is incomplete
+and has no line end; it is ignored. Any other damage is an error.
 """
 
 from __future__ import annotations
@@ -21,11 +20,11 @@ _LARGEST = 1 << 28
 
 
 class Journal:
-    r"""Appends lines to the file of a journal; several threads may.
+    r"""Appends lines to a journal file; several threads may use it at once.
 
     Args:
-        path: of the file; it is written anew.
-        entries: its lines so far.
+        path: the file; it is rewritten with `entries` first.
+        entries: the lines so far.
 
     Raises:
         OSError: the file cannot be written, or the disk is full; its `filename` is `path`.
@@ -43,7 +42,7 @@ class Journal:
         self._file = path.open("ab", buffering=0)
 
     def append(self, entry: dict[str, Any]) -> None:
-        """Adds a line, which outlives this process from then on."""
+        """Appends a line. After this call the line stays even if the process dies."""
         line = _line(entry)
         with self._lock:
             try:
@@ -66,7 +65,7 @@ def read_journal(path: Path) -> list[dict[str, Any]]:
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: a line that is not as it was written; by file and line.
+        ValueError: a damaged line; the message names file and line.
 
     Example:
         >>> read_journal(Path("journal"))  # doctest: +SKIP
@@ -92,5 +91,5 @@ def _entry(path: Path, number: int, line: bytes) -> dict[str, Any]:
             f"{path}:{number}: expected a line as it was written, got a damaged one; overwrite to "
             "start anew"
         )
-    # It is what `_line` made, or its checksum would be another.
+    # The checksum matches, so this is valid JSON from `_line`.
     return json.loads(text)

@@ -1,8 +1,8 @@
-"""Rows in a temporary file as sorted runs, and any stretch of all of them in order.
+"""External merge sort: rows in a temporary file as sorted runs, and any range of the sorted rows.
 
-This is an external merge sort whose merge can begin anywhere: for any rank, a search in all runs
-finds how many rows of each come before it. So stretches are gathered apart, by several threads,
-each with the memory of one stretch.
+The merge can begin anywhere: for any rank, a search in all runs finds how many rows of each run
+come before it. So several threads can gather ranges independently, each with the memory of one
+range.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ from cisreg.data.formats.rows import Rows
 SEQUENCE = "sequence"
 WEIGHT = "weight"
 _KEY = "key"
-# Keys of the shuffle come from another stream than the orders of epochs.
+# Keys of the shuffle come from a different random stream than the orders of epochs.
 _STREAM = 0x636F6E76
 
 
 class Run(NamedTuple):
-    """A sorted run, as the journal has it.
+    """A sorted run, as recorded in the journal.
 
     Attributes:
-        rows: in it.
+        rows: number of rows.
         start: where it begins in the file, in bytes.
         stop: where it ends.
         checksum: CRC-32 of its bytes.
-        bases: of all its sequences together.
+        bases: sum of the lengths of its sequences.
         shortest: bases of the shortest sequence.
-        longest: bases of the longest one.
+        longest: bases of the longest sequence.
     """
 
     rows: int
@@ -52,15 +52,15 @@ class Run(NamedTuple):
 
 
 def shuffle_keys(seed: int, first: int, count: int) -> np.ndarray:
-    """What shuffled rows are sorted by: a function of the seed and the row's number alone.
+    """Sort keys of shuffled rows; a key depends only on the seed and the row's number.
 
     Args:
         seed: 0 or more.
         first: number of the first row.
-        count: of rows.
+        count: number of rows.
 
     Returns:
-        uint64 [count], raw numbers of the PCG64 generator, whose stream NumPy keeps.
+        uint64 [count], raw numbers of the PCG64 generator, the same in all versions of NumPy.
 
     Example:
         >>> bool((shuffle_keys(0, 2, 3) == shuffle_keys(0, 0, 5)[2:]).all())
@@ -71,17 +71,17 @@ def shuffle_keys(seed: int, first: int, count: int) -> np.ndarray:
 
 
 def sorted_table(parts: Sequence[Rows], order: Order, seed: int, first: int) -> pa.Table:
-    """Rows as a table in order, for a run.
+    """Sorts rows for a run.
 
     Args:
-        parts: in the order of the source.
-        order: by which to sort; equal rows stay in the order of the source.
-        seed: of the shuffle.
+        parts: rows in the order of the source.
+        order: how to sort; equal rows stay in the order of the source.
+        seed: seed of the shuffle.
         first: number of the first row.
 
     Returns:
-        A table of one chunk: the sequence, the expression's columns by number, a weight where
-        there is one, and the key of the shuffle where that is the order.
+        A table of one chunk: the sequence, the expression columns by number, the weight if there
+        is one, and for a shuffle its key.
     """
     table = pa.concat_tables([_as_table(rows) for rows in parts])
     if order == "shuffled":
@@ -90,7 +90,7 @@ def sorted_table(parts: Sequence[Rows], order: Order, seed: int, first: int) -> 
 
 
 def in_order(table: pa.Table, order: Order) -> pa.Table:
-    """The rows of a table of `sorted_table`, or of several, one behind the other, in order."""
+    """Sorts the rows of one table of `sorted_table`, or of several that were concatenated."""
     table = table.combine_chunks()
     if order == "kept" or not table.num_rows:
         return table
@@ -102,7 +102,7 @@ def in_order(table: pa.Table, order: Order) -> pa.Table:
 
 
 def without_key(table: pa.Table) -> pa.Table:
-    """The columns that are the rows' own."""
+    """The table without the sort key of the shuffle."""
     return table.drop_columns([_KEY]) if _KEY in table.column_names else table
 
 
@@ -116,7 +116,7 @@ def _as_table(rows: Rows) -> pa.Table:
 
 
 class _Summed:
-    """A file that adds up the checksum of what is written to it; all that Arrow asks of one."""
+    """A file that updates a checksum with all that is written; it has the methods Arrow needs."""
 
     closed = False
 
@@ -124,30 +124,30 @@ class _Summed:
         self._file, self._update, self._position = file, update, 0
 
     def write(self, data: Any) -> int:
-        """Writes all of it."""
+        """Writes all of the data."""
         self._file.write(data)
         self._update(data)
         self._position += len(data)
         return len(data)
 
     def tell(self) -> int:
-        """Bytes so far."""
+        """Number of bytes written so far."""
         return self._position
 
     def flush(self) -> None:
-        """Nothing to do: the file is closed by whoever opened it."""
+        """Does nothing: whoever opened the file closes it."""
 
     def close(self) -> None:
-        """As `flush`."""
+        """Does nothing, like `flush`."""
 
 
 def summed(file: BinaryIO, update: Callable[[Any], None]) -> pa.PythonFile:
-    """A file for Arrow that gives everything written to `update` too, such as that of a digest."""
+    """A file for Arrow that also passes all written data to `update`, for example of a digest."""
     return pa.PythonFile(_Summed(file, update), mode="w")
 
 
 def write_run(path: Path, start: int, table: pa.Table) -> Run:
-    """Writes a run, sorted already, into the file; what was there from `start` on is lost.
+    """Writes a sorted run into the file at `start`; what was there from `start` on is deleted.
 
     Raises:
         OSError: the file cannot be written, or the disk is full; its `filename` is `path`.
@@ -164,7 +164,7 @@ def write_run(path: Path, start: int, table: pa.Table) -> Run:
             file.seek(start)
             sink = summed(file, update)
             with pa.ipc.new_stream(sink, table.schema) as writer:
-                # One batch, since all columns are of one chunk.
+                # This writes one batch, since all columns have one chunk.
                 writer.write_table(table)
             stop = file.tell()
     except OSError as error:
@@ -177,9 +177,9 @@ def write_run(path: Path, start: int, table: pa.Table) -> Run:
 
 
 def sound_runs(path: Path, runs: Sequence[Run]) -> list[Run]:
-    """The runs up to the first that is not in the file as it was written.
+    """The runs before the first one that is missing from the file or damaged.
 
-    The death of the machine, unlike that of the process, may take what was written.
+    A crash of the machine, unlike one of the process, may lose data that was written.
     """
     sound: list[Run] = []
     if not path.exists():
@@ -197,12 +197,12 @@ def sound_runs(path: Path, runs: Sequence[Run]) -> list[Run]:
 
 
 class Spill:
-    """All runs of a file, for reading; several threads may.
+    """Reads the runs of a file; several threads may use it at once.
 
     Args:
-        path: of the file.
-        runs: all of them.
-        order: of the rows.
+        path: the file.
+        runs: all of its runs.
+        order: order of the rows.
 
     Example:
         >>> spill = Spill(path, runs, "sorted")  # doctest: +SKIP
@@ -231,7 +231,7 @@ class Spill:
             lower: positions of a lower rank, where the search begins.
 
         Returns:
-            int64 [runs], `rank` in sum.
+            int64 [runs]; the sum is `rank`.
         """
         low = np.zeros_like(self._sizes) if lower is None else lower.copy()
         high = self._sizes.copy()
@@ -246,7 +246,7 @@ class Spill:
             if int(found.sum()) > rank:
                 high = found
             else:
-                # The pivot itself is among the first rows unless these are exactly enough.
+                # If the rows before the pivot are fewer than `rank`, the pivot is included too.
                 low = found
                 low[run] += int(found.sum()) < rank
             step += 1
@@ -254,10 +254,11 @@ class Spill:
         return low
 
     def _pivot(self, low: np.ndarray, high: np.ndarray, share: float) -> tuple[int, int]:
-        """A row, by run and place, with about this share of those between low and high before it.
+        """A pivot row (run, row): about this share of the rows between low and high is before it.
 
-        Of the rows with this share of their own run before them, it is the one with this share of
-        them, by the size of their runs, before it: runs may be all alike, or follow each other.
+        Each run proposes the row at this share of its own rows. The pivot is the proposal at this
+        share of all proposals in sorted order, weighted by the sizes of the runs. This works both
+        if the runs overlap completely and if they follow each other.
         """
         sizes = high - low
         open_runs = np.flatnonzero(sizes).tolist()
@@ -268,7 +269,7 @@ class Spill:
         return run, rows[run]
 
     def _before(self, run: int, row: int, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-        """How many rows of each run come before that row: smaller ones, or equal and earlier."""
+        """How many rows of each run come before this row: smaller rows, or equal earlier ones."""
         key, found = self._keys[run][row], low.copy()
         for other in np.flatnonzero(high - low).tolist():
             search = bisect_right if other < run else bisect_left
@@ -277,7 +278,7 @@ class Spill:
         return found
 
     def gather(self, start: np.ndarray, stop: np.ndarray) -> pa.Table:
-        """The rows between two `positions`, in order, in memory of their own."""
+        """The rows between two `positions`, sorted and copied."""
         slices = [
             batch.slice(first, last - first)
             for batch, first, last in zip(self._batches, start.tolist(), stop.tolist(), strict=True)
@@ -288,15 +289,16 @@ class Spill:
         return table
 
     def _forget_pages(self) -> None:
-        """Else all pages of the file that were ever looked at count as this process's memory."""
+        """Releases mapped pages; otherwise all pages read so far count as this process's memory."""
         if hasattr(self._memory, "madvise"):
             self._memory.madvise(mmap.MADV_DONTNEED)
 
 
 def _share(needed: int, remaining: int, step: int) -> float:
-    """Where to put the next pivot: a little above and below by turns, so that both sides close.
+    """Share at which to put the next pivot: by turns slightly above and below the target.
 
-    Every fourth one is in the middle, whatever the runs are like.
+    So the search interval shrinks from both sides. Every fourth pivot is in the middle, so that the
+    search ends quickly for any runs.
     """
     if step % 4 == 3:
         return 0.5
@@ -305,7 +307,7 @@ def _share(needed: int, remaining: int, step: int) -> float:
 
 
 class _SortKeys(Sequence[Any]):
-    """What sorted rows are sorted by, as Python compares it."""
+    """Sort keys of rows in sorted order, in a form that Python can compare."""
 
     def __init__(self, batch: pa.RecordBatch) -> None:
         names = [name for name in batch.schema.names if name != WEIGHT]
@@ -319,7 +321,7 @@ class _SortKeys(Sequence[Any]):
 
 
 def _keys(batch: pa.RecordBatch, order: Order) -> Any:
-    """A sequence of what the rows are compared by; equal ones are told apart by their place."""
+    """The sort keys of a batch; rows with equal keys are ordered by their position."""
     if order == "kept":
         return np.broadcast_to(np.uint64(0), batch.num_rows)
     return batch.column(_KEY).to_numpy() if order == "shuffled" else _SortKeys(batch)

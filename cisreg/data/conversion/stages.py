@@ -1,4 +1,4 @@
-"""The steps of a conversion: reading into sorted runs, writing of files, and their publication."""
+"""The steps of a conversion: read into sorted runs, write files, move them into place."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ from cisreg.files import replace_file
 if TYPE_CHECKING:
     from cisreg.data.files import DatasetFiles
 
-# Rows that are sorted in memory at once, and those that each thread gathers at once, in bytes.
+# Bytes of rows that are sorted in memory at a time, and that each thread gathers at a time.
 _RUN_BYTES = 1 << 25
 _UNIT_BYTES = 1 << 24
-# Of 2^20 rows of 80 to 110 random bases, DELTA_LENGTH_BYTE_ARRAY takes 4 to 5 % less than PLAIN
-# (39.7 to 41.5 MB) and is read as fast (0.15 s); zstd level 3 saves 1 % more at the cost of a fifth
-# of the speed, and BYTE_STREAM_SPLIT of the expression nothing.
+# Measured on 2^20 rows of 80 to 110 random bases: DELTA_LENGTH_BYTE_ARRAY takes 4 to 5 % less space
+# than PLAIN (39.7 and 41.5 MB) and is read as fast (0.15 s). zstd level 3 saves 1 % more but costs
+# a fifth of the speed. BYTE_STREAM_SPLIT for the expression saves nothing.
 _WRITING: dict[str, Any] = {
     "compression": "zstd",
     "compression_level": 1,
@@ -63,7 +63,7 @@ _WRITING: dict[str, Any] = {
 
 
 class Conversion:
-    """The steps of one conversion, each of which goes on from where the state is."""
+    """The steps of one conversion; each step continues from the saved state."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class Conversion:
         self._names: list[str] = state.request["names"]
 
     def run(self, threads: int) -> Manifest:
-        """Does what is left to do."""
+        """Does the remaining steps."""
         if not self._state.moving:
             if self._state.read is None:
                 self._read()
@@ -90,7 +90,7 @@ class Conversion:
         return manifest
 
     def _read(self) -> None:
-        """Reads the source into sorted runs; one is sorted and written while the next is read."""
+        """Reads the source into sorted runs. A run is sorted and written while the next is read."""
         state = self._state
         rows = self._unread(sum(run.rows for run in state.runs))
         waiting: Future[None] | None = None
@@ -134,7 +134,7 @@ class Conversion:
         self._journal.append({"run": run})
 
     def _write(self, threads: int) -> None:
-        """Writes the files that are not there, several at a time."""
+        """Writes the missing files, several at a time."""
         spill = Spill(self._work / SPILL, self._state.runs, self._options.order)
         per_file = self._options.rows_per_file
         missing = [
@@ -152,7 +152,7 @@ class Conversion:
                 bounds = self._bounds(spill, number, lower)
                 lower = bounds[-1]
                 waiting.append(pool.submit(self._write_part, spill, number, bounds, task))
-                # What comes next is not wanted yet.
+                # Wait before searching the bounds of further files.
                 if len(waiting) > threads:
                     waiting.pop(0).result()
             for done in waiting:
@@ -161,7 +161,7 @@ class Conversion:
             pool.shutdown(cancel_futures=True)
 
     def _bounds(self, spill: Spill, number: int, lower: np.ndarray | None) -> list[np.ndarray]:
-        """Positions between which a file's rows are gathered, some row groups at a time."""
+        """Positions that divide a file's rows into portions of some row groups each."""
         options, runs = self._options, self._state.runs
         numbers = 4 * (len(self._names) + 1) + 16
         row_bytes = max(run.bases / run.rows for run in runs) + numbers
@@ -207,7 +207,7 @@ class Conversion:
 
     def _manifest(self) -> Manifest:
         state = self._state
-        assert state.read is not None  # as all of it was
+        assert state.read is not None  # the whole source was read
         return Manifest(
             rows=sum(run.rows for run in state.runs),
             order=self._options.order,
@@ -221,9 +221,9 @@ class Conversion:
         )
 
     def _move(self, manifest: Manifest) -> None:
-        """Puts the files into the place of those that are there; the manifest makes it a dataset.
+        """Moves the files into the folder, replaces older ones, and writes the manifest last.
 
-        A folder with this one's work and no manifest is refused by those who read datasets.
+        Until then readers refuse the folder: it has a work folder and no manifest.
         """
         if not self._state.moving:
             self._journal.append({"moving": True})
@@ -247,7 +247,7 @@ class Conversion:
 
 
 def _portions(blocks: Iterator[Rows], size: int) -> Iterator[list[Rows]]:
-    """Blocks in lists of about so many bytes."""
+    """Collects blocks into lists of about `size` bytes."""
     portion: list[Rows] = []
     held = 0
     for rows in blocks:

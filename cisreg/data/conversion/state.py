@@ -1,4 +1,4 @@
-"""What was asked of a conversion and what of it is done, as its hidden folder has it."""
+"""State of a conversion, kept in its hidden folder: what was asked for, and what is done."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 JOURNAL, SPILL = "journal", "rows.arrow"
 PART = re.compile(r"part-[0-9]{5,}\.parquet")
-# Of what the journal and the spill file hold; another one cannot go on with them.
+# Version of the format of journal and spill file; a different version cannot resume from them.
 _WORK_VERSION = 1
 
 
 class ConversionOptions(NamedTuple):
-    """What the files are a function of, beside the rows; see `convert`."""
+    """The options that, with the rows, determine the files; see `convert`."""
 
     order: Order
     seed: int
@@ -31,7 +31,7 @@ class ConversionOptions(NamedTuple):
 
 
 def request_of(source: DatasetFiles, options: ConversionOptions) -> dict[str, Any]:
-    """What two conversions have in common whose files are the same."""
+    """Source and options as JSON; conversions with the same request write the same files."""
     columns = source.columns
     request = {
         "version": _WORK_VERSION,
@@ -41,12 +41,12 @@ def request_of(source: DatasetFiles, options: ConversionOptions) -> dict[str, An
         "names": _names(source),
         **options._asdict(),
     }
-    # As the journal gives it back: lists for tuples.
+    # In the form in which the journal returns it: lists instead of tuples.
     return json.loads(json.dumps(request))
 
 
 def _names(source: DatasetFiles) -> list[str]:
-    """Names for the columns of the expression."""
+    """Names of the expression columns in the new files."""
     names = source.expression_names
     if len(names) == 1:
         return ["expression"]
@@ -57,14 +57,14 @@ def _names(source: DatasetFiles) -> list[str]:
 
 
 class ConversionState:
-    """What is done of a conversion, as its journal has it.
+    """What is done of a conversion, as recorded in its journal.
 
     Attributes:
         request: what was asked for.
-        runs: in the spill file.
-        read: rows that were left out by reason, once the source is read.
-        parts: files that are whole, by number.
-        moving: whether they are all whole, and on their way to their folder.
+        runs: the runs in the spill file.
+        read: numbers of rows left out, by reason; None until the source is read.
+        parts: complete files, by number.
+        moving: whether all files are complete and are being moved into their folder.
     """
 
     def __init__(self, request: dict[str, Any]) -> None:
@@ -75,7 +75,7 @@ class ConversionState:
         self.moving = False
 
     def entries(self) -> list[dict[str, Any]]:
-        """The lines of a journal that says all this."""
+        """The lines of a journal with this state."""
         lines: list[dict[str, Any]] = [{"request": self.request}]
         lines += [{"run": run} for run in self.runs]
         lines += [] if self.read is None else [{"read": self.read}]
@@ -83,10 +83,10 @@ class ConversionState:
         return lines + ([{"moving": True}] if self.moving else [])
 
     def take_over(self, work: Path) -> None:
-        """Goes on from what is in the folder.
+        """Loads the state from the work folder.
 
         Raises:
-            ValueError: something else was asked for there, or its journal is damaged.
+            ValueError: the request of the folder is a different one, or its journal is damaged.
         """
         entries = read_journal(work / JOURNAL)
         if entries:
@@ -125,12 +125,12 @@ class ConversionState:
 
 
 def has_size(path: Path, size: int) -> bool:
-    """Whether there is a file of so many bytes."""
+    """Whether the file exists and has this size in bytes."""
     return path.exists() and path.stat().st_size == size
 
 
 def empty_work(work: Path) -> None:
-    """Deletes the files of the work, the journal last, and keeps the lock."""
+    """Deletes the files in the work folder, the journal last; keeps the lock."""
     for path in work.iterdir():
         if path.name not in (JOURNAL, LOCK_FILE):
             path.unlink()
@@ -138,7 +138,7 @@ def empty_work(work: Path) -> None:
 
 
 def remove_work(work: Path) -> None:
-    """Deletes the folder of the work."""
+    """Deletes the work folder."""
     empty_work(work)
     (work / LOCK_FILE).unlink(missing_ok=True)
     work.rmdir()

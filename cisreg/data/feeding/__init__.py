@@ -1,1 +1,1 @@
-"""What training and TensorFlow read: order, batches and chunks of encoded rows."""
+"""Input of training and TensorFlow: order, batches and chunks of encoded rows."""

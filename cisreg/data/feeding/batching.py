@@ -21,14 +21,14 @@ def encode_rows(
     index: np.ndarray | None = None,
     out: np.ndarray | None = None,
 ) -> tuple[Dataset, int, int]:
-    """Rows with their sequences as base codes of one length.
+    """Encodes the sequences of rows as base codes of one length.
 
     Args:
         rows: as they were read.
         length: L.
         pad_left: whether sequences are padded and trimmed on the left.
-        index: int64 [n], which of them, in which order, all of which can be used; None: all rows.
-        out: uint8 [n, L], where the codes are written; None: a new array.
+        index: int64 [n], the rows to encode, in this order; all must be usable. None: all rows.
+        out: uint8 [n, L], to which the codes are written; None: a new array.
 
     Returns:
         (n rows, how many of them were padded, how many trimmed).
@@ -49,16 +49,17 @@ def encode_rows(
 def bucketed(
     blocks: Iterable[Rows], batch_size: int, lengths: Sequence[int], *, pad_left: bool
 ) -> Iterator[Dataset]:
-    """Encodes rows to the first length that holds them, and gathers those of one length.
+    """Puts each row into the bucket of the first length that holds it, and makes batches.
 
     Args:
         blocks: rows, in their order.
         batch_size: rows of a batch.
-        lengths: rising; longer sequences than the last one are trimmed to it.
+        lengths: in increasing order; sequences longer than the last one are trimmed to it.
         pad_left: whether sequences are padded and trimmed on the left.
 
     Yields:
-        Batches of one length each, as soon as they are full; in the end what is left, by length.
+        Batches of one length each, as soon as they are full; at the end the remaining rows, by
+        length.
 
     Example:
         >>> rows = Rows(pa.array(["A", "ACG"], pa.large_string()), np.zeros((2, 1)))

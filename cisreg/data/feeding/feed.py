@@ -1,4 +1,4 @@
-"""What training reads: the batches of an epoch, a chunk of them at a time."""
+"""Input of training: the batches of an epoch, a chunk of them at a time."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ import numpy as np
 from cisreg.data.dataset import Dataset
 from cisreg.data.feeding.order import batch_bounds, epoch_order
 
-# Bytes of sequence in a chunk, at most, but for a single batch that is larger.
+# Largest size of a chunk's sequences in bytes; a single batch may be larger.
 _CHUNK_BYTES = 1 << 24
 _SAMPLE_ROWS = 1024
 _CHUNKS_AHEAD = 2
 
 
 class Chunk(NamedTuple):
-    """Some of the batches of an epoch, one after the other.
+    """Consecutive batches of an epoch.
 
     Attributes:
-        sequence: uint8 [n, L]; empty where the rows are on the device already.
+        sequence: uint8 [n, L]; empty if the rows are on the device already.
         expression: float32 [n] or [n, K]; likewise.
-        weight: float32 [n], or empty where there are no weights; likewise.
-        order: int64 [n], the rows on the device; empty where `sequence` holds them.
-        start: int64 [steps + 1], where each batch begins in these, and where the last one ends.
-        first_step: the step of the epoch that the first batch is for.
+        weight: float32 [n], or empty if there are no weights; likewise.
+        order: int64 [n], indices of rows on the device; empty if `sequence` holds the rows.
+        start: int64 [steps + 1], where each batch begins in these arrays, and where the last ends.
+        first_step: the step of the epoch that the first batch belongs to.
     """
 
     sequence: np.ndarray
@@ -45,15 +45,15 @@ class Chunk(NamedTuple):
 
 
 class Steps(NamedTuple):
-    """Which steps of which epoch are wanted, and whose part of them.
+    """Steps of an epoch to read, and for which worker.
 
     Attributes:
-        epoch: of the whole run, from 1.
-        steps: steps of the epoch.
-        first: the first that is wanted, from 0.
+        epoch: number of the epoch in the whole run, from 1.
+        steps: number of steps of the epoch.
+        first: the first step to read, from 0.
         per_chunk: batches of a chunk.
-        worker: whose part of each batch is wanted.
-        workers: among how many each batch is divided.
+        worker: number of the worker whose part of each batch is read, from 0.
+        workers: number of workers that each batch is divided among.
     """
 
     epoch: int
@@ -77,16 +77,16 @@ class Feed(Protocol):
 
     @property
     def resident(self) -> Dataset | None:
-        """What is to be put on the device before training, where chunks hold row numbers only."""
+        """The rows to put on the device before training; chunks then hold row numbers only."""
 
     def sample(self) -> Dataset:
         """Some of the rows, always the same ones."""
 
     def measurements(self) -> tuple[np.ndarray, np.ndarray | None]:
-        """Expression [n] or [n, K] and weight [n] of rows that stand for all, always the same."""
+        """Expression [n] or [n, K] and weight [n] of a fixed sample of rows, spread over all."""
 
     def fingerprint(self) -> str:
-        """Text that another set, or another order of visiting it, does not have."""
+        """Text that differs for a different set, or a different order of visiting it."""
 
     def chunks(self, wanted: Steps) -> Generator[Chunk, None, None]:
         """The batches of an epoch."""
@@ -97,8 +97,8 @@ class MemoryFeed:
 
     Args:
         dataset: the sequences.
-        seed: of the order, 0 or more.
-        on_device: whether the device is to hold them, and chunks say which rows are next.
+        seed: seed of the order, 0 or more.
+        on_device: whether the device holds the sequences, so that chunks hold row numbers only.
 
     Example:
         >>> feed = MemoryFeed(dataset, seed=0)  # doctest: +SKIP
@@ -123,7 +123,7 @@ class MemoryFeed:
 
     @property
     def resident(self) -> Dataset | None:
-        """The sequences, where the device is to hold them."""
+        """The sequences, if the device holds them."""
         return self.dataset if self._on_device else None
 
     def sample(self) -> Dataset:
@@ -135,11 +135,11 @@ class MemoryFeed:
         return self.dataset.expression, self.dataset.weight
 
     def fingerprint(self) -> str:
-        """A digest of all numbers."""
+        """A checksum of the dataset."""
         return self.dataset.fingerprint()
 
     def chunks(self, wanted: Steps) -> Generator[Chunk, None, None]:
-        """The batches of an epoch; they are gathered in a thread, ahead of their use."""
+        """The batches of an epoch; a thread prepares them ahead of their use."""
         return read_ahead(self._chunks(wanted))
 
     def _chunks(self, wanted: Steps) -> Generator[Chunk, None, None]:
@@ -172,7 +172,7 @@ class MemoryFeed:
 
 
 def steps_per_chunk(batch_size: int, sequence_length: int, wanted: int) -> int:
-    """Batches of a chunk: as many as are wanted, or fewer that memory may hold.
+    """Batches of a chunk: `wanted`, or fewer so that the chunk is not too large.
 
     Example:
         >>> steps_per_chunk(1024, 110, 64), steps_per_chunk(65536, 110, 64)
@@ -186,9 +186,9 @@ class _Failure(NamedTuple):
 
 
 def read_ahead(chunks: Generator[Chunk, None, None]) -> Generator[Chunk, None, None]:
-    """The same chunks, made in a thread while earlier ones are in use.
+    """The same chunks, prepared in a thread while earlier ones are in use.
 
-    What the thread raises is raised here. Closing this iterator ends the thread.
+    Errors of the thread are raised here. Closing this iterator ends the thread.
     """
     ready: queue.Queue[Chunk | _Failure | None] = queue.Queue(_CHUNKS_AHEAD)
     closed = threading.Event()

@@ -1,4 +1,4 @@
-"""Rows held out of files that are streamed: found in one pass, and left out of every batch."""
+"""Held-out rows of files that are streamed: found in one pass, and left out of every batch."""
 
 from __future__ import annotations
 
@@ -28,42 +28,42 @@ from cisreg.data.splitting import (
 
 logger = logging.getLogger("cisreg.data")
 
-# What validation reads of the rows that are held out, at most. These are no shares of the memory,
-# which may be another one where a run is resumed.
+# Validation reads at most this many of the rows that are held out. The limits do not depend on the
+# machine's memory: a run may be resumed on a different machine.
 _MOST_ROWS = 1 << 20
 _MOST_BYTES = 1 << 30
 
 
 class NotShared:
-    """Trains on all rows, and warns where a validation set has sequences of theirs.
+    """Trains on all rows, and warns if their sequences are also in the validation set.
 
     Args:
-        validation: of other rows.
+        validation: the validation set, which has its own rows.
     """
 
     count = None
 
     def __init__(self, validation: Dataset) -> None:
         self._hashes = np.unique(sequence_hashes(validation.sequence))
-        # By row group: some are read more than once.
+        # By row group, so that one that is read twice counts once.
         self._shared: dict[int, int] = {}
 
     def choose(self, rows: Dataset, group: int) -> np.ndarray:
-        """All rows; those whose sequence is in the validation set are counted."""
+        """Chooses all rows, and counts those whose sequence is in the validation set."""
         self.look(rows, group, np.ones(len(rows), bool))
         return np.ones(len(rows), bool)
 
     def look(self, rows: Dataset, group: int, trained: np.ndarray) -> None:
-        """Counts the rows to train on whose sequence is in the validation set."""
+        """Counts the training rows whose sequence is in the validation set."""
         shared = np.isin(sequence_hashes(rows.sequence), self._hashes)
         self._shared[group] = int((shared & trained).sum())
 
     def fingerprint(self) -> str:
-        """Text that another choice does not have."""
+        """Text that differs for a different choice of rows."""
         return "all rows"
 
     def end_pass(self) -> None:
-        """Warns where there are any."""
+        """Warns if there are any such rows."""
         say_shared(sum(self._shared.values()))
 
 
@@ -71,9 +71,9 @@ class Unseen:
     """Trains on the rows that are not held out.
 
     Args:
-        rule: which these are.
-        count: how many rows are trained on.
-        validation: rows that are held out, whose sequences should not be trained on.
+        rule: decides which rows are held out.
+        count: number of training rows.
+        validation: the rows that are held out; their sequences should not be trained on.
     """
 
     def __init__(self, rule: _ByHash | _ByFold, count: int, validation: Dataset) -> None:
@@ -82,28 +82,28 @@ class Unseen:
         self._watch = None if rule.keeps_sequences else NotShared(validation)
 
     def choose(self, rows: Dataset, group: int) -> np.ndarray:
-        """Which of n rows to train on, bool [n]."""
+        """Which of the n rows to train on, bool [n]."""
         chosen = self._rule.look(rows).sides == TRAINING
         if self._watch is not None:
             self._watch.look(rows, group, chosen)
         return chosen
 
     def fingerprint(self) -> str:
-        """Text that another choice does not have."""
+        """Text that differs for a different choice of rows."""
         return str(self._rule)
 
     def end_pass(self) -> None:
-        """Warns where groups or folds share sequences."""
+        """Warns if groups or folds share sequences."""
         if self._watch is not None:
             self._watch.end_pass()
 
 
 class _Look(NamedTuple):
-    """What a rule finds in some rows.
+    """Result of a rule for some rows.
 
     Attributes:
-        sides: of each row, uint8 [n].
-        found: what the rule wants to know of all rows in the end.
+        sides: the side of each row, uint8 [n].
+        found: what the rule collects about these rows, for its `note`.
     """
 
     sides: np.ndarray
@@ -114,7 +114,7 @@ class _ByHash:
     """Holds out rows by a hash of their sequence or group."""
 
     def __init__(self, how: HoldOut, seed: int) -> None:
-        assert how.fraction is not None  # or it would go by folds
+        assert how.fraction is not None  # otherwise _ByFold is used
         self._how, self._seed = how, seed
         self._threshold = hash_threshold(how.fraction)
         self._lowest, self._highest = MOST_HASH, 0
@@ -132,11 +132,11 @@ class _ByHash:
         return _Look(np.where(held_out, HELD_OUT, TRAINING).astype(np.uint8), ends)
 
     def note(self, found: tuple[int, int]) -> None:
-        """Takes note of the lowest and highest hash of some rows."""
+        """Records the lowest and highest hash of some rows."""
         self._lowest, self._highest = min(self._lowest, found[0]), max(self._highest, found[1])
 
     def settle(self) -> bool:
-        """Whether the rule stays as it is, all rows having been looked at."""
+        """Called after all rows; moves the threshold if needed. Returns whether it stayed."""
         before = self._threshold
         self._threshold = at_least_one(before, self._lowest, self._highest, self.what)
         return self._threshold == before
@@ -147,7 +147,7 @@ class _ByHash:
 
 
 class _ByFold:
-    """Holds out the rows that a column says."""
+    """Holds out the rows that a column of folds names."""
 
     keeps_sequences = False
     what = "fold"
@@ -162,11 +162,11 @@ class _ByFold:
         return _Look(provisional_sides(values, self._how.fold), rows_by_value(values))
 
     def note(self, found: dict[str, int]) -> None:
-        """Takes note of the values of some rows."""
+        """Records the values of some rows."""
         self._rows.update(found)
 
     def settle(self) -> bool:
-        """That it stays, or an error where the values do not say which rows are held out."""
+        """Always True; raises ValueError if the values do not say which rows are held out."""
         sides_by_value(self._rows, self._how.fold)
         return True
 
@@ -175,19 +175,19 @@ class _ByFold:
 
 
 def hold_out_rows(files: RowGroups, how: HoldOut, seed: int) -> tuple[Unseen, Dataset]:
-    """Chooses rows and reads those that are held out, in one pass over the files.
+    """Chooses the rows to hold out and reads them, in one pass over the files.
 
-    Where these are more than validation needs (1,048,576 rows or 1 GiB of bases), those whose
-    sequences have the lowest hashes are read; the others are held out all the same. Memory holds
-    twice that, and the row groups that are being read.
+    Validation needs at most 1,048,576 rows or 1 GiB of bases. If more rows are held out, only those
+    whose sequences have the lowest hashes are read; the others are still held out. Memory holds
+    twice that limit, and the row groups that are being read.
 
     Args:
-        files: of Parquet.
+        files: Parquet files.
         how: which rows to hold out.
-        seed: of the hashes.
+        seed: seed of the hashes.
 
     Returns:
-        (which rows to train on, rows to validate with).
+        (which rows to train on, rows for validation).
 
     Raises:
         ValueError: fewer than two different sequences or groups, or folds that do not say which
@@ -196,7 +196,7 @@ def hold_out_rows(files: RowGroups, how: HoldOut, seed: int) -> tuple[Unseen, Da
     rule = _ByHash(how, seed) if how.folds is None else _ByFold(how)
     found = _Found(files, rule, seed)
     if not rule.settle():
-        # All rows were on one side: there are few sequences, and another pass takes no time.
+        # All rows were on one side: there are few sequences, so a second pass is fast.
         found = _Found(files, rule, seed)
     trained, held_out = found.rows_of[TRAINING], found.rows_of[HELD_OUT]
     usable = sum(found.rows_of.values())
@@ -210,12 +210,12 @@ def hold_out_rows(files: RowGroups, how: HoldOut, seed: int) -> tuple[Unseen, Da
 
 
 class _Found:
-    """The rows of files that are held out, or as many of the lowest hashes as memory is for.
+    """The held-out rows of files; if they exceed the limit, those with the lowest hashes.
 
     Args:
-        files: of Parquet.
-        rule: which rows are held out; it takes note of all rows.
-        seed: of the hashes.
+        files: Parquet files.
+        rule: decides which rows are held out; it sees all rows.
+        seed: seed of the hashes.
 
     Attributes:
         rows_of: number of usable rows by side.
@@ -236,16 +236,16 @@ class _Found:
 
     @property
     def hashes(self) -> np.ndarray:
-        """uint64 [n], of the sequences of `rows`."""
+        """Hashes of the sequences of `rows`, uint64 [n]."""
         return np.concatenate([hashes for hashes, _ in self._parts])
 
     @property
     def rows(self) -> Dataset:
-        """Those that are held out, or fewer, in the order of the files."""
+        """The held-out rows that were kept, in the order of the files."""
         return join([rows for _, rows in self._parts])
 
     def _read(self, files: RowGroups) -> Iterator[tuple[_Look, Dataset]]:
-        """For each row group what the rule finds, and those of its rows that may be kept."""
+        """For each row group, the result of the rule and the rows that are held out."""
 
         def read(group: int) -> tuple[_Look, Dataset]:
             rows, _ = files.read_group(group)

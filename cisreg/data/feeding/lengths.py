@@ -1,4 +1,4 @@
-"""How long sequences are, and whether one of them makes all the others too long."""
+"""Lengths of sequences, and whether a single long one makes the padding of all others too long."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from cisreg.data.formats.rows import Rows
 
 logger = logging.getLogger("cisreg.data")
 
-# The longest sequence is worth a word from so many medians on.
+# Warn if the longest sequence has at least this many times the median length.
 _FAR = 4
-# Padding is refused where it takes most of this, and more than so many bytes for each base.
+# Padded rows are refused if they take more than this memory and more than this many bytes per base,
+# or if they take more than this share of the machine's memory.
 _MUCH_MEMORY, _BYTES_PER_BASE = 1 << 30, 20
 _SHARE = 0.5
-# Where Linux says what a container may use.
+# Files in which Linux states the memory limit of a container.
 _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
 def host_memory() -> int:
-    """Bytes of memory of the machine, or fewer that a container may use.
+    """Bytes of memory of the machine, or the limit of the container if that is lower.
 
     Example:
         >>> host_memory() > 1 << 20
@@ -32,18 +33,18 @@ def host_memory() -> int:
     """
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     for path in _LIMITS:
-        # "max" or nothing where there is no limit.
+        # Without a limit the file holds "max" or does not exist.
         with suppress(OSError, ValueError):
             memory = min(memory, int(Path(path).read_text()))
     return memory
 
 
 class Lengths:
-    """Lengths of sequences, counted.
+    """Counts of sequences by length.
 
     Attributes:
-        longest: bases of the longest one; 0 where there are none.
-        place: of the first that is so long, as "file:line".
+        longest: bases of the longest sequence; 0 if there are none.
+        place: where the first of the longest sequences is, as "file:line".
     """
 
     def __init__(self) -> None:
@@ -76,17 +77,17 @@ class Lengths:
 
     @property
     def median(self) -> int:
-        """Bases that half of the sequences do not exceed."""
+        """The median length in bases."""
         values = sorted(self._counts)
         total = np.cumsum([self._counts[value] for value in values])
         return values[int(np.searchsorted(total, (total[-1] + 1) // 2))]
 
     def check(self) -> None:
-        """As `warn`, where all rows are to be in memory.
+        """Like `warn`, but for rows that will all be in memory.
 
         Raises:
-            ValueError: the rows would take far more memory than their bases, or more than there
-                is; it names the longest one.
+            ValueError: the padded rows would take far more memory than their bases, or more than
+                half of the machine's memory; the message names the longest row.
         """
         if not self._counts:
             return
@@ -103,7 +104,7 @@ class Lengths:
         self.warn()
 
     def warn(self) -> None:
-        """Warns where the longest sequence is far above the median, since all become as long."""
+        """Warns if the longest sequence is far above the median: all are padded to its length."""
         if self._counts and self.longest >= _FAR * self.median:
             logger.warning(
                 "%s: the longest of %s sequences has %s bases, and all are padded to it; the "

@@ -1,4 +1,4 @@
-"""All rows of files into host memory, several parts at a time."""
+"""Loading of all rows of files into host memory, several parts at a time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from cisreg.data.formats.rows import Rows
 
 
 class Files(Protocol):
-    """What loading asks of files; see `cisreg.data.files.DatasetFiles`."""
+    """The interface of files that loading uses; see `cisreg.data.files.DatasetFiles`."""
 
     files: tuple[str, ...]
     side: Literal["left", "right"]
@@ -36,26 +36,26 @@ class Files(Protocol):
 
     @property
     def known_length(self) -> int | None:
-        """L, or None where it takes a pass over the files to know it."""
+        """L, or None if finding it takes a pass over the files."""
 
     @property
     def part_count(self) -> int:
-        """Number of parts that can be read by themselves."""
+        """Number of parts that can be read separately."""
 
     def part_blocks(self, part: int) -> Iterator[Rows]:
-        """The usable rows of a part, a few megabytes at once."""
+        """The usable rows of a part, a few megabytes at a time."""
 
     def note_fit(self, part: int, padded: int, trimmed: int) -> None:
-        """So many more sequences of a part were padded and trimmed."""
+        """Adds to the counts of sequences of a part that were padded and trimmed."""
 
     def read_group(
         self, index: int, order: np.ndarray | None = None, *, out: np.ndarray | None = None
     ) -> tuple[Dataset, np.ndarray]:
-        """The usable rows of a row group, and bool [n] for each row: whether it is one."""
+        """The usable rows of a row group, and which rows are usable, bool [n]."""
 
 
 def core_count() -> int:
-    """Threads that reading is worth: of the cores at hand, at least 2 and at most 8.
+    """Number of threads for reading: the available cores, but at least 2 and at most 8.
 
     Example:
         >>> 2 <= core_count() <= 8
@@ -68,9 +68,9 @@ def core_count() -> int:
 
 
 def load_groups(data: Files, groups: np.ndarray, *, progress: bool) -> Dataset:
-    """These row groups; the thread that reads one writes its sequences where they belong.
+    """Loads these row groups; each thread writes the sequences of its group into the result.
 
-    Memory: the result, its numbers twice, and for each thread the group that it reads.
+    Memory: the result, a second copy of its numbers, and one row group for each thread.
     """
     starts = np.concatenate([[0], np.cumsum(data.group_rows[groups])]).tolist()
     length, count = data.length, starts[-1]
@@ -82,7 +82,7 @@ def load_groups(data: Files, groups: np.ndarray, *, progress: bool) -> Dataset:
         return rows
 
     parts = _in_threads(fill, len(groups), progress)
-    # What was left out leaves gaps, over which the rows behind them move.
+    # Rows that were left out leave gaps; move the following rows forward to close them.
     end = 0
     for start, part in zip(starts, parts, strict=False):
         if end != start:
@@ -92,7 +92,7 @@ def load_groups(data: Files, groups: np.ndarray, *, progress: bool) -> Dataset:
 
 
 def load_text(data: Files, *, progress: bool) -> Dataset:
-    """Files of text, each of which is read once.
+    """Loads files of text; each file is read once.
 
     Memory: the result, and the text of the sequences until they are encoded.
     """
@@ -129,7 +129,7 @@ def load_text(data: Files, *, progress: bool) -> Dataset:
 
 
 def _with_codes(codes: np.ndarray, parts: Sequence[Dataset]) -> Dataset:
-    """The rows of the parts, whose sequences are in an array of them all already."""
+    """Joins the parts; `codes` holds the sequences of all of them already."""
     if not parts:
         return Dataset.unchecked(codes, np.empty(0, np.float32))
     rest = join([part.without_sequences() for part in parts])
@@ -147,7 +147,7 @@ def _check_memory(name: str, rows: int, length: int) -> None:
 
 
 def _in_threads(work: Callable[[int], object], count: int, progress: bool) -> list:
-    """What `work` gives for 0 to count - 1; where it raises, no more of it begins."""
+    """The results of `work` for 0 to count - 1; after an error no further call is started."""
     with ThreadPoolExecutor(core_count()) as threads, _bar(count, progress) as advance:
         results = []
         futures = [threads.submit(work, part) for part in range(count)]

@@ -1,4 +1,4 @@
-"""The order in which training visits rows: a function of seed and epoch, on any machine."""
+"""The order in which training visits rows: a function of seed and epoch, same on any machine."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import numpy as np
 
 
 def epoch_order(count: int, seed: int, epoch: int, *more: int) -> np.ndarray:
-    """The order in which an epoch visits `count` rows: a function of its arguments alone.
+    """The order in which an epoch visits `count` rows; it depends only on the arguments.
 
-    The rows are sorted by raw numbers of the PCG64 generator, whose stream NumPy keeps between
-    versions (it does not promise that for `Generator.permutation`).
+    The rows are sorted by raw numbers of the PCG64 generator. NumPy promises that these stay the
+    same between versions, which it does not promise for `Generator.permutation`.
 
     Args:
         count: number of rows.
         seed: 0 or more.
         epoch: 0 or more.
-        *more: further numbers of 0 or more that tell orders apart.
+        *more: further numbers, 0 or more; different numbers give a different order.
 
     Returns:
         int64 [count], each row once.
@@ -28,21 +28,21 @@ def epoch_order(count: int, seed: int, epoch: int, *more: int) -> np.ndarray:
     """
     generator = np.random.PCG64(np.random.SeedSequence([seed, epoch, *more]))
     order = np.argsort(generator.random_raw(count), kind="stable")
-    # Of a hundred million rows a copy would be most of a gigabyte.
+    # A copy of a hundred million rows would take most of a gigabyte.
     return order.astype(np.int64, copy=False)
 
 
 def batch_bounds(count: int, steps: int, first: int, stop: int, phase: int = 0) -> np.ndarray:
-    """Where the batches `first` to `stop` of an epoch begin, and where the last of them ends.
+    """Where the batches from `first` to before `stop` begin, and where the last of them ends.
 
     Args:
         count: rows of the epoch.
-        steps: batches that they are divided into, equal to within one row.
-        first: a batch, from 0.
-        stop: the one after the last.
-        phase: below `steps`; how far the bounds are moved, in parts of `steps` of a row. Where rows
-            are divided among n lanes of which number i has the phase `i * steps // n`, batches of
-            lanes of one size add up to batches that are equal to within one row.
+        steps: number of batches; their sizes differ by at most one row.
+        first: the first batch, from 0.
+        stop: the batch after the last.
+        phase: shifts the bounds by `phase / steps` of a row; below `steps`. If lane i of n lanes of
+            equal size has the phase `i * steps // n`, the sizes of the batches drawn from all lanes
+            differ by at most one row too.
 
     Returns:
         int64 [stop - first + 1], rows from 0.
@@ -58,10 +58,10 @@ class Lane(NamedTuple):
     """Row groups that are read one after the other.
 
     Attributes:
-        groups: int64 [G], their numbers, in the order of reading.
-        begin: int64 [G + 1], the first row of each within the lane, and the number of rows.
-        number: of the lane, from 0.
-        lanes: how many there are.
+        groups: int64 [G], numbers of the row groups, in the order of reading.
+        begin: int64 [G + 1], the first row of each group within the lane, and the number of rows.
+        number: number of the lane, from 0.
+        lanes: number of all lanes.
     """
 
     groups: np.ndarray
@@ -75,21 +75,21 @@ class Lane(NamedTuple):
         return int(self.begin[-1])
 
     def bounds(self, steps: int, first: int, stop: int) -> np.ndarray:
-        """The lane's rows of the batches `first` to `stop` of an epoch, see `batch_bounds`."""
+        """Bounds in this lane of the batches from `first` to before `stop`, see `batch_bounds`."""
         return batch_bounds(self.rows, steps, first, stop, self.number * steps // self.lanes)
 
 
 def deal_lanes(group_rows: np.ndarray, count: int, seed: int, epoch: int) -> list[Lane]:
-    """Shuffles row groups and deals them out to lanes, from all of which each batch draws.
+    """Shuffles row groups and distributes them over lanes; each batch draws from all lanes.
 
     Args:
         group_rows: int64 [G], rows of each row group.
-        count: lanes at most; there are no more than row groups.
+        count: largest number of lanes; there are never more lanes than row groups.
         seed: 0 or more.
         epoch: from 1.
 
     Returns:
-        Lanes that hold every row group once, and nearly equally many.
+        Lanes that hold every row group once; their numbers of groups are nearly equal.
 
     Example:
         >>> [lane.rows for lane in deal_lanes(np.array([3, 3, 3, 3]), 2, seed=0, epoch=1)]

@@ -1,4 +1,7 @@
-"""Batches straight from Parquet files: shuffled row groups, side by side, each one shuffled."""
+"""Batches straight from Parquet files, in random order.
+
+Row groups are visited in random order, several at a time, and the rows of each are shuffled.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ NO_ROWS = (
     "strict of open_dataset, say what is wrong with them"
 )
 _SAMPLE_ROWS = 1024
-# So many tell mean and standard deviation, of files too whose rows are sorted.
+# Row groups read to estimate mean and standard deviation; enough for files with sorted rows too.
 _MEASURED_GROUPS = 8
 _READERS = 2
 
@@ -28,55 +31,55 @@ class RowGroups(Protocol):
 
     @property
     def group_rows(self) -> np.ndarray:
-        """int64 [G], rows of each, unusable ones included."""
+        """Number of rows of each row group, int64 [G], unusable rows included."""
 
     @property
     def length(self) -> int:
         """L."""
 
     def read_group(self, index: int, order: np.ndarray | None = None) -> tuple[Dataset, np.ndarray]:
-        """The usable rows of a group in this order, and bool [n] for each row: whether it is."""
+        """The usable rows of a group in this order, and which rows are usable, bool [n]."""
 
     def fingerprint(self) -> str:
-        """Text that other files do not have."""
+        """Text that differs for different files."""
 
     def end_pass(self) -> None:
-        """Says in the log how many rows were left out of what was read."""
+        """Logs how many of the rows that were read were left out."""
 
 
 class RowChoice(Protocol):
-    """Which rows of files to train on, whatever their order; used by several threads at once."""
+    """Which rows of files to train on, in any order; used by several threads at once."""
 
     @property
     def count(self) -> int | None:
-        """How many rows are chosen from all files; None: all of them."""
+        """Number of rows that are chosen from all files; None: all of them."""
 
     def choose(self, rows: Dataset, group: int) -> np.ndarray:
-        """Which of the n rows, all of them of this row group, are chosen, bool [n]."""
+        """Which of n rows of this row group are chosen, bool [n]."""
 
     def fingerprint(self) -> str:
-        """Text that another choice does not have."""
+        """Text that differs for a different choice of rows."""
 
     def end_pass(self) -> None:
-        """Says in the log what was found in a pass over all rows."""
+        """Logs what was found in a pass over all rows."""
 
 
 class FileFeed:
     """Sequences in files, visited in an order that is random as far as memory allows.
 
-    An epoch shuffles the row groups and deals them out to lanes. Every batch draws from all lanes,
-    from each in proportion to its rows, to within one; within a row group rows are in an order that
-    is exactly random. So a batch is drawn from a window of lanes x rows of a row group, and memory
-    holds twice that. A worker reads the lanes whose number gives its own when divided by the number
-    of workers: batches are the same for any number of them.
+    An epoch shuffles the row groups and distributes them over lanes. Every batch draws from all
+    lanes, from each in proportion to its rows, to within one row. The order of rows within a row
+    group is exactly random. So a batch is drawn from a window of lanes x rows of a row group, and
+    memory holds twice that window. Lanes are divided among workers in turn (lane number modulo
+    number of workers), so batches are the same for any number of workers.
 
-    A batch is counted in rows of the files: where some are unusable or not chosen, it is smaller.
+    A batch is counted in rows of the files; it is smaller if some are unusable or not chosen.
 
     Args:
-        files: where the row groups are.
-        groups: int64 [G], numbers of those to visit.
-        seed: of the order, 0 or more.
-        lanes: see above.
+        files: files with the row groups.
+        groups: int64 [G], numbers of the row groups to visit.
+        seed: seed of the order, 0 or more.
+        lanes: number of lanes, see above.
         choice: which rows to train on; None: all.
     """
 
@@ -100,7 +103,7 @@ class FileFeed:
 
     @property
     def count(self) -> int:
-        """Rows of an epoch; a batch size divides these, not the rows of the files."""
+        """Rows of an epoch, from which the number of steps is computed."""
         chosen = None if self._choice is None else self._choice.count
         return int(self._rows.sum()) if chosen is None else chosen
 
@@ -115,12 +118,12 @@ class FileFeed:
         return len(self._groups)
 
     def read_usable(self, group: int) -> Dataset:
-        """The rows of a row group that are trained on, in their order; groups count from 0."""
+        """The training rows of a row group, in the order of the file; groups count from 0."""
         index = int(self._groups[group])
         return self._chosen(index, *self._files.read_group(index))[0]
 
     def sample(self) -> Dataset:
-        """The first rows of the first row group that has any to use; they are read once."""
+        """The first rows of the first row group that has usable rows; they are read once."""
         if self._sample is None:
             self._sample = self._read_sample()
         return self._sample
@@ -142,19 +145,19 @@ class FileFeed:
         return expression, np.concatenate(weights) if weights else None
 
     def fingerprint(self) -> str:
-        """Of the files, the row groups, the lanes and the choice of rows."""
+        """Text that differs for different files, row groups, lanes or choices of rows."""
         chosen = "" if self._choice is None else f", {self._choice.fingerprint()}"
         return f"{self._files.fingerprint()} {self._groups.tolist()} {self._lanes} lanes{chosen}"
 
     def chunks(self, wanted: Steps) -> Generator[Chunk, None, None]:
-        """The batches of an epoch; files are read by threads, ahead of their use."""
+        """The batches of an epoch; threads read the files ahead of their use."""
         return read_ahead(self._chunks(wanted))
 
     def _chunks(self, wanted: Steps) -> Generator[Chunk, None, None]:
         lanes = deal_lanes(self._rows, self._lanes, self._seed, wanted.epoch)
         own = lanes[wanted.worker :: wanted.workers]
         if len(lanes) < wanted.workers:
-            # All workers say so, those too that would have one.
+            # All workers raise this, also those that would have a lane.
             raise ValueError(
                 f"dataset: expected at least {wanted.workers} lanes, one for each worker, got "
                 f"{len(lanes)}; train with fewer workers, with more lanes, or convert the dataset "
@@ -178,13 +181,13 @@ class FileFeed:
                 pool.shutdown(wait=True, cancel_futures=True)
 
     def read(self, group: int, epoch: int) -> tuple[Dataset, np.ndarray]:
-        """The group's usable rows in the epoch's order, and which rows those are."""
+        """The group's usable rows in the epoch's order, and which rows are usable."""
         index = int(self._groups[group])
         order = epoch_order(int(self._rows[group]), self._seed, epoch, index + 1)
         return self._chosen(index, *self._files.read_group(index, order))
 
     def _chosen(self, group: int, rows: Dataset, kept: np.ndarray) -> tuple[Dataset, np.ndarray]:
-        """The rows to train on, and which rows of the file they are."""
+        """The rows to train on, and which rows of the file these are."""
         if self._choice is None:
             return rows, kept
         chosen = self._choice.choose(rows, group)
@@ -196,13 +199,13 @@ class FileFeed:
 
 
 class _LaneReader:
-    """Hands out the rows of a lane from where it stands; the next row group is read meanwhile."""
+    """Reads the rows of a lane from a position on; the next row group is read in advance."""
 
     def __init__(
         self, feed: FileFeed, lane: Lane, epoch: int, pool: ThreadPoolExecutor, begin: int
     ) -> None:
         self._feed, self.lane, self._epoch, self._pool = feed, lane, epoch, pool
-        # The last group that begins at or before the place; groups without rows are passed over.
+        # The last group that begins at or before the position; groups without rows are skipped.
         self._place = int(np.searchsorted(lane.begin[1:], begin, side="right"))
         self._next = self._submit(self._place)
         self._rows: Dataset | None = None
@@ -213,7 +216,7 @@ class _LaneReader:
         return self._pool.submit(self._feed.read, int(self.lane.groups[place]), self._epoch)
 
     def _advance(self) -> None:
-        assert self._next is not None  # there is a row that was not handed out
+        assert self._next is not None  # the lane has a row that was not read yet
         self._rows, kept = self._next.result()
         self._usable = np.concatenate([[0], np.cumsum(kept)])
         self._begin = int(self.lane.begin[self._place])
@@ -222,15 +225,15 @@ class _LaneReader:
         self._next = self._submit(self._place)
 
     def nothing(self) -> Dataset:
-        """No row at all, of the shape of the others."""
+        """A Dataset without rows, of the same shape as the others."""
         rows = self._rows
         if rows is None:
-            # None was handed out yet; there may be no more.
+            # No row group was read yet, and none may be left: read one for its shape.
             rows, _ = self._feed.read(int(self.lane.groups[0]), self._epoch)
         return rows[:0]
 
     def take(self, begin: int, end: int) -> Iterator[Dataset]:
-        """The usable ones of these rows of the lane; calls go forward only."""
+        """The usable rows between two positions of the lane; each call must begin further on."""
         while begin < end:
             while self._rows is None or begin >= self._end:
                 self._advance()
@@ -241,7 +244,7 @@ class _LaneReader:
 
 
 def _draw(readers: list[_LaneReader], steps: int, first: int, stop: int) -> Chunk:
-    """A chunk of the batches `first` to `stop`, each from all lanes."""
+    """A chunk of the batches from `first` to before `stop`, each drawn from all lanes."""
     bounds = [reader.lane.bounds(steps, first, stop) for reader in readers]
     parts: list[Dataset] = []
     sizes = [0]

@@ -1,4 +1,4 @@
-"""Hand-over of encoded rows to TensorFlow's own datasets."""
+"""Encoded rows as TensorFlow datasets."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 def to_tf(
     batches: Iterable[Dataset], *, length: int | None, measurements: int, weighted: bool
 ) -> tf.data.Dataset:
-    """Batches as a dataset of TensorFlow; nothing is copied into its graph.
+    """Batches as a TensorFlow dataset; nothing is copied into its graph.
 
     Args:
-        batches: iterated anew by every pass over the dataset.
-        length: L of all of them; None: it differs.
+        batches: iterated again in every pass over the dataset.
+        length: L of all batches; None: it differs between batches.
         measurements: K.
         weighted: whether there are weights.
 
     Returns:
-        A tf.data.Dataset of (uint8 [B, L], float32 [B], or [B, K] where K is not 1), with a third
-        float32 [B] where there are weights.
+        A tf.data.Dataset of (uint8 [B, L], float32 [B], or [B, K] if K is not 1), with a third
+        float32 [B] if there are weights.
 
     Example:
         >>> rows = Dataset(np.zeros((2, 5), np.uint8), np.zeros(2, np.float32))

@@ -1,7 +1,7 @@
-"""Which columns of a table hold what: by what the caller says, by their names, or an error.
+"""Finds the column of each role in a table: given by the caller, or found by its name.
 
-Nothing is taken because of where it stands: a column whose role is not clear is an error that shows
-the columns and how to say which is meant.
+A column is never chosen by its position. If a role is not clear, an error lists the columns and
+says how to choose one.
 """
 
 from __future__ import annotations
@@ -19,26 +19,27 @@ SEQUENCE_NAMES = (
 )
 EXPRESSION_NAMES = ("expression", "mean_expression", "expression_mean", "measured_expression")
 WEIGHT_NAMES = ("weight",)
-# In the order in which they are preferred: names of sequences change no number.
+# In order of preference. A choice among several is harmless: names do not affect any number.
 RECORD_NAMES = (
     *("name", "id", "sequence_name", "sequence_id", "seq_name", "seq_id", "record"),
     *("identifier", "accession"),
 )
 _NUMBERED = re.compile(r"expression_[0-9]+")
-# Names that say of a column that it is an index: pandas writes the first three.
+# Names of columns that are an index; pandas writes the first three.
 _INDEX = re.compile(r"|unnamed:_[0-9]+|__index_level_[0-9]+__|index|row|row_number|rank")
 _SEPARATORS = re.compile(r"[\s.-]+")
 
-# What tables write where there is no number.
+# Text that stands for a missing number in tables.
 MISSING = ("", "-", ".", "na", "n/a", "nan", "null", "none", "inf", "+inf", "-inf", "<na>")
 _NUMBER = re.compile(r"[+-]?([0-9]+[.,]?[0-9]*|[.,][0-9]+)([eE][+-]?[0-9]+)?")
 _DECIMAL_COMMA = re.compile(r"[+-]?[0-9]*,[0-9]+([eE][+-]?[0-9]+)?")
 _NUCLEOTIDES = re.compile("[ACGTUNRYSWKMBDHVacgtunryswkmbdhv]+")
 _PLAIN = re.compile("[ACGTUNacgtun]")
-# One of two columns is the sequence where it has so many times the bases of the other.
+# Of two columns that look like sequences, one is the sequence if it has at least this many times
+# the bases of the other.
 _CLEARLY_MORE = 4
 _SHOWN = 24
-# What must be clear of two columns, so that the role of each is.
+# For errors: what one of two columns must clearly hold, so that both roles are clear.
 _CLEAR = {
     "sequence": "sequences",
     "expression": "sequences and the other one numbers",
@@ -47,21 +48,21 @@ _CLEAR = {
 }
 
 Kind = Literal["number", "sequence", "text", "none"]
-# What is looked for as the key of a table: its sequences, or the names of records.
+# What identifies the rows of a table: sequences, or names of records.
 Key = Literal["sequence", "name"]
 
 
 @dataclass(frozen=True)
 class TableStart:
-    """What the beginning of a table shows.
+    """The beginning of a table.
 
     Attributes:
         place: "file" or "file:line", for errors.
-        names: of all columns, or None where the file does not name them.
-        count: of all columns.
-        values: the first values of a column as text; "" where there is none.
-        hint: what to add to an error about the columns.
-        option: how the caller says which column has a role.
+        names: names of all columns, or None if the file does not name them.
+        count: number of columns.
+        values: returns the first values of a column as text; "" for a missing value.
+        hint: text to add to an error about the columns.
+        option: the option with which the caller chooses the column of a role, for errors.
     """
 
     place: str
@@ -72,17 +73,17 @@ class TableStart:
     option: str = "--{role}-column NAME|NUMBER, in Python columns=Columns({role}=...)"
 
     def kind(self, column: int) -> Kind:
-        """What most of the first values look like."""
+        """What most of the first values of a column look like."""
         return kind_of(self.values(column))
 
     def label(self, column: int) -> Column:
-        """What to call a column: its name where no other has it, else its position."""
+        """A column's name if it is unique, else its position."""
         names = self.names
         once = names is not None and names.count(names[column]) == 1
         return names[column] if once and names is not None else column
 
     def described(self) -> str:
-        """All columns, each with a value, as errors show them."""
+        """All columns, each with a value, for errors."""
         return ", ".join(map(self._described, range(self.count))) or "no columns"
 
     def _described(self, column: int) -> str:
@@ -97,13 +98,13 @@ class Places:
     """Positions of the columns that are read, from 0.
 
     Attributes:
-        key: of the sequence, or in a table of measurements of the name.
-        expression: one for each measurement.
-        weight: or None.
-        name: of the names of sequences, or None.
-        extra: further ones.
-        names: of the measurements.
-        extra_names: of the further ones.
+        key: position of the sequence; in a table of measurements, of the name.
+        expression: one position for each measurement.
+        weight: position of the weight, or None.
+        name: position of the names of sequences, or None.
+        extra: positions of further columns.
+        names: names of the measurements.
+        extra_names: names of the further columns.
     """
 
     key: int
@@ -116,13 +117,13 @@ class Places:
 
     @property
     def all(self) -> tuple[int, ...]:
-        """Every position once: key, expression, weight and name, then what else there is."""
+        """Every position once: key, expression, weight and name, then further columns."""
         single = tuple(each for each in (self.weight, self.name) if each is not None)
         return tuple(dict.fromkeys((self.key, *self.expression, *single, *self.extra)))
 
 
 def kind_of(values: Iterable[str]) -> Kind:
-    """What most of these look like; "none" where all are missing.
+    """What most of the values look like; "none" if all are missing.
 
     Example:
         >>> kind_of(["ACGT", "TTN"]), kind_of(["1.5", "NA"]), kind_of(["high"]), kind_of([""])
@@ -149,7 +150,7 @@ def has_decimal_comma(text: str) -> bool:
 
 
 def count_bases(text: str) -> int:
-    """Letters of a field that is a sequence, most of them A, C, G, T, U or N; else 0."""
+    """Number of letters if the field looks like a sequence (mostly A, C, G, T, U, N), else 0."""
     if text.lower() in MISSING or not _NUCLEOTIDES.fullmatch(text):
         return 0
     return len(text) if 2 * len(_PLAIN.findall(text)) >= len(text) else 0
@@ -160,7 +161,7 @@ def _plain(name: str) -> str:
 
 
 def is_usual(name: str) -> bool:
-    """Whether columns of this name have a role without being asked for.
+    """Whether a column of this name has a role by default.
 
     Example:
         >>> is_usual("DNA sequence"), is_usual("promoter")
@@ -171,7 +172,7 @@ def is_usual(name: str) -> bool:
 
 
 def is_expression(name: str) -> bool:
-    """Whether a column of this name is the expression without being asked for.
+    """Whether a column of this name is the expression by default.
 
     Example:
         >>> is_expression("Mean expression")
@@ -184,12 +185,13 @@ def find_columns(start: TableStart, asked: Columns, key: Key = "sequence") -> Pl
     """Finds the columns of a table.
 
     Args:
-        start: what its beginning shows.
-        asked: which are wanted.
-        key: "name" for a table of measurements, whose `asked.name` is that of its records.
+        start: beginning of the table.
+        asked: which columns to read.
+        key: "name" for a table of measurements; `asked.name` is then the name of the record.
 
     Raises:
-        ValueError: a column that is not there, or two that could be meant; with all columns.
+        ValueError: a column that is missing, or several possible ones; the message lists all
+            columns.
 
     Example:
         >>> values = [["a"], ["5.5"], ["ACGT"]]
@@ -197,7 +199,7 @@ def find_columns(start: TableStart, asked: Columns, key: Key = "sequence") -> Pl
         >>> find_columns(start, Columns(name=True)).all
         (2, 1, 0)
     """
-    # What the caller names is not looked for in another role.
+    # A column that the caller names is not used for a different role.
     taken = {_asked(start, each) for each in asked.roles}
     if key == "name":
         text = _asked(start, asked.name) if asked.name is not True else _find_record(start, taken)
@@ -225,7 +227,7 @@ def find_columns(start: TableStart, asked: Columns, key: Key = "sequence") -> Pl
 
 
 def resolved(start: TableStart, places: Places, key: Key = "sequence") -> Columns:
-    """What was found, by names where these tell the columns apart, for other files and records."""
+    """The columns that were found, by name if names are unique; for other files and for records."""
 
     def label(column: int | None) -> Column | bool:
         return False if column is None else start.label(column)
@@ -263,7 +265,7 @@ def _asked(start: TableStart, column: Column) -> int:
 def _find_sequence(start: TableStart, taken: Set[int]) -> int:
     named = _named(start, SEQUENCE_NAMES, taken)
     if len(named) > 1:
-        # A "sequence" of numbers beside a "seq" of letters is a running number.
+        # If "sequence" holds numbers and "seq" letters, the former is a running number.
         named = [each for each in named if start.kind(each) == "sequence"] or named
     if len(named) == 1:
         return named[0]
@@ -315,7 +317,7 @@ def _find_expression(start: TableStart, taken: Set[int]) -> tuple[int, ...]:
     left = [each for each in range(start.count) if each not in taken]
     measured = [each for each in left if start.kind(each) in ("number", "none")]
     if start.names is None and start.count == 2:
-        # Whatever it holds: where these are no numbers, every row says so.
+        # Take the other column. If it holds no numbers, every row is reported as unusable.
         return tuple(left)
     if not named and not measured:
         return ()
@@ -350,7 +352,7 @@ def _with_extra(
 
 
 def _named(start: TableStart, usual: Sequence[str], taken: Set[int]) -> list[int]:
-    """The columns with one of these names that have no other role."""
+    """The columns with one of these names that do not have a role yet."""
     names = enumerate(start.names or ())
     return [i for i, name in names if _plain(name) in usual and i not in taken]
 
@@ -360,7 +362,7 @@ def _numbered(start: TableStart) -> list[int]:
 
 
 def _counts(start: TableStart, column: int) -> bool:
-    """Whether the name of a column says that its numbers are an index, or names of sequences."""
+    """Whether a column is, by its name, an index or the names of sequences."""
     name = "" if start.names is None else _plain(start.names[column])
     return start.names is not None and (name in RECORD_NAMES or bool(_INDEX.fullmatch(name)))
 
@@ -378,7 +380,7 @@ def _measurement_names(start: TableStart, expression: tuple[int, ...]) -> tuple[
 
 
 def _unclear(start: TableStart, role: str, usual: Sequence[str]) -> ValueError:
-    """What to say where several columns, or none, could be in a role."""
+    """The error for a role that no column has, or several could have."""
     return ValueError(
         f"{start.place}: expected one column named {usual[0]}, or two columns of which one clearly "
         f"has {_CLEAR[role]}, got {start.described()}; say which is the {role} with "

@@ -1,4 +1,4 @@
-"""FASTA, and a table of what was measured for its records, joined by their names."""
+"""FASTA files, joined by name with a table of measurements."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from cisreg.data.formats.usable import Fault, RawRows, check_rows, logger, to_te
 _BLOCK_BASES = 1 << 22
 _BLOCK_RECORDS = 1 << 16
 _LONGEST_LINE = 1 << 28
-# Blank lines, and those that begin so, are skipped.
+# Blank lines, and lines that begin with one of these, are skipped.
 _COMMENTS = ("", "#", ";")
 _UNMEASURED = "no measurement of that name"
 _TWICE = "a name that is there twice"
 
 
 class _Record(NamedTuple):
-    """A record: its header without the mark, its sequence, the line of its header."""
+    """A record: its header without the >, its sequence, the line number of its header."""
 
     name: str
     sequence: str
@@ -39,16 +39,16 @@ class _Record(NamedTuple):
 
 @dataclass(frozen=True)
 class Measurements:
-    """What was measured, by name, all of it in memory: some 150 bytes a row.
+    """The measurements by name, all in memory: about 150 bytes a row.
 
     Attributes:
-        file: where it is from.
-        row: of each name; -1 for a name that the table has twice.
-        expression: float32 [M, K], NaN where there is no finite number.
+        file: the file that they come from.
+        row: row of each name; -1 for a name that the table has twice.
+        expression: float32 [M, K], NaN for anything that is not a finite number.
         weight: float32 [M], or None.
         extra: further columns by name, Arrow arrays [M].
-        columns: that were read.
-        places: where they are.
+        columns: the columns that were read.
+        places: their positions.
         described: all columns with a value of each, for errors.
     """
 
@@ -65,17 +65,17 @@ class Measurements:
 def read_measurements(
     start: Start, asked: Columns, *, strict: bool, decimal_comma: bool = False
 ) -> Measurements:
-    """Reads a table with the columns name, expression and, where there is one, weight.
+    """Reads a table with the columns name, expression and, if there is one, weight.
 
     Args:
-        start: of a table as text or Parquet.
-        asked: which columns hold what; the name is found by its usual names where it is not said.
-        strict: whether a name that is there twice, or a row without finite numbers, is an error.
-        decimal_comma: whether numbers of text are written with one.
+        start: beginning of a table as text or Parquet.
+        asked: the column of each role; the name is found by usual names if it is not given.
+        strict: whether a name that occurs twice, or a row without finite numbers, is an error.
+        decimal_comma: whether numbers in text have a decimal comma.
 
     Raises:
-        ValueError: "file:line: expected …, got …; …" under strict; columns that are not there or
-            not clear; a file that is no table.
+        ValueError: "file:line: expected …, got …; …" under strict; columns that are missing or not
+            clear; a file that is not a table.
     """
     if asked.sequence is not None:
         raise ValueError(
@@ -135,20 +135,20 @@ def _add_names(raw: RawRows, row: dict[str, int], first: int, *, strict: bool) -
 
 
 class FastaReader(WholeFiles):
-    """FASTA files of one dataset; a part is a file.
+    """FASTA files of one dataset; each file is a part.
 
     Args:
-        files: sorted as they are read.
-        measurements: of their records, or None.
+        files: the files, in the order of reading.
+        measurements: measurements of the records, or None.
         named: whether the names of the records are read; a name is the first word of a header.
 
     Attributes:
         kind: "FASTA".
-        files: sorted as they are read.
-        columns: that are read of the measurements, the names of the records among them.
-        places: where these are.
+        files: the files, in the order of reading.
+        columns: the columns of the measurements that are read, including the names of the records.
+        places: their positions.
         described: all columns, for errors.
-        measurements: of their records, or None.
+        measurements: measurements of the records, or None.
     """
 
     kind = FASTA
@@ -170,13 +170,13 @@ class FastaReader(WholeFiles):
         self._counting = threading.Lock()
 
     def read(self, part: int) -> Iterator[RawRows]:
-        """The records of a file, about 4 MB at once.
+        """The records of a file, about 4 MB at a time.
 
-        A record without a measurement, or whose name another record or measurement has as well,
-        is a fault.
+        A record without a measurement is a fault, and so is one whose name occurs twice among the
+        records or the measurements.
 
         Raises:
-            FileNotFoundError, ValueError: the file vanished or is damaged; by name.
+            FileNotFoundError, ValueError: the file was removed or is damaged; the message names it.
         """
         file = self.files[part]
         for records in _records(file):
@@ -197,7 +197,7 @@ class FastaReader(WholeFiles):
                 kept.append(record)
                 continue
             if not faults:
-                # Rows before the first fault come first, so that strict reports it in its place.
+                # Yield the rows before the first fault, so that strict reports the first problem.
                 yield self._measured(file, kept, measured)
                 kept = []
             faults.append(_fault(_place(file, record), record, row, measured))
@@ -229,7 +229,7 @@ class FastaReader(WholeFiles):
         return RawRows(sequence, [], None, lambda row: _place(file, records[row]), name=name)
 
     def _use_counts(self, measured: Measurements) -> np.ndarray:
-        """How many records there are for each row of the measurements, over all files."""
+        """Number of records for each row of the measurements, over all files."""
         with self._counting:
             if self._uses is None:
                 uses = np.zeros(len(measured.expression), np.int64)
@@ -267,7 +267,7 @@ def _fault(place: str, record: _Record, row: int | None, measured: Measurements)
 def _records(file: SourceFile) -> Iterator[list[_Record]]:
     """The records of a file, in blocks."""
     with file.open_text() as stream:
-        # Its own decoder, since the rest of a header may be any bytes.
+        # Decoded here: a header may contain bytes that are not UTF-8, which are replaced.
         lines = io.TextIOWrapper(stream, "utf-8-sig", errors="replace")
         records = _parsed(file.name, lines)
         while block := _block(records):

@@ -1,6 +1,6 @@
-"""What a folder that `cisreg convert` wrote holds: rows, sizes and checksums of its files.
+"""The manifest of a folder that `cisreg convert` wrote: rows, sizes and checksums of its files.
 
-The manifest is written last, so a folder that has one is whole.
+The manifest is written last, so a folder that has one is complete.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from cisreg.data.formats.rows import Columns
 from cisreg.files import replace_file
 
 MANIFEST = "manifest.json"
-# Folder in a dataset's folder with the work of `cisreg convert`; gone once all is whole.
+# Work folder of `cisreg convert` inside the dataset's folder; deleted once the dataset is complete.
 WORK_FOLDER = ".cisreg-convert"
 FORMAT_VERSION = 1
 _KIND = "cisreg dataset"
-# A manifest of 100,000 files has a quarter of this.
+# Largest manifest in bytes; one of 100,000 files has a quarter of this.
 _LARGEST = 1 << 26
 _BLOCK = 1 << 20
 _SHA256_DIGITS = 64
@@ -40,10 +40,10 @@ class ManifestFile:
     """One file of a dataset.
 
     Attributes:
-        name: of the file, without its folder.
-        rows: in it.
-        bytes: its size.
-        sha256: of its content, in 64 hexadecimal digits.
+        name: name of the file, without its folder.
+        rows: number of rows.
+        bytes: size.
+        sha256: checksum of the content, 64 hexadecimal digits.
     """
 
     name: str
@@ -54,20 +54,20 @@ class ManifestFile:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a folder of Parquet files holds.
+    """The content of a folder of Parquet files.
 
     Attributes:
-        rows: of all files together.
-        order: of the rows.
-        longest: bases of the longest sequence; 0 where there are no rows.
+        rows: number of rows of all files.
+        order: order of the rows.
+        longest: bases of the longest sequence; 0 if there are no rows.
         shortest: bases of the shortest sequence.
-        columns: what the files' columns hold, by name.
-        files: in the order of the rows.
-        unusable: rows of the source that were left out, by reason.
+        columns: the column of each role in the files, by name.
+        files: the files, in the order of the rows.
+        unusable: numbers of rows of the source that were left out, by reason.
 
     Raises:
-        ValueError: something that no dataset has, such as a number of rows that is not that of its
-            files, or a file that lies outside the folder.
+        ValueError: values that are not possible, such as a number of rows that differs from the sum
+            over the files, or a file outside the folder.
 
     Example:
         >>> files = (ManifestFile("part-00000.parquet", 3, 1200, "0" * 64),)
@@ -121,13 +121,13 @@ def _check_file(file: ManifestFile) -> None:
 
 def _check_count(value: object, name: str) -> None:
     _check_type(value, int, name)
-    assert isinstance(value, int)  # as was just checked
+    assert isinstance(value, int)  # was just checked
     if not 0 <= value < 1 << 62:
         raise ValueError(f"{name}: expected a number of 0 or more, got {str(value)[:30]}")
 
 
 def _check_type(value: object, kind: type, name: str) -> None:
-    # True is an int to Python.
+    # In Python, True is an int too.
     if not isinstance(value, kind) or isinstance(value, bool):
         raise ValueError(f"{name}: expected {kind.__name__}, got {_shown(value)}")
 
@@ -138,7 +138,7 @@ def _shown(value: object) -> str:
 
 
 def write_manifest(folder: str | os.PathLike[str], manifest: Manifest) -> None:
-    """Writes `manifest.json` into the folder; it takes its place once it is whole.
+    """Writes `manifest.json` into the folder; the file appears only once it is complete.
 
     Raises:
         OSError: the folder cannot be written.
@@ -169,17 +169,17 @@ def write_manifest(folder: str | os.PathLike[str], manifest: Manifest) -> None:
 def read_manifest(
     folder: str | os.PathLike[str], filesystem: pafs.FileSystem | None = None
 ) -> Manifest:
-    """Reads the folder's `manifest.json` and checks it against the files, their content excepted.
+    """Reads the folder's `manifest.json` and checks it against the files, except for their content.
 
     Args:
-        folder: with the manifest and its files.
-        filesystem: where the folder is; None: the local one.
+        folder: folder with the manifest and its files.
+        filesystem: filesystem of the folder; None: the local one.
 
     Raises:
-        FileNotFoundError: no manifest, or a file of it is missing.
-        ValueError: another version or kind of manifest, fields that are missing or of another
-            type, a file that lies outside the folder, has another size than stated or another
-            number of rows; all name the manifest or the file.
+        FileNotFoundError: there is no manifest, or one of its files is missing.
+        ValueError: a different version or kind of manifest; fields that are missing or of a
+            different type; a file outside the folder, or whose size or number of rows differs from
+            the manifest. The message names the manifest or the file.
 
     Example:
         >>> read_manifest("train").rows  # doctest: +SKIP
@@ -199,7 +199,7 @@ def read_manifest(
 
 
 def check_row_count(file: ManifestFile, path: str, rows: int) -> None:
-    """Raises ValueError where the file's own number of rows is another than the manifest's."""
+    """Raises ValueError if the file's number of rows differs from the manifest's."""
     if rows != file.rows:
         raise ValueError(
             f"{path}: expected {file.rows} rows as in {MANIFEST}, got {rows}; is it of another "
@@ -327,15 +327,16 @@ def verify(
     """Compares sizes, rows and checksums of all files with the folder's manifest.
 
     Args:
-        folder: as `cisreg convert` writes it.
-        filesystem: where the folder is; None: the local one.
-        progress: whether to draw a bar on standard error.
+        folder: a folder that `cisreg convert` wrote.
+        filesystem: filesystem of the folder; None: the local one.
+        progress: whether to show a progress bar on standard error.
 
     Returns:
-        The manifest, all of which is true.
+        The manifest, if all files agree with it.
 
     Raises:
-        FileNotFoundError, ValueError: as `read_manifest`; a checksum that differs, by file.
+        FileNotFoundError, ValueError: as `read_manifest`; or a checksum differs, and the message
+            names the file.
 
     Example:
         >>> verify("train").rows  # doctest: +SKIP

@@ -1,7 +1,7 @@
 """One-hot text, the input of CisRegModels: a label and 4 L zeros and ones in each line.
 
-The first L are 1 where the sequence has A, the next L where it has C, then G, then T; padding and
-unknown bases are 0 in all four. Reading and writing go a block at a time.
+The first L numbers are 1 where the sequence has A, the next L where it has C, then G, then T.
+Padding and unknown bases are 0 in all four. Text is read and written a block at a time.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class OneHotRows(NamedTuple):
 
     Attributes:
         codes: uint8 [n, L] base codes; padding and unknown bases are 4.
-        label: Arrow strings [n], as they stand in the file.
-        line: int64 [n], the lines of the file, counted from 1.
+        label: Arrow strings [n], unchanged from the file.
+        line: int64 [n], line numbers in the file, from 1.
     """
 
     codes: np.ndarray
@@ -41,7 +41,7 @@ class OneHotFault(NamedTuple):
     """A line that is not one-hot text.
 
     Attributes:
-        line: of the file, counted from 1.
+        line: line number in the file, from 1.
         message: what was expected, what came, and what to do.
     """
 
@@ -50,7 +50,7 @@ class OneHotFault(NamedTuple):
 
 
 def one_hot_length(line: bytes) -> int | None:
-    r"""L where this line is one-hot text, else None.
+    r"""L if this line is one-hot text, else None.
 
     Example:
         >>> one_hot_length(b"5.5\t1\t0\t0\t0\t0\t0\t0\t1\n")
@@ -64,9 +64,9 @@ def one_hot_length(line: bytes) -> int | None:
 
 
 def starts_one_hot(start: bytes) -> bool:
-    r"""Whether a text that starts so is one-hot text.
+    r"""Whether a text with this beginning is one-hot text.
 
-    Blank lines and those that begin with # do not count; the first that does may be cut.
+    Blank lines and comments (#) are skipped; the first other line may be incomplete.
 
     Example:
         >>> starts_one_hot(b"5.5\t1\t0\t0\t0\t"), starts_one_hot(b"ACGT\t1\n")
@@ -81,7 +81,7 @@ def starts_one_hot(start: bytes) -> bool:
 
 
 def format_one_hot(codes: np.ndarray, label: pa.Array) -> bytes:
-    r"""Lines of one-hot text.
+    r"""Formats sequences as lines of one-hot text.
 
     Args:
         codes: uint8 [N, L], L of 1 or more.
@@ -91,7 +91,7 @@ def format_one_hot(codes: np.ndarray, label: pa.Array) -> bytes:
         N lines.
 
     Raises:
-        ValueError: another number of labels, or no base.
+        ValueError: the number of labels is not N, or L is 0.
 
     Example:
         >>> format_one_hot(np.array([[0, 3]], np.uint8), pa.array(["5.5"]))
@@ -110,15 +110,15 @@ def format_one_hot(codes: np.ndarray, label: pa.Array) -> bytes:
 
 
 def whole_lines(stream: BinaryIO, block_size: int, name: str = "input") -> Iterator[bytes]:
-    r"""A stream in blocks that end with a line; only the last one may lack its line end.
+    r"""Reads a stream in blocks of whole lines; only the last block may lack its line end.
 
     Args:
         stream: the text.
-        block_size: bytes of a block; a longer line makes a longer one.
-        name: of the file, for errors.
+        block_size: bytes of a block; a block with a longer line is longer.
+        name: name of the file, for errors.
 
     Raises:
-        ValueError: a line of more than 256 MB; such a file is hardly text.
+        ValueError: a line of more than 256 MB; the file is probably not text.
 
     Example:
         >>> list(whole_lines(io.BytesIO(b"a\nbc\nd"), 4))
@@ -144,11 +144,11 @@ def whole_lines(stream: BinaryIO, block_size: int, name: str = "input") -> Itera
 def parse_lines(
     block: bytes, length: int, first_line: int
 ) -> tuple[OneHotRows, OneHotFault | None]:
-    r"""Parses lines of one-hot text until one that is none.
+    r"""Parses lines of one-hot text up to the first line that is not one-hot text.
 
     Args:
-        block: whole lines; the last may lack its end.
-        length: L, of every line.
+        block: whole lines; the last may lack its line end.
+        length: L, the same for every line.
         first_line: number of the block's first line.
 
     Returns:
@@ -183,14 +183,14 @@ def _reason(parsed: dict[str, Any], length: int) -> str:
 
 
 def _labels(block: bytes, begin: np.ndarray, end: np.ndarray) -> pa.Array:
-    """The parts of the block from each begin to its end."""
+    """The parts of the block from each `begin` to its `end`, as text."""
     try:
         return pa.array(
             [block[first:last] for first, last in zip(begin.tolist(), end.tolist(), strict=True)],
             pa.binary(),
         ).cast(pa.large_string())
     except pa.ArrowInvalid:
-        # Bytes that are not UTF-8 become replacement marks; reading the number then reports them.
+        # Bytes that are not UTF-8 become U+FFFD; reading the number then reports them.
         texts = [
             block[first:last].decode("utf-8", "replace")
             for first, last in zip(begin.tolist(), end.tolist(), strict=True)
@@ -203,7 +203,7 @@ def decode_padded(codes: np.ndarray, *, strip: str | None = None) -> pa.Array:
 
     Args:
         codes: uint8 [N, L].
-        strip: "left" or "right" to take the unknown bases of that end away; None: keep all.
+        strip: "left" or "right" to remove the unknown bases at that end; None: keep all.
 
     Returns:
         N strings.

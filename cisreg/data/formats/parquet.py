@@ -1,4 +1,4 @@
-"""Parquet files: their footers, their row groups whole or in slices."""
+"""Reads Parquet files: footers, and row groups as a whole or in slices."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ from cisreg.data.formats.usable import (
 )
 
 _SLICE_ROWS = 1 << 16
-# Of a column that is read in slices, so much compressed data is in memory at once.
+# Bytes of compressed data of a column in memory while it is read in slices.
 _BUFFER = 1 << 20
 _TRAILER = 8
 _SAMPLE_ROWS = 200
 
 
 class ParquetReader:
-    """Parquet files of one dataset; a part is a row group.
+    """Parquet files of one dataset; each row group is a part.
 
     Args:
-        starts: of the files, sorted as they are read.
-        asked: which columns are wanted; what is found in the first file is read from all of them.
-        manifest: of the files, or None.
-        key: what the rows are about: "sequence", or the "name" of a record that was measured.
+        starts: beginnings of the files, in the order of reading.
+        asked: which columns to read; those found in the first file are read from all files.
+        manifest: manifest of the files, or None.
+        key: what identifies a row: its "sequence", or the "name" of a record that was measured.
 
     Attributes:
         kind: "Parquet".
-        files: sorted as they are read.
-        columns: that are read.
-        places: where they stand in the first file.
+        files: the files, in the order of reading.
+        columns: the columns that are read.
+        places: their positions in the first file.
         group_rows: int64 [G], rows of every row group.
     """
 
@@ -77,7 +77,7 @@ class ParquetReader:
                 check_row_count(stated, file.name, footer.num_rows)
         counts = [_group_rows(*pair) for pair in zip(files, self._footers, strict=True)]
         self.group_rows = np.array([rows for file in counts for rows in file], np.int64)
-        # By group: which file, which of its groups, and the row of the file that it begins with.
+        # For each group: its file, its number in the file, and its first row in the file.
         self._groups = [
             (file, group, sum(rows[:group]))
             for file, rows in enumerate(counts)
@@ -91,11 +91,11 @@ class ParquetReader:
 
     @property
     def part_count(self) -> int:
-        """G, row groups of all files."""
+        """G, the number of row groups of all files."""
         return len(self._groups)
 
     def part_name(self, part: int) -> str:
-        """What errors call a row group."""
+        """The name of a row group in errors."""
         file, group, _ = self._groups[part]
         return f"{self.files[file].name}: row group {group}"
 
@@ -103,7 +103,8 @@ class ParquetReader:
         """The rows of a group in slices of at most 65,536.
 
         Raises:
-            FileNotFoundError, ValueError: the file vanished, changed or is damaged; by name.
+            FileNotFoundError, ValueError: the file was removed, changed or is damaged; the message
+                names it.
         """
         file, group, first = self._groups[part]
         expected, start = int(self.group_rows[part]), 0
@@ -116,7 +117,7 @@ class ParquetReader:
             self._check_count(part, start, expected)
 
     def read_whole(self, part: int) -> RawRows:
-        """All rows of a group at once; may be called by several threads. Raises as `read`."""
+        """All rows of a group at once; may be called by several threads. Raises like `read`."""
         file, group, first = self._groups[part]
         with self._open(part) as parquet:
             table = parquet.read_row_group(group, columns=self._wanted(file), use_threads=False)
@@ -124,7 +125,7 @@ class ParquetReader:
             return self._raw(file, table, first)
 
     def file_identity(self, index: int) -> str:
-        """A digest of the file's footer: rows, and where each column's pages are, and statistics.
+        """A checksum of the file's footer: rows, positions of each column's pages, statistics.
 
         Raises:
             FileNotFoundError, ValueError: as `read`.
@@ -156,7 +157,7 @@ class ParquetReader:
 
     def _wanted(self, file: int) -> list[str]:
         names = self._files[file].start.names
-        assert names is not None  # columns of Parquet have some
+        assert names is not None  # columns of Parquet have names
         return [names[position] for position in self._places[file].all]
 
     def _raw(self, file: int, table: pa.Table, first: int) -> RawRows:
@@ -186,18 +187,18 @@ class ParquetReader:
 
 
 class _File:
-    """The columns of one file, and what its first rows have."""
+    """The columns of one file and its first rows."""
 
     def __init__(self, file: SourceFile, footer: pq.FileMetaData) -> None:
         self._file, self._footer = file, footer
         with named_faults(file.name):
             self._schema = footer.schema.to_arrow_schema()
-            names = tuple(self._schema.names)  # which are no text in a damaged file
+            names = tuple(self._schema.names)  # fails in a damaged file, where they are not text
         self._sample: pa.Table | None = None
         self.start = TableStart(file.name, names, len(names), self._values)
 
     def _values(self, column: int) -> list[str]:
-        """The first values of a column as text; they are read where its name does not tell."""
+        """The first values of a column as text; the file is read at the first call."""
         if self._sample is None:
             with self._file.open() as stream:
                 parquet = pq.ParquetFile(stream, metadata=self._footer, buffer_size=_BUFFER)
@@ -209,11 +210,11 @@ class _File:
         if not (is_text(kind) or is_number(kind) or pa.types.is_null(kind)):
             return [f"of type {kind}"]
         values = to_text(joined(self._sample.column(column))).to_pylist()
-        # A column of numbers is one, though the first of them are missing.
+        # A column of a number type holds numbers, even if its first values are missing.
         return values if any(values) or not is_number(kind) else ["0"]
 
     def check(self, places: Places) -> None:
-        """Raises ValueError for a column that is there twice, or of a type that cannot be read."""
+        """Raises ValueError for a column that occurs twice or has a type that cannot be read."""
         names, name = self._schema.names, self._file.name
         for position in places.all:
             if names.count(names[position]) > 1:

@@ -1,4 +1,7 @@
-"""What a file is, by its first bytes; an error names a format that is not read, and what to do."""
+"""Recognises the format of a file by its first bytes.
+
+For a format that is not read here, the error names the format and says what to do.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ _REGIONS = "give the sequences of its regions, for example by bedtools getfasta"
 _AGAIN = "download it again"
 _SPACED = "write its columns with tabs or commas between them"
 
-# By the bytes that a file begins with.
+# Formats that are not read here, by the first bytes of the file.
 _MAGICS: dict[bytes, tuple[str, str]] = {
     b"PARE": ("an encrypted Parquet file", "write it without encryption"),
     b"\xfd7zXZ\0": ("a file compressed with xz", _UNPACK.replace("{command}", "xz -dc")),
@@ -96,19 +99,20 @@ _TEXTS: tuple[tuple[re.Pattern[bytes], str, str], ...] = (
     ),
 )
 _TAR = (b"ustar", 257)
-# Of the first bytes, the share that no text has: more than one byte that was damaged.
+# A file is binary if at least this share of its first bytes never occurs in text. A single damaged
+# byte is not enough.
 _BINARY_BYTES, _BINARY_SHARE = 1 << 12, 0.1
 _CONTROLS = frozenset(map(chr, (*range(9), *range(14, 32), 0xFFFD)))
 
 
 class Start(NamedTuple):
-    """A file and what its beginning shows; it is looked at once.
+    """A file and what its beginning shows; it is read only once.
 
     Attributes:
         file: the file.
         kind: "Parquet", "table", "one-hot text" or "FASTA".
-        head: of text, the first megabyte, decompressed, up to the end of a line; else empty.
-        footer: of Parquet, else None.
+        head: for text, the first megabyte, decompressed, up to the end of a line; else empty.
+        footer: for Parquet, its footer; else None.
     """
 
     file: SourceFile
@@ -118,11 +122,11 @@ class Start(NamedTuple):
 
 
 def look(file: SourceFile) -> Start:
-    """Opens a file once and finds what it is, by its content.
+    """Opens a file once and recognises its kind by its content.
 
     Raises:
-        FileNotFoundError, ValueError: by name: it cannot be read, or is of a format that is not
-            read here, or no Parquet though its name says so.
+        FileNotFoundError, ValueError: the file cannot be read, has a format that is not read here,
+            or is not Parquet although its name says so. The message names the file.
     """
     with file.open() as stream:
         if stream.read(len(_PARQUET_MAGIC)) == _PARQUET_MAGIC:
@@ -148,12 +152,12 @@ def _text_kind(path: str, head: bytes) -> str:
 
 
 def refuse_foreign(name: str, head: bytes, expected: str) -> None:
-    """Raises ValueError for a file of a known format that holds no table of sequences as text.
+    """Raises ValueError for a file of a known format that is not a table of sequences as text.
 
     Args:
-        name: of the file.
+        name: name of the file.
         head: its beginning, decompressed.
-        expected: what is read here.
+        expected: the formats that are read here, for the error.
     """
     found = _foreign(head)
     if found is not None:
@@ -200,12 +204,12 @@ def _is_binary(start: bytes) -> bool:
 
 
 def _wide_encoding(head: bytes) -> str | None:
-    """UTF-16 or UTF-32, where a text is in one of them."""
+    """The encoding if the text is in UTF-16 or UTF-32, else None."""
     if head.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff")):
         return "UTF-32"
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "UTF-16"
-    # Without a mark, every other byte of Latin letters is 0.
+    # Without a byte order mark: every second byte of Latin letters is 0.
     start = head[:64]
     if len(start) >= 4 and (not any(start[1::2]) or not any(start[::2])):
         return "UTF-16"

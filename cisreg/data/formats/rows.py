@@ -1,4 +1,4 @@
-"""Rows of a file on their way to a dataset: which columns they have, and which can be used."""
+"""Rows that were read from a file: which columns they have, and how many cannot be used."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ Column = int | str
 
 @dataclass(frozen=True)
 class Columns:
-    """Which columns of a table hold what, by name or by position from 0.
+    """The column of each role in a table, by name or by position from 0.
 
-    What is left out is found by its usual name; docs/data.md lists these and says what happens
-    without one.
+    Roles that are not given are found by usual names. docs/data.md lists these names and says what
+    happens if there is none.
 
     Attributes:
         sequence: the sequence; None: found.
         expression: one column for each measurement, or a single name or position; (): none is
             read; None: found.
-        weight: what the loss of each sequence is multiplied by; True: the column of that name, if
-            there is one; False or None: none is read.
-        name: names of the sequences; True: the column with a usual name, if there is one, and of
-            FASTA the first word of the header; False or None: none is read. Of a table of
-            measurements it is the name of the record.
-        extra: further columns that go with the rows as they are; True: all others.
+        weight: factor of the loss of each sequence; True: the column named weight, if there is one;
+            False or None: none is read.
+        name: names of the sequences; True: the column with a usual name, if there is one, for FASTA
+            the first word of the header; False or None: none is read. In a table of measurements it
+            is the name of the record.
+        extra: further columns to keep unchanged; True: all others.
 
     Raises:
-        ValueError: one column in two roles.
+        ValueError: the same column in two roles.
 
     Example:
         >>> Columns(sequence="promoter", expression=("replicate_1", "replicate_2")).expression
@@ -62,13 +62,13 @@ class Columns:
 
     @property
     def roles(self) -> tuple[Column, ...]:
-        """Every column that is said, in the order sequence, expression, weight, name."""
+        """Every column that is given, in the order sequence, expression, weight, name."""
         said = (self.sequence, *(self.expression or ()), self.weight, self.name)
         return tuple(each for each in said if each is not None and not isinstance(each, bool))
 
     @property
     def described(self) -> str:
-        """Which column is read as what, for people.
+        """A description of the columns for logs and errors.
 
         Example:
             >>> Columns("promoter", (1,), weight=False).described
@@ -76,12 +76,12 @@ class Columns:
         """
         roles = [("sequence", self.sequence), ("weight", self.weight), ("name", self.name)]
         roles[1:1] = [("expression", each) for each in self.expression or ()]
-        # Position 0 is a column, though equal to False.
+        # Position 0 is a column, although 0 == False.
         said = [(role, each) for role, each in roles if each is not None and each is not False]
         return ", ".join(f"{role} from {_label(each)}" for role, each in said) or "no columns"
 
     def or_else(self, usual: Columns) -> Columns:
-        """What is not said here as it is there."""
+        """These columns; roles that are not given here are taken from `usual`."""
         return replace(
             self,
             sequence=usual.sequence if self.sequence is None else self.sequence,
@@ -90,7 +90,7 @@ class Columns:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """The same as JSON has it; `Columns(**value)` is equal again.
+        """The columns as JSON values; `Columns(**value)` gives an equal object.
 
         Example:
             >>> Columns("promoter", (1,), weight=False).to_json()["expression"]
@@ -113,13 +113,14 @@ class Rows:
     """Rows of a file, in its order, as text and numbers.
 
     Attributes:
-        sequence: Arrow strings or bytes [n] with 64-bit offsets; where a row can be used, it is not
-            empty and has nucleotide letters alone.
-        expression: float32 [n, K]; NaN where there is no finite number. K is 0 where none is read.
-        weight: float32 [n], likewise, or None.
+        sequence: Arrow strings or bytes [n] with 64-bit offsets. Sequences of usable rows are not
+            empty and have only nucleotide letters.
+        expression: float32 [n, K]; NaN for anything that is not a finite number. K is 0 if no
+            measurement is read.
+        weight: float32 [n], NaN likewise, or None.
         name: Arrow strings [n], or None.
         extra: further columns by name, Arrow arrays [n].
-        place: says where the row of an index is, as "file:line".
+        place: returns the place of the row of an index, as "file:line".
     """
 
     sequence: pa.Array
@@ -146,7 +147,7 @@ class Rows:
         return self._of(chosen, lambda row: self.place(int(rows[row])))
 
     def without_sequences(self) -> Rows:
-        """The same rows with no letters, which are cheap to take."""
+        """The same rows with empty sequences, so that `take` is fast."""
         nothing = pa.nulls(len(self), pa.null())
         return replace(self, sequence=nothing)
 
@@ -167,7 +168,7 @@ class Unusable:
     """How many rows were left out, and why.
 
     Attributes:
-        reasons: number of rows by reason, for example "no number as expression".
+        reasons: number of rows by reason, for example "an empty sequence".
         first: "file:line" or "file, row" of the first one for each reason.
     """
 
@@ -175,7 +176,7 @@ class Unusable:
     first: dict[str, str] = field(default_factory=dict)
 
     def add(self, reason: str, count: int, place: str) -> None:
-        """`count` more rows of this reason, the first of them at `place`."""
+        """Adds `count` rows for this reason, the first of them at `place`."""
         if count:
             self.reasons[reason] = self.reasons.get(reason, 0) + count
             self.first.setdefault(reason, place)
@@ -186,7 +187,7 @@ class Unusable:
             self.add(reason, count, later.first[reason])
 
     def none_left(self, name: str) -> str:
-        """What an error says where no other rows are in the file of this name."""
+        """The error message for a file of this name without usable rows."""
         return (
             f"{name}: expected rows that can be used, got none; "
             f"{self if self.count else 'there are no rows'}"
@@ -194,7 +195,7 @@ class Unusable:
 
     @property
     def count(self) -> int:
-        """Rows left out for any reason."""
+        """Number of rows left out, for all reasons."""
         return sum(self.reasons.values())
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Files that a dataset is made of: paths, globs, folders, lists and URLs of any filesystem."""
+"""Finds the files of a dataset: paths, globs, folders, lists and URLs of any filesystem."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PathLike = str | os.PathLike[str]
 _SPOOL_BLOCK = 1 << 20
 _PARQUET_ENDINGS = (".parquet", ".pq", ".parq")
 _GLOB_MARKS = "*?["
-# In a URL, a question mark begins the options of the filesystem.
+# Without the question mark: in a URL it begins the options of the filesystem.
 _URL_GLOB_MARKS = "*["
 
 
@@ -33,12 +33,12 @@ class SourceFile:
     """One file of a dataset.
 
     Attributes:
-        name: what errors call it.
-        filesystem: where it is.
-        path: of the file in there.
-        size: in bytes, when the dataset was opened.
-        modified: time of the last change in ns, or None where the filesystem does not tell.
-        holder: keeps a temporary file that the file is in, or None.
+        name: its name in errors.
+        filesystem: the filesystem of the file.
+        path: path of the file in that filesystem.
+        size: size in bytes when the dataset was opened.
+        modified: time of the last change in ns, or None if the filesystem does not tell.
+        holder: keeps the temporary file with the content from being deleted, or None.
     """
 
     name: str
@@ -55,28 +55,29 @@ class SourceFile:
 
     @contextmanager
     def open(self) -> Iterator[pa.NativeFile]:
-        """The file for reading anywhere in it.
+        """Opens the file for random access.
 
         Raises:
-            FileNotFoundError, ValueError: by name: it is not there, or cannot be read.
+            FileNotFoundError, ValueError: the file does not exist or cannot be read; the message
+                names it.
         """
         with named_faults(self.name), self.filesystem.open_input_file(self.path) as stream:
             yield stream
 
     @contextmanager
     def open_text(self) -> Iterator[BinaryIO]:
-        """The file from its beginning, decompressed; errors as of `open`."""
-        # Arrow would decompress by the name, and notice less.
+        """Opens the file as a stream, decompressed; raises the same errors as `open`."""
+        # Arrow would choose the compression by the name, and detect less damage.
         raw = self.filesystem.open_input_stream
         with named_faults(self.name), raw(self.path, compression=None) as stream:
             yield decompressed(stream, self.name, whole=True)
 
 
 class WholeFiles:
-    """Files that are read from end to end: each is a part of its dataset.
+    """Files that are read from beginning to end: each file is a part of its dataset.
 
     Attributes:
-        files: in the order of reading.
+        files: the files, in the order of reading.
     """
 
     def __init__(self, files: Sequence[SourceFile]) -> None:
@@ -88,12 +89,12 @@ class WholeFiles:
         return len(self.files)
 
     def part_name(self, part: int) -> str:
-        """What errors call a file."""
+        """The name of a file in errors."""
         return self.files[part].name
 
 
 class Source(NamedTuple):
-    """The files of a dataset, sorted by name, and their manifest where one folder has one."""
+    """The files of a dataset, sorted by name, and the manifest of their folder or None."""
 
     files: tuple[SourceFile, ...]
     manifest: Manifest | None
@@ -101,7 +102,7 @@ class Source(NamedTuple):
 
 @contextmanager
 def named_faults(name: str) -> Iterator[None]:
-    """Turns what filesystems and Arrow say of a file into errors that name it."""
+    """Turns errors of filesystems and Arrow into errors that name the file."""
     try:
         yield
     except FileNotFoundError:
@@ -119,16 +120,16 @@ def _first_line(error: BaseException) -> str:
 
 
 def find_files(source: PathLike | Sequence[PathLike], filesystem: Any = None) -> Source:
-    """The files that a path, a glob, a folder, a URL or a list of them means.
+    """The files of a path, a glob, a folder, a URL or a list of them.
 
     Args:
         source: see `open_dataset`.
-        filesystem: of pyarrow or fsspec, where the paths are; None: they tell.
+        filesystem: the pyarrow or fsspec filesystem of the paths; None: found from the paths.
 
     Raises:
-        FileNotFoundError: nothing is there.
-        ValueError: a folder without Parquet files, one file twice, no file at all.
-        ImportError: a URL that wants fsspec or a package of its own, which is not installed.
+        FileNotFoundError: a path does not exist, or a glob matches no file.
+        ValueError: a folder without Parquet files, the same file twice, no file at all.
+        ImportError: a URL that needs fsspec or a package for its protocol, which is not installed.
     """
     places = [source] if isinstance(source, str | os.PathLike) else list(source)
     if filesystem is not None:
@@ -141,7 +142,7 @@ def find_files(source: PathLike | Sequence[PathLike], filesystem: Any = None) ->
         raise ValueError("source: expected at least one file, got an empty list")
     by_path: dict[str, SourceFile] = {}
     for file in files:
-        # One file may have two names on this machine, by links.
+        # Through links, one file on this machine may have two names.
         path = os.path.realpath(file.path) if file.is_local else file.path
         other = by_path.setdefault(path, file)
         if other is not file and other.filesystem.equals(file.filesystem):
@@ -178,7 +179,7 @@ def _expand(place: str, filesystem: pafs.FileSystem | None) -> Source:
         )
     marks = _URL_GLOB_MARKS if is_url else _GLOB_MARKS
     if any(mark in place for mark in marks):
-        # A file whose name has such a mark in it is meant before what the mark stands for.
+        # A file whose name contains a mark such as * is preferred to the glob.
         literal = None if is_url else _info(*_located(place, filesystem), place)
         if literal is None or literal.type == pafs.FileType.NotFound:
             return Source(tuple(_matching(place, marks, filesystem)), None)
@@ -199,7 +200,7 @@ def _located(place: str, filesystem: pafs.FileSystem | None) -> tuple[pafs.FileS
         filesystem = pafs.LocalFileSystem()
     if not isinstance(filesystem, pafs.LocalFileSystem):
         return filesystem, place
-    # Absolute, so that it is the same file after a change of folder.
+    # Absolute, so that it stays the same file if the working folder changes.
     return filesystem, os.path.abspath(place)  # noqa: PTH100, keeps links as they are
 
 
@@ -209,7 +210,7 @@ def _from_url(url: str) -> tuple[pafs.FileSystem, str]:
     except OSError as error:
         raise OSError(f"{url}: cannot be reached ({_first_line(error)})") from None
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        pass  # What Arrow does not know, fsspec may.
+        pass  # Arrow does not know the filesystem; fsspec may.
     try:
         fsspec_core = importlib.import_module("fsspec.core")
         found, path = fsspec_core.url_to_fs(url)
@@ -225,7 +226,7 @@ def _from_url(url: str) -> tuple[pafs.FileSystem, str]:
         ) from None
     kinds = (found.protocol,) if isinstance(found.protocol, str) else found.protocol
     if "file" in kinds:
-        # Of a URL with letters that Arrow wants to have as %XX.
+        # The path of a URL with characters that Arrow would need as %XX.
         return pafs.LocalFileSystem(), path
     return _arrow_filesystem(found), path
 
@@ -243,13 +244,13 @@ def _source_file(
     is_local = isinstance(filesystem, pafs.LocalFileSystem)
     if not (is_local and stat.S_ISFIFO(os.stat(path).st_mode)):  # noqa: PTH116
         raise ValueError(f"{name}: expected a file or a pipe, got something else")
-    # A pipe, or what a shell puts in the place of <(command).
+    # A pipe, for example from <(command) in a shell.
     with named_faults(name), open(path, "rb") as stream:  # noqa: PTH123
         return _spooled(name, stream)
 
 
 def _spooled(name: str, stream: BinaryIO) -> SourceFile:
-    """What can be read once only, in a temporary file that goes away with its last user."""
+    """Copies a stream to a temporary file, which is deleted after its last use."""
     holder = tempfile.NamedTemporaryFile(prefix="cisreg-")  # noqa: SIM115
     with named_faults(name):
         shutil.copyfileobj(stream, holder, _SPOOL_BLOCK)
@@ -259,7 +260,7 @@ def _spooled(name: str, stream: BinaryIO) -> SourceFile:
 
 
 def _folder(name: str, filesystem: pafs.FileSystem, path: str) -> Source:
-    """The files that the folder's manifest has, or else its Parquet files."""
+    """The files of the folder's manifest, or without one its Parquet files."""
     name, path = name.rstrip("/") or name, path.rstrip("/") or path
     if _info(filesystem, f"{path}/{MANIFEST}", name).type == pafs.FileType.File:
         manifest = load_manifest(path, filesystem)
@@ -271,7 +272,7 @@ def _folder(name: str, filesystem: pafs.FileSystem, path: str) -> Source:
             )
         )
         return Source(files, manifest)
-    # Its files are whole, but they need not be all of them.
+    # A conversion was interrupted: the files are complete, but some may be missing.
     if _info(filesystem, f"{path}/{WORK_FOLDER}", name).type == pafs.FileType.Directory:
         raise ValueError(
             f"{name}: expected a dataset, got one that cisreg convert has not finished; go on with "
@@ -299,7 +300,7 @@ def _listed(
 
 
 def _matching(glob: str, marks: str, filesystem: pafs.FileSystem | None) -> Iterator[SourceFile]:
-    """The files that a glob means; ** stands for any folders."""
+    """The files that match a glob; ** stands for any folders."""
     scheme, separator, rest = glob.rpartition("://")
     parts = rest.split("/")
     first = _first_pattern(scheme + separator, parts, marks, filesystem)
@@ -327,7 +328,7 @@ def _matching(glob: str, marks: str, filesystem: pafs.FileSystem | None) -> Iter
 def _first_pattern(
     scheme: str, parts: list[str], marks: str, filesystem: pafs.FileSystem | None
 ) -> int:
-    """The first part of a glob that stands for several names, not for a folder called so."""
+    """Index of the first part of a glob that is a pattern, not the name of an existing folder."""
     marked = [index for index, part in enumerate(parts) if any(mark in part for mark in marks)]
     for index in marked[:-1]:
         name = scheme + "/".join(parts[: index + 1])
@@ -337,7 +338,7 @@ def _first_pattern(
 
 
 def _matches(parts: list[str], patterns: list[str]) -> bool:
-    """Whether the folders and name of a path are what the patterns say, one by one."""
+    """Whether the parts of a path (folders and name) match the patterns one by one."""
     if not patterns or not parts:
         return not patterns and not parts
     if patterns[0] == "**":

@@ -1,7 +1,7 @@
-"""Tables as text and one-hot text, read a block at a time whatever some of the lines hold.
+"""Tables as text and one-hot text, read a block at a time.
 
-A block without anything unusual is parsed by Arrow or native code. Any other is parsed again line
-by line, so that a line is a row or a fault by itself, not by what stands around it.
+Arrow or native code parses a block in which all lines are plain. Any other block is parsed line by
+line, so that a faulty line does not affect the lines around it.
 """
 
 from __future__ import annotations
@@ -37,30 +37,30 @@ from cisreg.data.formats.rows import Columns
 from cisreg.data.formats.usable import FOREIGN_TO_MOST, Fault, RawRows
 from cisreg.names import split_fields
 
-# Lines that begin so are skipped, in the tables of every command.
+# Lines that begin with this are skipped, in the tables of every command.
 COMMENT = b"#"
 _BLOCK = 1 << 22
 _OTHER_COLUMNS = "another number of columns"
 _NO_ONE_HOT = "something else than one-hot text"
 _LONGEST_NAME = 6
 _SAMPLE_LINES = 200
-# Of lines that have one field more than the first, the share that makes it their own fault.
+# A problem is reported for the table as a whole if it affects at least this share of its lines.
 _MOST = 0.5
 _REGION = re.compile(r"chr\w+")
 
 
 @dataclass(frozen=True)
 class TextLayout:
-    """How a table is written down.
+    """The layout of a table as text.
 
     Attributes:
-        delimiter: between the fields of a line.
+        delimiter: separates the fields of a line.
         first_line: number of the first line that is neither blank nor a comment.
-        count: fields of every line.
+        count: number of fields of every line.
         has_header: whether the first line names the columns.
-        decimal_comma: whether numbers are written with it.
-        columns: that are read: by name, where the names tell them apart.
-        places: where they are.
+        decimal_comma: whether numbers have a decimal comma.
+        columns: the columns that are read, by name if names are unique.
+        places: positions of these columns.
         start: all columns, for errors.
     """
 
@@ -82,18 +82,18 @@ def find_layout(
     key: Key = "sequence",
     decimal_comma: bool = False,
 ) -> TextLayout:
-    r"""Finds how a table is written down by its first lines.
+    r"""Finds the layout of a table from its first lines.
 
     Args:
-        name: of the file, for errors.
+        name: name of the file, for errors.
         head: the beginning of the text up to the end of a line.
-        asked: which columns are wanted; None: the usual ones.
-        key: what the rows are about: "sequence", or the "name" of a record that was measured.
-        decimal_comma: whether numbers are written with one.
+        asked: which columns to read; None: those with usual names.
+        key: what identifies a row: its "sequence", or the "name" of a record that was measured.
+        decimal_comma: whether numbers have a decimal comma.
 
     Raises:
-        ValueError: an empty file, line ends of CR alone, columns that are not there or not clear,
-            row names without a name, or numbers that look like decimal commas.
+        ValueError: an empty file, line ends of only CR, columns that are missing or not clear, row
+            names in a column without a header, or numbers that seem to have decimal commas.
 
     Example:
         >>> find_layout("x.tsv", b"level\tsequence\n1\tACGT\n").places.all
@@ -130,7 +130,7 @@ def find_layout(
 
 
 def _first_lines(name: str, head: bytes) -> tuple[int, str, list[str]]:
-    """Number and text of the first line that says something, and some of those behind it."""
+    """Number and text of the first line that is not blank or a comment, and some lines after it."""
     first, found = 0, list[str]()
     for number, line in enumerate(head.removeprefix(UTF8_MARK).split(b"\n"), start=1):
         line = line.removesuffix(b"\r")
@@ -149,7 +149,7 @@ def _fields(line: str, delimiter: str) -> list[str]:
 
 
 def _delimiter(line: str, more: list[str], key: Key) -> str:
-    """The tab where there is one; else comma or semicolon, whichever makes columns of the lines."""
+    """Tab if the line has one; else comma or semicolon, whichever gives equal numbers of fields."""
     if "\t" in line:
         return "\t"
     if ";" not in line:
@@ -157,7 +157,7 @@ def _delimiter(line: str, more: list[str], key: Key) -> str:
 
     def merit(delimiter: str) -> tuple[bool, bool]:
         rows = [_fields(each, delimiter) for each in (line, *more)]
-        # Of R, all lines but the first have one field more.
+        # In tables of R, all lines except the first have one field more.
         more_fields = {len(row) - len(rows[0]) for row in rows[1:]} or {0}
         even = len(rows[0]) > 1 and more_fields in ({0}, {1})
         bases = any(count_bases(field) for row in rows for field in row)
@@ -167,7 +167,7 @@ def _delimiter(line: str, more: list[str], key: Key) -> str:
 
 
 def _check_widths(place: str, fields: list[str], rows: list[list[str]], delimiter: str) -> None:
-    """Raises ValueError where most lines have a field more than the first, for a known reason."""
+    """Raises ValueError if most lines have one field more than the first, for a known reason."""
     longer = [row for row in rows if len(row) == len(fields) + 1]
     if not longer or len(longer) < _MOST * len(rows):
         return
@@ -190,7 +190,7 @@ def _has_split_number(row: list[str]) -> bool:
 
 
 def _check_decimals(start: TableStart, places: Places, delimiter: str) -> None:
-    """Raises ValueError where a number that is wanted has a decimal comma."""
+    """Raises ValueError if most numbers of a column that is read have a decimal comma."""
     weight = () if places.weight is None else (places.weight,)
     for column in (*places.expression, *weight):
         given = [each for each in start.values(column) if is_number(each)]
@@ -204,7 +204,7 @@ def _check_decimals(start: TableStart, places: Places, delimiter: str) -> None:
 
 
 def _hint(rows: list[list[str]], delimiter: str) -> str:
-    """What columns that are not clear may be."""
+    """A guess, for errors, of what a table with unclear columns is."""
     if not rows:
         return ""
     first = rows[0]
@@ -225,7 +225,7 @@ def _has_header(fields: list[str], rows: list[list[str]], asked: Columns, key: K
         return False
     kinds = [kind_of(row[column] for row in rows) for column in range(len(fields))]
     if "sequence" in kinds and fields == [str(number) for number in range(len(fields))]:
-        # pandas numbers columns that have no names; no sequence is a number.
+        # A header by pandas, which numbers columns without names; a row would have a sequence.
         return True
     # A mistyped number in the first line is an error, not a header.
     if any(is_number(field) or field.lower() in MISSING for field in fields):
@@ -237,13 +237,13 @@ def _has_header(fields: list[str], rows: list[list[str]], asked: Columns, key: K
 
 
 def _may_be_data(fields: list[str], kinds: list[Kind], sequence: int | None) -> bool:
-    """Whether the first line, which has no number, may be a row with a sequence."""
+    """Whether the first line, which contains no number, may be a row with a sequence."""
     columns = [i for i, kind in enumerate(kinds) if kind == "sequence"]
     if sequence is not None:
         columns = [sequence]
     elif not columns:
         columns = list(range(len(fields)))
-    # Names such as "dna" and "strand" are spelled with letters of nucleotides too.
+    # Short names such as "dna" consist of nucleotide letters too.
     return any(
         count_bases(text) and (len(text) > _LONGEST_NAME or not FOREIGN_TO_MOST.search(text))
         for text in (fields[column] for column in columns)
@@ -261,16 +261,16 @@ def iterate_table(
 
     Args:
         stream: the text.
-        name: of the file, for errors.
-        layout: how it is written down.
-        block_size: bytes that are in memory at once; a line may be longer.
+        name: name of the file, for errors.
+        layout: layout of the table.
+        block_size: bytes that are in memory at a time; a line may be longer.
 
     Yields:
-        Rows in the order of the file. Where there are faults among them, those of the lines before
-        the first fault come by themselves.
+        Rows in the order of the file. If a block has faults, the rows before the first fault are
+        yielded separately.
     """
     line = 1
-    # Lines before the first one that counts are blank, or comments.
+    # The lines before `first_line` are blank or comments.
     skipped = layout.first_line if layout.has_header else layout.first_line - 1
     for block in whole_lines(stream, block_size, name):
         first = line
@@ -291,7 +291,7 @@ def iterate_table(
 
 
 def _parse_block(block: bytes, layout: TextLayout) -> list[pa.Array] | None:
-    """The columns of lines that are all good and plain, or None; Arrow parses them."""
+    """Parses a block with Arrow; None if a line is faulty or not plain."""
     lone = block.count(b"\r") != block.count(b"\r\n")
     if lone or block[:1] in b"\r\n" or b"\n\n" in block or b"\n\r\n" in block:
         return None
@@ -316,14 +316,14 @@ def _parse_block(block: bytes, layout: TextLayout) -> list[pa.Array] | None:
         )
     except (pa.ArrowInvalid, UnicodeDecodeError):
         return None
-    # A quotation mark that is not closed in its line has taken others in.
+    # Fewer rows than lines: a quotation mark that is not closed has joined lines.
     if table.num_rows != block.count(b"\n"):
         return None
     return [compute.ascii_trim_whitespace(table[each].combine_chunks()) for each in wanted]
 
 
 def _parse_lines(block: bytes, name: str, layout: TextLayout, first_line: int) -> Iterator[RawRows]:
-    """The same line by line; a line that is not a row becomes a Fault."""
+    """Parses a block line by line; a line that is not a row becomes a Fault."""
     rows: list[list[str]] = []
     lines: list[int] = []
     faults: list[Fault] = []
@@ -378,24 +378,24 @@ def _rows(
 
 
 def _with_point(column: pa.Array) -> pa.Array:
-    """Numbers with a decimal comma as ones with a point; those that had a point are none."""
+    """Replaces decimal commas by points; numbers that have a point become invalid."""
     return compute.replace_substring(compute.replace_substring(column, ".", "?"), ",", ".")
 
 
 def iterate_one_hot_text(
     stream: BinaryIO, name: str, length: int, places: Places, *, block_size: int = _BLOCK
 ) -> Iterator[RawRows]:
-    """Reads one-hot text a block at a time; blank lines and those that begin with # are skipped.
+    """Reads one-hot text a block at a time; blank lines and comments (#) are skipped.
 
     Args:
         stream: the text.
-        name: of the file, for errors.
-        length: L, of every line.
+        name: name of the file, for errors.
+        length: L, the same for every line.
         places: whether the label is read as the expression, as a further column, or not at all.
-        block_size: bytes that are in memory at once; a line may be longer.
+        block_size: bytes that are in memory at a time; a line may be longer.
 
     Yields:
-        Rows as `iterate_table` does; the text of a sequence has N for its unknown bases.
+        Rows like `iterate_table`; sequences are text with N for unknown bases.
     """
     line = 1
     for block in whole_lines(stream, block_size, name):
@@ -410,7 +410,7 @@ def iterate_one_hot_text(
 def _one_hot_lines(
     block: bytes, name: str, length: int, first_line: int, start: int, places: Places
 ) -> Iterator[RawRows]:
-    """The lines from number `start` on, one by one."""
+    """Parses the lines from number `start` on, one by one."""
     parts, faults = [], []
     lines = block.split(b"\n")
     for number in range(start, first_line + len(lines)):

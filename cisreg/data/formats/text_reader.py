@@ -1,4 +1,4 @@
-"""Text files of one dataset: tables, or one-hot text; a part is a file."""
+"""Readers of text files of a dataset: tables or one-hot text. Each file is a part."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ class TableReader(WholeFiles):
     """TSV or CSV files.
 
     Args:
-        starts: of the files, sorted as they are read.
-        asked: which columns are wanted; what is found in the first file is read from all of them.
-        key: what the rows are about: "sequence", or the "name" of a record that was measured.
-        decimal_comma: whether numbers are written with one.
+        starts: beginnings of the files, in the order of reading.
+        asked: which columns to read; those found in the first file are read from all files.
+        key: what identifies a row: its "sequence", or the "name" of a record that was measured.
+        decimal_comma: whether numbers have a decimal comma.
 
     Attributes:
         kind: "table".
-        files: sorted as they are read.
-        columns: that are read.
-        places: where they are in the first file.
+        files: the files, in the order of reading.
+        columns: the columns that are read.
+        places: their positions in the first file.
         described: all columns of the first file with a value of each, for errors.
     """
 
@@ -53,10 +53,10 @@ class TableReader(WholeFiles):
         self.described = first.start.described()
 
     def read(self, part: int) -> Iterator[RawRows]:
-        """The rows of a file, about 4 MB of its text at once.
+        """The rows of a file, about 4 MB of its text at a time.
 
         Raises:
-            FileNotFoundError, ValueError: the file vanished or is damaged; by name.
+            FileNotFoundError, ValueError: the file was removed or is damaged; the message names it.
         """
         file = self.files[part]
         with file.open_text() as stream:
@@ -67,14 +67,14 @@ class OneHotReader(WholeFiles):
     """Files of one-hot text, which has a label and a sequence in each line.
 
     Args:
-        starts: of the files, sorted as they are read.
+        starts: beginnings of the files, in the order of reading.
         asked: the label is the expression, or a further column "label", or not read.
 
     Attributes:
         kind: "one-hot text".
-        files: sorted as they are read.
-        columns: that are read.
-        places: position 0 of the label and 1 of the sequence.
+        files: the files, in the order of reading.
+        columns: the columns that are read.
+        places: their positions: 0 for the label, 1 for the sequence.
         described: the columns, for errors.
     """
 
@@ -96,10 +96,10 @@ class OneHotReader(WholeFiles):
         self._lengths = [_first_length(start.file, start.head) for start in starts]
 
     def read(self, part: int) -> Iterator[RawRows]:
-        """The rows of a file, about 4 MB of its text at once.
+        """The rows of a file, about 4 MB of its text at a time.
 
         Raises:
-            FileNotFoundError, ValueError: the file vanished or is damaged; by name.
+            FileNotFoundError, ValueError: the file was removed or is damaged; the message names it.
         """
         file = self.files[part]
         with file.open_text() as stream:

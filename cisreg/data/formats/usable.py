@@ -18,10 +18,11 @@ from cisreg.sequences import text_buffers
 
 logger = logging.getLogger("cisreg.data")
 
-# The IUPAC letters of nucleotides: what is neither A, C, G, T nor U is read as an unknown base.
+# The IUPAC letters of nucleotides. All except A, C, G, T and U are read as an unknown base.
 NUCLEOTIDES = "ACGTUNRYSWKMBDHV"
 FOREIGN_LETTER = re.compile(f"[^{NUCLEOTIDES}{NUCLEOTIDES.lower()}]")
-# Names of columns such as "dna" are spelled with those letters too, but not with these alone.
+# Letters other than A, C, G, T, U, N. Column names such as "dna" consist of IUPAC letters too, but
+# contain one of these.
 FOREIGN_TO_MOST = re.compile("[^ACGTUNacgtun]")
 LARGEST = float(np.finfo(np.float32).max)
 
@@ -29,20 +30,20 @@ EMPTY = "an empty sequence"
 FOREIGN = "letters that are no nucleotide codes"
 NO_NUMBER = "no finite number as expression"
 NO_WEIGHT = "no finite number of 0 or more as weight"
-# By their number in `_faults`; 0 is a row that can be used.
+# Indexed by the numbers of `_faults`; 0 is a usable row.
 _REASONS = ("", EMPTY, FOREIGN, NO_NUMBER, NO_WEIGHT)
 
-# What Arrow reads as a number, the names of infinity and NaN excepted.
+# Text that Arrow reads as a number, except for infinity and NaN.
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 @dataclass(frozen=True)
 class Fault:
-    """A line or record that is not a row, or can never be used.
+    """A line or record that is not a row or cannot be used.
 
     Attributes:
         place: "file:line".
-        reason: by which it is counted.
+        reason: the reason under which it is counted.
         message: what was expected, what came, and what to do.
     """
 
@@ -53,14 +54,14 @@ class Fault:
 
 @dataclass(frozen=True)
 class RawRows:
-    """Rows as a file has them.
+    """Rows as they were read from a file, not checked yet.
 
     Attributes:
-        sequence: Arrow strings or bytes [n], 64-bit offsets, null where the file has none.
+        sequence: Arrow strings or bytes [n], 64-bit offsets, null for rows without one.
         expression: Arrow numbers or strings [n], one array for each measurement.
-        weight: the same, or None where the file has none.
-        place: says where the row of an index is, as "file:line".
-        faults: what else was found; the first of them stands before the rows.
+        weight: the same, or None if the file has none.
+        place: returns the place of the row of an index, as "file:line".
+        faults: lines or records that are not rows; the first of them is before these rows.
         name: Arrow strings or bytes [n], or None.
         extra: further columns by name, Arrow arrays [n].
     """
@@ -77,16 +78,16 @@ class RawRows:
 def check_rows(
     raw: RawRows, unusable: Unusable, *, strict: bool, letters: bool = True
 ) -> tuple[Rows, np.ndarray]:
-    """Reads the numbers, finds the rows that can be used, and counts the others.
+    """Reads the numbers, finds the usable rows, and counts the others.
 
     Args:
-        raw: as they were read.
-        unusable: what is left out is added to it.
-        strict: whether anything to be left out is an error.
-        letters: whether the sequences are looked at, and not the numbers alone.
+        raw: the rows as they were read.
+        unusable: counts of rows left out; those found here are added to it.
+        strict: whether a row that cannot be used is an error.
+        letters: whether to check the sequences too, not only the numbers.
 
     Returns:
-        (all rows, bool [n] which of them can be used).
+        (all rows, which of them are usable, bool [n]).
 
     Raises:
         ValueError: "file:line: expected …, got …; …" under strict.
@@ -104,7 +105,7 @@ def check_rows(
         raise ValueError(f"{raw.place(row)}: {_message(raw, row, int(faults[row]))}")
     for fault in raw.faults:
         unusable.add(fault.reason, 1, fault.place)
-    # Most blocks have none.
+    # Most blocks have no fault, so this loop is short.
     for number in np.unique(faults[wrong]).tolist():
         rows = wrong[faults[wrong] == number]
         unusable.add(_REASONS[number], len(rows), raw.place(int(rows[0])))
@@ -113,7 +114,7 @@ def check_rows(
 
 
 def usable_rows(raw: RawRows, unusable: Unusable, *, strict: bool) -> Rows:
-    """The rows that can be used, their sequences as text; see `check_rows`."""
+    """The usable rows, with their sequences as text; see `check_rows`."""
     rows, usable = check_rows(raw, unusable, strict=strict)
     if not usable.all():
         rows = rows.take(np.flatnonzero(usable))
@@ -121,7 +122,7 @@ def usable_rows(raw: RawRows, unusable: Unusable, *, strict: bool) -> Rows:
 
 
 def to_text(column: pa.Array) -> pa.Array:
-    """A column as strings with 64-bit offsets; bytes that are not UTF-8 become marks.
+    """A column as strings with 64-bit offsets; bytes that are not UTF-8 are replaced by U+FFFD.
 
     Example:
         >>> to_text(pa.array([1, None])).to_pylist()
@@ -144,7 +145,7 @@ def to_text(column: pa.Array) -> pa.Array:
 def _faults(
     sequence: pa.Array | None, expression: np.ndarray, weight: np.ndarray | None
 ) -> np.ndarray:
-    """uint8 [n], for each row the index of the first of _REASONS that holds, or 0."""
+    """For each row the index of the first of _REASONS that applies, or 0; uint8 [n]."""
     faults = np.zeros(len(expression), np.uint8)
     if sequence is not None:
         faults = native_module().sequence_faults(*text_buffers(sequence))
@@ -158,7 +159,7 @@ def _faults(
 
 
 def to_float32(column: pa.Array) -> np.ndarray:
-    """Numbers or text as float32 [n]; NaN where there is no number that is finite in float32.
+    """Numbers or text as float32 [n]; NaN for anything that is not a finite float32 number.
 
     Example:
         >>> to_float32(pa.array(["1.5", "high", "1e99", None]))
@@ -192,11 +193,11 @@ def is_text(kind: pa.DataType) -> bool:
 
 
 def check_types(name: str, places: Places, columns: Sequence[tuple[str, pa.DataType]]) -> None:
-    """Raises ValueError where a sequence is not text, or a measurement or weight not a number.
+    """Raises ValueError if a sequence is not text, or a measurement or weight not a number.
 
     Args:
-        name: of the table, for errors.
-        places: of the columns that are read.
+        name: name of the table, for errors.
+        places: positions of the columns that are read.
         columns: names and types of all columns.
     """
     column, kind = columns[places.key]
@@ -211,7 +212,7 @@ def check_types(name: str, places: Places, columns: Sequence[tuple[str, pa.DataT
 
 
 def joined(column: pa.ChunkedArray) -> pa.Array:
-    """One array; of text bytes, since Parquet does not promise that text is UTF-8."""
+    """The column as one array; text becomes bytes, since in Parquet it may not be UTF-8."""
     if is_text(column.type):
         # Offsets of 64 bits hold any number of bases.
         column = column.cast(pa.large_binary())
@@ -219,12 +220,12 @@ def joined(column: pa.ChunkedArray) -> pa.Array:
 
 
 def as_numbers(array: pa.Array) -> pa.Array:
-    """A column of numbers; text as strings again, with no look at its letters."""
+    """A column of numbers; text bytes become strings again, without a check that they are UTF-8."""
     return array.view(pa.large_string()) if is_text(array.type) else array
 
 
 def as_text(array: pa.Array) -> pa.Array:
-    """A further column: text as strings, all else as it is."""
+    """A further column: text becomes strings, all other types stay unchanged."""
     return to_text(array) if is_text(array.type) else array
 
 
@@ -233,7 +234,7 @@ def _parsed(column: pa.Array) -> np.ndarray:
         trimmed = compute.ascii_trim_whitespace(column)
         return compute.cast(trimmed, pa.float64()).to_numpy(zero_copy_only=False)
     except pa.ArrowInvalid:
-        # Arrow does not say which one is not a number.
+        # Arrow does not say which value is not a number, so try each one.
         texts = column.cast(pa.large_binary()).to_pylist()
         return np.array([_number(text) for text in texts], np.float64)
 
@@ -252,13 +253,13 @@ def _message(raw: RawRows, row: int, fault: int) -> str:
     if reason == FOREIGN:
         text = raw.sequence[row].cast(pa.large_binary()).as_py().decode("utf-8", "replace")
         match = FOREIGN_LETTER.search(text)
-        assert match is not None  # the native code found one
+        assert match is not None  # the native code found such a letter
         return (
             f"expected a sequence of nucleotide letters ({NUCLEOTIDES}), got {match.group()!r} at "
             f"base {match.start() + 1}; {todo}"
         )
     if reason == NO_WEIGHT:
-        assert raw.weight is not None  # it is the weight that is wrong
+        assert raw.weight is not None  # the only fault left is a wrong weight
         return (
             f"expected a finite number of 0 or more as weight, got {_value(raw.weight, row)}; "
             f"{todo}"

@@ -289,6 +289,7 @@ def _check_agreement(replicas: Replicas, own: Mapping[str, str]) -> None:
     differs = replicas.total(np.array([own[part] != chief[part] for part in own], np.int32))
     parts = [part for part, count in zip(own, differs, strict=True) if count]
     if parts:
+        replicas.wait_for_all()
         raise ValueError(
             "strategy: expected workers with the same data and arguments, but some have another "
             f"{', another '.join(parts)} than the first; give all of them the same files and "

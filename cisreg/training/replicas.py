@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, Literal
 
 import numpy as np
@@ -113,6 +113,14 @@ class Replicas:
         if own is not None:
             codes[:] = np.frombuffer(own, np.uint8)
         return self.total(codes).astype(np.uint8).tobytes()
+
+    def wait_for_all(self) -> None:
+        """Returns when all workers are here, or one of them has ended.
+
+        A worker that ends at once after a sum can cut others off before they have its result.
+        """
+        with suppress(*_LOST):
+            self.total(np.zeros(1, np.int32))
 
 
 StrategyName = Literal["auto", "none", "mirrored", "workers", "slurm"]

@@ -10,7 +10,7 @@ import os
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,6 +28,7 @@ from cisreg.data.formats.rows import Rows, Unusable
 from cisreg.data.formats.sources import SourceFile
 from cisreg.data.formats.text_reader import OneHotReader, TableReader
 from cisreg.data.formats.usable import check_rows, usable_rows
+from cisreg.sequences import Side
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -36,7 +37,6 @@ logger = logging.getLogger("cisreg.data")
 
 _STEPS_PER_CHUNK = 16
 
-Side = Literal["left", "right"]
 Reader = ParquetReader | TableReader | OneHotReader | FastaReader
 
 

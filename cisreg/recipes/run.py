@@ -333,8 +333,6 @@ def _plan(
     trimmed = opened.side if opened.trimmed else None
     recipe, ends = settle_ends(recipe, some, trimmed)
     spec = recipe.spec(len(motif_set), length)
-    if isinstance(opened, DatasetFiles):
-        refuse_longer(spec, opened)
     flank = recipe.motif_flank
     plan = TrainingPlan(
         spec=spec,
@@ -351,20 +349,6 @@ def _plan(
         standardize=recipe.standardize,
     )
     return plan, recipe, ends
-
-
-def refuse_longer(spec: ModelSpec, files: DatasetFiles) -> None:
-    """Makes files refuse sequences that would be trimmed on the side of a constant end.
-
-    Raises:
-        ValueError: such a sequence has been read already.
-    """
-    bases = spec.constant_left if files.side == "left" else spec.constant_right
-    if spec.has_span and bases:
-        files.refuse_longer(
-            f"where their {bases} constant bases begin could not be told; leave --length out or "
-            f"give a larger one, or say --constant-{files.side} 0"
-        )
 
 
 def _metadata(plan: TrainingPlan, result: FitResult, ends: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import tensorflow as tf
 from cisreg.choices import check_choice
 from cisreg.data import Dataset
 from cisreg.data.feeding.feed import Feed, MemoryFeed
+from cisreg.data.feeding.stream import FileFeed
 from cisreg.losses import Penalty
 from cisreg.model import ModelSpec, check_parameters
 from cisreg.occupancy import Implementation
@@ -91,7 +92,7 @@ class TrainingPlan:
         if self.validation is not None:
             length = self.validation.sequence.shape[1]
             self._check_data(len(self.validation), length, "validation")
-        self._check_trimmed()
+        self._refuse_trimmed()
         self._check_stages()
         self._check_columns()
 
@@ -125,18 +126,28 @@ class TrainingPlan:
                 f"has, got {length}; encode them with that length"
             )
 
-    def _check_trimmed(self) -> None:
-        """Checks data in memory; files refuse such sequences when they are read."""
-        if not isinstance(self.training, MemoryFeed) or not self.spec.has_span:
+    def _refuse_trimmed(self) -> None:
+        """Refuses sequences that were trimmed at a constant end; streamed files, as they are read.
+
+        Feeds of the caller's own do not say how their sequences were read.
+        """
+        feed = self.training
+        if not self.spec.has_span or not isinstance(feed, MemoryFeed | FileFeed):
             return
-        side = self.training.dataset.side
+        side = feed.dataset.side if isinstance(feed, MemoryFeed) else feed.files.side
         bases = self.spec.constant_left if side == "left" else self.spec.constant_right
-        if bases and self.training.dataset.trimmed:
+        if not bases:
+            return
+        why = (
+            f"where their {bases} constant bases begin could not be told; read them with a larger "
+            f"length (--length), or without constant_{side} (--constant-{side} 0)"
+        )
+        if isinstance(feed, FileFeed):
+            feed.files.refuse_longer(why)
+        elif feed.dataset.trimmed:
             raise ValueError(
-                f"dataset: expected whole sequences, of which {bases} bases at the {side} end are "
-                f"constant, got some that were trimmed on the {side}, where their constant bases "
-                "cannot be told from others; read them with a larger length, or leave out "
-                f"constant_{side}"
+                f"dataset: expected whole sequences, got some that were trimmed on the {side}: "
+                f"{why}"
             )
 
     def _check_columns(self) -> None:

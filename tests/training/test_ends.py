@@ -6,9 +6,11 @@ import logging
 from dataclasses import replace
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from tiny_model import SPEC, STAGES, fit_tiny, make_dataset, start_parameters
 
+import cisreg
 from cisreg.model import predict
 from cisreg.reference import hold_columns
 from cisreg.training import Stage
@@ -56,3 +58,21 @@ def test_validation_counts_the_sites_that_training_counts():
         errors[name] = float(np.mean((predicted - data.expression) ** 2))
     assert result.history[-1].validation_loss == pytest.approx(errors["own columns"], rel=1e-3)
     assert errors["all columns"] > 1.02 * errors["own columns"]
+
+
+@pytest.mark.parametrize("cache", ["host", "none"])
+def test_sequences_trimmed_at_a_constant_end_are_refused(tmp_path, cache):
+    data = with_end()
+    pq.write_table(data.to_table(), tmp_path / "train.parquet", row_group_size=16)
+    length = SPEC.sequence_length
+    options = {"validation": None, "cache": cache}
+
+    def run(longest, side="left"):
+        files = cisreg.open_dataset(tmp_path / "train.parquet", length=longest, side=side)
+        spec = replace(SPEC, sequence_length=longest, constant_left=3)
+        return fit_tiny(files, ONE, spec=spec, parameters=start_parameters(spec=spec), **options)
+
+    with pytest.raises(ValueError, match=r"trimmed on the left: where their 3 constant bases"):
+        run(length - 2)
+    run(length - 2, side="right")
+    run(length)

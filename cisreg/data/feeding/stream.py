@@ -15,6 +15,7 @@ import numpy as np
 from cisreg.data.dataset import Dataset, join
 from cisreg.data.feeding.feed import Chunk, Steps, read_ahead
 from cisreg.data.feeding.order import Lane, deal_lanes, epoch_order
+from cisreg.sequences import Side
 
 NO_ROWS = (
     "dataset: expected rows that can be used, got none; check its columns, or have --strict, or "
@@ -36,6 +37,11 @@ class RowGroups(Protocol):
     @property
     def length(self) -> int:
         """L."""
+
+    side: Side
+
+    def refuse_longer(self, why: str) -> None:
+        """From now on, a sequence longer than L is an error that ends with `why`."""
 
     def read_group(self, index: int, order: np.ndarray | None = None) -> tuple[Dataset, np.ndarray]:
         """The usable rows of a group in this order, and which rows are usable, bool [n]."""
@@ -93,7 +99,7 @@ class FileFeed:
         lanes: int,
         choice: RowChoice | None = None,
     ) -> None:
-        self._files = files
+        self.files = files
         self._groups = groups
         self._rows = files.group_rows[groups]
         self._seed = seed
@@ -110,7 +116,7 @@ class FileFeed:
     @property
     def sequence_length(self) -> int:
         """L."""
-        return self._files.length
+        return self.files.length
 
     @property
     def group_count(self) -> int:
@@ -120,7 +126,7 @@ class FileFeed:
     def read_usable(self, group: int) -> Dataset:
         """The training rows of a row group, in the order of the file; groups count from 0."""
         index = int(self._groups[group])
-        return self._chosen(index, *self._files.read_group(index))[0]
+        return self._chosen(index, *self.files.read_group(index))[0]
 
     def sample(self) -> Dataset:
         """The first rows of the first row group that has usable rows; they are read once."""
@@ -138,7 +144,7 @@ class FileFeed:
     def measurements(self) -> tuple[np.ndarray, np.ndarray | None]:
         """Expression [n] or [n, K] and weight [n] of some row groups, evenly spread over all."""
         places = np.linspace(0, len(self._groups) - 1, min(len(self._groups), _MEASURED_GROUPS))
-        read = [self._files.read_group(group)[0] for group in self._groups[places.astype(int)]]
+        read = [self.files.read_group(group)[0] for group in self._groups[places.astype(int)]]
         some = [rows for rows in read if len(rows)] or [self.sample()]
         expression = np.concatenate([each.expression for each in some])
         weights = [each.weight for each in some if each.weight is not None]
@@ -147,7 +153,7 @@ class FileFeed:
     def fingerprint(self) -> str:
         """Text that differs for different files, row groups, lanes or choices of rows."""
         chosen = "" if self._choice is None else f", {self._choice.fingerprint()}"
-        return f"{self._files.fingerprint()} {self._groups.tolist()} {self._lanes} lanes{chosen}"
+        return f"{self.files.fingerprint()} {self._groups.tolist()} {self._lanes} lanes{chosen}"
 
     def chunks(self, wanted: Steps) -> Generator[Chunk, None, None]:
         """The batches of an epoch; threads read the files ahead of their use."""
@@ -174,7 +180,7 @@ class FileFeed:
                     stop = min(first + wanted.per_chunk, wanted.steps)
                     yield _draw(readers, wanted.steps, first, stop)
                 if wanted.epoch == 1:
-                    self._files.end_pass()
+                    self.files.end_pass()
                     if self._choice is not None:
                         self._choice.end_pass()
             finally:
@@ -184,7 +190,7 @@ class FileFeed:
         """The group's usable rows in the epoch's order, and which rows are usable."""
         index = int(self._groups[group])
         order = epoch_order(int(self._rows[group]), self._seed, epoch, index + 1)
-        return self._chosen(index, *self._files.read_group(index, order))
+        return self._chosen(index, *self.files.read_group(index, order))
 
     def _chosen(self, group: int, rows: Dataset, kept: np.ndarray) -> tuple[Dataset, np.ndarray]:
         """The rows to train on, and which rows of the file these are."""

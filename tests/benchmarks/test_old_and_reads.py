@@ -36,6 +36,16 @@ def test_replicates(tmp_path):
     assert all(-1 < row["test_r"] < 1 for row in rows)
 
 
+@pytest.mark.slow
+def test_units(tmp_path):
+    data = str(shared_data("gpra_example"))
+    rows = benchmark_rows("training.units", tmp_path, "--data", data, "--recipe", "quick")
+    r = [row["validation_r"] for row in rows]
+    assert len(r) == 5
+    assert max(r) - min(r) < 0.005
+    assert min(r) > 0.85
+
+
 def test_merge_repeats(tmp_path):
     rows = benchmark_rows("reads.merge_repeats", tmp_path, "--quick")
     assert len(rows) == 32

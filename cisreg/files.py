@@ -1,32 +1,75 @@
-"""Atomic replacement of files, and locks on folders."""
+"""The only writer of files: whole or not at all, and never through a link.
+
+Every file that cisreg writes is made by `replace_file`, or grows by `append_to_file`. Only
+temporary files that this process made are removed.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import re
+import secrets
+import stat
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import ModuleType
 from typing import BinaryIO
 
-fcntl: ModuleType | None
-try:
-    import fcntl
-except ImportError:
-    # Windows.
-    fcntl = None
+from cisreg.locks import check_locks, holds_folder, identity_of
 
-LOCK_FILE = ".lock"
+PathLike = str | os.PathLike[str]
+
+STANDARD = "-"
+_PARTIAL = re.compile(r"(.*)\.[0-9a-f]{16}\.partial", re.DOTALL)
+_LONGEST_NAME = 255 - len(".0123456789abcdef.partial")
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+    (stat.S_ISLNK, "a link"),
+)
+
+
+def _flags(*names: str) -> int:
+    """Flags of `os.open`; those that a system does not have are left out."""
+    value = 0
+    for name in (*names, "O_CLOEXEC", "O_NOCTTY", "O_BINARY"):
+        value |= getattr(os, name, 0)
+    return value
+
+
+# The name must be new, and is not followed if it is a link. The system applies the umask.
+_NEW = _flags("O_RDWR", "O_CREAT", "O_EXCL", "O_NOFOLLOW")
+_APPEND = _flags("O_WRONLY", "O_CREAT", "O_APPEND", "O_NOFOLLOW", "O_NONBLOCK")
+# Without O_NONBLOCK, a named pipe would wait for somebody who writes to it.
+_READ = _flags("O_RDONLY", "O_NONBLOCK")
+_MODE = 0o666
 
 
 @contextmanager
-def replace_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """Opens a new file beside `path` and renames it to `path` when it is complete and on disk.
+def replace_file(path: PathLike, *, overwrite: bool = True) -> Iterator[BinaryIO]:
+    """Writes a file beside `path`, which becomes `path` when it is complete and on disk.
 
-    If the block raises or the process dies, the old file at `path` is unchanged. Two processes must
-    not write the same path at the same time.
+    If the block raises or the process dies, the old file at `path` is unchanged. Processes that
+    write the same path at the same time do not meet: each has a temporary file of its own, named
+    `<name>.<16 hex digits>.partial`, and one of them wins whole. A link at `path` is replaced
+    itself; the file that it leads to stays as it is.
+
+    Args:
+        path: the file; its folder must exist.
+        overwrite: whether a file that exists may be replaced.
+
+    Yields:
+        The new file, open for writing and reading.
 
     Raises:
+        FileExistsError: there is such a file, and `overwrite` is False. If it was made while this
+            one was written, the new content is kept under its temporary name, which the message
+            says.
+        ValueError: `path` is a folder, a pipe or a device; or a folder that this process has locked
+            was moved or replaced.
         OSError: the folder is not writable, or the disk is full; its `filename` is `path`.
 
     Example:
@@ -34,67 +77,231 @@ def replace_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         ...     file.write(b"all of it")
     """
     path = Path(path)
-    partial = path.with_name(path.name + ".partial")
+    _check_target(path, overwrite)
+    partial = path.with_name(f"{_short(path.name)}.{secrets.token_hex(8)}.partial")
+    identity: tuple[int, int] | None = None
     try:
-        with partial.open("wb") as file:
+        handle = os.open(partial, _NEW, _MODE)
+        with os.fdopen(handle, "w+b") as file:
+            identity = identity_of(os.fstat(handle))
             yield file
             file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+            os.fsync(handle)
+        _publish(partial, identity, path, overwrite)
     except BaseException as error:
-        # What cannot be made cannot be removed: the first error says why.
-        with suppress(OSError):
-            partial.unlink()
+        # What was finished in vain is kept: it may be the work of hours.
+        if not isinstance(error, _MadeMeanwhileError):
+            _remove_own(partial, identity)
         if isinstance(error, OSError) and error.errno and error.filename in (None, str(partial)):
             error.filename = str(path)
+            error.filename2 = None
         raise
     _sync_folder(path.parent)
 
 
-@contextmanager
-def hold_folder(directory: str | os.PathLike[str]) -> Iterator[None]:
-    """Locks a folder for this process; creates it if it is missing.
-
-    The operating system releases the lock when the process ends, also when it is killed. Where
-    there are no such locks (Windows, some network file systems) nothing is locked.
+def append_to_file(path: PathLike, content: bytes) -> None:
+    """Writes at the end of a file, which is made if it is missing.
 
     Raises:
-        ValueError: another process has locked the folder.
-        OSError: the folder cannot be created.
+        ValueError: `path` is a link, a folder, a pipe or a device; or a folder that this process
+            has locked was moved or replaced.
+        OSError: the file cannot be written, or the disk is full; its `filename` is `path`.
 
     Example:
-        >>> with hold_folder("model"):  # doctest: +SKIP
-        ...     train()
+        >>> append_to_file("metrics.jsonl", b"{}")  # doctest: +SKIP
     """
-    folder = Path(directory)
-    folder.mkdir(parents=True, exist_ok=True)
-    if fcntl is None:
-        yield
+    path = Path(path)
+    check_locks(path.parent)
+    if (before := _status(path, follow=False)) is not None:
+        _check_regular(path, before)
+    try:
+        with os.fdopen(os.open(path, _APPEND, _MODE), "ab", buffering=0) as file:
+            _check_regular(path, os.fstat(file.fileno()))
+            left = memoryview(content)
+            while left:
+                left = left[file.write(left) :]
+    except OSError as error:
+        # The error for a full disk does not name the file.
+        error.filename = str(path)
+        raise
+
+
+def open_regular_file(path: PathLike) -> BinaryIO:
+    """Opens a file for reading; links are followed.
+
+    Raises:
+        ValueError: `path` is a folder, a pipe or a device, which could make the reader wait for
+            ever.
+        OSError: the file cannot be opened.
+
+    Example:
+        >>> with open_regular_file("model/model.json") as file:  # doctest: +SKIP
+        ...     text = file.read()
+    """
+    path = Path(path)
+    # Opening a device may already do something.
+    _check_regular(path, os.stat(path))  # noqa: PTH116
+    file = os.fdopen(os.open(path, _READ), "rb")
+    try:
+        _check_regular(path, os.fstat(file.fileno()))
+    except ValueError:
+        file.close()
+        raise
+    return file
+
+
+def read_regular_file(path: PathLike) -> bytes:
+    """The content of a file; as `open_regular_file`.
+
+    Example:
+        >>> text = read_regular_file("model/model.json")  # doctest: +SKIP
+    """
+    with open_regular_file(path) as file:
+        return file.read()
+
+
+def check_output(
+    path: PathLike, *, inputs: Iterable[PathLike] = (), overwrite: bool = False
+) -> None:
+    """Checks the output file of a command, before the work begins.
+
+    Args:
+        path: the file; "-", standard output, is passed over.
+        inputs: the files that the command reads; those that are not local are passed over.
+        overwrite: whether an output that exists may be replaced; never if it is an input.
+
+    Raises:
+        FileNotFoundError: its folder is missing.
+        FileExistsError: it exists, and `overwrite` is False.
+        ValueError: it is an input of the command, by whatever name; or a folder, a pipe or a
+            device.
+
+    Example:
+        >>> check_output("-", inputs=["train.tsv"])
+    """
+    if os.fspath(path) == STANDARD:
         return
-    with (folder / LOCK_FILE).open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            raise ValueError(
-                f"{folder}: expected a folder that no other process writes to, but process "
-                f"{file.read().strip() or 'of unknown number'} does; wait until it ends, or end it"
+    path = Path(path)
+    if (existing := _status(path)) is not None:
+        for each in inputs:
+            if (status := _status(each)) is not None and os.path.samestat(status, existing):
+                raise ValueError(
+                    f"{path}: expected an output that is none of the inputs, but it is the same "
+                    f"file as the input {os.fspath(each)}; give another name"
+                )
+    if not path.parent.is_dir():
+        raise FileNotFoundError(
+            f"{path}: expected an existing folder {path.parent}, found none; make it first"
+        )
+    _check_target(path, overwrite)
+
+
+def remove_leftovers(folder: PathLike, names: re.Pattern[str]) -> None:
+    """Removes the temporary files that killed processes left of some files in a folder.
+
+    Nothing is removed unless this process has locked the folder (`hold_folder`): others may still
+    be writing.
+
+    Args:
+        folder: where they are.
+        names: the whole name of the files that would have been written.
+
+    Example:
+        >>> remove_leftovers("model", re.compile("model.json"))
+    """
+    if not holds_folder(folder):
+        return
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            match = _PARTIAL.fullmatch(entry.name)
+            if match and names.fullmatch(match[1]) and entry.is_file(follow_symlinks=False):
+                with suppress(OSError):
+                    Path(entry.path).unlink()
+
+
+class _MadeMeanwhileError(FileExistsError):
+    """Somebody else made the output while this process wrote it."""
+
+
+def _publish(partial: Path, identity: tuple[int, int], path: Path, overwrite: bool) -> None:
+    """Gives the finished file its name."""
+    check_locks(path.parent)
+    if identity_of(os.lstat(partial)) != identity:
+        raise ValueError(f"{partial}: expected the temporary file of {path}, but it was replaced")
+    if overwrite:
+        _check_target(path, overwrite)
+        partial.replace(path)
+        return
+    try:
+        os.link(partial, path)
+    except OSError:
+        # Some network file systems report a link that they made as one that was there before.
+        made = _status(path, follow=False)
+        if made is None:
+            # A file system without hard links.
+            partial.rename(path)
+            return
+        if identity_of(made) != identity:
+            raise _MadeMeanwhileError(
+                f"{path}: expected the name of a new file, but another process made it meanwhile; "
+                f"it stays as it is, and what was written is in {partial}"
             ) from None
-        except OSError:
-            # A file system without locks.
-            pass
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
-        yield
+    partial.unlink()
+
+
+def _check_target(path: Path, overwrite: bool) -> None:
+    """Raises an error if `path` cannot become a file of ours."""
+    if _status(path, follow=False) is None:
+        return
+    # A link that leads nowhere is as good as one to a file.
+    if (status := _status(path)) is not None:
+        _check_regular(path, status)
+    if not overwrite:
+        raise FileExistsError(
+            f"{path}: expected the name of a new file, but it exists; give another name, or "
+            "--overwrite (in Python overwrite=True) to replace it"
+        )
+
+
+def _check_regular(path: Path, status: os.stat_result) -> None:
+    """Raises an error if this is the status of something else than a regular file."""
+    if stat.S_ISREG(status.st_mode):
+        return
+    kind = next((name for is_kind, name in _KINDS if is_kind(status.st_mode)), "something else")
+    raise ValueError(f"{path}: expected a regular file, got {kind}")
+
+
+def _status(path: PathLike, *, follow: bool = True) -> os.stat_result | None:
+    """The status of a file; None if there is none, or a link that leads nowhere."""
+    try:
+        return os.stat(path, follow_symlinks=follow)  # noqa: PTH116
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _remove_own(partial: Path, identity: tuple[int, int] | None) -> None:
+    """Removes the temporary file, unless it was not made or another one has its name now."""
+    # What cannot be removed stays: the first error says why.
+    with suppress(OSError):
+        if identity is not None and identity_of(os.lstat(partial)) == identity:
+            partial.unlink()
+
+
+def _short(name: str) -> str:
+    """The name without what is too long, so that something can be added to it."""
+    while len(os.fsencode(name)) > _LONGEST_NAME:
+        name = name[:-1]
+    return name
 
 
 def _sync_folder(folder: Path) -> None:
-    # On POSIX the rename is on disk only after this; Windows cannot open a folder.
+    # On POSIX the new name is on disk only after this; Windows cannot open a folder.
     if os.name != "posix":
         return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    # The file is whole and in its place: a folder that cannot be opened is no reason to say else.
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

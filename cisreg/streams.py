@@ -15,9 +15,8 @@ from typing import Any, BinaryIO, cast
 import zstandard
 from isal import igzip, isal_zlib
 
-from cisreg.files import replace_file
+from cisreg.files import STANDARD, replace_file
 
-STANDARD = "-"
 logger = logging.getLogger("cisreg.streams")
 
 _BLOCK = 1 << 20

@@ -30,12 +30,13 @@ ROWS = [
     ("sequences",),
     ("streams", "writing", "processes", "metrics", "display", "quiet", "forking"),
     ("arrays", "choices", "files", "library", "names", "oracle"),
+    ("locks",),
 ]
 RANK = {room: len(ROWS) - row for row, rooms in enumerate(ROWS) for room in rooms}
 # Importing these does not import TensorFlow, which takes seconds.
 WITHOUT_TENSORFLOW = (
     *("data", "motifs", "sequences", "scan", "prepare", "streams", "writing", "metrics", "display"),
-    *("quiet", "arrays", "choices", "files", "library", "names", "cli"),
+    *("quiet", "arrays", "choices", "files", "locks", "library", "names", "cli"),
 )
 
 

@@ -19,7 +19,8 @@ from cisreg.choices import ConstantEnds
 from cisreg.data import Columns, Dataset, DatasetFiles, HoldOut, open_dataset
 from cisreg.data.feeding.feed import MemoryFeed
 from cisreg.data.formats.rows import Column
-from cisreg.files import hold_folder, replace_file
+from cisreg.files import replace_file
+from cisreg.locks import hold_folder
 from cisreg.losses import mean_squared_error
 from cisreg.model import ModelSpec
 from cisreg.motifs import MotifSet, read_motifs, strongest_site_log_concentration

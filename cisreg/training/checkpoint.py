@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cisreg.arrays import pack_arrays, unpack_arrays
-from cisreg.files import replace_file
+from cisreg.files import remove_leftovers, replace_file
 from cisreg.training.packing import pack_state, unpack_state
 from cisreg.training.state import TrainingState
 
@@ -190,8 +190,7 @@ class Checkpoints:
         for path in _checkpoints(directory):
             if path not in self._own:
                 path.unlink(missing_ok=True)
-        for path in directory.glob("checkpoint-*.ckpt.partial"):
-            path.unlink(missing_ok=True)
+        remove_leftovers(directory, _NAME)
 
 
 def checkpoint_parameters(directory: str | os.PathLike[str]) -> dict[str, np.ndarray]:

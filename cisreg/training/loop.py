@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 
 import numpy as np
 import tensorflow as tf
@@ -15,6 +16,7 @@ from cisreg.data import Dataset, DatasetFiles
 from cisreg.data.ends import warn_of_ends
 from cisreg.data.feeding.feed import Feed
 from cisreg.forking import check_not_forked
+from cisreg.locks import hold_folder
 from cisreg.losses import Penalty, mean_squared_error
 from cisreg.model import ModelSpec
 from cisreg.occupancy import Implementation
@@ -68,7 +70,12 @@ def run(plan: TrainingPlan, options: RunOptions | None = None) -> FitResult:
         minutes=options.checkpoint_minutes,
         keep=options.keep_checkpoints,
     )
-    with name_lost_worker(replicas, lambda: _advice(checkpoints, replicas)):
+    # One process saves there, and deletes what it saved before.
+    saves = options.checkpoint_directory if replicas.is_chief else None
+    with (
+        name_lost_worker(replicas, lambda: _advice(checkpoints, replicas)),
+        nullcontext() if saves is None else hold_folder(saves),
+    ):
         _check_agreement(
             replicas,
             fingerprint
@@ -201,8 +208,9 @@ def fit(
         A FitResult; see `run` for the result after an interrupt.
 
     Raises:
-        ValueError: arguments that do not fit together, a checkpoint that cannot be resumed, or
-            workers whose data or arguments differ from those of the first.
+        ValueError: arguments that do not fit together, a checkpoint that cannot be resumed,
+            another process that uses `checkpoint_directory`, or workers whose data or arguments
+            differ from those of the first.
         NonFiniteLossError: a loss, gradient, parameter or prediction is not finite; the last
             checkpoint is kept.
         ImportError: `log_directory` is given, but the package tensorboard is not installed.

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cisreg.locks import hold_folder
 from cisreg.training.checkpoint import Checkpoints
 from cisreg.training.state import TrainingState
 
@@ -16,6 +17,7 @@ def save_without_end(folder: Path, told: Connection) -> None:
     """Saves states in which every number is the step, and reports each step after saving it."""
     checkpoints = Checkpoints(folder, {}, keep=2)
     state = checkpoints.load()
-    for step in count(1 if state is None else state.step + 1):
-        checkpoints.save(TrainingState({"x": np.full(100_000, step, np.float32)}, step=step))
-        told.send(step)
+    with hold_folder(folder):
+        for step in count(1 if state is None else state.step + 1):
+            checkpoints.save(TrainingState({"x": np.full(100_000, step, np.float32)}, step=step))
+            told.send(step)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tensorflow as tf
-from full_disk import fill_disk
+from full_disk import full_disk
 from tiny_model import (
     MOTIFS,
     STAGES,
@@ -220,8 +220,8 @@ def test_a_save_that_fails_leaves_the_previous_checkpoints(tmp_path):
     fit_tiny(stages=STAGES[:1], checkpoint_directory=tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     first_steps = 4
-    fill_disk(tmp_path / f"checkpoint-{first_steps:012}.ckpt")
-    with pytest.raises(OSError, match="No space left"):
+    path = tmp_path / f"checkpoint-{first_steps:012}.ckpt"
+    with full_disk(path), pytest.raises(OSError, match="No space left"):
         fit_tiny(stages=STAGES[1:], checkpoint_directory=tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 

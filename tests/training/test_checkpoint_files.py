@@ -7,13 +7,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
-from full_disk import fill_disk
+from full_disk import full_disk
 
 from cisreg.arrays import pack_arrays
+from cisreg.locks import hold_folder
 from cisreg.training import checkpoint_parameters, packing
 from cisreg.training.checkpoint import Checkpoints, _header
 from cisreg.training.state import Best, EpochRecord, TrainingState
 
+# What a killed process leaves has such a name after that of the file.
+LEFT = f".{'0' * 16}.partial"
 FINGERPRINT = {"seed": "0", "list of stages": "one"}
 RECORD = EpochRecord(1, 1, 1, 6, 0.1, 2.0, 0.5, None, 0.3, None, 1.0, 2.5, 80.0)
 DAMAGED = "expected a checkpoint, got a damaged or foreign file"
@@ -316,20 +319,20 @@ def test_a_missing_checkpoint_has_no_parameters(tmp_path):
 
 def test_what_a_killed_process_left_is_passed_over_and_goes_with_the_next_save(tmp_path):
     saved(tmp_path, 1)
-    left = tmp_path / (files(9)[0] + ".partial")
-    left.write_bytes(b"half of")
+    (tmp_path / (files(9)[0] + LEFT)).write_bytes(b"half of")
     assert load(tmp_path).step == 1
     checkpoints = Checkpoints(tmp_path, FINGERPRINT)
     checkpoints.load()
-    checkpoints.save(make_state(2))
-    assert names(tmp_path) == files(7, 8)
+    with hold_folder(tmp_path):
+        checkpoints.save(make_state(2))
+    assert names(tmp_path) == [".lock", *files(7, 8)]
 
 
 def test_a_worker_that_loads_deletes_nothing(tmp_path):
     """The chief may be writing at that moment."""
     saved(tmp_path, 1, 2)
     (tmp_path / files(8)[0]).write_bytes(b"")
-    (tmp_path / (files(9)[0] + ".partial")).write_bytes(b"half of")
+    (tmp_path / (files(9)[0] + LEFT)).write_bytes(b"half of")
     before = names(tmp_path)
     load(tmp_path)
     assert names(tmp_path) == before
@@ -349,8 +352,7 @@ def test_a_full_disk_leaves_the_earlier_ones(tmp_path):
     checkpoints = saved(tmp_path, 1, 2)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     path = tmp_path / files(9)[0]
-    fill_disk(path)
-    with pytest.raises(OSError, match="No space left") as caught:
+    with full_disk(path), pytest.raises(OSError, match="No space left") as caught:
         checkpoints.save(make_state(3))
     assert caught.value.filename == str(path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before

@@ -29,7 +29,7 @@ from cisreg.data.conversion.state import (
 )
 from cisreg.data.feeding.loading import core_count
 from cisreg.data.formats.manifest import MANIFEST, WORK_FOLDER, Manifest, Order
-from cisreg.files import hold_folder
+from cisreg.locks import hold_folder
 
 if TYPE_CHECKING:
     from cisreg.data.files import DatasetFiles

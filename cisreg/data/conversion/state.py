@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from cisreg.data.conversion.journal import read_journal
 from cisreg.data.conversion.spill import SEQUENCE, WEIGHT, Run, sound_runs
 from cisreg.data.formats.manifest import ManifestFile, Order
-from cisreg.files import LOCK_FILE
+from cisreg.locks import LOCK_FILE
 
 if TYPE_CHECKING:
     from cisreg.data.files import DatasetFiles

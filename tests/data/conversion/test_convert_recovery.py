@@ -25,7 +25,7 @@ from cisreg.data.conversion.convert import convert
 from cisreg.data.conversion.journal import Journal, read_journal
 from cisreg.data.files import DatasetFiles
 from cisreg.data.formats.manifest import MANIFEST, WORK_FOLDER, verify
-from cisreg.files import LOCK_FILE
+from cisreg.locks import LOCK_FILE
 
 COUNT = 3000
 # Number of runs and parts that COUNT rows give. The numbered steps below depend on them.

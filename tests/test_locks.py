@@ -1,0 +1,179 @@
+"""Locks on folders."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import signal
+import stat
+import subprocess
+import sys
+
+import pytest
+
+from cisreg.files import append_to_file, replace_file
+from cisreg.locks import check_locks, hold_folder
+
+
+def test_a_folder_is_held_by_one_process_until_it_ends(tmp_path):
+    script = (
+        "import sys, time\n"
+        "from cisreg.locks import hold_folder\n"
+        "with hold_folder(sys.argv[1]):\n"
+        "    print('held', flush=True)\n"
+        "    time.sleep(1000)\n"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", script, str(tmp_path / "run")], stdout=subprocess.PIPE
+    )
+    assert other.stdout.readline() == b"held\n"
+    with (
+        pytest.raises(ValueError, match=f"run: expected a folder .* process {other.pid} does"),
+        hold_folder(tmp_path / "run"),
+    ):
+        pass
+    os.kill(other.pid, signal.SIGKILL)
+    other.communicate()
+    with hold_folder(tmp_path / "run"):
+        pass
+    with hold_folder(tmp_path / "run"):
+        pass
+
+
+def test_one_process_holds_a_folder_once(tmp_path):
+    with (
+        hold_folder(tmp_path / "run"),
+        pytest.raises(ValueError, match=f"process {os.getpid()} does"),
+        hold_folder(tmp_path / "run"),
+    ):
+        pass
+
+
+def test_the_same_folder_through_a_link_is_held_too(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "link").symlink_to("run")
+    with (
+        hold_folder(tmp_path / "link"),
+        pytest.raises(ValueError, match="no other process"),
+        hold_folder(tmp_path / "run"),
+    ):
+        pass
+
+
+def test_a_lock_file_that_is_deleted_lets_nobody_in(tmp_path):
+    with hold_folder(tmp_path):
+        (tmp_path / ".lock").unlink()
+        with pytest.raises(ValueError, match="of unknown number"), hold_folder(tmp_path):
+            pass
+        with replace_file(tmp_path / "x") as file:
+            file.write(b"new")
+    assert (tmp_path / "x").read_bytes() == b"new"
+
+
+@pytest.fixture
+def folders_cannot_be_locked(monkeypatch):
+    """As on network file systems, which lock files alone."""
+    flock = fcntl.flock
+
+    def only_files(handle, operation):
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(errno.EBADF, "Bad file descriptor")
+        flock(handle, operation)
+
+    monkeypatch.setattr(fcntl, "flock", only_files)
+
+
+def test_where_folders_cannot_be_locked_the_file_is(tmp_path, folders_cannot_be_locked):
+    with (
+        hold_folder(tmp_path),
+        pytest.raises(ValueError, match=f"process {os.getpid()} does"),
+        hold_folder(tmp_path),
+    ):
+        pass
+
+
+def test_nothing_is_written_once_such_a_lock_is_gone(tmp_path, folders_cannot_be_locked):
+    with hold_folder(tmp_path):
+        (tmp_path / ".lock").unlink()
+        with pytest.raises(ValueError, match="deleted or replaced"), replace_file(tmp_path / "x"):
+            pass
+        with hold_folder(tmp_path):
+            pass
+        with pytest.raises(ValueError, match="deleted or replaced"):
+            append_to_file(tmp_path / "y", b"line")
+    assert [entry.name for entry in tmp_path.iterdir()] == [".lock"]
+
+
+@pytest.mark.parametrize("through_link", [False, True])
+def test_nothing_is_written_into_a_folder_that_took_the_place(tmp_path, through_link):
+    run = tmp_path / "run"
+    (tmp_path / "first").mkdir()
+    if through_link:
+        run.symlink_to("first")
+    else:
+        (tmp_path / "first").rename(run)
+    with hold_folder(run):
+        run.unlink() if through_link else run.rename(tmp_path / "moved")
+        run.mkdir()
+        with pytest.raises(ValueError, match="moved, deleted or replaced"), replace_file(run / "x"):
+            pass
+        with pytest.raises(ValueError, match="moved, deleted or replaced"):
+            append_to_file(run / "x", b"line")
+        (run / "within").mkdir()
+        with pytest.raises(ValueError, match="moved, deleted or replaced"):
+            check_locks(run / "within")
+    assert sorted(path.name for path in run.iterdir()) == ["within"]
+
+
+def plant_link(path):
+    path.symlink_to("precious")
+
+
+def plant_link_to_nothing(path):
+    path.symlink_to("nothing")
+
+
+def plant_hard_link(path):
+    os.link(path.parent / "number", path)
+
+
+def plant_pipe(path):
+    os.mkfifo(path)
+
+
+def plant_folder(path):
+    path.mkdir()
+
+
+def plant_file(path):
+    path.write_bytes(b"precious")
+
+
+def plant_long_number(path):
+    path.write_bytes(b"1" * 100 + b"\n")
+
+
+@pytest.mark.parametrize(
+    "plant",
+    [
+        *(plant_link, plant_link_to_nothing, plant_hard_link, plant_pipe, plant_folder),
+        *(plant_file, plant_long_number),
+    ],
+)
+def test_what_is_no_lock_file_is_refused_and_stays(tmp_path, plant):
+    (tmp_path / "precious").write_bytes(b"precious")
+    (tmp_path / "number").write_bytes(b"123\n")
+    plant(tmp_path / ".lock")
+    names = sorted(tmp_path.iterdir())
+    with pytest.raises(ValueError, match=r"\.lock: expected a lock file"), hold_folder(tmp_path):
+        pass
+    assert (tmp_path / "precious").read_bytes() == b"precious"
+    assert (tmp_path / "number").read_bytes() == b"123\n"
+    assert sorted(tmp_path.iterdir()) == names
+
+
+def test_a_file_is_no_folder(tmp_path):
+    (tmp_path / "x").touch()
+    with pytest.raises(FileExistsError), hold_folder(tmp_path / "x"):
+        pass

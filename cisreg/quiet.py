@@ -11,8 +11,11 @@ import re
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import IO, cast
+
+from cisreg.progress import LogStream
 
 # TF_CPP_MIN_LOG_LEVEL: 0 shows all messages of TensorFlow's C++ code, 2 only errors.
 _ALL, _ERRORS = "0", "2"
@@ -67,20 +70,35 @@ def _is_remarkable(message: str) -> bool:
 
 def _pass_on(messages: list[str]) -> None:
     for message in messages:
-        print(message, file=sys.stderr)
+        print(message, file=cast(IO[str], LogStream(sys.stderr)))
 
 
 @contextmanager
 def _captured_stderr(lines: list[str]) -> Iterator[None]:
-    """Collects what C++ code writes to file descriptor 2; replacing sys.stderr does not."""
-    sys.stderr.flush()
-    original = os.dup(2)
-    with tempfile.TemporaryFile() as captured:
+    """Collects what C++ code writes to file descriptor 2; replacing sys.stderr does not.
+
+    Where there is no standard error, or no room for what is written to it, nothing is collected.
+    """
+    with ExitStack() as stack:
+        try:
+            LogStream(sys.stderr).flush()
+            captured = stack.enter_context(_unnamed_file())
+            original = os.dup(2)
+        except OSError:
+            yield
+            return
+        stack.callback(os.close, original)
         os.dup2(captured.fileno(), 2)
         try:
             yield
         finally:
             os.dup2(original, 2)
-            os.close(original)
             captured.seek(0)
             lines += captured.read().decode(errors="replace").splitlines()
+
+
+def _unnamed_file() -> IO[bytes]:
+    """A file in memory where there are such files (Linux): the disk may be full."""
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("stderr"), "w+b")
+    return tempfile.TemporaryFile()

@@ -28,7 +28,7 @@ ROWS = [
     ("reference",),
     ("data", "prepare"),
     ("sequences",),
-    ("streams", "writing", "processes", "metrics", "display", "quiet", "forking"),
+    ("streams", "writing", "processes", "metrics", "display", "progress", "quiet", "forking"),
     ("arrays", "choices", "files", "library", "names", "oracle"),
     ("locks",),
 ]
@@ -36,7 +36,7 @@ RANK = {room: len(ROWS) - row for row, rooms in enumerate(ROWS) for room in room
 # Importing these does not import TensorFlow, which takes seconds.
 WITHOUT_TENSORFLOW = (
     *("data", "motifs", "sequences", "scan", "prepare", "streams", "writing", "metrics", "display"),
-    *("quiet", "arrays", "choices", "files", "locks", "library", "names", "cli"),
+    *("progress", "quiet", "arrays", "choices", "files", "locks", "library", "names", "cli"),
 )
 
 

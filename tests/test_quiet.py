@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
+import sys
+import tempfile
 
 import pytest
 
@@ -52,6 +56,41 @@ def test_explain_returns_everything_and_prints_nothing(says, capfd):
     says(*ROUTINE, ERROR)
     assert quiet.start_tensorflow(explain=True) == [*ROUTINE, ERROR]
     assert capfd.readouterr().err == ""
+
+
+def test_a_full_disk_hides_no_message(says, capfd, monkeypatch):
+    def full(*arguments, **options):
+        raise FileNotFoundError(2, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
+    says(*ROUTINE, ERROR)
+    assert quiet.start_tensorflow(explain=True) == [*ROUTINE, ERROR]
+    # Neither where there are no files in memory; then the routine messages are seen too.
+    monkeypatch.delattr(os, "memfd_create", raising=False)
+    assert quiet.start_tensorflow() == []
+    assert capfd.readouterr().err == "".join(line + "\n" for line in (*ROUTINE, ERROR))
+
+
+def test_without_standard_error_tensorflow_starts(says, monkeypatch, capfd):
+    says(*ROUTINE)
+    monkeypatch.setattr(sys, "stderr", None)
+    original = os.dup(2)
+    try:
+        os.close(2)
+        assert quiet.start_tensorflow() == []
+    finally:
+        os.dup2(original, 2)
+        os.close(original)
+
+
+def test_messages_that_cannot_be_written_are_lost(says, monkeypatch):
+    class Full(io.StringIO):
+        def write(self, text):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    says(ERROR)
+    monkeypatch.setattr(sys, "stderr", Full())
+    assert quiet.start_tensorflow() == [ERROR]
 
 
 def test_what_was_said_before_a_failure_is_passed_on(monkeypatch, capfd):

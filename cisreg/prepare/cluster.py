@@ -18,12 +18,11 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from rich.console import Console
-from rich.progress import Progress
 
 from cisreg.library import native_module
 from cisreg.prepare.bowtie2 import bowtie2_parents
 from cisreg.prepare.ranked_table import RankedTable, open_text_table, read_ranked_table
+from cisreg.progress import progress_bar
 
 logger = logging.getLogger("cisreg.prepare")
 
@@ -307,13 +306,9 @@ def _roots(parents: np.ndarray) -> np.ndarray:
 
 @contextmanager
 def _progress_bar(wanted: bool) -> Iterator[Callable[[float], None] | None]:
-    console = Console(stderr=True)
-    if not (wanted and console.is_terminal):
-        yield None
-        return
-    with Progress(console=console, transient=True) as bar:
+    with progress_bar(show=wanted, transient=True) as bar:
         task = bar.add_task("clustering", total=1.0)
-        yield lambda share: bar.update(task, completed=share)
+        yield None if bar.disable else lambda share: bar.update(task, completed=share)
 
 
 def _write_map(path: str | os.PathLike[str], table: RankedTable, roots: np.ndarray) -> None:

@@ -16,11 +16,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields
 from typing import Any, BinaryIO, Literal
 
-from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from cisreg.library import native_module
 from cisreg.prepare.reading import input_name, without_blank_end
+from cisreg.progress import SPINNER, progress_bar
 from cisreg.streams import open_input, open_output
 
 logger = logging.getLogger("cisreg.prepare")
@@ -353,15 +353,11 @@ def _in_order(
 @contextmanager
 def _pair_counter(show: bool) -> Iterator[Callable[[int], None]]:
     """A function that shows the number of pairs done, or does nothing without a terminal."""
-    console = Console(stderr=True)
-    if not (show and console.is_terminal):
-        yield lambda pairs: None
-        return
-    with Progress(
-        SpinnerColumn(),
+    with progress_bar(
+        SpinnerColumn(SPINNER),
         TextColumn("pairs: {task.completed:,.0f}"),
         TimeElapsedColumn(),
-        console=console,
+        show=show,
     ) as bar:
         task = bar.add_task("pairs", total=None)
         yield lambda pairs: bar.update(task, completed=pairs)

@@ -6,21 +6,19 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import pyarrow as pa
-from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from cisreg.progress import SPINNER, progress_bar
 
 
 class RowCounter:
-    """Counts the rows of batches as they pass; shows nothing unless it was given a bar."""
+    """Counts the rows of batches as they pass, and shows them in the bar."""
 
-    def __init__(self, bar: Progress | None) -> None:
+    def __init__(self, bar: Progress) -> None:
         self._bar = bar
 
     def count(self, what: str, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Yields the batches, and shows the number of rows so far, as in "reads: 1,000,000"."""
-        if self._bar is None:
-            yield from batches
-            return
         # Escaped for rich: the name of a file may contain brackets.
         task = self._bar.add_task(what.replace("[", r"\["), total=None)
         for batch in batches:
@@ -42,14 +40,10 @@ def count_rows(show: bool) -> Iterator[RowCounter]:
     Yields:
         The counter.
     """
-    console = Console(stderr=True)
-    if not (show and console.is_terminal):
-        yield RowCounter(None)
-        return
-    with Progress(
-        SpinnerColumn(),
+    with progress_bar(
+        SpinnerColumn(SPINNER),
         TextColumn("{task.description}: {task.completed:,.0f}"),
         TimeElapsedColumn(),
-        console=console,
+        show=show,
     ) as bar:
         yield RowCounter(bar)

@@ -9,17 +9,18 @@ import math
 import os
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 
 from cisreg.files import replace_file
 from cisreg.processes.session import in_notebook
+from cisreg.progress import progress_bar
 from cisreg.training.options import RunOptions
 from cisreg.training.reports import StepRecord
 from cisreg.training.stages import Stage
@@ -120,15 +121,16 @@ def _line(record: EpochRecord) -> str:
 class _Bar:
     """One line: stage, epoch, bar, loss, validation r, sequences per second, time left."""
 
-    def __init__(self, stages: Sequence[Stage], count: int, console: Console) -> None:
+    def __init__(self, stages: Sequence[Stage], count: int) -> None:
         self._steps = _StageProgress(stages, count)
-        self._progress = Progress(
+        self._progress = progress_bar(
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
             TextColumn("{task.fields[state]}"),
             TimeRemainingColumn(),
-            console=console,
+            show=True,
         )
+        self.shown = not self._progress.disable
         self._task = self._progress.add_task("", total=None, state="")
 
     def start(self) -> None:
@@ -180,7 +182,8 @@ class _NotebookBar:
 
     def end_epoch(self, record: EpochRecord) -> None:
         self._steps.validation_r = record.validation_r
-        print(_line(record))
+        with suppress(OSError):  # a log: the run goes on without it
+            print(_line(record))
 
     def _show(self, text: str) -> None:
         self._shown_at = time.monotonic()
@@ -221,8 +224,8 @@ class _StageProgress:
 def _make_bar(stages: Sequence[Stage], count: int) -> _Bar | _NotebookBar | None:
     if in_notebook():
         return _NotebookBar(stages, count)
-    console = Console(stderr=True)
-    return _Bar(stages, count, console) if console.is_terminal else None
+    bar = _Bar(stages, count)
+    return bar if bar.shown else None
 
 
 class _MetricsFile:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import sys
@@ -116,7 +117,8 @@ def test_without_a_terminal_each_epoch_is_one_line_of_the_log(caplog, capsys):
 
 
 def test_on_a_terminal_there_is_one_bar(monkeypatch, capsys, caplog):
-    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "160")
     with caplog.at_level(logging.INFO, "cisreg.training"):
         result = fit_tiny(progress=True)
@@ -129,7 +131,23 @@ def test_on_a_terminal_there_is_one_bar(monkeypatch, capsys, caplog):
     assert not [line for line in caplog.messages if line.startswith("stage")]
 
 
+def test_a_terminal_that_is_gone_does_not_end_the_run(monkeypatch, capsys):
+    written = []
+
+    def write(text):
+        written.append(text)
+        if len(written) > 3:
+            raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setattr(sys.stderr, "write", write)
+    monkeypatch.setenv("TERM", "xterm")
+    result = fit_tiny(progress=True, stages=STAGES[:1])
+    assert len(written) > 3
+    assert len(result.history) == STAGES[0].epochs
+
+
 def test_the_bar_can_be_left_out(monkeypatch, capsys):
-    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     fit_tiny(progress=False, stages=STAGES[:1])
     assert capsys.readouterr() == ("", "")

@@ -8,12 +8,9 @@ can resume after any interruption.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from cisreg.data.conversion.journal import Journal
@@ -30,6 +27,7 @@ from cisreg.data.conversion.state import (
 from cisreg.data.feeding.loading import core_count
 from cisreg.data.formats.manifest import MANIFEST, WORK_FOLDER, Manifest, Order
 from cisreg.locks import hold_folder
+from cisreg.progress import SPINNER, progress_bar
 
 if TYPE_CHECKING:
     from cisreg.data.files import DatasetFiles
@@ -162,13 +160,10 @@ def _start_anew(folder: Path, work: Path) -> None:
     empty_work(work)
 
 
-@contextmanager
-def _bar(show: bool) -> Iterator[Progress]:
-    console = Console(stderr=True)
-    columns = (
-        SpinnerColumn(),
+def _bar(show: bool) -> Progress:
+    return progress_bar(
+        SpinnerColumn(SPINNER),
         TextColumn("{task.description}: {task.completed:,.0f} rows"),
         TimeElapsedColumn(),
+        show=show,
     )
-    with Progress(*columns, console=console, disable=not (show and console.is_terminal)) as bar:
-        yield bar

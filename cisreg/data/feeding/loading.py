@@ -11,13 +11,12 @@ from contextlib import contextmanager
 from typing import Literal, Protocol
 
 import numpy as np
-from rich.console import Console
-from rich.progress import Progress
 
 from cisreg.data.dataset import Dataset, join
 from cisreg.data.feeding.batching import encode_rows
 from cisreg.data.feeding.lengths import Lengths, host_memory
 from cisreg.data.formats.rows import Rows
+from cisreg.progress import progress_bar
 
 
 class Files(Protocol):
@@ -163,6 +162,6 @@ def _in_threads(work: Callable[[int], object], count: int, progress: bool) -> li
 
 @contextmanager
 def _bar(count: int, show: bool) -> Iterator[Callable[[], None]]:
-    with Progress(console=Console(stderr=True), disable=not show, transient=True) as bar:
+    with progress_bar(show=show, transient=True, notebook=True) as bar:
         task = bar.add_task("reading", total=count)
         yield lambda: bar.advance(task)

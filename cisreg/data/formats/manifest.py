@@ -16,11 +16,10 @@ from typing import Any, Literal, get_args
 import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
-from rich.console import Console
-from rich.progress import Progress
 
 from cisreg.data.formats.rows import Columns
 from cisreg.files import replace_file
+from cisreg.progress import progress_bar
 
 MANIFEST = "manifest.json"
 # Work folder of `cisreg convert` inside the dataset's folder; deleted once the dataset is complete.
@@ -344,8 +343,7 @@ def verify(
     """
     filesystem = filesystem or pafs.LocalFileSystem()
     manifest = read_manifest(folder, filesystem)
-    console = Console(stderr=True)
-    with Progress(console=console, disable=not progress, transient=True) as bar:
+    with progress_bar(show=progress, transient=True) as bar:
         task = bar.add_task("checking", total=sum(file.bytes for file in manifest.files))
         for file in manifest.files:
             path = f"{os.fspath(folder)}/{file.name}"

@@ -92,10 +92,28 @@ def as_array(
     )
     if not fits:
         raise ValueError(f"{expected}, got shape {list(array.shape)}")
-    if finite and array.dtype.kind == "f" and not np.isfinite(array).all():
-        place = tuple(np.argwhere(~np.isfinite(array))[0].tolist())
-        raise ValueError(f"{expected} of finite numbers, got {array[place]} at {list(place)}")
+    if finite and (fault := not_finite(array)):
+        raise ValueError(f"{expected} of finite numbers, got {fault}")
     return _converted(array, wanted, expected)
+
+
+def not_finite(array: np.ndarray) -> str:
+    """The first number that is not finite, its place and how many there are; "" if there is none.
+
+    Example:
+        >>> not_finite(np.array([[0.0, np.nan], [1.0, np.inf]])), not_finite(np.zeros(3))
+        ('nan at [0, 1] (2 of 4 numbers are not finite)', '')
+    """
+    array = np.asarray(array)
+    if array.dtype.kind != "f" or np.isfinite(array).all():
+        return ""
+    bad = np.argwhere(~np.isfinite(array))
+    place = bad[0].tolist()
+    value = array[tuple(place)]
+    if not place:
+        return f"{value}"
+    are = "is" if len(bad) == 1 else "are"
+    return f"{value} at {place} ({len(bad):,} of {array.size:,} numbers {are} not finite)"
 
 
 def _numbers(value: Any, expected: str) -> np.ndarray:

@@ -26,6 +26,9 @@ def __dir__() -> list[str]:
 class Metrics(NamedTuple):
     """Metrics of predictions against measurements; undefined values are NaN.
 
+    A NaN among the numbers makes every metric NaN. Infinite numbers have ranks, so that Spearman's
+    correlation is defined; the mean squared error is infinite or NaN then.
+
     Attributes:
         pearson: Pearson's correlation coefficient r.
         r_squared: 1 - SSE/SST, the share of the variance explained; negative where the mean of
@@ -59,7 +62,7 @@ def agreement(predicted: npt.ArrayLike, measured: npt.ArrayLike) -> Metrics:
 
 
 def pearson_correlation(predicted: npt.ArrayLike, measured: npt.ArrayLike) -> float:
-    """Pearson's r of two arrays [N]; NaN where one of them is constant.
+    """Pearson's r of two arrays [N]; NaN where one of them is constant or not finite.
 
     Raises:
         ValueError: as `agreement`.
@@ -69,17 +72,16 @@ def pearson_correlation(predicted: npt.ArrayLike, measured: npt.ArrayLike) -> fl
         -1.0
     """
     x, y = _checked(predicted, measured)
-    if np.ptp(x) == 0 or np.ptp(y) == 0:
+    if _is_undefined(x) or _is_undefined(y):
         return float("nan")
-    x = x - x.mean()
-    y = y - y.mean()
+    x, y = _centred(x)[0], _centred(y)[0]
     scale = np.sqrt(np.sum(x**2) * np.sum(y**2))
     # Rounding errors may give a little more than 1.
     return float(np.clip(np.sum(x * y) / scale, -1.0, 1.0))
 
 
 def spearman_correlation(predicted: npt.ArrayLike, measured: npt.ArrayLike) -> float:
-    """Pearson's r of the ranks of two arrays [N], ties sharing their mean rank.
+    """Pearson's r of the ranks of two arrays [N], ties sharing their mean rank; NaN has no rank.
 
     Raises:
         ValueError: as `agreement`.
@@ -89,11 +91,13 @@ def spearman_correlation(predicted: npt.ArrayLike, measured: npt.ArrayLike) -> f
         1.0
     """
     x, y = _checked(predicted, measured)
+    if np.isnan(x).any() or np.isnan(y).any():
+        return float("nan")
     return pearson_correlation(_ranks(x), _ranks(y))
 
 
 def r_squared(predicted: npt.ArrayLike, measured: npt.ArrayLike) -> float:
-    """1 - SSE/SST of two arrays [N]; NaN where `measured` is constant.
+    """1 - SSE/SST of two arrays [N]; NaN where `measured` is constant or not finite.
 
     Raises:
         ValueError: as `agreement`.
@@ -103,10 +107,12 @@ def r_squared(predicted: npt.ArrayLike, measured: npt.ArrayLike) -> float:
         0.0
     """
     x, y = _checked(predicted, measured)
-    if np.ptp(y) == 0:
+    if _is_undefined(y):
         return float("nan")
-    total = np.sum((y - y.mean()) ** 2)
-    return float(1.0 - np.sum((x - y) ** 2) / total)
+    centred, scale = _centred(y)
+    with np.errstate(over="ignore"):
+        error = np.sum((x / scale - y / scale) ** 2)
+    return float(1.0 - error / np.sum(centred**2))
 
 
 def mean_squared_error(predicted: npt.ArrayLike, measured: npt.ArrayLike) -> float:
@@ -120,7 +126,8 @@ def mean_squared_error(predicted: npt.ArrayLike, measured: npt.ArrayLike) -> flo
         2.0
     """
     x, y = _checked(predicted, measured)
-    return float(np.mean((x - y) ** 2))
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(np.mean((x - y) ** 2))
 
 
 def _checked(predicted: npt.ArrayLike, measured: npt.ArrayLike) -> tuple[np.ndarray, np.ndarray]:
@@ -132,6 +139,27 @@ def _checked(predicted: npt.ArrayLike, measured: npt.ArrayLike) -> tuple[np.ndar
             f"{len(first)} and {len(second)}"
         )
     return first, second
+
+
+def _is_undefined(values: np.ndarray) -> bool:
+    """Whether numbers have no variance: they are constant, or one is not finite."""
+    return not np.isfinite(values).all() or values.min() == values.max()
+
+
+def _centred(values: np.ndarray) -> tuple[np.ndarray, float]:
+    """The differences from the mean, divided by a power of two near the largest, and that power.
+
+    So their squares neither overflow nor vanish, and nothing is rounded by it.
+    """
+    size = _power_of_two(values)
+    differences = values / size - np.mean(values / size)
+    spread = _power_of_two(differences)
+    return differences / spread, spread * size
+
+
+def _power_of_two(values: np.ndarray) -> float:
+    """A power of two from half the largest number to the largest."""
+    return float(np.ldexp(0.5, np.frexp(np.abs(values).max())[1]))
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
+import numpy as np
+
+from cisreg.arrays import not_finite
 from cisreg.choices import ConstantEnds, Padding, check_choice
 
 Binding = Literal["expected", "probability"]
@@ -233,3 +236,34 @@ def check_parameters(spec: ModelSpec, parameters: Mapping[str, Any]) -> None:
         actual = tuple(parameters[name].shape)
         if actual != shape:
             raise ValueError(f"parameters: expected {name} of shape {shape}, got shape {actual}")
+
+
+def check_finite(parameters: Mapping[str, Any], motif_names: Sequence[str] = ()) -> None:
+    """Checks that all parameters are finite, as the law of the model needs.
+
+    A log concentration of minus infinity is refused, too: a factor that is knocked out has a low
+    log concentration such as -1000, at which its occupancy is exactly 0.
+
+    Args:
+        parameters: arrays or variables by name.
+        motif_names: M names, for errors; may be empty.
+
+    Raises:
+        ValueError: names the first parameter with a number that is not finite, its motif and index,
+            and how many there are.
+
+    Example:
+        >>> check_finite({"activity": np.zeros(2), "bias": np.float32(3)}, ["Abf1", "Reb1"])
+    """
+    for name, value in parameters.items():
+        array = np.asarray(value)
+        fault = not_finite(array)
+        if not fault:
+            continue
+        motif = int(np.argwhere(~np.isfinite(array))[0][-1]) if array.ndim else len(motif_names)
+        of_motif = f", of motif {motif_names[motif]!r}" if motif < len(motif_names) else ""
+        low = name == "log_concentration" and np.isneginf(array).any()
+        advice = "; for a factor that is knocked out give a low number such as -1000" if low else ""
+        raise ValueError(
+            f"parameters: expected finite numbers in {name}, got {fault}{of_motif}{advice}"
+        )

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cisreg.arrays import as_array
-from cisreg.spec import ModelSpec
+from cisreg.spec import ModelSpec, check_finite
 
 
 class StartParameters(dict[str, np.ndarray]):
@@ -84,7 +84,8 @@ def init_parameters(
         float32 arrays by name, as `spec.parameter_shapes` lists them.
 
     Raises:
-        ValueError: the shape of log_kd or log_concentration differs from the spec's.
+        ValueError: the shape of log_kd or log_concentration differs from the spec's, or a number is
+            not finite.
 
     Example:
         >>> spec = ModelSpec(motif_count=2, motif_width=3, sequence_length=10)
@@ -109,6 +110,7 @@ def init_parameters(
     for name, shape in shapes.items():
         value = np.asarray(start.get(name, 0.0), np.float32)
         parameters[name] = np.broadcast_to(value, shape).copy()
+    check_finite(parameters)
     if bias is not None:
         given.add("bias")
     if log_binding_limit is not None:

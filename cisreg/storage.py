@@ -16,7 +16,7 @@ import numpy as np
 from cisreg.arrays import pack_arrays, unpack_arrays
 from cisreg.files import replace_file
 from cisreg.motifs import MotifSet
-from cisreg.spec import ModelSpec
+from cisreg.spec import ModelSpec, check_finite
 from cisreg.trained_model import Model
 
 _NAME = "model.json"
@@ -35,12 +35,14 @@ def save_model(directory: str | os.PathLike[str], model: Model) -> None:
     replaced last.
 
     Raises:
-        ValueError: metadata or table_columns are not JSON values.
+        ValueError: metadata or table_columns are not JSON values, or a parameter is not finite.
         OSError: the folder cannot be written.
 
     Example:
         >>> save_model("model", Model(spec, result.parameters, motifs.names))  # doctest: +SKIP
     """
+    # The arrays of a model can be changed after it was made.
+    check_finite(model.parameters, model.motif_names)
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     content = pack_arrays(_arrays(model))
@@ -76,8 +78,8 @@ def load_model(directory: str | os.PathLike[str]) -> Model:
 
     Raises:
         FileNotFoundError: there is no model in this folder.
-        ValueError: the files are damaged, not from cisreg, or of a different format version; the
-            message names the file.
+        ValueError: the files are damaged, not from cisreg, or of a different format version, or a
+            parameter is not finite; the message names the file.
 
     Example:
         >>> model = load_model("model")  # doctest: +SKIP

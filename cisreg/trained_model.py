@@ -20,7 +20,7 @@ from cisreg.motifs import MotifSet
 from cisreg.occupancy import Implementation
 from cisreg.prediction import BATCH_SIZE, BatchPrediction, join_predictions, predict_batches
 from cisreg.sequences import encode
-from cisreg.spec import ModelSpec, check_parameters
+from cisreg.spec import ModelSpec, check_finite, check_parameters
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,7 +50,7 @@ class Model:
 
     Raises:
         ValueError: the parts do not fit together, for example parameters whose shapes differ from
-            the spec's.
+            the spec's; or a parameter is not finite (see `cisreg.spec.check_finite`).
 
     Example:
         >>> from cisreg.model import init_parameters
@@ -82,6 +82,7 @@ class Model:
                 raise ValueError(f"parameters: expected {name} of float32, got {value.dtype}")
         object.__setattr__(self, "motif_names", tuple(self.motif_names))
         self._check_names()
+        check_finite(self.parameters, self.motif_names)
         if self.column_range is not None:
             object.__setattr__(self, "column_range", np.array(self.column_range, np.int32))
             self._check_column_range()
@@ -207,7 +208,9 @@ class Model:
             A `BatchPrediction` of all sequences; `to_frame` and `to_table` give it named columns.
 
         Raises:
-            ValueError: codes of the wrong length or above 4, or text that is not DNA.
+            ValueError: codes of the wrong length or above 4, text that is not DNA, or parameters
+                that are not finite.
+            OverflowError: a prediction is beyond float32, since parameters are too large.
             TypeError: `sequence` has a different type.
 
         Example:
@@ -239,6 +242,8 @@ class Model:
             >>> for batch in model.predict_batches(codes, binding=True):  # doctest: +SKIP
             ...     print(batch.binding.mean(axis=(0, 1)))
         """
+        # The arrays of a model can be changed after it was made.
+        check_finite(self.parameters, self.motif_names)
         codes = self.encode(sequence)
         self._look_at_ends(codes)
         name = sequence.name if isinstance(sequence, Dataset) else None
@@ -251,10 +256,27 @@ class Model:
             compute_dtype=compute_dtype,
             implementation=implementation,
         ):
+            self._check_predicted(batch, begin)
             end = begin + len(batch)
             names = None if name is None else name[begin:end]
             yield replace(batch, name=names, motif_names=self.motif_names)
             begin = end
+
+    def _check_predicted(self, batch: BatchPrediction, begin: int) -> None:
+        """Raises OverflowError for a prediction beyond float32; `begin` is its first sequence."""
+        for output in ("expression", "accessibility", "binding"):
+            values = getattr(batch, output)
+            bad = () if values is None else np.argwhere(~np.isfinite(values))
+            if not len(bad):
+                continue
+            sizes = {name: np.abs(value).max() for name, value in self.parameters.items()}
+            largest = max(sizes, key=sizes.__getitem__)
+            raise OverflowError(
+                f"{output}: expected finite numbers, got {values[tuple(bad[0])]} for sequence "
+                f"{begin + int(bad[0][0])}, counted from 0 ({len(np.unique(bad[:, 0])):,} of "
+                f"{len(batch):,} in its batch): the parameters are too large for float32, up to "
+                f"{sizes[largest]:g} in {largest}"
+            )
 
     def _look_at_ends(self, codes: np.ndarray) -> None:
         """Warns, once, if sequences do not have the constant ends of the training sequences."""

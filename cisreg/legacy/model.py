@@ -32,6 +32,7 @@ from cisreg.legacy.text import (
 )
 from cisreg.model import ModelSpec
 from cisreg.motifs import MotifSet
+from cisreg.spec import check_finite
 from cisreg.spline import spline_basis
 from cisreg.trained_model import Model
 
@@ -78,14 +79,22 @@ def read_parameters(source: str | os.PathLike[str]) -> LegacyParameters:
 
     Raises:
         FileNotFoundError: none of these files exists.
-        ValueError: a file is damaged, or files belong to different models; the message names file
-            and line.
+        ValueError: a file is damaged, files belong to different models, or a parameter is not
+            finite; the message names the file.
 
     Example:
         >>> read_parameters("model.APCM").arrays["log_kd"].shape  # doctest: +SKIP
         (30, 4, 250)
     """
-    path = os.fspath(source)
+    found = _read_parameters(os.fspath(source))
+    try:
+        check_finite(found.arrays)
+    except ValueError as error:
+        raise ValueError(f"{os.fspath(source)}: {error}") from None
+    return found
+
+
+def _read_parameters(path: str) -> LegacyParameters:
     if (Path(path) / SAVED_MODEL).is_file():
         arrays, graph = read_saved_model(path)
         return LegacyParameters(arrays, graph.binding, graph.sequence_length)
@@ -262,7 +271,8 @@ def export_model(
         The paths of the files written.
 
     Raises:
-        ValueError: CisRegModels has no such model: `padding="valid"`, or constant ends.
+        ValueError: CisRegModels has no such model: `padding="valid"`, or constant ends; or a number
+            is not finite, or a binding limit beyond float32.
         OSError: a file cannot be written.
 
     Example:
@@ -281,6 +291,8 @@ def export_model(
         )
     stem = os.fspath(prefix)
     arrays = _for_each_window(model.spec, model.parameters)
+    check_finite(arrays, model.motif_names)
+    _check_limits(arrays)
     write_params(stem + PARAMS, arrays)
     write_pkdms(stem + PKDMS, arrays["log_kd"])
     written = [stem + PARAMS, stem + PKDMS]
@@ -294,6 +306,20 @@ def export_model(
         write_checkpoint(stem + CHECKPOINT, arrays)
         written.append(stem + CHECKPOINT)
     return written
+
+
+def _check_limits(arrays: Mapping[str, np.ndarray]) -> None:
+    """Raises ValueError for a binding limit that float32 cannot hold: it could not be read back."""
+    log_limits = arrays.get("log_binding_limit", np.zeros(0))
+    with np.errstate(over="ignore"):
+        limits = np.exp(log_limits.astype(np.float64)).astype(np.float32)
+    bad = np.flatnonzero(~(np.isfinite(limits) & (limits > 0)))
+    if bad.size:
+        raise ValueError(
+            "log_binding_limit: expected the logarithm of a number that CisRegModels' float32 can "
+            f"hold, about -87 to 88, got {log_limits[bad[0]]:g} at {bad[:1].tolist()} ({bad.size} "
+            "such)"
+        )
 
 
 def _for_each_window(

@@ -19,6 +19,7 @@ from cisreg.losses import Penalty
 from cisreg.model import ModelSpec, check_parameters
 from cisreg.occupancy import Implementation
 from cisreg.reference import hold_columns
+from cisreg.spec import check_finite
 from cisreg.start import StartParameters, chosen_parameters
 from cisreg.training.precision import Precision
 from cisreg.training.schedules import Constant
@@ -113,9 +114,7 @@ class TrainingPlan:
                 f"parameters: expected {', '.join(self.spec.parameter_shapes)}, got "
                 f"{', '.join(foreign)} as well"
             )
-        for name, value in self.initial.items():
-            if not np.isfinite(value).all():
-                raise ValueError(f"parameters: expected finite numbers in {name!r}, got {value}")
+        check_finite(self.initial)
 
     def _check_data(self, count: int, length: int, argument: str) -> None:
         if count == 0:

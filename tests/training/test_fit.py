@@ -253,7 +253,7 @@ def test_predictions_that_overflow_after_the_last_step_are_noticed():
             {"dataset": make_dataset(0), "validation": make_dataset(5)},
             "dataset: expected sequences",
         ),
-        ({"parameters": start_parameters() | {"bias": np.float32("nan")}}, "numbers in 'bias'"),
+        ({"parameters": start_parameters() | {"bias": np.float32("nan")}}, "numbers in bias"),
         ({"parameters": {"bias": np.float32(0)}}, "parameters: expected log_kd"),
         ({"parameters": start_parameters() | {"gain": np.zeros(3)}}, "parameters: .* got gain"),
     ],

@@ -37,11 +37,15 @@ def mean_squared_error(
     Returns:
         float32 scalar.
 
+    Raises:
+        ValueError: other shapes. TensorFlow would broadcast some of them, such as predictions
+            [N, 1] to [N, N].
+
     Example:
         >>> float(mean_squared_error(tf.constant([1.0, 2.0]), tf.constant([1.0, 4.0])))
         2.0
     """
-    measured = tf.convert_to_tensor(measured)
+    predicted, measured, weight = _tensors(predicted, measured, weight, several=True)
     if measured.shape.rank == 2:
         difference = tf.math.squared_difference(predicted[:, None], measured)
         squared = tf.reduce_mean(difference, axis=1)
@@ -65,7 +69,8 @@ def negative_log_likelihood(
     Twice the negative log likelihood of normally distributed measurements, without the terms that
     have no gradient: the standard deviation is looked up at the prediction and treated as constant.
     The table row of a prediction is `round((prediction - first mean) / (last mean - first mean) *
-    rows)`, clipped to the table, as in CisRegModels (whose first mean is 0).
+    rows)`, clipped to the table, as in CisRegModels (whose first mean is 0). Training warns of
+    measurements and predictions beyond the table.
 
     Args:
         predicted: float32 [N].
@@ -79,7 +84,8 @@ def negative_log_likelihood(
 
     Raises:
         ValueError: the table is not [K, 2], its means do not increase in even steps, or a standard
-            deviation is not a finite number above 0.
+            deviation is not a finite number above 0; shapes other than [N], such as [N, K]
+            measurements.
 
     Example:
         >>> table = np.array([[0.0, 1.0], [1.0, 2.0]])
@@ -87,15 +93,41 @@ def negative_log_likelihood(
         4.0
     """
     table = _check_table(table)
+    predicted, measured, weight = _tensors(predicted, measured, weight, several=False)
     rows = len(table)
     first, last = table[0, 0], table[-1, 0]
-    row = tf.cast(tf.round((predicted - first) * (rows / (last - first))), tf.int32)
-    deviation = tf.gather(tf.constant(table[:, 1], tf.float32), tf.clip_by_value(row, 0, rows - 1))
+    row = tf.round((predicted - first) * (rows / (last - first)))
+    # Clipped before the cast, which is undefined for numbers that an integer cannot hold.
+    row = tf.cast(tf.clip_by_value(row, 0.0, rows - 1.0), tf.int32)
+    deviation = tf.gather(tf.constant(table[:, 1], tf.float32), row)
     squared = tf.square((predicted - measured) / deviation)
     return tf.reduce_sum(squared if weight is None else weight * squared)
 
 
 negative_log_likelihood.is_sum = True  # type: ignore[attr-defined]
+
+
+def _tensors(
+    predicted: tf.Tensor, measured: tf.Tensor, weight: tf.Tensor | None, *, several: bool
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]:
+    """The arguments of a loss, all [N]; `measured` may be [N, K] with `several`.
+
+    Raises:
+        ValueError: other shapes, so that nothing is broadcast along the sequences.
+    """
+    given = {"predicted": predicted, "measured": measured, "weight": weight}
+    tensors = {name: tf.convert_to_tensor(each) for name, each in given.items() if each is not None}
+    for name, tensor in tensors.items():
+        ranks = (1, 2) if several and name == "measured" else (1,)
+        shape, count = tensor.shape, tensors["predicted"].shape[:1]
+        if shape.rank is None or (shape.rank in ranks and shape[:1].is_compatible_with(count)):
+            continue
+        expected = "[N] or [N, K]" if len(ranks) > 1 else "[N]"
+        raise ValueError(
+            f"{name}: expected shape {expected} with predictions [N], got {shape} with predictions "
+            f"{tensors['predicted'].shape}"
+        )
+    return tensors["predicted"], tensors["measured"], tensors.get("weight")
 
 
 def is_sum(loss: Callable[..., tf.Tensor]) -> bool:
@@ -128,6 +160,34 @@ def unit_exponent(loss: Callable[..., tf.Tensor]) -> int | None:
         (2, None)
     """
     return getattr(_function(loss), "unit_exponent", None)
+
+
+def beyond_table(loss: Callable[..., tf.Tensor], numbers: np.ndarray) -> str:
+    """How many numbers lie beyond the table of a likelihood; "" for none, or for another loss.
+
+    Args:
+        loss: a function, or a `functools.partial` of one.
+        numbers: measurements or predictions in the unit of the table.
+
+    Example:
+        >>> loss = functools.partial(negative_log_likelihood, table=np.array([[0, 1], [8, 1]]))
+        >>> beyond_table(loss, np.array([1, 9]))
+        '1 of 2, of 1 to 9, beyond the means 0 to 8 of the table'
+    """
+    tables = []
+    while isinstance(loss, functools.partial):
+        tables += [loss.keywords["table"]] if "table" in loss.keywords else []
+        loss = loss.func
+    if loss is not negative_log_likelihood or not tables:
+        return ""
+    first, last = tables[0][0][0], tables[0][-1][0]
+    count = int(((numbers < first) | (numbers > last)).sum())
+    if not count:
+        return ""
+    return (
+        f"{count:,} of {numbers.size:,}, of {numbers.min():g} to {numbers.max():g}, beyond the "
+        f"means {first:g} to {last:g} of the table"
+    )
 
 
 def _function(loss: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:

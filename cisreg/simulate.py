@@ -19,6 +19,8 @@ EXPRESSION_DEVIATION = 2.0
 ACCESSIBILITY_LOG_ODDS_DEVIATION = 1.5
 
 _CALIBRATION_PROMOTERS = 2048
+# A smaller standard deviation of the log odds, relative to the largest, is rounding.
+_SMALLEST_SPREAD = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +75,7 @@ def simulate(
         A Simulation.
 
     Raises:
-        ValueError: an argument is out of range.
+        ValueError: an argument is out of range, or no motif prefers any promoter.
 
     Example:
         >>> from cisreg.motifs import demo_motifs
@@ -171,6 +173,11 @@ def _true_parameters(
     spread = np.maximum(binding.std(axis=0), 0.05)
     potentiation, activity = (each / spread for each in _factor_effects(motif_count, random))
     log_odds = binding @ potentiation
+    if not log_odds.std() > _SMALLEST_SPREAD * np.abs(log_odds).max():
+        raise ValueError(
+            "motif_set: expected motifs that bind some promoters better than others, got motifs "
+            "whose binding is the same everywhere; give motifs with preferred bases"
+        )
     potentiation_scale = ACCESSIBILITY_LOG_ODDS_DEVIATION / log_odds.std()
     potentiation_bias = -potentiation_scale * log_odds.mean()
     accessibility = 1 / (1 + np.exp(-potentiation_scale * log_odds - potentiation_bias))

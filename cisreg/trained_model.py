@@ -266,9 +266,9 @@ class Model:
         """Raises OverflowError for a prediction beyond float32; `begin` is its first sequence."""
         for output in ("expression", "accessibility", "binding"):
             values = getattr(batch, output)
-            bad = () if values is None else np.argwhere(~np.isfinite(values))
-            if not len(bad):
+            if values is None or np.isfinite(values).all():
                 continue
+            bad = np.argwhere(~np.isfinite(values))
             sizes = {name: np.abs(value).max() for name, value in self.parameters.items()}
             largest = max(sizes, key=sizes.__getitem__)
             raise OverflowError(

@@ -124,3 +124,41 @@ def test_refused_penalties():
         Penalty(activity_l1=float("nan"))
     with pytest.raises(ValueError, match="initial: expected the log_kd that motif_pull"):
         penalty(PARAMETERS, Penalty(motif_pull=1.0))
+
+
+THREE = tf.constant([1.0, 2.0, 3.0])
+COLUMN = THREE[:, None]
+
+
+@pytest.mark.parametrize(
+    ("predicted", "measured", "weight", "message"),
+    [
+        (COLUMN, THREE, None, r"predicted: expected shape \[N\].*got \(3, 1\)"),
+        (COLUMN, COLUMN, None, r"predicted: expected shape \[N\]"),
+        (THREE, tf.transpose(COLUMN), None, r"measured: .*got \(1, 3\) with predictions \(3,\)"),
+        (THREE, tf.constant(1.0), None, r"measured: .*got \(\)"),
+        (THREE, tf.constant([1.0]), None, r"measured: .*got \(1,\)"),
+        (THREE, tf.ones([2, 3]), None, r"measured: .*got \(2, 3\)"),
+        (THREE, THREE, COLUMN, r"weight: expected shape \[N\] .*got \(3, 1\)"),
+        (THREE, THREE, tf.constant([2.0]), r"weight: .*got \(1,\)"),
+        (tf.constant(1.0), tf.constant(1.0), None, r"predicted: .*got \(\)"),
+    ],
+)
+def test_nothing_is_broadcast_along_the_sequences(predicted, measured, weight, message):
+    with pytest.raises(ValueError, match=message):
+        mean_squared_error(predicted, measured, weight)
+    with pytest.raises(ValueError, match=message.split(" ")[0]):
+        negative_log_likelihood(predicted, measured, weight, table=TABLE)
+
+
+def test_a_likelihood_has_one_measurement_of_each_sequence():
+    for measured in (COLUMN, tf.ones([3, 3])):
+        with pytest.raises(ValueError, match=r"measured: expected shape \[N\] with"):
+            negative_log_likelihood(THREE, measured, table=TABLE)
+    assert float(mean_squared_error(THREE, COLUMN)) == 0.0
+
+
+@pytest.mark.parametrize(("prediction", "deviation"), [(1e15, 8.0), (-1e15, 1.0), (3e9, 8.0)])
+def test_predictions_that_no_integer_holds_have_the_nearest_end_of_the_table(prediction, deviation):
+    loss = negative_log_likelihood(tf.constant([prediction]), tf.zeros(1), table=TABLE)
+    assert float(loss) == pytest.approx((prediction / deviation) ** 2, rel=1e-5)

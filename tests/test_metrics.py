@@ -78,3 +78,36 @@ def test_columns_are_compared_by_position():
     shuffled = pd.Series([1.0, 2.0, 4.0], index=[2, 0, 1])
     assert agreement(shuffled, pa.array([1, 3, 4])) == expected
     assert expected.mean_squared_error == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize("metric", list(agreement([1, 2], [1, 3])._fields))
+def test_a_nan_makes_every_metric_nan(metric):
+    numbers, spoiled = [1.0, 2.0, 3.0, 4.0], [1.0, 2.0, np.nan, 4.0]
+    for pair in ((spoiled, numbers), (numbers, spoiled), (spoiled, spoiled)):
+        assert np.isnan(getattr(agreement(*pair), metric))
+
+
+@pytest.mark.parametrize(
+    ("predicted", "measured", "expected"),
+    [
+        ([1, 2, np.inf, 3], [1, 2, 4, 3], (np.nan, -np.inf, np.inf, 1.0)),
+        ([1, 2, 4, 3], [1, 2, np.inf, 3], (np.nan, np.nan, np.inf, 1.0)),
+        ([1, np.inf, np.inf], [1, np.inf, 3], (np.nan, np.nan, np.nan, np.sqrt(3) / 2)),
+        ([7.0], [7.0], (np.nan, np.nan, 0.0, np.nan)),
+    ],
+)
+def test_infinite_numbers_have_an_order_but_no_variance(predicted, measured, expected, recwarn):
+    assert agreement(predicted, measured) == pytest.approx(expected, nan_ok=True)
+    assert not list(recwarn)
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-160, 1.0, 1e160, 1e300])
+def test_numbers_of_any_size_have_the_same_correlations(scale):
+    random = np.random.default_rng(0)
+    measured = random.normal(size=50)
+    predicted = measured + random.normal(size=50)
+    expected = agreement(predicted, measured)
+    found = agreement(predicted * scale, measured * scale)
+    assert found.pearson == pytest.approx(expected.pearson, rel=1e-12)
+    assert found.r_squared == pytest.approx(expected.r_squared, rel=1e-12)
+    assert found.spearman == expected.spearman

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cisreg.model import predict
-from cisreg.motifs import demo_motifs
+from cisreg.motifs import MotifSet, demo_motifs
 from cisreg.simulate import simulate
 
 
@@ -115,3 +115,13 @@ def test_the_factors_do_not_depend_on_the_number_of_sequences(motifs):
 def test_bad_arguments_are_named(motifs, arguments, message):
     with pytest.raises(ValueError, match=message):
         simulate(motifs, **{"sequence_count": 10, **arguments})
+
+
+@pytest.mark.parametrize(
+    "matrix",
+    [np.zeros((3, 4)), np.full((3, 4), 30.0), np.full((5, 4), -1e30)],
+)
+def test_motifs_that_bind_alike_everywhere_are_refused(matrix):
+    motifs = MotifSet.from_matrices(["a", "b"], [matrix] * 2)
+    with pytest.raises(ValueError, match="motif_set: expected motifs"):
+        simulate(motifs, sequence_count=5)

@@ -5,16 +5,17 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_model import MOTIFS, SPEC, assert_same_bits, start_parameters
+from tiny_model import MOTIFS, SPEC, assert_same_bits, make_dataset, start_parameters
 
 from cisreg.model import ModelSpec, init_parameters
 from cisreg.motifs import MotifSet
 from cisreg.scan import scan
-from cisreg.sequences import encode
+from cisreg.sequences import decode, encode
 from cisreg.storage import load_model, save_model
 from cisreg.trained_model import Model
 
@@ -295,3 +296,85 @@ def test_equal_models_are_saved_in_equal_files(tmp_path):
         for name in ("one", "other")
     )
     assert one == other
+
+
+def spoiled(parameter, place, value):
+    parameters = dict(start_parameters())
+    parameters[parameter] = parameters[parameter].copy()
+    parameters[parameter][place] = value
+    return parameters
+
+
+NOT_FINITE = [
+    (("activity", 1, np.nan), "in activity, got nan at .1. .1 of 3 numbers .*, of motif 'RAP1'"),
+    (("log_kd", (2, slice(1, 3), 2), np.inf), r"got inf at .2, 1, 2. \(2 of 48 .*'REB1 \(long\)'"),
+    (("potentiation_bias", (), np.nan), "expected finite numbers in potentiation_bias, got nan$"),
+    (("bias", (), -np.inf), "expected finite numbers in bias, got -inf$"),
+    (("log_concentration", 0, -np.inf), "'ABF1'; for a factor that is knocked out give a low"),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), NOT_FINITE)
+def test_no_model_has_numbers_that_are_not_finite(tmp_path, change, message):
+    with pytest.raises(ValueError, match="parameters: expected finite numbers in") as made:
+        Model(SPEC, spoiled(*change), NAMES)
+    assert re.search(message, str(made.value))
+    model = make_model()
+    changed = spoiled(*change)[change[0]]
+    object.__setattr__(model, "parameters", {**model.parameters, change[0]: changed})
+    for use in (lambda: save_model(tmp_path / "new", model), lambda: model.predict(["ACGT"])):
+        with pytest.raises(ValueError, match="parameters: expected finite") as used:
+            use()
+        assert str(used.value) == str(made.value)
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"log_kd": np.full((4, 4, 3), np.inf)},
+        {"log_concentration": [0, np.nan, 0]},
+        {"bias": np.nan},
+        {"activity_scale": np.inf},
+    ],
+)
+def test_parameters_to_begin_with_are_finite(given):
+    arguments = {"log_kd": np.zeros((4, 4, 3)), "log_concentration": np.zeros(3)} | given
+    with pytest.raises(ValueError, match="parameters: expected finite numbers in"):
+        init_parameters(SPEC, **arguments)
+
+
+def test_saved_numbers_that_are_not_finite_are_said_with_the_file(tmp_path, monkeypatch):
+    monkeypatch.setattr("cisreg.storage.check_finite", lambda *_: None)
+    model = make_model()
+    model.parameters["activity"][1] = np.nan
+    save_model(tmp_path, model)
+    with pytest.raises(
+        ValueError, match=r"model.json: parameters: expected finite .* motif 'RAP1'"
+    ):
+        load_model(tmp_path)
+
+
+def test_a_factor_that_is_knocked_out_binds_nothing():
+    model = Model(SPEC, spoiled("log_concentration", 1, -1000.0), NAMES)
+    for implementation in ("standard", "fused"):
+        binding = model.predict(["ACGT" * 5], binding=True, implementation=implementation).binding
+        assert (binding[:, :, 1] == 0).all()
+        assert (binding[:, :, [0, 2]] > 0).all()
+
+
+def test_predictions_beyond_float32_are_said():
+    parameters = spoiled("activity", slice(None), [1.0, 0.0, 0.0])
+    parameters["potentiation_bias"] = np.float32(30.0)
+    sequences = decode(make_dataset(5).sequence)
+    found = Model(SPEC, parameters, NAMES).predict(sequences, implementation="standard").expression
+    order = np.argsort(found)
+    # Only the prediction of the last sequence, which is the first of its batch, is too large.
+    parameters["activity"] *= np.float32(3.4028e38) / found[order[3:]].mean()
+    model = Model(SPEC, parameters, NAMES)
+    batches = model.predict_batches(
+        [sequences[row] for row in order], batch_size=4, implementation="standard"
+    )
+    assert np.isfinite(next(batches).expression).all()
+    with pytest.raises(OverflowError, match=r"got inf for sequence 4, .*\(1 of 1 .* in activity$"):
+        next(batches)

@@ -170,11 +170,17 @@ def initial_values(
 
 def _values(name: str, source: str, motif_set: MotifSet, random_count: int) -> np.ndarray:
     from cisreg.motifs import read_motif_values
+    from cisreg.motifs.text import LARGEST_NUMBER
 
     try:
-        return np.full(len(motif_set), float(source), np.float32)
+        number = float(source)
     except ValueError:
         pass
+    else:
+        if not abs(number) <= LARGEST_NUMBER:
+            option = name.replace("_", "-")
+            raise ValueError(f"--initial-{option}: expected a finite number, got {source}")
+        return np.full(len(motif_set), number, np.float32)
     if not Path(source).exists():
         raise FileNotFoundError(
             f"{name.replace('_', ' ')}: expected a number or a file, got {source}, which does not "

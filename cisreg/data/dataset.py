@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import html
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from cisreg.data.formats.rows import Column, Columns
 from cisreg.data.formats.usable import to_text
 from cisreg.data.frames import rows_of_frame, table_of, to_pandas
 from cisreg.sequences import EncodedSequences, Side, encode
+
+logger = logging.getLogger("cisreg.data")
 
 _SHOWN_ROWS, _SHOWN_BASES = 5, 60
 
@@ -91,6 +94,12 @@ class Dataset:
             raise ValueError(f"sequence: expected codes 0 to 4, got {sequence.max()}")
         shape = ("N", "K") if _rank(self.expression) == 2 else ("N",)
         expression = as_array(self.expression, "expression", np.float32, shape, finite=True)
+        if expression.ndim == 2 and expression.shape == (len(sequence),) * 2 and len(sequence) > 1:
+            logger.warning(
+                "expression: as many measurements as sequences, %d: each row is taken for the "
+                "measurements of a sequence; transpose it if each column is",
+                len(sequence),
+            )
         fields: dict[str, Any] = {"sequence": sequence, "expression": _flat(expression)}
         if self.weight is not None:
             weight = as_array(self.weight, "weight", np.float32, ("N",), finite=True)

@@ -328,5 +328,6 @@ def _for_each_window(
     arrays = dict(parameters)
     if spec.position_knots is not None:
         basis = spline_basis(spec.window_count, spec.position_knots)
-        arrays["position_weight"] = basis @ arrays["position_weight"]
+        with np.errstate(over="ignore", invalid="ignore"):  # checked by the caller
+            arrays["position_weight"] = basis @ arrays["position_weight"]
     return arrays

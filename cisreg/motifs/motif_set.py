@@ -108,6 +108,12 @@ class MotifSet:
             "log_kd: expected finite float32 numbers",
             "remove NaN, infinite or overflowing entries",
         )
+        largest = np.abs(self.log_kd).max(axis=1).sum(axis=0, dtype=np.float64)
+        self._check_each(
+            largest <= np.finfo(np.float32).max,
+            "log_kd: expected sums over the columns that are finite as float32",
+            "give log Kd in nats",
+        )
         self._check_each(
             (self._own_columns() | (self.log_kd == 0)).all(axis=(0, 1)),
             "log_kd: expected zeros outside each motif's own columns",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cisreg.arrays import as_array
 from cisreg.files import replace_file
 from cisreg.metrics import agreement
 from cisreg.report.labels import draw_labels
@@ -65,16 +66,21 @@ def plot_evaluation(
 
     Raises:
         ImportError: matplotlib is not installed.
-        ValueError: the ending is not one of `PLOT_FORMATS`, or the arrays differ in length.
+        ValueError: the ending is not one of `PLOT_FORMATS`, or the arrays differ in length
+            or have numbers that are not finite.
         OSError: the file cannot be written.
 
     Example:
         >>> plot_evaluation("test.png", predicted, measured)  # doctest: +SKIP
     """
     ending = check_plot(path)
+    numbers = [
+        as_array(values, name, np.float64, ("N",), finite=True)
+        for name, values in (("predicted", predicted), ("measured", measured))
+    ]
     figure = _new_figure(1 + len(comparisons))
     first, *others = figure.axes
-    _draw_expression(first, np.asarray(predicted), np.asarray(measured))
+    _draw_expression(first, *numbers)
     for axes, comparison in zip(others, comparisons, strict=True):
         _draw_comparison(axes, comparison)
     with replace_file(path) as file:

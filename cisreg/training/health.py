@@ -59,6 +59,8 @@ class HealthCheck:
         parameters: Mapping[str, np.ndarray],
         accessibility: np.ndarray | None,
         r_squared: float,
+        *,
+        beyond_table: str = "",
     ) -> None:
         """Warns of saturation, extreme parameters and predictions that explain nothing.
 
@@ -67,7 +69,14 @@ class HealthCheck:
             parameters: float32 arrays by name.
             accessibility: float32 [N], of a sample of sequences, or None.
             r_squared: explained share of the variance of the same sample, or NaN.
+            beyond_table: predictions beyond the table of a likelihood, as text; "" for none.
         """
+        if beyond_table:
+            self._warn(
+                stage,
+                "table",
+                f"predictions: {beyond_table}; for these the standard deviation at its end is used",
+            )
         if accessibility is not None:
             self._check_accessibility(stage, accessibility)
         for name, limit in self._extreme.items():

@@ -15,7 +15,7 @@ from cisreg.choices import check_choice
 from cisreg.data import Dataset
 from cisreg.data.feeding.feed import Feed, MemoryFeed
 from cisreg.data.feeding.stream import FileFeed
-from cisreg.losses import Penalty
+from cisreg.losses import Penalty, beyond_table, is_sum
 from cisreg.model import ModelSpec, check_parameters
 from cisreg.occupancy import Implementation
 from cisreg.reference import hold_columns
@@ -41,6 +41,8 @@ _LAYERS = {
 # Warn if the initial bias is this many standard deviations from the mean of the measurements. In
 # trained models the distance is at most 10.
 _FAR = 30.0
+# How many numbers a loss is tried with.
+_LOSS_NUMBERS = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,10 +92,11 @@ class TrainingPlan:
         self._convert()
         self._check_parameters()
         self._check_data(self.training.count, self.training.sequence_length, "dataset")
+        _check_weights(self.training)
         if self.validation is not None:
-            length = self.validation.sequence.shape[1]
-            self._check_data(len(self.validation), length, "validation")
+            self._check_validation(self.validation)
         self._refuse_trimmed()
+        _check_loss(self.loss, self.training.sample())
         self._check_stages()
         self._check_columns()
 
@@ -124,6 +127,18 @@ class TrainingPlan:
                 f"{argument}: expected sequences of {self.spec.sequence_length} bases as the model "
                 f"has, got {length}; encode them with that length"
             )
+
+    def _check_validation(self, validation: Dataset) -> None:
+        self._check_data(len(validation), validation.sequence.shape[1], "validation")
+        measurements = self.training.sample().expression.shape[1:]
+        if validation.expression.shape[1:] != measurements:
+            raise ValueError(
+                "validation: expected as many measurements of each sequence as the dataset has, "
+                f"got {_measurements(validation.expression.shape)} and not "
+                f"{_measurements(('N', *measurements))}"
+            )
+        if validation.weight is not None and not validation.weight.any():
+            raise ValueError(_no_weight("validation", len(validation)))
 
     def _refuse_trimmed(self) -> None:
         """Refuses sequences that were trimmed at a constant end; streamed files, as they are read.
@@ -203,6 +218,16 @@ class TrainingPlan:
             )
         return standard
 
+    def warn_of_table(self) -> None:
+        """Warns of measurements beyond the table of a likelihood."""
+        beyond = beyond_table(self.loss, self.training.measurements()[0])
+        if beyond:
+            logger.warning(
+                "measurements: %s; for these the standard deviation at its end is used: give a "
+                "table for all measurements",
+                beyond,
+            )
+
     def warn_of_untrained(self) -> None:
         """Warns of layers that keep their initial values, since no stage trains them."""
         trained = {name for stage in self.stages for name in stage.trainable}
@@ -240,6 +265,59 @@ class TrainingPlan:
         }
 
 
+def _measurements(shape: Sequence[int | str]) -> str:
+    return f"[{', '.join(map(str, shape))}]"
+
+
+def _check_weights(feed: Feed) -> None:
+    """Raises ValueError if all weights are 0, so that the loss is; in files only where it seems so.
+
+    Feeds of the caller's own are not read to the end.
+    """
+    weight = feed.sample().weight
+    if weight is None or weight.any():
+        return
+    if isinstance(feed, MemoryFeed):
+        some = feed.measurements()[1]
+        none = some is not None and not some.any()
+    else:
+        none = isinstance(feed, FileFeed) and not any(
+            rows.weight is not None and rows.weight.any()
+            for rows in map(feed.read_usable, range(feed.group_count))
+        )
+    if none:
+        raise ValueError(_no_weight("dataset", feed.count))
+
+
+def _no_weight(argument: str, count: int) -> str:
+    return (
+        f"{argument}: expected weights of which some are above 0, got 0 for all {count:,} "
+        "sequences, whose loss is always 0; check the column of the weights, or leave it out"
+    )
+
+
+def _check_loss(loss: Loss, sample: Dataset) -> None:
+    """Raises ValueError for a loss that is no scalar; warns of one that seems to compare pairs."""
+    numbers = _numbers_of_loss(sample)
+    whole, *halves = (
+        tf.convert_to_tensor(loss(*(each[part] for each in numbers)))
+        for part in (slice(None), slice(None, _LOSS_NUMBERS // 2), slice(_LOSS_NUMBERS // 2, None))
+    )
+    if whole.shape.rank != 0:
+        raise ValueError(
+            f"loss: expected a scalar, the mean over the sequences, got shape "
+            f"{whole.shape.as_list()}; take tf.reduce_mean of it"
+        )
+    total = float(halves[0] + halves[1]) / (1 if is_sum(loss) else 2)
+    if not np.isclose(total, float(whole), rtol=1e-3, equal_nan=True):
+        logger.warning(
+            "loss: the loss of %d sequences, %g, is not that of its halves together, %g. If it "
+            "should be a mean over sequences, look at its shapes: [N, 1] and [N] are broadcast to "
+            "[N, N], every prediction against every measurement",
+            *(_LOSS_NUMBERS, float(whole), total),
+        )
+
+
 def check_seed(seed: int) -> None:
     """Raises ValueError if the seed is below 0."""
     if seed < 0:
@@ -272,10 +350,15 @@ def _describe_loss(loss: Loss, sample: Dataset) -> str:
         loss: the function.
         sample: data that determines the shape of the numbers.
     """
-    numbers = tf.linspace(0.0, 20.0, 64)
-    measured = tf.reverse(numbers, [0])
+    value = float(loss(*_numbers_of_loss(sample)))
+    return f"{getattr(loss, '__qualname__', type(loss).__name__)} {value:.5g}"
+
+
+def _numbers_of_loss(sample: Dataset) -> list[tf.Tensor]:
+    """Fixed predictions, measurements and, if the sample has some, weights for a loss."""
+    predicted = tf.linspace(0.0, 20.0, _LOSS_NUMBERS)
+    measured = tf.reverse(predicted, [0])
     if sample.expression.ndim == 2:
         measured = tf.tile(measured[:, None], [1, sample.expression.shape[1]])
-    weight = () if sample.weight is None else (tf.ones_like(numbers),)
-    value = float(loss(numbers, measured, *weight))
-    return f"{getattr(loss, '__qualname__', type(loss).__name__)} {value:.5g}"
+    weight = [] if sample.weight is None else [tf.ones_like(predicted)]
+    return [predicted, measured, *weight]

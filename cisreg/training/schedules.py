@@ -51,7 +51,7 @@ class ExponentialDecay(Schedule):
 
     def __post_init__(self) -> None:
         _check(self, "rate", 0 < self.rate <= 1, "a factor above 0 and at most 1")
-        _check(self, "epochs", self.epochs > 0, "a number above 0")
+        _check(self, "epochs", 0 < self.epochs < math.inf, "a finite number above 0")
 
     def factor(self, passed: tf.Tensor, total: int) -> tf.Tensor:
         """Falls from 1 towards 0."""
@@ -81,7 +81,7 @@ class TriangularCycle(Schedule):
 
     def __post_init__(self) -> None:
         _check(self, "low", 0 <= self.low < 1, "a factor of at least 0 and below 1")
-        _check(self, "epochs", self.epochs > 0, "a number above 0")
+        _check(self, "epochs", 0 < self.epochs < math.inf, "a finite number above 0")
 
     def factor(self, passed: tf.Tensor, total: int) -> tf.Tensor:
         """Rises from `low` to 1 and falls back, repeatedly."""
@@ -112,7 +112,7 @@ class CosineWarmup(Schedule):
     final: float = 0.0
 
     def __post_init__(self) -> None:
-        _check(self, "warmup", self.warmup >= 0, "a number of at least 0")
+        _check(self, "warmup", 0 <= self.warmup < math.inf, "a finite number of at least 0")
         _check(self, "final", 0 <= self.final <= 1, "a factor from 0 to 1")
 
     def factor(self, passed: tf.Tensor, total: int) -> tf.Tensor:

@@ -89,7 +89,7 @@ class Stage:
         self._check("optimizer", known, f"one of {', '.join(get_args(OptimizerName))}")
         for name in ("beta_1", "beta_2", "rho", "momentum"):
             self._check(name, 0 <= getattr(self, name) < 1, "a number of at least 0 and below 1")
-        self._check("epsilon", self.epsilon > 0, "a number above 0")
+        self._check("epsilon", 0 < self.epsilon < math.inf, "a finite number above 0")
         self._check("nesterov", not self.nesterov or self.momentum > 0, "False without momentum")
         self._check("patience", self.patience is None or self.patience >= 1, "None, or 1 or more")
         averaged = self.average_decay is None or 0 < self.average_decay < 1

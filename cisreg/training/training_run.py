@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from cisreg.data import Dataset
 from cisreg.data.feeding.feed import Chunk, Steps, steps_per_chunk
+from cisreg.losses import beyond_table
 from cisreg.metrics import pearson_correlation, r_squared
 from cisreg.prediction import predict_all
 from cisreg.processes.signals import StopRequest, interrupt_signals
@@ -51,6 +52,7 @@ class _Evaluation(NamedTuple):
     r: float
     r_squared: float
     accessibility: np.ndarray | None
+    beyond_table: str
 
 
 class TrainingRun:
@@ -316,7 +318,10 @@ class TrainingRun:
             state.best = Best(evaluation.loss, record.total_epoch, values)
         shown = self._unit.from_standard(values)
         self._monitor.end_epoch(record, shown, evaluation.accessibility)
-        self._health.check(record.stage, shown, evaluation.accessibility, evaluation.r_squared)
+        self._health.check(
+            *(record.stage, shown, evaluation.accessibility, evaluation.r_squared),
+            beyond_table=evaluation.beyond_table,
+        )
         if self._stage_is_over():
             self._finish_stage(values)
         else:
@@ -358,6 +363,7 @@ class TrainingRun:
             pearson_correlation(predicted, measured),
             r_squared(predicted, measured),
             accessibility,
+            beyond_table(self._plan.loss, predicted * self._unit.scale + self._unit.shift),
         )
 
     def _predict_all(self, sequence: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:

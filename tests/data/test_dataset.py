@@ -122,3 +122,15 @@ def test_rows_are_taken_by_number(rows):
 def test_a_row_that_is_not_there_is_named(row):
     with pytest.raises(IndexError, match=f"rows: expected a row of 2, counted from 0, got {row}"):
         Dataset(["AC", "GT"], [1, 2])[row]
+
+
+def test_as_many_measurements_as_sequences_are_said(caplog):
+    sequences = ["ACGT", "TTGC", "GATT"]
+    for shape in ((3, 2), (3, 1), (3,)):
+        Dataset(sequences, np.ones(shape))
+    Dataset(sequences[:1], [[1.0]])
+    assert not caplog.records
+    Dataset(sequences, np.ones((3, 3)))
+    assert "as many measurements as sequences, 3: each row is taken for" in caplog.text
+    with pytest.raises(ValueError, match="expression: expected one for each of 3 sequences, got 2"):
+        Dataset(sequences, np.ones((2, 3)))

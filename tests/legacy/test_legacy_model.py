@@ -18,7 +18,8 @@ from shared_data import shared_data
 
 from cisreg.data import read_dataset
 from cisreg.legacy import export_model, import_model
-from cisreg.legacy.checkpoint import read_checkpoint
+from cisreg.legacy.checkpoint import read_checkpoint, write_checkpoint
+from cisreg.legacy.model import read_parameters
 from cisreg.legacy.text import read_params, write_params
 from cisreg.model import ModelSpec, init_parameters
 from cisreg.motifs import MotifSet
@@ -113,6 +114,49 @@ def test_weights_on_knots_are_written_for_each_position(tmp_path):
 def test_a_model_that_the_original_cannot_express(tmp_path):
     with pytest.raises(ValueError, match='padding: expected "same"'):
         export_model(tmp_path / "model", random_model(padding="valid"))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("parameter", ["log_kd", "log_concentration", "activity", "bias"])
+def test_numbers_that_are_not_finite_neither_come_nor_go(tmp_path, parameter):
+    model = random_model()
+    value = model.parameters[parameter]
+    place = tuple(size - 1 for size in value.shape)
+    value[place] = np.nan
+    message = f"parameters: expected finite numbers in {parameter}, got nan"
+    with pytest.raises(ValueError, match=message):
+        export_model(tmp_path / "model", model, checkpoint=True)
+    assert not list(tmp_path.iterdir())
+    write_checkpoint(tmp_path / "model.ckpt", model.parameters)
+    for read in (import_model, read_parameters):
+        with pytest.raises(ValueError, match=rf"model.ckpt: {message}"):
+            read(tmp_path / "model.ckpt")
+
+
+@pytest.mark.parametrize("constant", [False, True])
+def test_a_graph_with_numbers_that_are_not_finite(tmp_path, constant):
+    variables = original_variables(random_model())
+    variables["potents"][1] = np.inf
+    held = {"potents": variables.pop("potents")} if constant else {}
+    for source in save_original(tmp_path, variables, held, length=L, expected=True):
+        with pytest.raises(ValueError, match=r"in potentiation, got inf at \[1\] \(1 of 3"):
+            import_model(source)
+
+
+@pytest.mark.parametrize("limit", [120.0, -120.0])
+def test_binding_limits_that_could_not_be_read_back_are_not_written(tmp_path, limit):
+    model = random_model(binding_limit=True)
+    model.parameters["log_binding_limit"][1] = limit
+    with pytest.raises(ValueError, match=rf"log_binding_limit: .* got {limit:g} at \[1\] \(1 such"):
+        export_model(tmp_path / "model", model)
+    assert not list(tmp_path.iterdir())
+
+
+def test_weights_between_knots_that_overflow_are_not_written(tmp_path):
+    model = random_model(positional=True, position_knots=4)
+    model.parameters["position_weight"][:] = np.float32([-3e38, 3e38, 3e38, -3e38])[:, None]
+    with pytest.raises(ValueError, match="expected finite numbers in position_weight, got"):
+        export_model(tmp_path / "model", model)
     assert not list(tmp_path.iterdir())
 
 

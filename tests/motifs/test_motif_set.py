@@ -319,3 +319,11 @@ def test_bad_fields_are_named(change, message):
 def test_bad_matrices_are_named(names, matrices, width, message):
     with pytest.raises(ValueError, match=message):
         MotifSet.from_matrices(names, matrices, width=width)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_sums_over_columns_are_finite(sign):
+    columns = np.zeros((2, 4))
+    columns[:, 1] = sign * 3e38
+    with pytest.raises(ValueError, match=r"log_kd: expected sums over the columns .* motif 'b'"):
+        MotifSet.from_matrices(["a", "b"], [columns[:1], columns], width=2)

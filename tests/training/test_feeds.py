@@ -19,7 +19,7 @@ from cisreg.data.feeding.feed import MemoryFeed, Steps
 from cisreg.data.feeding.stream import FileFeed
 from cisreg.data.splitting import sequence_hashes
 from cisreg.sequences import decode, reverse_complement
-from cisreg.training import StoppedError, feeds
+from cisreg.training import Stage, StoppedError, feeds
 from cisreg.training.feeds import make_feed
 from cisreg.training.step import steps_per_epoch
 
@@ -60,6 +60,17 @@ def test_streamed_files_give_the_same_bits_again_and_others_with_another_seed(pa
     )
     assert_same_bits(first, again)
     assert not np.array_equal(first["activity"], other["activity"])
+
+
+def test_files_whose_weights_are_all_zero_are_refused(tmp_path):
+    weight = np.zeros(200)
+    zero = opened(write(tmp_path / "zero.parquet", make_dataset(), weight=weight))
+    for cache in ("none", "host"):
+        with pytest.raises(ValueError, match="dataset: expected weights of which some are above 0"):
+            fit_tiny(zero, cache=cache, **LEARNING)
+    weight[199] = 1.0
+    some = opened(write(tmp_path / "some.parquet", make_dataset(), weight=weight))
+    assert fit_tiny(some, cache="none", stages=(Stage(("bias",), 1),), validation=None).history
 
 
 def test_streamed_training_learns_as_cached_training_does(path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 
 import numpy as np
@@ -20,7 +21,7 @@ from tiny_model import (
 )
 
 from cisreg.data import Dataset, epoch_order, split
-from cisreg.losses import Penalty, mean_squared_error
+from cisreg.losses import Penalty, mean_squared_error, negative_log_likelihood
 from cisreg.metrics import r_squared
 from cisreg.model import predict
 from cisreg.training import CosineWarmup, NonFiniteLossError, Stage, checkpoint_parameters
@@ -231,6 +232,21 @@ def test_predictions_that_overflow_after_the_last_step_are_noticed():
         fit_tiny(stages=[stage], validation=None)
 
 
+def weighted(weight, count=200):
+    dataset = make_dataset(count)
+    return Dataset(dataset.sequence, dataset.expression, np.full(count, weight))
+
+
+def several(count, measurements):
+    dataset = make_dataset(count)
+    return Dataset(dataset.sequence, np.stack([dataset.expression] * measurements, axis=1))
+
+
+LIKELIHOOD = functools.partial(
+    negative_log_likelihood, table=np.array([[0.0, 1.0], [1.0, 1.0], [2.0, 1.0]])
+)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -255,6 +271,21 @@ def test_predictions_that_overflow_after_the_last_step_are_noticed():
         ),
         ({"parameters": start_parameters() | {"bias": np.float32("nan")}}, "numbers in bias"),
         ({"parameters": {"bias": np.float32(0)}}, "parameters: expected log_kd"),
+        (
+            {"dataset": weighted(0.0)},
+            r"dataset: expected weights of which some are above 0, got 0 for all \d+ seq",
+        ),
+        ({"validation": weighted(0.0, 9)}, "validation: expected weights of which some .* all 9"),
+        ({"validation": several(9, 2)}, r"validation: expected as many .* \[9, 2\] and not \[N\]"),
+        (
+            {"dataset": several(40, 3), "validation": several(9, 2)},
+            r"validation: expected as many measurements .* \[9, 2\] and not \[N, 3\]",
+        ),
+        (
+            {"loss": lambda predicted, measured: tf.square(predicted - measured)},
+            r"loss: expected a scalar, the mean over the sequences, got shape \[64\]",
+        ),
+        ({"dataset": several(40, 2), "validation": 0.2, "loss": LIKELIHOOD}, "measured: expected"),
         ({"parameters": start_parameters() | {"gain": np.zeros(3)}}, "parameters: .* got gain"),
     ],
 )
@@ -309,6 +340,37 @@ def test_an_error_stuck_at_the_variance_is_said(caplog):
     said = warnings_of(caplog, [stage], dataset=shuffled, parameters=start, validation=None)
     assert len(said) == 1
     assert "stuck at the variance of the data for 3 epochs" in said[0]
+
+
+def test_measurements_and_predictions_beyond_the_table_of_a_likelihood_are_said(caplog):
+    dataset = make_dataset(60)
+    dataset = Dataset(dataset.sequence, dataset.expression - dataset.expression.min() + 1.5)
+    beyond = int((dataset.expression > 2).sum())
+    stage = Stage(("bias",), epochs=2, learning_rate=1.0)
+    said = warnings_of(caplog, [stage], dataset=dataset, loss=LIKELIHOOD, validation=None)
+    assert said[0].startswith(f"measurements: {beyond} of 60, of 1.5 to ")
+    assert said[1].startswith("stage 1: predictions: ")
+    assert len(said) == 2
+    table = np.array([[-500.0, 1.0], [500.0, 1.0]])
+    wide = functools.partial(negative_log_likelihood, table=table)
+    caplog.clear()
+    assert not warnings_of(caplog, [stage], dataset=dataset, loss=wide, validation=None)
+
+
+def test_a_loss_that_compares_every_pair_is_said(caplog):
+    def every_pair(predicted, measured):
+        return tf.reduce_mean(tf.square(predicted[:, None] - measured))
+
+    def sum_of_pairs(predicted, measured):
+        return tf.reduce_sum(tf.square(predicted - measured))
+
+    sum_of_pairs.is_sum = True
+    stages = [Stage(("bias",), epochs=1)]
+    (said,) = warnings_of(caplog, stages, loss=every_pair)
+    assert said.startswith("loss: the loss of 64 sequences, ")
+    assert "[N, 1] and [N] are broadcast to [N, N]" in said
+    caplog.clear()
+    assert not warnings_of(caplog, stages, loss=sum_of_pairs)
 
 
 def test_a_sound_run_warns_of_nothing(caplog):

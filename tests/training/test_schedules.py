@@ -69,7 +69,10 @@ def test_the_optimizer_takes_the_steps_that_the_schedule_says(schedule):
     [
         (lambda: ExponentialDecay(rate=0), "ExponentialDecay.rate: expected a factor above 0"),
         (lambda: ExponentialDecay(rate=1.1), "ExponentialDecay.rate"),
-        (lambda: ExponentialDecay(epochs=0), "ExponentialDecay.epochs: expected a number above 0"),
+        (
+            lambda: ExponentialDecay(epochs=0),
+            "ExponentialDecay.epochs: expected a finite number above 0",
+        ),
         (lambda: TriangularCycle(low=1), "TriangularCycle.low"),
         (lambda: TriangularCycle(epochs=-1), "TriangularCycle.epochs"),
         (lambda: CosineWarmup(warmup=-1), "CosineWarmup.warmup"),

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from cisreg.number_text import parse_float
+
 __all__ = [
     "Penalty",
     "mean_squared_error",
@@ -214,7 +216,7 @@ def read_mean_standard_deviation(path: str | Path) -> np.ndarray:
         if not line.strip():
             continue
         try:
-            mean, deviation = map(float, line.split("\t"))
+            mean, deviation = (parse_float(field.strip(" ")) for field in line.split("\t"))
         except ValueError:
             raise ValueError(
                 f"{path}:{number}: expected a mean, a tab and a standard deviation, got {line!r}"

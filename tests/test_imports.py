@@ -29,14 +29,15 @@ ROWS = [
     ("data", "prepare"),
     ("sequences",),
     ("streams", "writing", "processes", "metrics", "display", "progress", "quiet", "forking"),
-    ("arrays", "choices", "files", "library", "names", "oracle"),
+    ("arrays", "choices", "files", "library", "names", "number_text", "oracle"),
     ("locks",),
 ]
 RANK = {room: len(ROWS) - row for row, rooms in enumerate(ROWS) for room in rooms}
 # Importing these does not import TensorFlow, which takes seconds.
 WITHOUT_TENSORFLOW = (
     *("data", "motifs", "sequences", "scan", "prepare", "streams", "writing", "metrics", "display"),
-    *("progress", "quiet", "arrays", "choices", "files", "locks", "library", "names", "cli"),
+    *("progress", "quiet", "arrays", "choices", "files", "locks", "library", "names"),
+    *("number_text", "cli"),
 )
 
 

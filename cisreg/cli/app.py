@@ -26,6 +26,7 @@ from cisreg.cli import (
     simulate,
     train,
 )
+from cisreg.cli.command import Command
 from cisreg.cli.terminal import new_console
 from cisreg.display import printable
 
@@ -106,7 +107,7 @@ for name, command, example in (
     ("convert", convert.convert, convert.EXAMPLE),
     ("doctor", doctor.doctor, doctor.EXAMPLE),
 ):
-    app.command(name, epilog=f"**Example:** {example}")(command)
+    app.command(name, cls=Command, epilog=f"**Example:** {example}")(command)
 app.add_typer(prepare.app)
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from cisreg.number_text import parse_integer
+
 if TYPE_CHECKING:
     from cisreg.data import DatasetFiles
     from cisreg.motifs import MotifSet
@@ -96,8 +98,20 @@ def set_threads(count: int | None) -> None:
 
 
 def column(text: str) -> int | str:
-    """The position of a column from 0 if `text` is a number (from 1), otherwise its name."""
-    return int(text) - 1 if text.isdecimal() else text
+    """The position of a column from 0 if `text` is a number (from 1), otherwise its name.
+
+    Raises:
+        ValueError: the number is 0, or has hundreds of digits.
+    """
+    if not (text.isascii() and text.isdecimal()):
+        return text
+    try:
+        position = parse_integer(text)
+    except ValueError as error:
+        raise ValueError(f"column: {error}") from None
+    if not position:
+        raise ValueError(f"column: expected a name, or a number from 1 on, got {text}")
+    return position - 1
 
 
 def asked_columns(

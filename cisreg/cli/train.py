@@ -24,6 +24,7 @@ from cisreg.cli.train_start import (
 )
 from cisreg.cli.train_validation import asked_split, chosen_validation, validation_share
 from cisreg.cli.train_workers import check_workers, train_in_processes
+from cisreg.number_text import is_integer, parse_integer
 from cisreg.processes.cluster import this_worker
 from cisreg.processes.signals import stop_at_once
 from cisreg.quiet import start_tensorflow
@@ -245,8 +246,8 @@ def _recipe(source: str, given: Mapping[str, Any]) -> Recipe:
 
     model = {name: given[name] for name in _LAYERS if given[name] is not None}
     for name in ("constant_left", "constant_right"):
-        if name in model and model[name].isdecimal():
-            model[name] = int(model[name])
+        if name in model and is_integer(model[name]):
+            model[name] = parse_integer(model[name])
     return read_recipe(source).override(
         model=model,
         penalty={name: given[name] for name in _PENALTIES if given[name] is not None},

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from cisreg.cli import options
+from cisreg.number_text import LARGEST_FLOAT32, is_float, parse_float
 
 if TYPE_CHECKING:
     from cisreg.motifs import MotifSet
@@ -170,16 +171,12 @@ def initial_values(
 
 def _values(name: str, source: str, motif_set: MotifSet, random_count: int) -> np.ndarray:
     from cisreg.motifs import read_motif_values
-    from cisreg.motifs.text import LARGEST_NUMBER
 
-    try:
-        number = float(source)
-    except ValueError:
-        pass
-    else:
-        if not abs(number) <= LARGEST_NUMBER:
-            option = name.replace("_", "-")
-            raise ValueError(f"--initial-{option}: expected a finite number, got {source}")
+    if is_float(source):
+        try:
+            number = parse_float(source, largest=LARGEST_FLOAT32)
+        except ValueError as error:
+            raise ValueError(f"--initial-{name.replace('_', '-')}: {error}") from None
         return np.full(len(motif_set), number, np.float32)
     if not Path(source).exists():
         raise FileNotFoundError(

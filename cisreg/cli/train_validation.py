@@ -7,16 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from cisreg.number_text import is_float, parse_float
+
 if TYPE_CHECKING:
     from cisreg.data import DatasetFiles, HoldOut
 
 
 def validation_share(validation: str | None) -> float | None:
     """The share given by --validation; None if it is a file or was not given."""
-    try:
-        return None if validation is None else float(validation)
-    except ValueError:
+    if validation is None or not is_float(validation):
         return None
+    try:
+        return parse_float(validation)
+    except ValueError as error:
+        raise ValueError(f"--validation: {error}") from None
 
 
 def asked_split(given: Mapping[str, Any]) -> str | None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NoReturn
+
+from cisreg.number_text import parse_float, parse_integer
 
 MAKE, PREDICT = "makeThermodynamicEnhancosomeModel", "predictThermodynamicEnhancosomeModel"
 
@@ -95,6 +97,21 @@ class OldCommand:
         return self.values[name]
 
 
+def _as_argument(parse: Callable[[str], float]) -> Callable[[str], float]:
+    """A reader of numbers whose message argparse shows, with the name of the option."""
+
+    def read(text: str) -> float:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return read
+
+
+_NUMBERS: Mapping[Any, Any] = {int: _as_argument(parse_integer), float: _as_argument(parse_float)}
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raises ValueError instead of exiting."""
@@ -134,5 +151,6 @@ def parse_command(text: str) -> OldCommand:
         if kind is None:
             parser.add_argument(option, dest=name, action="count", default=0)
         else:
-            parser.add_argument(option, dest=name, type=kind, required=option in _REQUIRED)
+            read = _NUMBERS.get(kind, kind)
+            parser.add_argument(option, dest=name, type=read, required=option in _REQUIRED)
     return OldCommand(program, vars(parser.parse_args(words)))

@@ -9,6 +9,7 @@ from pathlib import Path
 from cisreg.motifs.pkdm import SUFFIX
 from cisreg.motifs.reading import is_motif_file, motif_name
 from cisreg.motifs.text import parse_number
+from cisreg.number_text import is_float
 from cisreg.streams import open_input, read_lines
 
 
@@ -99,7 +100,7 @@ def match_values(
         OSError: the file cannot be read.
     """
     if not Path(source).exists():
-        if number_allowed and _is_number(source):
+        if number_allowed and is_float(source):
             return source
         what = "a number or a file" if number_allowed else "a file"
         raise FileNotFoundError(f"{option}: expected {what}, got {source}, which does not exist")
@@ -115,14 +116,6 @@ def match_values(
         f"{name}\t{value}\n" for name, (_, value) in zip(names, rows, strict=False)
     )
     return f"{own}.tsv"
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _value_rows(path: str) -> list[tuple[str, str]]:

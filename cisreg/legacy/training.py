@@ -7,6 +7,7 @@ from typing import Any
 
 from cisreg.legacy.arguments import OldCommand
 from cisreg.losses import Penalty
+from cisreg.number_text import parse_float
 from cisreg.recipes import Recipe
 from cisreg.training import Constant, ExponentialDecay, Schedule, Stage, TriangularCycle
 from cisreg.training.step import steps_per_epoch
@@ -182,7 +183,7 @@ def _schedule(
 
 def _cycle(text: str) -> tuple[float, float, float]:
     try:
-        low, high, period = map(float, text.split(","))
+        low, high, period = map(parse_float, text.split(","))
     except ValueError:
         low = high = period = 0.0
     if not (0 <= low < high and period > 0):

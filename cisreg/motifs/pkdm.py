@@ -12,7 +12,8 @@ from cisreg.files import replace_file
 from cisreg.motifs.checking import check_one_motif
 from cisreg.motifs.kinds import MatrixKind, convert_to_log_kd, recognise
 from cisreg.motifs.motif_set import BASES
-from cisreg.motifs.text import LARGEST_NUMBER, parse_number, table_rows
+from cisreg.motifs.text import parse_number, table_rows
+from cisreg.number_text import LARGEST_FLOAT32
 
 SUFFIX = ".pkdm"
 # A comment line that marks numbers as log Kd, for matrices that look like a different kind.
@@ -146,7 +147,7 @@ def pkdm_text(log_kd: npt.ArrayLike) -> str:
     """
     matrix = check_one_motif("log_kd", log_kd)
     largest = np.abs(matrix).max()
-    if largest > LARGEST_NUMBER:
+    if largest > LARGEST_FLOAT32:
         raise ValueError(
             f"log_kd: expected numbers that are finite as float32, got one of size {largest:g}; "
             "give log Kd in nats"

@@ -6,11 +6,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
 from cisreg.names import split_fields
-
-LARGEST_NUMBER = float(np.finfo(np.float32).max)
+from cisreg.number_text import LARGEST_FLOAT32, parse_float, shown
 
 
 def table_rows(path: str | os.PathLike[str]) -> Iterator[tuple[str, list[str]]]:
@@ -39,15 +36,15 @@ def table_rows(path: str | os.PathLike[str]) -> Iterator[tuple[str, list[str]]]:
 def parse_number(text: str, place: str, column: int) -> float:
     """Parses a finite number; `place` and `column` (counted from 1) are for the error.
 
+    Blanks around it are dropped; everything else is as in `cisreg.number_text.parse_float`.
+
     Raises:
         ValueError: not a number, or one that is not finite as float32.
     """
     try:
-        value = float(text)
+        # Blanks beside the tabs, such as those that align columns, belong to no number.
+        return parse_float(text.strip(" "), largest=LARGEST_FLOAT32)
     except ValueError:
-        value = np.nan
-    if not abs(value) <= LARGEST_NUMBER:
         raise ValueError(
-            f"{place}: expected a finite number in column {column}, got {text!r}; correct it"
-        )
-    return value
+            f"{place}: expected a finite number in column {column}, got {shown(text)}; correct it"
+        ) from None

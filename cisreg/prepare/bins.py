@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cisreg.names import join_fields
+from cisreg.number_text import parse_integer
 
-_NUMBER = re.compile(r"\d+")
-_BIN_NUMBER = re.compile(r"bins?[ _.-]*(\d+)", re.IGNORECASE)
+_NUMBER = re.compile("[0-9]+")
+_BIN_NUMBER = re.compile(r"bins?[ _.-]*([0-9]+)", re.IGNORECASE)
 _SEPARATORS = re.compile(r"[ _.-]+")
 
 
@@ -86,16 +87,23 @@ def _given_order(names: Sequence[str], given: Sequence[str]) -> BinOrder:
     return BinOrder(tuple(list(names).index(name) for name in given))
 
 
+def _number(digits: str) -> int:
+    try:
+        return parse_integer(digits)
+    except ValueError as error:
+        raise ValueError(f"bins: {error} in a name; rename the bin") from None
+
+
 def _bin_numbers(names: Sequence[str]) -> list[int] | None:
     """The number after "bin" in each name; None if a name has none or several."""
     found = [_BIN_NUMBER.findall(name) for name in names]
-    return [int(each[0]) for each in found] if all(len(each) == 1 for each in found) else None
+    return [_number(each[0]) for each in found] if all(len(each) == 1 for each in found) else None
 
 
 def _only_numbers(names: Sequence[str]) -> list[int] | None:
     """The only number in which the names differ; None if they differ in more than that."""
     texts = {_SEPARATORS.sub("", _NUMBER.sub("#", name)).lower() for name in names}
-    numbers = [[int(each) for each in _NUMBER.findall(name)] for name in names]
+    numbers = [[_number(each) for each in _NUMBER.findall(name)] for name in names]
     if len(texts) > 1 or not numbers[0]:
         return None
     differing = [place for place in zip(*numbers, strict=True) if len(set(place)) > 1]

@@ -19,9 +19,10 @@ from cisreg.prepare.count_table import (
     write_counts,
 )
 from cisreg.prepare.database import Resources, open_database
+from cisreg.prepare.inputs import refuse_same_file
 from cisreg.prepare.progress import RowCounter, count_rows
 from cisreg.prepare.reading import ReadCounts, input_name, name_of_file, read_sequences
-from cisreg.streams import STANDARD, open_output
+from cisreg.streams import open_output
 
 logger = logging.getLogger("cisreg.prepare")
 
@@ -135,8 +136,7 @@ def _names(
 ) -> tuple[str, ...]:
     if not 1 <= len(inputs) <= _MOST_INPUTS:
         raise ValueError(f"inputs: expected 1 to {_MOST_INPUTS} files, got {len(inputs)}")
-    if [os.fspath(path) for path in inputs].count(STANDARD) > 1:
-        raise ValueError('inputs: expected "-" (standard input) once, got it several times')
+    refuse_same_file("inputs", inputs, "its reads would be counted twice")
     advice = "give other names" if names is not None else "give names"
     resolved = tuple(names) if names is not None else tuple(map(name_of_file, inputs))
     if len(resolved) != len(inputs):

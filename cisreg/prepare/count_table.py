@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -19,6 +18,7 @@ import pyarrow.csv
 
 from cisreg.data.formats.recognition import refuse_foreign
 from cisreg.names import join_fields, split_fields
+from cisreg.number_text import is_integer, parse_integer, shown
 from cisreg.prepare.reading import NUCLEOTIDES, has_foreign, input_name, read_blocks
 from cisreg.streams import open_input
 
@@ -30,7 +30,6 @@ COLUMN_NAMES = {
     "index": ("", "index", "unnamed: 0", "row", "rownames", "row_names", "id", "ids", "name"),
 }
 _LARGEST = 2**63 - 1
-_COUNT = re.compile(r" *-?\d+ *", re.ASCII)
 _ANY_CASE = (NUCLEOTIDES + NUCLEOTIDES.lower()).decode()
 
 
@@ -319,7 +318,8 @@ def _is_sequence(text: str) -> bool:
 
 
 def _is_count(text: str) -> bool:
-    return _COUNT.fullmatch(text) is not None
+    digits = text.strip(" ")
+    return is_integer(digits) and not digits.startswith("+")
 
 
 class _Reader:
@@ -417,8 +417,8 @@ class _Reader:
                 return f"expected a sequence of {kind}, got {letter!r} at base {base}"
         for column in (*columns.bins, *columns.totals):
             text = fields[column]
-            if not (_is_count(text) and 0 <= int(text) <= _LARGEST):
-                return f"expected a count, 0 or more, in {columns.label(column)}, got {text!r}"
+            if not (_is_count(text) and 0 <= parse_integer(text.strip(" ")) <= _LARGEST):
+                return f"expected a count, 0 or more, in {columns.label(column)}, got {shown(text)}"
         return None
 
 

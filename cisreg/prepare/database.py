@@ -13,15 +13,17 @@ from typing import Any
 
 import pyarrow as pa
 
+from cisreg.number_text import is_float, shown
 from cisreg.prepare.packages import load_package
 from cisreg.streams import STANDARD
 
 _UNITS = {"MB": 10**6, "GB": 10**9, "TB": 10**12, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
-_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([MGT]I?B)", re.IGNORECASE)
+_SIZE = re.compile("(.+?) ?([MGT]I?B)", re.IGNORECASE | re.ASCII)
 # Memory of the process besides DuckDB's buffers: Python, Arrow, blocks of text, and memory that the
 # allocator has not yet returned.
 _OUTSIDE_DUCKDB = 350 * 10**6
 _LEAST_MEMORY = 500 * 10**6
+_MOST_MEMORY = 2**62
 # Rows per batch of a query's result.
 _ROWS = 50_000
 
@@ -145,11 +147,13 @@ def open_database(resources: Resources, output: str | os.PathLike[str]) -> Itera
 
 def _duckdb_memory(text: str) -> int:
     """Bytes of DuckDB's share."""
-    match = _SIZE.fullmatch(text.strip())
-    size = int(float(match[1]) * _UNITS[match[2].upper()]) if match else 0
+    match = _SIZE.fullmatch(text)
+    size = 0
+    if match and is_float(match[1]):
+        size = int(min(float(match[1]) * _UNITS[match[2].upper()], _MOST_MEMORY))
     if size < _LEAST_MEMORY:
         raise ValueError(
-            f"memory: expected a size of 500MB or more, such as 4GB or 16GiB, got {text!r}"
+            f"memory: expected a size of 500MB or more, such as 4GB or 16GiB, got {shown(text)}"
         )
     return size - _OUTSIDE_DUCKDB
 
@@ -164,11 +168,13 @@ def _thread_count(threads: int | None) -> int:
 
 @contextmanager
 def _temporary_folder(resources: Resources, output: str | os.PathLike[str]) -> Iterator[Path]:
-    name, parent = "cisreg", resources.temporary_folder
-    if os.fspath(output) != STANDARD:
-        name, parent = Path(output).name, parent or Path(output).parent
+    parent = resources.temporary_folder
+    if parent is None and os.fspath(output) != STANDARD:
+        parent = Path(output).parent
     if parent is not None and not Path(parent).is_dir():
         what = "temporary folder" if resources.temporary_folder else "output"
         raise FileNotFoundError(f"{what}: expected an existing folder, got {parent}; make it")
-    with tempfile.TemporaryDirectory(prefix=f"{name}.temporary-", dir=parent) as folder:
-        yield Path(folder)
+    with tempfile.TemporaryDirectory(prefix="cisreg-temporary-", dir=parent) as folder:
+        # DuckDB takes a path such as md:x/tables or :memory:x for a connection; never one that
+        # begins at the root.
+        yield Path(folder).absolute()

@@ -21,9 +21,10 @@ from cisreg.prepare.count_table import (
     write_counts,
 )
 from cisreg.prepare.database import Resources, open_database
+from cisreg.prepare.inputs import refuse_same_file
 from cisreg.prepare.progress import count_rows
 from cisreg.prepare.reading import input_name, name_of_file
-from cisreg.streams import STANDARD, open_output
+from cisreg.streams import open_output
 
 logger = logging.getLogger("cisreg.prepare")
 
@@ -297,8 +298,7 @@ class _Tally:
 def _open_tables(inputs: Sequence[str | os.PathLike[str]]) -> list[CountTable]:
     if not inputs:
         raise ValueError("inputs: expected one table or more, got none")
-    if [os.fspath(path) for path in inputs].count(STANDARD) > 1:
-        raise ValueError('inputs: expected "-" (standard input) once, got it several times')
+    refuse_same_file("inputs", inputs, "give one table per bin")
     tables = [read_count_table(path) for path in inputs]
     for path, table in zip(inputs, tables, strict=True):
         if len(tables) > 1 and table.bins != 1:

@@ -19,6 +19,7 @@ from typing import Any, BinaryIO, Literal
 from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from cisreg.library import native_module
+from cisreg.prepare.inputs import refuse_same_file
 from cisreg.prepare.reading import input_name, without_blank_end
 from cisreg.progress import SPINNER, progress_bar
 from cisreg.streams import open_input, open_output
@@ -161,8 +162,10 @@ def merge_pairs(
         "format": format,
     }
     threads = _check(options, threads)
-    names = _names(forward, reverse)
-
+    names = input_name(forward), input_name(reverse)
+    refuse_same_file(
+        "reverse", (forward, reverse), "reads 1 and 2 must be in separate files, in the same order"
+    )
     total = MergeCounts()
     with (
         open_input(forward) as first,
@@ -189,6 +192,7 @@ def merge_pairs(
             sink.write(text)
             total += counts
             show(total.pairs)
+    _say_nothing_merged(total)
     return total
 
 
@@ -237,15 +241,21 @@ def _check(options: dict[str, Any], threads: int | None) -> int:
     return threads
 
 
-def _names(forward: str | os.PathLike[str], reverse: str | os.PathLike[str]) -> tuple[str, str]:
-    """What messages call the files."""
-    paths = os.fspath(forward), os.fspath(reverse)
-    if paths[0] == paths[1]:
-        raise ValueError(
-            f"reverse: expected a different file than forward, got {paths[0]} for both; reads 1 "
-            "and 2 must be in separate files"
-        )
-    return input_name(forward), input_name(reverse)
+def _say_nothing_merged(counts: MergeCounts) -> None:
+    """Warns if there were pairs and none was merged, with the reasons."""
+    if counts.merged or not counts.pairs:
+        return
+    reasons = {
+        "without an overlap": counts.no_overlap,
+        "with several possible overlaps": counts.ambiguous,
+        "too short": counts.too_short,
+        "with too many unknown bases": counts.too_many_unknown,
+    }
+    logger.warning(
+        "none of %d pairs was merged (%s); check that reads 1 and 2 are of the same molecules, and "
+        "the overlap, which is the length of both reads together minus that of the molecule",
+        *(counts.pairs, ", ".join(f"{count} {what}" for what, count in reasons.items() if count)),
+    )
 
 
 def _read_batches(streams: tuple[BinaryIO, BinaryIO], names: tuple[str, str]) -> Iterator[_Batch]:

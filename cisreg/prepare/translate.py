@@ -19,10 +19,12 @@ from cisreg.prepare.count_table import (
 )
 from cisreg.prepare.database import Resources, open_database
 from cisreg.prepare.dictionary import load_dictionary, text_fault
+from cisreg.prepare.inputs import refuse_same_file
 from cisreg.prepare.progress import count_rows
 from cisreg.prepare.reading import input_name, line_array, read_blocks
-from cisreg.streams import STANDARD, open_input, open_output
+from cisreg.streams import open_input, open_output
 
+_ANOTHER = "the dictionary must be a file of its own"
 _LINES = pa.schema([("text", pa.string()), ("row", pa.int64())])
 
 
@@ -82,7 +84,7 @@ def translate(
         >>> translate("reads.txt", "map.txt.gz", "roots.txt").translated  # doctest: +SKIP
         1234
     """
-    _refuse_standard_input_twice(lines, dictionary)
+    refuse_same_file("dictionary", (lines, dictionary), _ANOTHER)
     with (
         count_rows(progress) as counter,
         open_database(resources or Resources(), output) as database,
@@ -142,7 +144,7 @@ def translate_counts(
         >>> translate_counts("counts.tsv", "map.txt.gz", "roots.tsv").written  # doctest: +SKIP
         1234
     """
-    _refuse_standard_input_twice(table, dictionary)
+    refuse_same_file("dictionary", (table, dictionary), _ANOTHER)
     with (
         count_rows(progress) as counter,
         open_database(resources or Resources(), output) as database,
@@ -178,15 +180,6 @@ def _sums(table: CountTable) -> str:
         f"SELECT {SEQUENCE}, {sums} FROM translation GROUP BY {SEQUENCE} "
         f"ORDER BY {total} DESC, {SEQUENCE}"
     )
-
-
-def _refuse_standard_input_twice(
-    first: str | os.PathLike[str], second: str | os.PathLike[str]
-) -> None:
-    if os.fspath(first) == os.fspath(second) == STANDARD:
-        raise ValueError(
-            'dictionary: expected a file where "-" (standard input) has the sequences, got "-" too'
-        )
 
 
 def _read_lines(path: str | os.PathLike[str]) -> Iterator[pa.RecordBatch]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Literal, get_args, get_origin
 
@@ -34,6 +35,9 @@ def check_value(place: str, value: Any, hint: Any) -> None:
     kind = _kind(hint)
     if kind in _EXPECTED and not _fits(value, kind):
         raise ValueError(f"{place}: expected {_EXPECTED[kind]}, got {value!r}")
+    # TOML has nan and inf.
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{place}: expected a finite number, got {value!r}")
 
 
 def _kind(hint: Any) -> Any:

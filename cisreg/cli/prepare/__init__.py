@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from cisreg.cli.command import Command
 from cisreg.cli.prepare import cluster, collapse, expression, merge_pairs, translate
 
 app = typer.Typer(
@@ -23,4 +24,4 @@ COMMANDS: tuple[tuple[object, str], ...] = (
     (expression.expression, expression.EXAMPLE),
 )
 for command, example in COMMANDS:
-    app.command(epilog=f"**Example:** {example}")(command)  # type: ignore[type-var]
+    app.command(cls=Command, epilog=f"**Example:** {example}")(command)  # type: ignore[type-var]

@@ -9,6 +9,7 @@ import typer
 
 from cisreg.cli.terminal import new_console
 from cisreg.names import split_fields
+from cisreg.number_text import parse_float
 from cisreg.streams import STANDARD
 
 Memory = Annotated[
@@ -75,6 +76,6 @@ def numbers(option: str, text: str | None) -> list[float] | None:
     """
     parts = split(text)
     try:
-        return None if parts is None else [float(part) for part in parts]
+        return None if parts is None else [parse_float(part) for part in parts]
     except ValueError:
         raise ValueError(f"{option}: expected numbers separated by commas, got {text!r}") from None

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cisreg.data.formats.rows import Column, Columns
+from cisreg.number_text import is_float
 
 SEQUENCE_NAMES = (
     *("sequence", "sequences", "seq", "dna", "dna_sequence", "nucleotide_sequence"),
@@ -31,7 +32,6 @@ _SEPARATORS = re.compile(r"[\s.-]+")
 
 # Text that stands for a missing number in tables.
 MISSING = ("", "-", ".", "na", "n/a", "nan", "null", "none", "inf", "+inf", "-inf", "<na>")
-_NUMBER = re.compile(r"[+-]?([0-9]+[.,]?[0-9]*|[.,][0-9]+)([eE][+-]?[0-9]+)?")
 _DECIMAL_COMMA = re.compile(r"[+-]?[0-9]*,[0-9]+([eE][+-]?[0-9]+)?")
 _NUCLEOTIDES = re.compile("[ACGTUNRYSWKMBDHVacgtunryswkmbdhv]+")
 _PLAIN = re.compile("[ACGTUNacgtun]")
@@ -141,7 +141,7 @@ def kind_of(values: Iterable[str]) -> Kind:
 
 def is_number(text: str) -> bool:
     """Whether a field is a number, with a decimal point or a decimal comma."""
-    return _NUMBER.fullmatch(text) is not None
+    return is_float(text.replace(",", ".", 1))
 
 
 def has_decimal_comma(text: str) -> bool:

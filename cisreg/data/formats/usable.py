@@ -14,6 +14,7 @@ import pyarrow.compute as compute
 from cisreg.data.formats.columns import Places
 from cisreg.data.formats.rows import Rows, Unusable
 from cisreg.library import native_module
+from cisreg.number_text import LARGEST_FLOAT32, is_float
 from cisreg.sequences import text_buffers
 
 logger = logging.getLogger("cisreg.data")
@@ -24,7 +25,6 @@ FOREIGN_LETTER = re.compile(f"[^{NUCLEOTIDES}{NUCLEOTIDES.lower()}]")
 # Letters other than A, C, G, T, U, N. Column names such as "dna" consist of IUPAC letters too, but
 # contain one of these.
 FOREIGN_TO_MOST = re.compile("[^ACGTUNacgtun]")
-LARGEST = float(np.finfo(np.float32).max)
 
 EMPTY = "an empty sequence"
 FOREIGN = "letters that are no nucleotide codes"
@@ -32,9 +32,6 @@ NO_NUMBER = "no finite number as expression"
 NO_WEIGHT = "no finite number of 0 or more as weight"
 # Indexed by the numbers of `_faults`; 0 is a usable row.
 _REASONS = ("", EMPTY, FOREIGN, NO_NUMBER, NO_WEIGHT)
-
-# Text that Arrow reads as a number, except for infinity and NaN.
-_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 @dataclass(frozen=True)
@@ -169,7 +166,7 @@ def to_float32(column: pa.Array) -> np.ndarray:
         numbers = _parsed(column)
     else:
         numbers = compute.cast(column, pa.float64(), safe=False).to_numpy(zero_copy_only=False)
-    return np.where(np.abs(numbers) <= LARGEST, numbers, np.nan).astype(np.float32)
+    return np.where(np.abs(numbers) <= LARGEST_FLOAT32, numbers, np.nan).astype(np.float32)
 
 
 def is_number(kind: pa.DataType) -> bool:
@@ -241,7 +238,7 @@ def _parsed(column: pa.Array) -> np.ndarray:
 
 def _number(text: bytes | None) -> float:
     stripped = "" if text is None else text.strip().decode("utf-8", "replace")
-    return float(stripped) if _NUMBER.fullmatch(stripped) else np.nan
+    return float(stripped) if is_float(stripped) else np.nan
 
 
 def _message(raw: RawRows, row: int, fault: int) -> str:

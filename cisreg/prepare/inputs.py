@@ -26,7 +26,7 @@ def refuse_same_file(argument: str, paths: Sequence[PathLike], advice: str) -> N
     Example:
         >>> refuse_same_file("inputs", ["bin1.txt", "bin1.txt"], "give each once")
         Traceback (most recent call last):
-        ValueError: inputs: expected different files, got bin1.txt twice; give each once
+        ValueError: inputs: expected each file once, got bin1.txt twice; give each once
     """
     first: dict[object, str] = {}
     for path in paths:
@@ -34,7 +34,7 @@ def refuse_same_file(argument: str, paths: Sequence[PathLike], advice: str) -> N
         if identity in first:
             other = first[identity]
             got = f"{name} twice" if name == other else f"{other} and {name}, the same file"
-            raise ValueError(f"{argument}: expected different files, got {got}; {advice}")
+            raise ValueError(f"{argument}: expected each file once, got {got}; {advice}")
         first[identity] = name
 
 

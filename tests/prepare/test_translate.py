@@ -179,5 +179,5 @@ def test_lines_that_are_no_text(tmp_path):
     (tmp_path / "lines").write_bytes(b"")
     with pytest.raises(ValueError, match="lines: expected lines, got an empty file"):
         translate(tmp_path / "lines", tmp_path / "map", tmp_path / "out")
-    with pytest.raises(ValueError, match="dictionary: expected a file where"):
+    with pytest.raises(ValueError, match="dictionary: expected each file once, got standard"):
         translate("-", "-", tmp_path / "out")

@@ -6,14 +6,14 @@ import os
 import re
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from cisreg.number_text import is_float, shown
+from cisreg.number_text import parse_float, shown
 from cisreg.prepare.packages import load_package
 from cisreg.streams import STANDARD
 
@@ -149,8 +149,9 @@ def _duckdb_memory(text: str) -> int:
     """Bytes of DuckDB's share."""
     match = _SIZE.fullmatch(text)
     size = 0
-    if match and is_float(match[1]):
-        size = int(min(float(match[1]) * _UNITS[match[2].upper()], _MOST_MEMORY))
+    if match:
+        with suppress(ValueError):
+            size = int(min(parse_float(match[1]) * _UNITS[match[2].upper()], _MOST_MEMORY))
     if size < _LEAST_MEMORY:
         raise ValueError(
             f"memory: expected a size of 500MB or more, such as 4GB or 16GiB, got {shown(text)}"

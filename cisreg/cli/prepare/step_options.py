@@ -61,7 +61,7 @@ def split(text: str | None) -> list[str] | None:
     """
     if text is None:
         return None
-    return [part.strip() for part in split_fields(text.replace(', "', ',"'), ",")]
+    return [part.strip(" ") for part in split_fields(text.replace(', "', ',"'), ",")]
 
 
 def numbers(option: str, text: str | None) -> list[float] | None:

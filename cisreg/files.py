@@ -11,11 +11,12 @@ import re
 import secrets
 import stat
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
-from cisreg.locks import check_locks, holds_folder, identity_of
+from cisreg.locks import check_locks, hold_for_a_moment, holds_folder, identity_of
 
 PathLike = str | os.PathLike[str]
 
@@ -46,6 +47,9 @@ _APPEND = _flags("O_WRONLY", "O_CREAT", "O_APPEND", "O_NOFOLLOW", "O_NONBLOCK")
 # Without O_NONBLOCK, a named pipe would wait for somebody who writes to it.
 _READ = _flags("O_RDONLY", "O_NONBLOCK")
 _MODE = 0o666
+# Where names are links to open files: /dev/stdout, and what a shell makes of >(command).
+_SYSTEM_FOLDERS, _SHARED_MEMORY = ("/dev/", "/proc/"), "/dev/shm/"
+_ADVICE = "a pipe or the terminal gets it with - as the name, standard output"
 
 
 @contextmanager
@@ -87,16 +91,67 @@ def replace_file(path: PathLike, *, overwrite: bool = True) -> Iterator[BinaryIO
             yield file
             file.flush()
             os.fsync(handle)
-        _publish(partial, identity, path, overwrite)
+        finished = _Finished(partial, identity, path, overwrite)
+        if (waiting := _waiting.get()) is not None:
+            waiting.finished.append(finished)
+            return
+        _publish(finished)
     except BaseException as error:
-        # What was finished in vain is kept: it may be the work of hours.
-        if not isinstance(error, _MadeMeanwhileError):
-            _remove_own(partial, identity)
+        if isinstance(error, _MadeMeanwhileError):
+            # What was finished in vain is kept: it may be the work of hours.
+            raise _MadeMeanwhileError(f"{error}; what was written is in {partial}") from None
+        _remove_own(partial, identity)
         if isinstance(error, OSError) and error.errno and error.filename in (None, str(partial)):
             error.filename = str(path)
             error.filename2 = None
         raise
     _sync_folder(path.parent)
+
+
+@contextmanager
+def publish_together(stale: Iterable[PathLike] = ()) -> Iterator[None]:
+    """Files that `replace_file` completes in the block get their names at its end: all or none.
+
+    So files that belong together are never those of two commands: who else publishes together in
+    the same folder waits meanwhile. Files that are replaced are removed first, when all new ones
+    are on disk. A process that is killed between two names leaves a part of the new files, and the
+    others under their temporary names, but never old and new files beside each other.
+
+    Args:
+        stale: further files of an older set, which are removed when the new one gets its names.
+
+    Raises:
+        FileExistsError: somebody made one of the files meanwhile, and it may not be replaced. None
+            has got its name; the message says where the finished files are.
+        ValueError: another process has locked a folder (`cisreg.locks.hold_folder`).
+        OSError: a file cannot be removed or renamed.
+
+    Example:
+        >>> with publish_together():  # doctest: +SKIP
+        ...     write_table("train.tsv")
+        ...     write_table("test.tsv")
+    """
+    removed = [Path(each) for each in stale]
+    if (outer := _waiting.get()) is not None:
+        outer.stale.extend(removed)
+        yield
+        return
+    finished: list[_Finished] = []
+    token = _waiting.set(_Set(finished, removed))
+    try:
+        yield
+    except BaseException:
+        for each in finished:
+            _remove_own(each.partial, each.identity)
+        raise
+    finally:
+        _waiting.reset(token)
+    try:
+        _publish_all(finished, removed)
+    except (OSError, ValueError) as error:
+        kind = type(error) if isinstance(error, OSError) else ValueError
+        kept = ", ".join(str(each.partial) for each in finished)
+        raise kind(f"{error}; what was written is in {kept}") from None
 
 
 def append_to_file(path: PathLike, content: bytes) -> None:
@@ -179,21 +234,44 @@ def check_output(
     Example:
         >>> check_output("-", inputs=["train.tsv"])
     """
-    if os.fspath(path) == STANDARD:
-        return
-    path = Path(path)
-    if (existing := _status(path)) is not None:
+    if (existing := _status(path, standard=1)) is not None and stat.S_ISREG(existing.st_mode):
         for each in inputs:
-            if (status := _status(each)) is not None and os.path.samestat(status, existing):
+            status = _status(each, standard=0)
+            if status is not None and os.path.samestat(status, existing):
                 raise ValueError(
                     f"{path}: expected an output that is none of the inputs, but it is the same "
                     f"file as the input {os.fspath(each)}; give another name"
                 )
+    if os.fspath(path) == STANDARD:
+        return
+    path = Path(path)
     if not path.parent.is_dir():
         raise FileNotFoundError(
             f"{path}: expected an existing folder {path.parent}, found none; make it first"
         )
     _check_target(path, overwrite)
+
+
+def check_outputs(
+    paths: Iterable[PathLike], *, inputs: Iterable[PathLike] = (), overwrite: bool = False
+) -> None:
+    """Checks several output files of a command, see `check_output`; they must be different files.
+
+    Raises:
+        FileNotFoundError, FileExistsError, ValueError: as `check_output`; or two are one file.
+
+    Example:
+        >>> check_outputs(["-", "merged.tsv"])
+    """
+    paths, inputs = list(paths), list(inputs)
+    for place, path in enumerate(paths):
+        check_output(path, inputs=inputs, overwrite=overwrite)
+        for other in paths[:place]:
+            if _is_same(path, other):
+                raise ValueError(
+                    f"{os.fspath(path)}: expected outputs that are different files, but it is the "
+                    f"same as {os.fspath(other)}; give another name"
+                )
 
 
 def remove_leftovers(folder: PathLike, names: re.Pattern[str]) -> None:
@@ -223,8 +301,60 @@ class _MadeMeanwhileError(FileExistsError):
     """Somebody else made the output while this process wrote it."""
 
 
-def _publish(partial: Path, identity: tuple[int, int], path: Path, overwrite: bool) -> None:
+class _Finished(NamedTuple):
+    """A file that is complete and on disk, under its temporary name.
+
+    Attributes:
+        partial: the temporary name.
+        identity: device and inode.
+        path: the name that it will get.
+        overwrite: whether it may replace another file.
+    """
+
+    partial: Path
+    identity: tuple[int, int]
+    path: Path
+    overwrite: bool
+
+
+class _Set(NamedTuple):
+    """Files that get their names together, and those that are removed then."""
+
+    finished: list[_Finished]
+    stale: list[Path]
+
+
+_waiting: ContextVar[_Set | None] = ContextVar("waiting", default=None)
+
+
+def _publish_all(finished: list[_Finished], stale: list[Path]) -> None:
+    """Gives all finished files their names, or none."""
+    folders = sorted({os.path.realpath(each.path.parent) for each in finished})
+    published = []
+    with ExitStack() as stack:
+        for folder in folders:
+            stack.enter_context(hold_for_a_moment(folder))
+        for each in finished:
+            check_locks(each.path.parent)
+            _check_target(each.path, each.overwrite)
+        for path in [*stale, *(each.path for each in finished if each.overwrite)]:
+            path.unlink(missing_ok=True)
+        try:
+            for each in finished:
+                _publish(each)
+                published.append(each)
+        except BaseException:
+            for each in published:
+                if identity_of(os.lstat(each.path)) == each.identity:
+                    each.path.rename(each.partial)
+            raise
+    for folder in folders:
+        _sync_folder(Path(folder))
+
+
+def _publish(finished: _Finished) -> None:
     """Gives the finished file its name."""
+    partial, identity, path, overwrite = finished
     check_locks(path.parent)
     if identity_of(os.lstat(partial)) != identity:
         raise ValueError(f"{partial}: expected the temporary file of {path}, but it was replaced")
@@ -244,35 +374,59 @@ def _publish(partial: Path, identity: tuple[int, int], path: Path, overwrite: bo
         if identity_of(made) != identity:
             raise _MadeMeanwhileError(
                 f"{path}: expected the name of a new file, but another process made it meanwhile; "
-                f"it stays as it is, and what was written is in {partial}"
+                "it stays as it is"
             ) from None
     partial.unlink()
 
 
+def _is_same(one: PathLike, other: PathLike) -> bool:
+    """Whether two names are of one file, which may not exist yet."""
+    if STANDARD in (os.fspath(one), os.fspath(other)):
+        return os.fspath(one) == os.fspath(other)
+    first, second = _status(one), _status(other)
+    if first is not None and second is not None:
+        return os.path.samestat(first, second)
+    one, other = Path(one), Path(other)
+    return one.name == other.name and one.parent.samefile(other.parent)
+
+
 def _check_target(path: Path, overwrite: bool) -> None:
     """Raises an error if `path` cannot become a file of ours."""
+    folder = os.path.realpath(path.parent) + "/"
+    if folder.startswith(_SYSTEM_FOLDERS) and not folder.startswith(_SHARED_MEMORY):
+        raise ValueError(f"{path}: expected a regular file, got a name of the system; {_ADVICE}")
     if _status(path, follow=False) is None:
         return
     # A link that leads nowhere is as good as one to a file.
     if (status := _status(path)) is not None:
-        _check_regular(path, status)
+        _check_regular(path, status, _ADVICE)
     if not overwrite:
         raise FileExistsError(
-            f"{path}: expected the name of a new file, but it exists; give another name, or "
-            "--overwrite (in Python overwrite=True) to replace it"
+            f"{path}: expected a new file, but it exists; give --overwrite (in Python "
+            "overwrite=True) to replace it, or another name"
         )
 
 
-def _check_regular(path: Path, status: os.stat_result) -> None:
+def _check_regular(path: Path, status: os.stat_result, advice: str = "") -> None:
     """Raises an error if this is the status of something else than a regular file."""
     if stat.S_ISREG(status.st_mode):
         return
     kind = next((name for is_kind, name in _KINDS if is_kind(status.st_mode)), "something else")
-    raise ValueError(f"{path}: expected a regular file, got {kind}")
+    raise ValueError(f"{path}: expected a regular file, got {kind}{advice and f'; {advice}'}")
 
 
-def _status(path: PathLike, *, follow: bool = True) -> os.stat_result | None:
-    """The status of a file; None if there is none, or a link that leads nowhere."""
+def _status(
+    path: PathLike, *, follow: bool = True, standard: int | None = None
+) -> os.stat_result | None:
+    """The status of a file; None if there is none, or a link that leads nowhere.
+
+    With `standard`, the number of a standard stream, "-" is that stream.
+    """
+    if standard is not None and os.fspath(path) == STANDARD:
+        try:
+            return os.fstat(standard)
+        except OSError:
+            return None  # it is closed
     try:
         return os.stat(path, follow_symlinks=follow)  # noqa: PTH116
     except (FileNotFoundError, NotADirectoryError):

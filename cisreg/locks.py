@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -86,6 +87,43 @@ def hold_folder(directory: str | os.PathLike[str]) -> Iterator[None]:
         # The names may have changed since they were opened.
         _check(held)
         yield
+
+
+@contextmanager
+def hold_for_a_moment(directory: str | os.PathLike[str], *, seconds: float = 5) -> Iterator[None]:
+    """Locks a folder while some files get their names; waits for others who do the same.
+
+    Nothing is left in the folder. Where this process has locked it already, nothing is done.
+
+    Args:
+        directory: the folder, which exists.
+        seconds: how long to wait.
+
+    Raises:
+        ValueError: another process holds the folder (`hold_folder`).
+
+    Example:
+        >>> with hold_for_a_moment("."):  # doctest: +SKIP
+        ...     publish()
+    """
+    folder = Path(directory)
+    if fcntl is None or holds_folder(folder):
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                _lock(handle, folder)
+                break
+            except ValueError:
+                if time.monotonic() > end:
+                    raise
+            time.sleep(0.01)
+        yield
+    finally:
+        os.close(handle)
 
 
 def holds_folder(folder: str | os.PathLike[str]) -> bool:

@@ -223,16 +223,19 @@ def read_lines(stream: BinaryIO, path: str | os.PathLike[str]) -> Iterator[bytes
 
 
 @contextmanager
-def open_output(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    r"""Opens a file for writing; it replaces `path` when it is complete.
+def open_output(path: str | os.PathLike[str], *, overwrite: bool = False) -> Iterator[BinaryIO]:
+    r"""Opens a file for writing; it gets its name when it is complete (`replace_file`).
 
     Args:
         path: the file, compressed where its name ends in .gz or .zst; "-" is standard output.
+        overwrite: whether it may replace a file that exists.
 
     Yields:
         A binary stream.
 
     Raises:
+        FileExistsError: the file exists, and `overwrite` is False.
+        ValueError: `path` is a folder, a pipe or a device.
         OSError: the file cannot be written.
 
     Example:
@@ -244,7 +247,7 @@ def open_output(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         sys.stdout.buffer.flush()
         return
     name = os.fspath(path).lower()
-    with replace_file(path) as file:
+    with replace_file(path, overwrite=overwrite) as file:
         if name.endswith(".gz"):
             # Without a name and a time, the same content gives the same bytes.
             with igzip.IGzipFile("", "wb", fileobj=file, mtime=0) as compressed:

@@ -43,13 +43,16 @@ def check_ending(path: str | os.PathLike[str]) -> str:
 
 
 @contextmanager
-def open_table(path: str | os.PathLike[str]) -> Iterator[Callable[[Columns], None]]:
-    """Opens a new table for writing; it replaces `path` when it is complete.
+def open_table(
+    path: str | os.PathLike[str], *, overwrite: bool = False
+) -> Iterator[Callable[[Columns], None]]:
+    """Opens a new table for writing; it gets its name when it is complete (`replace_file`).
 
     Args:
         path: the file; its ending decides the format, see `ENDINGS`; "-" is standard output, as
             tab-separated text. Text begins with a line of column names. Numbers have enough digits
             to be read back exactly. Fields are quoted where necessary (RFC 4180).
+        overwrite: whether it may replace a file that exists.
 
     Yields:
         A function that writes more rows, given as arrays of equal length by column name; names and
@@ -57,6 +60,7 @@ def open_table(path: str | os.PathLike[str]) -> Iterator[Callable[[Columns], Non
 
     Raises:
         ValueError: the ending is not one of `ENDINGS`, or no rows were written.
+        FileExistsError: the file exists, and `overwrite` is False.
         OSError: the file cannot be written.
 
     Example:
@@ -65,8 +69,9 @@ def open_table(path: str | os.PathLike[str]) -> Iterator[Callable[[Columns], Non
     """
     ending = check_ending(path)
     with ExitStack() as stack:
-        standard = os.fspath(path) == STANDARD
-        file: Any = stack.enter_context(open_output(path) if standard else replace_file(path))
+        is_standard = os.fspath(path) == STANDARD
+        output = open_output(path) if is_standard else replace_file(path, overwrite=overwrite)
+        file: Any = stack.enter_context(output)
         if ending.endswith(".gz"):
             # The empty name keeps the name of the temporary file out of the gzip header.
             file = stack.enter_context(gzip.GzipFile("", fileobj=file, mode="wb", mtime=0))

@@ -76,7 +76,7 @@ def test_what_was_written_is_read(tmp_path, name):
 @pytest.mark.parametrize("name", ["out.txt", "out.txt.gz", "out.txt.zst"])
 def test_an_error_leaves_what_was_there(tmp_path, name):
     (tmp_path / name).write_bytes(b"before")
-    with pytest.raises(RuntimeError), open_output(tmp_path / name) as stream:
+    with pytest.raises(RuntimeError), open_output(tmp_path / name, overwrite=True) as stream:
         stream.write(TEXT)
         raise RuntimeError
     assert (tmp_path / name).read_bytes() == b"before"

@@ -50,7 +50,7 @@ def test_compressed_tables_hold_neither_a_name_nor_a_time(tmp_path):
 def test_an_error_leaves_the_old_file(tmp_path, ending):
     path = tmp_path / f"table{ending}"
     path.write_text("old")
-    with pytest.raises(RuntimeError), open_table(path) as write:
+    with pytest.raises(RuntimeError), open_table(path, overwrite=True) as write:
         write(ROWS)
         raise RuntimeError
     assert path.read_text() == "old"

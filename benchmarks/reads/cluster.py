@@ -159,7 +159,7 @@ def work(program: str, threads: int, folder: Path, peak: Path) -> None:
 
         method = "bowtie2" if program == BOWTIE2 else "embedded"
         files = folder / "counts.txt", folder / "merged.txt", folder / "map.txt"
-        cluster_file(*files, method=method, threads=threads)
+        cluster_file(*files, method=method, threads=threads, overwrite=True)
     peak.write_text(str(peak_kibibytes() / 1024))
 
 

@@ -121,7 +121,7 @@ def first_pairs(files: Files, pairs: int, folder: Path) -> Files:
     """Writes the first pairs to files of their own."""
     reads = folder / "few_R1.fastq.gz", folder / "few_R2.fastq.gz"
     for source, target in zip(files.reads, reads, strict=True):
-        with open_input(source) as lines, open_output(target) as file:
+        with open_input(source) as lines, open_output(target, overwrite=True) as file:
             file.writelines(islice(lines, _LINES * pairs))
     return Files(reads, dict(islice(files.molecules.items(), pairs)), pairs)
 

@@ -129,7 +129,7 @@ def sequence(
         if with_truth:
             names.append(folder / f"bin{index:02d}_truth.tsv.gz")
         with ExitStack() as stack:
-            streams = [stack.enter_context(open_output(name)) for name in names]
+            streams = [stack.enter_context(open_output(name, overwrite=True)) for name in names]
             for start in range(0, len(rows), _CHUNK):
                 chunk = rows[start : start + _CHUNK]
                 of = promoter[chunk]
@@ -243,7 +243,7 @@ def _records(
 def write_promoters(run: Run, path: Path) -> None:
     """A table of sequence, expression and true pairs in each bin."""
     header = ("sequence", "expression", *(f"bin{index:02d}" for index in range(BINS)))
-    with open_output(path) as stream:
+    with open_output(path, overwrite=True) as stream:
         stream.write(("\t".join(header) + "\n").encode())
         for text, expression, counts in zip(
             *(run.library.sequences, run.library.expression, run.good_counts.tolist()), strict=True

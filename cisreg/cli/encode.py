@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from cisreg.cli import options
+from cisreg.cli.outputs import check_files
 from cisreg.cli.terminal import new_console
 
 if TYPE_CHECKING:
@@ -61,20 +60,14 @@ def encode(
             "or of two columns the one that is not the sequence.",
         ),
     ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the file that is there.")
-    ] = False,
+    overwrite: options.Overwrite = False,
 ) -> None:
     """Convert sequences to the one-hot text of CisRegModels, or one-hot text to a table.
 
     Labels are copied unchanged. The input is streamed and may have any size.
     Commands of cisreg read both tables and one-hot text; none requires one-hot text.
     """
-    if os.fspath(output) != "-" and Path(output).exists() and not overwrite:
-        raise ValueError(
-            f"{output}: expected a new file, but it exists; give --overwrite to replace it, or "
-            "another --output"
-        )
+    check_files([output], inputs=[table], overwrite=overwrite)
     if format == "onehot" and length is None:
         raise typer.BadParameter("--format onehot needs --length: all its lines have one length")
     from cisreg.sequences import log_lengths
@@ -82,7 +75,7 @@ def encode(
 
     count = padded = trimmed = 0
     rows = _rows(table, length, side, sequence_column, label_column)
-    with open_output(output) as stream, ThreadPoolExecutor(1) as pool:
+    with open_output(output, overwrite=overwrite) as stream, ThreadPoolExecutor(1) as pool:
         # While a block is written, the next one is read and formatted.
         waiting: Future[bytes] | None = None
         for codes, label in rows:

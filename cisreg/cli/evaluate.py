@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cisreg.cli import options
+from cisreg.cli.outputs import check_files
 from cisreg.cli.tables import metrics_table, new_table
 from cisreg.cli.terminal import new_console
 from cisreg.quiet import start_tensorflow
@@ -46,12 +47,14 @@ def evaluate(
     decimal_comma: options.DecimalComma = False,
     compute_dtype: options.ComputeDtype = "float32",
     implementation: options.Implementation = "auto",
+    overwrite: options.Overwrite = False,
 ) -> None:
     """Compare predicted with measured expression: r, R², mean squared error, Spearman's r.
 
     Several measurements of a sequence are averaged.
     With --truth, also compare the parameters of each factor with the true ones.
     """
+    check_files([plot], inputs=[table, model, truth], overwrite=overwrite)
     start_tensorflow()
     from cisreg.data.ends import warn_of_ends
     from cisreg.metrics import agreement
@@ -78,7 +81,7 @@ def evaluate(
         expression["without noise"] = agreement(predicted, noiseless)
         comparisons = compare_parameters(learned, true_model)
     if plot is not None:
-        plot_evaluation(plot, predicted, measured, comparisons)
+        plot_evaluation(plot, predicted, measured, comparisons, overwrite=overwrite)
     if as_json:
         print(_json(len(dataset), expression, comparisons))
     else:

@@ -8,9 +8,11 @@ from typing import Annotated
 import typer
 
 from cisreg.cli import options
+from cisreg.cli.outputs import check_files
 from cisreg.cli.terminal import new_console
 from cisreg.quiet import start_tensorflow
 
+_ENDINGS = (".params", ".pkdms", ".positional.gz", ".ckpt.index", ".ckpt.meta")
 EXAMPLE = "cisreg export model --output test.model.APCM"
 
 
@@ -26,23 +28,19 @@ def export_model(
         bool,
         typer.Option("--checkpoint", help="Also write PREFIX.ckpt, for CisRegModels' option -res."),
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
+    overwrite: options.Overwrite = False,
 ) -> None:
     """Write a model as text files of CisRegModels.
 
     Text files have six digits per number; a checkpoint has full precision.
     """
-    if not overwrite:
-        for suffix in (".params", ".pkdms", ".positional.gz", ".ckpt.index", ".ckpt.meta"):
-            path = Path(f"{output}{suffix}")
-            if path.exists():
-                raise ValueError(
-                    f"{path}: expected a new file, but it exists; give --overwrite to replace it, "
-                    "or another --output"
-                )
+    files = [f"{output}{ending}" for ending in _ENDINGS]
+    check_files(files, inputs=[model], overwrite=overwrite)
     start_tensorflow()
     from cisreg import legacy
     from cisreg.storage import load_model
 
-    written = legacy.export_model(output, load_model(model), checkpoint=checkpoint)
+    written = legacy.export_model(
+        output, load_model(model), checkpoint=checkpoint, overwrite=overwrite
+    )
     new_console().print(f"Model written to {', '.join(written)}", soft_wrap=True)

@@ -8,9 +8,11 @@ from typing import Annotated, Literal
 import typer
 
 from cisreg.cli import options
+from cisreg.cli.outputs import check_folder, fill_folder
 from cisreg.cli.terminal import new_console
 from cisreg.quiet import start_tensorflow
 
+_FILES = ("model.json", "recipe.toml")
 EXAMPLE = "cisreg import old.APCM --binding expected --length 110 --output new"
 
 
@@ -58,18 +60,14 @@ def import_model(
             help="Log concentrations (-ic), if the model held them constant (-ntc).",
         ),
     ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the model that is in DIR.")
-    ] = False,
+    overwrite: options.Overwrite = False,
 ) -> None:
     """Import a trained model of CisRegModels.
 
     Its layers are recognised from its files; an error names the options for what is missing.
     """
-    if not overwrite:
-        options.refuse_used_folder(
-            output, ("model.json", "recipe.toml"), "give --overwrite or another --output"
-        )
+    read = [source, concentrations, options.motif_source(motifs)]
+    check_folder(output, _FILES, inputs=read, overwrite=overwrite)
     start_tensorflow()
     from cisreg import legacy
     from cisreg.motifs import read_log_concentration
@@ -87,7 +85,8 @@ def import_model(
         if concentrations is None or motif_set is None
         else read_log_concentration(concentrations, motif_set.names),
     )
-    save_model(output, model)
+    with fill_folder(output, _FILES, overwrite):
+        save_model(output, model)
     layers = [name for name, value in model.spec.to_dict().items() if value is True]
     new_console().print(
         f"{model.spec.motif_count} motifs of {model.spec.motif_width} columns, sequences of "

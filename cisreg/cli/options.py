@@ -73,8 +73,10 @@ Implementation = Annotated[
         "or auto: fused if possible.",
     ),
 ]
-
-
+Overwrite = Annotated[
+    bool,
+    typer.Option("--overwrite", help="Replace files that exist, but never one that is read."),
+]
 Threads = Annotated[
     int | None,
     typer.Option(min=1, metavar="COUNT", help="Threads to compute with; default: all cores."),
@@ -153,6 +155,11 @@ def open_files(
     return open_dataset(source, columns=Columns(**asked), measurements=measurements, **settings)
 
 
+def motif_source(source: str | None) -> str | None:
+    """The path that `--motifs` names; None for the motifs that come with cisreg."""
+    return None if source == "demo" else source
+
+
 def load_motifs(source: str, width: int) -> MotifSet:
     """The motifs that `--motifs` names, placed in `width` columns."""
     from cisreg.motifs import demo_motifs, read_motifs
@@ -164,10 +171,3 @@ def load_motifs(source: str, width: int) -> MotifSet:
             f"--motifs: expected a file, a folder or demo, got {source}, which does not exist"
         )
     return read_motifs(source, width=width)
-
-
-def refuse_used_folder(folder: Path, marks: tuple[str, ...], advice: str) -> None:
-    """Raises ValueError if `folder` contains one of the files or folders in `marks`."""
-    for mark in marks:
-        if (folder / mark).exists():
-            raise ValueError(f"{folder}: expected a new folder, but it holds {mark}; {advice}")

@@ -10,6 +10,7 @@ import typer
 
 from cisreg.cli import options
 from cisreg.cli.old_commands import run_old_command
+from cisreg.cli.outputs import check_files
 from cisreg.cli.terminal import new_console
 from cisreg.quiet import start_tensorflow
 
@@ -72,9 +73,7 @@ def predict(
             "equivalent commands of cisreg.",
         ),
     ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace an existing file.")
-    ] = False,
+    overwrite: options.Overwrite = False,
 ) -> None:
     """Predict expression, accessibility and binding of sequences.
 
@@ -90,11 +89,7 @@ def predict(
             "expected MODEL, TABLE and --output, or --like-cisregmodels alone", ctx=context
         )
     to_standard_output = str(output) == "-"
-    if not to_standard_output and output.exists() and not overwrite:
-        raise ValueError(
-            f"{output}: expected a new file, but it exists; give --overwrite to replace it, or "
-            "another --output"
-        )
+    check_files([output], inputs=[table, model], overwrite=overwrite)
     start_tensorflow()
     options.set_threads(threads)
     from cisreg.storage import load_model
@@ -104,7 +99,7 @@ def predict(
     learned = load_model(model)
     kept = _read(table, sequence_column, name_column, measured_column, keep_columns)
     codes = learned.encode(kept["sequence"])
-    with open_table(output) as write:
+    with open_table(output, overwrite=overwrite) as write:
         row = 0
         for batch in learned.predict_batches(
             codes,

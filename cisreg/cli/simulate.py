@@ -9,6 +9,7 @@ import pyarrow as pa
 import typer
 
 from cisreg.cli import options
+from cisreg.cli.outputs import check_folder, fill_folder
 from cisreg.cli.terminal import new_console
 from cisreg.quiet import start_tensorflow
 
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 
 EXAMPLE = "cisreg simulate --motifs demo --output data"
 
-_TRAIN, _TEST, _TRUTH, _FACTORS = "train.tsv.gz", "test.tsv.gz", "truth", "factors.tsv"
+_TRAIN, _TEST, _FACTORS = "train.tsv.gz", "test.tsv.gz", "factors.tsv"
+_TRUTH, _TRUE_MODEL = "truth", "truth/model.json"
+_FILES = (_TRAIN, _TEST, _FACTORS, _TRUE_MODEL)
 
 
 def simulate(
@@ -42,23 +45,17 @@ def simulate(
         int, typer.Option(min=1, metavar="COLUMNS", help="Columns that each motif is placed in.")
     ] = 30,
     seed: Annotated[int, typer.Option(min=0, help="Seed of factors, sequences and noise.")] = 0,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace an existing simulation in DIR.")
-    ] = False,
+    overwrite: options.Overwrite = False,
 ) -> None:
     """Simulate sequences and their expression with a model of known parameters.
 
     Writes to DIR: train.tsv.gz, test.tsv.gz, the true model (the folder truth), and factors.tsv
     with the true log concentration, activity and potentiation of each motif.
     """
-    if not overwrite:
-        options.refuse_used_folder(
-            output, (_TRAIN, _TEST, _TRUTH), "give --overwrite to replace it, or another --output"
-        )
+    read = [options.motif_source(motifs)]
+    check_folder(output, _FILES, inputs=read, overwrite=overwrite)
     start_tensorflow()
     from cisreg.simulate import simulate as run_simulation
-    from cisreg.storage import save_model
-    from cisreg.trained_model import Model
 
     simulation = run_simulation(
         options.load_motifs(motifs, motif_width),
@@ -68,24 +65,35 @@ def simulate(
         noise=noise,
         planted_sites=planted_sites,
     )
-    output.mkdir(parents=True, exist_ok=True)
-    _write_sequences(output / _TRAIN, simulation, slice(train_count))
-    _write_sequences(output / _TEST, simulation, slice(train_count, None))
-    _write_factors(output / _FACTORS, simulation)
-    names = simulation.motif_names
-    save_model(output / _TRUTH, Model(simulation.spec, simulation.parameters, names))
+    with fill_folder(output, _FILES, overwrite):
+        _write(output, simulation, train_count, overwrite)
     new_console().print(
-        f"{train_count:,} and {test_count:,} sequences of {length} bases, made by {len(names)} "
-        f"factors, written to {output}: {_TRAIN}, {_TEST}, {_FACTORS} and {_TRUTH}/",
+        f"{train_count:,} and {test_count:,} sequences of {length} bases, made by "
+        f"{len(simulation.motif_names)} factors, written to {output}: {_TRAIN}, {_TEST}, "
+        f"{_FACTORS} and {_TRUTH}/",
         soft_wrap=True,
     )
 
 
-def _write_sequences(path: Path, simulation: Simulation, rows: slice) -> None:
+def _write(folder: Path, simulation: Simulation, train_count: int, overwrite: bool) -> None:
+    """Writes all files; the truth comes last, so that a folder with a truth is complete."""
+    from cisreg.files import publish_together
+    from cisreg.storage import save_model
+    from cisreg.trained_model import Model
+
+    with publish_together([folder / _TRUE_MODEL]):
+        _write_sequences(folder / _TRAIN, simulation, slice(train_count), overwrite)
+        _write_sequences(folder / _TEST, simulation, slice(train_count, None), overwrite)
+        _write_factors(folder / _FACTORS, simulation, overwrite)
+    truth = Model(simulation.spec, simulation.parameters, simulation.motif_names)
+    save_model(folder / _TRUTH, truth)
+
+
+def _write_sequences(path: Path, simulation: Simulation, rows: slice, overwrite: bool) -> None:
     from cisreg.sequences import decode
     from cisreg.writing import open_table
 
-    with open_table(path) as write:
+    with open_table(path, overwrite=overwrite) as write:
         write(
             {
                 "sequence": pa.array(decode(simulation.sequence[rows])),
@@ -94,11 +102,11 @@ def _write_sequences(path: Path, simulation: Simulation, rows: slice) -> None:
         )
 
 
-def _write_factors(path: Path, simulation: Simulation) -> None:
+def _write_factors(path: Path, simulation: Simulation, overwrite: bool) -> None:
     from cisreg.writing import open_table
 
     columns = {"motif": pa.array(simulation.motif_names)}
     for name in ("log_concentration", "activity", "potentiation"):
         columns[name] = simulation.parameters[name]
-    with open_table(path) as write:
+    with open_table(path, overwrite=overwrite) as write:
         write(columns)

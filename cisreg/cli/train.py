@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import signal
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ import typer
 from cisreg.cli import options
 from cisreg.cli import train_options as choose
 from cisreg.cli.old_commands import run_old_command
+from cisreg.cli.outputs import check_folder, refuse_used_folder
 from cisreg.cli.tables import show_run
 from cisreg.cli.train_start import (
     carried_over,
@@ -56,6 +57,13 @@ _PENALTIES = (
     "position_smoothness",
 )
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+# Options that name files.
+_READ = (
+    *("table", "recipe", "concentrations", "start", "measurements", "validation", "likelihood"),
+    *("initial_activity", "initial_potentiation", "initial_binding_limit"),
+)
+# What shows that a folder holds a run.
+_FILES = ("recipe.toml", "model.json")
 _OTHERS = ("epochs", "motif_width", "motif_flank", "precision")
 
 
@@ -146,7 +154,7 @@ def train(
     is_chief = this_worker(strategy) == 0
     if is_chief:
         # Also checked here, before steps that take time or start processes.
-        _check_folder(output, resume, overwrite)
+        _check_folder(output, _files_read(context.params), resume=resume, overwrite=overwrite)
     if workers > 1 or restarts:
         train_in_processes(workers, restarts, threads, output)
         return
@@ -223,15 +231,20 @@ def train(
             show_run(run, output)
 
 
-def _check_folder(folder: Path, resume: bool, overwrite: bool) -> None:
+def _check_folder(
+    folder: Path, read: Iterable[str | Path | None], resume: bool, overwrite: bool
+) -> None:
     if resume and overwrite:
         raise typer.BadParameter("--resume and --overwrite exclude each other")
-    if not resume and not overwrite:
-        options.refuse_used_folder(
-            folder,
-            ("recipe.toml", "model.json"),
-            "give --resume to continue that run, --overwrite to replace it, or another --output",
-        )
+    if resume:
+        return
+    refuse_used_folder(folder, _FILES, overwrite, "--resume to continue that run, ")
+    check_folder(folder, _FILES, inputs=read, overwrite=True)
+
+
+def _files_read(given: Mapping[str, Any]) -> list[str | Path | None]:
+    """Files and folders that the run reads, by the options."""
+    return [options.motif_source(given["motifs"]), *(given[name] for name in _READ)]
 
 
 def _usual_recipe(folder: Path, resume: bool) -> str:

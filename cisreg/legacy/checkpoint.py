@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
+from cisreg.files import publish_together, replace_file
 from cisreg.legacy.bundle import INDEX, read_index, read_tensor
 from cisreg.legacy.text import Arrays
 
@@ -114,14 +116,19 @@ def read_saved_model(folder: str | os.PathLike[str]) -> tuple[Arrays, GraphFacts
     return _arrays(prefix, facts), facts
 
 
-def write_checkpoint(prefix: str | os.PathLike[str], arrays: Mapping[str, np.ndarray]) -> None:
+def write_checkpoint(
+    prefix: str | os.PathLike[str], arrays: Mapping[str, np.ndarray], *, overwrite: bool = False
+) -> None:
     """Writes a checkpoint that CisRegModels can restore (its option -res).
 
     Args:
-        prefix: PREFIX.ckpt; PREFIX.ckpt.meta, the graph of an earlier model, is deleted.
+        prefix: PREFIX.ckpt.
         arrays: parameters by name, position weights for each window.
+        overwrite: whether an earlier checkpoint may be replaced; PREFIX.ckpt.meta, its graph, is
+            deleted then.
 
     Raises:
+        FileExistsError: there is a checkpoint, and `overwrite` is False.
         OSError: the files cannot be written.
 
     Example:
@@ -137,16 +144,22 @@ def write_checkpoint(prefix: str | os.PathLike[str], arrays: Mapping[str, np.nda
             variables[VARIABLES[name]] = value.reshape(1, 1, 1, -1)
         else:
             variables[VARIABLES[name]] = np.atleast_1d(value)
-    Path(f"{os.fspath(prefix)}{META}").unlink(missing_ok=True)
-    try:
-        tf.raw_ops.SaveV2(
-            prefix=os.fspath(prefix),
-            tensor_names=list(variables),
-            shape_and_slices=[""] * len(variables),
-            tensors=[tf.constant(value, tf.float32) for value in variables.values()],
-        )
-    except tf.errors.OpError as error:
-        raise OSError(f"{os.fspath(prefix)}: cannot be written ({error.message})") from None
+    prefix = Path(prefix)
+    stale = [prefix.with_name(prefix.name + META)] if overwrite else []
+    # TensorFlow would write through links, and leave half a file where it is killed.
+    with tempfile.TemporaryDirectory() as folder, publish_together(stale):
+        try:
+            tf.raw_ops.SaveV2(
+                prefix=str(Path(folder) / prefix.name),
+                tensor_names=list(variables),
+                shape_and_slices=[""] * len(variables),
+                tensors=[tf.constant(value, tf.float32) for value in variables.values()],
+            )
+        except tf.errors.OpError as error:
+            raise OSError(f"{prefix}: cannot be written ({error.message})") from None
+        for written in sorted(Path(folder).iterdir()):
+            with replace_file(prefix.with_name(written.name), overwrite=overwrite) as file:
+                file.write(written.read_bytes())
 
 
 def _variables(prefix: str | os.PathLike[str]) -> tuple[Arrays, list[str]]:

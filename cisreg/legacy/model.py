@@ -9,7 +9,8 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from cisreg.legacy.bundle import INDEX
+from cisreg.files import check_outputs, publish_together
+from cisreg.legacy.bundle import DATA, INDEX
 from cisreg.legacy.checkpoint import (
     META,
     SAVED_MODEL,
@@ -256,23 +257,33 @@ def _check_shapes(name: str, spec: ModelSpec, arrays: Arrays) -> None:
 
 
 def export_model(
-    prefix: str | os.PathLike[str], model: Model, *, checkpoint: bool = False
+    prefix: str | os.PathLike[str],
+    model: Model,
+    *,
+    checkpoint: bool = False,
+    overwrite: bool = False,
 ) -> list[str]:
     """Writes a model in the files of CisRegModels.
 
+    The files get their names together, when all of them are on disk.
+
     Args:
         prefix: PREFIX of PREFIX.params, PREFIX.pkdms and, with position weights,
-            PREFIX.positional.gz. Files of an earlier model are replaced or deleted.
+            PREFIX.positional.gz.
         model: the model; position weights on knots are written for each position.
         checkpoint: also write the checkpoint PREFIX.ckpt, which has full float32 precision and can
             be restored with CisRegModels' option -res.
+        overwrite: replace the files of an earlier model; those that the new one does not have are
+            deleted.
 
     Returns:
         The paths of the files written.
 
     Raises:
-        ValueError: CisRegModels has no such model: `padding="valid"`, or constant ends; or a number
-            is not finite, or a binding limit beyond float32.
+        ValueError: CisRegModels has no such model: `padding="valid"`, or constant ends; a number
+            is not finite, or a binding limit beyond float32; or the prefix has a checkpoint of an
+            earlier model, which would stay beside the new files.
+        FileExistsError: there are such files, and `overwrite` is False.
         OSError: a file cannot be written.
 
     Example:
@@ -290,21 +301,21 @@ def export_model(
             f"{model.spec.constant_right} bases; train it with --constant-ends keep to export it"
         )
     stem = os.fspath(prefix)
+    _check_files(stem, checkpoint, overwrite)
     arrays = _for_each_window(model.spec, model.parameters)
     check_finite(arrays, model.motif_names)
     _check_limits(arrays)
-    write_params(stem + PARAMS, arrays)
-    write_pkdms(stem + PKDMS, arrays["log_kd"])
     written = [stem + PARAMS, stem + PKDMS]
-    if "position_weight" in arrays:
-        write_positional(stem + POSITIONAL, arrays["position_weight"])
-        written.append(stem + POSITIONAL)
-    else:
-        # A file left by an earlier model would be read as part of this one.
-        Path(stem + POSITIONAL).unlink(missing_ok=True)
-    if checkpoint:
-        write_checkpoint(stem + CHECKPOINT, arrays)
-        written.append(stem + CHECKPOINT)
+    # A file left by an earlier model would be read as part of this one.
+    with publish_together([] if "position_weight" in arrays else [stem + POSITIONAL]):
+        write_params(stem + PARAMS, arrays, overwrite=overwrite)
+        write_pkdms(stem + PKDMS, arrays["log_kd"], overwrite=overwrite)
+        if "position_weight" in arrays:
+            write_positional(stem + POSITIONAL, arrays["position_weight"], overwrite=overwrite)
+            written.append(stem + POSITIONAL)
+        if checkpoint:
+            write_checkpoint(stem + CHECKPOINT, arrays, overwrite=overwrite)
+            written.append(stem + CHECKPOINT)
     return written
 
 
@@ -319,6 +330,18 @@ def _check_limits(arrays: Mapping[str, np.ndarray]) -> None:
             "log_binding_limit: expected the logarithm of a number that CisRegModels' float32 can "
             f"hold, about -87 to 88, got {log_limits[bad[0]]:g} at {bad[:1].tolist()} ({bad.size} "
             "such)"
+        )
+
+
+def _check_files(stem: str, checkpoint: bool, overwrite: bool) -> None:
+    """Raises an error if a file of an earlier model may not be replaced, or would stay."""
+    own = [stem + CHECKPOINT + ending for ending in (INDEX, META, DATA)]
+    texts = [stem + ending for ending in (PARAMS, PKDMS, POSITIONAL)]
+    check_outputs([*texts, *own], overwrite=overwrite)
+    if not checkpoint and (left := [path for path in own if os.path.lexists(path)]):
+        raise ValueError(
+            f"{left[0]}: expected no checkpoint of an earlier model, which would stay beside the "
+            "new files; give --checkpoint (checkpoint=True) to replace it too, or another prefix"
         )
 
 

@@ -239,14 +239,18 @@ def _check_row(place: str, fields: Sequence[str], count: int, label: str | None 
         )
 
 
-def write_params(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray]) -> None:
+def write_params(
+    path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray], *, overwrite: bool = False
+) -> None:
     """Writes the file that `read_params` reads, byte for byte as CisRegModels does.
 
     Args:
         path: the file.
         arrays: parameters by name, without those of layers that the model does not have.
+        overwrite: whether it may replace a file that exists.
 
     Raises:
+        FileExistsError: the file exists, and `overwrite` is False.
         OSError: the file cannot be written.
 
     Example:
@@ -264,17 +268,21 @@ def write_params(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray])
     lines = ["\t".join(["i", *columns]), "\t".join(["-1", *constants])]
     for index, row in enumerate(zip(*values, strict=True)):
         lines.append("\t".join([str(index), *(f"{number:g}" for number in row)]))
-    _write(path, lines)
+    _write(path, lines, overwrite)
 
 
-def write_pkdms(path: str | os.PathLike[str], log_kd: np.ndarray) -> None:
+def write_pkdms(
+    path: str | os.PathLike[str], log_kd: np.ndarray, *, overwrite: bool = False
+) -> None:
     """Writes the file that `read_pkdms` reads, byte for byte as CisRegModels does.
 
     Args:
         path: the file.
         log_kd: float [W, 4, M].
+        overwrite: whether it may replace a file that exists.
 
     Raises:
+        FileExistsError: the file exists, and `overwrite` is False.
         OSError: the file cannot be written.
 
     Example:
@@ -287,17 +295,21 @@ def write_pkdms(path: str | os.PathLike[str], log_kd: np.ndarray) -> None:
             "\t".join([f"#{base}", *(f"{number:g}" for number in row)])
             for base, row in zip(BASES, motif, strict=True)
         ]
-    _write(path, [*lines, ""])
+    _write(path, [*lines, ""], overwrite)
 
 
-def write_positional(path: str | os.PathLike[str], position_weight: np.ndarray) -> None:
+def write_positional(
+    path: str | os.PathLike[str], position_weight: np.ndarray, *, overwrite: bool = False
+) -> None:
     """Writes the file that `read_positional` reads; its text is byte for byte CisRegModels'.
 
     Args:
         path: the file, compressed where its name ends in .gz.
         position_weight: float [S, L, M], S of 1 or 2 strands.
+        overwrite: whether it may replace a file that exists.
 
     Raises:
+        FileExistsError: the file exists, and `overwrite` is False.
         OSError: the file cannot be written.
 
     Example:
@@ -309,9 +321,9 @@ def write_positional(path: str | os.PathLike[str], position_weight: np.ndarray) 
             "\t".join([str(motif), str(position), *(f"{number:g}" for number in strands)])
             for position, strands in enumerate(positions)
         ]
-    _write(path, lines)
+    _write(path, lines, overwrite)
 
 
-def _write(path: str | os.PathLike[str], lines: Iterable[str]) -> None:
-    with open_output(path) as stream:
+def _write(path: str | os.PathLike[str], lines: Iterable[str], overwrite: bool) -> None:
+    with open_output(path, overwrite=overwrite) as stream:
         stream.write("".join(line + "\n" for line in lines).encode())

@@ -110,7 +110,9 @@ def _other_kind(name: str, kind: MatrixKind) -> str:
     )
 
 
-def write_pkdm(path: str | os.PathLike[str], log_kd: npt.ArrayLike) -> None:
+def write_pkdm(
+    path: str | os.PathLike[str], log_kd: npt.ArrayLike, *, overwrite: bool = False
+) -> None:
     r"""Writes one motif to a .pkdm file; the file is never incomplete.
 
     Rows are A, C, G and T, after a line "# log Kd" if the numbers look like a different kind. Every
@@ -118,11 +120,13 @@ def write_pkdm(path: str | os.PathLike[str], log_kd: npt.ArrayLike) -> None:
     not converted: give log Kd in nats as the model uses it.
 
     Args:
-        path: the file; an existing one is replaced.
+        path: the file.
         log_kd: [own width, 4], finite as float32, bases in the order A C G T.
+        overwrite: whether it may replace a file that exists.
 
     Raises:
         ValueError: wrong shape, or a number that is not finite as float32.
+        FileExistsError: the file exists, and `overwrite` is False.
         OSError: the file cannot be written.
 
     Example:
@@ -131,7 +135,7 @@ def write_pkdm(path: str | os.PathLike[str], log_kd: npt.ArrayLike) -> None:
         'A\t-1.0\t2.0\nC\t0.0\t-2.0\nG\t1.0\t2.0\nT\t2.0\t0.1\n'
     """
     content = pkdm_text(log_kd).encode()
-    with replace_file(path) as file:
+    with replace_file(path, overwrite=overwrite) as file:
         file.write(content)
 
 

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from cisreg.files import check_outputs, publish_together
 from cisreg.library import native_module
 from cisreg.prepare.bowtie2 import bowtie2_parents
 from cisreg.prepare.ranked_table import RankedTable, open_text_table, read_ranked_table
@@ -154,6 +155,7 @@ def cluster_file(
     method: Method = "embedded",
     threads: int | None = None,
     progress: bool = True,
+    overwrite: bool = False,
 ) -> ClusterSummary:
     """Merges sequencing errors in a table of sequences and counts, by `cluster_sequences`.
 
@@ -173,12 +175,14 @@ def cluster_file(
         method: "embedded", or "bowtie2", which must be installed.
         threads: threads to use; None: one per available core.
         progress: whether to draw a progress bar if standard error is a terminal.
+        overwrite: whether the outputs may replace files that exist; never one that is read.
 
     Returns:
         How many sequences and reads were merged.
 
     Raises:
         FileNotFoundError: the file does not exist, or method bowtie2 is not installed.
+        FileExistsError: an output exists, and `overwrite` is False.
         ValueError: "file:line: reason" for a line that is not a sequence with counts, or for a
             sequence that occurs twice; or an argument is out of range.
         OSError: a file cannot be written, or bowtie2 failed.
@@ -187,6 +191,8 @@ def cluster_file(
         >>> cluster_file("counts.txt.gz", "merged.txt.gz", "map.txt.gz")  # doctest: +SKIP
         ClusterSummary(sequences=812, clusters=96, merged_reads=1033, reads=53012)
     """
+    outputs = [output] if map_output is None else [output, map_output]
+    check_outputs(outputs, inputs=[path], overwrite=overwrite)
     table = read_ranked_table(path)
     # bowtie2 does not report progress.
     with _progress_bar(progress and method == "embedded") as show:
@@ -205,9 +211,10 @@ def cluster_file(
                 f"{os.fspath(path)}:{row}: expected each sequence once, got that of line {earlier} "
                 "again; sum their counts first"
             ) from None
-    if map_output is not None:
-        _write_map(map_output, table, roots)
-    clusters = _write_counts(output, table, roots)
+    with publish_together():
+        if map_output is not None:
+            _write_map(map_output, table, roots, overwrite)
+        clusters = _write_counts(output, table, roots, overwrite)
     merged = roots != np.arange(len(roots))
     summary = ClusterSummary(
         *(len(table), clusters, int(table.totals()[merged].sum()), int(table.totals().sum())),
@@ -311,8 +318,10 @@ def _progress_bar(wanted: bool) -> Iterator[Callable[[float], None] | None]:
         yield None if bar.disable else lambda share: bar.update(task, completed=share)
 
 
-def _write_map(path: str | os.PathLike[str], table: RankedTable, roots: np.ndarray) -> None:
-    with open_text_table(path, None, 2) as write:
+def _write_map(
+    path: str | os.PathLike[str], table: RankedTable, roots: np.ndarray, overwrite: bool
+) -> None:
+    with open_text_table(path, None, 2, overwrite=overwrite) as write:
         write(
             len(table),
             lambda start, stop: [
@@ -322,13 +331,16 @@ def _write_map(path: str | os.PathLike[str], table: RankedTable, roots: np.ndarr
         )
 
 
-def _write_counts(path: str | os.PathLike[str], table: RankedTable, roots: np.ndarray) -> int:
+def _write_counts(
+    path: str | os.PathLike[str], table: RankedTable, roots: np.ndarray, overwrite: bool
+) -> int:
     """Writes the clusters; returns their number."""
     sums = np.zeros_like(table.counts)
     np.add.at(sums, roots, table.counts)
     kept = np.flatnonzero(roots == np.arange(len(roots)))
     kept = kept[np.argsort(-sums[kept].sum(axis=1), kind="stable")]
-    with open_text_table(path, table.names, 1 + sums.shape[1]) as write:
+    columns = 1 + sums.shape[1]
+    with open_text_table(path, table.names, columns, overwrite=overwrite) as write:
         write(
             len(kept),
             lambda start, stop: [

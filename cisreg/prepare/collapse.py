@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from cisreg.files import check_output
 from cisreg.prepare.count_table import (
     COLUMN_NAMES,
     SEQUENCE,
@@ -59,6 +60,7 @@ def collapse(
     drop_foreign: bool = False,
     resources: Resources | None = None,
     progress: bool = False,
+    overwrite: bool = False,
 ) -> CollapseCounts:
     """Counts identical sequences; the most abundant come first.
 
@@ -79,12 +81,14 @@ def collapse(
             (IUPAC), instead of stopping at the first.
         resources: memory, threads and temporary folder; data beyond the memory limit goes to disk.
         progress: show the number of reads if standard error is a terminal.
+        overwrite: whether the output may replace a file that exists; never one that is read.
 
     Returns:
         The reads of each input, and the number of distinct sequences.
 
     Raises:
         FileNotFoundError: a file does not exist.
+        FileExistsError: the output exists, and `overwrite` is False.
         ImportError: DuckDB is not installed.
         ValueError: "file:line: reason" for a letter that is not a nucleotide code or a damaged
             file; no sequences; too few, equal or invalid names; too little memory.
@@ -95,6 +99,7 @@ def collapse(
         >>> counts.reads, counts.unique  # doctest: +SKIP
         ((1000, 2000), 1234)
     """
+    check_output(output, inputs=inputs, overwrite=overwrite)
     resolved = _names(inputs, names)
     is_table = names is not None or len(inputs) > 1
     read_counts = [ReadCounts() for _ in inputs]
@@ -112,7 +117,7 @@ def collapse(
     ):
         database.register("reads", _SCHEMA, batches(counter))
         rows = database.stream(_query(len(inputs), is_table))
-        with open_output(output) as stream:
+        with open_output(output, overwrite=overwrite) as stream:
             unique = write_counts(
                 stream,
                 (SEQUENCE, *resolved, TOTAL) if is_table else None,

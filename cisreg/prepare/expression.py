@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as compute
 
+from cisreg.files import check_output
 from cisreg.prepare.bins import BinOrder, order_bins
 from cisreg.prepare.count_table import (
     SEQUENCE,
@@ -143,6 +144,7 @@ def expression(
     keep_case: bool = False,
     resources: Resources | None = None,
     progress: bool = False,
+    overwrite: bool = False,
 ) -> ExpressionCounts:
     """Writes a table of the mean expression of sequences, computed from their counts in bins.
 
@@ -163,12 +165,14 @@ def expression(
         keep_case: whether acgt and ACGT are different sequences; if not, all become upper case.
         resources: memory, threads and temporary folder; data beyond the memory limit goes to disk.
         progress: show the number of rows read if standard error is a terminal.
+        overwrite: whether the output may replace a file that exists; never one that is read.
 
     Returns:
         The numbers of sequences written and left out, and the values of the bins.
 
     Raises:
         FileNotFoundError: a file does not exist.
+        FileExistsError: the output exists, and `overwrite` is False.
         ImportError: DuckDB is not installed.
         ValueError: "file:line: reason" for a row with a different number of columns than the first
             line, a letter that is not a nucleotide code, or a count that is not an integer of 0 or
@@ -183,6 +187,7 @@ def expression(
     """
     if minimum_reads < 1:
         raise ValueError(f"minimum_reads: expected 1 or more, got {minimum_reads}")
+    check_output(output, inputs=inputs, overwrite=overwrite)
     tables = _open_tables(inputs)
     bins = bins or Bins()
     names = _bin_names(inputs, tables)
@@ -204,7 +209,7 @@ def expression(
         rows = tally.compute(database.stream(_query(count)), bins, minimum_reads)
         columns = [SEQUENCE, "expression", "reads"]
         columns += ["standard_deviation"] if standard_deviation else []
-        with open_output(output) as stream:
+        with open_output(output, overwrite=overwrite) as stream:
             selected = (row.select(columns) for row in rows if row.num_rows)
             written = write_counts(stream, columns, counter.count("sequences written", selected))
             if not written:

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, Literal
 
 from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from cisreg.files import check_output
 from cisreg.library import native_module
 from cisreg.prepare.inputs import refuse_same_file
 from cisreg.prepare.reading import input_name, without_blank_end
@@ -94,6 +95,7 @@ def merge_pairs(
     format: Format = "sequences",
     threads: int | None = None,
     progress: bool = False,
+    overwrite: bool = False,
 ) -> MergeCounts:
     """Merges the pairs of two FASTQ files, and writes the merged sequences in file order.
 
@@ -131,12 +133,14 @@ def merge_pairs(
             tabs; "fasta"; "fastq". The name is that of read 1 up to the first blank.
         threads: threads to use, including the one that reads; None: one per available core.
         progress: show the number of pairs if standard error is a terminal.
+        overwrite: whether the output may replace a file that exists; never one that is read.
 
     Returns:
         Counts of pairs by result, the same for every number of threads.
 
     Raises:
         FileNotFoundError: a file does not exist.
+        FileExistsError: the output exists, and `overwrite` is False.
         ValueError: an argument is out of range; or "file:line: ...": a record is damaged or
             truncated, names of a pair differ, or one file has more records than the other.
         OSError: the output cannot be written.
@@ -149,6 +153,7 @@ def merge_pairs(
         >>> counts.merged / counts.pairs  # doctest: +SKIP
         0.98
     """
+    check_output(output, inputs=[forward, reverse], overwrite=overwrite)
     if minimum_overlap is None:
         minimum_overlap = max(1, min(10, overlap // 2))
     options = {
@@ -170,7 +175,7 @@ def merge_pairs(
     with (
         open_input(forward) as first,
         open_input(reverse) as second,
-        open_output(output) as sink,
+        open_output(output, overwrite=overwrite) as sink,
         _pair_counter(progress) as show,
     ):
         batches = _errors_in_line(_read_batches((first, second), names))

@@ -95,20 +95,26 @@ def read_ranked_table(path: str | os.PathLike[str]) -> RankedTable:
 
 @contextmanager
 def open_text_table(
-    path: str | os.PathLike[str], names: Sequence[str] | None, columns: int
+    path: str | os.PathLike[str],
+    names: Sequence[str] | None,
+    columns: int,
+    *,
+    overwrite: bool = False,
 ) -> Iterator[Any]:
-    r"""Opens a tab-separated table for writing; it replaces the file when it is complete.
+    r"""Opens a tab-separated table for writing; see `cisreg.streams.open_output`.
 
     Args:
         path: the file, compressed where its name ends in .gz or .zst; "-" is standard output.
         names: of the columns, for the header; None: no header.
         columns: number of columns; the first is text.
+        overwrite: whether it may replace a file that exists.
 
     Yields:
         A function write(rows, part): writes `rows` rows in blocks; `part(start, stop)` must return
         the columns of the rows start to stop - 1.
 
     Raises:
+        FileExistsError: the file exists, and `overwrite` is False.
         OSError: the file cannot be written.
 
     Example:
@@ -117,7 +123,7 @@ def open_text_table(
     """
     options = pyarrow.csv.WriteOptions(include_header=False, delimiter="\t", quoting_style="none")
     labels = [str(column) for column in range(columns)]
-    with open_output(path) as stream:
+    with open_output(path, overwrite=overwrite) as stream:
         if names is not None:
             stream.write((join_fields(names) + "\n").encode())
 

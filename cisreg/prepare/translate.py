@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as compute
 
+from cisreg.files import check_output
 from cisreg.prepare.count_table import (
     SEQUENCE,
     CountTable,
@@ -52,6 +53,7 @@ def translate(
     *,
     resources: Resources | None = None,
     progress: bool = False,
+    overwrite: bool = False,
 ) -> TranslationCounts:
     """Replaces every line that is in the dictionary by its translation; keeps the order.
 
@@ -68,12 +70,14 @@ def translate(
         resources: memory, threads and temporary folder; data beyond the memory limit, also of the
             dictionary, goes to disk.
         progress: show the number of lines read if standard error is a terminal.
+        overwrite: whether the output may replace a file that exists; never one that is read.
 
     Returns:
         How many lines there are, and how many were translated.
 
     Raises:
         FileNotFoundError: no such file.
+        FileExistsError: the output exists, and `overwrite` is False.
         ImportError: DuckDB is not installed.
         ValueError: "file:line: reason" for a line of the dictionary without exactly two fields, a
             sequence with two translations, a cycle, and text that is not UTF-8;
@@ -84,6 +88,7 @@ def translate(
         >>> translate("reads.txt", "map.txt.gz", "roots.txt").translated  # doctest: +SKIP
         1234
     """
+    check_output(output, inputs=[lines, dictionary], overwrite=overwrite)
     refuse_same_file("dictionary", (lines, dictionary), _ANOTHER)
     with (
         count_rows(progress) as counter,
@@ -98,7 +103,7 @@ def translate(
             "FROM lines LEFT JOIN dictionary ON text = source"
         )
         rows = database.stream("SELECT text, is_translated FROM translation ORDER BY row")
-        with open_output(output) as stream:
+        with open_output(output, overwrite=overwrite) as stream:
             written, translated = _write_lines(stream, counter.count("lines written", rows))
             if not written:
                 raise ValueError(f"{input_name(lines)}: expected lines, got an empty file")
@@ -112,6 +117,7 @@ def translate_counts(
     *,
     resources: Resources | None = None,
     progress: bool = False,
+    overwrite: bool = False,
 ) -> TranslationCounts:
     """Translates the sequences of a table of counts, and adds the counts of equal results.
 
@@ -128,12 +134,14 @@ def translate_counts(
             or .zst; "-" is standard output.
         resources: memory, threads and temporary folder.
         progress: show the number of rows read if standard error is a terminal.
+        overwrite: whether the output may replace a file that exists; never one that is read.
 
     Returns:
         How many rows were read, translated and written.
 
     Raises:
         FileNotFoundError: no such file.
+        FileExistsError: the output exists, and `overwrite` is False.
         ImportError: DuckDB is not installed.
         ValueError: as `translate`, and "file:line: reason" for a row of the table with a different
             number of columns than the first line, a letter that is not a nucleotide code, or a
@@ -144,6 +152,7 @@ def translate_counts(
         >>> translate_counts("counts.tsv", "map.txt.gz", "roots.tsv").written  # doctest: +SKIP
         1234
     """
+    check_output(output, inputs=[table, dictionary], overwrite=overwrite)
     refuse_same_file("dictionary", (table, dictionary), _ANOTHER)
     with (
         count_rows(progress) as counter,
@@ -161,7 +170,7 @@ def translate_counts(
         tally = database.row("SELECT count(*), count_if(is_translated) FROM translation")
         assert tally is not None  # a count always has a row
         rows = database.stream(_sums(counts))
-        with open_output(output) as stream:
+        with open_output(output, overwrite=overwrite) as stream:
             header = None
             if counts.names is not None:
                 header = (counts.sequence_name or SEQUENCE, *counts.names)

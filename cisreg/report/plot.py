@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cisreg.arrays import as_array
-from cisreg.files import replace_file
+from cisreg.files import check_output, replace_file
 from cisreg.metrics import agreement
 from cisreg.report.labels import draw_labels
 from cisreg.report.recovery import ParameterComparison
@@ -36,7 +36,6 @@ def check_plot(path: str | os.PathLike[str]) -> str:
 
     Raises:
         ValueError: the ending is not one of `PLOT_FORMATS`.
-        FileNotFoundError: the folder of the file does not exist.
 
     Example:
         >>> check_plot("test.PNG")
@@ -45,8 +44,6 @@ def check_plot(path: str | os.PathLike[str]) -> str:
     ending = Path(path).suffix.lower().removeprefix(".")
     if ending not in PLOT_FORMATS:
         raise ValueError(f"{path}: expected a name that ends in .{', .'.join(PLOT_FORMATS)}")
-    if not Path(path).parent.is_dir():
-        raise FileNotFoundError(f"{path}: its folder does not exist; make it first")
     return ending
 
 
@@ -55,6 +52,8 @@ def plot_evaluation(
     predicted: np.ndarray,
     measured: np.ndarray,
     comparisons: Sequence[ParameterComparison] = (),
+    *,
+    overwrite: bool = False,
 ) -> None:
     """Draws predicted against measured expression, and learned against true parameters.
 
@@ -63,9 +62,11 @@ def plot_evaluation(
         predicted: float [N], expression.
         measured: float [N], same unit.
         comparisons: one more panel for each, see `compare_parameters`.
+        overwrite: whether it may replace a file that exists.
 
     Raises:
         ImportError: matplotlib is not installed.
+        FileExistsError: the file exists, and `overwrite` is False.
         ValueError: the ending is not one of `PLOT_FORMATS`, or the arrays differ in length
             or have numbers that are not finite.
         OSError: the file cannot be written.
@@ -74,6 +75,7 @@ def plot_evaluation(
         >>> plot_evaluation("test.png", predicted, measured)  # doctest: +SKIP
     """
     ending = check_plot(path)
+    check_output(path, overwrite=overwrite)
     numbers = [
         as_array(values, name, np.float64, ("N",), finite=True)
         for name, values in (("predicted", predicted), ("measured", measured))
@@ -83,7 +85,7 @@ def plot_evaluation(
     _draw_expression(first, *numbers)
     for axes, comparison in zip(others, comparisons, strict=True):
         _draw_comparison(axes, comparison)
-    with replace_file(path) as file:
+    with replace_file(path, overwrite=overwrite) as file:
         figure.savefig(file, format=ending, dpi=150)
 
 

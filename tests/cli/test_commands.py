@@ -456,7 +456,7 @@ def test_a_plot_without_a_folder_is_refused_before_predicting(data, model, tmp_p
     monkeypatch.setattr("cisreg.trained_model.Model.predict", predict)
     plot = tmp_path / "none" / "x.png"
     message = fail(1, "evaluate", model, data / "test.tsv.gz", "--plot", plot)
-    assert f"{plot}: its folder does not exist" in message
+    assert f"{plot}: expected an existing folder" in message
 
 
 def test_a_refused_run_leaves_the_earlier_one_as_it_was(data, model, tmp_path):

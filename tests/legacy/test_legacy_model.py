@@ -264,7 +264,7 @@ def test_text_and_checkpoint_of_stage_2_are_the_same_model(tmp_path):
     for name, value in checkpoint.parameters.items():
         np.testing.assert_allclose(text.parameters[name], value, rtol=5.1e-6, atol=1e-30)
     for model in (text, checkpoint):
-        export_model(tmp_path / "stage2", model)
+        export_model(tmp_path / "stage2", model, overwrite=True)
         for suffix in (".params", ".pkdms"):
             ours, theirs = tmp_path / f"stage2{suffix}", folder / f"stage2{suffix}"
             assert ours.read_bytes() == theirs.read_bytes()
@@ -374,7 +374,7 @@ def test_files_cut_within_their_last_number(exported, suffix):
 def test_the_graph_of_an_earlier_model_goes_with_it(tmp_path):
     model = random_model(binding="probability")
     checkpoint, _ = save_original(tmp_path, original_variables(model), {}, length=L, expected=False)
-    export_model(tmp_path / "model", random_model(seed=1), checkpoint=True)
+    export_model(tmp_path / "model", random_model(seed=1), checkpoint=True, overwrite=True)
     back = import_model(checkpoint, binding="expected", sequence_length=L)
     assert back.spec.binding == "expected"
 

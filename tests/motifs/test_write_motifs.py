@@ -24,7 +24,7 @@ FLOAT32_MAX = float(np.finfo(np.float32).max)
 )
 def test_every_bit_of_a_matrix_comes_back(tmp_path_factory, matrix):
     path = tmp_path_factory.getbasetemp() / "bits.pkdm"
-    write_pkdm(path, matrix)
+    write_pkdm(path, matrix, overwrite=True)
     read = read_pkdm(path)
     np.testing.assert_array_equal(read.view(np.uint64), matrix.view(np.uint64))
 

@@ -118,12 +118,12 @@ def test_columns_in_another_order_get_the_values_of_their_numbers(tmp_path, capl
     # Cells and pseudocounts are given in the same order.
     numbers = Bins(values=(1, 2, 10), cells=(7, 6, 1), pseudocount=(1, 0, 0))
     with pytest.raises(ValueError, match=r"cells: expected reads of every bin .* bin 1 of 3"):
-        expression([tmp_path / "table"], tmp_path / "out.tsv", bins=numbers)
+        expression([tmp_path / "table"], tmp_path / "other.tsv", bins=numbers)
     (tmp_path / "table").write_text("sequence\tbin1\tbin10\tbin2\nACGT\t2\t1\t3\n")
-    expression([tmp_path / "table"], tmp_path / "out.tsv", bins=numbers)
+    expression([tmp_path / "table"], tmp_path / "other.tsv", bins=numbers)
     weights = [(2 + 1) * 7 / 2, 3 * 6 / 3, 1 * 1 / 1]
     mean = (1 * weights[0] + 2 * weights[1] + 10 * weights[2]) / sum(weights)
-    assert float(result(tmp_path / "out.tsv")[0][1]) == pytest.approx(mean)
+    assert float(result(tmp_path / "other.tsv")[0][1]) == pytest.approx(mean)
 
 
 def test_a_gap_between_numbers_is_said_where_the_values_are_not(tmp_path, caplog):
@@ -133,7 +133,7 @@ def test_a_gap_between_numbers_is_said_where_the_values_are_not(tmp_path, caplog
     assert [value for _, value in done.bin_values] == [0, 1, 2]
     assert "there is no 3, for one" in caplog.text
     caplog.clear()
-    expression(paths, tmp_path / "out.tsv", bins=Bins(values=(0, 1, 3)))
+    expression(paths, tmp_path / "other.tsv", bins=Bins(values=(0, 1, 3)))
     assert "no bin" not in caplog.text
 
 

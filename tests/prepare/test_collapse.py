@@ -68,7 +68,7 @@ def test_lines_fasta_and_fastq_are_told_apart_by_their_content(tmp_path):
     for name, content in contents.items():
         for compress in (bytes, gzip.compress, zstandard.compress):
             (tmp_path / name).write_bytes(compress(content))
-            collapse([tmp_path / name], tmp_path / "out")
+            collapse([tmp_path / name], tmp_path / "out", overwrite=True)
             assert rows(tmp_path / "out") == [("ACGT", "2"), ("TT", "1")], name
 
 
@@ -125,7 +125,7 @@ def test_damaged_and_empty_files(tmp_path, content, message):
     (tmp_path / "reads").write_bytes(content)
     (tmp_path / "out").write_text("before")
     with pytest.raises(ValueError, match=message):
-        collapse([tmp_path / "reads"], tmp_path / "out")
+        collapse([tmp_path / "reads"], tmp_path / "out", overwrite=True)
     assert (tmp_path / "out").read_text() == "before"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "reads"]
 
@@ -173,7 +173,7 @@ def test_a_temporary_folder_that_is_not_there(tmp_path):
     (tmp_path / "reads").write_text("AC\n")
     for output, folder, what in (
         (tmp_path / "out", tmp_path / "no", "temporary folder"),
-        (tmp_path / "no" / "out", None, "output"),
+        (tmp_path / "no" / "out", None, "out"),
     ):
         with pytest.raises(FileNotFoundError, match=f"{what}: expected an existing folder"):
             resources = Resources(temporary_folder=folder)

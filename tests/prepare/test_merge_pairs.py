@@ -187,7 +187,8 @@ def merged(tmp_path, forward, reverse, **options):
     """Merges reads (bases, qualities); returns the lines of the output and the counts."""
     (tmp_path / "1.fastq").write_bytes(fastq(forward))
     (tmp_path / "2.fastq").write_bytes(fastq(reverse))
-    counts = merge_pairs(*(tmp_path / "1.fastq", tmp_path / "2.fastq", tmp_path / "out"), **options)
+    paths = (tmp_path / "1.fastq", tmp_path / "2.fastq", tmp_path / "out")
+    counts = merge_pairs(*paths, overwrite=True, **options)
     return (tmp_path / "out").read_text().splitlines(), counts
 
 

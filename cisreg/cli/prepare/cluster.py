@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from cisreg.cli import options
+from cisreg.cli.outputs import check_files
 from cisreg.cli.terminal import new_console
 from cisreg.streams import STANDARD
 
@@ -67,7 +69,7 @@ def cluster(
     threads: Annotated[
         int | None, typer.Option(min=1, help="Threads to use; default: one per core.")
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
+    overwrite: options.Overwrite = False,
 ) -> None:
     """Merge sequencing errors: rare sequences into similar, more abundant ones.
 
@@ -76,7 +78,7 @@ def cluster(
     highest count. Chains are merged into one sequence. Each sequence must be listed once. With
     several count columns, sequences are ranked by total, and each column is summed.
     """
-    _check_outputs(output, map_output, overwrite)
+    check_files([output, map_output], inputs=[counts], overwrite=overwrite)
     from cisreg.prepare.cluster import cluster_file
 
     summary = cluster_file(
@@ -85,6 +87,7 @@ def cluster(
         minimum_ratio=minimum_ratio,
         method=method,
         threads=threads,
+        overwrite=overwrite,
     )
     console = new_console(stderr=STANDARD in (str(output), str(map_output)))
     console.print(summary.columns, soft_wrap=True)
@@ -93,14 +96,3 @@ def cluster(
         f"of {summary.reads:,} reads were merged into them, written to {output}",
         soft_wrap=True,
     )
-
-
-def _check_outputs(output: Path, map_output: Path | None, overwrite: bool) -> None:
-    if map_output == output:
-        raise ValueError(f"{output}: expected two files, got the same as --output and --map")
-    for path in (output, map_output):
-        if path is not None and str(path) != STANDARD and path.exists() and not overwrite:
-            raise ValueError(
-                f"{path}: expected a new file, but it exists; give --overwrite to replace it, or "
-                "another name"
-            )

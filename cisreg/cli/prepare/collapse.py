@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from cisreg.cli import options
+from cisreg.cli.outputs import check_files
 from cisreg.cli.prepare import step_options
 
 EXAMPLE = "cisreg prepare collapse bin0.txt bin1.txt --output counts.tsv"
@@ -50,14 +52,14 @@ def collapse(
     memory: step_options.Memory = "4GB",
     threads: step_options.Threads = None,
     temporary_folder: step_options.TemporaryFolder = None,
-    overwrite: step_options.Overwrite = False,
+    overwrite: options.Overwrite = False,
 ) -> None:
     """Count identical sequences, the most abundant first.
 
     One file gives lines of sequence and count. Several files, or one with **--names**, give a table
     with a header, a count column per file, and the total.
     """
-    step_options.refuse_existing(output, overwrite)
+    check_files([output], inputs=inputs, overwrite=overwrite)
     from cisreg.prepare.collapse import collapse as run_collapse
     from cisreg.prepare.database import Resources
 
@@ -69,6 +71,7 @@ def collapse(
         drop_foreign=drop_foreign,
         resources=Resources(memory, threads, temporary_folder),
         progress=True,
+        overwrite=overwrite,
     )
     step_options.tell(
         output,

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from cisreg.cli import options
+from cisreg.cli.outputs import check_files
 from cisreg.cli.prepare import step_options
 
 EXAMPLE = "cisreg prepare expression roots.tsv --output train.tsv.gz"
@@ -74,7 +76,7 @@ def expression(
     memory: step_options.Memory = "4GB",
     threads: step_options.Threads = None,
     temporary_folder: step_options.TemporaryFolder = None,
-    overwrite: step_options.Overwrite = False,
+    overwrite: options.Overwrite = False,
 ) -> None:
     """Compute the mean expression of sequences from their counts in sorting bins.
 
@@ -82,7 +84,7 @@ def expression(
     of each bin is printed. The output has the columns sequence, expression and reads, sorted by
     reads. **cisreg train** can read it directly.
     """
-    step_options.refuse_existing(output, overwrite)
+    check_files([output], inputs=inputs, overwrite=overwrite)
     from cisreg.prepare.database import Resources
     from cisreg.prepare.expression import Bins
     from cisreg.prepare.expression import expression as run_expression
@@ -101,6 +103,7 @@ def expression(
         keep_case=keep_case,
         resources=Resources(memory, threads, temporary_folder),
         progress=True,
+        overwrite=overwrite,
     )
     if counts.columns:
         step_options.tell(output, counts.columns)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.table import Table
 
+from cisreg.cli import options
+from cisreg.cli.outputs import check_files
 from cisreg.cli.prepare import step_options
 from cisreg.cli.terminal import new_console
 from cisreg.streams import STANDARD
@@ -81,7 +83,7 @@ def merge_pairs(
         ),
     ] = "sequences",
     threads: step_options.Threads = None,
-    overwrite: step_options.Overwrite = False,
+    overwrite: options.Overwrite = False,
 ) -> None:
     """Merge pairs of overlapping reads into one sequence each, in the strand of read 1.
 
@@ -89,7 +91,7 @@ def merge_pairs(
     ambiguous are counted and left out. Where the reads differ, the base with the higher quality is
     used. Reads that extend through a short molecule into the adapter are cut at its end.
     """
-    step_options.refuse_existing(output, overwrite)
+    check_files([output], inputs=[forward, reverse], overwrite=overwrite)
     from cisreg.prepare.merge_pairs import merge_pairs as run_merge_pairs
 
     counts = run_merge_pairs(
@@ -103,6 +105,7 @@ def merge_pairs(
         format=format,
         threads=threads,
         progress=True,
+        overwrite=overwrite,
     )
     new_console(stderr=str(output) == STANDARD).print(_table(counts))
     step_options.tell(

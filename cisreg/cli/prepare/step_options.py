@@ -29,16 +29,6 @@ TemporaryFolder = Annotated[
         help="Folder for temporary files; default: beside the output.",
     ),
 ]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")]
-
-
-def refuse_existing(output: Path, overwrite: bool) -> None:
-    """Raises ValueError if `output` exists and must not be replaced."""
-    if str(output) != STANDARD and output.exists() and not overwrite:
-        raise ValueError(
-            f"{output}: expected a new file, but it exists; give --overwrite to replace it, or "
-            "another --output"
-        )
 
 
 def tell(output: Path, text: str) -> None:

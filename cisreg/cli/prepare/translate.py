@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from cisreg.cli import options
+from cisreg.cli.outputs import check_files
 from cisreg.cli.prepare import step_options
 
 EXAMPLE = "cisreg prepare translate --counts bins.tsv map.txt --output roots.tsv"
@@ -48,14 +50,14 @@ def translate(
     memory: step_options.Memory = "4GB",
     threads: step_options.Threads = None,
     temporary_folder: step_options.TemporaryFolder = None,
-    overwrite: step_options.Overwrite = False,
+    overwrite: options.Overwrite = False,
 ) -> None:
     """Replace sequences as a map says, for example by the roots of their clusters.
 
     Lines keep their order; sequences that are not in the map are unchanged. A table of counts is
     sorted by its new totals. If a replacement is itself replaced, the end of the chain is used.
     """
-    step_options.refuse_existing(output, overwrite)
+    check_files([output], inputs=[sequences, dictionary], overwrite=overwrite)
     from cisreg.prepare import translate as steps
     from cisreg.prepare.database import Resources
 
@@ -66,6 +68,7 @@ def translate(
         output,
         resources=Resources(memory, threads, temporary_folder),
         progress=True,
+        overwrite=overwrite,
     )
     if done.columns:
         step_options.tell(output, done.columns)

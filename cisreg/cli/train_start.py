@@ -180,8 +180,8 @@ def _values(name: str, source: str, motif_set: MotifSet, random_count: int) -> n
         return np.full(len(motif_set), number, np.float32)
     if not Path(source).exists():
         raise FileNotFoundError(
-            f"{name.replace('_', ' ')}: expected a number or a file, got {source}, which does not "
-            "exist"
+            f"--initial-{name.replace('_', '-')}: expected a finite number or a file, got "
+            f"{source}, which does not exist"
         )
     drawn = motif_set.names[len(motif_set) - random_count :]
     return read_motif_values(

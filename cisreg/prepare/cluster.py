@@ -86,9 +86,10 @@ def cluster_sequences(
 
     The embedded method is exact, and the same for every number of threads. It takes up to 46 bytes
     of memory per sequence besides sequences and counts, and a copy of the sequences if they are not
-    sorted by decreasing count. For libraries of random sequences, with or without common flanks,
-    its time is linear in the number of sequences; it is quadratic if very many sequences share a
-    quarter (at 3 differences) of their variable letters. Ctrl-C interrupts it.
+    sorted by decreasing count or are an Arrow array. For libraries of random sequences, with or
+    without common flanks, its time is linear in the number of sequences; it is quadratic if very
+    many sequences share a quarter (at 3 differences) of their variable letters. Ctrl-C interrupts
+    it.
 
     The method bowtie2 considers only alignments that bowtie2 finds on the forward strand, and may
     therefore miss similar sequences; everything else is the same.
@@ -120,6 +121,28 @@ def cluster_sequences(
         [0, 0, 2]
     """
     text = _arrow_text(sequences)
+    if isinstance(sequences, (pa.Array, pa.ChunkedArray)):
+        # It may lie in memory that the caller can change, also from `progress`.
+        text = text.take(pa.array(np.arange(len(text))))
+    return _cluster(
+        *(text, counts, threads, progress),
+        differences=differences,
+        minimum_ratio=minimum_ratio,
+        method=method,
+    )
+
+
+def _cluster(
+    text: pa.Array,
+    counts: npt.ArrayLike,
+    threads: int | None,
+    progress: Callable[[float], None] | None,
+    *,
+    differences: int,
+    minimum_ratio: float,
+    method: Method,
+) -> np.ndarray:
+    """As `cluster_sequences`, of text with 64-bit offsets that nobody changes meanwhile."""
     numbers = _checked_counts(counts, len(text))
     if threads is None:
         threads = len(os.sched_getaffinity(0))
@@ -197,13 +220,11 @@ def cluster_file(
     # bowtie2 does not report progress.
     with _progress_bar(progress and method == "embedded") as show:
         try:
-            roots = cluster_sequences(
-                *(table.sequence, table.totals()),
+            roots = _cluster(
+                *(table.sequence, table.totals(), threads, show),
                 differences=differences,
                 minimum_ratio=minimum_ratio,
                 method=method,
-                threads=threads,
-                progress=show,
             )
         except DuplicateError as error:
             row, earlier = map(table.line, error.rows)
@@ -260,11 +281,13 @@ def _arrow_text(sequences: Sequence[str] | pa.Array | pa.ChunkedArray) -> pa.Arr
 
 
 def _buffers(text: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-    """Letters, uint8, and offsets into them, int64 [N + 1], without a copy."""
+    """Letters, uint8, and offsets into them, int64 [N + 1]: both without a copy, and read-only."""
     if not len(text):
         return np.empty(0, np.uint8), np.zeros(1, np.int64)
     _, offsets, letters = text.buffers()
     data = np.empty(0, np.uint8) if letters is None else np.frombuffer(letters, np.uint8)
+    # The native code copies what can be written.
+    data.flags.writeable = False
     return data, np.frombuffer(offsets, np.int64)[text.offset :][: len(text) + 1]
 
 
@@ -279,7 +302,7 @@ def _checked_counts(counts: npt.ArrayLike, length: int) -> np.ndarray:
     if (numbers < 0).any() or (numbers > _MOST_COUNT).any():
         row = int(np.flatnonzero((numbers < 0) | (numbers > _MOST_COUNT))[0])
         raise ValueError(f"counts: expected 0 to 2^63 - 1, got {numbers[row]} in row {row}")
-    return numbers.astype(np.int64, copy=False)
+    return numbers.astype(np.int64)
 
 
 def _candidates(counts: np.ndarray, minimum_ratio: float) -> np.ndarray:

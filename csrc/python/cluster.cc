@@ -9,6 +9,7 @@
 #include <limits>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "python/arguments.h"
 #include "reads/edit_distance.h"
@@ -21,13 +22,16 @@ namespace {
 
 using Progress = std::optional<py::function>;
 
-void CheckText(const Array<uint8_t>& data, const Array<int64_t>& offsets) {
-  Require(offsets.ndim() == 1 && offsets.size() >= 1,
-          "offsets: expected one more entry than there are sequences");
-  Require(offsets.size() - 1 < std::numeric_limits<uint32_t>::max(),
-          "sequences: expected fewer than 2^32 - 1, got " + std::to_string(offsets.size() - 1));
-  for (ssize_t i = 0; i + 1 < offsets.size(); ++i) {
-    const int64_t begin = offsets.at(i), end = offsets.at(i + 1);
+// While the search runs, `progress` and other threads of Python may change the arrays, or resize
+// them. So it works on copies; only of the letters, if they cannot be written, it makes none.
+template <class T>
+std::vector<T> Copied(const Array<T>& array) {
+  return {array.data(), array.data() + array.size()};
+}
+
+void CheckText(const Array<uint8_t>& data, const std::vector<int64_t>& offsets) {
+  for (size_t i = 0; i + 1 < offsets.size(); ++i) {
+    const int64_t begin = offsets[i], end = offsets[i + 1];
     Require(0 <= begin && begin <= end && end <= data.size(),
             "offsets: expected to rise within data, entry " + std::to_string(i) + " does not");
     Require(end - begin <= reads::kLongest,
@@ -37,11 +41,9 @@ void CheckText(const Array<uint8_t>& data, const Array<int64_t>& offsets) {
   }
 }
 
-void CheckCandidates(const Array<uint32_t>& candidates, int64_t count) {
-  Require(candidates.ndim() == 1 && candidates.size() == count,
-          "candidates: expected one number for each sequence");
-  for (int64_t i = 0; i < count; ++i) {
-    Require(candidates.at(i) <= i && (i == 0 || candidates.at(i) >= candidates.at(i - 1)),
+void CheckCandidates(const std::vector<uint32_t>& candidates) {
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    Require(candidates[i] <= i && (i == 0 || candidates[i] >= candidates[i - 1]),
             "candidates: expected at most i and rising, entry " + std::to_string(i) + " is not");
   }
 }
@@ -66,15 +68,25 @@ reads::Interrupted CheckSignals(const Progress& progress) {
 py::tuple ClusterParents(const Array<uint8_t>& data, const Array<int64_t>& offsets,
                          const Array<uint32_t>& candidates, int differences, int threads,
                          const Progress& progress) {
-  CheckText(data, offsets);
+  Require(offsets.ndim() == 1 && offsets.size() >= 1,
+          "offsets: expected one more entry than there are sequences");
   const int64_t count = offsets.size() - 1;
-  CheckCandidates(candidates, count);
+  Require(count < std::numeric_limits<uint32_t>::max(),
+          "sequences: expected fewer than 2^32 - 1, got " + std::to_string(count));
+  Require(candidates.ndim() == 1 && candidates.size() == count,
+          "candidates: expected one number for each sequence");
+  const std::vector<int64_t> own_offsets = Copied(offsets);
+  const std::vector<uint32_t> own_candidates = Copied(candidates);
+  const std::vector<uint8_t> own_data = data.writeable() ? Copied(data) : std::vector<uint8_t>();
+  const uint8_t* const letters = data.writeable() ? own_data.data() : data.data();
+  CheckText(data, own_offsets);
+  CheckCandidates(own_candidates);
   Require(1 <= differences && differences <= reads::kMostDifferences,
           "differences: expected 1 to " + std::to_string(reads::kMostDifferences) + ", got " +
               std::to_string(differences));
   Require(threads >= 1, "threads: expected 1 or more, got " + std::to_string(threads));
   const reads::ClusterProblem problem = {
-      {data.data(), offsets.data(), count}, candidates.data(), differences};
+      {letters, own_offsets.data(), count}, own_candidates.data(), differences};
   py::array_t<int64_t> parents(count);
   int64_t* const written = parents.mutable_data();
   const reads::Interrupted interrupted = CheckSignals(progress);

@@ -53,7 +53,7 @@ OVERFLOW = "expression: expected finite numbers, got inf for sequence 0"
         ((*TRAIN, "--concentrations", "concentrations.tsv"), "tsv:2: expected a finite number in"),
         (
             (*TRAIN, "--initial-activity", "nan"),
-            "--initial-activity: expected a finite number, got",
+            "--initial-activity: expected a finite number or a file, got nan",
         ),
         ((*TRAIN, "--initial-activity", "1e39"), "--initial-activity: expected a finite number"),
         (("predict", "overflow", "table.tsv"), OVERFLOW),

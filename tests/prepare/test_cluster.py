@@ -229,6 +229,64 @@ def test_progress_rises_and_its_errors_end_the_work():
     assert 0 <= shares[0] <= shares[1] < 1
 
 
+def own_arrays(sequences):
+    """Letters, offsets and candidates in memory of NumPy, as the native code takes them."""
+    letters = np.frombuffer("".join(sequences).encode(), np.uint8).copy()
+    offsets = np.cumsum([0, *map(len, sequences)])
+    return {
+        "letters": letters,
+        "offsets": offsets,
+        "candidates": np.arange(len(sequences)).astype("u4"),
+    }
+
+
+CHANGES = {
+    "zeros": lambda array: array.fill(0),
+    "largest": lambda array: array.fill(np.iinfo(array.dtype).max),
+    "resized": lambda array: array.resize(0, refcheck=False),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("changed", ["letters", "offsets", "candidates"])
+def test_arrays_that_are_changed_meanwhile_do_not_matter(changed, change):
+    sequences, _ = promoters(20, 20)
+    expected, *_ = _native.cluster_parents(
+        *own_arrays(sequences).values(), differences=3, threads=2
+    )
+    arrays = own_arrays(sequences)
+    calls = []
+
+    def progress(share):
+        CHANGES[change](arrays[changed])
+        calls.append(share)
+
+    found, *_ = _native.cluster_parents(
+        *arrays.values(), differences=3, threads=2, progress=progress
+    )
+    assert calls
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("changed", ["letters", "offsets", "counts"])
+def test_memory_of_an_arrow_array_that_is_changed_meanwhile_does_not_matter(changed):
+    sequences, counts = promoters(20, 20)
+    arrays = own_arrays(sequences) | {"counts": counts}
+    text = pa.LargeStringArray.from_buffers(
+        len(sequences), pa.py_buffer(arrays["offsets"]), pa.py_buffer(arrays["letters"])
+    )
+    calls = []
+
+    def progress(share):
+        arrays[changed].fill(65)
+        calls.append(share)
+
+    expected = cluster_sequences(sequences, counts.copy())
+    found = cluster_sequences(text, counts, progress=progress)
+    assert calls
+    np.testing.assert_array_equal(found, expected)
+
+
 INTERRUPTED = """
 import signal
 import test_cluster

@@ -80,7 +80,7 @@ def test_that_nothing_was_merged_is_said(here, caplog):
     caplog.clear()
     (here / "none.fq").write_text("")
     (here / "empty.fq").write_text("")
-    assert merge_pairs("none.fq", "empty.fq", "out", overlap=10).pairs == 0
+    assert merge_pairs("none.fq", "empty.fq", "out2", overlap=10).pairs == 0
     assert "none of" not in caplog.text
 
 

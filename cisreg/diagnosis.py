@@ -115,14 +115,14 @@ def _check_devices(messages: Sequence[str]) -> list[Finding]:
 
 def _no_gpu(messages: Sequence[str]) -> Finding:
     remarks = [text.partition("] ")[2] for text in messages if "cuda" in text or "GPU" in text]
-    said = "".join(f"\n{remark}" for remark in dict.fromkeys(remarks) if remark)
-    text = "TensorFlow finds none" + (f"; it says:{said}" if said else "")
+    said = ", ".join(f'"{remark}"' for remark in dict.fromkeys(remarks) if remark)
+    text = "TensorFlow finds none" + (f"; it says {said}" if said else "")
     if not NVIDIA_DRIVER.exists():
         return Finding("GPU", "ok", text)
     return Finding(
         "GPU",
         "warning",
-        f"{text}\nbut this machine has an NVIDIA driver: run pip install "
+        f"{text}; but this machine has an NVIDIA driver: run pip install "
         f"'tensorflow[and-cuda]=={tf.__version__}'",
     )
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import html
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-# Characters that move the cursor, change colours or the direction of text; not tabs and line ends.
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+from cisreg.names import ACTING
 
 # Number of rows that are shown of a long table.
 SHOWN_ROWS = 20
@@ -36,13 +34,15 @@ def html_table(title: str, columns: Mapping[str, Sequence[Any]], count: int) -> 
 
 
 def printable(text: str) -> str:
-    r"""Text for a terminal, with control characters as escapes.
+    r"""Text on one line of a terminal or log, with all characters that act on it as escapes.
+
+    So a name from a file neither colours nor turns the text, and begins no line of its own.
 
     Example:
-        >>> print(printable("Reb1\x1b[31m"))
-        Reb1\x1b[31m
+        >>> print(printable("Reb1\x1b[31m\nerror: none"))
+        Reb1\x1b[31m\nerror: none
     """
-    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    return ACTING.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def counted(count: int, noun: str) -> str:

@@ -15,6 +15,7 @@ from cisreg.choices import ComputeDtype
 from cisreg.display import counted, html_table
 from cisreg.forking import check_not_forked
 from cisreg.model import Parameters, predict, strand_binding
+from cisreg.names import check_names
 from cisreg.occupancy import Implementation
 from cisreg.spec import ModelSpec
 
@@ -65,12 +66,21 @@ class BatchPrediction:
         """The predictions as columns: name, expression, accessibility and binding, if not None.
 
         Binding has two columns per motif, forward_NAME and reverse_NAME.
+
+        Raises:
+            ValueError: binding without a distinct name for each motif.
         """
         columns: dict[str, Any] = {} if self.name is None else {"name": self.name}
         columns["expression"] = self.expression
         if self.accessibility is not None:
             columns["accessibility"] = self.accessibility
         if self.binding is not None:
+            check_names("motif_names", self.motif_names)
+            if len(self.motif_names) != self.binding.shape[2]:
+                raise ValueError(
+                    f"motif_names: expected {self.binding.shape[2]} names, one for each motif of "
+                    f"binding, got {len(self.motif_names)}"
+                )
             for index, motif in enumerate(self.motif_names):
                 columns[f"forward_{motif}"] = self.binding[:, 0, index]
                 columns[f"reverse_{motif}"] = self.binding[:, 1, index]

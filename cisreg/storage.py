@@ -17,6 +17,7 @@ from cisreg.arrays import pack_arrays, unpack_arrays
 from cisreg.files import replace_file
 from cisreg.motifs import MotifSet
 from cisreg.spec import ModelSpec, check_finite
+from cisreg.strict_json import parse_json
 from cisreg.trained_model import Model
 
 _NAME = "model.json"
@@ -96,7 +97,7 @@ def load_model(directory: str | os.PathLike[str]) -> Model:
     if version != _FORMAT_VERSION:
         raise ValueError(
             f"{path}: expected format version {_FORMAT_VERSION}, got {version!r}; load it with the "
-            f"version of cisreg that wrote it ({description.get('cisreg_version', 'not known')})"
+            f"version of cisreg that wrote it ({description.get('cisreg_version', 'not known')!r})"
         )
     try:
         return _described_model(path.parent, description)
@@ -141,7 +142,7 @@ def _described_model(folder: Path, description: Mapping[str, Any]) -> Model:
 def _read_description(path: Path) -> dict[str, Any]:
     """The content of model.json, after a check of its format version."""
     try:
-        description = json.loads(path.read_text(encoding="utf-8"))
+        description = parse_json(path.read_text(encoding="utf-8"))
         if not isinstance(description, dict) or "format_version" not in description:
             raise ValueError("there is no format_version")
     except (ValueError, RecursionError) as error:

@@ -17,6 +17,7 @@ from cisreg.data import Dataset
 from cisreg.data.ends import warn_of_other_ends
 from cisreg.display import counted, html_table
 from cisreg.motifs import MotifSet
+from cisreg.names import check_names
 from cisreg.occupancy import Implementation
 from cisreg.prediction import BATCH_SIZE, BatchPrediction, join_predictions, predict_batches
 from cisreg.sequences import encode
@@ -96,9 +97,7 @@ class Model:
                 f"motif_names: expected {self.spec.motif_count} names (the model's motif_count), "
                 f"got {len(names)}"
             )
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"motif_names: expected distinct names, got {twice[0]!r} twice")
+        check_names("motif_names", names)
 
     def _check_column_range(self) -> None:
         assert self.column_range is not None

@@ -16,7 +16,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from cisreg.files import replace_file
-from cisreg.names import join_fields
+from cisreg.names import check_shown, join_fields
 from cisreg.streams import STANDARD, open_output
 
 ENDINGS = (".tsv", ".tsv.gz", ".csv", ".csv.gz", ".parquet")
@@ -59,7 +59,8 @@ def open_table(
         types must be the same at each call.
 
     Raises:
-        ValueError: the ending is not one of `ENDINGS`, or no rows were written.
+        ValueError: the ending is not one of `ENDINGS`, no rows were written, or a column of a text
+            table has a name with control characters.
         FileExistsError: the file exists, and `overwrite` is False.
         OSError: the file cannot be written.
 
@@ -79,6 +80,8 @@ def open_table(
 
         def write(columns: Columns) -> None:
             nonlocal writer
+            if writer is None and ending != ".parquet":
+                check_shown("columns", columns)
             rows = pa.table(dict(columns))
             if writer is None:
                 writer = stack.enter_context(_new_writer(file, rows.schema, ending))

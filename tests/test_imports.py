@@ -29,7 +29,7 @@ ROWS = [
     ("data", "prepare"),
     ("sequences",),
     ("streams", "writing", "processes", "metrics", "display", "progress", "quiet", "forking"),
-    ("arrays", "choices", "files", "library", "names", "number_text", "oracle"),
+    ("arrays", "choices", "files", "library", "names", "number_text", "oracle", "strict_json"),
     ("locks",),
 ]
 RANK = {room: len(ROWS) - row for row, rooms in enumerate(ROWS) for room in rooms}

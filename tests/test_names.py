@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import io
+import os
 
 import numpy as np
 import pyarrow as pa
@@ -10,13 +12,15 @@ import pyarrow.csv
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny_model import SPEC, start_parameters
 
+from cisreg.data import Dataset
 from cisreg.motifs import MotifSet, motif_name, read_log_concentration, read_motifs, write_motifs
-from cisreg.motifs.reading import motif_file_name
 from cisreg.names import file_stem, join_fields, name_of_stem, split_fields
 from cisreg.prediction import BatchPrediction
 from cisreg.scan import scan
 from cisreg.sequences import encode
+from cisreg.trained_model import Model
 from cisreg.writing import open_table
 
 HOMER = "Pitx1:Ebox(Homeobox,bHLH)"
@@ -67,7 +71,7 @@ def test_a_file_of_any_name_is_in_its_folder_and_not_hidden(name):
     assert name_of_stem(stem) == name
     assert "/" not in stem
     assert not stem.startswith((".", "#"))
-    assert motif_name(motif_file_name(name)) == name
+    assert motif_name(f"{stem}.pkdm") == name
 
 
 def test_usual_names_of_files_stay_as_they_are():
@@ -141,7 +145,7 @@ def test_tables_keep_names_of_columns_and_texts(tmp_path, ending):
 @given(st.lists(NAMES, min_size=1, max_size=4, unique=True), st.sampled_from([".tsv", ".csv"]))
 def test_any_printable_name_is_read_back_from_a_table(tmp_path_factory, names, ending):
     path = tmp_path_factory.getbasetemp() / f"names{ending}"
-    with open_table(path) as write:
+    with open_table(path, overwrite=True) as write:
         write(
             {
                 "motif": pa.array(names),
@@ -173,3 +177,84 @@ def test_binding_of_motifs_and_hits_are_written_by_their_names(tmp_path):
     read = pyarrow.csv.read_csv(tmp_path / "hits.csv")
     assert set(read["motif"].to_pylist()) == set(names)
     assert read.num_rows == hits.num_rows
+
+
+# A name that acts on a terminal or in a table, or that nobody can see as it is.
+ACTING = (
+    *("\x1b[31mred", "two\nlines", "a\rb", "bell\x07", "nul\0", "turned\u202eround", "del\x7f"),
+    *("csi\x9b", "isolate\u2066", "mark\u200f", "line\u2028", "\ufeffbom", "half\udcff", "\x0b"),
+)
+
+
+@pytest.mark.parametrize("name", ACTING, ids=ascii)
+def test_names_that_act_are_refused_wherever_names_enter(tmp_path, name):
+    matrix = np.zeros((4, 4, 1), np.float32)
+    binding = BatchPrediction(np.zeros(1), binding=np.zeros((1, 2, 1)), motif_names=(name,))
+    model = (SPEC, start_parameters(), ("Abf1", name, "Reb1"))
+    for argument, use in (
+        ("names", lambda: MotifSet((name,), matrix, [0], [4])),
+        ("motif_names", lambda: Model(*model)),
+        ("motif_names", binding.columns),
+        ("motif_names", binding.to_frame),
+    ):
+        with pytest.raises(
+            ValueError, match=f"^{argument}: expected names without line"
+        ) as refused:
+            use()
+        assert repr(name) in str(refused.value)
+    for ending in (".tsv", ".csv.gz"):
+        with (
+            pytest.raises(ValueError, match="columns: expected names without line ends"),
+            open_table(tmp_path / f"table{ending}") as write,
+        ):
+            write({name: np.zeros(1)})
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (("a", "a"), "motif_names: expected distinct names, got 'a' twice"),
+        (("a",), "motif_names: expected 2 names, one for each motif of binding, got 1"),
+        ((), "motif_names: expected 2 names, one for each motif of binding, got 0"),
+        (("a", ""), "motif_names: expected non-empty strings, got ''"),
+        (("a", 1), "motif_names: expected non-empty strings, got 1"),
+    ],
+)
+def test_no_column_of_binding_is_lost(names, message):
+    binding = np.zeros((1, 2, 2), np.float32)
+    with pytest.raises(ValueError, match=message):
+        BatchPrediction(np.zeros(1), binding=binding, motif_names=names).to_table()
+
+
+def test_files_of_motifs_whose_names_act_are_refused(tmp_path):
+    for name in ("a\x1b[31m", "b\nc", os.fsdecode(b"d\xff")):
+        path = tmp_path / f"{name}.pkdm"
+        path.write_text("A\t-1\nC\t1\nG\t1\nT\t1\n")
+        with pytest.raises(ValueError, match="names: expected names without line ends") as refused:
+            read_motifs(tmp_path)
+        assert repr(name) in str(refused.value)
+        path.unlink()
+
+
+@pytest.mark.parametrize("text", ["two\nlines", "a\rb", "\r\n", "\n"])
+def test_line_ends_in_a_field_are_quoted(tmp_path, text):
+    for delimiter in "\t,":
+        line = join_fields([text, "next"], delimiter)
+        assert next(csv.reader(io.StringIO(line, newline=""), delimiter=delimiter)) == [
+            text,
+            "next",
+        ]
+    with open_table(tmp_path / "table.csv") as write:
+        write({"text": pa.array(["plain", text]), "number": np.arange(2)})
+    with (tmp_path / "table.csv").open(newline="") as lines:
+        assert list(csv.reader(lines)) == [["text", "number"], ["plain", "0"], [text, "1"]]
+
+
+def test_text_of_a_dataset_is_shown_without_effect():
+    extra = {"\x1b[31mred": ["\x1b[1m\u202e"], "two\nlines": ["<b>"]}
+    data = Dataset(["ACGT"], [1.0], extra=extra)
+    for shown in (repr(data), data._repr_html_()):
+        assert shown.isprintable()
+    assert r"\x1b[31mred, two\nlines" in repr(data)
+    assert "<td>&lt;b&gt;</td>" in data._repr_html_()

@@ -219,6 +219,20 @@ def test_a_folder_without_model(tmp_path):
         ),
         (lambda text: text.replace('"RAP1"', "2"), "model.json: motif_names: expected a list of"),
         (lambda text: text.replace('"RAP1",', ""), "model.json: motif_names: expected 3 names"),
+        (
+            lambda text: text.replace("RAP1", "ABF1"),
+            "motif_names: expected distinct .*'ABF1' twice",
+        ),
+        (lambda text: text.replace("RAP1", r"\u001b[1m"), r"motif_names: expected .*'\\x1b\[1m'"),
+        (lambda text: text.replace("RAP1", r"\ud800"), "motif_names: expected names without line"),
+        (lambda text: text.replace("RAP1", ""), "motif_names: expected non-empty strings, got ''"),
+        (lambda text: text.replace('"unit"', '"unit": "x", "unit"'), "got 'unit' twice"),
+        (
+            lambda text: text.replace('"stranded"', '"padding": "same", "stranded"'),
+            "'padding' twice",
+        ),
+        (lambda text: text.replace("{}", '{"a": NaN}'), "expected finite numbers, got NaN"),
+        (lambda text: text.replace("{}", '{"a": 1e999}'), "expected finite numbers, got 1e999"),
         (lambda text: text.replace('"format_version": 2', '"format_version": 3'), "got 3; load it"),
     ],
 )
@@ -378,3 +392,14 @@ def test_predictions_beyond_float32_are_said():
     assert np.isfinite(next(batches).expression).all()
     with pytest.raises(OverflowError, match=r"got inf for sequence 4, .*\(1 of 1 .* in activity$"):
         next(batches)
+
+
+def test_the_version_of_a_foreign_model_is_shown_without_effect(tmp_path):
+    save_model(tmp_path, make_model())
+    path = tmp_path / "model.json"
+    description = json.loads(path.read_text())
+    description |= {"format_version": 3, "cisreg_version": "\x1b[31mred\nerror: none\u202e"}
+    path.write_text(json.dumps(description))
+    with pytest.raises(ValueError, match="expected format version 2, got 3") as refused:
+        load_model(tmp_path)
+    assert str(refused.value).isprintable()

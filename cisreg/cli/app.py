@@ -69,7 +69,10 @@ def _is_expected(error: Exception) -> bool:
 def _message(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror and error.filename:
         return f"{error.filename}: {error.strerror}"
-    return _AROUND_MESSAGE.sub("", str(error)) or type(error).__name__
+    text = str(error)
+    if type(error).__module__.startswith("tensorflow."):
+        text = " ".join(_AROUND_MESSAGE.sub("", text).split())
+    return text or type(error).__name__
 
 
 class _StandardErrorHandler(logging.Handler):
@@ -81,9 +84,17 @@ class _StandardErrorHandler(logging.Handler):
         print(printable(prefix + self.format(record)), file=sys.stderr)
 
 
+class _OneLineFormatter(logging.Formatter):
+    """Writes a record as one line, whatever names are in it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as text."""
+        return printable(super().format(record))
+
+
 def _file_handler(path: Path) -> logging.Handler:
     handler = logging.FileHandler(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(_OneLineFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     return handler
 
 

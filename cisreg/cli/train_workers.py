@@ -72,10 +72,9 @@ def train_in_processes(workers: int, restarts: int, threads: int | None, output:
         # Not if the first process failed with an error: it printed the message itself.
         console = new_console(stderr=True)
         console.print("error:", style="bold red", end=" ")
-        console.print(
-            f"{_describe(result, workers)}; checkpoints are kept, --resume continues",
-            soft_wrap=True,
-        )
+        text = f"{_describe(result, workers)}; checkpoints are kept, --resume continues"
+        for line in text.splitlines():
+            console.print(line, soft_wrap=True)
     lost = result.status > _SIGNAL_STATUS
     raise typer.Exit(RESUMABLE_STATUS if lost else result.status)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import html
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
@@ -18,6 +17,7 @@ from cisreg.data.formats.one_hot import decode_padded
 from cisreg.data.formats.rows import Column, Columns
 from cisreg.data.formats.usable import to_text
 from cisreg.data.frames import rows_of_frame, table_of, to_pandas
+from cisreg.display import html_table, printable
 from cisreg.sequences import EncodedSequences, Side, encode
 
 logger = logging.getLogger("cisreg.data")
@@ -328,22 +328,20 @@ class Dataset:
             several = f"{self.expression.shape[1]} x " if self.expression.ndim == 2 else ""
             parts.append(f"{several}expression {low:.4g} to {high:.4g}")
         parts += ["weights"] * (self.weight is not None) + ["names"] * (self.name is not None)
-        return ", ".join([*parts, *self.extra])
+        return ", ".join([*parts, *map(printable, self.extra)])
 
     def _repr_html_(self) -> str:
         """The summary and the first rows, for notebooks."""
         table = self[:_SHOWN_ROWS].to_table()
-        head = "".join(f"<th>{html.escape(name)}</th>" for name in table.column_names)
-        rows = "".join(
-            "<tr>" + "".join(f"<td>{_cell(value)}</td>" for value in row.values()) + "</tr>"
-            for row in table.to_pylist()
-        )
-        return f"<p>{html.escape(repr(self))}</p><table><tr>{head}</tr>{rows}</table>"
+        columns = {
+            name: [_cell(value) for value in table[name].to_pylist()] for name in table.column_names
+        }
+        return html_table(repr(self), columns, table.num_rows)
 
 
 def _cell(value: Any) -> str:
     text = f"{value:.6g}" if isinstance(value, float) else str(value)
-    return html.escape(text if len(text) <= _SHOWN_BASES else f"{text[:_SHOWN_BASES]}…")
+    return text if len(text) <= _SHOWN_BASES else f"{text[:_SHOWN_BASES]}…"
 
 
 def _flat(expression: np.ndarray) -> np.ndarray:

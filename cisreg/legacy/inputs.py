@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cisreg.motifs.pkdm import SUFFIX
-from cisreg.motifs.reading import is_motif_file, motif_name
+from cisreg.motifs.reading import is_motif_file, motif_name, name_of_motif_file
 from cisreg.motifs.text import parse_number
+from cisreg.names import join_fields
 from cisreg.number_text import is_float
 from cisreg.streams import open_input, read_lines
 
@@ -50,7 +51,7 @@ def list_motifs(path: str) -> list[tuple[str, Path]]:
                     f"{place}: expected a motif, but {name} is neither beside the list nor "
                     "in this folder; check the path"
                 )
-            motifs.append((motif_name(name), found[0]))
+            motifs.append((name_of_motif_file(found[0]), found[0]))
     if not motifs:
         raise ValueError(f"{path}: expected a motif in each line, got none; is it the list (-dm)?")
     return motifs
@@ -113,7 +114,7 @@ def match_values(
     if [motif_name(name) for name, _ in rows] == list(names[: len(rows)]) and _has_tabs(source):
         return source
     files[f"{own}.tsv"] = "".join(
-        f"{name}\t{value}\n" for name, (_, value) in zip(names, rows, strict=False)
+        join_fields([name, value]) + "\n" for name, (_, value) in zip(names, rows, strict=False)
     )
     return f"{own}.tsv"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ from cisreg.legacy.inputs import (
 from cisreg.legacy.training import make_recipe
 from cisreg.motifs.random import unused_names
 from cisreg.recipes.writing import format_recipe
+from cisreg.strict_json import parse_json
 from cisreg.writing import ENDINGS
 
 # Endings of the outputs of the new commands; the old ones wrote to PREFIX.
@@ -298,7 +298,7 @@ def _imported(old: OldCommand, source: str, output: str, new: NewCommands) -> st
 def _is_imported(folder: str) -> bool:
     """Whether the folder holds an imported model, which may be replaced."""
     try:
-        description = json.loads((Path(folder) / _MODEL_FILE).read_bytes())
+        description = parse_json((Path(folder) / _MODEL_FILE).read_bytes())
         return "imported_from" in description["metadata"]
     except (OSError, ValueError, KeyError, TypeError):
         return False

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from cisreg.motifs.motif_set import MotifSet
+from cisreg.motifs.pkdm import SUFFIX
 from cisreg.motifs.reading import motif_name
 from cisreg.motifs.text import parse_number, table_rows
+from cisreg.names import file_stems
 
 
 def strongest_site_log_concentration(motif_set: MotifSet) -> np.ndarray:
@@ -91,13 +94,18 @@ def read_motif_values(
     """
     found: dict[str, float] = {}
     others = default or {}
+    of_files = {
+        f"{stem}{SUFFIX}": name for stem, name in zip(file_stems(names), names, strict=True)
+    }
     for place, fields in table_rows(path):
         if len(fields) != 2:
             raise ValueError(
                 f"{place}: expected a motif name, a tab and a {what}, got "
                 f"{len(fields)} field(s); give two fields per line"
             )
-        name = fields[0] if fields[0] in names else motif_name(fields[0])
+        name = fields[0]
+        if name not in names:
+            name = of_files.get(Path(name).name) or motif_name(name)
         if name in found:
             raise ValueError(f"{place}: expected each motif once, got {name!r} again; remove one")
         found[name] = parse_number(fields[1], place, 2)

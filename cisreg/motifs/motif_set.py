@@ -13,11 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from cisreg.arrays import as_array
-from cisreg.display import counted, html_table
+from cisreg.display import counted, html_table, printable
 from cisreg.motifs.bases import BASES
 from cisreg.motifs.checking import check_one_motif
 from cisreg.motifs.consensus import IUPAC
 from cisreg.motifs.conversion import LogKdConvention, probabilities_to_log_kd
+from cisreg.names import check_names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,17 +73,7 @@ class MotifSet:
     def _check_names(self) -> None:
         if not self.names:
             raise ValueError("names: expected at least one motif, got none; give the motifs to use")
-        seen: set[str] = set()
-        for name in self.names:
-            if not isinstance(name, str) or not name:
-                raise ValueError(
-                    f"names: expected non-empty strings, got {name!r}; name each motif"
-                )
-            if name in seen:
-                raise ValueError(
-                    f"names: expected distinct names, got {name!r} twice; rename or drop one"
-                )
-            seen.add(name)
+        check_names("names", self.names)
 
     def _check_arrays(self) -> None:
         count, shape = len(self.names), self.log_kd.shape
@@ -495,8 +486,8 @@ class MotifSet:
 
 def _some(names: Sequence[str]) -> str:
     """The names, safe to show on a terminal; if there are many, only the first and the last."""
-    shown = [name if name.isprintable() else repr(name) for name in names]
-    return ", ".join(shown if len(shown) <= 5 else [*shown[:3], "...", shown[-1]])
+    shown = names if len(names) <= 5 else [*names[:3], "...", names[-1]]
+    return ", ".join(map(printable, shown))
 
 
 def _column_sum(entries: np.ndarray) -> np.ndarray:

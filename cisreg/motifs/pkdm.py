@@ -18,6 +18,8 @@ from cisreg.number_text import LARGEST_FLOAT32
 SUFFIX = ".pkdm"
 # A comment line that marks numbers as log Kd, for matrices that look like a different kind.
 _MARK = "# log Kd"
+# A comment line that holds the name of the motif, for file names that were cut.
+_NAME = "# name: "
 
 
 def read_pkdm(path: str | os.PathLike[str], *, kind: MatrixKind = "log_kd") -> np.ndarray:
@@ -97,6 +99,17 @@ def _is_marked(path: str | os.PathLike[str]) -> bool:
         return any(line.strip().lower() == _MARK.lower() for line in lines)
 
 
+def name_in_pkdm(path: str | os.PathLike[str]) -> str | None:
+    """The name of the motif in a comment of its file, or None.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with Path(path).open(encoding="utf-8-sig", errors="replace") as lines:
+        found = (line[len(_NAME) :].rstrip("\n") for line in lines if line.startswith(_NAME))
+        return next(found, None)
+
+
 def _other_kind(name: str, kind: MatrixKind) -> str:
     got = {
         "counts": "no number below 0, as in counts",
@@ -111,7 +124,11 @@ def _other_kind(name: str, kind: MatrixKind) -> str:
 
 
 def write_pkdm(
-    path: str | os.PathLike[str], log_kd: npt.ArrayLike, *, overwrite: bool = False
+    path: str | os.PathLike[str],
+    log_kd: npt.ArrayLike,
+    *,
+    name: str | None = None,
+    overwrite: bool = False,
 ) -> None:
     r"""Writes one motif to a .pkdm file; the file is never incomplete.
 
@@ -122,6 +139,7 @@ def write_pkdm(
     Args:
         path: the file.
         log_kd: [own width, 4], finite as float32, bases in the order A C G T.
+        name: of the motif, for a comment in the file; None: the file name says it.
         overwrite: whether it may replace a file that exists.
 
     Raises:
@@ -134,7 +152,8 @@ def write_pkdm(
         >>> open("written.pkdm").read()
         'A\t-1.0\t2.0\nC\t0.0\t-2.0\nG\t1.0\t2.0\nT\t2.0\t0.1\n'
     """
-    content = pkdm_text(log_kd).encode()
+    comment = "" if name is None else f"{_NAME}{name}\n"
+    content = (comment + pkdm_text(log_kd)).encode()
     with replace_file(path, overwrite=overwrite) as file:
         file.write(content)
 

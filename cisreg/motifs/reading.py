@@ -9,9 +9,9 @@ from pathlib import Path
 
 from cisreg.motifs.kinds import MatrixKind, may_be_log_odds
 from cisreg.motifs.motif_set import MotifSet
-from cisreg.motifs.pkdm import SUFFIX, read_pkdm
+from cisreg.motifs.pkdm import SUFFIX, name_in_pkdm, read_pkdm
 from cisreg.motifs.text import table_rows
-from cisreg.names import file_stem, name_of_stem
+from cisreg.names import is_cut, name_digest, name_of_stem
 
 logger = logging.getLogger("cisreg.motifs")
 
@@ -58,7 +58,7 @@ def read_motifs(
     """
     paths = _motif_paths(source)
     matrices = [read_pkdm(path, kind=kind) for path in paths]
-    names = [motif_name(path) for path in paths]
+    names = [name_of_motif_file(path) for path in paths]
     doubtful = [
         name for name, matrix in zip(names, matrices, strict=True) if may_be_log_odds(matrix)
     ]
@@ -81,14 +81,14 @@ def motif_name(path: str | os.PathLike[str]) -> str:
     return name_of_stem(Path(path).name.removesuffix(SUFFIX))
 
 
-def motif_file_name(name: str) -> str:
-    """The file name of a motif; `motif_name` is the inverse.
+def name_of_motif_file(path: Path) -> str:
+    """The name of the motif in a file that exists: `motif_name`, or the name that the file holds.
 
-    Example:
-        >>> motif_file_name("Sox2/Oct4")
-        'Sox2%2FOct4.pkdm'
+    `write_motifs` puts it there where the file name is cut and ends in the hash of the name.
     """
-    return file_stem(name) + SUFFIX
+    stem = path.name.removesuffix(SUFFIX)
+    held = name_in_pkdm(path) if is_cut(stem) else None
+    return held if held is not None and stem.endswith(name_digest(held)) else motif_name(path)
 
 
 def _motif_paths(
@@ -134,7 +134,7 @@ def _listed_paths(list_file: Path) -> list[Path]:
     paths = []
     for place, fields in table_rows(list_file):
         path = _listed_file(list_file.parent, fields[0], place)
-        name = motif_name(path)
+        name = name_of_motif_file(path)
         if name in places:
             raise ValueError(
                 f"{place}: expected each motif once, got {name!r} again after {places[name]}; "

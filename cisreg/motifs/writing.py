@@ -10,9 +10,8 @@ from pathlib import Path
 
 from cisreg.files import replace_file
 from cisreg.motifs.motif_set import MotifSet
-from cisreg.motifs.pkdm import write_pkdm
-from cisreg.motifs.reading import motif_file_name
-from cisreg.names import join_fields
+from cisreg.motifs.pkdm import SUFFIX, write_pkdm
+from cisreg.names import file_stems, is_cut, join_fields
 
 logger = logging.getLogger("cisreg.motifs")
 
@@ -32,13 +31,14 @@ def write_motifs(folder: str | os.PathLike[str], motif_set: MotifSet) -> Path:
     Args:
         folder: a new or empty folder; parent folders are created if needed.
         motif_set: the motifs. Each name becomes a file name, in which characters that a file name
-            cannot hold are escaped ("Sox2/Oct4" is Sox2%2FOct4.pkdm).
+            cannot hold are escaped ("Sox2/Oct4" is Sox2%2FOct4.pkdm). A name that is too long, or
+            that differs from an earlier one only in case, is cut and gets a hash; the name itself
+            is then in a comment of the file.
 
     Returns:
         The path of motif_list.txt, for `read_motifs`.
 
     Raises:
-        ValueError: a motif without a name.
         FileExistsError: the folder is not empty.
         OSError: the folder cannot be written.
 
@@ -50,7 +50,6 @@ def write_motifs(folder: str | os.PathLike[str], motif_set: MotifSet) -> Path:
         True
     """
     folder = Path(folder)
-    _check_names(motif_set)
     if folder.exists() and not (folder.is_dir() and next(folder.iterdir(), None) is None):
         raise FileExistsError(
             f"{folder}: expected a new or an empty folder, but it holds something; choose another "
@@ -83,16 +82,10 @@ def _umask() -> int:
 
 
 def _write_files(folder: Path, motif_set: MotifSet) -> None:
-    for name, matrix in zip(motif_set.names, motif_set.matrices(), strict=True):
-        write_pkdm(folder / motif_file_name(name), matrix)
+    stems = file_stems(motif_set.names)
+    for name, stem, matrix in zip(motif_set.names, stems, motif_set.matrices(), strict=True):
+        # A file name that was cut does not say the name, so that the file does.
+        write_pkdm(folder / f"{stem}{SUFFIX}", matrix, name=name if is_cut(stem) else None)
     with replace_file(folder / LIST_NAME) as file:
-        lines = (join_fields([motif_file_name(name)]) + "\n" for name in motif_set.names)
+        lines = (join_fields([f"{stem}{SUFFIX}"]) + "\n" for stem in stems)
         file.write("".join(lines).encode())
-
-
-def _check_names(motif_set: MotifSet) -> None:
-    for name in motif_set.names:
-        if not name or not all(each.isprintable() or each.isascii() for each in name):
-            raise ValueError(
-                f"names: expected names of printable characters, got {name!r}; rename it"
-            )

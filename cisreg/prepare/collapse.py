@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from cisreg.files import check_output
+from cisreg.names import check_shown
 from cisreg.prepare.count_table import (
     COLUMN_NAMES,
     SEQUENCE,
@@ -148,11 +149,12 @@ def _names(
         raise ValueError(f"names: expected {len(inputs)}, one per input, got {len(resolved)}")
     if names is None and len(inputs) == 1:
         return resolved
+    check_shown("names", resolved, advice)
     for name in resolved:
-        if {*"\r\n"} & {*name} or name.strip().lower() in _RESERVED:
+        if name.strip().lower() in _RESERVED:
             raise ValueError(
-                f"names: expected text without line ends other than {', '.join(_RESERVED[:-1])}, "
-                f"got {name!r}; {advice}"
+                f"names: expected text other than {', '.join(_RESERVED[:-1])}, got {name!r}; "
+                f"{advice}"
             )
         if resolved.count(name) > 1:
             raise ValueError(

@@ -17,7 +17,7 @@ import pyarrow.compute as compute
 import pyarrow.csv
 
 from cisreg.data.formats.recognition import refuse_foreign
-from cisreg.names import join_fields, split_fields
+from cisreg.names import check_shown, join_fields, split_fields
 from cisreg.number_text import is_integer, parse_integer, shown
 from cisreg.prepare.reading import NUCLEOTIDES, has_foreign, input_name, read_blocks
 from cisreg.streams import open_input
@@ -147,6 +147,7 @@ def read_count_table(path: str | os.PathLike[str], *, letters: str = _ANY_CASE) 
         text += rows
     columns = _find_columns(name, line, _fields(name, line, header), rows.partition(b"\n")[0])
     if columns.names is not None:
+        check_shown(f"{name}:{line}", columns.names)
         line, text = line + 1, rows
     counts = (*columns.bins, *columns.totals)
     schema = pa.schema(

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import pyarrow as pa
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from cisreg.display import printable
 from cisreg.progress import SPINNER, progress_bar
 
 
@@ -19,8 +20,7 @@ class RowCounter:
 
     def count(self, what: str, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Yields the batches, and shows the number of rows so far, as in "reads: 1,000,000"."""
-        # Escaped for rich: the name of a file may contain brackets.
-        task = self._bar.add_task(what.replace("[", r"\["), total=None)
+        task = self._bar.add_task(printable(what), total=None)
         for batch in batches:
             yield batch
             self._bar.advance(task, batch.num_rows)
@@ -42,7 +42,7 @@ def count_rows(show: bool) -> Iterator[RowCounter]:
     """
     with progress_bar(
         SpinnerColumn(SPINNER),
-        TextColumn("{task.description}: {task.completed:,.0f}"),
+        TextColumn("{task.description}: {task.completed:,.0f}", markup=False),
         TimeElapsedColumn(),
         show=show,
     ) as bar:

@@ -139,3 +139,23 @@ def test_standard_input_and_output(model, tmp_path):
     check(rows_of(done.stdout.decode(), "\t"))
     assert "4 predictions written to standard output" in done.stderr.decode()
     assert len(SEQUENCES[0]) == LENGTH
+
+
+def test_columns_whose_names_act_are_not_copied_to_text(model, tmp_path):
+    columns = {"sequence": SEQUENCES, "y\x1b[31m\n": range(4), "z": ["a", "two\nlines", "b", "c"]}
+    pyarrow.parquet.write_table(pa.table(columns), tmp_path / "in.parquet")
+    words = ["predict", model, tmp_path / "in.parquet", "--keep-columns", "--output"]
+    refused = CliRunner().invoke(app, [*map(str, words), str(tmp_path / "out.tsv")])
+    assert refused.exit_code == 1
+    assert r"columns: expected names without line ends" in refused.output
+    assert "\x1b" not in refused.output
+    assert not (tmp_path / "out.tsv").exists()
+    predict(*words[1:], tmp_path / "out.parquet")
+    assert "y\x1b[31m\n" in pyarrow.parquet.read_table(tmp_path / "out.parquet").column_names
+    del columns["y\x1b[31m\n"]
+    pyarrow.parquet.write_table(pa.table(columns), tmp_path / "in.parquet")
+    predict(*words[1:], tmp_path / "out.csv")
+    with (tmp_path / "out.csv").open(newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    assert [row["z"] for row in rows] == columns["z"]
+    check(rows, [None] * 4)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import logging
 
 import pytest
 import typer
+from rich.console import Console
+from rich.progress import Progress, TextColumn
 from typer.testing import CliRunner
 
 from cisreg.cli import app
 from cisreg.cli.app import _Commands, _StandardErrorHandler
 from cisreg.cli.terminal import new_console
 from cisreg.display import html_table, printable
+from cisreg.prepare.progress import RowCounter
 
 RED = "\x1b[31m"
 
@@ -23,7 +27,8 @@ RED = "\x1b[31m"
         (f"Reb1{RED}", r"Reb1\x1b[31m"),
         ("a\rb\x08c\x7f\x9b", r"a\rb\x08c\x7f\x9b"),
         ("turned\u202eround", r"turned\u202eround"),
-        ("two\nlines\tand é", "two\nlines\tand é"),
+        ("two\nlines\tand é\u2028", r"two\nlines\tand é\u2028"),
+        ("half of a character: \udcff", r"half of a character: \udcff"),
     ],
 )
 def test_text_is_shown_as_it_is(capsys, text, shown):
@@ -69,3 +74,48 @@ def test_a_reader_that_has_enough_is_no_error():
     result = CliRunner().invoke(commands, ["fill"])
     assert result.exit_code == 1
     assert "No space left on device" in result.output
+
+
+def test_a_name_begins_no_line_of_its_own(tmp_path, capsys):
+    table = tmp_path / "x\nerror: all is well.tsv"
+    table.write_text("ACGT!\n")
+    log = tmp_path / "log.txt"
+    words = ["prepare", "collapse", str(table), "--output", str(tmp_path / "out.tsv")]
+    result = CliRunner().invoke(app, ["--log", str(log), *words])
+    assert result.exit_code == 1
+    assert r"x\nerror: all is well.tsv:1: " in result.output
+    assert result.output.count("\n") == 1
+    record = logging.LogRecord("cisreg", logging.WARNING, "", 0, "%s", ("a\nb\x1b",), None)
+    logging.getLogger("cisreg").handle(record)
+    assert log.read_text().endswith("WARNING cisreg: a\\nb\\x1b\n")
+    _StandardErrorHandler().emit(record)
+    assert capsys.readouterr().err == "warning: a\\nb\\x1b\n"
+
+
+@pytest.mark.parametrize("name", [f"{RED}bin1", "bin\u202e1", "bin1\x9b"], ids=ascii)
+def test_columns_whose_names_act_do_not_reach_tables(tmp_path, name):
+    counts = tmp_path / "counts.tsv"
+    counts.write_text(f"sequence\t{name}\tbin2\nACGT\t1\t2\nACGA\t3\t4\n")
+    plain = tmp_path / f"{name}.txt"
+    plain.write_text("ACGT\n")
+    (tmp_path / "bin2.txt").write_text("ACGT\n")
+    output = tmp_path / "output.tsv"
+    for words in (
+        ("expression", counts),
+        ("cluster", counts),
+        ("collapse", plain, tmp_path / "bin2.txt"),
+    ):
+        asked = ["prepare", *map(str, words), "--output", str(output)]
+        result = CliRunner().invoke(app, asked)
+        assert result.exit_code == 1
+        assert "expected names without line ends" in result.output
+        assert not set(result.output) & set(name) - set(f"{RED}bin1"[1:])
+        assert not output.exists()
+
+
+def test_a_count_shows_the_name_of_its_file_as_it_is():
+    shown = io.StringIO()
+    bar = Progress(TextColumn("{task.description}", markup=False), console=Console(file=shown))
+    with bar:
+        list(RowCounter(bar).count(rf"lines of \[b]x[/b]{RED}", []))
+    assert r"lines of \[b]x[/b]\x1b[31m" in shown.getvalue()

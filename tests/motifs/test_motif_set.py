@@ -160,8 +160,8 @@ def test_sets_are_shown_short_and_escaped():
         "MotifSet(16 motifs, 6 to 17 of 20 columns wide: Abf1, Cbf1, Gal4, ..., poly-dA)"
     )
     assert repr(motifs["Abf1"]) == "MotifSet(1 motif, 13 of 20 columns wide: Abf1)"
-    odd = MotifSet.from_matrices(["<i>&", "a\x1b[31m"], [matrix(3), matrix(4)])
-    assert "\x1b" not in repr(odd)
+    odd = MotifSet.from_matrices(["<i>&", "a\tb"], [matrix(3), matrix(4)])
+    assert r"<i>&, a\tb" in repr(odd)
     page = odd._repr_html_()
     assert "&lt;i&gt;&amp;" in page
     assert "<i>" not in page

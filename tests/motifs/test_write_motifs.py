@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,7 +11,15 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from shared_data import shared_data
 
-from cisreg.motifs import MotifSet, demo_motifs, read_motifs, read_pkdm, write_motifs, write_pkdm
+from cisreg.motifs import (
+    MotifSet,
+    demo_motifs,
+    read_motif_values,
+    read_motifs,
+    read_pkdm,
+    write_motifs,
+    write_pkdm,
+)
 from cisreg.motifs.pkdm import pkdm_text
 
 FLOAT32_MAX = float(np.finfo(np.float32).max)
@@ -101,7 +111,7 @@ def test_what_is_there_stays(tmp_path, name):
 def test_a_failure_leaves_no_folder(tmp_path, monkeypatch):
     written = []
 
-    def fail_at_the_third(path, log_kd):
+    def fail_at_the_third(path, log_kd, *, name):
         if len(written) == 2:
             raise OSError("no space left")
         written.append(path)
@@ -125,12 +135,34 @@ def test_what_lies_beside_is_neither_in_the_way_nor_touched(tmp_path):
     assert read_motifs(tmp_path / "motifs").names == ("Reb1",)
 
 
-@pytest.mark.parametrize("name", ["\ufeffa", "a\u2028b", "\ud800"])
-def test_names_that_no_file_can_hold(tmp_path, name):
-    motifs = MotifSet.from_matrices([name], [[[0, 0, 0, 1]]])
-    with pytest.raises(ValueError, match="names: expected names of printable characters"):
-        write_motifs(tmp_path / "motifs", motifs)
-    assert list(tmp_path.iterdir()) == []
+LONG = ("x" * 300, "x" * 299 + "y", "é/" * 200, "a\tb" * 100)
+
+
+def test_names_that_no_file_name_can_hold_come_back(tmp_path):
+    names = (*LONG, "Abf1", "ABF1", "abf1", "straße", "STRASSE", "cafe\u0301", "caf\u00e9")
+    names += ("like~0123456789abcdef", "Abf1~0123456789abcdef")
+    random = np.random.default_rng(0)
+    motifs = MotifSet.from_matrices(names, random.normal(0, 3, (len(names), 3, 4)), width=3)
+    listed = write_motifs(tmp_path / "motifs", motifs)
+    assert_same(read_motifs(listed, width=3), motifs)
+    assert set(read_motifs(tmp_path / "motifs").names) == set(names)
+    written = [path.name for path in (tmp_path / "motifs").iterdir()]
+    # No two are one file for a system that ignores case, and the writer's endings fit behind them.
+    assert len({unicodedata.normalize("NFC", name.casefold()) for name in written}) == len(written)
+    assert max(len(name.encode()) for name in written) <= 255 - len(".0123456789abcdef.partial")
+    assert {"Abf1.pkdm", "straße.pkdm"} <= set(written)
+    # The paths of these files stand for the names in a file of values, too.
+    values = tmp_path / "values.tsv"
+    paths = listed.read_text().splitlines()
+    values.write_text("".join(f"{path}\t{row}\n" for row, path in enumerate(paths)))
+    assert read_motif_values(values, names).tolist() == list(range(len(names)))
+
+
+@pytest.mark.parametrize("comment", ["", "# name: another\n", "# name: \n"])
+def test_a_file_that_only_looks_cut_is_named_after_itself(tmp_path, comment):
+    path = tmp_path / "Abf1~0123456789abcdef.pkdm"
+    path.write_text(comment + pkdm_text([[-1, 0, 1, 2]]))
+    assert read_motifs(path).names == ("Abf1~0123456789abcdef",)
 
 
 def test_the_log_says_that_motifs_will_be_centred(tmp_path, caplog):

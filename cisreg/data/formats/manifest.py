@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from cisreg.data.formats.rows import Columns
 from cisreg.files import replace_file
 from cisreg.progress import progress_bar
+from cisreg.strict_json import parse_json
 
 MANIFEST = "manifest.json"
 # Work folder of `cisreg convert` inside the dataset's folder; deleted once the dataset is complete.
@@ -254,7 +255,7 @@ def _read(path: str, filesystem: pafs.FileSystem) -> bytes:
 
 def _parsed(path: str, content: bytes) -> Manifest:
     try:
-        fields = json.loads(content)
+        fields = parse_json(content)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: expected JSON, got something else ({error})") from None
     try:

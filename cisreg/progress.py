@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from contextlib import suppress
-from typing import IO, Any, cast
+from typing import IO, Any
 
 from rich.console import Console, ConsoleDimensions
 from rich.progress import Progress, ProgressColumn
@@ -100,17 +100,20 @@ class TerminalConsole(Console):
     """A console of rich for a terminal, of a width that tables and bars can have.
 
     Args:
-        options: as of `rich.console.Console`.
+        stream: the terminal.
+        options: as of `rich.console.Console`; its `file` may be another one.
     """
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, stream: IO[str] | LogStream | None, **options: Any) -> None:
+        self._terminal = stream
+        options.setdefault("file", stream)
         # With a size, rich does not read COLUMNS and LINES, which may be no numbers.
         super().__init__(width=NARROWEST, height=_LINES, **options)
 
     @property
     def size(self) -> ConsoleDimensions:
         """Columns, as many as the terminal has now, and lines, which matter to no output."""
-        columns = min(max(terminal_width(self.file), NARROWEST), _WIDEST)
+        columns = min(max(terminal_width(self._terminal), NARROWEST), _WIDEST)
         return ConsoleDimensions(columns, _LINES)
 
     @size.setter
@@ -144,7 +147,7 @@ def progress_bar(
     # While another bar is shown, rich has put a stream of its own into sys.stderr.
     log = LogStream(getattr(sys.stderr, "rich_proxied_file", sys.stderr))
     shown = is_terminal(log)
-    console = TerminalConsole(file=cast(Any, log), force_terminal=shown)
+    console = TerminalConsole(log, force_terminal=shown)
     return Progress(
         *columns,
         console=console,

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import os
-import re
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
 import cisreg
 from cisreg.cli import (
@@ -26,84 +22,33 @@ from cisreg.cli import (
     simulate,
     train,
 )
-from cisreg.cli.command import Command
+from cisreg.cli.commands import Command, Commands
+from cisreg.cli.log_file import LogFile
+from cisreg.cli.standard_streams import log_to, open_standard_streams
 from cisreg.cli.terminal import new_console
 from cisreg.display import printable
 
-_ERROR_STATUS = 1
-# What a shell shows of a program that SIGPIPE ended.
-_BROKEN_PIPE_STATUS = 141
-# Errors with a message for the user; any other exception is a bug and shows a traceback.
-_EXPECTED = (ValueError, OSError, ImportError, ArithmeticError)
-# What TensorFlow puts before and after the message of an operation.
-_AROUND_MESSAGE = re.compile(r"^\{\{function_node [^}]*\}\} | \[Op:[^\]]*\].*$", re.DOTALL)
 
-
-class _Commands(TyperGroup):
-    def invoke(self, ctx: Any) -> Any:
-        """Runs the command; its errors become a message and an exit status."""
-        try:
-            return super().invoke(ctx)
-        except BrokenPipeError:
-            # Whoever read the output has enough of it, as `| head` has: no fault, and no message.
-            # What is still to be written when Python ends would be another such error.
-            with contextlib.suppress(OSError, ValueError):
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(_BROKEN_PIPE_STATUS) from None
-        except Exception as error:
-            if ctx.params.get("debug") or not _is_expected(error):
-                raise
-            console = new_console(stderr=True)
-            # An exception that has an exit status is not an error: the command can be resumed.
-            label = "stopped:" if hasattr(error, "exit_status") else "error:"
-            console.print(label, style="bold red", end=" ")
-            console.print(_message(error), soft_wrap=True)
-            raise typer.Exit(getattr(error, "exit_status", _ERROR_STATUS)) from None
-
-
-def _is_expected(error: Exception) -> bool:
-    from_tensorflow = type(error).__module__.startswith("tensorflow.")
-    return isinstance(error, _EXPECTED) or from_tensorflow or hasattr(error, "exit_status")
-
-
-def _message(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror and error.filename:
-        return f"{error.filename}: {error.strerror}"
-    text = str(error)
-    if type(error).__module__.startswith("tensorflow."):
-        text = " ".join(_AROUND_MESSAGE.sub("", text).split())
-    return text or type(error).__name__
-
-
-class _StandardErrorHandler(logging.Handler):
+class StandardErrorHandler(logging.Handler):
     """Writes to the current sys.stderr, which a progress bar replaces temporarily."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Writes one line."""
+        """Writes one line, or loses it."""
         prefix = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
-        print(printable(prefix + self.format(record)), file=sys.stderr)
-
-
-class _OneLineFormatter(logging.Formatter):
-    """Writes a record as one line, whatever names are in it."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """The record as text."""
-        return printable(super().format(record))
-
-
-def _file_handler(path: Path) -> logging.Handler:
-    handler = logging.FileHandler(path, encoding="utf-8")
-    handler.setFormatter(_OneLineFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    return handler
+        try:
+            line = printable(prefix + self.format(record))
+        except Exception:
+            self.handleError(record)
+            return
+        with log_to(sys.stderr) as log:
+            log.write(line + "\n")
 
 
 app = typer.Typer(
     name="cisreg",
-    cls=_Commands,
+    cls=Commands,
     no_args_is_help=True,
     add_completion=False,
-    rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -124,7 +69,7 @@ app.add_typer(prepare.app)
 
 def _show_version(asked: bool) -> None:
     if asked:
-        print(cisreg.__version__)
+        new_console(results=True).print(cisreg.__version__)
         raise typer.Exit
 
 
@@ -137,7 +82,10 @@ def options(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Also log details.")] = False,
     log: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Append the log to this file instead of showing it."),
+        typer.Option(
+            metavar="FILE",
+            help="Append the log to this file, which is new or such a log, instead of showing it.",
+        ),
     ] = None,
     version: Annotated[
         bool,
@@ -155,13 +103,12 @@ def options(
     if quiet and verbose:
         raise typer.BadParameter("--quiet and --verbose exclude each other")
     logger.setLevel(logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO)
-    if log is not None:
-        log.parent.mkdir(parents=True, exist_ok=True)
     for handler in logger.handlers:
         handler.close()
-    logger.handlers = [_StandardErrorHandler() if log is None else _file_handler(log)]
+    logger.handlers = [StandardErrorHandler() if log is None else LogFile(log)]
 
 
 def main() -> None:
     """Runs the command line; exit status 0, 1 after an error, 2 after a usage error."""
+    open_standard_streams()
     app()

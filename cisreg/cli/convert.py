@@ -113,7 +113,7 @@ def convert(
             raise typer.BadParameter("--check takes neither sources nor --output")
         from cisreg.data.formats.manifest import verify
 
-        manifest = verify(check, progress=console.is_terminal)
+        manifest = verify(check, progress=True)
         console.print(f"{_summary(manifest)} in {check} are as written")
         return
     if not sources or output is None:

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import typer
-from rich import box
-from rich.table import Table
-from rich.text import Text
 
-from cisreg.cli.terminal import new_console
+from cisreg.cli.terminal import TextTable, new_console
 from cisreg.quiet import start_tensorflow
 
 EXAMPLE = "cisreg doctor"
-
-_STYLES = {"ok": "green", "warning": "yellow", "error": "bold red"}
 
 
 def doctor() -> None:
@@ -24,11 +19,10 @@ def doctor() -> None:
     from cisreg.diagnosis import diagnose
 
     findings = diagnose(messages)
-    table = Table(box=box.SIMPLE, show_header=False, pad_edge=False)
+    table = TextTable("", numbers=False)
     for finding in findings:
-        style = _STYLES[finding.state]
-        table.add_row(finding.subject, Text(finding.state, style), Text(finding.text))
-    console = new_console()
+        table.add_row(finding.subject, finding.state, finding.text)
+    console = new_console(results=True)
     console.print(table)
     states = {finding.state for finding in findings}
     if "error" in states:

@@ -11,8 +11,8 @@ import typer
 
 from cisreg.cli import options
 from cisreg.cli.outputs import check_files
-from cisreg.cli.tables import metrics_table, new_table
-from cisreg.cli.terminal import new_console
+from cisreg.cli.tables import metrics_table
+from cisreg.cli.terminal import TextTable, new_console
 from cisreg.quiet import start_tensorflow
 
 if TYPE_CHECKING:
@@ -83,7 +83,8 @@ def evaluate(
     if plot is not None:
         plot_evaluation(plot, predicted, measured, comparisons, overwrite=overwrite)
     if as_json:
-        print(_json(len(dataset), expression, comparisons))
+        for line in _json(len(dataset), expression, comparisons).splitlines():
+            new_console(results=True).print(line)
     else:
         _show(len(dataset), expression, comparisons, plot)
 
@@ -112,10 +113,10 @@ def _show(
     comparisons: list[ParameterComparison],
     plot: Path | None,
 ) -> None:
-    console = new_console()
+    console = new_console(results=True)
     console.print(metrics_table(f"Predicted expression of {count:,} sequences against", expression))
     if comparisons:
-        table = new_table("Effects, learned against true", "", "r", "factors")
+        table = TextTable("Effects, learned against true", ("effect", "r", "factors"))
         for each in comparisons:
             name = each.name.replace("_", " ")
             table.add_row(name, f"{each.pearson:.4f}", str(len(each.true)))

@@ -43,4 +43,4 @@ def export_model(
     written = legacy.export_model(
         output, load_model(model), checkpoint=checkpoint, overwrite=overwrite
     )
-    new_console().print(f"Model written to {', '.join(written)}", soft_wrap=True)
+    new_console().print(f"Model written to {', '.join(written)}")

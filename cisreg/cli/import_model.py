@@ -92,5 +92,4 @@ def import_model(
         f"{model.spec.motif_count} motifs of {model.spec.motif_width} columns, sequences of "
         f"{model.spec.sequence_length} bases, {model.spec.binding} binding, layers: "
         f"{', '.join(layers) or 'none'}; model written to {output}",
-        soft_wrap=True,
     )

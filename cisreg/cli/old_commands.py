@@ -31,10 +31,10 @@ def run_old_command(context: typer.Context, text: str, overwrite: bool) -> None:
     from cisreg.legacy.translation import describe, translate, write_files
 
     new = translate(parse_command(text), overwrite=overwrite)
-    console = new_console()
+    console = new_console(results=True)
     console.print("In the commands of cisreg:", style="bold")
     for arguments in new.commands:
-        console.print(describe(arguments), soft_wrap=True)
+        console.print(describe(arguments))
     for note in new.notes:
         logger.warning("%s", note)
     write_files(new, overwrite=overwrite)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from cisreg.cli.log_file import LogFile
 from cisreg.files import STANDARD, check_outputs
 from cisreg.locks import hold_folder, hold_for_a_moment
 
@@ -113,5 +114,5 @@ def _files(inputs: Iterable[str | Path | None]) -> Iterator[str]:
 def _log_files() -> Iterator[str]:
     """The file of --log."""
     for handler in logging.getLogger("cisreg").handlers:
-        if isinstance(handler, logging.FileHandler):
-            yield handler.baseFilename
+        if isinstance(handler, LogFile):
+            yield str(handler.path)

@@ -114,7 +114,7 @@ def predict(
             row += len(batch)
     console = new_console(stderr=to_standard_output)
     where = "standard output" if to_standard_output else str(output)
-    console.print(f"{row:,} predictions written to {where}", soft_wrap=True)
+    console.print(f"{row:,} predictions written to {where}")
 
 
 def _read(

@@ -70,8 +70,7 @@ def simulate(
     new_console().print(
         f"{train_count:,} and {test_count:,} sequences of {length} bases, made by "
         f"{len(simulation.motif_names)} factors, written to {output}: {_TRAIN}, {_TEST}, "
-        f"{_FACTORS} and {_TRUTH}/",
-        soft_wrap=True,
+        f"{_FACTORS} and {_TRUTH}/"
     )
 
 

@@ -5,10 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich import box
-from rich.table import Table
-
-from cisreg.cli.terminal import new_console
+from cisreg.cli.terminal import TextTable, new_console
 
 if TYPE_CHECKING:
     from cisreg.metrics import Metrics
@@ -23,29 +20,14 @@ METRIC_NAMES = {
 }
 
 
-def new_table(title: str, *columns: str) -> Table:
-    """A table whose first column is text and whose other columns are numbers."""
-    table = Table(
-        title=title,
-        title_justify="left",
-        title_style="bold",
-        min_width=len(title),
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-    )
-    first, *others = columns
-    table.add_column(first)
-    for name in others:
-        table.add_column(name, justify="right")
-    return table
-
-
 def show_run(run: Training, folder: Path) -> None:
     """Prints the last losses of each stage, the metrics of the model, and its folder."""
     from cisreg.metrics import agreement
 
     console = new_console()
-    stages = new_table("Stages", "", "epochs", "seconds", "loss", "validation loss", "validation r")
+    stages = TextTable(
+        "Stages", ("stage", "epochs", "seconds", "loss", "validation loss", "validation r")
+    )
     last = {record.stage: record for record in run.fit.history}
     for stage, record in last.items():
         seconds = sum(each.seconds for each in run.fit.history if each.stage == stage)
@@ -75,9 +57,9 @@ def _losses(record: EpochRecord) -> tuple[str, str, str]:
     )
 
 
-def metrics_table(title: str, rows: dict[str, Metrics]) -> Table:
+def metrics_table(title: str, rows: dict[str, Metrics]) -> TextTable:
     """One row of metrics for each set of sequences."""
-    table = new_table(title, "sequences", *METRIC_NAMES.values())
+    table = TextTable(title, ("sequences", *METRIC_NAMES.values()))
     for name, metrics in rows.items():
         table.add_row(name, *(f"{getattr(metrics, each):.4f}" for each in METRIC_NAMES))
     return table

@@ -74,7 +74,7 @@ def train_in_processes(workers: int, restarts: int, threads: int | None, output:
         console.print("error:", style="bold red", end=" ")
         text = f"{_describe(result, workers)}; checkpoints are kept, --resume continues"
         for line in text.splitlines():
-            console.print(line, soft_wrap=True)
+            console.print(line)
     lost = result.status > _SIGNAL_STATUS
     raise typer.Exit(RESUMABLE_STATUS if lost else result.status)
 

@@ -16,7 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cisreg.cli import app
-from cisreg.cli.app import _message
+from cisreg.cli.commands import message_of
 from cisreg.cli.options import column
 from cisreg.data import read_dataset
 from cisreg.model import strand_binding
@@ -478,7 +478,7 @@ def test_a_refused_run_leaves_the_earlier_one_as_it_was(data, model, tmp_path):
 def test_messages_of_operations_lose_what_tensorflow_puts_around_them():
     before = "{{function_node __wrapped__Cisreg>Occupancy_range_count_3_device_/job:x}} "
     message = "width: expected 1, got [2]"
-    assert _message(ValueError(f"{before}{message} [Op:Cisreg>Occupancy] name: ")) == message
+    assert message_of(ValueError(f"{before}{message} [Op:Cisreg>Occupancy] name: ")) == message
 
 
 def test_errors_in_usage_have_status_2(data, tmp_path):

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import typer
 
-from cisreg.cli.command import Command
+from cisreg.cli.commands import Command, CommandGroup
 from cisreg.cli.prepare import cluster, collapse, expression, merge_pairs, translate
 
 app = typer.Typer(
     name="prepare",
+    cls=CommandGroup,
     no_args_is_help=True,
     help="Turn sequencing reads into a table of sequences and their expression.",
     epilog="**Example:** cisreg prepare merge-pairs R1.fastq.gz R2.fastq.gz --overlap 40 "
     "--output sequences.txt",
-    rich_markup_mode="markdown",
 )
 # One (function, example) for each command, in the order in which a run of sequencing uses them.
 COMMANDS: tuple[tuple[object, str], ...] = (

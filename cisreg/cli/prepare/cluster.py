@@ -90,9 +90,8 @@ def cluster(
         overwrite=overwrite,
     )
     console = new_console(stderr=STANDARD in (str(output), str(map_output)))
-    console.print(summary.columns, soft_wrap=True)
+    console.print(summary.columns)
     console.print(
         f"{summary.clusters:,} of {summary.sequences:,} sequences remain; {summary.merged_reads:,} "
         f"of {summary.reads:,} reads were merged into them, written to {output}",
-        soft_wrap=True,
     )

@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.table import Table
 
 from cisreg.cli import options
 from cisreg.cli.outputs import check_files
 from cisreg.cli.prepare import step_options
-from cisreg.cli.terminal import new_console
+from cisreg.cli.terminal import TextTable, new_console
 from cisreg.streams import STANDARD
 
 if TYPE_CHECKING:
@@ -108,15 +107,15 @@ def merge_pairs(
         overwrite=overwrite,
     )
     new_console(stderr=str(output) == STANDARD).print(_table(counts))
+    differing = _share(counts.different_bases, counts.compared_bases)
+    step_options.tell(output, f"{differing} of the bases in overlaps differ")
     step_options.tell(
         output, f"{counts.merged:,} sequences written to {step_options.destination(output)}"
     )
 
 
-def _table(counts: MergeCounts) -> Table:
-    table = Table("pairs", "count", "share")
-    for column in table.columns[1:]:
-        column.justify = "right"
+def _table(counts: MergeCounts) -> TextTable:
+    table = TextTable("", ("pairs", "count", "share"))
     for label, count in (
         ("merged", counts.merged),
         ("  of these cut at an adapter", counts.read_through),
@@ -127,8 +126,6 @@ def _table(counts: MergeCounts) -> Table:
         ("all", counts.pairs),
     ):
         table.add_row(label, f"{count:,}", _share(count, counts.pairs))
-    differing = _share(counts.different_bases, counts.compared_bases)
-    table.caption = f"{differing} of the bases in overlaps differ"
     return table
 
 

@@ -34,7 +34,7 @@ TemporaryFolder = Annotated[
 def tell(output: Path, text: str) -> None:
     """Prints a summary; to standard error if standard output has the results."""
     console = new_console(stderr=str(output) == STANDARD)
-    console.print(text, soft_wrap=True)
+    console.print(text)
 
 
 def destination(output: Path) -> str:

@@ -1,4 +1,4 @@
-"""The class of every command: numbers on the command line are read as everywhere in cisreg."""
+"""What every command is made of: numbers on the command line are read as everywhere in cisreg."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cisreg.number_text import parse_float, parse_integer
 _READERS: Mapping[Any, Callable[[str], float]] = {int: parse_integer, float: parse_float}
 
 
-class Command(TyperCommand):
+class StrictCommand(TyperCommand):
     """A command that refuses numbers such as 1_0, "1.0" for a whole number, nan or infinity.
 
     typer converts the text by rules of its own, which accept these. So the text is checked before.

@@ -1,0 +1,159 @@
+"""How every command of cisreg is run: its help, its errors and its exit status."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from cisreg.cli.log_file import LogFile, check_log
+from cisreg.cli.standard_streams import give_up_output, is_of_output, spelled
+from cisreg.cli.strict_command import StrictCommand
+from cisreg.cli.terminal import new_console
+from cisreg.progress import is_terminal, terminal_width
+
+_ERROR_STATUS = 1
+# What a shell shows of a program that SIGPIPE ended.
+_BROKEN_PIPE_STATUS = 141
+# Errors with a message for the user; any other exception is a bug and shows a traceback.
+_EXPECTED = (ValueError, OSError, ImportError, ArithmeticError)
+# What TensorFlow puts before and after the message of an operation.
+_AROUND_MESSAGE = re.compile(r"^\{\{function_node [^}]*\}\} | \[Op:[^\]]*\].*$", re.DOTALL)
+_BOLD = re.compile(r"\*\*(.+?)\*\*", re.DOTALL)
+# Columns that the help needs for its boxes.
+_HELP_WIDTH = 60
+# Options whose text is never the name of a file, by their placeholder in the help.
+_NO_FILES = ("COLUMN", "NAME", "COMMAND", "KIND", "FORMAT", "SIZE")
+
+
+class _PlainHelp:
+    """Help and errors in usage: drawn by rich on terminals, plain text elsewhere."""
+
+    @property
+    def rich_markup_mode(self) -> Any:
+        """What typer asks to decide who writes the help."""
+        both = is_terminal(sys.stdout) and is_terminal(sys.stderr)
+        return "markdown" if both and terminal_width(sys.stdout) >= _HELP_WIDTH else None
+
+    @rich_markup_mode.setter
+    def rich_markup_mode(self, value: Any) -> None:
+        """Nothing: it depends on the terminal."""
+
+    def get_help(self, ctx: Any) -> str:
+        """The help, as plain text without the marks of Markdown."""
+        # What writes it takes ASCII for a mistake, and writes UTF-8 instead.
+        return spelled(_BOLD.sub(r"\1", super().get_help(ctx)), sys.stdout)  # type: ignore[misc]
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Arguments, and options by their groups, with their whole text; then the commands."""
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):  # type: ignore[attr-defined]
+            if (record := parameter.get_help_record(ctx)) is not None:
+                usual = "Arguments" if parameter.param_type_name == "argument" else "Options"
+                name = getattr(parameter, "rich_help_panel", None) or usual
+                groups.setdefault(name, []).append(record)
+        for name, command in getattr(self, "commands", {}).items():
+            first, _, _ = (command.help or "").partition("\n\n")
+            groups.setdefault("Commands", []).append((name, " ".join(first.split())))
+        for name, rows in groups.items():
+            with formatter.section(name):
+                formatter.write_dl([(_BOLD.sub(r"\1", a), _BOLD.sub(r"\1", b)) for a, b in rows])
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """The example, in one line that can be copied."""
+        if self.epilog:  # type: ignore[attr-defined]
+            formatter.write(f"\n  {self.epilog}\n")  # type: ignore[attr-defined]
+
+
+class Command(_PlainHelp, StrictCommand):
+    """A command."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Begins the log that `--log` names, and runs the command."""
+        for handler in logging.getLogger("cisreg").handlers:
+            if isinstance(handler, LogFile):
+                check_log(handler.path, dict(_files(self.params, ctx.params)))
+                handler.begin()
+        return super().invoke(ctx)
+
+
+class CommandGroup(_PlainHelp, TyperGroup):
+    """Commands below one name."""
+
+
+class Commands(CommandGroup):
+    """All commands; their errors become a message and an exit status."""
+
+    def make_context(self, *words: Any, **settings: Any) -> Any:
+        """Reads the command line, which may be enough: --help, --version."""
+        with _reported(debug=False):
+            return super().make_context(*words, **settings)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Runs the command."""
+        with _reported(ctx.params.get("debug", False)):
+            return super().invoke(ctx)
+
+
+def _files(parameters: Any, values: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """What may be names of files among the values of a command, by what the user calls them."""
+    for each in parameters:
+        if each.metavar not in _NO_FILES:
+            is_argument = each.param_type_name == "argument"
+            yield each.metavar if is_argument else each.opts[0], values.get(each.name)
+
+
+@contextmanager
+def _reported(debug: bool) -> Iterator[None]:
+    """Makes errors of the block a message and an exit status."""
+    try:
+        try:
+            yield
+        except typer.Exit:
+            sys.stdout.flush()
+            raise
+        # What is not yet written may be results.
+        sys.stdout.flush()
+    except Exception as error:
+        broken_pipe = isinstance(error, BrokenPipeError) and is_of_output(error)
+        if not broken_pipe and (debug or not _is_expected(error)):
+            raise
+        if not broken_pipe:
+            _show(error)
+        # What is left would be such an error again when Python ends.
+        with suppress(OSError, ValueError):
+            sys.stdout.flush()
+        if isinstance(error, OSError) and is_of_output(error):
+            give_up_output()
+        # If whoever reads the output has enough of it, as `| head` has, that is no fault.
+        status = _BROKEN_PIPE_STATUS if broken_pipe else _ERROR_STATUS
+        raise typer.Exit(getattr(error, "exit_status", status)) from None
+
+
+def _show(error: Exception) -> None:
+    console = new_console(stderr=True)
+    # An exception that has an exit status is not an error: the command can be resumed.
+    label = "stopped:" if hasattr(error, "exit_status") else "error:"
+    console.print(label, style="bold red", end=" ")
+    console.print(message_of(error))
+
+
+def _is_expected(error: Exception) -> bool:
+    from_tensorflow = type(error).__module__.startswith("tensorflow.")
+    return isinstance(error, _EXPECTED) or from_tensorflow or hasattr(error, "exit_status")
+
+
+def message_of(error: Exception) -> str:
+    """The message that is shown of an error."""
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    text = str(error)
+    if type(error).__module__.startswith("tensorflow."):
+        text = " ".join(_AROUND_MESSAGE.sub("", text).split())
+    return text or type(error).__name__

@@ -136,8 +136,6 @@ def _readable(error: UnicodeError) -> tuple[str, int]:
 
 
 def _in_ascii(character: str) -> str:
-    if "\udc80" <= character <= "\udcff":  # a byte of a file name that is no text
-        return f"\\x{ord(character) - 0xDC00:02x}"
     return _SPELLED_OUT.get(character) or character.encode("unicode_escape").decode()
 
 

@@ -30,6 +30,7 @@ _KINDS = (
     (stat.S_ISCHR, "a device"),
     (stat.S_ISBLK, "a device"),
     (stat.S_ISLNK, "a link"),
+    (stat.S_ISREG, "a file"),
 )
 
 
@@ -44,6 +45,7 @@ def _flags(*names: str) -> int:
 # The name must be new, and is not followed if it is a link. The system applies the umask.
 _NEW = _flags("O_RDWR", "O_CREAT", "O_EXCL", "O_NOFOLLOW")
 _APPEND = _flags("O_WRONLY", "O_CREAT", "O_APPEND", "O_NOFOLLOW", "O_NONBLOCK")
+_CHANGE = _flags("O_RDWR", "O_CREAT", "O_NOFOLLOW", "O_NONBLOCK")
 # Without O_NONBLOCK, a named pipe would wait for somebody who writes to it.
 _READ = _flags("O_RDONLY", "O_NONBLOCK")
 _MODE = 0o666
@@ -213,6 +215,53 @@ def read_regular_file(path: PathLike) -> bytes:
     """
     with open_regular_file(path) as file:
         return file.read()
+
+
+def open_own_file(path: PathLike) -> BinaryIO:
+    """Opens a file of a run for reading and writing anywhere in it; it is made if it is missing.
+
+    Raises:
+        ValueError: `path` is a link, a folder, a pipe or a device, or another name of a file that
+            has a second one.
+        OSError: the file cannot be opened.
+
+    Example:
+        >>> with open_own_file("rows") as file:  # doctest: +SKIP
+        ...     file.truncate(100)
+    """
+    path = Path(path)
+    check_locks(path.parent)
+    if (before := _status(path, follow=False)) is not None:
+        _check_regular(path, before)
+    file = os.fdopen(os.open(path, _CHANGE, _MODE), "r+b", buffering=0)
+    try:
+        status = os.fstat(file.fileno())
+        _check_regular(path, status)
+        if status.st_nlink > 1:
+            raise ValueError(f"{path}: expected a file with one name, got one that has others too")
+    except ValueError:
+        file.close()
+        raise
+    return file
+
+
+def check_own_folder(path: PathLike) -> None:
+    """Checks a folder that a run makes within its own: nothing else may have its name.
+
+    Raises:
+        ValueError: it is a link, also one to a folder, since nothing is written elsewhere; or
+            something else.
+
+    Example:
+        >>> check_own_folder("a new folder")
+    """
+    path = Path(path)
+    status = _status(path, follow=False)
+    if status is not None and not stat.S_ISDIR(status.st_mode):
+        raise ValueError(
+            f"{path}: expected a folder, or nothing, of this name, got {_kind(status)}; move it "
+            "away, or choose another folder"
+        )
 
 
 def check_output(
@@ -411,8 +460,13 @@ def _check_regular(path: Path, status: os.stat_result, advice: str = "") -> None
     """Raises an error if this is the status of something else than a regular file."""
     if stat.S_ISREG(status.st_mode):
         return
-    kind = next((name for is_kind, name in _KINDS if is_kind(status.st_mode)), "something else")
-    raise ValueError(f"{path}: expected a regular file, got {kind}{advice and f'; {advice}'}")
+    raise ValueError(
+        f"{path}: expected a regular file, got {_kind(status)}{advice and f'; {advice}'}"
+    )
+
+
+def _kind(status: os.stat_result) -> str:
+    return next((name for is_kind, name in _KINDS if is_kind(status.st_mode)), "something else")
 
 
 def _status(

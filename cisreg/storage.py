@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from cisreg.arrays import pack_arrays, unpack_arrays
-from cisreg.files import replace_file
+from cisreg.files import read_regular_file, replace_file
 from cisreg.motifs import MotifSet
+from cisreg.run_folder import warn_of_earlier_model
 from cisreg.spec import ModelSpec, check_finite
 from cisreg.strict_json import parse_json
 from cisreg.trained_model import Model
@@ -33,7 +34,7 @@ def save_model(directory: str | os.PathLike[str], model: Model) -> None:
 
     At any moment the folder contains either the previous model or the new one, complete: the arrays
     are written to a file named after their content, and model.json, which names that file, is
-    replaced last.
+    replaced last. Then the file of the previous model's arrays is removed, and no other.
 
     Raises:
         ValueError: metadata or table_columns are not JSON values, or a parameter is not finite.
@@ -65,13 +66,10 @@ def save_model(directory: str | os.PathLike[str], model: Model) -> None:
         raise ValueError(
             f"metadata, table_columns: expected values that JSON can hold: {error}"
         ) from None
-    with replace_file(directory / array_file) as file:
-        file.write(content)
-    with replace_file(directory / _NAME) as file:
-        file.write(text.encode() + b"\n")
-    for old in directory.glob("parameters-*.npz*"):
-        if old.name != array_file:
-            old.unlink(missing_ok=True)
+    previous = _saved_arrays(directory)
+    _write_parts(directory, array_file, content, text.encode() + b"\n")
+    if previous not in (None, array_file):
+        (directory / str(previous)).unlink(missing_ok=True)
 
 
 def load_model(directory: str | os.PathLike[str]) -> Model:
@@ -88,7 +86,7 @@ def load_model(directory: str | os.PathLike[str]) -> Model:
         245
     """
     path = Path(directory) / _NAME
-    if not path.is_file():
+    if not os.path.lexists(path):
         raise FileNotFoundError(
             f"{directory}: expected a folder with {_NAME} as save_model writes it, found none"
         )
@@ -100,11 +98,36 @@ def load_model(directory: str | os.PathLike[str]) -> Model:
             f"version of cisreg that wrote it ({description.get('cisreg_version', 'not known')!r})"
         )
     try:
-        return _described_model(path.parent, description)
+        model = _described_model(path.parent, description)
+        warn_of_earlier_model(path.parent, description["parameters"]["sha256"])
+        return model
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path}: expected the description of a model: {error!r}") from None
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
+
+
+def _write_parts(directory: Path, array_file: str, arrays: bytes, description: bytes) -> None:
+    """Writes the two files of a model; if that fails, no arrays without a description stay."""
+    made = not os.path.lexists(directory / array_file)
+    try:
+        with replace_file(directory / array_file) as file:
+            file.write(arrays)
+        with replace_file(directory / _NAME) as file:
+            file.write(description)
+    except BaseException:
+        if made and _saved_arrays(directory) != array_file:
+            (directory / array_file).unlink(missing_ok=True)
+        raise
+
+
+def _saved_arrays(directory: Path) -> str | None:
+    """The file of arrays that model.json in the folder names; None if there is no sound one."""
+    try:
+        name = json.loads(read_regular_file(directory / _NAME))["parameters"]["file"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return name if isinstance(name, str) and _ARRAY_FILE.fullmatch(name) else None
 
 
 def _arrays(model: Model) -> dict[str, np.ndarray]:
@@ -142,7 +165,7 @@ def _described_model(folder: Path, description: Mapping[str, Any]) -> Model:
 def _read_description(path: Path) -> dict[str, Any]:
     """The content of model.json, after a check of its format version."""
     try:
-        description = parse_json(path.read_text(encoding="utf-8"))
+        description = parse_json(read_regular_file(path).decode())
         if not isinstance(description, dict) or "format_version" not in description:
             raise ValueError("there is no format_version")
     except (ValueError, RecursionError) as error:
@@ -170,7 +193,7 @@ def _read_arrays(folder: Path, name: str, digest: str) -> dict[str, np.ndarray]:
             f"expected a file of this folder such as parameters-0123456789ab.npz, got {name!r}"
         )
     try:
-        content = (folder / name).read_bytes()
+        content = read_regular_file(folder / name)
     except OSError as error:
         raise ValueError(
             f"expected the parameters in {name}, cannot read them ({error}); save or copy the "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 
 import numpy as np
@@ -11,6 +12,7 @@ import pyarrow.parquet as pq
 from cisreg.data import open_dataset
 from cisreg.data.conversion import stages
 from cisreg.data.conversion.convert import convert
+from cisreg.data.conversion.journal import Journal
 from cisreg.data.files import DatasetFiles
 
 # Small limits, so that little data gives many runs, files and row groups.
@@ -65,6 +67,47 @@ def contents(folder):
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
+
+
+def dataset_of(folder):
+    """The manifest without the names of the files, and the files in its order."""
+    fields = json.loads((folder / "manifest.json").read_bytes())
+    names = [file.pop("name") for file in fields["files"]]
+    return fields, [(folder / name).read_bytes() for name in names]
+
+
+class Died(BaseException):
+    """Stands for the death of the process."""
+
+
+def converted(source, folder, **options):
+    return convert(open_dataset(source), folder, threads=1, **{**SIZES, **options})
+
+
+def dies_at(monkeypatch, step, *, after):
+    """Ends the conversion before or after it writes line `step` of its journal."""
+    append, lines = Journal.append, 0
+
+    def counted(self, entry):
+        nonlocal lines
+        lines += 1
+        if lines == step and not after:
+            raise Died
+        append(self, entry)
+        if lines == step:
+            raise Died
+
+    monkeypatch.setattr(Journal, "append", counted)
+
+
+def interrupted(source, folder, monkeypatch, step, *, after=True, **options):
+    with monkeypatch.context() as patch:
+        dies_at(patch, step, after=after)
+        try:
+            converted(source, folder, **options)
+        except Died:
+            return
+    raise AssertionError("the conversion ended before")
 
 
 if __name__ == "__main__":

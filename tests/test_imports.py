@@ -29,6 +29,7 @@ ROWS = [
     ("data", "prepare"),
     ("sequences",),
     ("streams", "writing", "processes", "metrics", "display", "progress", "quiet", "forking"),
+    ("run_folder",),
     ("arrays", "choices", "files", "library", "names", "number_text", "oracle", "strict_json"),
     ("locks",),
 ]
@@ -37,7 +38,7 @@ RANK = {room: len(ROWS) - row for row, rooms in enumerate(ROWS) for room in room
 WITHOUT_TENSORFLOW = (
     *("data", "motifs", "sequences", "scan", "prepare", "streams", "writing", "metrics", "display"),
     *("progress", "quiet", "arrays", "choices", "files", "locks", "library", "names"),
-    *("number_text", "cli"),
+    *("number_text", "run_folder", "cli"),
 )
 
 

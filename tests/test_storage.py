@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import re
 from pathlib import Path
 
@@ -62,6 +63,49 @@ def test_saving_again_replaces_the_model_and_leaves_other_files(tmp_path):
         assert_same_bits(dict(load_model(tmp_path).parameters), start_parameters(seed))
         names = sorted(path.name.split("-")[0] for path in tmp_path.iterdir())
         assert names == ["metrics.jsonl", "model.json", "parameters"]
+
+
+def test_saving_again_removes_the_arrays_of_the_previous_model_and_no_other(tmp_path):
+    mine = ("best.npz", "0123456789ab.npz", "0123456789ab.npz.partial", "01.npz.0123.partial")
+    for name in mine:
+        (tmp_path / f"parameters-{name}").write_text("mine")
+    for seed in (0, 1):
+        save_model(tmp_path, make_model(seed))
+        for name in mine:
+            assert (tmp_path / f"parameters-{name}").read_text() == "mine"
+    assert len(list(tmp_path.iterdir())) == len(mine) + 2
+
+
+@pytest.mark.parametrize("named", ["notes.txt", "../notes.txt", "parameters-best.npz", 3])
+def test_a_description_that_names_a_file_of_the_user_removes_none(tmp_path, named):
+    folder = tmp_path / "model"
+    save_model(folder, make_model(0))
+    for path in (folder / "notes.txt", tmp_path / "notes.txt", folder / "parameters-best.npz"):
+        path.write_text("mine")
+    description = json.loads((folder / "model.json").read_text())
+    description["parameters"]["file"] = named
+    (folder / "model.json").write_text(json.dumps(description))
+    save_model(folder, make_model(1))
+    assert (folder / "notes.txt").exists()
+    assert (tmp_path / "notes.txt").exists()
+    assert (folder / "parameters-best.npz").exists()
+
+
+@pytest.mark.parametrize("name", ["model.json", "parameters"])
+@pytest.mark.parametrize("kind", ["a named pipe", "a device", "a folder"])
+def test_what_is_no_file_is_refused_at_once(tmp_path, name, kind):
+    save_model(tmp_path, make_model())
+    (path,) = tmp_path.glob(f"{name}*")
+    path.unlink()
+    if kind == "a named pipe":
+        os.mkfifo(path)
+    elif kind == "a device":
+        path.symlink_to("/dev/zero")
+    else:
+        path.mkdir()
+    for attempt in (lambda: load_model(tmp_path), lambda: save_model(tmp_path, make_model())):
+        with pytest.raises(ValueError, match=f"expected a regular file, got {kind}"):
+            attempt()
 
 
 @pytest.mark.parametrize("broken_write", [1, 2])
@@ -244,33 +288,6 @@ def test_a_foreign_or_damaged_description_is_said(tmp_path, change, message):
     path.write_text(changed)
     with pytest.raises(ValueError, match=message):
         load_model(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("metadata", "message"),
-    [
-        ({"padding_side": 5}, 'metadata: expected padding_side "left" or "right", got 5'),
-        ({"padding_side": "middle"}, "metadata: expected padding_side .* got 'middle'"),
-        *(
-            ({"constant_ends": ends}, 'constant_ends: expected for "left" or "right" the number of')
-            for ends in (
-                *(5, None, [1], {"left": 5}, {"left": {}}, {"left": {"sequence": None}}),
-                *({"middle": {"bases": 4, "sequence": "ACGT"}},),
-                *({"left": {"bases": "4", "sequence": "ACGT"}},),
-                *({"left": {"bases": 4, "sequence": 5}},),
-                *({"left": {"bases": 4, "sequence": "\x1b[31m"}},),
-            )
-        ),
-    ],
-)
-def test_metadata_that_the_model_uses_is_checked(tmp_path, metadata, message):
-    save_model(tmp_path, make_model(constant_ends={"left": {"bases": 4, "sequence": "ACGT"}}))
-    assert load_model(tmp_path).metadata["constant_ends"]["left"]["bases"] == 4
-    path = tmp_path / "model.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"metadata": metadata}))
-    with pytest.raises(ValueError, match=f"model.json: {message}") as refused:
-        load_model(tmp_path)
-    assert str(refused.value).isprintable()
 
 
 def test_damaged_or_missing_parameters_are_said(tmp_path):

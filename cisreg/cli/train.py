@@ -13,7 +13,7 @@ import typer
 from cisreg.cli import options
 from cisreg.cli import train_options as choose
 from cisreg.cli.old_commands import run_old_command
-from cisreg.cli.outputs import check_folder, refuse_used_folder
+from cisreg.cli.outputs import check_folder
 from cisreg.cli.tables import show_run
 from cisreg.cli.train_start import (
     carried_over,
@@ -29,6 +29,7 @@ from cisreg.number_text import is_integer, parse_integer
 from cisreg.processes.cluster import this_worker
 from cisreg.processes.signals import stop_at_once
 from cisreg.quiet import start_tensorflow
+from cisreg.run_folder import FILES, check_run_folder, has_lost_its_recipe, recipe_of_run
 
 if TYPE_CHECKING:
     from cisreg.recipes import Recipe
@@ -62,8 +63,6 @@ _READ = (
     *("table", "recipe", "concentrations", "start", "measurements", "validation", "likelihood"),
     *("initial_activity", "initial_potentiation", "initial_binding_limit"),
 )
-# What shows that a folder holds a run.
-_FILES = ("recipe.toml", "model.json")
 _OTHERS = ("epochs", "motif_width", "motif_flank", "precision")
 
 
@@ -236,10 +235,9 @@ def _check_folder(
 ) -> None:
     if resume and overwrite:
         raise typer.BadParameter("--resume and --overwrite exclude each other")
-    if resume:
-        return
-    refuse_used_folder(folder, _FILES, overwrite, "--resume to continue that run, ")
-    check_folder(folder, _FILES, inputs=read, overwrite=True)
+    check_run_folder(folder, resume=resume, overwrite=overwrite, prefix="--")
+    if not resume:
+        check_folder(folder, FILES, inputs=read, overwrite=True)
 
 
 def _files_read(given: Mapping[str, Any]) -> list[str | Path | None]:
@@ -249,8 +247,13 @@ def _files_read(given: Mapping[str, Any]) -> list[str | Path | None]:
 
 def _usual_recipe(folder: Path, resume: bool) -> str:
     """The recipe if none is given: that of the run if it is resumed, otherwise the default."""
-    own = folder / "recipe.toml"
-    return str(own) if resume and own.exists() else "default"
+    if resume and has_lost_its_recipe(folder):
+        raise ValueError(
+            f"{folder}: expected recipe.toml beside the checkpoints of the run, found none; give "
+            "the recipe of that run with --recipe, or --overwrite to train anew"
+        )
+    own = recipe_of_run(folder) if resume else None
+    return "default" if own is None else str(own)
 
 
 def _recipe(source: str, given: Mapping[str, Any]) -> Recipe:

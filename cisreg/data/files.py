@@ -480,8 +480,9 @@ class DatasetFiles:
 
     def _identities(self) -> Iterator[str]:
         if self.manifest is not None:
+            # Not the names: a dataset that was converted anew is the same with others.
             for stated in self.manifest.files:
-                yield f"{stated.name} {stated.sha256}"
+                yield stated.sha256
             return
         reader = self._reader
         for index, file in enumerate(_all_files(reader)):

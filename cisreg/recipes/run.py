@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
-import shutil
 import signal
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -19,7 +19,6 @@ from cisreg.choices import ConstantEnds
 from cisreg.data import Columns, Dataset, DatasetFiles, HoldOut, open_dataset
 from cisreg.data.feeding.feed import MemoryFeed
 from cisreg.data.formats.rows import Column
-from cisreg.files import replace_file
 from cisreg.locks import hold_folder
 from cisreg.losses import mean_squared_error
 from cisreg.model import ModelSpec
@@ -29,22 +28,28 @@ from cisreg.recipes.ends import settle_ends
 from cisreg.recipes.reading import read_recipe
 from cisreg.recipes.recipe import Recipe
 from cisreg.recipes.writing import format_recipe
+from cisreg.run_folder import (
+    CHECKPOINT_FOLDER,
+    METRICS_FILE,
+    PROFILE_FOLDER,
+    STEPS_FILE,
+    TENSORBOARD_FOLDER,
+    begin_run,
+    check_run_folder,
+    finish_run,
+    has_lost_its_recipe,
+)
 from cisreg.start import StartParameters, init_parameters
 from cisreg.storage import save_model
 from cisreg.trained_model import Model
 from cisreg.training import FitResult, RunOptions, TrainingPlan, run
+from cisreg.training.checkpoint import Checkpoints
 from cisreg.training.feeds import Cache, Validation, make_feed, some_sequences
 from cisreg.training.options import PathLike
 from cisreg.training.replicas import Replicas
 from cisreg.training.step import Loss
 
-RECIPE_FILE = "recipe.toml"
-METRICS_FILE = "metrics.jsonl"
-CHECKPOINT_FOLDER = "checkpoint"
-TENSORBOARD_FOLDER = "tensorboard"
-STEPS_FILE = "steps.jsonl"
-PROFILE_FOLDER = "profile"
-MODEL_FILE = "model.json"
+logger = logging.getLogger("cisreg.training")
 
 
 class Training(NamedTuple):
@@ -129,7 +134,8 @@ def train(
         seed: of the initial activities, the validation split and the order of the sequences.
         cache: see `cisreg.training.fit`.
         strategy: see `cisreg.training.RunOptions`; only the chief writes to `output`.
-        overwrite: replace an earlier run in `output`.
+        overwrite: replace an earlier run in `output`. Its model stays, and can be loaded, until the
+            new one is complete; see docs/reliability.md.
         resume: continue from the newest undamaged checkpoint in `output`.
         checkpoint_every: see `cisreg.training.RunOptions`.
         checkpoint_minutes: see `cisreg.training.RunOptions`.
@@ -173,7 +179,7 @@ def train(
     folder = None if output is None else Path(output)
     is_chief = Replicas(strategy).is_chief
     if folder is not None and is_chief:
-        check_folder(folder, resume=resume, overwrite=overwrite)
+        check_run_folder(folder, resume=resume, overwrite=overwrite)
     recipe = recipe if isinstance(recipe, Recipe) else read_recipe(recipe)
     ends = {
         "constant_left": constant_left,
@@ -214,7 +220,7 @@ def train(
     )
     with hold_folder(folder) if folder is not None and is_chief else nullcontext():
         if folder is not None and is_chief:
-            _begin_folder(folder, recipe, resume)
+            _begin_folder(folder, recipe, plan, resume=resume, overwrite=overwrite)
         result = run(plan, options)
         side = {"padding_side": opened.side}
         model = Model(
@@ -228,23 +234,10 @@ def train(
         )
         if folder is not None and is_chief:
             save_model(folder, model)
+            finish_run(folder)
     feed = plan.training
     training = feed.dataset if isinstance(feed, MemoryFeed) else feed.sample()
     return Training(model, result, training, plan.validation)
-
-
-def check_folder(folder: Path, *, resume: bool, overwrite: bool) -> None:
-    """Raises ValueError if `folder` contains a run that is neither resumed nor replaced."""
-    if resume and overwrite:
-        raise ValueError("resume, overwrite: expected one of them, got both")
-    if folder.exists() and not folder.is_dir():
-        raise ValueError(f"{folder}: expected a folder, or a new name for one, got a file")
-    used = [name for name in (RECIPE_FILE, MODEL_FILE) if (folder / name).exists()]
-    if used and not resume and not overwrite:
-        raise ValueError(
-            f"{folder}: expected a new folder, but it holds {used[0]}; give resume to go on with "
-            "that run, overwrite to replace it, or another output"
-        )
 
 
 def _motifs(motifs: MotifSet | PathLike, recipe: Recipe) -> MotifSet:
@@ -392,17 +385,13 @@ def _initial_motifs(
     return Model(plan.spec, plan.initial, motif_set.names, column_range=plan.column_range).motifs
 
 
-def _begin_folder(directory: Path, recipe: Recipe, resume: bool) -> None:
-    directory.mkdir(parents=True, exist_ok=True)
-    if resume:
-        # Keep the recipe: if it is not that of the checkpoint's run, the checkpoint is refused.
-        if (directory / CHECKPOINT_FOLDER).exists() and (directory / RECIPE_FILE).exists():
-            return
-    else:
-        # A stopped run must not leave the model of an earlier run beside its own recipe.
-        for name in (MODEL_FILE, STEPS_FILE):
-            (directory / name).unlink(missing_ok=True)
-        for folder in (CHECKPOINT_FOLDER, TENSORBOARD_FOLDER, PROFILE_FOLDER):
-            shutil.rmtree(directory / folder, ignore_errors=True)
-    with replace_file(directory / RECIPE_FILE) as file:
-        file.write(format_recipe(recipe).encode())
+def _begin_folder(
+    folder: Path, recipe: Recipe, plan: TrainingPlan, *, resume: bool, overwrite: bool
+) -> None:
+    # Again, since another run may have ended here while the data were read.
+    check_run_folder(folder, resume=resume, overwrite=overwrite)
+    if resume and has_lost_its_recipe(folder):
+        # Only the recipe of the checkpoints may take its place; another one is refused here.
+        Checkpoints(folder / CHECKPOINT_FOLDER, plan.fingerprint()).load()
+        logger.warning("%s: recipe.toml was lost, and is written anew", folder)
+    begin_run(folder, format_recipe(recipe).encode(), resume=resume, overwrite=overwrite)

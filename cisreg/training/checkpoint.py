@@ -6,7 +6,6 @@ import hashlib
 import json
 import logging
 import os
-import re
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,15 +14,14 @@ from typing import NamedTuple
 import numpy as np
 
 from cisreg.arrays import pack_arrays, unpack_arrays
-from cisreg.files import remove_leftovers, replace_file
-from cisreg.spec import check_finite
+from cisreg.files import read_regular_file, remove_leftovers, replace_file
+from cisreg.run_folder import CHECKPOINT
 from cisreg.training.packing import pack_state, unpack_state
 from cisreg.training.state import TrainingState
 
 logger = logging.getLogger("cisreg.training")
 
 _FORMAT, _VERSION = "cisreg checkpoint", 4
-_NAME = re.compile(r"checkpoint-(\d{12,})\.ckpt")
 # The checkpoint file of format versions before 3.
 _OLD_NAME = "checkpoint.npz"
 _LONGEST_HEADER = 200
@@ -37,11 +35,13 @@ class _Saved(NamedTuple):
         path: its file.
         fingerprint: of the run that saved it.
         state: the state in it.
+        damaged: the files of later steps that are damaged.
     """
 
     path: Path
     fingerprint: Mapping[str, str]
     state: TrainingState
+    damaged: tuple[Path, ...]
 
 
 class _FormatVersionError(ValueError):
@@ -53,7 +53,7 @@ class Checkpoints:
 
     A folder holds the checkpoints of one run. Each is a file whose name contains the number of
     steps since the start of the run. Several processes may load them at the same time, but only
-    one process may save, which also deletes old ones.
+    one process may save, which also deletes old ones of the same run, and nothing else.
 
     Args:
         directory: folder, created if missing; None: the run is not saved.
@@ -92,8 +92,10 @@ class Checkpoints:
         self._every, self._minutes, self._keep = every, minutes, keep
         self._clock = clock
         self._saved_step, self._saved_time = 0, clock()
-        # Checkpoints saved by this object, oldest first.
+        # Checkpoints that are kept, oldest first.
         self._own: list[Path] = []
+        # Those that this object wrote, or found damaged after one of the same run.
+        self._removable: set[Path] = set()
 
     def due(self, step: int) -> bool:
         """Whether to save now, within an epoch, after `step` of its steps."""
@@ -106,8 +108,8 @@ class Checkpoints:
     def save(self, state: TrainingState) -> None:
         """Saves the state; earlier checkpoints are kept until this one is complete.
 
-        It then deletes the oldest checkpoints beyond `keep`, files that a different run or a killed
-        process left in the folder, and damaged checkpoints of later steps. A checkpoint of the same
+        It then deletes the oldest checkpoints of this run beyond `keep`, temporary files that a
+        killed process left of them, and those that `load` found damaged. A checkpoint of the same
         number of steps is replaced.
 
         Raises:
@@ -119,6 +121,7 @@ class Checkpoints:
             content = self.pack(state)
             with replace_file(path) as file:
                 file.write(content)
+            self._removable.add(path)
             self._own = [*(each for each in self._own if each != path), path][-self._keep :]
             self._delete_others(self._directory)
         self._saved_step, self._saved_time = state.step, self._clock()
@@ -139,6 +142,7 @@ class Checkpoints:
         self._check_fingerprint(str(saved.path), saved.fingerprint)
         paths = _checkpoints(saved.path.parent)
         self._own = [path for path in paths if _step(path) <= _step(saved.path)]
+        self._removable.update(saved.damaged)
         self._saved_step, self._saved_time = saved.state.step, self._clock()
         return saved.state
 
@@ -187,11 +191,35 @@ class Checkpoints:
                 "that run, or train anew"
             )
 
+    def check_unused(self) -> None:
+        """Raises ValueError if the folder holds checkpoints, which a run from the start would mix.
+
+        Example:
+            >>> Checkpoints("a new folder", {}).check_unused()
+        """
+        if self._directory is not None and (paths := _checkpoints(self._directory)):
+            raise ValueError(
+                f"{self._directory}: expected a folder without checkpoints, but it holds "
+                f"{paths[-1].name}; give resume to go on with that run, or another folder"
+            )
+
     def _delete_others(self, directory: Path) -> None:
         for path in _checkpoints(directory):
-            if path not in self._own:
+            if path not in self._own and self._is_removable(path):
                 path.unlink(missing_ok=True)
-        remove_leftovers(directory, _NAME)
+        remove_leftovers(directory, CHECKPOINT)
+
+    def _is_removable(self, path: Path) -> bool:
+        """Whether it is of this run; an earlier process may have written it."""
+        if path.is_symlink() or not path.is_file():
+            return False
+        if path in self._removable:
+            return True
+        try:
+            fingerprint, _ = _unpack(read_regular_file(path))
+        except (OSError, ValueError):
+            return False
+        return fingerprint == self._fingerprint
 
 
 def checkpoint_parameters(directory: str | os.PathLike[str]) -> dict[str, np.ndarray]:
@@ -225,41 +253,48 @@ def _total_steps(state: TrainingState) -> int:
 def _checkpoints(directory: Path) -> list[Path]:
     """Files with the name of a checkpoint, oldest first; empty if the folder does not exist."""
     try:
-        paths = [path for path in directory.iterdir() if _NAME.fullmatch(path.name)]
+        paths = [path for path in directory.iterdir() if CHECKPOINT.fullmatch(path.name)]
     except FileNotFoundError:
         return []
     return sorted(paths, key=_step)
 
 
 def _step(path: Path) -> int:
-    match = _NAME.fullmatch(path.name)
+    match = CHECKPOINT.fullmatch(path.name)
     assert match is not None  # _checkpoints lists only matching names
     return int(match[1])
 
 
 def _newest(directory: Path) -> _Saved | None:
     """The newest undamaged checkpoint, or None if there are no checkpoints at all."""
-    damaged: list[str] = []
+    damaged: dict[Path, str] = {}
     for path in reversed(_checkpoints(directory)):
         try:
-            fingerprint, state = _unpack(path.read_bytes())
+            fingerprint, state = _unpack(read_regular_file(path))
         except _FormatVersionError as error:
             raise ValueError(f"{path}: {error}") from None
         # The process that saves may have deleted the file since it was listed.
         except (ValueError, FileNotFoundError) as error:
-            damaged.append(f"{path}: {error}")
+            damaged[path] = _named(path, error)
             continue
-        for each in damaged:
+        for each in damaged.values():
             logger.warning("%s; the checkpoint before it is used", each)
-        return _Saved(path, fingerprint, state)
+        return _Saved(path, fingerprint, state, tuple(damaged))
     if damaged:
         raise ValueError(
-            "; ".join(damaged) + f"; no checkpoint before is whole: copy one back to {directory} "
+            "; ".join(damaged.values())
+            + f"; no checkpoint before is whole: copy one back to {directory} "
             "if there is a copy, or delete them and train anew"
         )
     if (directory / _OLD_NAME).exists():
         raise ValueError(f"{directory / _OLD_NAME}: {_other_version('2 or earlier')}")
     return None
+
+
+def _named(path: Path, error: Exception) -> str:
+    """The message of an error, which begins with the path of the file."""
+    text = str(error)
+    return text if text.startswith(f"{path}: ") else f"{path}: {text}"
 
 
 def _header(version: int, body: bytes) -> bytes:
@@ -284,10 +319,7 @@ def _unpack(content: bytes) -> tuple[dict[str, str], TrainingState]:
     try:
         arrays = unpack_arrays(_body(content))
         description = json.loads(str(arrays.pop(_DESCRIPTION)))
-        state = unpack_state(description["state"], arrays)
-        check_finite(state.parameters)
-        check_finite({} if state.best is None else state.best.parameters)
-        return dict(description["fingerprint"]), state
+        return dict(description["fingerprint"]), unpack_state(description["state"], arrays)
     except _FormatVersionError:
         raise
     # The checksum is right, but the content is not: a different program wrote the file.

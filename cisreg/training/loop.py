@@ -76,6 +76,8 @@ def run(plan: TrainingPlan, options: RunOptions | None = None) -> FitResult:
         name_lost_worker(replicas, lambda: _advice(checkpoints, replicas)),
         nullcontext() if saves is None else hold_folder(saves),
     ):
+        if replicas.is_chief and not options.resume:
+            checkpoints.check_unused()
         _check_agreement(
             replicas,
             fingerprint
@@ -176,7 +178,7 @@ def fit(
             With "none" the order of the sequences differs from that of the others.
         strategy: how several devices or processes train together. This and the arguments down to
             `progress` are fields of `cisreg.training.RunOptions`, which describes them in detail.
-        checkpoint_directory: folder for checkpoints; None: no checkpoints.
+        checkpoint_directory: folder for checkpoints of this run alone; None: no checkpoints.
         checkpoint_every: steps between checkpoints within an epoch.
         checkpoint_minutes: minutes between checkpoints within an epoch.
         keep_checkpoints: how many of the newest checkpoints are kept.
@@ -209,9 +211,9 @@ def fit(
         A FitResult; see `run` for the result after an interrupt.
 
     Raises:
-        ValueError: arguments that do not fit together, a checkpoint that cannot be resumed,
-            another process that uses `checkpoint_directory`, or workers whose data or arguments
-            differ from those of the first.
+        ValueError: arguments that do not fit together, a checkpoint that cannot be resumed, a
+            `checkpoint_directory` that another process uses or that holds checkpoints without
+            `resume`, or workers whose data or arguments differ from those of the first.
         NonFiniteLossError: a loss, gradient, parameter or prediction is not finite; the last
             checkpoint is kept.
         ImportError: `log_directory` is given, but the package tensorboard is not installed.

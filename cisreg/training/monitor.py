@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 
-from cisreg.files import replace_file
+from cisreg.files import append_to_file, read_regular_file, replace_file
 from cisreg.processes.session import in_notebook
 from cisreg.progress import progress_bar
 from cisreg.training.options import RunOptions
@@ -241,20 +241,14 @@ class _MetricsFile:
 
 
 def _append(path: Path, record: EpochRecord | StepRecord) -> None:
-    try:
-        with path.open("ab") as file:
-            file.write(_json_line(record))
-    except OSError as error:
-        # The error for a full disk does not name the file.
-        error.filename = str(path)
-        raise
+    append_to_file(path, _json_line(record))
 
 
 def _drop_steps_after(path: Path, done: int) -> None:
     """Removes the lines that a killed run wrote after its last checkpoint."""
-    if not path.exists():
+    if not os.path.lexists(path):
         return
-    lines = path.read_bytes().splitlines(keepends=True)
+    lines = read_regular_file(path).splitlines(keepends=True)
     with replace_file(path) as file:
         file.writelines(line for line in lines if _step_of(line) <= done)
 

@@ -22,8 +22,8 @@ class RunOptions:
         strategy: `tf.distribute.MirroredStrategy` for the GPUs of one machine,
             `MultiWorkerMirroredStrategy` for several processes, each of which runs the same plan;
             None: one device. Each batch is divided among all devices.
-        checkpoint_directory: folder for checkpoints, written after each epoch; None: no
-            checkpoints.
+        checkpoint_directory: folder for checkpoints of this run alone, written after each epoch;
+            without `resume` it must hold none. None: no checkpoints.
         checkpoint_every: also write one within an epoch, when at least this many steps have passed.
         checkpoint_minutes: also write one within an epoch, when at least this many minutes have
             passed.

@@ -13,7 +13,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from cisreg.files import replace_file
+from cisreg.files import read_regular_file, replace_file
+from cisreg.run_folder import TRACES, check_trace_folders
 
 TRACE_FILE = "trace.json.gz"
 _PICOSECONDS = 1e-6  # in microseconds, the unit of trace files
@@ -93,10 +94,15 @@ class Trace:
     Args:
         directory: the folder; None: no trace.
         calls: how many calls the run will make.
+
+    Raises:
+        ValueError: a folder within `directory` that the profiler writes to is a link.
     """
 
     def __init__(self, directory: str | os.PathLike[str] | None, calls: int) -> None:
         self._directory = None if directory is None else Path(directory)
+        if self._directory is not None:
+            check_trace_folders(self._directory)
         # The first call is slower than all others, since it loads and sets up libraries.
         self._traced_call = min(1, calls - 1)
         self._call = 0
@@ -111,21 +117,27 @@ class Trace:
             return
         assert self._directory is not None
         self._directory.mkdir(parents=True, exist_ok=True)
+        before = set(_profiles(self._directory))
         tf.profiler.experimental.start(str(self._directory))
         try:
             yield
         finally:
             tf.profiler.experimental.stop()
-        _write_trace(self._directory)
+        for path in set(_profiles(self._directory)) - before:
+            _write_trace(self._directory, path)
 
 
-def _write_trace(directory: Path) -> None:
-    """Converts the newest of the profiler's files to the trace format of browsers."""
+def _profiles(directory: Path) -> Iterator[Path]:
+    """The files that TensorFlow's profiler wrote, in a folder named by the time of each trace."""
+    return directory.joinpath(*TRACES).glob("*/*.xplane.pb")
+
+
+def _write_trace(directory: Path, profile: Path) -> None:
+    """Converts a file of the profiler to the trace format of browsers."""
     from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
     space = xplane_pb2.XSpace()
-    newest = max(directory.rglob("*.xplane.pb"), key=lambda path: path.stat().st_mtime)
-    space.ParseFromString(newest.read_bytes())
+    space.ParseFromString(read_regular_file(profile))
     events = [
         event for process, plane in enumerate(space.planes) for event in _events(process, plane)
     ]

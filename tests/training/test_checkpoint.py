@@ -120,11 +120,13 @@ def test_resuming_where_nothing_was_saved_begins_at_the_start(tmp_path, unbroken
     assert_same_bits(result.parameters, unbroken.parameters)
 
 
-def test_without_resume_an_old_checkpoint_does_not_count(tmp_path, unbroken):
+def test_without_resume_a_folder_with_checkpoints_is_refused(tmp_path):
     fit_tiny(seed=3, stages=STAGES[:1], checkpoint_directory=tmp_path)
-    result = fit_tiny(checkpoint_directory=tmp_path)
-    assert_same_bits(result.parameters, unbroken.parameters)
-    assert_same_bits(checkpoint_parameters(tmp_path), unbroken.parameters)
+    before = {path.name: path.read_bytes() for path in tmp_path.glob("*.ckpt")}
+    for seed in (3, 4):
+        with pytest.raises(ValueError, match="expected a folder without checkpoints, but it holds"):
+            fit_tiny(seed=seed, stages=STAGES[:1], checkpoint_directory=tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.glob("*.ckpt")} == before
 
 
 def other_loss(predicted, measured):
@@ -217,13 +219,12 @@ def test_a_run_without_a_whole_checkpoint_is_not_resumed(tmp_path):
 
 
 def test_a_save_that_fails_leaves_the_previous_checkpoints(tmp_path):
-    fit_tiny(stages=STAGES[:1], checkpoint_directory=tmp_path)
-    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    first_steps = 4
-    path = tmp_path / f"checkpoint-{first_steps:012}.ckpt"
+    steps = 4  # of an epoch
+    path = tmp_path / f"checkpoint-{2 * steps:012}.ckpt"
     with full_disk(path), pytest.raises(OSError, match="No space left"):
         fit_tiny(stages=STAGES[1:], checkpoint_directory=tmp_path)
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert {path.name for path in tmp_path.glob("ch*")} == {f"checkpoint-{steps:012}.ckpt"}
+    assert checkpoint_parameters(tmp_path)
 
 
 @pytest.mark.parametrize("kind", ["weights", "measurements"])

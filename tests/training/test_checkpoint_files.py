@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -148,16 +149,44 @@ def test_more_steps_than_digits(tmp_path):
     assert load(tmp_path).history[-1].step == 10**12
 
 
-def test_checkpoints_of_an_earlier_run_go_with_the_first_save(tmp_path):
+def test_checkpoints_of_other_runs_and_files_of_the_user_stay(tmp_path):
     other = Checkpoints(tmp_path, {"seed": "1"})
     for step in (1, 5):
         other.save(make_state(step))
-    (tmp_path / "notes.txt").write_text("mine")
-    checkpoints = Checkpoints(tmp_path, FINGERPRINT)
+    mine = ["checkpoint-best.ckpt", "checkpoint-1.ckpt.partial", "mine", *files(12)]
+    for name in mine:
+        (tmp_path / name).write_text("mine")
+    checkpoints = Checkpoints(tmp_path, FINGERPRINT, keep=1)
     assert checkpoints.advice() == "There is no checkpoint of this run yet"
-    checkpoints.save(make_state(3))
-    assert names(tmp_path) == [*files(9), "notes.txt"]
+    with pytest.raises(ValueError, match=r"holds checkpoint-000000000012\.ckpt; give resume"):
+        checkpoints.check_unused()
+    for step in (2, 3):
+        checkpoints.save(make_state(step))
+    assert names(tmp_path) == sorted([*files(7, 9, 11), *mine])
     assert f"{tmp_path / files(9)[0]} (see checkpoint_parameters)" in checkpoints.advice()
+
+
+def test_a_resumed_run_removes_its_own_checkpoints_alone(tmp_path):
+    saved(tmp_path, 1, 2)
+    Checkpoints(tmp_path, {"seed": "1"}).save(make_state(0))
+    checkpoints = Checkpoints(tmp_path, FINGERPRINT, keep=1)
+    checkpoints.load()
+    checkpoints.save(make_state(4))
+    assert names(tmp_path) == files(6, 10)
+
+
+def test_a_pipe_or_folder_with_the_name_of_a_checkpoint_does_not_hang(tmp_path, caplog):
+    saved(tmp_path, 1)
+    os.mkfifo(tmp_path / files(8)[0])
+    (tmp_path / files(9)[0]).mkdir()
+    checkpoints = Checkpoints(tmp_path, FINGERPRINT)
+    assert_same_state(checkpoints.load(), make_state(1))
+    for name, kind in zip(files(8, 9), ("a named pipe", "a folder"), strict=True):
+        assert f"{name}: expected a regular file, got {kind}" in caplog.text
+    with pytest.raises(ValueError, match=r"008\.ckpt: expected a regular file, got a named pipe"):
+        checkpoints.save(make_state(2))
+    checkpoints.save(make_state(4))
+    assert names(tmp_path) == files(7, 8, 9, 10)
 
 
 def test_due_after_so_many_steps():
@@ -373,10 +402,10 @@ def test_a_file_that_cannot_be_read_is_said(tmp_path, monkeypatch):
     """It is not damage: the file may be readable later, and it is newer than the others."""
     saved(tmp_path, 1, 2)
 
-    def fail(path):
+    def fail(path, *_):
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(type(tmp_path), "read_bytes", fail)
+    monkeypatch.setattr(os, "open", fail)
     with pytest.raises(PermissionError, match=files(8)[0]):
         load(tmp_path)
 
@@ -386,14 +415,3 @@ def test_without_a_folder_nothing_is_kept():
     checkpoints.save(make_state())
     assert checkpoints.load() is None
     assert checkpoints.advice().startswith("No checkpoint was kept")
-
-
-@pytest.mark.parametrize("best", [False, True])
-def test_parameters_that_are_not_finite_are_not_resumed(tmp_path, best, caplog):
-    checkpoints = saved(tmp_path, 1)
-    state = make_state(2)
-    (state.best.parameters if best else state.parameters)["activity"][1] = np.nan
-    checkpoints.save(state)
-    assert load(tmp_path).step == 1
-    assert "expected finite numbers in activity, got nan at [1]" in caplog.text
-    assert "the checkpoint before it is used" in caplog.text

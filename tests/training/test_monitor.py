@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import logging
+import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -59,22 +60,47 @@ def test_a_resumed_run_repeats_no_epoch(tmp_path, monkeypatch):
     assert [line["total_epoch"] for line in read_lines(path)] == list(range(1, 8))
 
 
+def record(monitor, name):
+    if name == "steps":
+        monitor.report(StepRecord(1, 1, 1, 1, 0.5, 0.1))
+    else:
+        monitor.end_epoch(EpochRecord(1, 1, 1, 1, *[0.1] * 9), {}, None)
+
+
 @pytest.mark.parametrize("name", ["metrics", "steps"])
-def test_a_full_disk_is_said_with_the_file(tmp_path, name):
-    full = Path("/dev/full")
-    if not full.exists():
-        pytest.skip(f"{full} is missing, which stands for a full disk")
-    path = tmp_path / f"{name}.jsonl"
-    options = RunOptions(progress=False, **{f"{name}_path": path})
-    monitor = Monitor(STAGES, 10, options, TrainingState({}))
-    path.unlink(missing_ok=True)
-    path.symlink_to(full)
+def test_a_full_disk_is_said_with_the_file(tmp_path, monkeypatch, name):
+    path, open_file = tmp_path / f"{name}.jsonl", os.open
+    if not Path("/dev/full").exists():
+        pytest.skip("/dev/full is missing, which stands for a full disk")
+    monitor = Monitor(STAGES, 10, RunOptions(**{f"{name}_path": path}), TrainingState({}))
+
+    def opened(name, flags, *mode):
+        return open_file("/dev/full" if name == path else name, flags, *mode)
+
+    monkeypatch.setattr(os, "open", opened)
+    # The device stands for a file on a full disk.
+    monkeypatch.setattr("cisreg.files._check_regular", lambda *_: None)
     with pytest.raises(OSError, match="No space left") as caught:
-        if name == "steps":
-            monitor.report(StepRecord(1, 1, 1, 1, 0.5, 0.1))
-        else:
-            monitor.end_epoch(EpochRecord(1, 1, 1, 1, *[0.1] * 9), {}, None)
+        record(monitor, name)
     assert caught.value.filename == str(path)
+
+
+@pytest.mark.parametrize("name", ["metrics", "steps"])
+def test_nothing_is_written_through_a_link_or_into_a_pipe(tmp_path, name):
+    path, diary = tmp_path / f"{name}.jsonl", tmp_path / "diary"
+    diary.write_text("mine\n")
+    monitor = Monitor(STAGES, 10, RunOptions(**{f"{name}_path": path}), TrainingState({}))
+    path.unlink(missing_ok=True)
+    path.symlink_to(diary)
+    with pytest.raises(ValueError, match="jsonl: expected a regular file, got a link"):
+        record(monitor, name)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(ValueError, match="jsonl: expected a regular file, got a named pipe"):
+        record(monitor, name)
+    with pytest.raises(ValueError, match="jsonl: expected a regular file, got a named pipe"):
+        Monitor(STAGES, 10, RunOptions(**{f"{name}_path": path}), TrainingState({}))
+    assert diary.read_text() == "mine\n"
 
 
 def test_tensorboard_gets_scalars_and_histograms(tmp_path):

@@ -8,6 +8,8 @@ can resume after any interruption.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -21,12 +23,21 @@ from cisreg.data.conversion.state import (
     ConversionOptions,
     ConversionState,
     empty_work,
+    moved_files,
+    remove_parts,
     remove_work,
     request_of,
 )
 from cisreg.data.feeding.loading import core_count
-from cisreg.data.formats.manifest import MANIFEST, WORK_FOLDER, Manifest, Order
-from cisreg.locks import hold_folder
+from cisreg.data.formats.manifest import (
+    MANIFEST,
+    WORK_FOLDER,
+    Manifest,
+    Order,
+    files_of_dataset,
+)
+from cisreg.files import check_output, check_own_folder, remove_leftovers
+from cisreg.locks import LOCK_FILE, hold_folder
 from cisreg.progress import SPINNER, progress_bar
 
 if TYPE_CHECKING:
@@ -91,12 +102,17 @@ def convert(
     _check_folder(folder, resume=resume, overwrite=overwrite)
     state = ConversionState(request_of(source, options))
     work = folder / WORK_FOLDER
-    with hold_folder(work):
-        if resume and (work / JOURNAL).exists():
+    with _held(folder):
+        # Again, since another conversion may have ended here meanwhile.
+        _check_folder(folder, resume=resume, overwrite=overwrite)
+        if resume and os.path.lexists(work / JOURNAL):
             state.take_over(work)
+            remove_leftovers(work, PART)
         else:
             _start_anew(folder, work)
-        with Journal(work / JOURNAL, state.entries()) as journal, _bar(progress) as bar:
+        work.mkdir(exist_ok=True)
+        journal = Journal(work / JOURNAL, state.entries())
+        with _bar(progress) as bar:
             conversion = Conversion(source, folder, options, state, journal, bar)
             try:
                 return conversion.run(threads or core_count())
@@ -130,14 +146,20 @@ def _check_source(source: DatasetFiles, folder: Path) -> None:
 
 def _check_folder(folder: Path, *, resume: bool, overwrite: bool) -> None:
     """Raises ValueError if the folder holds files that the caller did not allow to replace."""
-    if (folder / WORK_FOLDER / JOURNAL).exists():
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder}: expected a folder, or a new name for one, got a file")
+    check_own_folder(folder / WORK_FOLDER)
+    for path in (folder / MANIFEST, folder / WORK_FOLDER / JOURNAL):
+        if os.path.lexists(path):
+            check_output(path, overwrite=True)
+    if os.path.lexists(folder / WORK_FOLDER / JOURNAL):
         if not (resume or overwrite):
             raise ValueError(
                 f"{folder}: expected a new folder, but it holds an interrupted conversion; resume "
                 "it, or overwrite it to start anew"
             )
         return
-    if (folder / MANIFEST).exists():
+    if os.path.lexists(folder / MANIFEST):
         if not overwrite:
             raise ValueError(
                 f"{folder}: expected a new folder, but it holds a dataset, and nothing to resume; "
@@ -145,7 +167,7 @@ def _check_folder(folder: Path, *, resume: bool, overwrite: bool) -> None:
             )
         return
     names = {path.name for path in folder.iterdir()} if folder.exists() else set()
-    if others := sorted(names - {WORK_FOLDER}):
+    if others := sorted(names - {WORK_FOLDER, LOCK_FILE}):
         raise ValueError(
             f"{folder}: expected a new or empty folder, but it holds {others[0]}; name another one"
         )
@@ -153,11 +175,25 @@ def _check_folder(folder: Path, *, resume: bool, overwrite: bool) -> None:
 
 def _start_anew(folder: Path, work: Path) -> None:
     """Discards an interrupted conversion, and the files that it had already moved into place."""
-    if not (folder / MANIFEST).exists():
-        for path in folder.iterdir():
-            if PART.fullmatch(path.name):
-                path.unlink()
+    if not work.exists():
+        return
+    moved, replaced = moved_files(work)
+    dataset = files_of_dataset(folder) if moved else None
+    # If that is the new dataset, the conversion was to delete the files of the older one.
+    sizes = moved | replaced if dataset else moved
+    if dataset is not None:
+        remove_parts(folder, {name: sizes[name] for name in sizes if name not in dataset})
     empty_work(work)
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Locks the folder, and leaves no lock file in the dataset."""
+    with hold_folder(folder):
+        try:
+            yield
+        finally:
+            (folder / LOCK_FILE).unlink(missing_ok=True)
 
 
 def _bar(show: bool) -> Progress:

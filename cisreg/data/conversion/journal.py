@@ -7,13 +7,12 @@ and has no line end; it is ignored. Any other damage is an error.
 from __future__ import annotations
 
 import json
-import os
 import threading
 import zlib
 from pathlib import Path
 from typing import Any
 
-from cisreg.files import replace_file
+from cisreg.files import append_to_file, open_regular_file, replace_file
 
 _CHECKSUM_DIGITS = 8
 _LARGEST = 1 << 28
@@ -30,8 +29,7 @@ class Journal:
         OSError: the file cannot be written, or the disk is full; its `filename` is `path`.
 
     Example:
-        >>> with Journal(Path("journal"), [{"order": "sorted"}]) as journal:  # doctest: +SKIP
-        ...     journal.append({"part": 0})
+        >>> Journal(Path("journal"), [{"order": "sorted"}]).append({"part": 0})  # doctest: +SKIP
     """
 
     def __init__(self, path: Path, entries: list[dict[str, Any]]) -> None:
@@ -39,25 +37,11 @@ class Journal:
             file.write(b"".join(map(_line, entries)))
         self._path = path
         self._lock = threading.Lock()
-        self._file = path.open("ab", buffering=0)
 
     def append(self, entry: dict[str, Any]) -> None:
         """Appends a line. After this call the line stays even if the process dies."""
-        line = _line(entry)
         with self._lock:
-            try:
-                written = self._file.write(line)
-                while written < len(line):
-                    written += self._file.write(line[written:])
-            except OSError as error:
-                error.filename = os.fspath(self._path)
-                raise
-
-    def __enter__(self) -> Journal:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
+            append_to_file(self._path, _line(entry))
 
 
 def read_journal(path: Path) -> list[dict[str, Any]]:
@@ -71,10 +55,11 @@ def read_journal(path: Path) -> list[dict[str, Any]]:
         >>> read_journal(Path("journal"))  # doctest: +SKIP
         [{'order': 'sorted'}, {'part': 0}]
     """
-    size = path.stat().st_size
-    if size > _LARGEST:
-        raise ValueError(f"{path}: expected at most {_LARGEST} bytes of journal, got {size}")
-    whole, _, _ = path.read_bytes().rpartition(b"\n")
+    with open_regular_file(path) as file:
+        content = file.read(_LARGEST + 1)
+    if len(content) > _LARGEST:
+        raise ValueError(f"{path}: expected at most {_LARGEST} bytes of journal, got more")
+    whole, _, _ = content.rpartition(b"\n")
     lines = whole.split(b"\n") if whole else []
     return [_entry(path, number, line) for number, line in enumerate(lines, start=1)]
 

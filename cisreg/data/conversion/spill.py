@@ -21,6 +21,7 @@ import pyarrow.compute as compute
 
 from cisreg.data.formats.manifest import Order
 from cisreg.data.formats.rows import Rows
+from cisreg.files import open_own_file, open_regular_file
 
 SEQUENCE = "sequence"
 WEIGHT = "weight"
@@ -151,6 +152,7 @@ def write_run(path: Path, start: int, table: pa.Table) -> Run:
 
     Raises:
         OSError: the file cannot be written, or the disk is full; its `filename` is `path`.
+        ValueError: `path` is a link, a pipe or another name of a file elsewhere.
     """
     checksum = 0
 
@@ -159,7 +161,7 @@ def write_run(path: Path, start: int, table: pa.Table) -> Run:
         checksum = zlib.crc32(data, checksum)
 
     try:
-        with path.open("r+b" if path.exists() else "w+b", buffering=0) as file:
+        with open_own_file(path) as file:
             file.truncate(start)
             file.seek(start)
             sink = summed(file, update)
@@ -184,7 +186,7 @@ def sound_runs(path: Path, runs: Sequence[Run]) -> list[Run]:
     sound: list[Run] = []
     if not path.exists():
         return sound
-    with path.open("rb") as file:
+    with open_regular_file(path) as file:
         for run in runs:
             checksum, left = 0, run.stop - run.start
             file.seek(run.start)
@@ -213,7 +215,7 @@ class Spill:
     def __init__(self, path: Path, runs: Sequence[Run], order: Order) -> None:
         self.order = order
         self.rows = sum(run.rows for run in runs)
-        with path.open("rb") as file:
+        with open_regular_file(path) as file:
             self._memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         buffer = pa.py_buffer(self._memory)
         self._batches = [

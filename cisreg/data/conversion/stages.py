@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import logging
+import os
+import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,11 +29,11 @@ from cisreg.data.conversion.spill import (
     write_run,
 )
 from cisreg.data.conversion.state import (
-    PART,
     SPILL,
     ConversionOptions,
     ConversionState,
     has_size,
+    remove_parts,
     remove_work,
 )
 from cisreg.data.feeding.lengths import Lengths
@@ -38,13 +42,17 @@ from cisreg.data.formats.manifest import (
     WORK_FOLDER,
     Manifest,
     ManifestFile,
+    files_of_dataset,
     write_manifest,
 )
 from cisreg.data.formats.rows import Columns, Rows
-from cisreg.files import replace_file
+from cisreg.files import remove_leftovers, replace_file
+from cisreg.locks import check_locks
 
 if TYPE_CHECKING:
     from cisreg.data.files import DatasetFiles
+
+logger = logging.getLogger("cisreg.data")
 
 # Bytes of rows that are sorted in memory at a time, and that each thread gathers at a time.
 _RUN_BYTES = 1 << 25
@@ -81,13 +89,11 @@ class Conversion:
 
     def run(self, threads: int) -> Manifest:
         """Does the remaining steps."""
-        if not self._state.moving:
+        if self._state.moving is None:
             if self._state.read is None:
                 self._read()
             self._write(threads)
-        manifest = self._manifest()
-        self._move(manifest)
-        return manifest
+        return self._move()
 
     def _read(self) -> None:
         """Reads the source into sorted runs. A run is sorted and written while the next is read."""
@@ -208,6 +214,8 @@ class Conversion:
     def _manifest(self) -> Manifest:
         state = self._state
         assert state.read is not None  # the whole source was read
+        assert state.moving is not None  # the files have their names
+        parts = [state.parts[number] for number in range(len(state.parts))]
         return Manifest(
             rows=sum(run.rows for run in state.runs),
             order=self._options.order,
@@ -216,34 +224,87 @@ class Conversion:
             columns=Columns(
                 SEQUENCE, tuple(self._names), WEIGHT if self._source.weighted else False
             ),
-            files=tuple(state.parts[number] for number in range(len(state.parts))),
+            files=tuple(
+                replace(part, name=name) for part, name in zip(parts, state.moving, strict=True)
+            ),
             unusable=state.read,
         )
 
-    def _move(self, manifest: Manifest) -> None:
-        """Moves the files into the folder, replaces older ones, and writes the manifest last.
+    def _begin_moving(self) -> None:
+        """Chooses names for the files that nothing in the folder has, and records them."""
+        state = self._state
+        if state.moving is not None:
+            return
+        state.replaced = files_of_dataset(self._folder) or {}
+        state.moving = [
+            _free_name(self._folder, state.parts[number]) for number in range(len(state.parts))
+        ]
+        self._journal.append(state.moving_entry())
 
-        Until then readers refuse the folder: it has a work folder and no manifest.
+    def _move(self) -> Manifest:
+        """Moves the files into the folder, then replaces the manifest, then deletes older files.
+
+        An older dataset can be read until the manifest is replaced, and the new one from then on.
         """
-        if not self._state.moving:
-            self._journal.append({"moving": True})
-            self._state.moving = True
-        (self._folder / MANIFEST).unlink(missing_ok=True)
-        for file in manifest.files:
-            made = self._work / file.name
-            if made.exists():
-                made.replace(self._folder / file.name)
+        self._begin_moving()
+        manifest, state = self._manifest(), self._state
+        for number, file in enumerate(manifest.files):
+            check_locks(self._folder)
+            made = self._work / state.parts[number].name
+            if os.path.lexists(made):
+                _give_name(made, self._folder / file.name)
             elif not has_size(self._folder / file.name, file.bytes):
                 raise ValueError(
                     f"{self._folder / file.name}: expected the file that was moved there, got none "
                     "or another; overwrite the conversion to start anew"
                 )
-        names = {file.name for file in manifest.files}
-        for path in self._folder.iterdir():
-            if PART.fullmatch(path.name) and path.name not in names:
-                path.unlink()
         write_manifest(self._folder, manifest)
+        remove_leftovers(self._folder, re.compile(re.escape(MANIFEST)))
+        names = {file.name for file in manifest.files}
+        remove_parts(
+            self._folder,
+            {name: size for name, size in state.replaced.items() if name not in names},
+        )
         remove_work(self._work)
+        _warn_of_others(self._folder, names)
+        return manifest
+
+
+def _free_name(folder: Path, part: ManifestFile) -> str:
+    """The name of a part in its folder: its own or, where that is taken, one with its checksum."""
+    stem, end = os.path.splitext(part.name)  # noqa: PTH122
+    for digits in (0, 12, 24, 64):
+        name = f"{stem}-{part.sha256[:digits]}{end}" if digits else part.name
+        if not os.path.lexists(folder / name):
+            return name
+    raise ValueError(f"{folder / name}: expected no such file; move it away, and go on with resume")
+
+
+def _give_name(made: Path, target: Path) -> None:
+    """Moves a file to a name that nothing has; if the process died in between, it is done anew."""
+    try:
+        os.link(made, target)
+    except OSError:
+        if not os.path.lexists(target):
+            # A file system without hard links.
+            made.rename(target)
+            return
+        if not os.path.samestat(made.lstat(), target.lstat()):
+            raise ValueError(
+                f"{target}: expected no such file, but it was made meanwhile; move it away, and go "
+                "on with resume"
+            ) from None
+    made.unlink()
+
+
+def _warn_of_others(folder: Path, names: set[str]) -> None:
+    """Says which Parquet files in the folder do not belong to the dataset."""
+    others = sorted({path.name for path in folder.glob("*.parquet")} - names)
+    if others:
+        logger.warning(
+            "%s: %s kept, but no part of the dataset: %s",
+            *(folder, "is" if len(others) == 1 else "are", ", ".join(others[:3])),
+        )
 
 
 def _portions(blocks: Iterator[Rows], size: int) -> Iterator[list[Rows]]:

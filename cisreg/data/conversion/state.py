@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import json
+import logging
+import os
 import re
+import stat
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cisreg.data.conversion.journal import read_journal
 from cisreg.data.conversion.spill import SEQUENCE, WEIGHT, Run, sound_runs
 from cisreg.data.formats.manifest import ManifestFile, Order
-from cisreg.locks import LOCK_FILE
-from cisreg.names import ACTING
 
 if TYPE_CHECKING:
     from cisreg.data.files import DatasetFiles
 
+logger = logging.getLogger("cisreg.data")
+
 JOURNAL, SPILL = "journal", "rows.arrow"
-PART = re.compile(r"part-[0-9]{5,}\.parquet")
+# The second number is the beginning of the file's checksum, where an older file had the plain name.
+PART = re.compile(r"part-[0-9]{5,}(-[0-9a-f]{12,64})?\.parquet")
+# All that a conversion makes in its work folder, apart from the journal.
+_WORK_FILES = re.compile(
+    rf"({re.escape(SPILL)}|({JOURNAL}|{PART.pattern})\.[0-9a-f]{{16}}\.partial|{PART.pattern})"
+)
 # Version of the format of journal and spill file; a different version cannot resume from them.
-_WORK_VERSION = 1
+_WORK_VERSION = 2
+# Errors upon lines of a journal that are whole, but not as a conversion writes them.
+_DAMAGE = (KeyError, TypeError, ValueError, AttributeError)
 
 
 class ConversionOptions(NamedTuple):
@@ -52,8 +63,7 @@ def _names(source: DatasetFiles) -> list[str]:
     if len(names) == 1:
         return ["expression"]
     lower = {name.lower() for name in names}
-    plain = not any(ACTING.search(name) for name in names)
-    if plain and len(lower) == len(names) and not lower & {SEQUENCE, WEIGHT, ""}:
+    if len(lower) == len(names) and not lower & {SEQUENCE, WEIGHT, ""}:
         return list(names)
     return [f"expression_{number}" for number in range(1, len(names) + 1)]
 
@@ -66,7 +76,9 @@ class ConversionState:
         runs: the runs in the spill file.
         read: numbers of rows left out, by reason; None until the source is read.
         parts: complete files, by number.
-        moving: whether all files are complete and are being moved into their folder.
+        moving: the files by the names that they get in their folder, once all are complete and are
+            being moved there; None before.
+        replaced: sizes of the files of the dataset that is replaced, by name.
     """
 
     def __init__(self, request: dict[str, Any]) -> None:
@@ -74,7 +86,8 @@ class ConversionState:
         self.runs: list[Run] = []
         self.read: dict[str, int] | None = None
         self.parts: dict[int, ManifestFile] = {}
-        self.moving = False
+        self.moving: list[str] | None = None
+        self.replaced: dict[str, int] = {}
 
     def entries(self) -> list[dict[str, Any]]:
         """The lines of a journal with this state."""
@@ -82,7 +95,11 @@ class ConversionState:
         lines += [{"run": run} for run in self.runs]
         lines += [] if self.read is None else [{"read": self.read}]
         lines += [{"part": number, "file": vars(file)} for number, file in self.parts.items()]
-        return lines + ([{"moving": True}] if self.moving else [])
+        return lines + ([] if self.moving is None else [self.moving_entry()])
+
+    def moving_entry(self) -> dict[str, Any]:
+        """The line that says which files are moved, and which they replace."""
+        return {"moving": self.moving, "replaced": self.replaced}
 
     def take_over(self, work: Path) -> None:
         """Loads the state from the work folder.
@@ -93,16 +110,15 @@ class ConversionState:
         entries = read_journal(work / JOURNAL)
         if entries:
             self._check_request(work, entries[0].get("request", {}))
-        for entry in entries[1:]:
-            if "run" in entry:
-                self.runs.append(Run(*entry["run"]))
-            elif "read" in entry:
-                self.read = entry["read"]
-            elif "part" in entry:
-                self.parts[entry["part"]] = ManifestFile(**entry["file"])
-            else:
-                self.moving = True
-        if self.moving:
+        try:
+            for entry in entries[1:]:
+                self._take(entry)
+        except _DAMAGE as error:
+            raise ValueError(
+                f"{work / JOURNAL}: expected lines of a conversion, got something else "
+                f"({error!r}); overwrite to start anew"
+            ) from None
+        if self.moving is not None:
             return
         self.parts = {
             number: file
@@ -112,6 +128,20 @@ class ConversionState:
         sound = sound_runs(work / SPILL, self.runs)
         if len(sound) < len(self.runs):
             self.runs, self.read = sound, None
+
+    def _take(self, entry: dict[str, Any]) -> None:
+        if "run" in entry:
+            self.runs.append(Run(*entry["run"]))
+        elif "read" in entry:
+            self.read = entry["read"]
+        elif "part" in entry:
+            file = ManifestFile(**entry["file"])
+            _check_names([file.name])
+            self.parts[entry["part"]] = file
+        else:
+            moving, replaced = list(entry["moving"]), dict(entry["replaced"])
+            _check_names([*moving, *replaced])
+            self.moving, self.replaced = moving, replaced
 
     def _check_request(self, work: Path, there: dict[str, Any]) -> None:
         for name, value in self.request.items():
@@ -126,21 +156,59 @@ class ConversionState:
             )
 
 
+def moved_files(work: Path) -> tuple[dict[str, int], dict[str, int]]:
+    """Sizes by name of the files that an interrupted conversion moves, and of those they replace.
+
+    Both are empty if it moved nothing, or if its journal cannot be read.
+    """
+    state = ConversionState({})
+    try:
+        for entry in read_journal(work / JOURNAL)[1:]:
+            state._take(entry)
+        parts = [state.parts[number] for number in range(len(state.parts))]
+    except (OSError, *_DAMAGE):
+        return {}, {}
+    names = state.moving or []
+    return {name: part.bytes for name, part in zip(names, parts, strict=False)}, state.replaced
+
+
+def _check_names(names: list[str]) -> None:
+    for name in names:
+        if not PART.fullmatch(name):
+            raise ValueError(f"{name!r} is no name of a part")
+
+
 def has_size(path: Path, size: int) -> bool:
-    """Whether the file exists and has this size in bytes."""
-    return path.exists() and path.stat().st_size == size
+    """Whether there is a file of this size in bytes; a link to one does not count."""
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return False
+    return stat.S_ISREG(status.st_mode) and status.st_size == size
+
+
+def remove_parts(folder: Path, sizes: Mapping[str, int]) -> None:
+    """Deletes files of a dataset, by name and size; others of these names are kept, and said."""
+    for name, size in sizes.items():
+        path = folder / name
+        if PART.fullmatch(name) and has_size(path, size):
+            path.unlink()
+        elif os.path.lexists(path):
+            logger.warning("%s: kept, since it is not as cisreg convert wrote it", path)
 
 
 def empty_work(work: Path) -> None:
-    """Deletes the files in the work folder, the journal last; keeps the lock."""
+    """Deletes what conversions made in the work folder, the journal last."""
     for path in work.iterdir():
-        if path.name not in (JOURNAL, LOCK_FILE):
+        if _WORK_FILES.fullmatch(path.name) and not path.is_dir():
             path.unlink()
     (work / JOURNAL).unlink(missing_ok=True)
 
 
 def remove_work(work: Path) -> None:
-    """Deletes the work folder."""
+    """Deletes the work folder; if it holds anything that no conversion made, that is kept."""
     empty_work(work)
-    (work / LOCK_FILE).unlink(missing_ok=True)
-    work.rmdir()
+    try:
+        work.rmdir()
+    except OSError:
+        logger.warning("%s: kept, since it holds files that cisreg convert did not make", work)

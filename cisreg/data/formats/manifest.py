@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,9 +19,11 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from cisreg.data.formats.rows import Columns
-from cisreg.files import replace_file
+from cisreg.files import read_regular_file, replace_file
 from cisreg.progress import progress_bar
 from cisreg.strict_json import parse_json
+
+logger = logging.getLogger("cisreg.data")
 
 MANIFEST = "manifest.json"
 # Work folder of `cisreg convert` inside the dataset's folder; deleted once the dataset is complete.
@@ -229,6 +232,28 @@ def load_manifest(folder: str | os.PathLike[str], filesystem: pafs.FileSystem) -
     return manifest
 
 
+def files_of_dataset(folder: Path) -> dict[str, int] | None:
+    """Sizes of the files that the manifest of a local folder names; empty without a manifest.
+
+    Returns:
+        Sizes in bytes by name; None if the manifest is damaged, which is said.
+
+    Example:
+        >>> from pathlib import Path
+        >>> files_of_dataset(Path("a new folder"))
+        {}
+    """
+    path = folder / MANIFEST
+    if not os.path.lexists(path):
+        return {}
+    try:
+        manifest = _parsed(os.fspath(path), read_regular_file(path))
+    except (OSError, ValueError) as error:
+        logger.warning("%s; files of the dataset that it was of are kept", error)
+        return None
+    return {file.name: file.bytes for file in manifest.files}
+
+
 def _check_inside(folder: Path, name: str) -> None:
     target = (folder / name).resolve()
     if target.parent != folder.resolve():
@@ -239,6 +264,9 @@ def _check_inside(folder: Path, name: str) -> None:
 
 def _read(path: str, filesystem: pafs.FileSystem) -> bytes:
     try:
+        # A named pipe, which could make the reader wait for ever, is of no known type.
+        if filesystem.get_file_info(path).type == pafs.FileType.Unknown:
+            raise ValueError(f"{path}: expected a regular file, got something else")
         with filesystem.open_input_file(path) as stream:
             if stream.size() > _LARGEST:
                 raise ValueError(

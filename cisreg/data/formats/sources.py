@@ -236,6 +236,13 @@ def _info(filesystem: pafs.FileSystem, path: str, name: str) -> pafs.FileInfo:
         return filesystem.get_file_info(path)
 
 
+def _regular_file(name: str, filesystem: pafs.FileSystem, info: pafs.FileInfo) -> SourceFile:
+    """A file that a listing found; a pipe is read only if it is asked for by its path."""
+    if info.type != pafs.FileType.File:
+        raise ValueError(f"{name}: expected a regular file, got something else; move it away")
+    return SourceFile(name, filesystem, info.path, info.size, info.mtime_ns)
+
+
 def _source_file(
     name: str, filesystem: pafs.FileSystem, path: str, info: pafs.FileInfo
 ) -> SourceFile:
@@ -262,7 +269,7 @@ def _spooled(name: str, stream: BinaryIO) -> SourceFile:
 def _folder(name: str, filesystem: pafs.FileSystem, path: str) -> Source:
     """The files of the folder's manifest, or without one its Parquet files."""
     name, path = name.rstrip("/") or name, path.rstrip("/") or path
-    if _info(filesystem, f"{path}/{MANIFEST}", name).type == pafs.FileType.File:
+    if _info(filesystem, f"{path}/{MANIFEST}", name).type != pafs.FileType.NotFound:
         manifest = load_manifest(path, filesystem)
         paths = [f"{path}/{file.name}" for file in manifest.files]
         files = tuple(
@@ -279,7 +286,7 @@ def _folder(name: str, filesystem: pafs.FileSystem, path: str) -> Source:
             "--resume"
         )
     files = tuple(
-        _source_file(f"{name}/{info.base_name}", filesystem, info.path, info)
+        _regular_file(f"{name}/{info.base_name}", filesystem, info)
         for info in _listed(name, filesystem, path, recursive=False)
         if info.base_name.lower().endswith(_PARQUET_ENDINGS) and info.base_name[0] not in "._"
     )

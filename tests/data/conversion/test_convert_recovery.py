@@ -4,36 +4,46 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import itertools
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import conversion_case
 import pyarrow as pa
 import pytest
-from conversion_case import SIZES, contents, make_small, numbered, rows_of
+from conversion_case import (
+    SIZES,
+    Died,
+    contents,
+    converted,
+    dataset_of,
+    interrupted,
+    make_small,
+    numbered,
+    rows_of,
+)
 
 import cisreg
 from cisreg.data import Columns, open_dataset
-from cisreg.data.conversion import spill, stages
+from cisreg.data.conversion import journal, spill, stages
 from cisreg.data.conversion.convert import convert
 from cisreg.data.conversion.journal import Journal, read_journal
 from cisreg.data.files import DatasetFiles
 from cisreg.data.formats.manifest import MANIFEST, WORK_FOLDER, verify
+from cisreg.files import append_to_file
 from cisreg.locks import LOCK_FILE
 
 COUNT = 3000
 # Number of runs and parts that COUNT rows give. The numbered steps below depend on them.
 RUNS, PARTS = 6, 5
-
-
-class Died(BaseException):
-    """Stands for the death of the process."""
 
 
 @pytest.fixture(autouse=True)
@@ -53,33 +63,6 @@ def unbroken(table):
     folder = table.parent / "unbroken"
     convert(open_dataset(table), folder, **SIZES)
     return contents(folder)
-
-
-def converted(table, folder, **options):
-    return convert(open_dataset(table), folder, threads=1, **{**SIZES, **options})
-
-
-def dies_at(monkeypatch, step, *, after):
-    """Ends the conversion before or after it writes line `step` of its journal."""
-    append, lines = Journal.append, 0
-
-    def counted(self, entry):
-        nonlocal lines
-        lines += 1
-        if lines == step and not after:
-            raise Died
-        append(self, entry)
-        if lines == step:
-            raise Died
-
-    monkeypatch.setattr(Journal, "append", counted)
-
-
-def interrupted(table, folder, monkeypatch, step, *, after=True, **options):
-    with monkeypatch.context() as patch:
-        dies_at(patch, step, after=after)
-        with pytest.raises(Died):
-            converted(table, folder, **options)
 
 
 @pytest.fixture(scope="module")
@@ -189,24 +172,16 @@ def test_a_full_disk_is_said_and_leaves_what_is_done(table, unbroken, tmp_path, 
     left = {"runs": 60_000, "parts": 90_000, "journal": 5}[place]
     with monkeypatch.context() as patch:
         if place == "journal":
-            append = Journal.append
 
-            class Full:
-                def write(self, data):
-                    nonlocal left
-                    left -= 1
-                    if left < 0:
-                        raise full
-                    return self.file.write(data)
+            def appended(path, content):
+                nonlocal left
+                left -= 1
+                append_to_file(path, content if left >= 0 else content[:9])
+                if left < 0:
+                    full.filename = str(path)
+                    raise full
 
-            def appended(self, entry):
-                if not isinstance(self._file, Full):
-                    wrapped = Full()
-                    wrapped.file, wrapped.close = self._file, self._file.close
-                    self._file = wrapped
-                append(self, entry)
-
-            patch.setattr(Journal, "append", appended)
+            patch.setattr(journal, "append_to_file", appended)
         else:
             write = spill._Summed.write
 
@@ -344,39 +319,59 @@ def test_a_dataset_is_replaced_once_the_new_one_is_whole(
     assert there == before
     verify(folder)
     converted(table, folder, resume=True)
-    assert contents(folder) == {**unbroken, "notes.txt": b"mine"}
+    assert dataset_of(folder) == dataset_of(table.parent / "unbroken")
+    assert (folder / "notes.txt").read_text() == "mine"
+    assert len(contents(folder)) == len(unbroken) + 1
 
 
-def test_a_move_that_is_interrupted_goes_on(table, unbroken, tmp_path, monkeypatch):
-    replace, write = Path.replace, stages.write_manifest
-    for moved in range(7):
-        folder = tmp_path / f"{moved}"
-        older_dataset(folder, table)
-        count = 0
+def stop_after(patch, calls):
+    """The process dies after so many calls that change names in a folder, from the move on."""
+    left = calls
 
-        def counted(self, target):
-            nonlocal count
-            if Path(target).parent == folder and self.suffix == ".parquet":  # noqa: B023
-                count += 1
-                if count > moved:  # noqa: B023
-                    raise Died
-            return replace(self, target)
+    def counted(call):
+        def called(*arguments, **options):
+            nonlocal left
+            if not left:
+                raise Died
+            left -= 1
+            return call(*arguments, **options)
 
-        def died(*arguments):
-            raise Died
+        return called
 
+    def begin(self, begin=stages.Conversion._begin_moving):
+        begin(self)
+        for name in ("rename", "replace", "unlink", "rmdir"):
+            patch.setattr(Path, name, counted(getattr(Path, name)))
+        patch.setattr(os, "link", counted(os.link))
+
+    patch.setattr(stages.Conversion, "_begin_moving", begin)
+
+
+def test_at_every_moment_of_the_move_the_old_or_the_new_dataset_is_whole(
+    table, unbroken, tmp_path, monkeypatch
+):
+    new, seen = dataset_of(table.parent / "unbroken"), []
+    before = older_dataset(tmp_path / "older", table)
+    old = dataset_of(tmp_path / "older")
+    for calls in itertools.count():
+        folder = tmp_path / f"{calls}"
+        shutil.copytree(tmp_path / "older", folder)
         with monkeypatch.context() as patch:
-            patch.setattr(Path, "replace", counted)
-            patch.setattr(stages, "write_manifest", died if moved == 5 else write)
-            if moved == 6:
-                patch.setattr(stages, "remove_work", died)
-            with pytest.raises(Died):
+            stop_after(patch, calls)
+            with suppress(Died):
                 converted(table, folder, overwrite=True)
-        if moved < 6:
-            with pytest.raises(ValueError, match="has not finished"):
-                open_dataset(folder)
-        converted(table, folder, resume=True)
-        assert contents(folder) == {**unbroken, "notes.txt": b"mine"}
+        verify(folder)
+        seen.append(dataset_of(folder))
+        assert seen[-1] in (old, new)
+        if not (folder / WORK_FOLDER).exists():
+            break
+        resumes = (folder / WORK_FOLDER / "journal").exists() and calls % 3 > 0
+        converted(table, folder, resume=resumes, overwrite=not resumes)
+        assert dataset_of(folder) == new
+        assert len(contents(folder)) == PARTS + 2
+        assert contents(folder)["notes.txt"] == before["notes.txt"]
+    # Two calls for each part, one for the manifest, one for each older file and some more.
+    assert (seen.count(old), seen.count(new) > 10) == (2 * PARTS + 1, True)
 
 
 def test_a_half_moved_conversion_can_be_thrown_away(table, tmp_path, monkeypatch):
@@ -415,13 +410,17 @@ def test_the_folder_of_the_source_is_refused(table, tmp_path):
 def test_two_processes_do_not_write_one_folder(table, tmp_path, monkeypatch):
     folder = tmp_path / "out"
     interrupted(table, folder, monkeypatch, 5)
+    (folder / LOCK_FILE).write_text("12345\n")
     before = contents(folder)
     # A lock through a second open file acts like that of a different process.
-    with (folder / WORK_FOLDER / LOCK_FILE).open("ab") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
         for options in ({"resume": True}, {"overwrite": True}):
-            with pytest.raises(ValueError, match="that no other process writes to"):
+            with pytest.raises(ValueError, match="no other process writes to, but process 12345"):
                 converted(table, folder, **options)
+    finally:
+        os.close(handle)
     assert contents(folder) == before
 
 

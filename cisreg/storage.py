@@ -73,7 +73,7 @@ def save_model(directory: str | os.PathLike[str], model: Model) -> None:
 
 
 def load_model(directory: str | os.PathLike[str]) -> Model:
-    """Loads a model that `save_model` wrote.
+    """Loads a model that `save_model` wrote; while another one is saved, either of them.
 
     Raises:
         FileNotFoundError: there is no model in this folder.
@@ -90,7 +90,18 @@ def load_model(directory: str | os.PathLike[str]) -> Model:
         raise FileNotFoundError(
             f"{directory}: expected a folder with {_NAME} as save_model writes it, found none"
         )
-    description = _read_description(path)
+    while True:
+        description = _read_description(path)
+        try:
+            return _loaded(path, description)
+        except ValueError:
+            # Another process may have replaced the model while it was read.
+            if _read_description(path) == description:
+                raise
+
+
+def _loaded(path: Path, description: Mapping[str, Any]) -> Model:
+    """The model with this description, which is the content of `path`."""
     version = description["format_version"]
     if version != _FORMAT_VERSION:
         raise ValueError(

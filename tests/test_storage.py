@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from tiny_model import MOTIFS, SPEC, assert_same_bits, make_dataset, start_parameters
 
+from cisreg import storage
 from cisreg.model import ModelSpec, init_parameters
 from cisreg.motifs import MotifSet
 from cisreg.scan import scan
@@ -106,6 +107,21 @@ def test_what_is_no_file_is_refused_at_once(tmp_path, name, kind):
     for attempt in (lambda: load_model(tmp_path), lambda: save_model(tmp_path, make_model())):
         with pytest.raises(ValueError, match=f"expected a regular file, got {kind}"):
             attempt()
+
+
+def test_a_model_that_is_replaced_while_it_is_read_is_the_new_one(tmp_path, monkeypatch):
+    save_model(tmp_path, make_model(0))
+    read, saved = storage.read_regular_file, []
+
+    def replaced(path):
+        if path.suffix == ".npz" and not saved:
+            saved.append(path)
+            save_model(tmp_path, make_model(1))
+        return read(path)
+
+    monkeypatch.setattr(storage, "read_regular_file", replaced)
+    assert_same_bits(dict(load_model(tmp_path).parameters), start_parameters(1))
+    assert saved
 
 
 @pytest.mark.parametrize("broken_write", [1, 2])

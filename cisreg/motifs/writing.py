@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
-import tempfile
+import secrets
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from cisreg.files import replace_file
+from cisreg.locks import check_locks
 from cisreg.motifs.motif_set import MotifSet
 from cisreg.motifs.pkdm import SUFFIX, write_pkdm
 from cisreg.names import file_stems, is_cut, join_fields
@@ -16,6 +18,8 @@ from cisreg.names import file_stems, is_cut, join_fields
 logger = logging.getLogger("cisreg.motifs")
 
 LIST_NAME = "motif_list.txt"
+# So that a number and an ending can be added, also in an encoding of 4 bytes a letter.
+_LONGEST_NAME = 50
 
 
 def write_motifs(folder: str | os.PathLike[str], motif_set: MotifSet) -> Path:
@@ -26,7 +30,8 @@ def write_motifs(folder: str | os.PathLike[str], motif_set: MotifSet) -> Path:
     are not centred in the set come back shifted; the log says so.
 
     The folder appears only once it is complete. Until then its files are in a folder beside it,
-    whose name ends in .partial.
+    whose name ends in 16 digits and .partial. Of two processes that write the same folder, one
+    fails and leaves nothing.
 
     Args:
         folder: a new or empty folder; parent folders are created if needed.
@@ -39,7 +44,7 @@ def write_motifs(folder: str | os.PathLike[str], motif_set: MotifSet) -> Path:
         The path of motif_list.txt, for `read_motifs`.
 
     Raises:
-        FileExistsError: the folder is not empty.
+        FileExistsError: the folder is not empty, or another process filled it meanwhile.
         OSError: the folder cannot be written.
 
     Example:
@@ -62,27 +67,44 @@ def write_motifs(folder: str | os.PathLike[str], motif_set: MotifSet) -> Path:
             "%d of %d motifs are not centred in their columns, and will be when they are read",
             *(shifted, len(motif_set)),
         )
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent))
+    # A link to an empty folder leads to the one that is filled.
+    target = Path(os.path.realpath(folder))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f"{target.name[:_LONGEST_NAME]}.{secrets.token_hex(8)}.partial")
+    stems = file_stems(motif_set.names)
+    partial.mkdir()
     try:
-        partial.chmod(0o777 & ~_umask())
-        _write_files(partial, motif_set)
-        partial.replace(folder)
+        _write_files(partial, motif_set, stems)
+        check_locks(target.parent)
+        _publish(partial, target)
     except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
+        _remove(partial, stems)
         raise
     return folder / LIST_NAME
 
 
-def _umask() -> int:
-    """The process's umask; the only way to read it is to set it and restore it."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _publish(partial: Path, target: Path) -> None:
+    """Gives a finished folder its name, which nothing or an empty folder may have."""
+    try:
+        partial.rename(target)
+    except OSError as error:
+        if os.path.lexists(target):
+            raise FileExistsError(
+                f"{target}: expected a new or an empty folder, but it was filled meanwhile; choose "
+                "another"
+            ) from None
+        raise error from None
 
 
-def _write_files(folder: Path, motif_set: MotifSet) -> None:
-    stems = file_stems(motif_set.names)
+def _remove(partial: Path, stems: Sequence[str]) -> None:
+    """Removes what was written of a set; what somebody else put there is kept."""
+    with suppress(OSError):
+        for name in (*(f"{stem}{SUFFIX}" for stem in stems), LIST_NAME):
+            (partial / name).unlink(missing_ok=True)
+        partial.rmdir()
+
+
+def _write_files(folder: Path, motif_set: MotifSet, stems: Sequence[str]) -> None:
     for name, stem, matrix in zip(motif_set.names, stems, motif_set.matrices(), strict=True):
         # A file name that was cut does not say the name, so that the file does.
         write_pkdm(folder / f"{stem}{SUFFIX}", matrix, name=name if is_cut(stem) else None)

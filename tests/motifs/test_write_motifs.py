@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import unicodedata
 
 import numpy as np
@@ -170,3 +172,60 @@ def test_the_log_says_that_motifs_will_be_centred(tmp_path, caplog):
     listed = write_motifs(tmp_path / "motifs", motifs)
     assert "1 of 2 motifs are not centred" in caplog.text
     assert read_motifs(listed, width=2).first_column.tolist() == [0, 0]
+
+
+def test_an_empty_folder_reached_through_a_link_is_filled(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "motifs").symlink_to("disk")
+    listed = write_motifs(tmp_path / "motifs", demo_motifs()["Reb1"])
+    assert listed == tmp_path / "motifs" / "motif_list.txt"
+    assert (tmp_path / "motifs").is_symlink()
+    assert read_motifs(tmp_path / "disk").names == ("Reb1",)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["disk", "motifs"]
+
+
+@pytest.mark.parametrize("other", ["a file in it", "a file", "a link"])
+def test_a_folder_that_another_process_fills_meanwhile_stays(tmp_path, monkeypatch, other):
+    folder = tmp_path / "motifs"
+
+    def meanwhile(path, log_kd, **options):
+        if not os.path.lexists(folder):
+            if other == "a file in it":
+                folder.mkdir()
+                (folder / "theirs").write_text("theirs")
+            elif other == "a file":
+                folder.write_text("theirs")
+            else:
+                folder.symlink_to("elsewhere")
+        path.write_text(pkdm_text(log_kd))
+
+    monkeypatch.setattr("cisreg.motifs.writing.write_pkdm", meanwhile)
+    with pytest.raises(FileExistsError, match="motifs: expected a new or an empty folder, but it"):
+        write_motifs(folder, demo_motifs())
+    assert [path.name for path in tmp_path.iterdir()] == ["motifs"]
+
+
+def test_a_failure_removes_its_own_files_alone(tmp_path, monkeypatch):
+    (tmp_path / "precious").write_text("precious")
+
+    def fail(path, log_kd, **options):
+        path.symlink_to(tmp_path / "precious")
+        (path.parent / "theirs").write_text("theirs")
+        raise OSError("no space left")
+
+    monkeypatch.setattr("cisreg.motifs.writing.write_pkdm", fail)
+    with pytest.raises(OSError, match="no space left"):
+        write_motifs(tmp_path / "motifs", demo_motifs())
+    (left,) = tmp_path.glob("motifs.*.partial")
+    assert [path.name for path in left.iterdir()] == ["theirs"]
+    assert (tmp_path / "precious").read_text() == "precious"
+
+
+def test_the_mode_of_the_folder_is_that_of_the_umask(tmp_path):
+    before = os.umask(0o027)
+    try:
+        listed = write_motifs(tmp_path / "motifs", demo_motifs()["Reb1"])
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(listed.parent.stat().st_mode) == 0o750
+    assert stat.S_IMODE(listed.stat().st_mode) == 0o640

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from full_disk import full_disk
 
 from cisreg.data import Dataset
 from cisreg.locks import hold_folder
@@ -234,6 +235,20 @@ def test_killed_at_any_moment_of_its_end_the_old_or_the_new_model_is_there(
         if ended:
             break
     assert calls > 10
+
+
+@pytest.mark.parametrize("name", ["replacing.json", "recipe.toml"])
+def test_a_full_disk_at_its_beginning_leaves_a_run_that_can_begin_again(folder, name):
+    with full_disk(folder / name), pytest.raises(OSError, match="No space left") as caught:
+        begin_run(folder, b"new", resume=False, overwrite=True)
+    assert caught.value.filename == str(folder / name)
+    assert load_model(folder)
+    begin_run(folder, b"new", resume=name == "recipe.toml", overwrite=name != "recipe.toml")
+    assert (folder / "recipe.toml").read_bytes() == b"new"
+    assert not list((folder / "checkpoint").glob("checkpoint-0*"))
+    finish_run(folder)
+    assert_mine_is_there(folder)
+    assert load_model(folder)
 
 
 def test_what_replaced_runs_left_goes_with_the_one_that_is_complete(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 
 import numpy as np
 import pytest
@@ -87,6 +88,10 @@ def test_impossible_windows(every):
 
 @pytest.mark.parametrize("stages", [STAGES, [Stage(("bias",), epochs=1, batch_size=1000)]])
 def test_a_trace_of_the_second_call_or_of_the_only_one(tmp_path, stages):
+    # Of files that were there before, even a pipe that would be the newest is not read.
+    theirs = tmp_path / "profile/plugins/profile/2999_01_01_00_00_00/vm.xplane.pb"
+    theirs.parent.mkdir(parents=True)
+    os.mkfifo(theirs)
     fit_tiny(profile_directory=tmp_path / "profile", stages=stages, validation=0.2)
     with gzip.open(tmp_path / "profile" / "trace.json.gz") as file:
         events = json.load(file)["traceEvents"]
@@ -101,3 +106,12 @@ def test_without_a_folder_nothing_is_traced(tmp_path, monkeypatch):
     with Trace(None, 1).watch():
         pass
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["plugins", "plugins/profile"])
+def test_no_trace_is_written_through_a_link(tmp_path, name):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "profile" / name).parent.mkdir(parents=True)
+    (tmp_path / "profile" / name).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ValueError, match=f"{name}: expected a folder, .* got a link"):
+        Trace(tmp_path / "profile", 1)

@@ -540,3 +540,16 @@ def test_random_motifs_alone(data, tmp_path):
     words = [word for word in TRAIN if word not in ("--motifs", "demo")]
     succeed(*words, data / "train.tsv.gz", "--random-motifs", 3, "--output", tmp_path / "out")
     assert load_model(tmp_path / "out").motif_names == ("motif_0", "motif_1", "motif_2")
+
+
+def test_a_run_that_lost_its_recipe_is_resumed_with_the_one_that_is_given(tmp_path, data):
+    arguments = (*TRAIN[:3], data / "train.tsv.gz", "--epochs", 1, "--output", tmp_path / "model")
+    succeed(*arguments, "--recipe", "quick")
+    recipe = tmp_path / "model" / "recipe.toml"
+    text = recipe.read_text()
+    recipe.unlink()
+    message = fail(1, *arguments, "--resume")
+    assert "expected recipe.toml beside the checkpoints of the run, found none; give the" in message
+    assert "give --resume to go on with that run, --overwrite to" in fail(1, *arguments)
+    succeed(*arguments, "--resume", "--recipe", "quick")
+    assert recipe.read_text() == text

@@ -19,6 +19,7 @@ from tiny_model import (
 )
 
 from cisreg.data import Dataset
+from cisreg.locks import hold_folder
 from cisreg.losses import Penalty, mean_squared_error
 from cisreg.training import Schedule, Stage, checkpoint_parameters
 from cisreg.training.checkpoint import Checkpoints
@@ -127,6 +128,12 @@ def test_without_resume_a_folder_with_checkpoints_is_refused(tmp_path):
         with pytest.raises(ValueError, match="expected a folder without checkpoints, but it holds"):
             fit_tiny(seed=seed, stages=STAGES[:1], checkpoint_directory=tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.glob("*.ckpt")} == before
+
+
+def test_a_folder_that_another_process_saves_to_is_refused(tmp_path):
+    with hold_folder(tmp_path), pytest.raises(ValueError, match="no other process writes to"):
+        fit_tiny(checkpoint_directory=tmp_path)
+    assert not list(tmp_path.glob("*.ckpt"))
 
 
 def other_loss(predicted, measured):

@@ -264,6 +264,19 @@ def check_own_folder(path: PathLike) -> None:
         )
 
 
+def check_own_file(path: PathLike) -> None:
+    """Checks a file that a run makes in its folder: it may be there, or a link to a file.
+
+    Raises:
+        ValueError: it is, or leads to, a pipe, a device, a folder or something else.
+
+    Example:
+        >>> check_own_file("a new file")
+    """
+    if (status := _status(path)) is not None:
+        _check_regular(Path(path), status, "move it away, or choose another folder")
+
+
 def check_output(
     path: PathLike, *, inputs: Iterable[PathLike] = (), overwrite: bool = False
 ) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cisreg.files import (
-    check_output,
+    check_own_file,
     check_own_folder,
     read_regular_file,
     remove_leftovers,
@@ -58,6 +58,8 @@ _OWN_FILES = re.compile(
     "|".join(map(re.escape, (*FILES, REPLACING_FILE))) + r"|parameters-[0-9a-f]{12}\.npz"
 )
 _REPLACED = re.compile(r"replaced-[0-9a-f]{8}")
+# Files of the user that a message names.
+_MOST_NAMED = 5
 _SHA256 = re.compile("[0-9a-f]{64}")
 
 
@@ -103,8 +105,7 @@ def check_run_folder(
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{folder}: expected a folder, or a new name for one, got a file")
     for name in (*FILES, REPLACING_FILE):
-        if os.path.lexists(folder / name):
-            check_output(folder / name, overwrite=True)
+        check_own_file(folder / name)
     for name in _FOLDERS:
         check_own_folder(folder / name)
     check_trace_folders(folder / PROFILE_FOLDER)
@@ -207,6 +208,7 @@ def begin_run(folder: Path, recipe: bytes, *, resume: bool, overwrite: bool) -> 
     Example:
         >>> begin_run(folder, b"...", resume=False, overwrite=False)  # doctest: +SKIP
     """
+    remove_leftovers(folder, _OWN_FILES)
     unfinished = not _begun(folder)
     if resume and not unfinished and _a_checkpoint(folder):
         # Keep the recipe: if it is not that of the checkpoint's run, the checkpoint is refused.
@@ -236,10 +238,10 @@ def _move_aside(folder: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         path.rename(target)
     _remove_empty(folder)
-    if kept := [name for name in _FOLDERS for name in _others(folder, name)]:
+    if kept := [path for name in _FOLDERS for path in _others(folder, name)]:
+        more = f" and {len(kept) - _MOST_NAMED} more" if len(kept) > _MOST_NAMED else ""
         logger.warning(
-            "%s: %s %s kept: no run makes files of such names",
-            *(folder, ", ".join(kept), "is" if len(kept) == 1 else "are"),
+            "%s: kept what no run makes: %s%s", folder, ", ".join(kept[:_MOST_NAMED]), more
         )
 
 
@@ -259,6 +261,7 @@ def finish_run(folder: Path) -> None:
     Example:
         >>> finish_run(folder)  # doctest: +SKIP
     """
+    remove_leftovers(folder, _OWN_FILES)
     replacing = _read(folder)
     if replacing is None:
         return
@@ -277,7 +280,6 @@ def finish_run(folder: Path) -> None:
         # It is still there if the process died before `save_model` could remove it.
         (folder / f"parameters-{str(replacing.parameters)[:12]}.npz").unlink(missing_ok=True)
     (folder / REPLACING_FILE).unlink()
-    remove_leftovers(folder, _OWN_FILES)
 
 
 def warn_of_earlier_model(folder: Path, parameters: str) -> None:

@@ -175,8 +175,9 @@ def _described_model(folder: Path, description: Mapping[str, Any]) -> Model:
 
 def _read_description(path: Path) -> dict[str, Any]:
     """The content of model.json, after a check of its format version."""
+    content = read_regular_file(path)
     try:
-        description = parse_json(read_regular_file(path).decode())
+        description = parse_json(content.decode())
         if not isinstance(description, dict) or "format_version" not in description:
             raise ValueError("there is no format_version")
     except (ValueError, RecursionError) as error:

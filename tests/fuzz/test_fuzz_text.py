@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from cisreg.losses import read_mean_standard_deviation
 from cisreg.motifs import read_log_concentration, read_motifs, read_pkdm
 from cisreg.recipes import Recipe, read_recipe
+from cisreg.run_folder import recipe_of_run
 
 RECIPE = b"""# Two stages.
 validation = 0.1
@@ -43,6 +44,7 @@ OTHER_PKDM = b"A\t1\nC\t1\nG\t1\nT\t-1\n"
 NAMES = ("Abf1", "Reb1", "Rap1")
 LIST = b"Abf1.pkdm\n# and\nReb1.pkdm\t-4\n\nRap1.pkdm\n"
 CONCENTRATIONS = b"motifs/Abf1.pkdm\t-9.5\nReb1\t-12\n# third\nRap1\t1e-3\n"
+REPLACING = b'{"folders": ["replaced-01234567"], "parameters": "%s", "begun": true}' % (b"0a" * 32)
 TABLE = b"".join(b"%d\t%d.5\n" % (mean, mean) for mean in range(18))
 
 
@@ -104,3 +106,14 @@ def test_damaged_tables_of_mean_and_standard_deviation(tmp_path, content):
     if table is not None:
         assert np.isfinite(table).all()
         assert (table[:, 1] > 0).all()
+
+
+@fuzz
+@given(damaged(REPLACING))
+@example(b"[" * 20_000)
+def test_damaged_records_of_replaced_runs(tmp_path, content):
+    path = tmp_path / "replacing.json"
+    path.write_bytes(content)
+    (tmp_path / "recipe.toml").touch()
+    found = reads_or_says(path, lambda: recipe_of_run(tmp_path))
+    assert found in (None, tmp_path / "recipe.toml")

@@ -48,6 +48,12 @@ def earlier(tmp_path_factory, motifs, dataset):
     return folder
 
 
+@pytest.fixture(scope="module")
+def fresh(motifs, dataset):
+    """The model of a run with LONGER and another seed."""
+    return train(dataset, motifs, LONGER, seed=1).model
+
+
 @pytest.fixture
 def folder(earlier, tmp_path):
     """A copy of it, with files of the user among those of the run."""
@@ -116,7 +122,7 @@ def kill():
 
 @pytest.mark.parametrize("end", ["diverges", "is stopped", "is killed", "fails to save"])
 def test_the_earlier_model_stays_whatever_ends_the_run_that_replaces_it(
-    folder, motifs, dataset, monkeypatch, caplog, end
+    folder, motifs, dataset, fresh, monkeypatch, caplog, end
 ):
     earlier = load_model(folder)
     options = {"output": folder, "overwrite": True, "seed": 1}
@@ -138,11 +144,10 @@ def test_the_earlier_model_stays_whatever_ends_the_run_that_replaces_it(
     assert_mine_is_there(folder)
     # Nobody else's checkpoints are taken up.
     options.pop("loss", None)
-    fresh = train(dataset, motifs, LONGER, seed=1)
     resumed = train(dataset, motifs, LONGER, **(options | {"overwrite": False, "resume": True}))
-    same_model(resumed.model, fresh.model)
+    same_model(resumed.model, fresh)
     caplog.clear()
-    same_model(load_model(folder), fresh.model)
+    same_model(load_model(folder), fresh)
     assert "earlier run" not in caplog.text
     assert_mine_is_there(folder)
     assert not [name for name in names(folder) if name.startswith("repl")]
@@ -158,8 +163,8 @@ def test_a_run_that_replaces_another_removes_what_that_made_and_nothing_else(
     (parameters,) = (name for name in rest if name.startswith("parameters-"))
     assert rest == {"recipe.toml", "metrics.jsonl", "model.json", parameters}
     assert_mine_is_there(folder)
-    assert "checkpoint/mine" in caplog.text
-    assert "kept: no run makes files of such names" in caplog.text
+    assert f"{folder}: kept what no run makes: checkpoint/checkpoint-1.ckpt.par" in caplog.text
+    assert "and 2 more" in caplog.text
 
 
 def die_at(patch, calls):

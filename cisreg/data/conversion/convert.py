@@ -36,7 +36,7 @@ from cisreg.data.formats.manifest import (
     Order,
     files_of_dataset,
 )
-from cisreg.files import check_output, check_own_folder, remove_leftovers
+from cisreg.files import check_own_file, check_own_folder, remove_leftovers
 from cisreg.locks import LOCK_FILE, hold_folder
 from cisreg.progress import SPINNER, progress_bar
 
@@ -150,8 +150,7 @@ def _check_folder(folder: Path, *, resume: bool, overwrite: bool) -> None:
         raise ValueError(f"{folder}: expected a folder, or a new name for one, got a file")
     check_own_folder(folder / WORK_FOLDER)
     for path in (folder / MANIFEST, folder / WORK_FOLDER / JOURNAL):
-        if os.path.lexists(path):
-            check_output(path, overwrite=True)
+        check_own_file(path)
     if os.path.lexists(folder / WORK_FOLDER / JOURNAL):
         if not (resume or overwrite):
             raise ValueError(

@@ -302,8 +302,8 @@ def _warn_of_others(folder: Path, names: set[str]) -> None:
     others = sorted({path.name for path in folder.glob("*.parquet")} - names)
     if others:
         logger.warning(
-            "%s: %s kept, but no part of the dataset: %s",
-            *(folder, "is" if len(others) == 1 else "are", ", ".join(others[:3])),
+            "%s: kept what is no part of the dataset: %s%s",
+            *(folder, ", ".join(others[:3]), " and more" if len(others) > 3 else ""),
         )
 
 

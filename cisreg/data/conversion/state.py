@@ -7,7 +7,7 @@ import logging
 import os
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -111,8 +111,7 @@ class ConversionState:
         if entries:
             self._check_request(work, entries[0].get("request", {}))
         try:
-            for entry in entries[1:]:
-                self._take(entry)
+            self._take(entries[1:])
         except _DAMAGE as error:
             raise ValueError(
                 f"{work / JOURNAL}: expected lines of a conversion, got something else "
@@ -129,19 +128,21 @@ class ConversionState:
         if len(sound) < len(self.runs):
             self.runs, self.read = sound, None
 
-    def _take(self, entry: dict[str, Any]) -> None:
-        if "run" in entry:
-            self.runs.append(Run(*entry["run"]))
-        elif "read" in entry:
-            self.read = entry["read"]
-        elif "part" in entry:
-            file = ManifestFile(**entry["file"])
-            _check_names([file.name])
-            self.parts[entry["part"]] = file
-        else:
-            moving, replaced = list(entry["moving"]), dict(entry["replaced"])
-            _check_names([*moving, *replaced])
-            self.moving, self.replaced = moving, replaced
+    def _take(self, entries: Sequence[dict[str, Any]]) -> None:
+        for entry in entries:
+            if "run" in entry:
+                self.runs.append(Run(*map(_count, entry["run"])))
+            elif "read" in entry:
+                self.read = {reason: _count(rows) for reason, rows in entry["read"].items()}
+            elif "part" in entry:
+                file = ManifestFile(**entry["file"])
+                _check_names([file.name])
+                self.parts[_count(entry["part"])] = file
+            else:
+                self.moving, self.replaced = list(entry["moving"]), dict(entry["replaced"])
+                _check_names([*self.moving, *self.replaced])
+                if sorted(self.parts) != list(range(len(self.moving))):
+                    raise ValueError("not every part has a name")
 
     def _check_request(self, work: Path, there: dict[str, Any]) -> None:
         for name, value in self.request.items():
@@ -163,13 +164,18 @@ def moved_files(work: Path) -> tuple[dict[str, int], dict[str, int]]:
     """
     state = ConversionState({})
     try:
-        for entry in read_journal(work / JOURNAL)[1:]:
-            state._take(entry)
+        state._take(read_journal(work / JOURNAL)[1:])
         parts = [state.parts[number] for number in range(len(state.parts))]
     except (OSError, *_DAMAGE):
         return {}, {}
     names = state.moving or []
     return {name: part.bytes for name, part in zip(names, parts, strict=False)}, state.replaced
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError(f"{value!r} is no number of 0 or more")
+    return value
 
 
 def _check_names(names: list[str]) -> None:

@@ -97,7 +97,7 @@ def test_a_part_of_others_beside_an_interrupted_conversion_stays(
     assert dataset_of(tmp_path) == unbroken
     for name in ("part-00000.parquet", "part-00077.parquet"):
         assert (tmp_path / name).read_text() == "mine"
-    assert "no part of the dataset: part-00000.parquet, part-00077.parquet" in caplog.text
+    assert "is no part of the dataset: part-00000.parquet, part-00077.parquet" in caplog.text
 
 
 def test_only_the_files_of_the_older_dataset_go_with_it(table, unbroken, tmp_path, caplog):
@@ -226,7 +226,8 @@ def test_a_journal_with_names_elsewhere_is_refused(table, tmp_path, monkeypatch)
     request = {"version": 2}
     part = {"name": "../../thesis", "rows": 1, "bytes": 4, "sha256": "0" * 64}
     moving = {"moving": ["../thesis"], "replaced": {"../thesis": 4}}
-    for entry in ({"part": 0, "file": part}, moving, {"moving": 3}, {"part": 0}, {"run": 1}):
+    others = ({"moving": 3}, {"moving": [], "replaced": {}}, {"part": 0}, {"run": 1}, {"read": 1})
+    for entry in ({"part": 0, "file": part}, moving, *others, {"run": ["0"] * 7}):
         journal.write_bytes(before)
         Journal.append(_journal_at(journal), entry)
         with pytest.raises(ValueError, match="journal: expected lines of a conversion"):

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from cisreg.number_text import parse_float
+from cisreg.streams import text_lines
 
 __all__ = [
     "Penalty",
@@ -211,8 +212,8 @@ def read_mean_standard_deviation(path: str | Path) -> np.ndarray:
     """
     rows = []
     # Bytes that are not UTF-8 fail below, with an error that names the line.
-    text = Path(path).read_text(encoding="utf-8", errors="replace")
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text_lines(path), start=1):
+        line = line.rstrip("\r\n")
         if not line.strip():
             continue
         try:

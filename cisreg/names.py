@@ -15,6 +15,8 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
+from cisreg.limits import MOST_FIELDS
+
 # Characters that act on terminals and in tables instead of being shown: control characters, marks
 # that change the direction of text, ends of lines and paragraphs, the byte order mark, and halves
 # of characters, which stand for bytes of file names that are not UTF-8.
@@ -98,7 +100,8 @@ def split_fields(line: str, delimiter: str = "\t", *, strict: bool = True) -> li
     r"""The fields of a line that `join_fields` or a different program wrote.
 
     A field that begins with a quotation mark ends at the next one; two in a row mean one quotation
-    mark. Fields may have any length; the `csv` module limits it.
+    mark. Fields may have any length; the `csv` module limits it. After 65,536 fields, the rest of
+    the line is one field.
 
     Args:
         line: the line, without line end.
@@ -114,7 +117,7 @@ def split_fields(line: str, delimiter: str = "\t", *, strict: bool = True) -> li
         ['Reb1', 'a,b']
     """
     if '"' not in line:
-        return line.split(delimiter)
+        return line.split(delimiter, MOST_FIELDS)
     fields: list[str] = []
     position = 0
     while True:
@@ -125,7 +128,7 @@ def split_fields(line: str, delimiter: str = "\t", *, strict: bool = True) -> li
             if strict and not (closed and at_end):
                 raise ValueError(f"expected quotes around whole fields, got {line[:80]!r}")
         stop = line.find(delimiter, position)
-        if stop < 0:
+        if stop < 0 or len(fields) == MOST_FIELDS:
             return [*fields, quoted + line[position:]]
         fields.append(quoted + line[position:stop])
         position = stop + 1

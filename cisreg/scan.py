@@ -7,7 +7,6 @@ chromosome can be scanned with hundreds of motifs. TensorFlow is not needed.
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Real
@@ -21,6 +20,7 @@ from cisreg.arrays import as_array
 from cisreg.choices import check_choice
 from cisreg.display import SHOWN_ROWS, counted, html_table
 from cisreg.library import native_module
+from cisreg.limits import thread_count
 from cisreg.motifs import MotifSet
 from cisreg.motifs.checking import check_background
 from cisreg.sequences import Unknown, sequence_rows
@@ -300,7 +300,7 @@ def scan(
         limit=limit,
         row_range=rows.row_range,
         unknown=unknown,
-        threads=_thread_count(threads),
+        threads=thread_count(threads),
     )
     if found is None:
         raise ValueError(
@@ -354,7 +354,7 @@ def best_site(
         column_range,
         row_range=rows.row_range,
         unknown=unknown,
-        threads=_thread_count(threads),
+        threads=thread_count(threads),
     )
     if rows.origin is not None:
         position = np.where(position < 0, position, position + rows.origin[:, np.newaxis])
@@ -483,14 +483,6 @@ def _matrices(motifs: MotifSet | npt.ArrayLike) -> tuple[np.ndarray, np.ndarray]
 
 def _names(motifs: MotifSet | npt.ArrayLike) -> tuple[str, ...] | None:
     return motifs.names if isinstance(motifs, MotifSet) else None
-
-
-def _thread_count(threads: int | None) -> int:
-    if threads is None:
-        return len(os.sched_getaffinity(0))
-    if threads < 1:
-        raise ValueError(f"threads: expected 1 or more, or None, got {threads}")
-    return threads
 
 
 def _named(argument: str, index: np.ndarray, names: Sequence[str] | None) -> pa.Array:

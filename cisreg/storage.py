@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from cisreg.arrays import pack_arrays, unpack_arrays
-from cisreg.files import read_regular_file, replace_file
+from cisreg.files import open_regular_file, read_regular_file, replace_file
+from cisreg.limits import read_description
 from cisreg.motifs import MotifSet
 from cisreg.run_folder import warn_of_earlier_model
 from cisreg.spec import ModelSpec, check_finite
@@ -175,7 +176,8 @@ def _described_model(folder: Path, description: Mapping[str, Any]) -> Model:
 
 def _read_description(path: Path) -> dict[str, Any]:
     """The content of model.json, after a check of its format version."""
-    content = read_regular_file(path)
+    with open_regular_file(path) as file:
+        content = read_description(file, path)
     try:
         description = parse_json(content.decode())
         if not isinstance(description, dict) or "format_version" not in description:

@@ -16,11 +16,11 @@ import zstandard
 from isal import igzip, isal_zlib
 
 from cisreg.files import STANDARD, replace_file
+from cisreg.limits import LONGEST_LINE, MOST_LINES
 
 logger = logging.getLogger("cisreg.streams")
 
 _BLOCK = 1 << 20
-_LONGEST_LINE = 1 << 24
 # A block of zstd may decompress to 32,000 times its length.
 _ZSTD_BLOCK = 1 << 12
 
@@ -133,21 +133,92 @@ class _Named(io.RawIOBase):
             ) from None
 
 
+class _Bounded(io.RawIOBase):
+    """Refuses text without end: more bytes between two marks than `longest`.
+
+    A compressed file of a few megabytes can hold a line of gigabytes.
+    """
+
+    def __init__(self, stream: Any, name: str, what: str, longest: int, mark: bytes) -> None:
+        self._stream, self._name = stream, name
+        self._what, self._longest, self._mark = what, longest, mark
+        self._size = 0  # bytes since the last mark, up to the tail
+        self._tail = b""  # the last bytes, in which a mark may begin
+        self._line = self._begin = 1  # the line that goes on, and the one behind the last mark
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Reads a block; what is between two marks in it cannot be longer than the block.
+
+        Raises:
+            ValueError: text without end; the message names file and line.
+        """
+        part = memoryview(buffer)[: min(_BLOCK, self._longest)]
+        size = self._stream.readinto(part)
+        new, mark = len(self._tail), self._mark
+        block = self._tail + bytes(part[:size])
+        first, last = block.find(mark), block.rfind(mark)
+        # The last bytes may be the beginning of a mark.
+        reach = first if first >= 0 else len(block) - len(mark) + 1
+        if self._size + reach > self._longest:
+            raise ValueError(
+                f"{self._name}:{self._begin}: expected a {self._what} of {self._longest:,} bytes "
+                "at most, got a longer one; is it the right file?"
+            )
+        if last >= 0:
+            self._begin = self._line + block.count(b"\n", new, last + 1)
+            self._size = -last - len(mark)
+        self._line += block.count(b"\n", new)
+        self._tail = block[max(len(block) - len(mark) + 1, 0) :]
+        self._size += len(block) - len(self._tail)
+        return size
+
+
+def bounded(
+    stream: Any, name: str, what: str = "line", longest: int = LONGEST_LINE, mark: bytes = b"\n"
+) -> BinaryIO:
+    r"""A buffered stream of the same bytes that refuses text without end.
+
+    Args:
+        stream: a binary stream with `readinto`.
+        name: of the file, for errors.
+        what: what is between two marks, for errors.
+        longest: bytes that may be between two marks.
+        mark: the bytes that end a line, or begin a record.
+
+    Raises:
+        ValueError: while reading: there are more; the message names file and line.
+
+    Example:
+        >>> bounded(io.BytesIO(b"ACGT\nAC\n"), "example", longest=4).read()
+        b'ACGT\nAC\n'
+    """
+    return io.BufferedReader(_Bounded(stream, name, what, longest, mark), buffer_size=_BLOCK)
+
+
 @contextmanager
-def open_input(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+def open_input(
+    path: str | os.PathLike[str], *, longest_line: int = LONGEST_LINE
+) -> Iterator[BinaryIO]:
     """Opens a file for reading, decompressed where its content is gzip, zstd or bzip2.
 
-    The compression is recognised by the first bytes, not by the name.
+    The compression is recognised by the first bytes, not by the name. Longer lines
+    are refused, since a compressed file of a few megabytes can hold a line without end.
 
     Args:
         path: the file; "-" is standard input.
+        longest_line: bytes of a line, 16 MiB if it is not given.
 
     Yields:
         A buffered binary stream.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: while reading: the compressed file is truncated or damaged.
+        ValueError: while reading: the compressed file is truncated or damaged; a longer line,
+            with file and line.
 
     Example:
         >>> with open_input("reads.fastq.gz") as stream:  # doctest: +SKIP
@@ -163,63 +234,66 @@ def open_input(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
                 raw = stack.enter_context(Path(path).open("rb", buffering=_BLOCK))
             except FileNotFoundError:
                 raise FileNotFoundError(f"{name}: no such file; check the path") from None
-        yield _decompressed(raw, name)
+        yield _decompressed(raw, name, longest_line=longest_line)
 
 
-def decompressed(stream: Any, name: str, *, whole: bool = False) -> BinaryIO:
+def text_lines(path: str | os.PathLike[str]) -> Iterator[str]:
+    r"""Yields the lines of a small text file; bytes that are not UTF-8 become U+FFFD.
+
+    Args:
+        path: the file, plain or compressed.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: as `open_input`, or it has more than 1,048,576 lines.
+
+    Example:
+        >>> for line in text_lines("motif_list.txt"):  # doctest: +SKIP
+        ...     print(line.rstrip())
+    """
+    with open_input(path) as stream:
+        lines = io.TextIOWrapper(stream, "utf-8-sig", errors="replace")
+        for number, line in enumerate(lines, start=1):
+            if number > MOST_LINES:
+                raise ValueError(
+                    f"{os.fspath(path)}: expected {MOST_LINES:,} lines at most, got more; is it "
+                    "the right file?"
+                )
+            yield line
+
+
+def decompressed(
+    stream: Any, name: str, *, whole: bool = False, longest_line: int = LONGEST_LINE
+) -> BinaryIO:
     """A buffered stream of the decompressed content of `stream`, see `open_input`.
 
     Args:
         stream: a binary stream with `readinto`; the caller closes it.
         name: of the file, for errors.
         whole: whether BGZF (bgzip) without the mark at its end is an error, not a warning.
+        longest_line: bytes of a line.
 
     Raises:
-        ValueError: while reading: it cannot be read or decompressed.
+        ValueError: while reading: it cannot be read or decompressed, or has a longer line.
 
     Example:
         >>> decompressed(io.BytesIO(b"ACGT"), "example").read()
         b'ACGT'
     """
     raw = io.BufferedReader(_Named(stream, name, "read"), buffer_size=_BLOCK)
-    return _decompressed(raw, name, whole)
+    return _decompressed(raw, name, whole, longest_line)
 
 
-def _decompressed(raw: Any, name: str, whole: bool = False) -> BinaryIO:
+def _decompressed(
+    raw: Any, name: str, whole: bool = False, longest_line: int = LONGEST_LINE
+) -> BinaryIO:
     start = raw.peek(_LONGEST_MAGIC)
     if start[:4] == _BGZF_END[:4] and start[12:16] == _BGZF_END[12:16]:
         raw = _Tail(raw, name, whole)
     for magic, reader in _READERS.items():
         if start.startswith(magic):
-            return io.BufferedReader(_Named(reader(raw), name), buffer_size=_BLOCK)
-    return cast(BinaryIO, raw)
-
-
-def read_lines(stream: BinaryIO, path: str | os.PathLike[str]) -> Iterator[bytes]:
-    r"""The lines of a stream, each with its line end; lines of more than 16 MiB are refused.
-
-    The limit protects memory: a small compressed file can hold one enormous line.
-
-    Args:
-        stream: as `open_input` gives it.
-        path: its file, for errors.
-
-    Raises:
-        ValueError: a line of more than 16 MiB; the message names file and line.
-
-    Example:
-        >>> list(read_lines(io.BytesIO(b"a\nb"), "letters.txt"))
-        [b'a\n', b'b']
-    """
-    number = 0
-    while line := stream.readline(_LONGEST_LINE + 1):
-        number += 1
-        if len(line) > _LONGEST_LINE:
-            raise ValueError(
-                f"{os.fspath(path)}:{number}: expected a line of {_LONGEST_LINE:,} bytes at most, "
-                "got a longer one; is it the right file?"
-            )
-        yield line
+            raw = _Named(reader(raw), name)
+    return bounded(raw, name, longest=longest_line)
 
 
 @contextmanager

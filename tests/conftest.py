@@ -59,6 +59,12 @@ def log_as_it_was():
         yield
 
 
+@pytest.fixture
+def eight_cores(monkeypatch):
+    """Threads beyond the cores of this machine are used too."""
+    monkeypatch.setattr("cisreg.limits.available_cores", lambda: 8)
+
+
 @pytest.fixture(autouse=True)
 def on_the_cpu(request):
     """Runs tests on the CPU unless they are marked for the GPU.

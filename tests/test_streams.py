@@ -11,7 +11,7 @@ import sys
 import pytest
 import zstandard
 
-from cisreg.streams import open_input, open_output, read_lines
+from cisreg.streams import bounded, open_input, open_output
 
 RANDOM = random.Random(1)
 TEXT = b"".join(b"%d\tACGT\n" % RANDOM.randrange(10**9) for _ in range(50_000))
@@ -93,8 +93,35 @@ def test_lines(tmp_path):
     path = tmp_path / "lines.gz"
     path.write_bytes(gzip.compress(TEXT + b"\n\nlast"))
     with open_input(path) as stream:
-        lines = list(read_lines(stream, path))
+        lines = list(stream)
     assert lines == [*TEXT.splitlines(keepends=True), b"\n", b"\n", b"last"]
+
+
+@pytest.mark.parametrize("block", [1, 2, 3, 5, 64])
+@pytest.mark.parametrize(
+    ("text", "line", "record"),
+    [
+        (b"", None, None),
+        (b">ACG\n>AC\n", None, None),
+        (b">ACGT\n>ACGT\n>ACGT", None, None),
+        (b">A\nAC\n>ACGTA\n", 3, None),
+        (b">ACGTAC", 1, 1),
+        (b">\n>ACG\n>ACGTACG", 3, 3),
+        (b">A\nC\n>A\nC\nG\nT\n>A\n", None, 3),
+        (b">A\nC\n\n\n\n\n", None, 1),
+        (b"\n\n\n>A\n", None, None),
+    ],
+)
+def test_text_without_end_is_found_wherever_blocks_end(text, line, record, block, monkeypatch):
+    """Limits of 5 bytes, and blocks that end at any place of marks."""
+    monkeypatch.setattr("cisreg.streams._BLOCK", block)
+    for what, mark, place in (("line", b"\n", line), ("record", b"\n>", record)):
+        stream = bounded(io.BytesIO(text), "x", what, 5, mark)
+        if place is None:
+            assert stream.read() == text
+        else:
+            with pytest.raises(ValueError, match=f"x:{place}: expected a {what} of 5 bytes at"):
+                stream.read()
 
 
 def test_a_line_without_end_is_said(tmp_path):
@@ -103,7 +130,7 @@ def test_a_line_without_end_is_said(tmp_path):
         path.write_bytes(gzip.compress(b"ACGT\n" + b"A" * (2**24 + more), compresslevel=1))
         with open_input(path) as stream:
             if message is None:
-                assert len(list(read_lines(stream, path))) == 2
+                assert len(list(stream)) == 2
             else:
                 with pytest.raises(ValueError, match=message):
-                    list(read_lines(stream, path))
+                    list(stream)

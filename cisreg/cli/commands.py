@@ -16,6 +16,7 @@ from cisreg.cli.log_file import LogFile, check_log
 from cisreg.cli.standard_streams import give_up_output, is_of_output, spelled
 from cisreg.cli.strict_command import StrictCommand
 from cisreg.cli.terminal import new_console
+from cisreg.limits import is_out_of_memory, out_of_memory
 from cisreg.progress import is_terminal, terminal_width
 
 _ERROR_STATUS = 1
@@ -146,13 +147,16 @@ def _show(error: Exception) -> None:
 
 def _is_expected(error: Exception) -> bool:
     from_tensorflow = type(error).__module__.startswith("tensorflow.")
-    return isinstance(error, _EXPECTED) or from_tensorflow or hasattr(error, "exit_status")
+    known = isinstance(error, _EXPECTED) or from_tensorflow or is_out_of_memory(error)
+    return known or hasattr(error, "exit_status")
 
 
 def message_of(error: Exception) -> str:
     """The message that is shown of an error."""
     if isinstance(error, OSError) and error.strerror and error.filename:
         return f"{error.filename}: {error.strerror}"
+    if is_out_of_memory(error):
+        return out_of_memory(error)
     text = str(error)
     if type(error).__module__.startswith("tensorflow."):
         text = " ".join(_AROUND_MESSAGE.sub("", text).split())

@@ -94,8 +94,10 @@ def set_threads(count: int | None) -> None:
     """Sets the number of TensorFlow's threads; must be called before anything is computed."""
     import tensorflow as tf
 
+    from cisreg.limits import thread_count
+
     if count is not None:
-        tf.config.threading.set_intra_op_parallelism_threads(count)
+        tf.config.threading.set_intra_op_parallelism_threads(thread_count(count))
         tf.config.threading.set_inter_op_parallelism_threads(1)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import typer
 
 from cisreg.cli.terminal import new_console
+from cisreg.limits import available_cores
 from cisreg.processes.cluster import cluster_size
 from cisreg.processes.signals import RESUMABLE_STATUS
 from cisreg.processes.workers import WorkersResult, own_command, run_workers
@@ -53,7 +53,7 @@ def train_in_processes(workers: int, restarts: int, threads: int | None, output:
     """
     command = without_options(own_command(), ("--workers", "--restarts"))
     if threads is None:
-        command = with_options(command, "--threads", str(max(1, _cores() // workers)))
+        command = with_options(command, "--threads", str(max(1, available_cores() // workers)))
     before = _identity(output / "recipe.toml")
     for left in range(restarts, -1, -1):
         result = run_workers(command, workers)
@@ -90,12 +90,6 @@ def _describe(result: WorkersResult, workers: int) -> str:
         return f"{who} was ended by {signal.Signals(result.status - _SIGNAL_STATUS).name}"
     said = f":\n{result.message}\n" if result.message else ""
     return f"{who} ended with status {result.status}{said}"
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -11,7 +11,7 @@ from cisreg.motifs.reading import is_motif_file, motif_name, name_of_motif_file
 from cisreg.motifs.text import parse_number
 from cisreg.names import join_fields
 from cisreg.number_text import is_float
-from cisreg.streams import open_input, read_lines
+from cisreg.streams import open_input
 
 
 def count_sequences(path: str) -> int:
@@ -21,9 +21,7 @@ def count_sequences(path: str) -> int:
         OSError, ValueError: as `cisreg.streams.open_input`.
     """
     with open_input(path) as stream:
-        return sum(
-            1 for line in read_lines(stream, path) if line.strip() and not line.startswith(b"#")
-        )
+        return sum(1 for line in stream if line.strip() and not line.startswith(b"#"))
 
 
 def list_motifs(path: str) -> list[tuple[str, Path]]:
@@ -39,7 +37,7 @@ def list_motifs(path: str) -> list[tuple[str, Path]]:
     folder = Path(path).parent
     motifs = []
     with open_input(path) as stream:
-        for number, line in enumerate(read_lines(stream, path), start=1):
+        for number, line in enumerate(stream, start=1):
             text = line.decode("utf-8", "replace").rstrip()
             if not text or text.startswith("#"):
                 continue
@@ -122,7 +120,7 @@ def match_values(
 def _value_rows(path: str) -> list[tuple[str, str]]:
     rows = []
     with open_input(path) as stream:
-        for number, line in enumerate(read_lines(stream, path), start=1):
+        for number, line in enumerate(stream, start=1):
             text = line.decode("utf-8", "replace").strip()
             if not text or text.startswith("#"):
                 continue
@@ -138,4 +136,4 @@ def _value_rows(path: str) -> list[tuple[str, str]]:
 def _has_tabs(path: str) -> bool:
     """Whether each line is as cisreg expects it: two fields separated by a tab."""
     with open_input(path) as stream:
-        return all(line.count(b"\t") == 1 for line in read_lines(stream, path) if line.strip())
+        return all(line.count(b"\t") == 1 for line in stream if line.strip())

@@ -13,7 +13,7 @@ import numpy as np
 
 from cisreg.motifs.motif_set import BASES
 from cisreg.motifs.text import parse_number
-from cisreg.streams import open_input, open_output, read_lines
+from cisreg.streams import open_input, open_output
 
 PARAMS, PKDMS, POSITIONAL = ".params", ".pkdms", ".positional.gz"
 
@@ -219,7 +219,7 @@ def _check_positions(place: str, weights: Sequence[Sequence[object]]) -> None:
 def _rows(path: str | os.PathLike[str]) -> Iterator[tuple[str, list[str]]]:
     """("file:line", fields) of the lines that are not blank."""
     with open_input(path) as stream:
-        for number, line in enumerate(read_lines(stream, path), start=1):
+        for number, line in enumerate(stream, start=1):
             text = line.decode("utf-8", "replace").rstrip("\r\n")
             if not line.endswith(b"\n"):
                 raise ValueError(

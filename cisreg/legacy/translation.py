@@ -18,6 +18,7 @@ from cisreg.legacy.inputs import (
     match_values,
 )
 from cisreg.legacy.training import make_recipe
+from cisreg.limits import read_description
 from cisreg.motifs.random import unused_names
 from cisreg.recipes.writing import format_recipe
 from cisreg.strict_json import parse_json
@@ -298,7 +299,9 @@ def _imported(old: OldCommand, source: str, output: str, new: NewCommands) -> st
 def _is_imported(folder: str) -> bool:
     """Whether the folder holds an imported model, which may be replaced."""
     try:
-        description = parse_json((Path(folder) / _MODEL_FILE).read_bytes())
+        path = Path(folder) / _MODEL_FILE
+        with path.open("rb") as file:
+            description = parse_json(read_description(file, path))
         return "imported_from" in description["metadata"]
     except (OSError, ValueError, KeyError, TypeError):
         return False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +13,7 @@ from cisreg.motifs.kinds import MatrixKind, convert_to_log_kd, recognise
 from cisreg.motifs.motif_set import BASES
 from cisreg.motifs.text import parse_number, table_rows
 from cisreg.number_text import LARGEST_FLOAT32
+from cisreg.streams import text_lines
 
 SUFFIX = ".pkdm"
 # A comment line that marks numbers as log Kd, for matrices that look like a different kind.
@@ -95,8 +95,7 @@ def _convert(path: str | os.PathLike[str], matrix: np.ndarray, kind: MatrixKind)
 
 
 def _is_marked(path: str | os.PathLike[str]) -> bool:
-    with Path(path).open(encoding="utf-8-sig", errors="replace") as lines:
-        return any(line.strip().lower() == _MARK.lower() for line in lines)
+    return any(line.strip().lower() == _MARK.lower() for line in text_lines(path))
 
 
 def name_in_pkdm(path: str | os.PathLike[str]) -> str | None:
@@ -105,9 +104,9 @@ def name_in_pkdm(path: str | os.PathLike[str]) -> str | None:
     Raises:
         OSError: the file cannot be read.
     """
-    with Path(path).open(encoding="utf-8-sig", errors="replace") as lines:
-        found = (line[len(_NAME) :].rstrip("\n") for line in lines if line.startswith(_NAME))
-        return next(found, None)
+    lines = text_lines(path)
+    found = (line[len(_NAME) :].rstrip("\n") for line in lines if line.startswith(_NAME))
+    return next(found, None)
 
 
 def _other_kind(name: str, kind: MatrixKind) -> str:

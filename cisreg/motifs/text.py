@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 from cisreg.names import split_fields
 from cisreg.number_text import LARGEST_FLOAT32, parse_float, shown
+from cisreg.streams import text_lines
 
 
 def table_rows(path: str | os.PathLike[str]) -> Iterator[tuple[str, list[str]]]:
@@ -22,15 +22,14 @@ def table_rows(path: str | os.PathLike[str]) -> Iterator[tuple[str, list[str]]]:
         OSError: the file cannot be read.
         ValueError: a quotation mark that is not closed.
     """
-    with Path(path).open(encoding="utf-8-sig", errors="replace") as lines:
-        for number, line in enumerate(lines, start=1):
-            line = line.rstrip()
-            if line and not line.startswith("#"):
-                place = f"{os.fspath(path)}:{number}"
-                try:
-                    yield place, split_fields(line)
-                except ValueError as error:
-                    raise ValueError(f"{place}: {error}") from None
+    for number, line in enumerate(text_lines(path), start=1):
+        line = line.rstrip()
+        if line and not line.startswith("#"):
+            place = f"{os.fspath(path)}:{number}"
+            try:
+                yield place, split_fields(line)
+            except ValueError as error:
+                raise ValueError(f"{place}: {error}") from None
 
 
 def parse_number(text: str, place: str, column: int) -> float:

@@ -21,6 +21,7 @@ import pyarrow as pa
 
 from cisreg.files import check_outputs, publish_together
 from cisreg.library import native_module
+from cisreg.limits import thread_count
 from cisreg.prepare.bowtie2 import bowtie2_parents
 from cisreg.prepare.ranked_table import RankedTable, open_text_table, read_ranked_table
 from cisreg.progress import progress_bar
@@ -144,9 +145,8 @@ def _cluster(
 ) -> np.ndarray:
     """As `cluster_sequences`, of text with 64-bit offsets that nobody changes meanwhile."""
     numbers = _checked_counts(counts, len(text))
-    if threads is None:
-        threads = len(os.sched_getaffinity(0))
-    _check_options(differences, minimum_ratio, method, threads)
+    threads = thread_count(threads)
+    _check_options(differences, minimum_ratio, method)
     rank_order = np.argsort(-numbers, kind="stable")
     if (np.diff(rank_order) < 0).any():
         text = text.take(pa.array(rank_order))
@@ -248,15 +248,13 @@ def cluster_file(
     return summary
 
 
-def _check_options(differences: int, minimum_ratio: float, method: str, threads: int) -> None:
+def _check_options(differences: int, minimum_ratio: float, method: str) -> None:
     if not 1 <= differences <= MOST_DIFFERENCES:
         raise ValueError(f"differences: expected 1 to {MOST_DIFFERENCES}, got {differences}")
     if not 1 <= minimum_ratio < np.inf:
         raise ValueError(f"minimum_ratio: expected a number of 1 or more, got {minimum_ratio}")
     if method not in get_args(Method):
         raise ValueError(f'method: expected "embedded" or "bowtie2", got {method!r}')
-    if threads < 1:
-        raise ValueError(f"threads: expected 1 or more, or None, got {threads}")
 
 
 def _arrow_text(sequences: Sequence[str] | pa.Array | pa.ChunkedArray) -> pa.Array:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -17,6 +18,7 @@ import pyarrow.compute as compute
 import pyarrow.csv
 
 from cisreg.data.formats.recognition import refuse_foreign
+from cisreg.limits import check_columns
 from cisreg.names import check_shown, join_fields, split_fields
 from cisreg.number_text import is_integer, parse_integer, shown
 from cisreg.prepare.reading import NUCLEOTIDES, has_foreign, input_name, read_blocks
@@ -30,6 +32,7 @@ COLUMN_NAMES = {
     "index": ("", "index", "unnamed: 0", "row", "rownames", "row_names", "id", "ids", "name"),
 }
 _LARGEST = 2**63 - 1
+_COMMENTS = re.compile(rb"(?:#[^\n]*\n)*")
 _ANY_CASE = (NUCLEOTIDES + NUCLEOTIDES.lower()).decode()
 
 
@@ -134,13 +137,7 @@ def read_count_table(path: str | os.PathLike[str], *, letters: str = _ANY_CASE) 
     """
     name = input_name(path)
     blocks = _blocks(path)
-    first = next(blocks, None)
-    if first is None:
-        raise ValueError(f"{name}: expected lines with a sequence and counts, got an empty file")
-    line, text = first
-    refuse_foreign(name, text, "a table of sequences and counts")
-    while text.startswith(b"#"):
-        line, text = line + 1, text.partition(b"\n")[2]
+    line, text = _without_comments(name, blocks)
     header, _, rows = text.partition(b"\n")
     if not rows and (second := next(blocks, None)) is not None:
         rows = second[1]
@@ -236,6 +233,19 @@ def _blocks(path: str | os.PathLike[str]) -> Iterator[tuple[int, bytes]]:
         yield from read_blocks(stream)
 
 
+def _without_comments(name: str, blocks: Iterator[tuple[int, bytes]]) -> tuple[int, bytes]:
+    """The number of the first line that is not a comment, and the rest of its block."""
+    is_first = True
+    for line, text in blocks:
+        if is_first:
+            refuse_foreign(name, text, "a table of sequences and counts")
+            is_first = False
+        end = _COMMENTS.match(text).end()  # type: ignore[union-attr]
+        if end < len(text):
+            return line + text.count(b"\n", 0, end), text[end:]
+    raise ValueError(f"{name}: expected lines with a sequence and counts, got an empty file")
+
+
 def _fields(name: str, line: int, text: bytes) -> list[str]:
     try:
         fields = split_fields(text.decode())
@@ -243,6 +253,7 @@ def _fields(name: str, line: int, text: bytes) -> list[str]:
         raise ValueError(f"{name}:{line}: expected UTF-8 text; save the file as UTF-8") from None
     except ValueError as error:
         raise ValueError(f"{name}:{line}: {error}") from None
+    check_columns(f"{name}:{line}", len(fields))
     if len(fields) < 2:
         comma = "; put tabs in the place of its commas" if "," in fields[0] else ""
         raise ValueError(

@@ -13,6 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from cisreg.limits import thread_count
 from cisreg.number_text import parse_float, shown
 from cisreg.prepare.packages import load_package
 from cisreg.streams import STANDARD
@@ -121,7 +122,7 @@ def open_database(resources: Resources, output: str | os.PathLike[str]) -> Itera
     """
     duckdb = load_package("duckdb")
     memory = _duckdb_memory(resources.memory)
-    threads = _thread_count(resources.threads)
+    threads = thread_count(resources.threads)
     with _temporary_folder(resources, output) as folder:
         connection = duckdb.connect(
             str(folder / "tables.duckdb"),
@@ -157,14 +158,6 @@ def _duckdb_memory(text: str) -> int:
             f"memory: expected a size of 500MB or more, such as 4GB or 16GiB, got {shown(text)}"
         )
     return size - _OUTSIDE_DUCKDB
-
-
-def _thread_count(threads: int | None) -> int:
-    if threads is None:
-        return len(os.sched_getaffinity(0))
-    if threads < 1:
-        raise ValueError(f"threads: expected 1 or more, or None, got {threads}")
-    return threads
 
 
 @contextmanager

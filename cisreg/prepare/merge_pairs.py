@@ -20,6 +20,7 @@ from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from cisreg.files import check_output
 from cisreg.library import native_module
+from cisreg.limits import check_range, thread_count
 from cisreg.prepare.inputs import refuse_same_file
 from cisreg.prepare.reading import input_name, without_blank_end
 from cisreg.progress import SPINNER, progress_bar
@@ -29,7 +30,12 @@ logger = logging.getLogger("cisreg.prepare")
 
 Format = Literal["sequences", "table", "fasta", "fastq"]
 _RECORDS = 16_384  # of each file in a batch; the first batch is surveyed
-_MOST_UNKNOWN = 1 << 40
+_RECORDS_AT_ONCE = 256
+_BATCH_BYTES = 1 << 26  # a batch of long reads has fewer records
+LONGEST_READ = 65_535
+# Two reads cannot overlap further.
+_MOST_OVERLAP = 2 * LONGEST_READ
+_MOST_BASES = 1 << 40
 _LINES = 4
 
 
@@ -122,7 +128,7 @@ def merge_pairs(
         reverse: FASTQ file of reads 2, in the same order.
         output: file to write, compressed where its name ends in .gz or .zst; "-" is standard
             output.
-        overlap: expected overlap, bases.
+        overlap: expected overlap, bases, at most 131,070: reads have at most 65,535 bases.
         slack: how much longer or shorter it may be, bases.
         minimum_overlap: minimum number of positions where both reads have a known base; None: 10,
             or half of `overlap` if that is less.
@@ -131,7 +137,8 @@ def merge_pairs(
         maximum_unknown: maximum unknown bases (N) in a merged pair; None: no limit.
         format: "sequences": a sequence per line; "table": name, sequence and overlap, separated by
             tabs; "fasta"; "fastq". The name is that of read 1 up to the first blank.
-        threads: threads to use, including the one that reads; None: one per available core.
+        threads: threads to use, including the one that reads; None: one per available core, which
+            is also the most.
         progress: show the number of pairs if standard error is a terminal.
         overwrite: whether the output may replace a file that exists; never one that is read.
 
@@ -163,7 +170,7 @@ def merge_pairs(
         "minimum_identity": minimum_identity,
         "minimum_length": minimum_length,
         # More than any read has.
-        "maximum_unknown": _MOST_UNKNOWN if maximum_unknown is None else maximum_unknown,
+        "maximum_unknown": _MOST_BASES if maximum_unknown is None else maximum_unknown,
         "format": format,
     }
     threads = _check(options, threads)
@@ -173,8 +180,8 @@ def merge_pairs(
     )
     total = MergeCounts()
     with (
-        open_input(forward) as first,
-        open_input(reverse) as second,
+        open_input(forward, longest_line=LONGEST_READ) as first,
+        open_input(reverse, longest_line=LONGEST_READ) as second,
         open_output(output, overwrite=overwrite) as sink,
         _pair_counter(progress) as show,
     ):
@@ -231,7 +238,12 @@ def _check(options: dict[str, Any], threads: int | None) -> int:
     Raises:
         ValueError: an option is out of its range.
     """
-    # Without pairs the native code only checks the options.
+    check_range("overlap", options["overlap"], 1, _MOST_OVERLAP)
+    check_range("slack", options["slack"], 0, _MOST_OVERLAP)
+    check_range("minimum_overlap", options["minimum_overlap"], 1, _MOST_OVERLAP)
+    check_range("minimum_length", options["minimum_length"], 0, _MOST_BASES)
+    check_range("maximum_unknown", options["maximum_unknown"], 0, _MOST_BASES)
+    # Without pairs the native code only checks the other options.
     native_module().merge_pairs(b"", b"", **options)
     longest = options["overlap"] + options["slack"]
     if options["minimum_overlap"] > longest:
@@ -239,11 +251,7 @@ def _check(options: dict[str, Any], threads: int | None) -> int:
             f"minimum_overlap: expected at most {longest}, the largest overlap that overlap and "
             f"slack allow, got {options['minimum_overlap']}; lower it, or raise one of them"
         )
-    if threads is None:
-        return len(os.sched_getaffinity(0))
-    if threads < 1:
-        raise ValueError(f"threads: expected 1 or more, or None, got {threads}")
-    return threads
+    return thread_count(threads)
 
 
 def _say_nothing_merged(counts: MergeCounts) -> None:
@@ -281,19 +289,19 @@ def _read_batches(streams: tuple[BinaryIO, BinaryIO], names: tuple[str, str]) ->
             readers.append(iter(reader))
         first = 0
         while True:
-            batches = []
-            for reader, name in zip(readers, names, strict=True):
-                with _named_faults(name, dnaio.FileFormatError):
-                    records = itertools.islice(reader, _RECORDS)
-                    batches.append([record.fastq_bytes() for record in records])
-            forward, reverse = batches
-            if len(forward) != len(reverse):
-                short, long = names if len(forward) < len(reverse) else names[::-1]
-                raise ValueError(
-                    f"{short}: expected as many records as in {long}, got "
-                    f"{first + min(len(forward), len(reverse)):,} and no more, while the other "
-                    "file goes on; are these the files of one run, and complete?"
-                )
+            forward, reverse = list[bytes](), list[bytes]()
+            size = 0
+            while len(forward) < _RECORDS and size < _BATCH_BYTES:
+                before = len(forward)
+                for reader, name, records in zip(readers, names, (forward, reverse), strict=True):
+                    with _named_faults(name, dnaio.FileFormatError):
+                        some = itertools.islice(reader, _RECORDS_AT_ONCE)
+                        records += [record.fastq_bytes() for record in some]
+                if len(forward) != len(reverse):
+                    raise ValueError(_describe_lengths(names, first, len(forward), len(reverse)))
+                if len(forward) == before:
+                    break
+                size += sum(map(len, forward[before:])) + sum(map(len, reverse[before:]))
             if not forward:
                 return
             yield _Batch((b"".join(forward), b"".join(reverse)), first)
@@ -315,6 +323,15 @@ def _named_faults(name: str, fault: type[Exception]) -> Iterator[None]:
             f"{place}: expected four lines for each record, got {what} damaged ({reason}); is this "
             "a FASTQ file, and complete?"
         ) from None
+
+
+def _describe_lengths(names: tuple[str, str], first: int, forward: int, reverse: int) -> str:
+    """The error message for files with different numbers of records."""
+    short, long = names if forward < reverse else names[::-1]
+    return (
+        f"{short}: expected as many records as in {long}, got {first + min(forward, reverse):,} "
+        "and no more, while the other file goes on; are these the files of one run, and complete?"
+    )
 
 
 def _describe_mates(names: tuple[str, str], batch: _Batch, record: int) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
-import itertools
 import os
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -13,7 +13,8 @@ from typing import Any, BinaryIO
 import numpy as np
 import pyarrow as pa
 
-from cisreg.streams import STANDARD, open_input
+from cisreg.limits import LONGEST_LINE
+from cisreg.streams import STANDARD, bounded, open_input
 
 # The IUPAC codes of nucleotides.
 NUCLEOTIDES = b"ACGTUNRYSWKMBDHV"
@@ -22,6 +23,7 @@ _UPPER = bytes.maketrans(NUCLEOTIDES.lower(), NUCLEOTIDES)
 _BLOCK_BYTES = 1 << 22
 _BLOCK_RECORDS = 1 << 15
 _READ_BYTES = 1 << 18
+_MOST_BLANKS = 1 << 18
 _RECORD_LINES = 4  # of FASTQ
 _BLANKS = b" \t\r\n"
 _ENDINGS = (
@@ -135,7 +137,8 @@ class _WithoutBlankEnd(io.RawIOBase):
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
         self._held = b""  # blanks and line ends that may be the last
-        self._recent = b""  # what came before them, the last four lines at least
+        # Blocks of what came before them, and their line ends; the last four lines at least.
+        self._recent: deque[tuple[bytes, int]] = deque()
         self._text = memoryview(b"")
         self._is_done = False
 
@@ -159,16 +162,19 @@ class _WithoutBlankEnd(io.RawIOBase):
             return self._end()
         text = block.rstrip(_BLANKS)
         if not text:
-            self._held += block
+            # Of blank lines without end some are enough: if text follows, they are the damage.
+            self._held = (self._held + block)[:_MOST_BLANKS]
             return b""
         passed = self._held + text if self._held else text
         self._held = block[len(text) :]
-        has_lines = len(passed.rsplit(b"\n", _RECORD_LINES)) > _RECORD_LINES
-        self._recent = passed if has_lines else self._recent + passed
+        self._recent.append((passed, passed.count(b"\n")))
+        while sum(ends for _, ends in self._recent) - self._recent[0][1] >= _RECORD_LINES:
+            self._recent.popleft()
         return passed
 
     def _end(self) -> bytes:
-        lines = self._recent.replace(b"\r\n", b"\n").rsplit(b"\n", _RECORD_LINES)
+        recent = b"".join(block for block, _ in self._recent)
+        lines = recent.replace(b"\r\n", b"\n").rsplit(b"\n", _RECORD_LINES)
         if _is_record(lines[-_RECORD_LINES:]):
             return b"\n"
         # The quality of an empty read is a blank line too.
@@ -270,16 +276,32 @@ def _records(stream: BinaryIO, path: str | os.PathLike[str], kind: str) -> Sourc
         record = first + index
         return f"{name}:{4 * record + 2}" if kind == "fastq" else f"{name}: record {record + 1}"
 
+    if kind == "fastq":
+        text = without_blank_end(stream)
+    else:
+        # Lines that are short can make a record without end.
+        text = bounded(stream, name, "record", LONGEST_LINE, b"\n>")
     try:
-        text = without_blank_end(stream) if kind == "fastq" else stream
         with dnaio.open(text, fileformat=kind) as reader:
-            records = iter(reader)
-            while block := [each.sequence for each in itertools.islice(records, _BLOCK_RECORDS)]:
+            for block in _in_blocks(each.sequence for each in reader):
                 yield ("\n".join(block) + "\n").encode(), locate
                 first += len(block)
     except dnaio.FileFormatError as error:
         place = name if error.line is None else f"{name}:{error.line + 1}"
         raise ValueError(f"{place}: is not {kind.upper()}: {error.message}") from None
+
+
+def _in_blocks(sequences: Iterable[str]) -> Iterator[list[str]]:
+    """Blocks of a number of sequences, and of fewer if they are long."""
+    block, size = list[str](), 0
+    for sequence in sequences:
+        block.append(sequence)
+        size += len(sequence)
+        if len(block) == _BLOCK_RECORDS or size >= _BLOCK_BYTES:
+            yield block
+            block, size = [], 0
+    if block:
+        yield block
 
 
 def _clean(
@@ -294,6 +316,8 @@ def _clean(
     # Fast path: most blocks are clean, which three passes over the bytes show.
     if not (text.translate(None, _EITHER_CASE + b"\n") or text[:1] == b"\n" or b"\n\n" in text):
         return text
+    if has_comments and not text.strip():
+        return b""  # millions of empty lines
     kept = []
     for index, line in enumerate(text.split(b"\n")[:-1]):
         sequence = line.strip() if has_comments else line

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from cisreg.limits import read_description
 from cisreg.losses import Penalty
 from cisreg.model import ModelSpec
 from cisreg.recipes.checking import check_types, check_value
@@ -62,7 +63,8 @@ def read_recipe(source: str | os.PathLike[str]) -> Recipe:
         )
     path = _FOLDER / f"{source}.toml" if source in RECIPES else Path(source)
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            content = read_description(file, path)
     except FileNotFoundError:
         raise FileNotFoundError(
             f"{path}: expected {', '.join(RECIPES)} or the path of a recipe, found no such file"

@@ -13,9 +13,9 @@ from cisreg.choices import check_choice
 from cisreg.data import Dataset, DatasetFiles, HoldOut
 from cisreg.data.feeding.feed import Feed, MemoryFeed
 from cisreg.data.feeding.held_out import NotShared, hold_out_rows
-from cisreg.data.feeding.lengths import host_memory
 from cisreg.data.feeding.stream import FileFeed, RowChoice
 from cisreg.data.splitting import sequence_hashes, warn_of_shared
+from cisreg.limits import host_memory
 
 logger = logging.getLogger("cisreg.training")
 

@@ -118,6 +118,7 @@ def test_promoters(differences):
     assert 7 <= len(set(found.tolist())) < len(sequences)
 
 
+@pytest.mark.usefixtures("eight_cores")
 def test_threads_do_not_matter():
     sequences, counts = promoters(150, 20, seed=1)
     one, *others = (cluster_sequences(sequences, counts, threads=threads) for threads in (1, 2, 5))

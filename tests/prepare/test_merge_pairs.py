@@ -409,6 +409,7 @@ def many(monkeypatch):
     return forward, reverse, molecules
 
 
+@pytest.mark.usefixtures("eight_cores")
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_the_output_has_the_order_of_the_input_for_every_number_of_threads(tmp_path, many, threads):
     forward, reverse, molecules = many
@@ -550,6 +551,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.usefixtures("eight_cores")
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("fault", FAULTS)
 def test_damaged_files_are_errors_with_file_and_line(tmp_path, many, fault, threads):
@@ -565,6 +567,7 @@ def test_damaged_files_are_errors_with_file_and_line(tmp_path, many, fault, thre
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.usefixtures("eight_cores")
 @pytest.mark.parametrize("threads", [1, 4])
 def test_the_first_of_several_faults_is_said(tmp_path, many, threads, monkeypatch):
     monkeypatch.setattr("cisreg.prepare.merge_pairs._RECORDS", 7)
@@ -619,14 +622,16 @@ def test_names_of_a_pair(names, mates):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"overlap": 0}, "overlap: expected 1 or more, got 0"),
-        ({"slack": -1}, "slack: expected 0 or more, got -1"),
-        ({"minimum_overlap": 0}, "minimum_overlap: expected 1 or more, got 0"),
+        ({"overlap": 0}, "overlap: expected 1 to 131,070, got 0"),
+        ({"slack": -1}, "slack: expected 0 to 131,070, got -1"),
+        ({"minimum_overlap": 0}, "minimum_overlap: expected 1 to 131,070, got 0"),
         ({"minimum_overlap": 26}, "minimum_overlap: expected at most 25, the largest overlap"),
         ({"minimum_identity": 1.5}, "minimum_identity: expected 0 to 1, got 1.5"),
         ({"minimum_identity": float("nan")}, "minimum_identity: expected 0 to 1, got nan"),
-        ({"minimum_length": -1}, "minimum_length: expected 0 or more"),
-        ({"maximum_unknown": -1}, "maximum_unknown: expected 0 or more"),
+        ({"overlap": 10**30}, "overlap: expected 1 to 131,070, got 1000"),
+        ({"slack": 2**62}, "slack: expected 0 to 131,070, got 4611"),
+        ({"minimum_length": -1}, "minimum_length: expected 0 to 1,099,511,627,776, got -1"),
+        ({"maximum_unknown": -1}, "maximum_unknown: expected 0 to 1,099,511,627,776, got -1"),
         ({"format": "sam"}, "format: expected sequences, table, fasta or fastq, got 'sam'"),
         ({"threads": 0}, "threads: expected 1 or more, or None, got 0"),
     ],

@@ -37,6 +37,7 @@ from cisreg.data.formats.manifest import (
     files_of_dataset,
 )
 from cisreg.files import check_own_file, check_own_folder, remove_leftovers
+from cisreg.limits import thread_count
 from cisreg.locks import LOCK_FILE, hold_folder
 from cisreg.progress import SPINNER, progress_bar
 
@@ -96,7 +97,8 @@ def convert(
         100000000
     """
     options = ConversionOptions(order, seed, rows_per_file, rows_per_group)
-    _check_options(options, threads)
+    threads = core_count() if threads is None else thread_count(threads)
+    _check_options(options)
     folder = Path(directory)
     _check_source(source, folder)
     _check_folder(folder, resume=resume, overwrite=overwrite)
@@ -115,7 +117,7 @@ def convert(
         with _bar(progress) as bar:
             conversion = Conversion(source, folder, options, state, journal, bar)
             try:
-                return conversion.run(threads or core_count())
+                return conversion.run(threads)
             except BaseException:
                 # Nothing is done yet, so there is nothing to resume.
                 if not (state.runs or state.parts):
@@ -123,7 +125,7 @@ def convert(
                 raise
 
 
-def _check_options(options: ConversionOptions, threads: int | None) -> None:
+def _check_options(options: ConversionOptions) -> None:
     if options.order not in get_args(Order):
         raise ValueError(f"order: expected one of {get_args(Order)}, got {options.order!r}")
     if options.seed < 0:
@@ -131,8 +133,6 @@ def _check_options(options: ConversionOptions, threads: int | None) -> None:
     for name in ("rows_per_file", "rows_per_group"):
         if getattr(options, name) < 1:
             raise ValueError(f"{name}: expected 1 or more, got {getattr(options, name)}")
-    if threads is not None and threads < 1:
-        raise ValueError(f"threads: expected 1 or more, or None, got {threads}")
 
 
 def _check_source(source: DatasetFiles, folder: Path) -> None:

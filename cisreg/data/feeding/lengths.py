@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
-from contextlib import suppress
-from pathlib import Path
 
 import numpy as np
 import pyarrow.compute as compute
 
 from cisreg.data.formats.rows import Rows
+from cisreg.limits import host_memory
 
 logger = logging.getLogger("cisreg.data")
 
@@ -20,23 +18,6 @@ _FAR = 4
 # or if they take more than this share of the machine's memory.
 _MUCH_MEMORY, _BYTES_PER_BASE = 1 << 30, 20
 _SHARE = 0.5
-# Files in which Linux states the memory limit of a container.
-_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
-
-
-def host_memory() -> int:
-    """Bytes of memory of the machine, or the limit of the container if that is lower.
-
-    Example:
-        >>> host_memory() > 1 << 20
-        True
-    """
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    for path in _LIMITS:
-        # Without a limit the file holds "max" or does not exist.
-        with suppress(OSError, ValueError):
-            memory = min(memory, int(Path(path).read_text()))
-    return memory
 
 
 class Lengths:

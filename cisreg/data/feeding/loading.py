@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,8 +13,9 @@ import numpy as np
 
 from cisreg.data.dataset import Dataset, join
 from cisreg.data.feeding.batching import encode_rows
-from cisreg.data.feeding.lengths import Lengths, host_memory
+from cisreg.data.feeding.lengths import Lengths
 from cisreg.data.formats.rows import Rows
+from cisreg.limits import available_cores, host_memory
 from cisreg.progress import progress_bar
 
 
@@ -60,10 +60,7 @@ def core_count() -> int:
         >>> 2 <= core_count() <= 8
         True
     """
-    cores = os.cpu_count() or 1
-    if hasattr(os, "sched_getaffinity"):
-        cores = len(os.sched_getaffinity(0))
-    return min(max(cores, 2), 8)
+    return min(max(available_cores(), 2), 8)
 
 
 def load_groups(data: Files, groups: np.ndarray, *, progress: bool) -> Dataset:

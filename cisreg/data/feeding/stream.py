@@ -5,7 +5,6 @@ Row groups are visited in random order, several at a time, and the rows of each 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
@@ -15,6 +14,7 @@ import numpy as np
 from cisreg.data.dataset import Dataset, join
 from cisreg.data.feeding.feed import Chunk, Steps, read_ahead
 from cisreg.data.feeding.order import Lane, deal_lanes, epoch_order
+from cisreg.limits import available_cores
 from cisreg.sequences import Side
 
 NO_ROWS = (
@@ -169,7 +169,7 @@ class FileFeed:
                 f"{len(lanes)}; train with fewer workers, with more lanes, or convert the dataset "
                 "with smaller row groups"
             )
-        with ThreadPoolExecutor(min(_READERS, os.cpu_count() or 1)) as pool:
+        with ThreadPoolExecutor(min(_READERS, available_cores())) as pool:
             done = [int(lane.bounds(wanted.steps, wanted.first, wanted.first)[0]) for lane in own]
             readers = [
                 _LaneReader(self, lane, wanted.epoch, pool, begin)

@@ -19,10 +19,12 @@ from cisreg.data.formats.rows import Columns, Unusable
 from cisreg.data.formats.sources import SourceFile, WholeFiles
 from cisreg.data.formats.text_reader import TableReader
 from cisreg.data.formats.usable import Fault, RawRows, check_rows, logger, to_text
+from cisreg.limits import LONGEST_RECORD
+from cisreg.streams import bounded
 
 _BLOCK_BASES = 1 << 22
 _BLOCK_RECORDS = 1 << 16
-_LONGEST_LINE = 1 << 28
+_PARTS = 1 << 12  # lines that are joined at a time: they may be short
 # Blank lines, and lines that begin with one of these, are skipped.
 _COMMENTS = ("", "#", ";")
 _UNMEASURED = "no measurement of that name"
@@ -266,7 +268,8 @@ def _fault(place: str, record: _Record, row: int | None, measured: Measurements)
 
 def _records(file: SourceFile) -> Iterator[list[_Record]]:
     """The records of a file, in blocks."""
-    with file.open_text() as stream:
+    with file.open_text(LONGEST_RECORD) as text:
+        stream = bounded(text, file.name, "record", LONGEST_RECORD, b"\n>")
         # Decoded here: a header may contain bytes that are not UTF-8, which are replaced.
         lines = io.TextIOWrapper(stream, "utf-8-sig", errors="replace")
         records = _parsed(file.name, lines)
@@ -275,36 +278,33 @@ def _records(file: SourceFile) -> Iterator[list[_Record]]:
 
 
 def _parsed(place: str, lines: io.TextIOWrapper) -> Iterator[_Record]:
-    name, begin, number = "", 0, 0
-    parts: list[str] = []
-    while line := lines.readline(_LONGEST_LINE):
-        number += 1
-        if len(line) == _LONGEST_LINE:
-            raise ValueError(
-                f"{place}:{number}: expected lines of less than {_LONGEST_LINE} letters, got a "
-                "longer one; is it text?"
-            )
+    name, begin = "", 0
+    joined, parts = list[str](), list[str]()
+    for number, line in enumerate(lines, start=1):
         text = line.strip()
         if text.startswith(">"):
             if begin:
-                yield _Record(name, "".join(parts), begin)
-            name, begin, parts = text[1:], number, []
+                yield _Record(name, "".join((*joined, *parts)), begin)
+            name, begin, joined, parts = text[1:], number, [], []
         elif begin and text[:1] not in _COMMENTS:
             parts.append(text)
+            if len(parts) == _PARTS:
+                joined.append("".join(parts))
+                parts.clear()
         elif text[:1] not in _COMMENTS:
             raise ValueError(
                 f"{place}:{number}: is not FASTA: expected a header that begins with >, got "
                 f"{text[:60]!r}"
             )
     if begin:
-        yield _Record(name, "".join(parts), begin)
+        yield _Record(name, "".join((*joined, *parts)), begin)
 
 
 def _block(records: Iterator[_Record]) -> list[_Record]:
     block, bases = [], 0
     for record in itertools.islice(records, _BLOCK_RECORDS):
         block.append(record)
-        bases += len(record.sequence)
+        bases += len(record.name) + len(record.sequence)
         if bases >= _BLOCK_BASES:
             break
     return block

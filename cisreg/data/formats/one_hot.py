@@ -18,7 +18,6 @@ from cisreg.library import native_module
 from cisreg.sequences import text_buffers
 
 _BLOCK = 1 << 22
-_LONGEST_LINE = 1 << 28
 _BASES = 4
 _FIRST_LINE = re.compile(rb"[^\t\r\n]+((?:\t[01])+)\r?\n?")
 
@@ -109,16 +108,12 @@ def format_one_hot(codes: np.ndarray, label: pa.Array) -> bytes:
     return native_module().format_one_hot(text, offsets, codes)
 
 
-def whole_lines(stream: BinaryIO, block_size: int, name: str = "input") -> Iterator[bytes]:
+def whole_lines(stream: BinaryIO, block_size: int) -> Iterator[bytes]:
     r"""Reads a stream in blocks of whole lines; only the last block may lack its line end.
 
     Args:
-        stream: the text.
+        stream: the text, as `cisreg.streams.decompressed` gives it, which limits its lines.
         block_size: bytes of a block; a block with a longer line is longer.
-        name: name of the file, for errors.
-
-    Raises:
-        ValueError: a line of more than 256 MB; the file is probably not text.
 
     Example:
         >>> list(whole_lines(io.BytesIO(b"a\nbc\nd"), 4))
@@ -132,11 +127,6 @@ def whole_lines(stream: BinaryIO, block_size: int, name: str = "input") -> Itera
             rest = block[cut:]
         else:
             rest += block
-        if len(rest) > _LONGEST_LINE:
-            raise ValueError(
-                f"{name}: expected lines of at most {_LONGEST_LINE} bytes, got a longer one; is it "
-                "text?"
-            )
     if rest:
         yield rest
 

@@ -20,7 +20,6 @@ PARQUET, TABLE, ONE_HOT, FASTA = "Parquet", "table", "one-hot text", "FASTA"
 UTF8_MARK = b"\xef\xbb\xbf"
 _PARQUET_MAGIC = b"PAR1"
 _HEAD = 1 << 20
-_LONGEST_LINE = 1 << 28
 _PARQUET_ENDINGS = (".parquet", ".pq", ".parq")
 _FASTA_ENDINGS = (".fa", ".fasta", ".fna", ".ffn", ".fas")
 _COMPRESSED_ENDINGS = (".gz", ".zst", ".bz2")
@@ -134,21 +133,26 @@ def look(file: SourceFile) -> Start:
         stream.seek(0)
         text = decompressed(stream, file.name, whole=True)
         head = text.read(_HEAD)
-        if not head.endswith(b"\n"):
-            head += text.readline(_LONGEST_LINE)
-    refuse_foreign(file.name, head, "a table, Parquet, FASTA or one-hot text")
+        refuse_foreign(file.name, head, "a table, Parquet, FASTA or one-hot text")
+        # A line of FASTA may be a chromosome.
+        if not head.endswith(b"\n") and not _is_fasta(file.name, head):
+            head += text.readline()
     return Start(file, _text_kind(file.name, head), head)
 
 
 def _text_kind(path: str, head: bytes) -> str:
-    name = path.lower()
-    if name.endswith(_PARQUET_ENDINGS):
+    if path.lower().endswith(_PARQUET_ENDINGS):
         raise ValueError(f"{path}: expected a Parquet file, as its name says, got another")
-    for ending in _COMPRESSED_ENDINGS:
-        name = name.removesuffix(ending)
-    if head.removeprefix(UTF8_MARK).lstrip().startswith(b">") or name.endswith(_FASTA_ENDINGS):
+    if _is_fasta(path, head):
         return FASTA
     return ONE_HOT if starts_one_hot(head) else TABLE
+
+
+def _is_fasta(path: str, head: bytes) -> bool:
+    name = path.lower()
+    for ending in _COMPRESSED_ENDINGS:
+        name = name.removesuffix(ending)
+    return head.removeprefix(UTF8_MARK).lstrip().startswith(b">") or name.endswith(_FASTA_ENDINGS)
 
 
 def refuse_foreign(name: str, head: bytes, expected: str) -> None:

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 
 from cisreg.data.formats.manifest import MANIFEST, WORK_FOLDER, Manifest, load_manifest
+from cisreg.limits import LONGEST_LINE
 from cisreg.streams import STANDARD, decompressed
 
 PathLike = str | os.PathLike[str]
@@ -65,12 +66,16 @@ class SourceFile:
             yield stream
 
     @contextmanager
-    def open_text(self) -> Iterator[BinaryIO]:
-        """Opens the file as a stream, decompressed; raises the same errors as `open`."""
+    def open_text(self, longest_line: int = LONGEST_LINE) -> Iterator[BinaryIO]:
+        """Opens the file as a stream, decompressed; raises the same errors as `open`.
+
+        Args:
+            longest_line: bytes of a line; a longer one is an error.
+        """
         # Arrow would choose the compression by the name, and detect less damage.
         raw = self.filesystem.open_input_stream
         with named_faults(self.name), raw(self.path, compression=None) as stream:
-            yield decompressed(stream, self.name, whole=True)
+            yield decompressed(stream, self.name, whole=True, longest_line=longest_line)
 
 
 class WholeFiles:

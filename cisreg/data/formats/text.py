@@ -35,6 +35,7 @@ from cisreg.data.formats.one_hot import OneHotRows, decode_padded, parse_lines, 
 from cisreg.data.formats.recognition import UTF8_MARK
 from cisreg.data.formats.rows import Columns
 from cisreg.data.formats.usable import FOREIGN_TO_MOST, Fault, RawRows
+from cisreg.limits import check_columns
 from cisreg.names import split_fields
 
 # Lines that begin with this are skipped, in the tables of every command.
@@ -109,6 +110,7 @@ def find_layout(
         )
     delimiter = _delimiter(line, more, key)
     fields = _fields(line, delimiter)
+    check_columns(place, len(fields))
     rows = [_fields(each, delimiter) for each in more]
     _check_widths(place, fields, rows, delimiter)
     rows = [row for row in rows if len(row) == len(fields)]
@@ -272,7 +274,7 @@ def iterate_table(
     line = 1
     # The lines before `first_line` are blank or comments.
     skipped = layout.first_line if layout.has_header else layout.first_line - 1
-    for block in whole_lines(stream, block_size, name):
+    for block in whole_lines(stream, block_size):
         first = line
         line += block.count(b"\n")
         if first == 1:
@@ -398,7 +400,7 @@ def iterate_one_hot_text(
         Rows like `iterate_table`; sequences are text with N for unknown bases.
     """
     line = 1
-    for block in whole_lines(stream, block_size, name):
+    for block in whole_lines(stream, block_size):
         rows, fault = parse_lines(block, length, line)
         if len(rows.codes):
             yield _one_hot_rows(name, rows, places)

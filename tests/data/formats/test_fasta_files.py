@@ -228,11 +228,20 @@ def test_text_without_a_header_is_no_fasta(tmp_path, text):
         list(open_dataset(path).blocks())
 
 
-def test_a_line_without_end_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("cisreg.data.formats.fasta._LONGEST_LINE", 10)
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (">a\nACGTACGTAC\n", r"x.fa:2: expected a line of 8 bytes"),
+        (">abcdefghi\nAC\n", r"x.fa:1: expected a line of 8 bytes"),
+        (">a\nACG\n>b\nACG\nT\nAC\n", r"x.fa:3: expected a record of 8 bytes"),
+        (">a\nACG\n>b\n\n\n\n\n\n\n\n\n\n", r"x.fa:3: expected a record of 8 bytes"),
+    ],
+)
+def test_a_line_or_record_without_end_is_refused(tmp_path, monkeypatch, text, message):
+    monkeypatch.setattr("cisreg.data.formats.fasta.LONGEST_RECORD", 8)
     path = tmp_path / "x.fa"
-    path.write_text(">a\nACGTACGT\n")
+    path.write_text(">a\nACGT\n>b\nACGT\n")
     assert len(list(open_dataset(path).blocks())) == 1
-    path.write_text(">a\nACGTACGTAC\n")
-    with pytest.raises(ValueError, match=r"x.fa:2: expected lines of less than 10 letters"):
+    path.write_text(text)
+    with pytest.raises(ValueError, match=message):
         list(open_dataset(path).blocks())

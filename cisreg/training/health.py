@@ -27,6 +27,8 @@ _EXTREME = {"log_kd": 50.0, "log_concentration": 100.0, "potentiation": 100.0}
 _EXTREME_ACTIVITY = 1000.0
 # A mean weight above this, or below its inverse, is probably a mistake.
 _EXTREME_WEIGHT = 1e6
+# Beyond these sizes, losses and gradients reach the ends of float32.
+_SMALL, _LARGE = 1e-34, 1e34
 # The standard deviation of the measurements should be at least this many rounding steps of float32.
 _FEWEST_STEPS = 100
 
@@ -80,7 +82,7 @@ class HealthCheck:
         if accessibility is not None:
             self._check_accessibility(stage, accessibility)
         for name, limit in self._extreme.items():
-            largest = np.abs(parameters.get(name, np.zeros(1))).max()
+            largest = float(np.abs(parameters.get(name, np.zeros(1))).max())
             if largest > limit:
                 self._warn(
                     stage,
@@ -128,6 +130,13 @@ def _warn_of_measurements(expression: np.ndarray) -> None:
         return
     largest = np.abs(expression).max()
     step, deviation = float(np.spacing(largest)), float(np.std(expression, dtype=np.float64))
+    if largest > _LARGE or deviation < _SMALL:
+        logger.warning(
+            "the measurements, of up to %g and of a standard deviation of %g, are near the ends of "
+            "single precision; %s",
+            *(largest, deviation),
+            "divide them, or look for outliers" if largest > _LARGE else "multiply them",
+        )
     if deviation < _FEWEST_STEPS * step:
         logger.warning(
             "the measurements, of up to %g, differ by a standard deviation of %g only, and are "

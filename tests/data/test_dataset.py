@@ -134,3 +134,10 @@ def test_as_many_measurements_as_sequences_are_said(caplog):
     assert "as many measurements as sequences, 3: each row is taken for" in caplog.text
     with pytest.raises(ValueError, match="expression: expected one for each of 3 sequences, got 2"):
         Dataset(sequences, np.ones((2, 3)))
+
+
+def test_the_mean_of_large_measurements_does_not_overflow(recwarn):
+    data = Dataset(["ACGT", "TTGC"], np.full((2, 3), 3e38))
+    assert data.mean_expression.dtype == np.float32
+    assert data.mean_expression.tolist() == np.full(2, 3e38, np.float32).tolist()
+    assert not list(recwarn)

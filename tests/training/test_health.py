@@ -42,3 +42,12 @@ def test_several_measurements_that_are_all_equal_are_said(caplog):
 def test_weights_under_which_nothing_counts_are_said(caplog, weight, what):
     (message,) = said(caplog, MEASURED, np.full(50, weight, np.float32))
     assert f"the mean of the weights is {weight:g}: {what}" in message
+
+
+@pytest.mark.parametrize(
+    ("scale", "advice"), [(1e35, "divide them, or look for outliers"), (1e-37, "multiply them")]
+)
+def test_measurements_near_the_ends_of_single_precision_are_said(caplog, scale, advice):
+    (message,) = said(caplog, np.float32(MEASURED * scale))
+    assert message.startswith(f"the measurements, of up to {12 * scale:g} and of a standard")
+    assert message.endswith(f"are near the ends of single precision; {advice}")

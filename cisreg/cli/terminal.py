@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import IO, cast
 
@@ -119,7 +119,7 @@ def _as_text(shown: str | TextTable, style: str, end: str, stream: IO[str] | Non
         return _drawn(shown, stream) or shown.as_text() + "\n" * bool(shown.title)
     text = printable(shown)
     if style and is_terminal(stream):
-        return _rendered([Text(text, style, end=end)], stream)
+        return _rendered(Text(text, style), stream) + end
     return text + end
 
 
@@ -130,7 +130,7 @@ def _drawn(table: TextTable, stream: IO[str] | None) -> str:
     drawn = table.as_box()
     console = _console(stream)
     width = Measurement.get(console, console.options.update(max_width=10**6), drawn).maximum
-    return _rendered([drawn], stream) if width <= terminal_width(stream) else ""
+    return _rendered(drawn, stream) if width <= terminal_width(stream) else ""
 
 
 class _Screen(io.StringIO):
@@ -152,8 +152,7 @@ def _console(stream: IO[str] | None) -> TerminalConsole:
     return TerminalConsole(stream, file=screen, force_terminal=True, **options)
 
 
-def _rendered(parts: Iterable[Text | Table], stream: IO[str] | None) -> str:
+def _rendered(shown: Text | Table, stream: IO[str] | None) -> str:
     console = _console(stream)
-    for each in parts:
-        console.print(each, end="", soft_wrap=isinstance(each, Text))
+    console.print(shown, end="", soft_wrap=isinstance(shown, Text))
     return cast(_Screen, console.file).getvalue()

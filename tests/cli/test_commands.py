@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow.csv
 import pyarrow.parquet
 import pytest
+import tensorflow as tf
 from typer.testing import CliRunner
 
 from cisreg.cli import app
@@ -478,7 +479,8 @@ def test_a_refused_run_leaves_the_earlier_one_as_it_was(data, model, tmp_path):
 def test_messages_of_operations_lose_what_tensorflow_puts_around_them():
     before = "{{function_node __wrapped__Cisreg>Occupancy_range_count_3_device_/job:x}} "
     message = "width: expected 1, got [2]"
-    assert message_of(ValueError(f"{before}{message} [Op:Cisreg>Occupancy] name: ")) == message
+    text = f"{before}{message} [Op:Cisreg>Occupancy] name: "
+    assert message_of(tf.errors.InvalidArgumentError(None, None, text)) == message
 
 
 def test_errors_in_usage_have_status_2(data, tmp_path):

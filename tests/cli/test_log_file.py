@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from typer.testing import CliRunner
@@ -289,3 +290,20 @@ def test_neither_log_needs_a_standard_error(folder, logger, monkeypatch, capsys,
     logger.info("wrong %d", "format")
     # Python prints to standard output where there is no standard error.
     assert capsys.readouterr().out == ""
+
+
+def test_several_commands_write_whole_lines_into_one_log(folder, logger):
+    """As the workers of a run do."""
+    loggers = [logging.Logger("cisreg.test") for _ in range(4)]
+    for each in loggers:
+        each.addHandler(LogFile(folder / "logs" / "log.txt"))
+
+    def write(each):
+        for step in range(50):
+            each.info("step %d %s", step, "x" * 500)
+
+    with ThreadPoolExecutor(len(loggers)) as threads:
+        list(threads.map(write, loggers))
+    lines = (folder / "logs" / "log.txt").read_text().splitlines()
+    assert len(lines) == 200
+    assert all(re.fullmatch(r"[-\d :,]+ INFO cisreg.test: step \d+ x{500}", line) for line in lines)

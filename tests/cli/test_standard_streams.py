@@ -75,6 +75,9 @@ def test_results_that_cannot_be_written_are_an_error(commands, table, stdout, st
     words = (["--quiet", *encode(table, "-")], ["--version"], ["prepare", "collapse", "--help"])
     ended = commands.run(*(Case(each, stdout=stdout) for each in words))
     assert [(each.status, each.errors) for each in ended] == [(status, message)] * len(words)
+    # Neither has the error a traceback, nor Python another one at its end, where all is lost.
+    (ended,) = commands.run(Case(encode(table, "-"), stdout=stdout, stderr=stdout))
+    assert ended.status == status
 
 
 def test_an_input_that_is_closed_is_said(commands, tmp_path):

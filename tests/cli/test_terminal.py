@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import sys
 
 import pytest
 import typer
@@ -48,6 +49,29 @@ def test_errors_and_logs_show_control_characters(tmp_path, capsys):
     record = logging.LogRecord("cisreg", logging.WARNING, "", 0, "motif %s", (name,), None)
     StandardErrorHandler().emit(record)
     assert capsys.readouterr().err == "warning: motif \\x1b[31mtable[b].tsv\n"
+
+
+@pytest.mark.parametrize(
+    ("variables", "shown"),
+    [
+        ({}, "\x1b[31mstopped:\x1b[0m why\n"),
+        ({"NO_COLOR": "1"}, "stopped: why\n"),
+        ({"TERM": "dumb"}, "stopped: why\n"),
+        ({"COLUMNS": "20"}, "stopped: why\n"),
+    ],
+    ids=["colours", "none wanted", "none known", "narrow"],
+)
+def test_colours_are_for_terminals_that_have_them(monkeypatch, capsys, variables, shown):
+    for name in ("NO_COLOR", "COLUMNS", "COLORTERM"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in ({"TERM": "xterm"} | variables).items():
+        monkeypatch.setenv(name, value)
+    new_console(stderr=True).print("stopped:", style="red", end=" ")
+    assert capsys.readouterr().err == "stopped: "
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    new_console(stderr=True).print("stopped:", style="red", end=" ")
+    new_console(stderr=True).print("why")
+    assert capsys.readouterr().err == shown
 
 
 def test_pages_show_names_as_text():

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from cisreg.locks import identity_of
 from cisreg.prepare.reading import input_name
 from cisreg.streams import STANDARD
 
@@ -45,4 +46,4 @@ def _identity(path: PathLike) -> object:
         status = os.fstat(sys.stdin.fileno()) if text == STANDARD else os.stat(text)  # noqa: PTH116
     except (OSError, ValueError, AttributeError):
         return text
-    return status.st_dev, status.st_ino
+    return identity_of(status)

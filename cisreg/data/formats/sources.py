@@ -19,6 +19,7 @@ import pyarrow.fs as pafs
 
 from cisreg.data.formats.manifest import MANIFEST, WORK_FOLDER, Manifest, load_manifest
 from cisreg.limits import LONGEST_LINE
+from cisreg.locks import identity_of
 from cisreg.streams import STANDARD, decompressed
 
 PathLike = str | os.PathLike[str]
@@ -145,14 +146,20 @@ def find_files(source: PathLike | Sequence[PathLike], filesystem: Any = None) ->
     files = sorted((file for part in found for file in part.files), key=lambda file: file.name)
     if not files:
         raise ValueError("source: expected at least one file, got an empty list")
-    by_path: dict[str, SourceFile] = {}
+    by_identity: dict[object, SourceFile] = {}
     for file in files:
-        # Through links, one file on this machine may have two names.
-        path = os.path.realpath(file.path) if file.is_local else file.path
-        other = by_path.setdefault(path, file)
+        other = by_identity.setdefault(_identity(file), file)
         if other is not file and other.filesystem.equals(file.filesystem):
             raise ValueError(f"{file.name}: expected every file once, got this one twice")
     return Source(tuple(files), None)
+
+
+def _identity(file: SourceFile) -> object:
+    """Equal for two names of one file of a filesystem; on this machine links give it several."""
+    if not file.is_local:
+        return file.path
+    with named_faults(file.name):
+        return identity_of(os.stat(file.path))  # noqa: PTH116
 
 
 def _text(place: PathLike) -> str:

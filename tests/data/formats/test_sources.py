@@ -135,10 +135,11 @@ def test_refusals_of_filesystems(memory, monkeypatch):
 def test_one_file_by_two_names_is_refused(folder):
     (folder / "ü x.tsv").write_text("ACGT\t1\n")
     (folder / "link.tsv").symlink_to("ü x.tsv")
+    (folder / "hard.tsv").hardlink_to(folder / "ü x.tsv")
     assert names("link.tsv") == ["link.tsv"]
     url = f"file://{folder}/ü x.tsv"
     assert find_files(url).files[0].is_local
-    for other in ("link.tsv", url):
+    for other in ("link.tsv", "hard.tsv", url):
         with pytest.raises(ValueError, match="expected every file once, got this one twice"):
             find_files(["ü x.tsv", other])
 

@@ -37,7 +37,7 @@ CHECKPOINT_FOLDER = "checkpoint"
 TENSORBOARD_FOLDER = "tensorboard"
 PROFILE_FOLDER = "profile"
 REPLACING_FILE = "replacing.json"
-CHECKPOINT = re.compile(r"checkpoint-(\d{12,})\.ckpt")
+CHECKPOINT = re.compile(r"checkpoint-([0-9]{12,})\.ckpt")
 
 FILES = (RECIPE_FILE, METRICS_FILE, STEPS_FILE, MODEL_FILE)
 _FOLDERS = (CHECKPOINT_FOLDER, TENSORBOARD_FOLDER, PROFILE_FOLDER)

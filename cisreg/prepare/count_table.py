@@ -95,6 +95,38 @@ class CountTable:
     schema: pa.Schema
 
 
+class ReadTotal:
+    """The sum of all counts so far, which must stay below 2^63: then every sum of some does.
+
+    Args:
+        name: of the file or argument, for the error.
+
+    Example:
+        >>> ReadTotal("counts").add([pa.array([2**62, 2**62])])
+        Traceback (most recent call last):
+        ValueError: counts: expected sums below 2^63, got a total of 9223372036854775808
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name, self._total = name, 0
+
+    def add(self, columns: Iterable[pa.Array]) -> None:
+        """Adds columns of int64, 0 or more.
+
+        Raises:
+            ValueError: the total is 2^63 or more.
+        """
+        for column in columns:
+            counts = column.to_numpy()
+            # In two halves, which do not overflow.
+            high, low = counts >> 32, counts & 0xFFFFFFFF
+            self._total += (int(high.sum()) << 32) + int(low.sum())
+        if self._total > _LARGEST:
+            raise ValueError(
+                f"{self._name}: expected sums below 2^63, got a total of {self._total}"
+            )
+
+
 def count_column(index: int) -> str:
     """The internal name of a column of counts, in batches and queries; independent of user names.
 
@@ -350,7 +382,7 @@ class _Reader:
         }
 
     def read(self, blocks: Iterable[tuple[int, bytes]]) -> Iterator[pa.RecordBatch]:
-        rows = 0
+        rows, total = 0, ReadTotal(self._name)
         for line, lines in blocks:
             # The first block may contain only the header.
             if not lines:
@@ -361,6 +393,7 @@ class _Reader:
             if not rows:
                 self._refuse_unnamed_total(batch)
             rows += batch.num_rows
+            total.add(batch.columns[1:])
             yield batch
         if not rows:
             raise ValueError(

@@ -13,10 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as compute
 
 from cisreg.files import check_output
+from cisreg.number_text import LARGEST_FLOAT32
 from cisreg.prepare.bins import BinOrder, order_bins
 from cisreg.prepare.count_table import (
     SEQUENCE,
     CountTable,
+    ReadTotal,
     count_column,
     read_count_table,
     write_counts,
@@ -259,10 +261,12 @@ class _Tally:
     bin_reads: np.ndarray
     dropped: int = field(default=0)
     dropped_reads: int = field(default=0)
+    _total: ReadTotal = field(default_factory=lambda: ReadTotal("counts"))
 
     def watch(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Yields the batches unchanged and adds up the reads of the bins."""
         for batch in batches:
+            self._total.add(batch.columns[1:])
             self.bin_reads += _matrix(batch, len(self.bin_reads)).sum(axis=0)
             yield batch
 
@@ -373,8 +377,11 @@ def _bin_values(bins: Bins, count: int) -> np.ndarray:
     values = np.asarray(bins.values, np.float64)
     if values.shape != (count,):
         raise ValueError(f"bin values: expected {count}, one per bin, got {values.size}")
-    if not np.isfinite(values).all():
-        raise ValueError(f"bin values: expected finite numbers, got {values.tolist()}")
+    if not (np.abs(values) <= LARGEST_FLOAT32).all():
+        raise ValueError(
+            f"bin values: expected finite numbers, {LARGEST_FLOAT32:.2g} at most, got "
+            f"{values.tolist()}"
+        )
     return values
 
 
@@ -384,8 +391,11 @@ def _pseudocount(bins: Bins, count: int) -> np.ndarray:
         raise ValueError(
             f"pseudocount: expected one number or {count}, one per bin, got {pseudocount.size}"
         )
-    if not (np.isfinite(pseudocount) & (pseudocount >= 0)).all():
-        raise ValueError(f"pseudocount: expected numbers of 0 or more, got {pseudocount.tolist()}")
+    if not ((pseudocount <= LARGEST_FLOAT32) & (pseudocount >= 0)).all():
+        raise ValueError(
+            f"pseudocount: expected numbers of 0 or more, {LARGEST_FLOAT32:.2g} at most, got "
+            f"{pseudocount.tolist()}"
+        )
     return pseudocount
 
 
@@ -393,8 +403,11 @@ def _cells_per_read(cells: Sequence[float], reads: np.ndarray, count: int) -> np
     numbers = np.asarray(cells, np.float64)
     if numbers.shape != (count,):
         raise ValueError(f"cells: expected {count} numbers, one per bin, got {numbers.size}")
-    if not (np.isfinite(numbers) & (numbers > 0)).all():
-        raise ValueError(f"cells: expected numbers above 0, got {numbers.tolist()}")
+    if not ((numbers <= LARGEST_FLOAT32) & (numbers >= 1 / LARGEST_FLOAT32)).all():
+        raise ValueError(
+            f"cells: expected numbers above 0, {LARGEST_FLOAT32:.2g} at most, got "
+            f"{numbers.tolist()}"
+        )
     if reads.shape != (count,):
         raise ValueError(f"bin_reads: expected {count} numbers, one per bin, got {reads.size}")
     if not (reads > 0).all():

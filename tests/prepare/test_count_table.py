@@ -180,3 +180,38 @@ def test_comments_before_the_names_of_the_columns_are_skipped(tmp_path):
         read_count_table(path)
     with pytest.raises(ValueError, match=r"table.tsv:4: "):
         read(write(tmp_path, "# made by hand\n" + table + "ACGT\tx\t3\n"))
+
+
+HUGE = 2**63 - 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"A\t{HUGE}\t1\n",
+        f"A\t1\t2\nC\t{HUGE}\t0\n",
+        f"A\t{2**62}\t{2**62}\n",
+        f"sequence\tb1\tb2\ttotal\nA\t1\t1\t{HUGE}\n",
+    ],
+)
+def test_counts_whose_sum_is_too_large_are_an_error_of_every_step(text, tmp_path):
+    table, output, dictionary = (tmp_path / name for name in ("table", "out", "map"))
+    table.write_text(text)
+    dictionary.write_text("C\tA\n")
+    for work in (
+        lambda: expression([table], output),
+        lambda: cluster_file(table, output),
+        lambda: translate_counts(table, dictionary, output),
+    ):
+        with pytest.raises(ValueError, match=r"table: expected sums below 2\^63, got a total of"):
+            work()
+    assert not output.exists()
+
+
+def test_the_largest_counts_and_several_tables(tmp_path):
+    tables = [tmp_path / f"bin{number}" for number in (1, 2)]
+    for table in tables:
+        table.write_text(f"A\t{HUGE}\n")
+    assert read_ranked_table(tables[0]).totals().tolist() == [HUGE]
+    with pytest.raises(ValueError, match=r"counts: expected sums below 2\^63, got a total of 18"):
+        expression(tables, tmp_path / "out")

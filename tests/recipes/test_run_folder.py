@@ -125,6 +125,7 @@ def test_the_earlier_model_stays_whatever_ends_the_run_that_replaces_it(
     folder, motifs, dataset, fresh, monkeypatch, caplog, end
 ):
     earlier = load_model(folder)
+    before = {name: (folder / name).read_bytes() for name in names(folder)}
     options = {"output": folder, "overwrite": True, "seed": 1}
     error = {"diverges": NonFiniteLossError, "is stopped": StoppedError, "is killed": KilledError}
     with monkeypatch.context() as patch, pytest.raises(error.get(end, OSError)):
@@ -142,6 +143,14 @@ def test_the_earlier_model_stays_whatever_ends_the_run_that_replaces_it(
     same_model(load_model(folder), earlier)
     assert caplog.text.count(f"{folder}: this model is of an earlier run; the run that repl") == 1
     assert_mine_is_there(folder)
+    # All that the earlier run made is still there, aside.
+    (aside,) = json.loads((folder / "replacing.json").read_text())["folders"]
+    moved = {name: (folder / aside / name).read_bytes() for name in names(folder / aside)}
+    assert moved == {
+        name: content
+        for name, content in before.items()
+        if name != "model.json" and not name.startswith("parameters-")
+    }
     # Nobody else's checkpoints are taken up.
     options.pop("loss", None)
     resumed = train(dataset, motifs, LONGER, **(options | {"overwrite": False, "resume": True}))
@@ -230,7 +239,11 @@ def test_killed_at_any_moment_of_its_end_the_old_or_the_new_model_is_there(
                 save_model(folder, new)
                 finish_run(folder)
                 ended = True
-            assert float(load_model(folder).parameters["activity"][0]) in first
+            caplog.clear()
+            found = float(load_model(folder).parameters["activity"][0])
+            assert found in first
+            # The old model with the warning that it is, the new one without.
+            assert bool(caplog.messages) == (found != 3)
             save_model(folder, new)
             finish_run(folder)
         caplog.clear()
@@ -392,9 +405,18 @@ def test_a_record_that_no_run_wrote_is_said_and_removes_nothing(folder, caplog, 
     assert (folder.parent / "victim" / "recipe.toml").exists()
 
 
-def test_a_replaced_folder_that_is_a_link_is_not_followed(folder, tmp_path):
+def test_links_within_and_in_place_of_a_replaced_folder_are_not_followed(folder, tmp_path):
     shutil.copytree(folder, tmp_path / "other")
     before = names(tmp_path / "other")
+    (stamp,) = (tmp_path / "other/profile/plugins/profile").glob("2*")
+    (folder / "profile/plugins/profile/2999_01_01_00_00_00").symlink_to(stamp)
+    begin_run(folder, b"", resume=False, overwrite=True)
+    assert names(tmp_path / "other") == before
+    (aside,) = json.loads((folder / "replacing.json").read_text())["folders"]
+    shutil.rmtree(folder / aside / "checkpoint")
+    (folder / aside / "checkpoint").symlink_to(tmp_path / "other" / "checkpoint")
+    finish_run(folder)
+    assert names(tmp_path / "other") == before
     begin_run(folder, b"", resume=False, overwrite=True)
     (aside,) = json.loads((folder / "replacing.json").read_text())["folders"]
     (folder / aside).rename(tmp_path / "moved")

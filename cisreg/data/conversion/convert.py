@@ -136,8 +136,9 @@ def _check_options(options: ConversionOptions) -> None:
 
 
 def _check_source(source: DatasetFiles, folder: Path) -> None:
+    used = (folder.resolve(), (folder / WORK_FOLDER).resolve())
     for path in source.local_paths:
-        if Path(path).resolve().parent == folder.resolve():
+        if Path(path).resolve().parent in used:
             raise ValueError(
                 f"directory: expected another folder than that of the source, got {folder} with "
                 f"{path}"

@@ -245,6 +245,17 @@ def _journal_at(path):
     return journal
 
 
+def test_a_source_in_the_work_folder_is_refused(table, tmp_path, monkeypatch):
+    interrupted(table, tmp_path, monkeypatch, 6)
+    source = tmp_path / WORK_FOLDER / "part-00000.parquet"
+    (tmp_path / "link.parquet").symlink_to(source)
+    before = contents(tmp_path)
+    for path in (source, tmp_path / "link.parquet"):
+        with pytest.raises(ValueError, match="directory: expected another folder than that of the"):
+            converted(path, tmp_path, overwrite=True)
+    assert contents(tmp_path) == before
+
+
 def test_a_pipe_among_the_files_of_a_folder_is_refused_at_once(tmp_path):
     os.mkfifo(tmp_path / "part-00000.parquet")
     with pytest.raises(ValueError, match=r"part-00000\.parquet: expected a regular file"):

@@ -399,8 +399,11 @@ def _publish_all(finished: list[_Finished], stale: list[Path]) -> None:
         for each in finished:
             check_locks(each.path.parent)
             _check_target(each.path, each.overwrite)
-        for path in [*stale, *(each.path for each in finished if each.overwrite)]:
-            path.unlink(missing_ok=True)
+        if len(finished) + len(stale) > 1:
+            for path in [*stale, *(each.path for each in finished if each.overwrite)]:
+                path.unlink(missing_ok=True)
+            for folder in folders:
+                _sync_folder(Path(folder))
         try:
             for each in finished:
                 _publish(each)

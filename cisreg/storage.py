@@ -16,6 +16,7 @@ import numpy as np
 from cisreg.arrays import pack_arrays, unpack_arrays
 from cisreg.files import open_regular_file, read_regular_file, replace_file
 from cisreg.limits import read_description
+from cisreg.locks import hold_for_a_moment
 from cisreg.motifs import MotifSet
 from cisreg.run_folder import warn_of_earlier_model
 from cisreg.spec import ModelSpec, check_finite
@@ -35,10 +36,12 @@ def save_model(directory: str | os.PathLike[str], model: Model) -> None:
 
     At any moment the folder contains either the previous model or the new one, complete: the arrays
     are written to a file named after their content, and model.json, which names that file, is
-    replaced last. Then the file of the previous model's arrays is removed, and no other.
+    replaced last. Then the file of the previous model's arrays is removed, and no other. Whoever
+    else saves a model there waits meanwhile.
 
     Raises:
-        ValueError: metadata or table_columns are not JSON values, or a parameter is not finite.
+        ValueError: metadata or table_columns are not JSON values, or a parameter is not finite; or
+            another process has locked the folder, such as a training run.
         OSError: the folder cannot be written.
 
     Example:
@@ -67,10 +70,11 @@ def save_model(directory: str | os.PathLike[str], model: Model) -> None:
         raise ValueError(
             f"metadata, table_columns: expected values that JSON can hold: {error}"
         ) from None
-    previous = _saved_arrays(directory)
-    _write_parts(directory, array_file, content, text.encode() + b"\n")
-    if previous not in (None, array_file):
-        (directory / str(previous)).unlink(missing_ok=True)
+    with hold_for_a_moment(directory):
+        previous = _saved_arrays(directory)
+        _write_parts(directory, array_file, content, text.encode() + b"\n")
+        if previous not in (None, array_file):
+            (directory / str(previous)).unlink(missing_ok=True)
 
 
 def load_model(directory: str | os.PathLike[str]) -> Model:
@@ -99,6 +103,18 @@ def load_model(directory: str | os.PathLike[str]) -> Model:
             # Another process may have replaced the model while it was read.
             if _read_description(path) == description:
                 raise
+
+
+def saved_files(directory: str | os.PathLike[str]) -> list[Path]:
+    """The files of the model in a folder, model.json first, whether or not they exist.
+
+    Example:
+        >>> saved_files("no model there")
+        [PosixPath('no model there/model.json')]
+    """
+    directory = Path(directory)
+    arrays = _saved_arrays(directory)
+    return [directory / _NAME, *([] if arrays is None else [directory / arrays])]
 
 
 def _loaded(path: Path, description: Mapping[str, Any]) -> Model:

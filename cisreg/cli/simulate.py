@@ -77,10 +77,10 @@ def simulate(
 def _write(folder: Path, simulation: Simulation, train_count: int, overwrite: bool) -> None:
     """Writes all files; the truth comes last, so that a folder with a truth is complete."""
     from cisreg.files import publish_together
-    from cisreg.storage import save_model
+    from cisreg.storage import save_model, saved_files
     from cisreg.trained_model import Model
 
-    with publish_together([folder / _TRUE_MODEL]):
+    with publish_together(saved_files(folder / _TRUTH)):
         _write_sequences(folder / _TRAIN, simulation, slice(train_count), overwrite)
         _write_sequences(folder / _TEST, simulation, slice(train_count, None), overwrite)
         _write_factors(folder / _FACTORS, simulation, overwrite)

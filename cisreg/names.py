@@ -170,7 +170,7 @@ def file_stems(names: Iterable[str]) -> list[str]:
 
     Example:
         >>> file_stems(["Abf1", "ABF1"])
-        ['Abf1', 'ABF1~6f6a7bbe4e1bf7a5']
+        ['Abf1', 'ABF1~39fc3bb97dd76128']
     """
     stems: list[str] = []
     taken: set[str] = set()

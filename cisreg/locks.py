@@ -204,7 +204,7 @@ def _lock(handle: int, folder: Path) -> bool:
 def _holder_number(folder: Path) -> str:
     """The number of the process in the lock file."""
     try:
-        handle = _open_lock_file(folder / LOCK_FILE)
+        handle = _open_lock_file(folder / LOCK_FILE, os.O_RDONLY)
     except (OSError, ValueError):
         return "of unknown number"
     try:
@@ -213,9 +213,9 @@ def _holder_number(folder: Path) -> str:
         os.close(handle)
 
 
-def _open_lock_file(path: Path) -> int:
+def _open_lock_file(path: Path, flags: int = os.O_RDWR | os.O_CREAT) -> int:
     """Opens the lock file, made if it is missing; whatever else has its name is refused."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+    flags |= os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
     try:
         handle = os.open(path, flags, 0o666)
     except OSError as error:

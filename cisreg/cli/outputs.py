@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import glob
-import logging
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cisreg.cli.log_file import LogFile
 from cisreg.files import STANDARD, check_outputs
 from cisreg.locks import hold_folder, hold_for_a_moment
 
@@ -27,7 +25,7 @@ def check_files(
     Args:
         outputs: files, or "-"; None is passed over.
         inputs: whatever the command reads: files, folders, patterns, the beginning of the names of
-            several files; URLs and None are passed over. The file of --log is one more.
+            several files; URLs and None are passed over.
         overwrite: whether an output that exists may be replaced.
 
     Raises:
@@ -35,7 +33,7 @@ def check_files(
     """
     files = [path for path in outputs if path is not None]
     is_new = all(str(path) != STANDARD and not os.path.lexists(path) for path in files)
-    read = () if is_new else _files([*inputs, *_log_files()])
+    read = () if is_new else _files(inputs)
     check_outputs(files, inputs=read, overwrite=overwrite)
 
 
@@ -109,10 +107,3 @@ def _files(inputs: Iterable[str | Path | None]) -> Iterator[str]:
             yield from (f"{folder}/{each}" for each in names)
         for pattern in (name, f"{glob.escape(name)}.*"):
             yield from glob.iglob(pattern, recursive=True)  # noqa: PTH207 (Path has no such patterns)
-
-
-def _log_files() -> Iterator[str]:
-    """The file of --log."""
-    for handler in logging.getLogger("cisreg").handlers:
-        if isinstance(handler, LogFile):
-            yield str(handler.path)

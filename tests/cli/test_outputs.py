@@ -1,0 +1,330 @@
+"""Outputs of commands: what exists, what is read and what is no file is refused, by every command.
+
+Commands are enumerated, so that a new command or option must be added to `COMMANDS` or
+`NO_FILES` below.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import re
+import shlex
+import typing
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from typer.testing import CliRunner
+
+from cisreg.cli import app
+from cisreg.cli import prepare as prepare_commands
+from cisreg.files import publish_together, replace_file
+
+# How each command is called; names in braces are its parameters, those of files alone.
+COMMANDS = {
+    "train": "{table} --motifs {motifs} --recipe {recipe} --concentrations {concentrations} "
+    "--initial-activity {initial_activity} --initial-potentiation {initial_potentiation} "
+    "--initial-binding-limit {initial_binding_limit} --start {start} --likelihood {likelihood} "
+    "--measurements {measurements} --validation {validation} --output {output}",
+    "predict": "{model} {table} --output {output}",
+    "evaluate": "{model} {table} --truth {truth} --plot {plot}",
+    "simulate": "--motifs {motifs} --output {output}",
+    "import": "{source} --binding expected --length 9 --motifs {motifs} "
+    "--concentrations {concentrations} --output {output}",
+    "export": "{model} --output {output}",
+    "encode": "{table} --length 5 --output {output}",
+    "convert": "{sources} --measurements {measurements} --check {check} --output {output}",
+    "doctor": "",
+    "prepare merge-pairs": "{forward} {reverse} --overlap 5 --output {output}",
+    "prepare collapse": "{inputs} --output {output}",
+    "prepare cluster": "{counts} --output {output} --map {map_output}",
+    "prepare translate": "{sequences} {dictionary} --output {output}",
+    "prepare expression": "{inputs} --output {output}",
+}
+OUTPUTS = ("output", "map_output", "plot")
+FOLDERS = ("model", "truth", "start")
+# Texts that name no file, and the temporary folder, in which nothing has a name of the user.
+NO_FILES = (
+    *("sequence_column", "expression_column", "weight_column", "name_column", "measured_column"),
+    *("label_column", "split_column", "group_column", "fold", "names", "bins", "bin_values"),
+    *("cells", "pseudocount", "memory", "temporary_folder", "like_cisregmodels"),
+    *("constant_left", "constant_right", "position_knots"),
+)
+# The first file that a command writes into its folder, or after its prefix.
+IN_FOLDER = {
+    "train": "/recipe.toml",
+    "simulate": "/train.tsv.gz",
+    "import": "/model.json",
+    "export": ".params",
+}
+# `convert` writes a whole folder, see `data/conversion/test_convert_folders.py`.
+WRITERS = [name for name in COMMANDS if name not in ("doctor", "convert")]
+FILE_WRITERS = [name for name in WRITERS if name not in IN_FOLDER]
+
+
+def commands(group, prefix=""):
+    for each in group.registered_commands:
+        yield prefix + (each.name or each.callback.__name__.replace("_", "-")), each.callback
+    for each in group.registered_groups:
+        yield from commands(each.typer_instance, f"{prefix}{each.typer_instance.info.name} ")
+
+
+def parameters(command, outputs):
+    names = re.findall("{(.*?)}", COMMANDS[command])
+    return [name for name in names if (name in OUTPUTS) == outputs]
+
+
+def texts(callback):
+    """Parameters of a command that are a text or a path, which may name a file."""
+    hints = typing.get_type_hints(callback)
+    for name in inspect.signature(callback).parameters:
+        kinds = {hints[name], *typing.get_args(hints[name])}
+        kinds |= {inner for kind in kinds for inner in typing.get_args(kind)}
+        if {str, Path} & kinds and not any(typing.get_origin(kind) is Literal for kind in kinds):
+            yield name
+
+
+def test_every_command_and_option_that_may_name_a_file_is_tried_here():
+    found = dict(commands(app))
+    assert {*found} == {*COMMANDS}
+    for name, callback in found.items():
+        unknown = {*texts(callback)} - {*NO_FILES, *re.findall("{(.*?)}", COMMANDS[name])}
+        assert not unknown, f"{name}: add {unknown} to COMMANDS or to NO_FILES"
+        writes = parameters(name, True)
+        assert bool(writes) == ("overwrite" in inspect.signature(callback).parameters), name
+    assert [name for name, _ in commands(prepare_commands.app)]
+
+
+class Files:
+    """Files for all parameters of a command, with a content that no command can read."""
+
+    def __init__(self, folder, command):
+        self.folder, self.command, self.paths = folder, command, {}
+        for name in parameters(command, False):
+            path = folder / name
+            if name in FOLDERS:
+                path.mkdir()
+                (path / "model.json").write_text(name)
+            else:
+                path.write_text(name)
+            self.paths[name] = path
+        for name in parameters(command, True):
+            ending = ".png" if name == "plot" else ".tsv"
+            self.paths[name] = folder / f"new {name}{'' if command in IN_FOLDER else ending}"
+
+    def read(self, name):
+        """The file of an input."""
+        return self.paths[name] / "model.json" if name in FOLDERS else self.paths[name]
+
+    def written(self, name):
+        """The file of an output."""
+        path = Path(f"{self.paths[name]}{IN_FOLDER.get(self.command, '')}")
+        path.parent.mkdir(exist_ok=True)
+        return path
+
+    def refused(self, *more, before=(), **changed):
+        """Runs the command, which must end with an error; returns its message.
+
+        Args:
+            more: words after the command.
+            before: words before it.
+            changed: other values of its parameters.
+        """
+        words = {name: shlex.quote(str(path)) for name, path in {**self.paths, **changed}.items()}
+        line = COMMANDS[self.command].format(**words)
+        words = [*before, *self.command.split(), *shlex.split(line), *more]
+        content = self.content()
+        result = CliRunner().invoke(app, words)
+        assert result.exit_code == 1, result.output
+        assert self.content() == content
+        return " ".join(result.output.split())
+
+    def content(self):
+        return {
+            path: (path.lstat().st_ino, path.lstat().st_mtime_ns, path.read_bytes())
+            for path in self.folder.rglob("*")
+            if path.is_file()
+        }
+
+
+def pairs(names):
+    return [(name, output) for name in names for output in parameters(name, True)]
+
+
+@pytest.mark.parametrize(("command", "output"), pairs(WRITERS))
+def test_what_exists_is_refused(tmp_path, command, output):
+    files = Files(tmp_path, command)
+    files.written(output).write_text("mine")
+    assert "--overwrite" in files.refused()
+    # A link that leads nowhere is something of the user's, too.
+    files.written(output).unlink()
+    files.written(output).symlink_to("nowhere")
+    assert "--overwrite" in files.refused()
+    assert files.written(output).readlink() == Path("nowhere")
+
+
+@pytest.mark.parametrize(("command", "output"), pairs(WRITERS))
+def test_an_output_that_is_an_input_is_refused_even_with_overwrite(tmp_path, command, output):
+    for number, name in enumerate(parameters(command, False)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        files = Files(folder, command)
+        read, written = files.read(name), files.written(output)
+        for link in (os.link, os.symlink):
+            link(read, written)
+            assert "same file as the input" in files.refused("--overwrite"), name
+            written.unlink()
+        # And where the input is named through links of its own and of its folder.
+        (folder / "beside").symlink_to(folder)
+        os.link(read, written)
+        through = folder / "beside" / read.parent.relative_to(folder)
+        through /= "" if name in FOLDERS else read.name
+        assert "same file as the input" in files.refused("--overwrite", **{name: through}), name
+
+
+@pytest.mark.parametrize("command", ["encode", "predict", "evaluate"])
+def test_a_pattern_or_folder_of_inputs_may_hold_the_output(tmp_path, command):
+    files = Files(tmp_path, command)
+    (output,) = parameters(command, True)
+    for table in (tmp_path / "*.*", tmp_path, f"file://{tmp_path}/*.*"):
+        files.written(output).write_text("mine")
+        assert "same file as the input" in files.refused("--overwrite", table=table)
+
+
+@pytest.mark.parametrize(("command", "output"), pairs(FILE_WRITERS))
+def test_the_log_is_no_output(tmp_path, command, output):
+    files = Files(tmp_path, command)
+    files.written(output).touch()
+    said = files.refused("--overwrite", before=["--log", str(files.written(output))])
+    assert "--log: expected a file of its own" in said
+
+
+@contextmanager
+def stream(number, path, flags):
+    """Makes a file a standard stream of this process."""
+    kept, new = os.dup(number), os.open(path, flags)
+    os.dup2(new, number)
+    try:
+        yield
+    finally:
+        os.dup2(kept, number)
+        os.close(kept)
+        os.close(new)
+
+
+STREAMED = {"encode": "table", "predict": "table", "prepare collapse": "inputs"}
+
+
+@pytest.mark.parametrize("command", STREAMED)
+def test_standard_streams_are_inputs_and_outputs_too(tmp_path, command):
+    files = Files(tmp_path, command)
+    read, written = STREAMED[command], files.written("output")
+    written.write_text("ACGT\t1\n")
+    with stream(0, written, os.O_RDONLY):
+        assert "same file as the input -" in files.refused("--overwrite", **{read: "-"})
+    with stream(1, files.paths[read], os.O_WRONLY | os.O_APPEND):
+        assert "same file as the input" in files.refused("--overwrite", output="-")
+
+
+@pytest.mark.parametrize(("command", "output"), pairs(FILE_WRITERS))
+def test_what_is_no_file_is_refused_with_what_to_do(tmp_path, command, output):
+    files = Files(tmp_path, command)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    link = tmp_path / "link"
+    link.symlink_to(os.devnull)
+    reading, writing = os.pipe()
+    try:
+        for name in (pipe, link, os.devnull, "/dev/stdout", f"/dev/fd/{writing}", tmp_path):
+            said = files.refused("--overwrite", **{output: name})
+            assert f"{name}: expected a regular file, got" in said
+            assert "with - as the name" in said
+    finally:
+        os.close(reading)
+        os.close(writing)
+    assert pipe.is_fifo() and link.is_symlink()
+
+
+def test_two_outputs_are_two_files(tmp_path):
+    files = Files(tmp_path, "prepare cluster")
+    (tmp_path / "there").write_text("1")
+    os.link(tmp_path / "there", tmp_path / "hard")
+    (tmp_path / "beside").symlink_to(tmp_path)
+    for one, other in (("new", "new"), ("new", "beside/new"), ("there", "hard"), ("-", "-")):
+        names = [each if each == "-" else tmp_path / each for each in (one, other)]
+        said = files.refused("--overwrite", output=names[0], map_output=names[1])
+        assert "expected outputs that are different files" in said
+
+
+def write_all(folder, names, *, overwrite=True):
+    for name in names:
+        with replace_file(folder / name, overwrite=overwrite) as file:
+            file.write(name.encode())
+
+
+@contextmanager
+def held(folder):
+    """Locks a folder as another process does that trains in it."""
+    fcntl = pytest.importorskip("fcntl")
+    handle = os.open(folder, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        os.close(handle)
+
+
+@pytest.mark.parametrize("command", ["train", "simulate", "import"])
+def test_a_folder_in_use_is_refused_before_the_work_also_through_links(tmp_path, command):
+    files = Files(tmp_path, command)
+    folder = files.paths["output"]
+    folder.mkdir()
+    (tmp_path / "link").symlink_to(folder)
+    (tmp_path / "link of a link").symlink_to("link")
+    with held(folder):
+        for name in (folder, tmp_path / "link", tmp_path / "link of a link"):
+            for more in ((), ("--overwrite",)):
+                said = files.refused(*more, output=name)
+                assert "expected a folder that no other process writes to" in said
+
+
+def test_a_set_is_not_published_into_a_folder_in_use(tmp_path, monkeypatch):
+    monkeypatch.setattr("cisreg.locks.time.monotonic", iter(range(0, 1000, 3)).__next__)
+    refused = pytest.raises(ValueError, match="no other process writes")
+    with held(tmp_path), refused as caught, publish_together():
+        write_all(tmp_path, ["model.params"])
+    (kept,) = tmp_path.iterdir()
+    assert kept.read_bytes() == b"model.params"
+    assert str(kept) in str(caught.value)
+
+
+def test_a_set_of_which_a_file_was_made_meanwhile_gets_no_names(tmp_path, monkeypatch):
+    link = os.link
+
+    def made_meanwhile(source, target):
+        if Path(target).name == "second":
+            Path(target).write_bytes(b"another's")
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", made_meanwhile)
+    refused = pytest.raises(FileExistsError, match=r"second: .* made it meanwhile")
+    with refused as caught, publish_together():
+        write_all(tmp_path, ["first", "second"], overwrite=False)
+    assert (tmp_path / "second").read_bytes() == b"another's"
+    kept = {path: path.read_bytes() for path in tmp_path.glob("*.partial")}
+    assert sorted(kept.values()) == [b"first", b"second"]
+    assert all(str(path) in str(caught.value) for path in kept)
+    assert not (tmp_path / "first").exists()
+
+
+def test_a_set_that_fails_leaves_the_old_one_and_nothing_else(tmp_path):
+    for name in ("first", "second", "stale"):
+        (tmp_path / name).write_bytes(b"old")
+    with pytest.raises(RuntimeError), publish_together([tmp_path / "stale"]):
+        write_all(tmp_path, ["first", "second"])
+        raise RuntimeError
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == dict.fromkeys(
+        ("first", "second", "stale"), b"old"
+    )

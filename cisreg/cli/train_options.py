@@ -373,4 +373,9 @@ LikeCisRegModels = Annotated[
         "commands of cisreg, and the differences.",
     ),
 ]
-Overwrite = Annotated[bool, _record("Replace an existing run in DIR.", "--overwrite")]
+Overwrite = Annotated[
+    bool,
+    _record(
+        "Replace the run in DIR; its model stays until the new one is complete.", "--overwrite"
+    ),
+]

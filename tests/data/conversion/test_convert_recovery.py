@@ -366,6 +366,11 @@ def test_at_every_moment_of_the_move_the_old_or_the_new_dataset_is_whole(
         if not (folder / WORK_FOLDER).exists():
             break
         resumes = (folder / WORK_FOLDER / "journal").exists() and calls % 3 > 0
+        if not resumes:
+            # To throw the conversion away leaves the dataset that is there.
+            interrupted(table, folder, monkeypatch, 1, overwrite=True)
+            verify(folder)
+            assert dataset_of(folder) == seen[-1]
         converted(table, folder, resume=resumes, overwrite=not resumes)
         assert dataset_of(folder) == new
         assert len(contents(folder)) == PARTS + 2

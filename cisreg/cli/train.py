@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import signal
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +26,7 @@ from cisreg.cli.train_validation import asked_split, chosen_validation, validati
 from cisreg.cli.train_workers import check_workers, train_in_processes
 from cisreg.number_text import is_integer, parse_integer
 from cisreg.processes.cluster import this_worker
-from cisreg.processes.signals import stop_at_once
+from cisreg.processes.signals import stop_at_once, stop_signals
 from cisreg.quiet import start_tensorflow
 from cisreg.run_folder import FILES, check_run_folder, has_lost_its_recipe, recipe_of_run
 
@@ -57,7 +56,6 @@ _PENALTIES = (
     "motif_pull",
     "position_smoothness",
 )
-_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 # Options that name files.
 _READ = (
     *("table", "recipe", "concentrations", "start", "measurements", "validation", "likelihood"),
@@ -150,14 +148,15 @@ def train(
         )
     split_by = asked_split(context.params)
     check_workers(workers, restarts, strategy)
-    is_chief = this_worker(strategy) == 0
+    is_chief = workers > 1 or this_worker(strategy) == 0
     if is_chief:
         # Also checked here, before steps that take time or start processes.
         _check_folder(output, _files_read(context.params), resume=resume, overwrite=overwrite)
     if workers > 1 or restarts:
         train_in_processes(workers, restarts, threads, output)
         return
-    with stop_at_once(_STOP_SIGNALS):
+    heard = stop_signals()
+    with stop_at_once(heard):
         start_tensorflow()
         options.set_threads(threads)
         from cisreg.recipes import train as train_model
@@ -219,7 +218,7 @@ def train(
             checkpoint_every=checkpoint_every,
             checkpoint_minutes=checkpoint_minutes,
             keep_checkpoints=keep_checkpoints,
-            stop_signals=_STOP_SIGNALS,
+            stop_signals=heard,
             tensorboard=tensorboard,
             report_every=report_every,
             profile=profile,

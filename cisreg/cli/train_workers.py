@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import signal
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -12,12 +11,10 @@ import typer
 from cisreg.cli.terminal import new_console
 from cisreg.limits import available_cores
 from cisreg.processes.cluster import cluster_size
-from cisreg.processes.signals import RESUMABLE_STATUS
-from cisreg.processes.workers import WorkersResult, own_command, run_workers
+from cisreg.processes.signals import RESUMABLE_STATUS, signal_name
+from cisreg.processes.workers import Workers, WorkersResult, own_command
 
 logger = logging.getLogger("cisreg.cli")
-
-_SIGNAL_STATUS = 128
 
 
 def check_workers(workers: int, restarts: int, strategy: str) -> None:
@@ -55,39 +52,39 @@ def train_in_processes(workers: int, restarts: int, threads: int | None, output:
     if threads is None:
         command = with_options(command, "--threads", str(max(1, available_cores() // workers)))
     before = _identity(output / "recipe.toml")
-    for left in range(restarts, -1, -1):
-        result = run_workers(command, workers)
-        if result.status == 0:
-            return
-        if left and _may_go_on(result):
+    with Workers(workers) as processes:
+        for left in range(restarts, -1, -1):
+            result = processes.run(command)
+            if processes.asked or not result.is_lost or not left:
+                break
             logger.warning("%s; continuing from the last checkpoint", _describe(result, workers))
             # If recipe.toml is unchanged, the run had not begun: what is in the folder is an
             # earlier run, which must not be resumed.
             if _identity(output / "recipe.toml") != before:
                 command = without_options(command, (), flags=("--resume", "--overwrite"))
                 command = with_options(command, "--resume")
-        else:
-            break
-    if not (result.asked or result.worker == 0 < result.status < _SIGNAL_STATUS):
-        # Not if the first process failed with an error: it printed the message itself.
-        console = new_console(stderr=True)
-        console.print("error:", style="bold red", end=" ")
-        text = f"{_describe(result, workers)}; checkpoints are kept, --resume continues"
-        for line in text.splitlines():
-            console.print(line)
-    lost = result.status > _SIGNAL_STATUS
-    raise typer.Exit(RESUMABLE_STATUS if lost else result.status)
+        if result.status != 0:
+            _say(result, workers, processes.asked)
+            raise typer.Exit(RESUMABLE_STATUS if result.is_lost else result.status)
 
 
-def _may_go_on(result: WorkersResult) -> bool:
-    lost = result.status > _SIGNAL_STATUS or result.status == RESUMABLE_STATUS
-    return lost and not result.asked
+def _say(result: WorkersResult, workers: int, asked: str) -> None:
+    """Says on standard error why the processes ended, unless the first one said it."""
+    if result.worker == 0 < result.status:
+        return
+    label, what = "error:", _describe(result, workers)
+    if asked and result.is_lost:
+        label, what = "stopped:", f"by {asked}"
+    console = new_console(stderr=True)
+    console.print(label, style="bold red", end=" ")
+    for line in f"{what}; checkpoints are kept, --resume continues".splitlines():
+        console.print(line)
 
 
 def _describe(result: WorkersResult, workers: int) -> str:
     who = f"worker {result.worker + 1} of {workers}"
-    if result.status > _SIGNAL_STATUS:
-        return f"{who} was ended by {signal.Signals(result.status - _SIGNAL_STATUS).name}"
+    if result.status < 0:
+        return f"{who} was ended by {signal_name(-result.status)}"
     said = f":\n{result.message}\n" if result.message else ""
     return f"{who} ended with status {result.status}{said}"
 

@@ -1,19 +1,52 @@
-"""Signal handlers: stop with a checkpoint, stop at once, forward to other processes."""
+"""Signals that ask a run to stop: with a checkpoint, or at once."""
 
 from __future__ import annotations
 
 import os
+import select
 import signal
-import subprocess
 import sys
 import threading
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
+from cisreg.processes.watch import SignalWatch
+
 # EX_TEMPFAIL of sysexits.h: a temporary failure, the command can be run again.
 RESUMABLE_STATUS = 75
+_MOST_BYTES = 4000  # of a message; a pipe that is ready takes as many without waiting
+
+# What this process waits for, for the message of `stop_at_once`; and what watches it meanwhile.
+_state: dict[str, Any] = {"waiting": None, "watch": None}
+
+
+def stop_signals() -> tuple[signal.Signals, ...]:
+    """SIGTERM, and SIGINT and SIGHUP unless this process was started with these ignored.
+
+    SIGINT is ignored by background processes of scripts, SIGHUP under nohup.
+
+    Example:
+        >>> signal.SIGTERM in stop_signals()
+        True
+    """
+    usual = (signal.SIGINT, getattr(signal, "SIGHUP", None))
+    heard = (each for each in usual if each and signal.getsignal(each) != signal.SIG_IGN)
+    return (signal.SIGTERM, *heard)
+
+
+def signal_name(number: int) -> str:
+    """The name of a signal, also of those between SIGRTMIN and SIGRTMAX, which Python cannot name.
+
+    Example:
+        >>> signal_name(15)
+        'SIGTERM'
+    """
+    with suppress(ValueError):
+        return signal.Signals(number).name
+    first = getattr(signal, "SIGRTMIN", number)
+    return f"SIGRTMIN+{number - first}" if number > first else f"signal {number}"
 
 
 def interrupt_signals() -> tuple[signal.Signals, ...]:
@@ -30,32 +63,38 @@ class StopRequest:
 
     Args:
         signals: for example SIGTERM.
+        others: whether the process waits for other workers, which may never come back.
 
     Attributes:
-        received: the signal that was received, or None.
+        received: number of the signal that was received, or None.
 
     Example:
         >>> with StopRequest([signal.SIGTERM]) as request:
         ...     signal.raise_signal(signal.SIGTERM)
-        ...     print(request.received.name)
+        ...     print(signal_name(request.received))
         SIGTERM
     """
 
-    def __init__(self, signals: Collection[signal.Signals]) -> None:
-        self._signals = signals if threading.current_thread() is threading.main_thread() else ()
-        self._before: dict[signal.Signals, Any] = {}
-        self.received: signal.Signals | None = None
+    def __init__(self, signals: Collection[int], *, others: bool = False) -> None:
+        self._signals = signals if _in_main_thread() else ()
+        self._others = others
+        self._before: dict[int, Any] = {}
+        self.received: int | None = None
 
     def __enter__(self) -> StopRequest:
         for each in self._signals:
             self._before[each] = signal.signal(each, self._note)
+        if _state["watch"] is not None:
+            _state["watch"].be_patient(others=self._others)
         return self
 
     def __exit__(self, *exception: object) -> None:
         self._restore()
+        if _state["watch"] is not None:
+            _state["watch"].be_strict()
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self.received = signal.Signals(number)
+        self.received = number
         self._restore()
 
     def _restore(self) -> None:
@@ -63,46 +102,11 @@ class StopRequest:
             signal.signal(*self._before.popitem())
 
 
-class PassSignals:
-    """Forwards signals to child processes as SIGTERM; a context manager.
-
-    Args:
-        processes: the child processes; the caller may add more.
-
-    Attributes:
-        asked: whether a signal was received.
-    """
-
-    def __init__(self, processes: Sequence[subprocess.Popen[bytes]]) -> None:
-        self._processes = processes
-        self.asked = False
-
-    def __enter__(self) -> PassSignals:
-        self._before = {each: signal.signal(each, self._pass) for each in self._signals()}
-        return self
-
-    def _signals(self) -> Iterator[signal.Signals]:
-        """The signals to forward; SIGHUP only if it is not ignored, as it is under nohup."""
-        yield from (signal.SIGTERM, signal.SIGINT)
-        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
-            yield signal.SIGHUP
-
-    def __exit__(self, *exception: object) -> None:
-        for each, handler in self._before.items():
-            signal.signal(each, handler)
-
-    def _pass(self, number: int, frame: object) -> None:
-        self.asked = True
-        for process in self._processes:
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-
-
 @contextmanager
-def stop_at_once(signals: Sequence[signal.Signals]) -> Iterator[None]:
-    """Makes signals end this process with status 75.
+def stop_at_once(signals: Collection[int]) -> Iterator[None]:
+    """Makes signals end this process with status 75, also while C++ code waits.
 
-    For the time before and after training; during training another handler is active.
+    For the time before and after training; during training `StopRequest` is active.
 
     Args:
         signals: for example SIGTERM; outside the main thread they are not handled.
@@ -113,15 +117,105 @@ def stop_at_once(signals: Sequence[signal.Signals]) -> Iterator[None]:
     """
 
     def stop(number: int, frame: object) -> None:
-        name = signal.Signals(number).name
-        # Not sys.stderr: the signal may have interrupted a write to it.
-        os.write(2, f"stopped: by {name}; checkpoints are kept, --resume continues\n".encode())
+        _say_stopped(number)
         sys.exit(RESUMABLE_STATUS)
 
-    main = threading.current_thread() is threading.main_thread()
-    before = {each: signal.signal(each, stop) for each in (signals if main else ())}
+    def end(number: int) -> None:
+        _say_stopped(number)
+        os._exit(RESUMABLE_STATUS)
+
+    if not _in_main_thread():
+        yield
+        return
+    with _handled(signals, stop), SignalWatch(signals, end) as watch:
+        _state["watch"] = watch
+        try:
+            yield
+        finally:
+            _state["watch"] = None
+
+
+@contextmanager
+def waiting_for(what: Callable[[], str]) -> Iterator[None]:
+    """Says what this process waits for, if a signal ends it meanwhile.
+
+    Args:
+        what: returns for example "worker 2 of 2".
+    """
+    before, _state["waiting"] = _state["waiting"], what
     try:
         yield
     finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
+        _state["waiting"] = before
+
+
+@contextmanager
+def handlers_kept() -> Iterator[None]:
+    """Restores the handler of SIGTERM afterwards: TensorFlow replaces it while it connects workers.
+
+    Its own handler records the signal and does nothing else.
+    """
+    try:
+        yield
+    finally:
+        handler = signal.getsignal(signal.SIGTERM)
+        if _in_main_thread() and handler is not None:
+            signal.signal(signal.SIGTERM, handler)
+
+
+class PassSignals:
+    """Calls a function at each signal that asks to stop; a context manager.
+
+    Args:
+        tell: called with the number of signals so far, in the main thread, between any two
+            operations of Python.
+
+    Attributes:
+        count: number of signals so far.
+        name: of the first one.
+    """
+
+    def __init__(self, tell: Callable[[int], None]) -> None:
+        self._tell = tell
+        self.count = 0
+        self.name = ""
+
+    def __enter__(self) -> PassSignals:
+        self._handlers = _handled(stop_signals(), self._note)
+        self._handlers.__enter__()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._handlers.__exit__(None, None, None)
+
+    def _note(self, number: int, frame: object) -> None:
+        self.count += 1
+        self.name = self.name or signal_name(number)
+        self._tell(self.count)
+
+
+@contextmanager
+def _handled(signals: Collection[int], handler: Callable[[int, Any], None]) -> Iterator[None]:
+    before = {each: signal.signal(each, handler) for each in signals}
+    try:
+        yield
+    finally:
+        for each, earlier in before.items():
+            signal.signal(each, earlier)
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
+def _say_stopped(number: int) -> None:
+    """Writes a line to standard error, if somebody takes it."""
+    while_waiting = f" while waiting for {_state['waiting']()}" if _state["waiting"] else ""
+    text = (
+        f"stopped: by {signal_name(number)}{while_waiting}; checkpoints are kept, --resume "
+        "continues\n"
+    )
+    # Not sys.stderr: the signal may have interrupted a write to it. Nor may it wait for a reader.
+    with suppress(OSError, ValueError):
+        if select.select([], [2], [], 1.0)[1]:
+            os.write(2, text.encode(errors="backslashreplace")[:_MOST_BYTES])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -12,7 +11,9 @@ import numpy as np
 import tensorflow as tf
 
 from cisreg.choices import check_choice
-from cisreg.processes.cluster import cluster_size
+from cisreg.processes.cluster import TF_CONFIG, Cluster, read_cluster
+from cisreg.processes.partners import wait_for_partners
+from cisreg.processes.signals import handlers_kept, waiting_for
 from cisreg.training.errors import WorkerLostError
 
 # What TensorFlow raises when a worker or its connection is lost.
@@ -39,6 +40,7 @@ class Replicas:
         workers: number of processes.
         worker: number of this process, from 0.
         local: number of replicas of this process.
+        others: names of the other processes, for messages.
     """
 
     def __init__(self, strategy: tf.distribute.Strategy | None = None) -> None:
@@ -46,9 +48,11 @@ class Replicas:
         resolver = self.strategy.cluster_resolver
         cluster = None if resolver is None else resolver.cluster_spec()
         self.workers, self.worker = 1, 0
+        self.others: list[str] = []
         if cluster is not None and cluster.jobs:
             self.workers = sum(cluster.num_tasks(job) for job in cluster.jobs)
             self.worker = _task_number(cluster, resolver.task_type, resolver.task_id)
+            self.others = _names_of_others(cluster, self.worker)
         self.local = self.strategy.num_replicas_in_sync // self.workers
         self._sums: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {}
 
@@ -136,43 +140,34 @@ def find_strategy(name: StrategyName = "auto") -> tf.distribute.Strategy | None:
             several GPUs, else "none".
 
     Raises:
-        ValueError: an unknown name, or "workers" without a TF_CONFIG that lists them.
+        ValueError: an unknown name, "workers" without a TF_CONFIG that lists them, or what
+            TF_CONFIG or Slurm says is invalid.
+        WorkerLostError: another worker did not come within an hour, or is gone again; it is named.
 
     Example:
         >>> result = fit(spec, start, data, stages, strategy=find_strategy())  # doctest: +SKIP
     """
     check_choice("strategy", name, StrategyName)
-    workers = cluster_size()
-    if name == "auto":
-        several = len(tf.config.list_physical_devices("GPU")) > 1
-        name = "workers" if workers > 1 else "mirrored" if several else "none"
-    if name == "none":
-        return None
-    if name == "mirrored":
+    cluster = read_cluster(name)
+    if cluster is not None and (name == "slurm" or len(cluster.addresses) > 1):
+        return _connected(cluster)
+    several = len(tf.config.list_physical_devices("GPU")) > 1
+    if name == "mirrored" or (name == "auto" and several):
         return tf.distribute.MirroredStrategy()
-    if name == "slurm":
-        os.environ["TF_CONFIG"] = _slurm_config()
-        return tf.distribute.MultiWorkerMirroredStrategy()
-    if workers == 1:
-        raise ValueError(
-            "strategy: expected a TF_CONFIG that lists several workers with 'workers', got "
-            f"{os.environ.get('TF_CONFIG')!r}; see docs/scaling.md"
-        )
-    return tf.distribute.MultiWorkerMirroredStrategy()
+    return None
 
 
-def _slurm_config() -> str:
-    """The tasks of this Slurm step, in the format of TF_CONFIG.
-
-    TensorFlow's own resolver asks nvidia-smi for GPUs and divides them among the tasks; here Slurm
-    decides which GPUs a task sees.
-    """
-    resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(
-        gpus_per_node=int(os.environ.get("SLURM_NTASKS", "1")), gpus_per_task=1, auto_set_gpu=False
-    )
-    cluster = resolver.cluster_spec().as_dict()
-    kind, index = resolver.get_task_info()
-    return json.dumps({"cluster": cluster, "task": {"type": kind, "index": index}})
+def _connected(cluster: Cluster) -> tf.distribute.Strategy:
+    os.environ[TF_CONFIG] = cluster.config
+    try:
+        wait_for_partners(cluster)
+        with handlers_kept():
+            return tf.distribute.MultiWorkerMirroredStrategy()
+    except (TimeoutError, *_LOST) as error:
+        raise WorkerLostError(
+            f"{cluster.name_of(cluster.number)} could not connect with the others "
+            f"({_cause(error)}); start all workers again, with --resume if a run had begun"
+        ) from None
 
 
 @contextmanager
@@ -183,11 +178,13 @@ def name_lost_worker(replicas: Replicas, advice: Callable[[], str]) -> Iterator[
         replicas: the replicas of the run.
         advice: returns a sentence that says where the last checkpoint is.
     """
-    try:
+    if replicas.workers == 1:
         yield
+        return
+    try:
+        with waiting_for(lambda: " or ".join(replicas.others)):
+            yield
     except _LOST as error:
-        if replicas.workers == 1:
-            raise
         raise WorkerLostError(
             f"another worker is gone, or the connection to it ({_cause(error)}). {advice()}; start "
             "all workers again and resume"
@@ -196,6 +193,8 @@ def name_lost_worker(replicas: Replicas, advice: Callable[[], str]) -> Iterator[
 
 def _cause(error: Exception) -> str:
     """TensorFlow's error message, without the place in the graph."""
+    if isinstance(error, TimeoutError):
+        return str(error)
     lines = [line.strip() for line in str(error).splitlines()]
     return next((line for line in lines if "aborted" in line), type(error).__name__)
 
@@ -211,3 +210,9 @@ def _task_number(cluster: Any, task_type: str, task_id: int) -> int:
     """The number of a task: 0 for the task named chief, if there is one, then the workers."""
     before = cluster.num_tasks("chief") if "chief" in cluster.jobs and task_type != "chief" else 0
     return before + int(task_id)
+
+
+def _names_of_others(cluster: Any, own: int) -> list[str]:
+    addresses = [each for job in sorted(cluster.jobs) for each in cluster.job_tasks(job)]
+    named = Cluster(tuple(addresses), own, "")
+    return [named.name_of(number) for number in range(len(addresses)) if number != own]

@@ -15,7 +15,7 @@ from cisreg.data.feeding.feed import Chunk, Steps, steps_per_chunk
 from cisreg.losses import beyond_table
 from cisreg.metrics import pearson_correlation, r_squared
 from cisreg.prediction import predict_all
-from cisreg.processes.signals import StopRequest, interrupt_signals
+from cisreg.processes.signals import StopRequest, interrupt_signals, signal_name
 from cisreg.training.batch import Batches, as_batches, put_on_devices
 from cisreg.training.checkpoint import Checkpoints
 from cisreg.training.errors import NonFiniteLossError, StoppedError
@@ -90,7 +90,9 @@ class TrainingRun:
         self._trace = Trace(profile, self._calls())
         # Several workers must stop together: they stop only at `stop_signals`.
         interrupts = interrupt_signals() if replicas.workers == 1 else ()
-        self._stop_request = StopRequest({*options.stop_signals, *interrupts})
+        self._stop_request = StopRequest(
+            {*options.stop_signals, *interrupts}, others=replicas.workers > 1
+        )
         self._stopping = False
         with replicas.scope():
             self._variables = {
@@ -265,7 +267,7 @@ class TrainingRun:
         if self._interrupted:
             raise _InterruptedError
         received = self._stop_request.received
-        name = "another worker" if received is None else received.name
+        name = "another worker" if received is None else signal_name(received)
         advice = f" {self._checkpoints.advice()}" if self._replicas.is_chief else ""
         raise StoppedError(f"stopped by {name} after step {self._state.total_steps}.{advice}")
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -24,9 +26,9 @@ from cisreg.cli.train_workers import (
     without_options,
 )
 from cisreg.files import replace_file
-from cisreg.processes.cluster import cluster_size, this_worker
+from cisreg.processes.cluster import this_worker
 from cisreg.processes.signals import RESUMABLE_STATUS
-from cisreg.processes.workers import WorkersResult, run_workers
+from cisreg.processes.workers import Workers, WorkersResult
 from cisreg.storage import load_model
 
 # CISREG_KILLS=30 with CISREG_EPOCHS=120 kills a worker more often than `make test-all` does.
@@ -162,7 +164,14 @@ def test_without_restarts_the_work_is_kept_and_the_status_says_so(table, one, tm
 
 
 @pytest.mark.parametrize(
-    ("workers", "number"), [(1, signal.SIGTERM), (1, signal.SIGINT), (2, signal.SIGINT)]
+    ("workers", "number"),
+    [
+        (1, signal.SIGTERM),
+        (1, signal.SIGHUP),
+        (2, signal.SIGINT),
+        pytest.param(1, signal.SIGINT, marks=pytest.mark.slow),
+        pytest.param(2, signal.SIGHUP, marks=pytest.mark.slow),
+    ],
 )
 def test_a_signal_stops_with_a_checkpoint(table, one, tmp_path, workers, number):
     folder = tmp_path / "model"
@@ -175,6 +184,65 @@ def test_a_signal_stops_with_a_checkpoint(table, one, tmp_path, workers, number)
     assert not (folder / "model.json").exists()
     finish(train(table, folder, "--resume"))
     assert_close(one, folder, 0 if workers == 1 else 1e-4)
+
+
+def train_as(number, addresses, table, folder, *options):
+    config = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": number}}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TF_CONFIG", json.dumps(config))
+        return train(table, folder, "--threads", 1, *options)
+
+
+def free_addresses(count):
+    with contextlib.ExitStack() as stack:
+        sockets = [
+            stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)
+        ]
+        return [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
+
+
+def wait_for_listener(process, address):
+    """Until the worker listens at its address, where it waits for the others."""
+    host, _, port = address.partition(":")
+    while True:
+        assert process.poll() is None, process.communicate()
+        try:
+            socket.create_connection((host, int(port)), 5).close()
+            return
+        except OSError:
+            time.sleep(0.02)
+
+
+@pytest.mark.parametrize("number", [0, pytest.param(1, marks=pytest.mark.slow)])
+def test_a_worker_whose_partner_never_comes_ends_by_a_signal(table, tmp_path, number):
+    addresses = free_addresses(2)
+    process = train_as(number, addresses, table, tmp_path / "model")
+    wait_for_listener(process, addresses[number])
+    process.send_signal(signal.SIGTERM)
+    output = finish(process, RESUMABLE_STATUS)
+    missing = f"worker {2 - number} of 2 ({addresses[1 - number]})"
+    assert f"stopped: by SIGTERM while waiting for {missing}" in output
+
+
+@pytest.mark.slow
+def test_a_worker_that_waits_for_one_that_loads_data_ends_by_a_signal(table, tmp_path):
+    """Both are connected; TensorFlow waits in C++ code, where no handler of Python runs."""
+    recipe = tmp_path / "waiting.toml"
+    os.mkfifo(recipe)
+    addresses = free_addresses(2)
+    folder = tmp_path / "model"
+    waiting = train_as(0, addresses, table, folder)
+    loading = train_as(1, addresses, table, folder, "--recipe", recipe)
+    pipe = wait_for_reader(loading, recipe)
+    while not (folder / "checkpoint").exists():
+        assert waiting.poll() is None, waiting.communicate()
+        time.sleep(0.1)
+    # Until it waits for the other one.
+    time.sleep(1)
+    for process in (waiting, loading):
+        process.send_signal(signal.SIGTERM)
+        assert "stopped: by SIGTERM" in finish(process, RESUMABLE_STATUS)
+    os.close(pipe)
 
 
 def test_tasks_of_slurm_find_each_other(table, one, tmp_path):
@@ -197,6 +265,11 @@ def test_tasks_of_slurm_find_each_other(table, one, tmp_path):
     assert_close(one, folder, 1e-4)
 
 
+def run_workers(script, count):
+    with Workers(count) as workers:
+        return workers.run([sys.executable, "-c", script])
+
+
 def test_an_error_of_one_worker_ends_all_and_is_shown(tmp_path):
     script = (
         "import json, os, sys, time\n"
@@ -204,8 +277,8 @@ def test_an_error_of_one_worker_ends_all_and_is_shown(tmp_path):
         "    sys.exit('the second one cannot')\n"
         "time.sleep(0.5)\n"
     )
-    result = run_workers([sys.executable, "-c", script], 3)
-    assert (result.status, result.worker, result.asked) == (1, 1, False)
+    result = run_workers(script, 3)
+    assert (result.status, result.worker) == (1, 1)
     assert result.message == "the second one cannot"
 
 
@@ -219,26 +292,8 @@ def test_a_worker_that_does_not_end_is_ended(monkeypatch):
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
         "time.sleep(1000)\n"
     )
-    result = run_workers([sys.executable, "-c", script], 2)
-    assert (result.status, result.worker) == (128 + signal.SIGKILL, 0)
-
-
-def test_who_a_process_is_comes_from_tf_config(monkeypatch):
-    monkeypatch.delenv("TF_CONFIG", raising=False)
-    assert (this_worker(), cluster_size()) == (0, 1)
-    cluster = {"chief": ["a:1"], "worker": ["b:1", "c:1"]}
-    for task, number in ({"type": "chief", "index": 0}, 0), ({"type": "worker", "index": 1}, 2):
-        monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": cluster, "task": task}))
-        assert (this_worker(), cluster_size()) == (number, 3)
-    for text in ("{", "[]", '{"task": {"index": "first"}}'):
-        monkeypatch.setenv("TF_CONFIG", text)
-        with pytest.raises(ValueError, match="TF_CONFIG: expected JSON with cluster and task"):
-            this_worker()
-    monkeypatch.setenv("SLURM_PROCID", "3")
-    assert this_worker("slurm") == 3
-    monkeypatch.delenv("SLURM_PROCID")
-    with pytest.raises(ValueError, match="expected a Slurm task with 'slurm', got"):
-        this_worker("slurm")
+    result = run_workers(script, 2)
+    assert (result.status, result.worker) == (-signal.SIGKILL, 0)
 
 
 def test_options_are_taken_out_with_their_values():
@@ -256,14 +311,14 @@ def test_a_restart_goes_on_with_no_run_that_was_to_be_replaced(tmp_path, monkeyp
     recipe.write_text("the earlier run's")
     commands = []
 
-    def run(command, count):
+    def run(self, command):
         commands.append(command[command.index("train") :])
         if begun:
             with replace_file(recipe) as file:
                 file.write(b"its own")
-        return WorkersResult(137 if len(commands) == 1 else 0, 0, "", False)
+        return WorkersResult(-9 if len(commands) == 1 else 0, 0, "")
 
-    monkeypatch.setattr(train_workers, "run_workers", run)
+    monkeypatch.setattr(train_workers.Workers, "run", run)
     arguments = ["python", "cisreg", "train", "--overwrite", "--restarts", "1", "--", "x"]
     monkeypatch.setattr(sys, "orig_argv", arguments)
     train_in_processes(1, 1, 4, tmp_path)
@@ -293,10 +348,10 @@ def test_workers_end_with_the_process_that_started_them(tmp_path, number):
         pytest.skip("only Linux tells a process that its parent is gone")
     worker = f"import os, time; open(f'{tmp_path}/{{os.getpid()}}', 'w'); time.sleep(1000)"
     script = (
-        "import signal, sys; from cisreg.processes.workers import run_workers\n"
+        "import signal, sys; from cisreg.processes.workers import Workers\n"
         # The process that runs the tests may ignore SIGHUP, for example under nohup.
         "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
-        f"run_workers([sys.executable, '-c', {worker!r}], 2)"
+        f"with Workers(2) as workers: workers.run([sys.executable, '-c', {worker!r}])"
     )
     process = subprocess.Popen([sys.executable, "-c", script])
     while len(list(tmp_path.iterdir())) < 2:
@@ -328,8 +383,18 @@ def test_the_cause_is_named_rather_than_a_worker_that_lost_it(late):
         f"time.sleep(1 if index == {late} else 0)\n"
         "sys.exit(75 if index == 0 else 'the cause')"
     )
-    result = run_workers([sys.executable, "-c", script], 2)
+    result = run_workers(script, 2)
     assert (result.status, result.worker, result.message) == (1, 1, "the cause")
+
+
+def wait_for_reader(process, pipe):
+    """Until the process waits for what a pipe gives; returns its other end."""
+    while True:
+        assert process.poll() is None, process.communicate()
+        try:
+            return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError:
+            time.sleep(0.01)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -338,14 +403,7 @@ def test_a_signal_before_training_has_the_status_of_a_run_to_resume(table, tmp_p
     os.mkfifo(recipe)
     options = ("--motifs", "demo", "--recipe", recipe, "--output", tmp_path / "model")
     process = start("train", table, *options)
-    while True:
-        assert process.poll() is None, process.communicate()
-        try:
-            # This succeeds only when the process is waiting for the recipe.
-            pipe = os.open(recipe, os.O_WRONLY | os.O_NONBLOCK)
-            break
-        except OSError:
-            time.sleep(0.01)
+    pipe = wait_for_reader(process, recipe)
     process.send_signal(number)
     output = finish(process, RESUMABLE_STATUS)
     os.close(pipe)

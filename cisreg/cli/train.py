@@ -131,8 +131,8 @@ def train(
     """Learn how factors bind and act, from sequences and their measured expression.
 
     Writes to DIR: the model, recipe.toml, metrics.jsonl with a line per epoch, and checkpoints.
-    SIGTERM and Ctrl-C end the run with a checkpoint and status 75; --resume continues it and gives
-    the same model as a run without interruption.
+    SIGTERM, SIGHUP and Ctrl-C end the run with a checkpoint and status 75; --resume continues it
+    and gives the same model as a run without interruption.
     """
     if like_cisregmodels is not None:
         run_old_command(context, like_cisregmodels, overwrite)

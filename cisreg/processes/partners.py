@@ -1,7 +1,8 @@
 """Waits for the other workers before TensorFlow does, which then hears no signal.
 
-Every worker listens at its own address and greets all others, until each has answered each. Then
-its address is free again, and TensorFlow connects them all within seconds.
+Every worker listens at its own address and greets all others, until each has answered each and is
+still there. Then it says farewell, its address is free again, and TensorFlow connects all workers
+within seconds.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import struct
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 
 from cisreg.processes.cluster import TF_CONFIG, Cluster
 from cisreg.processes.signals import waiting_for
@@ -26,6 +27,7 @@ logger = logging.getLogger("cisreg.processes")
 # that was started again is another one.
 _GREETING = struct.Struct("!8s32sI16s")
 _MARK = b"cisreg 1"
+_FAREWELL = b"!"
 _ANSWER_SECONDS = 2.0
 _RETRY_SECONDS = 0.25
 _POLL_SECONDS = 0.1
@@ -122,6 +124,7 @@ class _Meeting:
         self._reasons: dict[int, str] = {}
         self._disagreeing: int | None = None
         self._over = threading.Event()
+        self._goes_on = False
 
     @contextmanager
     def threads(self, listener: socket.socket) -> Iterator[None]:
@@ -135,6 +138,7 @@ class _Meeting:
             thread.start()
         try:
             yield
+            self._goes_on = True
         finally:
             self._over.set()
             # The others may hang in a look-up of a name; they hold nothing.
@@ -173,30 +177,50 @@ class _Meeting:
         return _GREETING.pack(_MARK, self._addresses, self._cluster.number, self._own)
 
     def _greet(self, number: int) -> None:
-        """Greets one worker until it has answered; again, if it was started again meanwhile."""
+        """Greets one worker until it answers, and again when it has ended and was started again."""
         host, _, port = self._cluster.addresses[number].rpartition(":")
+        address = (host.strip("[]"), int(port))
         while not self._over.is_set():
-            if not self._is_here(number):
-                try:
-                    address = (host.strip("[]"), int(port))
-                    with socket.create_connection(address, _ANSWER_SECONDS) as connection:
-                        connection.sendall(self._greeting())
-                        self._note(connection, self._answered, number)
+            try:
+                with socket.create_connection(address, _ANSWER_SECONDS) as connection:
+                    connection.sendall(self._greeting())
+                    self._note(connection, self._answered, number)
                     self._reasons.pop(number, None)
-                except OSError as error:
-                    self._reasons[number] = error.strerror or str(error)
+                    self._stay(connection, number)
+            except OSError as error:
+                self._answered.pop(number, None)
+                self._reasons[number] = error.strerror or str(error)
             self._over.wait(_RETRY_SECONDS)
 
-    def _answer(self, listener: socket.socket) -> None:
-        """Answers all that greet."""
-        listener.settimeout(_POLL_SECONDS)
+    def _stay(self, connection: socket.socket, number: int) -> None:
+        """Returns when this worker goes on; raises OSError when the other one is not there."""
+        connection.settimeout(_RETRY_SECONDS)
         while not self._over.is_set():
-            with suppress(OSError):
-                connection, _ = listener.accept()
-                with connection:
+            try:
+                if connection.recv(1) == _FAREWELL:
+                    self._over.wait()
+                    return
+                raise OSError("it has ended")
+            except TimeoutError:
+                if self._came.get(number, self._answered[number]) != self._answered[number]:
+                    raise OSError("it was started again") from None
+
+    def _answer(self, listener: socket.socket) -> None:
+        """Answers all that greet; they stay connected until this worker goes on or ends."""
+        listener.settimeout(_POLL_SECONDS)
+        with ExitStack() as stay:
+            answered: list[socket.socket] = []
+            while not self._over.is_set():
+                with suppress(OSError), ExitStack() as here:
+                    connection = here.enter_context(listener.accept()[0])
                     connection.settimeout(_ANSWER_SECONDS)
                     self._note(connection, self._came)
                     connection.sendall(self._greeting())
+                    answered.append(connection)
+                    stay.push(here.pop_all())
+            for connection in answered if self._goes_on else ():
+                with suppress(OSError):
+                    connection.sendall(_FAREWELL)
 
     def _note(
         self, connection: socket.socket, known: dict[int, bytes], expected: int | None = None

@@ -68,16 +68,32 @@ def test_workers_that_come_one_after_the_other_all_go_on(start, addresses):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_names_the_worker_that_never_came(start, addresses, number):
     processes = [start(0, "silent=0.5"), start(1, "silent=0.5")]
-    for process, other in zip(processes, (1, 0), strict=True):
-        # Only when the other one has come.
-        missing = f"worker 3 of 3 ({addresses[2]}): Connection refused"
-        line = process.stderr.readline()
-        while f"worker {other + 1} of 3" in line:
-            line = process.stderr.readline()
-        assert line == f"waiting for {missing}\n"
+    missing = f"worker 3 of 3 ({addresses[2]}): Connection refused"
+    for process in processes:
+        # Not before the other one has come.
+        while process.stderr.readline() != f"waiting for {missing}\n":
+            assert process.poll() is None
+    for process in processes:
         process.send_signal(number)
-        expected = f"stopped: by {number.name} while waiting for {missing}; checkpoints are kept"
-        assert expected in end(process, RESUMABLE_STATUS)
+    errors = [end(process, RESUMABLE_STATUS) for process in processes]
+    expected = f"stopped: by {number.name} while waiting for {missing}; checkpoints are kept"
+    assert any(expected in text for text in errors), errors
+    assert all(missing in text for text in errors), errors
+
+
+def test_a_worker_that_ended_is_missing(start, addresses):
+    first, second = start(0), start(1, "silent=0.1")
+    # Until it waits for the third one alone.
+    while "worker 1 of 3" in second.stderr.readline():
+        pass
+    first.kill()
+    while f"worker 1 of 3 ({addresses[0]}): " not in second.stderr.readline():
+        assert second.poll() is None
+    # The third one alone is not enough, then.
+    third = start(2, "seconds=2")
+    assert "TimeoutError: waited 2 seconds for worker 1 of 3" in end(third, 1)
+    second.terminate()
+    assert f"worker 1 of 3 ({addresses[0]})" in end(second, RESUMABLE_STATUS)
 
 
 def test_a_worker_waits_no_longer_than_it_may(start, addresses):

@@ -88,8 +88,8 @@ def open_standard_streams() -> None:
     """Makes the standard streams of this process those that this module describes.
 
     Streams that were closed are opened at /dev/null: a file that is opened later must not get
-    their numbers, to which TensorFlow writes messages. Reading from them and writing to them stay
-    errors.
+    their numbers, to which TensorFlow writes messages. Reading from standard input and writing to
+    standard output stay errors.
     """
     codecs.register_error(_READABLE, _readable)
     for name in _SIZES:
@@ -106,9 +106,8 @@ def _occupy(number: int) -> None:
     try:
         os.fstat(number)
     except OSError:
-        # For the wrong direction, so that reading or writing fails as it does if it is closed.
-        wrong = os.O_WRONLY if number == _INPUT else os.O_RDONLY
-        opened = os.open(os.devnull, wrong)
+        # Input and output for the wrong direction, so that using them fails as if they were closed.
+        opened = os.open(os.devnull, os.O_RDONLY if number == _OUTPUT else os.O_WRONLY)
         if opened != number:
             os.dup2(opened, number)
             os.close(opened)

@@ -202,7 +202,7 @@ def test_a_full_disk_is_one_message_and_the_run_goes_on(folder, logger, monkeypa
     logger.info("last")
     first, *cut, last = path.read_text().splitlines()
     assert first.endswith("cisreg.test: first")
-    assert last.endswith("cisreg.test: last")
+    assert re.fullmatch(r"[-\d :,]{23} INFO cisreg.test: last", last)
     assert all(len(line) <= 8 for line in cut)
 
 
@@ -215,6 +215,20 @@ def test_a_disk_that_is_full_at_the_start_ends_no_command(folder, monkeypatch):
     assert result.exit_code == 0
     assert result.stderr.count("No space left on device") == 1
     assert (folder / "encoded").exists()
+
+
+def test_a_log_whose_first_line_was_lost_stays_a_log(folder, logger, monkeypatch):
+    path = folder / "logs" / "log.txt"
+
+    def full(where, content):
+        raise OSError(errno.ENOSPC, "No space left on device", str(where))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(log_file, "append_to_file", full)
+        logger.info("lost")
+    for text in ("second", "third"):
+        logger.info(text)
+        assert path.read_text().endswith(f"cisreg.test: {text}\n")
 
 
 def test_a_folder_that_vanishes_ends_no_run(folder, logger, capsys):

@@ -107,6 +107,39 @@ def test_a_reader_that_has_enough_is_no_error():
     assert "No space left on device" in result.output
 
 
+class FullOutput(io.StringIO):
+    """Standard output on a full disk, which is noticed when its buffer is written."""
+
+    def flush(self):
+        if self.getvalue():
+            raise OSError(28, "No space left on device", "standard output")
+
+
+@pytest.mark.parametrize("word", ["say", "leave", "fail"])
+def test_what_is_written_last_is_not_lost_without_a_word(monkeypatch, capsys, word):
+    commands = typer.Typer(cls=Commands)
+
+    @commands.command()
+    def say() -> None:
+        print("a result")
+
+    @commands.command()
+    def leave() -> None:
+        print("a result")
+        raise typer.Exit
+
+    @commands.command()
+    def fail() -> None:
+        print("a result")
+        raise ValueError("table.tsv:3: expected a number")
+
+    monkeypatch.setattr(sys, "stdout", FullOutput())
+    status = typer.main.get_command(commands).main([word], standalone_mode=False)
+    expected = {"fail": "table.tsv:3: expected a number"}
+    said = expected.get(word, "standard output: No space left on device")
+    assert (status, capsys.readouterr().err) == (1, f"error: {said}\n")
+
+
 def test_a_name_begins_no_line_of_its_own(tmp_path, capsys):
     table = tmp_path / "x\nerror: all is well.tsv"
     table.write_text("ACGT!\n")

@@ -13,8 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 from tiny_model import LENGTH, STAGES, assert_same_bits, fit_tiny, make_dataset
 
+from cisreg import limits
 from cisreg.data import Columns, Dataset, HoldOut, open_dataset, split
-from cisreg.data.feeding import held_out, lengths
+from cisreg.data.feeding import held_out
 from cisreg.data.feeding.feed import MemoryFeed, Steps
 from cisreg.data.feeding.stream import FileFeed
 from cisreg.data.splitting import sequence_hashes
@@ -401,7 +402,7 @@ def test_auto_streams_what_memory_does_not_hold(path, tmp_path, monkeypatch):
     limit = tmp_path / "memory.max"
     for text, kind in (("max", MemoryFeed), ("4000", FileFeed), ("100000", MemoryFeed)):
         limit.write_text(text)
-        monkeypatch.setattr(lengths, "_LIMITS", (str(limit), str(tmp_path / "missing")))
+        monkeypatch.setattr(limits, "_LIMITS", (str(limit), str(tmp_path / "missing")))
         assert isinstance(make_feed(opened(path), None, 0)[0], kind)
     monkeypatch.setattr(feeds, "_HOST_SHARE", 0.0)
     assert isinstance(make_feed(opened(path), None, 0)[0], FileFeed)

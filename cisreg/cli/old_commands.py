@@ -30,14 +30,16 @@ def run_old_command(context: typer.Context, text: str, overwrite: bool) -> None:
     from cisreg.legacy.arguments import parse_command
     from cisreg.legacy.translation import describe, translate, write_files
 
-    new = translate(parse_command(text), overwrite=overwrite)
+    old = parse_command(text)
+    new = translate(old, overwrite=overwrite)
     console = new_console(results=True)
     console.print("In the commands of cisreg:", style="bold")
     for arguments in new.commands:
         console.print(describe(arguments))
     for note in new.notes:
         logger.warning("%s", note)
-    write_files(new, overwrite=overwrite)
+    read = [value for value in old.values.values() if isinstance(value, str)]
+    write_files(new, read, overwrite=overwrite)
     app = context.find_root().command
     for arguments in new.commands:
         words = [*_global_options(context, arguments), *arguments]

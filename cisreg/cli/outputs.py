@@ -105,5 +105,6 @@ def _files(inputs: Iterable[str | Path | None]) -> Iterator[str]:
         yield name
         for folder, _, names in os.walk(name):
             yield from (f"{folder}/{each}" for each in names)
-        for pattern in (name, f"{glob.escape(name)}.*"):
-            yield from glob.iglob(pattern, recursive=True)  # noqa: PTH207 (Path has no such patterns)
+        if not Path(name).exists():
+            for pattern in (name, f"{glob.escape(name)}.*"):
+                yield from glob.iglob(pattern, recursive=True)  # noqa: PTH207 (Path has none such)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cisreg.files import replace_file
+from cisreg.files import check_output, read_regular_file, replace_file
 from cisreg.legacy.arguments import OldCommand
 from cisreg.legacy.checkpoint import META, SAVED_MODEL
 from cisreg.legacy.inputs import (
@@ -307,22 +307,31 @@ def _is_imported(folder: str) -> bool:
         return False
 
 
-def write_files(new: NewCommands, *, overwrite: bool) -> None:
+def write_files(new: NewCommands, read: Sequence[str], *, overwrite: bool) -> None:
     """Writes the files that the commands read.
 
+    Args:
+        new: the commands.
+        read: files that the old command reads.
+        overwrite: whether files that exist may be replaced; those written here before always are.
+
     Raises:
-        ValueError: a file exists and may not be replaced.
+        FileExistsError: a file exists and may not be replaced.
+        ValueError: a file is one that the old command reads, or is no regular file.
         OSError: a file cannot be written.
     """
     for path, content in new.files.items():
-        own = Path(path).exists() and Path(path).read_bytes().startswith(_OWN.encode())
-        if Path(path).exists() and not (own or overwrite):
-            raise ValueError(
-                f"{path}: expected a new file, but it exists; give --overwrite to replace it"
-            )
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        with replace_file(path) as file:
+        check_output(path, inputs=read, overwrite=True)
+        may_replace = overwrite or _is_own(path)
+        check_output(path, overwrite=may_replace)
+        with replace_file(path, overwrite=may_replace) as file:
             file.write((_OWN + content).encode())
+
+
+def _is_own(path: str) -> bool:
+    """Whether a file was written here before."""
+    return Path(path).exists() and read_regular_file(path).startswith(_OWN.encode())
 
 
 def describe(arguments: Sequence[str]) -> str:

@@ -184,6 +184,21 @@ def test_an_output_that_is_an_input_is_refused_even_with_overwrite(tmp_path, com
         assert "same file as the input" in files.refused("--overwrite", **{name: through}), name
 
 
+def test_files_of_several_beginnings_are_inputs_of_import(tmp_path):
+    files = Files(tmp_path, "import")
+    (tmp_path / "old.params").write_text("mine")
+    os.link(tmp_path / "old.params", files.written("output"))
+    said = files.refused("--overwrite", source=tmp_path / "old")
+    assert "same file as the input" in said
+
+
+def test_a_model_is_exported_to_files_of_its_own_name(tmp_path):
+    files = Files(tmp_path, "export")
+    (tmp_path / "model.params").write_text("of an earlier export")
+    said = files.refused("--overwrite", output=tmp_path / "model")
+    assert "model.json: expected the description of a model" in said
+
+
 @pytest.mark.parametrize("command", ["encode", "predict", "evaluate"])
 def test_a_pattern_or_folder_of_inputs_may_hold_the_output(tmp_path, command):
     files = Files(tmp_path, command)

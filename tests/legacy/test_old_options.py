@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -292,6 +293,23 @@ def test_a_recipe_of_the_user_is_not_replaced(folder):
     with pytest.raises(AssertionError, match=r"mine\.recipe\.toml: expected a new file"):
         make(folder, "mine")
     assert (folder / "mine.recipe.toml").read_bytes() == b"\xffmine"
+
+
+def test_files_of_the_user_at_the_names_of_new_ones_stay(folder):
+    """Also with --overwrite: a file of values that would be written anew, and a named pipe."""
+    values = folder / "same.concentrations.tsv"
+    values.write_text("any\t1\n")
+    options = base_options(folder, "same", f"-ic {values}")
+    words = ["train", "--overwrite", "--like-cisregmodels", options]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 1
+    assert "same file as the input" in " ".join(result.output.split())
+    assert values.read_text() == "any\t1\n"
+    os.mkfifo(folder / "pipe.recipe.toml")
+    words[-1] = base_options(folder, "pipe")
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 1
+    assert "expected a regular file, got a named pipe" in " ".join(result.output.split())
 
 
 def test_other_options_beside_an_old_command_are_refused(folder):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 
@@ -345,3 +347,38 @@ def test_keyboard_interrupt_ends_a_scan(question):
     command = [sys.executable, "-c", ENDLESS_SCAN, question]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert "KeyboardInterrupt" in done.stderr
+
+
+@pytest.mark.parametrize("changed", ["codes", "rows"])
+def test_arrays_that_a_signal_handler_changes_are_read_within_their_bounds(changed):
+    # The kernels ask for signals, so that a handler runs in the middle of them. `make sanitize`
+    # sees an access out of bounds.
+    motifs = random_motifs(np.random.default_rng(0), [8, 5, 8])
+    clean = np.random.default_rng(1).integers(0, 4, (2000, 100), np.uint8)
+    codes, row_range = clean.copy(), np.array([[0], [100]]).repeat(len(clean), axis=1)
+    threshold = np.float32([-4] * len(motifs))
+    calls = []
+
+    def change(*_):
+        calls.append(1)
+        if changed == "codes":
+            codes.fill(255)
+        else:
+            row_range[0], row_range[1] = -(10**12), 10**12
+
+    before = signal.signal(signal.SIGALRM, change)
+    try:
+        for call in range(20):
+            codes[:], row_range[0], row_range[1] = clean, 0, 100
+            signal.setitimer(signal.ITIMER_REAL, 0.0005 * (call // 2 + 1))
+            with contextlib.suppress(ValueError):  # changed before they were checked
+                if call % 2:
+                    hits = native_hits(codes, motifs, threshold, "", row_range=row_range)
+                    assert ((hits[1] >= 0) & (hits[1] < 100)).all()
+                else:
+                    best = native_best(codes, motifs, "", row_range=row_range)
+                    assert ((best[0] >= -1) & (best[0] < 100)).all()
+            signal.setitimer(signal.ITIMER_REAL, 0)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert calls

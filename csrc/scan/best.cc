@@ -65,6 +65,7 @@ class BestSearch {
     const int64_t first = chunk.begin / problem_.length;
     const int64_t end = (chunk.begin + chunk.count - 1) / problem_.length + 1;
     const int64_t motifs = problem_.motif_count, entries = (end - first) * motifs;
+    const int64_t total = problem_.sequence_count * problem_.length;
     desk->best.resize(entries);
     {
       // Sites found by other chunks of the first and the last sequence save work.
@@ -75,8 +76,8 @@ class BestSearch {
       for (int64_t sequence = first; sequence < end; ++sequence) {
         const int64_t origin = sequence * problem_.length;
         const int64_t begin = std::max(origin + problem_.first(sequence), chunk.begin);
-        const int64_t behind =
-            std::min(origin + problem_.end(sequence) - motif.width + 1, chunk.begin + chunk.count);
+        const int64_t behind = std::min({origin + problem_.end(sequence) - motif.width + 1,
+                                         chunk.begin + chunk.count, total - motif.width + 1});
         if (begin >= behind) continue;
         SearchSequence(motif, begin, behind - begin, desk,
                        &desk->best[(sequence - first) * motifs + motif.motif]);

@@ -62,7 +62,9 @@ void Chunk::Load(const Problem& problem, const KmerNumbering& kmers, int64_t ind
   bases.assign(code_count + kmers.length() - 1, 0);
   codes.resize(code_count);
   const int64_t there = std::min<int64_t>(bases.size(), total - begin);
-  std::copy_n(problem.sequence + begin, there, bases.begin());
+  // The codes were checked, but a handler of a signal may change the array while it is scanned.
+  std::transform(problem.sequence + begin, problem.sequence + begin + there, bases.begin(),
+                 [](uint8_t base) { return std::min(base, uint8_t{kUnknownBase}); });
   any_unknown = kmers.Encode(bases.data(), code_count, codes.data());
 }
 

@@ -24,7 +24,9 @@ class SiteMatrices {
     const float* column = entries_.data() + of.first_entry;
     const uint8_t* base = window + of.first_base;
     float log_kd = 0.0f;
-    for (int i = 0; i < of.width; ++i, column += kStride, base += of.step) log_kd += column[*base];
+    for (int i = 0; i < of.width; ++i, column += kStride, base += of.step) {
+      log_kd += column[*base % kStride];  // also of an array that is changed after its check
+    }
     return log_kd;
   }
 

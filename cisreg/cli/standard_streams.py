@@ -27,6 +27,8 @@ _SIZE = re.compile(r"0*[1-9][0-9]{0,2}")
 
 _SPELLED_OUT = {"²": "2", "→": "->", "…": "...", "─": "-", "━": "-", "µ": "u"}
 _READABLE = "cisreg.readable"
+# Errors of a stream that was closed at the start, or has no reader any more.
+_KNOWN = (errno.EBADF, errno.EPIPE)
 
 
 class _StandardStream(io.FileIO):
@@ -37,12 +39,16 @@ class _StandardStream(io.FileIO):
 
     Attributes:
         is_log: whether what cannot be written is lost without an error.
+        lost: why something was lost.
+        is_said: whether that was said.
     """
 
     def __init__(self, number: int) -> None:
         super().__init__(number, "r" if number == _INPUT else "w", closefd=False)
         self._number = number
         self.is_log = number == _ERROR
+        self.lost: OSError | None = None
+        self.is_said = False
 
     def readinto(self, buffer: Any) -> int:
         """Reads into the buffer; waits where the stream does not wait by itself."""
@@ -66,9 +72,10 @@ class _StandardStream(io.FileIO):
                 while (size := super().write(content)) is None:
                     select.select([], [self._number], [])
                 return size
-        except OSError:
+        except OSError as error:
             if not self.is_log:
                 raise
+            self.lost = self.lost or error
             return memoryview(content).nbytes
 
     @contextmanager
@@ -91,7 +98,6 @@ def open_standard_streams() -> None:
     their numbers, to which TensorFlow writes messages. Reading from standard input and writing to
     standard output stay errors.
     """
-    codecs.register_error(_READABLE, _readable)
     for name in _SIZES:
         if not _SIZE.fullmatch(os.environ.get(name, "1")):
             del os.environ[name]
@@ -146,7 +152,10 @@ def spelled(text: str, stream: TextIO) -> str:
         'mean'
     """
     encoding = stream.encoding or "utf-8"
-    return text.encode(encoding, stream.errors or "strict").decode(encoding)
+    return text.encode(encoding, _READABLE).decode(encoding)
+
+
+codecs.register_error(_READABLE, _readable)
 
 
 def is_of_output(error: OSError) -> bool:
@@ -176,17 +185,28 @@ def log_to(stream: IO[str] | None) -> Iterator[LogStream]:
             stream.flush()
         finally:
             raw.is_log = before
+        _say_lost(raw)
     else:
         log = LogStream(stream)
         yield log
         log.flush()
 
 
+def _say_lost(raw: _StandardStream) -> None:
+    """Says once that standard output takes no text, unless whoever started the command knows it."""
+    if raw.is_log or raw.is_said or raw.lost is None or raw.lost.errno in _KNOWN:
+        return
+    raw.is_said = True
+    text = f"warning: {_NAMES[_OUTPUT]}: {raw.lost.strerror}; the files of the command are whole\n"
+    LogStream(sys.stderr).write(text)
+
+
 def give_up_output() -> None:
     """Drops what is still to be written to standard output, which would be the same error again."""
     with suppress(OSError, ValueError):
+        number = sys.stdout.fileno()
         handle = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(handle, sys.stdout.fileno())
+        os.dup2(handle, number)
         os.close(handle)
     with suppress(OSError, ValueError):
         sys.stdout.flush()

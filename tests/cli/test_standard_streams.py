@@ -80,6 +80,26 @@ def test_results_that_cannot_be_written_are_an_error(commands, table, stdout, st
     assert ended.status == status
 
 
+@full_disk
+def test_a_summary_that_is_lost_is_said_once(commands, tmp_path):
+    reads, counted, table = (tmp_path / name for name in ("reads", "counted", "table"))
+    reads.write_text("A\nA\nC\n")
+    table.write_text("AAAA\t2\nCCCC\t1\n")
+    collapse = ["prepare", "collapse", str(reads), "--output", str(counted)]
+    # This one writes two lines.
+    cluster = ["prepare", "cluster", str(table), "--output", str(tmp_path / "out.tsv")]
+    ended = commands.run(
+        Case(collapse, stdout="full"),
+        Case(["--quiet", *cluster], stdout="full"),
+        Case([*collapse, "--overwrite"], stdout="gone"),
+    )
+    assert [each.status for each in ended] == [0, 0, 0]
+    warning = b"warning: standard output: No space left on device; the files of the command are "
+    assert [each.errors.count(warning) for each in ended] == [1, 1, 0]
+    assert ended[2].errors == b""
+    assert counted.read_text() == "A\t2\nC\t1\n"
+
+
 def test_an_input_that_is_closed_is_said(commands, tmp_path):
     (ended,) = commands.run(Case(encode("-", tmp_path / "out"), stdin="closed"))
     assert ended.status == 1

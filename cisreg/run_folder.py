@@ -37,6 +37,7 @@ CHECKPOINT_FOLDER = "checkpoint"
 TENSORBOARD_FOLDER = "tensorboard"
 PROFILE_FOLDER = "profile"
 REPLACING_FILE = "replacing.json"
+PARAMETERS = re.compile(r"parameters-[0-9a-f]{12}\.npz")
 CHECKPOINT = re.compile(r"checkpoint-([0-9]{12,})\.ckpt")
 
 FILES = (RECIPE_FILE, METRICS_FILE, STEPS_FILE, MODEL_FILE)
@@ -54,9 +55,7 @@ _MADE = (
 # A killed process leaves a file under a temporary name, see `replace_file`.
 _LEFT = r"(\.[0-9a-f]{16}\.partial)?"
 # All files of a run in its folder itself, with those of the model.
-_OWN_FILES = re.compile(
-    "|".join(map(re.escape, (*FILES, REPLACING_FILE))) + r"|parameters-[0-9a-f]{12}\.npz"
-)
+_OWN_FILES = re.compile("|".join((*map(re.escape, (*FILES, REPLACING_FILE)), PARAMETERS.pattern)))
 _REPLACED = re.compile(r"replaced-[0-9a-f]{8}")
 # Files of the user that a message names.
 _MOST_NAMED = 5

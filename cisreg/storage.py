@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 from collections.abc import Mapping
 from importlib import metadata as package_metadata
 from pathlib import Path
@@ -18,14 +17,12 @@ from cisreg.files import open_regular_file, read_regular_file, replace_file
 from cisreg.limits import read_description
 from cisreg.locks import hold_for_a_moment
 from cisreg.motifs import MotifSet
-from cisreg.run_folder import warn_of_earlier_model
+from cisreg.run_folder import MODEL_FILE, PARAMETERS, warn_of_earlier_model
 from cisreg.spec import ModelSpec, check_finite
 from cisreg.strict_json import parse_json
 from cisreg.trained_model import Model
 
-_NAME = "model.json"
 _FORMAT_VERSION = 2
-_ARRAY_FILE = re.compile(r"parameters-[0-9a-f]{12}\.npz")
 # Names of the arrays in the npz file that are not parameters.
 _COLUMN_RANGE = "column_range"
 _INITIAL = {name: f"initial_{name}" for name in ("log_kd", "first_column", "widths")}
@@ -90,10 +87,10 @@ def load_model(directory: str | os.PathLike[str]) -> Model:
         >>> model.spec.motif_count  # doctest: +SKIP
         245
     """
-    path = Path(directory) / _NAME
+    path = Path(directory) / MODEL_FILE
     if not os.path.lexists(path):
         raise FileNotFoundError(
-            f"{directory}: expected a folder with {_NAME} as save_model writes it, found none"
+            f"{directory}: expected a folder with {MODEL_FILE} as save_model writes it, found none"
         )
     while True:
         description = _read_description(path)
@@ -114,7 +111,7 @@ def saved_files(directory: str | os.PathLike[str]) -> list[Path]:
     """
     directory = Path(directory)
     arrays = _saved_arrays(directory)
-    return [directory / _NAME, *([] if arrays is None else [directory / arrays])]
+    return [directory / MODEL_FILE, *([] if arrays is None else [directory / arrays])]
 
 
 def _loaded(path: Path, description: Mapping[str, Any]) -> Model:
@@ -141,7 +138,7 @@ def _write_parts(directory: Path, array_file: str, arrays: bytes, description: b
     try:
         with replace_file(directory / array_file) as file:
             file.write(arrays)
-        with replace_file(directory / _NAME) as file:
+        with replace_file(directory / MODEL_FILE) as file:
             file.write(description)
     except BaseException:
         if made and _saved_arrays(directory) != array_file:
@@ -152,10 +149,10 @@ def _write_parts(directory: Path, array_file: str, arrays: bytes, description: b
 def _saved_arrays(directory: Path) -> str | None:
     """The file of arrays that model.json in the folder names; None if there is no sound one."""
     try:
-        name = json.loads(read_regular_file(directory / _NAME))["parameters"]["file"]
+        name = json.loads(read_regular_file(directory / MODEL_FILE))["parameters"]["file"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
-    return name if isinstance(name, str) and _ARRAY_FILE.fullmatch(name) else None
+    return name if isinstance(name, str) and PARAMETERS.fullmatch(name) else None
 
 
 def _arrays(model: Model) -> dict[str, np.ndarray]:
@@ -218,7 +215,7 @@ def _cisreg_version() -> str:
 
 def _read_arrays(folder: Path, name: str, digest: str) -> dict[str, np.ndarray]:
     # A model.json from elsewhere must not make us read files outside its folder.
-    if not isinstance(name, str) or not _ARRAY_FILE.fullmatch(name):
+    if not isinstance(name, str) or not PARAMETERS.fullmatch(name):
         raise ValueError(
             f"expected a file of this folder such as parameters-0123456789ab.npz, got {name!r}"
         )

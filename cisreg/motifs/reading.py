@@ -11,7 +11,7 @@ from cisreg.motifs.kinds import MatrixKind, may_be_log_odds
 from cisreg.motifs.motif_set import MotifSet
 from cisreg.motifs.pkdm import SUFFIX, name_in_pkdm, read_pkdm
 from cisreg.motifs.text import table_rows
-from cisreg.names import is_cut, name_digest, name_of_stem
+from cisreg.names import ACTING, is_cut, name_digest, name_of_stem
 
 logger = logging.getLogger("cisreg.motifs")
 
@@ -147,7 +147,7 @@ def _listed_paths(list_file: Path) -> list[Path]:
 
 def _listed_file(folder: Path, listed: str, place: str) -> Path:
     """The file of a line: relative to the list or, as in CisRegModels, to the working folder."""
-    if not listed.isprintable():
+    if ACTING.search(listed):
         raise ValueError(
             f"{place}: expected the path of a motif file in each line, got {listed[:20]!r}; give a "
             ".pkdm file, a folder of them, or a text file that lists them"

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 _FONT_SIZE = 7.5
 # Mean width of a letter as a share of the font size.
 _LETTER_WIDTH = 0.62
+# Longer names are cut, so that they leave room for the plot.
+_LONGEST = 40
 _POINT_SIZE = 6.0
 _POINTS_PER_INCH = 72.0
 # Candidate places of a label, nearest first: direction, and distance from the point (1/72 inch).
@@ -41,7 +43,8 @@ def draw_labels(axes: Axes, names: Sequence[str], x: np.ndarray, y: np.ndarray) 
     figure.draw_without_rendering()  # type: ignore[union-attr]
     at = axes.transData.transform(np.column_stack([x, y])) * (_POINTS_PER_INCH / figure.dpi)
     taken = [_box(point, np.full(2, _POINT_SIZE)) for point in at]
-    for name, point, position in zip(names, at, zip(x, y, strict=True), strict=True):
+    shown = [name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…" for name in names]
+    for name, point, position in zip(shown, at, zip(x, y, strict=True), strict=True):
         size = np.array([_LETTER_WIDTH * len(name), 1.0]) * _FONT_SIZE
         offsets = [direction * (distance + size / 2) for direction, distance in _PLACES]
         covered = [

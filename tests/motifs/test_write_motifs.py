@@ -143,6 +143,8 @@ LONG = ("x" * 300, "x" * 299 + "y", "é/" * 200, "a\tb" * 100)
 def test_names_that_no_file_name_can_hold_come_back(tmp_path):
     names = (*LONG, "Abf1", "ABF1", "abf1", "straße", "STRASSE", "cafe\u0301", "caf\u00e9")
     names += ("like~0123456789abcdef", "Abf1~0123456789abcdef")
+    # Characters that Python does not call printable, although they may be in names.
+    names += ("no\u00a0break", "joined\u200d", "soft\u00adhyphen", "private\ue000", "new\U0001fbff")
     random = np.random.default_rng(0)
     motifs = MotifSet.from_matrices(names, random.normal(0, 3, (len(names), 3, 4)), width=3)
     listed = write_motifs(tmp_path / "motifs", motifs)

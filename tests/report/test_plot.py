@@ -38,6 +38,26 @@ def test_names_of_motifs_are_drawn_as_they_are(tmp_path, name):
     assert f">{html.escape(name, quote=False)}</text>" in path.read_text()
 
 
+def test_long_names_of_motifs_are_cut(tmp_path):
+    matplotlib = pytest.importorskip("matplotlib")
+    path = tmp_path / "plot.svg"
+    comparison = COMPARISON._replace(motif_names=("a" * 40, "b" * 41, "Rap1"))
+    with matplotlib.rc_context({"svg.fonttype": "none"}):
+        plot_evaluation(path, PREDICTED, MEASURED, [comparison])
+    text = path.read_text(encoding="utf-8")
+    assert f">{'a' * 40}</text>" in text
+    assert f">{'b' * 39}…</text>" in text
+
+
+@pytest.mark.parametrize("name", ["predicted", "measured"])
+def test_numbers_that_are_not_finite_are_not_drawn(tmp_path, name):
+    numbers = {"predicted": PREDICTED, "measured": MEASURED}
+    numbers[name] = np.append(numbers[name][:-1], np.nan)
+    with pytest.raises(ValueError, match=rf"{name}: expected .* finite numbers, got nan at \[199"):
+        plot_evaluation(tmp_path / "plot.png", **numbers)
+    assert not list(tmp_path.iterdir())
+
+
 def test_axes_points_and_numbers_are_labelled(tmp_path):
     matplotlib = pytest.importorskip("matplotlib")
     path = tmp_path / "plot.svg"

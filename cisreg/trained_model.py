@@ -14,7 +14,7 @@ import pyarrow as pa
 from cisreg.arrays import as_array
 from cisreg.choices import ComputeDtype
 from cisreg.data import Dataset
-from cisreg.data.ends import warn_of_other_ends
+from cisreg.data.ends import check_known_ends, warn_of_other_ends
 from cisreg.display import counted, html_table
 from cisreg.motifs import MotifSet
 from cisreg.names import check_names
@@ -84,6 +84,11 @@ class Model:
         object.__setattr__(self, "motif_names", tuple(self.motif_names))
         self._check_names()
         check_finite(self.parameters, self.motif_names)
+        if self.padding_side not in ("left", "right"):
+            raise ValueError(
+                f'metadata: expected padding_side "left" or "right", got {self.padding_side!r}'
+            )
+        check_known_ends(self.metadata.get("constant_ends", {}))
         if self.column_range is not None:
             object.__setattr__(self, "column_range", np.array(self.column_range, np.int32))
             self._check_column_range()
@@ -255,14 +260,14 @@ class Model:
             compute_dtype=compute_dtype,
             implementation=implementation,
         ):
-            self._check_predicted(batch, begin)
+            self._check_predicted(batch, begin, compute_dtype)
             end = begin + len(batch)
             names = None if name is None else name[begin:end]
             yield replace(batch, name=names, motif_names=self.motif_names)
             begin = end
 
-    def _check_predicted(self, batch: BatchPrediction, begin: int) -> None:
-        """Raises OverflowError for a prediction beyond float32; `begin` is its first sequence."""
+    def _check_predicted(self, batch: BatchPrediction, begin: int, compute_dtype: str) -> None:
+        """Raises OverflowError for a prediction that overflows; the batch begins at `begin`."""
         for output in ("expression", "accessibility", "binding"):
             values = getattr(batch, output)
             if values is None or np.isfinite(values).all():
@@ -273,8 +278,8 @@ class Model:
             raise OverflowError(
                 f"{output}: expected finite numbers, got {values[tuple(bad[0])]} for sequence "
                 f"{begin + int(bad[0][0])}, counted from 0 ({len(np.unique(bad[:, 0])):,} of "
-                f"{len(batch):,} in its batch): the parameters are too large for float32, up to "
-                f"{sizes[largest]:g} in {largest}"
+                f"{len(batch):,} in its batch): the parameters are too large for {compute_dtype}, "
+                f"up to {sizes[largest]:g} in {largest}"
             )
 
     def _look_at_ends(self, codes: np.ndarray) -> None:

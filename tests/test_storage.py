@@ -306,6 +306,33 @@ def test_a_foreign_or_damaged_description_is_said(tmp_path, change, message):
         load_model(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("metadata", "message"),
+    [
+        ({"padding_side": 5}, 'metadata: expected padding_side "left" or "right", got 5'),
+        ({"padding_side": "middle"}, "metadata: expected padding_side .* got 'middle'"),
+        *(
+            ({"constant_ends": ends}, 'constant_ends: expected for "left" or "right" the number of')
+            for ends in (
+                *(5, None, [1], {"left": 5}, {"left": {}}, {"left": {"sequence": None}}),
+                *({"middle": {"bases": 4, "sequence": "ACGT"}},),
+                *({"left": {"bases": "4", "sequence": "ACGT"}},),
+                *({"left": {"bases": 4, "sequence": 5}},),
+                *({"left": {"bases": 4, "sequence": "\x1b[31m"}},),
+            )
+        ),
+    ],
+)
+def test_metadata_that_the_model_uses_is_checked(tmp_path, metadata, message):
+    save_model(tmp_path, make_model(constant_ends={"left": {"bases": 4, "sequence": "ACGT"}}))
+    assert load_model(tmp_path).metadata["constant_ends"]["left"]["bases"] == 4
+    path = tmp_path / "model.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"metadata": metadata}))
+    with pytest.raises(ValueError, match=f"model.json: {message}") as refused:
+        load_model(tmp_path)
+    assert str(refused.value).isprintable()
+
+
 def test_damaged_or_missing_parameters_are_said(tmp_path):
     save_model(tmp_path, make_model())
     (path,) = tmp_path.glob("parameters-*.npz")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -21,6 +22,7 @@ _FEWEST_SEQUENCES = 50
 # Warn if less than this share of the sequences has the end that was constant in training.
 _LOWEST_SHARE = 0.5
 _UNKNOWN = 4
+_BASES = re.compile("[A-Z]*")
 
 
 class ConstantEnd(NamedTuple):
@@ -123,6 +125,30 @@ def warn_of_other_ends(known: Mapping[str, Mapping[str, Any]], codes: np.ndarray
                 *(100 * share, "begin" if side == "left" else "end", end["sequence"]),
                 *("first" if side == "left" else "last", end["bases"]),
             )
+
+
+def check_known_ends(known: Any) -> None:
+    """Checks constant ends as a model keeps them; they may come from a file that was edited.
+
+    Raises:
+        ValueError: not, for "left" or "right", the number of bases and the bases, or None.
+
+    Example:
+        >>> check_known_ends({"left": {"bases": 4, "sequence": "ACGT"}})
+    """
+    sound = isinstance(known, Mapping) and all(
+        side in ("left", "right")
+        and isinstance(end, Mapping)
+        and {"bases", "sequence"} <= end.keys()
+        and type(end["bases"]) is int
+        and (end["sequence"] is None or _BASES.fullmatch(str(end["sequence"])) is not None)
+        for side, end in known.items()
+    )
+    if not sound:
+        raise ValueError(
+            'constant_ends: expected for "left" or "right" the number of "bases" and their '
+            f'"sequence", got {known!r:.200}'
+        )
 
 
 def share_with_end(codes: np.ndarray, sequence: str, *, left: bool) -> float:

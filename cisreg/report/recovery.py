@@ -80,7 +80,8 @@ def strongest_site_effects(model: Model) -> dict[str, np.ndarray]:
             weight = np.einsum("pk,skm->spm", basis, weight)
         activity = activity * weight.mean(axis=1)
     lowest_log_kd = parameters["log_kd"].min(axis=1).sum(axis=0)
-    occupancy = 1 / (1 + np.exp(lowest_log_kd - parameters["log_concentration"]))
+    # This form does not overflow.
+    occupancy = np.exp(-np.logaddexp(0, lowest_log_kd - parameters["log_concentration"]))
     values = {"activity": activity.mean(axis=0) * occupancy}
     if model.spec.potentiation:
         values["potentiation"] = parameters["potentiation"] * occupancy

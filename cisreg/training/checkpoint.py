@@ -16,6 +16,7 @@ import numpy as np
 from cisreg.arrays import pack_arrays, unpack_arrays
 from cisreg.files import read_regular_file, remove_leftovers, replace_file
 from cisreg.run_folder import CHECKPOINT
+from cisreg.spec import check_finite
 from cisreg.training.packing import pack_state, unpack_state
 from cisreg.training.state import TrainingState
 
@@ -319,7 +320,10 @@ def _unpack(content: bytes) -> tuple[dict[str, str], TrainingState]:
     try:
         arrays = unpack_arrays(_body(content))
         description = json.loads(str(arrays.pop(_DESCRIPTION)))
-        return dict(description["fingerprint"]), unpack_state(description["state"], arrays)
+        state = unpack_state(description["state"], arrays)
+        check_finite(state.parameters)
+        check_finite({} if state.best is None else state.best.parameters)
+        return dict(description["fingerprint"]), state
     except _FormatVersionError:
         raise
     # The checksum is right, but the content is not: a different program wrote the file.

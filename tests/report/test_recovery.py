@@ -70,3 +70,12 @@ def test_layers_that_one_model_lacks_are_not_compared():
 def test_models_of_other_factors_are_refused():
     with pytest.raises(ValueError, match="at least 2 motifs of the model"):
         compare_parameters(make_model(), make_model(("x", "y", "a")))
+
+
+@pytest.mark.parametrize("log_concentration", [-1000.0, 1000.0])
+def test_factors_that_are_knocked_out_or_everywhere(log_concentration, recwarn):
+    spec = ModelSpec(motif_count=1, motif_width=2, sequence_length=5)
+    model = Model(spec, init_parameters(spec, np.ones((2, 4, 1)), [log_concentration]), ("a",))
+    activity = model.parameters["activity"] * (log_concentration > 0)
+    np.testing.assert_array_equal(strongest_site_effects(model)["activity"], activity)
+    assert not list(recwarn)

@@ -415,3 +415,14 @@ def test_without_a_folder_nothing_is_kept():
     checkpoints.save(make_state())
     assert checkpoints.load() is None
     assert checkpoints.advice().startswith("No checkpoint was kept")
+
+
+@pytest.mark.parametrize("best", [False, True])
+def test_parameters_that_are_not_finite_are_not_resumed(tmp_path, best, caplog):
+    checkpoints = saved(tmp_path, 1)
+    state = make_state(2)
+    (state.best.parameters if best else state.parameters)["activity"][1] = np.nan
+    checkpoints.save(state)
+    assert load(tmp_path).step == 1
+    assert "expected finite numbers in activity, got nan at [1]" in caplog.text
+    assert "the checkpoint before it is used" in caplog.text

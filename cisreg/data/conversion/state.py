@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from cisreg.data.conversion.journal import read_journal
 from cisreg.data.conversion.spill import SEQUENCE, WEIGHT, Run, sound_runs
 from cisreg.data.formats.manifest import ManifestFile, Order
+from cisreg.names import ACTING
 
 if TYPE_CHECKING:
     from cisreg.data.files import DatasetFiles
@@ -63,7 +64,8 @@ def _names(source: DatasetFiles) -> list[str]:
     if len(names) == 1:
         return ["expression"]
     lower = {name.lower() for name in names}
-    if len(lower) == len(names) and not lower & {SEQUENCE, WEIGHT, ""}:
+    plain = not any(ACTING.search(name) for name in names)
+    if plain and len(lower) == len(names) and not lower & {SEQUENCE, WEIGHT, ""}:
         return list(names)
     return [f"expression_{number}" for number in range(1, len(names) + 1)]
 

@@ -200,6 +200,7 @@ def test_fasta_without_measurements(tmp_path):
         (("low", "high"), ("low", "high")),
         (("low", "Weight"), ("expression_1", "expression_2")),
         (("low", "LOW"), ("expression_1", "expression_2")),
+        (("low", "high\x1b[31m"), ("expression_1", "expression_2")),
     ],
 )
 def test_several_measurements(tmp_path, names, written):

@@ -144,6 +144,13 @@ def test_text_that_is_no_manifest(folder, content):
         read_manifest(folder)
 
 
+def test_a_field_that_is_there_twice(folder):
+    path = folder / "manifest.json"
+    path.write_text(path.read_text().replace('"rows": 3', '"rows": 9, "rows": 3'))
+    with pytest.raises(ValueError, match=r"manifest\.json: expected JSON.*got 'rows' twice"):
+        read_manifest(folder)
+
+
 def test_files_that_are_not_as_stated(folder):
     part = folder / "part-00001.parquet"
     content = part.read_bytes()

@@ -23,6 +23,8 @@ from cisreg.number_text import shown
 # arguments into a command for a shell, and commas separate its input files: so no argument may have
 # a blank, a comma or a mark of the shell, and no path is given, since folders may have them.
 _FASTA, _INDEX = "sequences.fa", "index"
+# What a shell reads within quotation marks, between which the script puts its own path.
+_SHELL_MARKS = frozenset('"$`\\')
 _VERSION = re.compile(rb"bowtie2\S* version 2\.")
 _CIGAR = re.compile(rb"(?:[0-9]{1,9}[MIDNSHP=X])+")
 # CIGAR operations that consume letters of the reference sequence.
@@ -32,7 +34,8 @@ _SAM_FIELDS = 11  # before the optional ones
 _MOST_DIGITS = 18
 # Of output: a line of SAM has sequence, qualities and differences, 65,535 letters each at most.
 _LONGEST_LINE = 1 << 20
-_MESSAGE_BYTES = 1 << 12
+_MESSAGE_BYTES = 1 << 10
+_MESSAGE_LINES = 3  # the script adds one or two to the message of the program
 
 
 def bowtie2_parents(
@@ -58,7 +61,7 @@ def bowtie2_parents(
     Raises:
         FileNotFoundError: bowtie2 or bowtie2-build is not installed.
         OSError: one of them cannot be run, is not bowtie2 2.x, failed, or printed other lines than
-            alignments of each sequence; the message has its last line.
+            alignments of each sequence; the message has its last lines.
 
     Example:
         >>> bowtie2_parents(
@@ -79,11 +82,12 @@ def bowtie2_parents(
         lengths = compute.binary_length(sequences).to_numpy()
         with _output_of([align, *options, *files], folder) as output:
             parents, seen = read_alignments(_lines(output), lengths, candidates, differences)
-    if not seen.all():
+    missing = ~seen & (lengths > 0)  # bowtie2 passes over empty sequences
+    if missing.any():
         # Some versions of bowtie2 end with status 0 although the aligner died.
         raise OSError(
-            f"bowtie2: expected lines of all {len(sequences)} sequences, got those of "
-            f"{seen.sum()}; does it run on its own?"
+            f"bowtie2: expected lines of all {len(sequences)} sequences, got none of "
+            f"{missing.sum()}; does it run on its own?"
         )
     return parents
 
@@ -137,8 +141,14 @@ def _find_program(name: str) -> str:
             f"{name}: not found, and method bowtie2 needs it; install it with apt-get install "
             'bowtie2 or conda install -c bioconda bowtie2, or use the method "embedded"'
         )
-    # The programs run in another folder.
-    return os.path.abspath(path)  # noqa: PTH100, keeps links as they are
+    # Absolute, since the programs run in another folder.
+    path = os.path.abspath(path)  # noqa: PTH100, keeps links as they are
+    if _SHELL_MARKS & {*os.path.realpath(path)}:
+        raise OSError(
+            f"{path}: expected a folder without the marks {' '.join(sorted(_SHELL_MARKS))} in its "
+            "name, which the script of bowtie2 gives to a shell; install bowtie2 in another folder"
+        )
+    return path
 
 
 def _check_version(program: str, folder: str) -> None:
@@ -203,7 +213,7 @@ def _output_of(command: Sequence[str], folder: str) -> Iterator[IO[bytes]]:
             process.stdout.close()
         if status:
             how = f"status {status}" if status > 0 else f"ended by signal {-status}"
-            raise OSError(f"{Path(command[0]).name} failed ({how}): {_last_line(errors)}")
+            raise OSError(f"{Path(command[0]).name} failed ({how}): {_last_lines(errors)}")
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
@@ -213,10 +223,10 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _last_line(errors: IO[bytes]) -> str:
+def _last_lines(errors: IO[bytes]) -> str:
     errors.seek(max(errors.seek(0, os.SEEK_END) - _MESSAGE_BYTES, 0))
     lines = errors.read().decode(errors="replace").strip().splitlines()
-    return lines[-1] if lines else "no message"
+    return "; ".join(line.strip() for line in lines[-_MESSAGE_LINES:]) or "no message"
 
 
 def _lines(output: IO[bytes]) -> Iterator[bytes]:

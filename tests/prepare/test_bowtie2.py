@@ -46,7 +46,7 @@ def fails():
 def test_folders_of_programs_and_of_temporary_files_may_have_any_name(
     name, programs, tmp_path, monkeypatch
 ):
-    programs(folder=name, wrapped=True)
+    programs(folder=name if {*name}.isdisjoint('"$`') else "other", wrapped=True)
     (tmp_path / "temporary" / name).mkdir(parents=True)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary" / name))
     monkeypatch.chdir(tmp_path)
@@ -54,6 +54,19 @@ def test_folders_of_programs_and_of_temporary_files_may_have_any_name(
     assert cluster() == ROOTS == cluster_sequences(SEQUENCES, COUNTS, threads=1).tolist()
     assert sorted(tmp_path.iterdir()) == before
     assert not list((tmp_path / "temporary" / name).iterdir())
+
+
+@pytest.mark.parametrize("name", ["$(touch planted)", 'quo"te', "`id`", "back\\slash"])
+def test_the_script_is_not_run_where_a_shell_would_read_its_folder(
+    name, programs, tmp_path, monkeypatch
+):
+    folder = programs(folder=name, wrapped=True)
+    assert f"{folder / 'bowtie2'}: expected a folder without the marks" in fails()
+    # The script looks for its programs where the link leads.
+    (tmp_path / "link").mkdir()
+    (tmp_path / "link" / "bowtie2").symlink_to(folder / "bowtie2")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'link'}{os.pathsep}{os.environ['PATH']}")
+    assert f"{tmp_path / 'link' / 'bowtie2'}: expected a folder without the marks" in fails()
 
 
 def test_a_relative_folder_in_path(programs, tmp_path, monkeypatch):
@@ -118,9 +131,12 @@ def test_a_line_that_is_no_alignment_of_the_sequences_is_an_error(field, value):
         ("sys.exit('no libtbb.so.12')", "failed (status 1): no libtbb.so.12"),
         ("while True: print('y')", "expected bowtie2 2.x, got 'y' as its version"),
         ("while True: print('y', end='')", "expected bowtie2 2.x, got 'yyyy"),
-        (VERSION, "expected lines of all 5 sequences, got those of 0"),
-        (VERSION + LAST[: LAST.index("print('2")], "expected lines of all 5 sequences, got those"),
-        (VERSION + LAST + "sys.exit('disk full')", "bowtie2 failed (status 1): disk full"),
+        (VERSION, "expected lines of all 5 sequences, got none of 5"),
+        (
+            VERSION + LAST[: LAST.index("print('2")],
+            "expected lines of all 5 sequences, got none of 3",
+        ),
+        (VERSION + LAST + "sys.exit('a\\nb\\nc\\nfull')", "bowtie2 failed (status 1): b; c; full"),
         (VERSION + LAST + "sys.exit(3)", "bowtie2 failed (status 3): no message"),
         (
             VERSION + "print('0\\t4', end='', flush=True)\nos.kill(os.getpid(), signal.SIGKILL)",
@@ -148,7 +164,13 @@ def test_an_index_that_cannot_be_built_is_an_error(programs):
     programs(
         build=HEAD + VERSION + "print('x' * 2**20)\nsys.exit('Error: no space\\nError: index')"
     )
-    assert "bowtie2-build failed (status 1): Error: index" in fails()
+    assert "bowtie2-build failed (status 1): Error: no space; Error: index" in fails()
+
+
+def test_an_empty_sequence_has_no_line(programs):
+    programs(HEAD + VERSION + LAST[LAST.index("print('1") :])
+    found = cluster_sequences(["", *SEQUENCES[1:]], COUNTS, method="bowtie2", threads=1)
+    assert found.tolist() == [0, 1, 2, 3, 4]
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,7 @@ def test_what_is_no_regular_file_is_refused_at_once(folder, make):
     assert not (folder / "encoded").exists()
 
 
-@pytest.mark.parametrize("name", ["/dev/null", "/dev/full", "/dev/stderr"])
+@pytest.mark.parametrize("name", ["/dev/null", "/dev/zero", "/dev/stderr"])
 def test_devices_are_no_logs(folder, name):
     result = encode(folder, log=name)
     assert result.exit_code == 1

@@ -7,16 +7,17 @@ Commands are enumerated, so that a new command or option must be added to `COMMA
 from __future__ import annotations
 
 import inspect
+import io
 import os
 import re
 import shlex
 import typing
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Literal
 
 import pytest
-from typer.testing import CliRunner
+import typer
 
 from cisreg.cli import app
 from cisreg.cli import prepare as prepare_commands
@@ -43,6 +44,7 @@ COMMANDS = {
     "prepare translate": "{sequences} {dictionary} --output {output}",
     "prepare expression": "{inputs} --output {output}",
 }
+ALL_COMMANDS = typer.main.get_command(app)
 OUTPUTS = ("output", "map_output", "plot")
 FOLDERS = ("model", "truth", "start")
 # Texts that name no file, and the temporary folder, in which nothing has a name of the user.
@@ -136,10 +138,13 @@ class Files:
         line = COMMANDS[self.command].format(**words)
         words = [*before, *self.command.split(), *shlex.split(line), *more]
         content = self.content()
-        result = CliRunner().invoke(app, words)
-        assert result.exit_code == 1, result.output
+        # As `CliRunner().invoke(app, words)`, which would make all commands anew each time.
+        output = io.StringIO()
+        with redirect_stdout(output), redirect_stderr(output), pytest.raises(SystemExit) as ended:
+            ALL_COMMANDS.main(words, prog_name="cisreg")
+        assert ended.value.code == 1, output.getvalue()
         assert self.content() == content
-        return " ".join(result.output.split())
+        return " ".join(output.getvalue().split())
 
     def content(self):
         return {

@@ -187,10 +187,11 @@ def test_a_program_that_cannot_be_run_is_an_error(text, message, programs):
 def test_what_the_script_has_started_ends_with_it(programs, tmp_path):
     # The child holds the lock as long as it lives.
     held, late = tmp_path / "held", tmp_path / "late"
-    child = f"fcntl.flock(open({str(held)!r}, 'w'), fcntl.LOCK_EX)\nprint('y', flush=True)\n"
-    child += f"time.sleep(60)\nopen({str(late)!r}, 'w')"
+    child = f"file = open({str(held)!r}, 'w')\nfcntl.flock(file, fcntl.LOCK_EX)\n"
+    child += "print('y', flush=True)\n"
+    child += f"time.sleep(20)\nopen({str(late)!r}, 'w')"
     program = HEAD + VERSION + f"import fcntl, time\nif not os.fork():\n    exec({child!r})\n"
-    programs(program + "time.sleep(60)")
+    programs(program + "time.sleep(20)")
     assert "got the line 'y'" in fails()
     with held.open() as file:
         fcntl.flock(file, fcntl.LOCK_EX)

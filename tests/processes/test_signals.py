@@ -32,7 +32,10 @@ def start(*words, environment=None, **streams):
 
 
 def end(process, *, status=RESUMABLE_STATUS):
-    output, errors = process.communicate(timeout=60)
+    try:
+        output, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == status, (output, errors)
     return (errors or b"").decode()
 

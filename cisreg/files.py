@@ -9,29 +9,17 @@ from __future__ import annotations
 import os
 import re
 import secrets
-import stat
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from cisreg.file_checks import PathLike, check_regular, check_target, status_of
 from cisreg.locks import check_locks, hold_for_a_moment, holds_folder, identity_of
 
-PathLike = str | os.PathLike[str]
-
-STANDARD = "-"
 _PARTIAL = re.compile(r"(.*)\.[0-9a-f]{16}\.partial", re.DOTALL)
 _LONGEST_NAME = 255 - len(".0123456789abcdef.partial")
-_KINDS = (
-    (stat.S_ISDIR, "a folder"),
-    (stat.S_ISFIFO, "a named pipe"),
-    (stat.S_ISSOCK, "a socket"),
-    (stat.S_ISCHR, "a device"),
-    (stat.S_ISBLK, "a device"),
-    (stat.S_ISLNK, "a link"),
-    (stat.S_ISREG, "a file"),
-)
 
 
 def _flags(*names: str) -> int:
@@ -49,9 +37,6 @@ _CHANGE = _flags("O_RDWR", "O_CREAT", "O_NOFOLLOW", "O_NONBLOCK")
 # Without O_NONBLOCK, a named pipe would wait for somebody who writes to it.
 _READ = _flags("O_RDONLY", "O_NONBLOCK")
 _MODE = 0o666
-# Where names are links to open files: /dev/stdout, and what a shell makes of >(command).
-_SYSTEM_FOLDERS, _SHARED_MEMORY = ("/dev/", "/proc/"), "/dev/shm/"
-_ADVICE = "a pipe or the terminal gets it with - as the name, standard output"
 
 
 @contextmanager
@@ -83,7 +68,7 @@ def replace_file(path: PathLike, *, overwrite: bool = True) -> Iterator[BinaryIO
         ...     file.write(b"all of it")
     """
     path = Path(path)
-    _check_target(path, overwrite)
+    check_target(path, overwrite)
     partial = path.with_name(f"{_short(path.name)}.{secrets.token_hex(8)}.partial")
     identity: tuple[int, int] | None = None
     try:
@@ -169,11 +154,11 @@ def append_to_file(path: PathLike, content: bytes) -> None:
     """
     path = Path(path)
     check_locks(path.parent)
-    if (before := _status(path, follow=False)) is not None:
-        _check_regular(path, before)
+    if (before := status_of(path, follow=False)) is not None:
+        check_regular(path, before)
     try:
         with os.fdopen(os.open(path, _APPEND, _MODE), "ab", buffering=0) as file:
-            _check_regular(path, os.fstat(file.fileno()))
+            check_regular(path, os.fstat(file.fileno()))
             left = memoryview(content)
             while left:
                 left = left[file.write(left) :]
@@ -197,10 +182,10 @@ def open_regular_file(path: PathLike) -> BinaryIO:
     """
     path = Path(path)
     # Opening a device may already do something.
-    _check_regular(path, os.stat(path))  # noqa: PTH116
+    check_regular(path, os.stat(path))  # noqa: PTH116
     file = os.fdopen(os.open(path, _READ), "rb")
     try:
-        _check_regular(path, os.fstat(file.fileno()))
+        check_regular(path, os.fstat(file.fileno()))
     except ValueError:
         file.close()
         raise
@@ -231,12 +216,12 @@ def open_own_file(path: PathLike) -> BinaryIO:
     """
     path = Path(path)
     check_locks(path.parent)
-    if (before := _status(path, follow=False)) is not None:
-        _check_regular(path, before)
+    if (before := status_of(path, follow=False)) is not None:
+        check_regular(path, before)
     file = os.fdopen(os.open(path, _CHANGE, _MODE), "r+b", buffering=0)
     try:
         status = os.fstat(file.fileno())
-        _check_regular(path, status)
+        check_regular(path, status)
         if status.st_nlink > 1:
             raise ValueError(f"{path}: expected a file with one name, got one that has others too")
     except ValueError:
@@ -245,95 +230,35 @@ def open_own_file(path: PathLike) -> BinaryIO:
     return file
 
 
-def check_own_folder(path: PathLike) -> None:
-    """Checks a folder that a run makes within its own: nothing else may have its name.
+def give_new_name(made: PathLike, path: PathLike) -> bool:
+    """Moves a file to a name in the same file system that nothing has.
+
+    It may be done again if the process died in between.
+
+    Returns:
+        Whether the file has that name now; False if something else has it.
 
     Raises:
-        ValueError: it is a link, also one to a folder, since nothing is written elsewhere; or
-            something else.
+        OSError: the folder is not writable.
 
     Example:
-        >>> check_own_folder("a new folder")
+        >>> give_new_name("a file", "another name")  # doctest: +SKIP
+        True
     """
-    path = Path(path)
-    status = _status(path, follow=False)
-    if status is not None and not stat.S_ISDIR(status.st_mode):
-        raise ValueError(
-            f"{path}: expected a folder, or nothing, of this name, got {_kind(status)}; move it "
-            "away, or choose another folder"
-        )
-
-
-def check_own_file(path: PathLike) -> None:
-    """Checks a file that a run makes in its folder: it may be there, or a link to a file.
-
-    Raises:
-        ValueError: it is, or leads to, a pipe, a device, a folder or something else.
-
-    Example:
-        >>> check_own_file("a new file")
-    """
-    if (status := _status(path)) is not None:
-        _check_regular(Path(path), status, "move it away, or choose another folder")
-
-
-def check_output(
-    path: PathLike, *, inputs: Iterable[PathLike] = (), overwrite: bool = False
-) -> None:
-    """Checks the output file of a command, before the work begins.
-
-    Args:
-        path: the file; "-", standard output, is passed over.
-        inputs: the files that the command reads; those that are not local are passed over.
-        overwrite: whether an output that exists may be replaced; never if it is an input.
-
-    Raises:
-        FileNotFoundError: its folder is missing.
-        FileExistsError: it exists, and `overwrite` is False.
-        ValueError: it is an input of the command, by whatever name; or a folder, a pipe or a
-            device.
-
-    Example:
-        >>> check_output("-", inputs=["train.tsv"])
-    """
-    if (existing := _status(path, standard=1)) is not None and stat.S_ISREG(existing.st_mode):
-        for each in inputs:
-            status = _status(each, standard=0)
-            if status is not None and os.path.samestat(status, existing):
-                raise ValueError(
-                    f"{path}: expected an output that is none of the inputs, but it is the same "
-                    f"file as the input {os.fspath(each)}; give another name"
-                )
-    if os.fspath(path) == STANDARD:
-        return
-    path = Path(path)
-    if not path.parent.is_dir():
-        raise FileNotFoundError(
-            f"{path}: expected an existing folder {path.parent}, found none; make it first"
-        )
-    _check_target(path, overwrite)
-
-
-def check_outputs(
-    paths: Iterable[PathLike], *, inputs: Iterable[PathLike] = (), overwrite: bool = False
-) -> None:
-    """Checks several output files of a command, see `check_output`; they must be different files.
-
-    Raises:
-        FileNotFoundError, FileExistsError, ValueError: as `check_output`; or two are one file.
-
-    Example:
-        >>> check_outputs(["-", "merged.tsv"])
-    """
-    paths, inputs = list(paths), list(inputs)
-    for place, path in enumerate(paths):
-        check_output(path, inputs=inputs, overwrite=overwrite)
-        for other in paths[:place]:
-            if _is_same(path, other):
-                raise ValueError(
-                    f"{os.fspath(path)}: expected outputs that are different files, but it is the "
-                    f"same as {os.fspath(other)}; give another name"
-                )
+    made, path = Path(made), Path(path)
+    try:
+        os.link(made, path)
+    except OSError:
+        # Some network file systems report a link that they made as one that was there before.
+        there = status_of(path, follow=False)
+        if there is None:
+            # A file system without hard links.
+            made.rename(path)
+            return True
+        if not os.path.samestat(there, made.lstat()):
+            return False
+    made.unlink()
+    return True
 
 
 def remove_leftovers(folder: PathLike, names: re.Pattern[str]) -> None:
@@ -398,7 +323,7 @@ def _publish_all(finished: list[_Finished], stale: list[Path]) -> None:
             stack.enter_context(hold_for_a_moment(folder))
         for each in finished:
             check_locks(each.path.parent)
-            _check_target(each.path, each.overwrite)
+            check_target(each.path, each.overwrite)
         if len(finished) + len(stale) > 1:
             for path in [*stale, *(each.path for each in finished if each.overwrite)]:
                 path.unlink(missing_ok=True)
@@ -424,83 +349,13 @@ def _publish(finished: _Finished) -> None:
     if identity_of(os.lstat(partial)) != identity:
         raise ValueError(f"{partial}: expected the temporary file of {path}, but it was replaced")
     if overwrite:
-        _check_target(path, overwrite)
+        check_target(path, overwrite)
         partial.replace(path)
-        return
-    try:
-        os.link(partial, path)
-    except OSError:
-        # Some network file systems report a link that they made as one that was there before.
-        made = _status(path, follow=False)
-        if made is None:
-            # A file system without hard links.
-            partial.rename(path)
-            return
-        if identity_of(made) != identity:
-            raise _MadeMeanwhileError(
-                f"{path}: expected the name of a new file, but another process made it meanwhile; "
-                "it stays as it is"
-            ) from None
-    partial.unlink()
-
-
-def _is_same(one: PathLike, other: PathLike) -> bool:
-    """Whether two names are of one file, which may not exist yet."""
-    if STANDARD in (os.fspath(one), os.fspath(other)):
-        return os.fspath(one) == os.fspath(other)
-    first, second = _status(one), _status(other)
-    if first is not None and second is not None:
-        return os.path.samestat(first, second)
-    one, other = Path(one), Path(other)
-    return one.name == other.name and one.parent.samefile(other.parent)
-
-
-def _check_target(path: Path, overwrite: bool) -> None:
-    """Raises an error if `path` cannot become a file of ours."""
-    folder = os.path.realpath(path.parent) + "/"
-    if folder.startswith(_SYSTEM_FOLDERS) and not folder.startswith(_SHARED_MEMORY):
-        raise ValueError(f"{path}: expected a regular file, got a name of the system; {_ADVICE}")
-    if _status(path, follow=False) is None:
-        return
-    # A link that leads nowhere is as good as one to a file.
-    if (status := _status(path)) is not None:
-        _check_regular(path, status, _ADVICE)
-    if not overwrite:
-        raise FileExistsError(
-            f"{path}: expected a new file, but it exists; give --overwrite (in Python "
-            "overwrite=True) to replace it, or another name"
+    elif not give_new_name(partial, path):
+        raise _MadeMeanwhileError(
+            f"{path}: expected the name of a new file, but another process made it meanwhile; it "
+            "stays as it is"
         )
-
-
-def _check_regular(path: Path, status: os.stat_result, advice: str = "") -> None:
-    """Raises an error if this is the status of something else than a regular file."""
-    if stat.S_ISREG(status.st_mode):
-        return
-    raise ValueError(
-        f"{path}: expected a regular file, got {_kind(status)}{advice and f'; {advice}'}"
-    )
-
-
-def _kind(status: os.stat_result) -> str:
-    return next((name for is_kind, name in _KINDS if is_kind(status.st_mode)), "something else")
-
-
-def _status(
-    path: PathLike, *, follow: bool = True, standard: int | None = None
-) -> os.stat_result | None:
-    """The status of a file; None if there is none, or a link that leads nowhere.
-
-    With `standard`, the number of a standard stream, "-" is that stream.
-    """
-    if standard is not None and os.fspath(path) == STANDARD:
-        try:
-            return os.fstat(standard)
-        except OSError:
-            return None  # it is closed
-    try:
-        return os.stat(path, follow_symlinks=follow)  # noqa: PTH116
-    except (FileNotFoundError, NotADirectoryError):
-        return None
 
 
 def _remove_own(partial: Path, identity: tuple[int, int] | None) -> None:

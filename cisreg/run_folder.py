@@ -19,13 +19,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from cisreg.files import (
-    check_own_file,
-    check_own_folder,
-    read_regular_file,
-    remove_leftovers,
-    replace_file,
-)
+from cisreg.file_checks import check_own_file, check_own_folder
+from cisreg.files import read_regular_file, remove_leftovers, replace_file
 
 logger = logging.getLogger("cisreg.training")
 

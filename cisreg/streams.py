@@ -15,7 +15,8 @@ from typing import Any, BinaryIO, cast
 import zstandard
 from isal import igzip, isal_zlib
 
-from cisreg.files import STANDARD, replace_file
+from cisreg.file_checks import STANDARD
+from cisreg.files import replace_file
 from cisreg.limits import LONGEST_LINE, MOST_LINES
 
 logger = logging.getLogger("cisreg.streams")

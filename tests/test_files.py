@@ -11,9 +11,9 @@ import sys
 
 import pytest
 
+from cisreg.file_checks import check_output
 from cisreg.files import (
     append_to_file,
-    check_output,
     open_regular_file,
     read_regular_file,
     remove_leftovers,

@@ -31,13 +31,14 @@ ROWS = [
     ("streams", "writing", "processes", "metrics", "display", "progress", "quiet", "forking"),
     ("run_folder",),
     ("arrays", "choices", "files", "library", "names", "number_text", "oracle", "strict_json"),
-    ("limits", "locks"),
+    ("file_checks", "limits", "locks"),
 ]
 RANK = {room: len(ROWS) - row for row, rooms in enumerate(ROWS) for room in rooms}
 # Importing these does not import TensorFlow, which takes seconds.
 WITHOUT_TENSORFLOW = (
     *("data", "motifs", "sequences", "scan", "prepare", "streams", "writing", "metrics", "display"),
-    *("progress", "quiet", "arrays", "choices", "files", "locks", "library", "limits"),
+    *("progress", "quiet", "arrays", "choices", "files", "file_checks"),
+    *("locks", "library", "limits"),
     *("names", "number_text", "run_folder", "cli"),
 )
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cisreg.files import STANDARD, check_outputs
+from cisreg.file_checks import STANDARD, check_outputs
 from cisreg.locks import hold_folder, hold_for_a_moment
 
 _LOCAL_URL = "file://"

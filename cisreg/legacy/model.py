@@ -9,7 +9,8 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from cisreg.files import check_outputs, publish_together
+from cisreg.file_checks import check_outputs
+from cisreg.files import publish_together
 from cisreg.legacy.bundle import DATA, INDEX
 from cisreg.legacy.checkpoint import (
     META,

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cisreg.files import check_output, read_regular_file, replace_file
+from cisreg.file_checks import check_output
+from cisreg.files import read_regular_file, replace_file
 from cisreg.legacy.arguments import OldCommand
 from cisreg.legacy.checkpoint import META, SAVED_MODEL
 from cisreg.legacy.inputs import (

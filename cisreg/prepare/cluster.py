@@ -19,7 +19,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from cisreg.files import check_outputs, publish_together
+from cisreg.file_checks import check_outputs
+from cisreg.files import publish_together
 from cisreg.library import native_module
 from cisreg.limits import thread_count
 from cisreg.prepare.bowtie2 import bowtie2_parents

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from cisreg.files import check_output
+from cisreg.file_checks import check_output
 from cisreg.names import check_shown
 from cisreg.prepare.count_table import (
     COLUMN_NAMES,

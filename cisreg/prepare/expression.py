@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as compute
 
-from cisreg.files import check_output
+from cisreg.file_checks import check_output
 from cisreg.number_text import LARGEST_FLOAT32
 from cisreg.prepare.bins import BinOrder, order_bins
 from cisreg.prepare.count_table import (

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, Literal
 
 from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from cisreg.files import check_output
+from cisreg.file_checks import check_output
 from cisreg.library import native_module
 from cisreg.limits import check_range, thread_count
 from cisreg.prepare.inputs import refuse_same_file

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as compute
 
-from cisreg.files import check_output
+from cisreg.file_checks import check_output
 from cisreg.prepare.count_table import (
     SEQUENCE,
     CountTable,

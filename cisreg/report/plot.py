@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cisreg.arrays import as_array
-from cisreg.files import check_output, replace_file
+from cisreg.file_checks import check_output
+from cisreg.files import replace_file
 from cisreg.metrics import agreement
 from cisreg.report.labels import draw_labels
 from cisreg.report.recovery import ParameterComparison

@@ -36,7 +36,8 @@ from cisreg.data.formats.manifest import (
     Order,
     files_of_dataset,
 )
-from cisreg.files import check_own_file, check_own_folder, remove_leftovers
+from cisreg.file_checks import check_own_file, check_own_folder
+from cisreg.files import remove_leftovers
 from cisreg.limits import thread_count
 from cisreg.locks import LOCK_FILE, hold_folder
 from cisreg.progress import SPINNER, progress_bar

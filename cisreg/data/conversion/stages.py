@@ -46,7 +46,7 @@ from cisreg.data.formats.manifest import (
     write_manifest,
 )
 from cisreg.data.formats.rows import Columns, Rows
-from cisreg.files import remove_leftovers, replace_file
+from cisreg.files import give_new_name, remove_leftovers, replace_file
 from cisreg.locks import check_locks
 
 if TYPE_CHECKING:
@@ -282,19 +282,11 @@ def _free_name(folder: Path, part: ManifestFile) -> str:
 
 def _give_name(made: Path, target: Path) -> None:
     """Moves a file to a name that nothing has; if the process died in between, it is done anew."""
-    try:
-        os.link(made, target)
-    except OSError:
-        if not os.path.lexists(target):
-            # A file system without hard links.
-            made.rename(target)
-            return
-        if not os.path.samestat(made.lstat(), target.lstat()):
-            raise ValueError(
-                f"{target}: expected no such file, but it was made meanwhile; move it away, and go "
-                "on with resume"
-            ) from None
-    made.unlink()
+    if not give_new_name(made, target):
+        raise ValueError(
+            f"{target}: expected no such file, but it was made meanwhile; move it away, and go on "
+            "with resume"
+        )
 
 
 def _warn_of_others(folder: Path, names: set[str]) -> None:

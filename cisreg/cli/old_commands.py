@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from pathlib import Path
 
 import typer
 
+from cisreg.cli.outputs import check_files
 from cisreg.cli.terminal import new_console
 from cisreg.quiet import start_tensorflow
 
+# Options of CisRegModels that name what is written.
+_WRITTEN = ("output", "log", "tensorboard")
 logger = logging.getLogger("cisreg.cli")
 
 
@@ -38,7 +42,11 @@ def run_old_command(context: typer.Context, text: str, overwrite: bool) -> None:
         console.print(describe(arguments))
     for note in new.notes:
         logger.warning("%s", note)
-    read = [value for value in old.values.values() if isinstance(value, str)]
+    values = old.values.items()
+    read = [text for name, text in values if isinstance(text, str) and name not in _WRITTEN]
+    # The checkpoint of -res stays, also where the new one would have its name.
+    there = [path for path in new.outputs if Path(path).exists()]
+    check_files(there, inputs=read, overwrite=True)
     write_files(new, read, overwrite=overwrite)
     app = context.find_root().command
     for arguments in new.commands:

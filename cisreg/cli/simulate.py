@@ -50,7 +50,8 @@ def simulate(
     """Simulate sequences and their expression with a model of known parameters.
 
     Writes to DIR: train.tsv.gz, test.tsv.gz, the true model (the folder truth), and factors.tsv
-    with the true log concentration, activity and potentiation of each motif.
+    with the true log concentration, activity and potentiation of each motif. The truth is written
+    last: where there is one, all files are of one simulation.
     """
     read = [options.motif_source(motifs)]
     check_folder(output, _FILES, inputs=read, overwrite=overwrite)

@@ -296,7 +296,7 @@ def test_a_recipe_of_the_user_is_not_replaced(folder):
 
 
 def test_files_of_the_user_at_the_names_of_new_ones_stay(folder):
-    """Also with --overwrite: a file of values that would be written anew, and a named pipe."""
+    """Also with --overwrite: values, a checkpoint of the stage before, and a named pipe."""
     values = folder / "same.concentrations.tsv"
     values.write_text("any\t1\n")
     options = base_options(folder, "same", f"-ic {values}")
@@ -305,6 +305,13 @@ def test_files_of_the_user_at_the_names_of_new_ones_stay(folder):
     assert result.exit_code == 1
     assert "same file as the input" in " ".join(result.output.split())
     assert values.read_text() == "any\t1\n"
+    for part in (".index", ".meta", ".data-00000-of-00001"):
+        (folder / f"same.ckpt{part}").write_text("of the stage before")
+    words[-1] = base_options(folder, "same", f"-res {folder}/same.ckpt")
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 1
+    assert "same file as the input" in " ".join(result.output.split())
+    assert (folder / "same.ckpt.index").read_text() == "of the stage before"
     os.mkfifo(folder / "pipe.recipe.toml")
     words[-1] = base_options(folder, "pipe")
     result = CliRunner().invoke(app, words)

@@ -19,12 +19,13 @@ INSTALL_CISREG := $(PIP_INSTALL) --quiet --no-build-isolation --check-build-depe
 # Tests run in as many processes as there are cores, at most 4.
 PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
-.PHONY: help environment demo test test-slow test-all bench gpu-check lint format clean
+.PHONY: help environment demo test test-slow test-all sanitize bench gpu-check lint format clean
 
 help:
 	@echo "make demo         simulate, train, evaluate: ends with a table and demo/evaluation.png"
 	@echo "make test         run the tests, but the slow ones"
 	@echo "make test-all     run all tests"
+	@echo "make sanitize     test the native code, built to stop at accesses out of bounds"
 	@echo "make bench        measure what README shows and draw docs/images, in a quarter of an hour"
 	@echo "make gpu-check    test and measure on this machine's GPU: benchmarks/results/gpu.html"
 	@echo "make environment  build cisreg into .venv, with what the tests need"
@@ -75,6 +76,9 @@ test: .venv/installed-test
 test-slow: .venv/installed-test
 	$(PYTEST) -m slow
 	CISREG_FUZZ_EXAMPLES=600 $(PYTEST) tests/fuzz
+
+sanitize: .venv/installed-test
+	$(BIN)/python tests/sanitize.py
 
 test-all: test test-slow
 

@@ -27,6 +27,13 @@ MOST_FIELDS = 1 << 16
 MOST_LINES = 1 << 20
 # Columns of a motif matrix. The widest of known factors have about 35.
 WIDEST_MOTIF = 1000
+MOST_MOTIFS = 100_000
+# Rows computed at a time, row groups read at a time, and processes of one command.
+MOST_ROWS_AT_ONCE = 1 << 16
+MOST_LANES = 1 << 10
+MOST_WORKERS = 64
+# Files of one dataset.
+MOST_FILES = 100_000
 # Bytes of a file that is read as a whole: recipes and descriptions of models.
 LARGEST_DESCRIPTION = 1 << 24
 
@@ -112,8 +119,10 @@ def check_range(name: str, value: int, least: int, most: int) -> None:
     Example:
         >>> check_range("slack", 5, 0, 100)
     """
-    if not least <= value <= most:
-        raise ValueError(f"{name}: expected {least} to {most:,}, got {value}; choose another value")
+    if value < least:
+        raise ValueError(f"{name}: expected {least} or more, got {value}")
+    if value > most:
+        raise ValueError(f"{name}: expected at most {most:,}, got {value:,}")
 
 
 def read_description(file: BinaryIO, path: str | os.PathLike[str]) -> bytes:

@@ -14,6 +14,7 @@ import tensorflow as tf
 from cisreg.choices import ComputeDtype
 from cisreg.display import counted, html_table
 from cisreg.forking import check_not_forked
+from cisreg.limits import MOST_ROWS_AT_ONCE, check_range
 from cisreg.model import Parameters, predict, strand_binding
 from cisreg.names import check_names
 from cisreg.occupancy import Implementation
@@ -144,8 +145,7 @@ def predict_batches(
         ...     print(batch.expression.mean())
     """
     check_not_forked()
-    if batch_size < 1:
-        raise ValueError(f"batch_size: expected 1 or more, got {batch_size}")
+    check_range("batch_size", batch_size, 1, MOST_ROWS_AT_ONCE)
     if sequence.ndim != 2 or sequence.shape[1] != spec.sequence_length:
         raise ValueError(
             f"sequence: expected shape [N, {spec.sequence_length}] as the model was made for, got "

@@ -20,7 +20,7 @@ from cisreg.arrays import as_array
 from cisreg.choices import check_choice
 from cisreg.display import SHOWN_ROWS, counted, html_table
 from cisreg.library import native_module
-from cisreg.limits import thread_count
+from cisreg.limits import check_range, thread_count
 from cisreg.motifs import MotifSet
 from cisreg.motifs.checking import check_background
 from cisreg.sequences import Unknown, sequence_rows
@@ -36,6 +36,7 @@ _STRANDS = ("+", "-")
 # Grid of the log Kd distribution for p-values: step in nats, and largest number of points.
 _GRID_STEP = 1e-3
 _GRID_POINTS = 100_000
+_MOST_HITS = 2**62
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -290,8 +291,7 @@ def scan(
         )
     if np.isnan(limits).any():
         raise ValueError("threshold: expected numbers, got NaN; infinity asks for every site")
-    if limit < 0:
-        raise ValueError(f"limit: expected 0 or more hits, got {limit}")
+    check_range("limit", limit, 0, _MOST_HITS)
     found = native_module().scan_hits(
         rows.codes,
         log_kd,

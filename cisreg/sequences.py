@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from cisreg.arrays import as_array
 from cisreg.library import native_module
+from cisreg.limits import check_memory
 
 __all__ = ["EncodedSequences", "decode", "encode", "reverse_complement"]
 
@@ -193,6 +194,11 @@ def encode_text(
     lengths = np.diff(offsets)
     if length is None:
         length = int(lengths.max(initial=0))
+    check_memory(
+        f"length: {len(text):,} sequences of {length:,} bases",
+        len(text) * length,
+        "give a smaller length, or encode fewer sequences at once",
+    )
     codes, _, _ = native_module().encode(data, offsets, length, side == "left")
     return _with_lengths(codes.view(EncodedSequences), lengths, side)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cisreg.limits import LONGEST_SEQUENCE, check_memory, check_range
 from cisreg.motifs import MotifSet
 from cisreg.prediction import predict_all
 from cisreg.spec import ModelSpec
@@ -129,6 +130,15 @@ def _check_arguments(
     ):
         if not good:
             raise ValueError(f"{message}; choose another value")
+    check_range("sequence_length", sequence_length, widest, LONGEST_SEQUENCE)
+    # Codes, their text, planted sites and numbers, and promoters that scale the parameters.
+    each = 4 * sequence_length + 200
+    check_memory(
+        f"sequence_count, sequence_length: {sequence_count:,} sequences of {sequence_length:,} "
+        "bases",
+        each * (sequence_count + _CALIBRATION_PROMOTERS),
+        "ask for fewer or shorter ones",
+    )
 
 
 def _promoters(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
@@ -10,6 +11,13 @@ import numpy as np
 
 from cisreg.arrays import not_finite
 from cisreg.choices import ConstantEnds, Padding, check_choice
+from cisreg.limits import (
+    LONGEST_SEQUENCE,
+    MOST_MOTIFS,
+    WIDEST_MOTIF,
+    check_memory,
+    check_range,
+)
 
 Binding = Literal["expected", "probability"]
 
@@ -73,6 +81,9 @@ class ModelSpec:
             size = getattr(self, name)
             if not isinstance(size, int) or size < 1:
                 raise ValueError(f"{name}: expected an integer of at least 1, got {size!r}")
+        check_range("motif_count", self.motif_count, 1, MOST_MOTIFS)
+        check_range("motif_width", self.motif_width, 1, WIDEST_MOTIF)
+        check_range("sequence_length", self.sequence_length, 1, LONGEST_SEQUENCE)
         if self.binding not in get_args(Binding):
             raise ValueError(f'binding: expected "expected" or "probability", got {self.binding!r}')
         if self.accessibility_activity and not self.potentiation:
@@ -82,6 +93,13 @@ class ModelSpec:
             )
         self._check_position_knots()
         self._check_constant_ends()
+        numbers = sum(math.prod(shape) for shape in self.parameter_shapes.values())
+        check_memory(
+            f"a model of {self.motif_count:,} motifs, {self.motif_width:,} columns and "
+            f"{self.sequence_length:,} bases",
+            4 * numbers,
+            "choose smaller sizes",
+        )
 
     def _check_constant_ends(self) -> None:
         check_choice("constant_ends", self.constant_ends, ConstantEnds)

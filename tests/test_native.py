@@ -165,8 +165,8 @@ def test_unknown_instruction_set_is_refused():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"threads": 0}, "threads: expected 1 or more, got 0"),
-        ({"threads": -3}, "threads: expected 1 or more, got -3"),
+        ({"threads": 0}, "threads: expected 1 to 1024, got 0"),
+        ({"threads": -3}, "threads: expected 1 to 1024, got -3"),
         ({"column_range": np.array([[-50] * 9, [90000] * 9])}, "column_range: expected 0 <= first"),
         ({"column_range": np.array([[2] * 9, [1] * 9])}, "column_range: expected 0 <= first"),
         ({"column_range": np.zeros((2, 3))}, r"column_range: expected \[2, M\]"),

@@ -158,7 +158,7 @@ def test_refusals_of_both(options, message):
     [
         ({"threshold": np.zeros(3)}, r"threshold: expected one number or shape \[5\], .* \[3\]"),
         ({"threshold": np.nan}, "threshold: expected numbers, got NaN"),
-        ({"threshold": 0.0, "limit": -1}, "limit: expected 0 or more hits, got -1"),
+        ({"threshold": 0.0, "limit": -1}, "limit: expected 0 or more, got -1"),
     ],
 )
 def test_refusals(options, message):

@@ -247,7 +247,7 @@ def test_any_shape(seed, count, length, widths, unknown, share, threads, treatme
         ({"column_range": np.zeros((2, 2))}, r"motifs: expected a column range \[2, M\]"),
         ({"log_kd": np.zeros((5, 4))}, r"motifs: expected log Kd \[W, 4, M\]"),
         ({"sequence": np.zeros(7)}, r"sequence: expected \[N, L\]"),
-        ({"threads": 0}, "threads: expected 1 or more, got 0"),
+        ({"threads": 0}, "threads: expected 1 to 1024, got 0"),
         ({"unknown": "n"}, "unknown: expected 'skip', 'neutral' or 'worst', got 'n'"),
         ({"row_range": np.zeros((1, 2))}, r"row_range: expected \[2, N\]"),
         ({"row_range": np.array([[0], [8]])}, "row_range: expected .* row 0 has 0 and 8"),

@@ -10,6 +10,7 @@ import typer
 from cisreg.cli import options
 from cisreg.cli.outputs import check_files
 from cisreg.cli.terminal import new_console
+from cisreg.limits import LONGEST_LINE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 
     from cisreg.data import DatasetFiles
     from cisreg.sequences import EncodedSequences
+
+# Bytes of base codes that are formatted at a time.
+_BLOCK_BYTES = 1 << 22
+# A line of one-hot text has 8 bytes for each base.
+_LONGEST = LONGEST_LINE // 8 - 1024
 
 EXAMPLE = "cisreg encode train.tsv.gz --length 110 --output train.ohc.gz"
 
@@ -45,7 +51,12 @@ def encode(
     ] = "onehot",
     length: Annotated[
         int | None,
-        typer.Option(min=1, metavar="BASES", help="Bases per sequence; required for onehot."),
+        typer.Option(
+            min=1,
+            max=_LONGEST,
+            metavar="BASES",
+            help="Bases per sequence; required for onehot.",
+        ),
     ] = None,
     side: Annotated[
         options.Side,
@@ -105,8 +116,8 @@ def _rows(
     from cisreg.data.formats.one_hot import decode_padded
     from cisreg.sequences import encode_text
 
-    label = True if label_column is None else (options.column(label_column),)
-    asked = {**options.asked_columns(sequence_column, None, None), "expression": (), "extra": label}
+    extra = True if label_column is None else (options.column(label_column),)
+    asked = {**options.asked_columns(sequence_column, None, None), "expression": (), "extra": extra}
     files = options.open_files(table, {**asked, "weight": False}, strict=True)
     name = _label_name(files)
     is_one_hot = files.kind == "one-hot text"
@@ -116,7 +127,11 @@ def _rows(
         if is_one_hot and length not in (None, len(text[0].as_py())):
             # Padding of one-hot text is not part of the sequence.
             text = decode_padded(encode_text(text, None), strip=side)
-        yield encode_text(text, length, side=side), rows.extra[name]
+        label = rows.extra[name]
+        step = len(text) if length is None else max(1, _BLOCK_BYTES // length)
+        for start in range(0, len(text), step):
+            codes = encode_text(text.slice(start, step), length, side=side)
+            yield codes, label.slice(start, step)
         count += len(rows)
     if not count:
         raise ValueError(files.unusable.none_left(files.files[0]))

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from cisreg.limits import MOST_WORKERS
+
 _DATA, _TRAINING, _OUTPUT, _WORKERS = "Data", "Training", "Records", "Several processes"
 # Two panels: the long option names of one would make the column of the other too narrow.
 _LAYERS, _DETAILS = "Layers of the model", "Further layers and details"
@@ -321,6 +323,7 @@ Workers = Annotated[
         "Number of processes on this machine that train together. --threads is per process; "
         "default: the cores are divided among them.",
         min=1,
+        max=MOST_WORKERS,
         metavar="COUNT",
     ),
 ]

@@ -15,6 +15,7 @@ from cisreg.data.formats.recognition import FASTA, ONE_HOT, PARQUET, TABLE, Star
 from cisreg.data.formats.rows import Columns
 from cisreg.data.formats.sources import PathLike, Source, find_files
 from cisreg.data.formats.text_reader import OneHotReader, TableReader
+from cisreg.limits import LONGEST_RECORD, MOST_LANES, check_range
 from cisreg.sequences import Side
 
 logger = logging.getLogger("cisreg.data")
@@ -79,10 +80,9 @@ def open_dataset(
     """
     if side not in ("left", "right"):
         raise ValueError(f'side: expected "left" or "right", got {side!r}')
-    if length is not None and length < 1:
-        raise ValueError(f"length: expected 1 or more bases, or None, got {length}")
-    if lanes < 1:
-        raise ValueError(f"lanes: expected 1 or more, got {lanes}")
+    if length is not None:
+        check_range("length", length, 1, LONGEST_RECORD)
+    check_range("lanes", lanes, 1, MOST_LANES)
     found = find_files(source, filesystem)
     starts = _looked_at(found)
     if measurements is not None and starts[0].kind != FASTA:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from cisreg.arrays import as_array
 from cisreg.display import counted, html_table, printable
+from cisreg.limits import WIDEST_MOTIF, check_range
 from cisreg.motifs.bases import BASES
 from cisreg.motifs.checking import check_one_motif
 from cisreg.motifs.consensus import IUPAC
@@ -147,8 +148,7 @@ class MotifSet:
             >>> MotifSet.from_matrices(["a"], [[[0, 0, 0, 9], [0, 0, 9, 9]]], width=1).log_kd[0, 2]
             array([9.], dtype=float32)
         """
-        if width < 1:
-            raise ValueError(f"width: expected 1 or more columns, got {width}; try 30")
+        check_range("width", width, 1, WIDEST_MOTIF)
         names = tuple(names)
         if isinstance(matrices, Mapping):
             raise ValueError("matrices: expected a list, got a dict; give list(matrices.values())")

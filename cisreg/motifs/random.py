@@ -7,6 +7,7 @@ from collections.abc import Collection
 
 import numpy as np
 
+from cisreg.limits import MOST_MOTIFS, WIDEST_MOTIF, check_memory, check_range
 from cisreg.motifs.motif_set import MotifSet
 
 
@@ -44,6 +45,9 @@ def random_motifs(
         >>> random_motifs(2, width=10, known=["Reb1"]).names
         ('motif_1', 'motif_2')
     """
+    check_range("width", width, 1, WIDEST_MOTIF)
+    check_range("count", count, 1, MOST_MOTIFS)
+    check_memory(f"count: {count:,} motifs", 16 * 4 * count * width, "ask for fewer")
     entries = np.random.default_rng(seed).standard_normal((count, 4, width))
     return MotifSet(
         tuple(unused_names(known, count)),

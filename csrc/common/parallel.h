@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <future>
+#include <system_error>
 #include <vector>
 
 namespace cisreg {
@@ -30,7 +31,11 @@ bool ShareOut(int64_t items, int threads, const Interrupted& interrupted, const 
   };
   std::vector<std::future<void>> others;
   for (int64_t i = 1; i < std::min<int64_t>(threads, items); ++i) {
-    others.push_back(std::async(std::launch::async, [&] { work(next); }));
+    try {
+      others.push_back(std::async(std::launch::async, [&] { work(next); }));
+    } catch (const std::system_error&) {
+      break;  // No further thread can be had; those that there are do all of the work.
+    }
   }
   work(NextItem([&] {
     if (interrupted()) stopped = true;

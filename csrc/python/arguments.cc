@@ -66,6 +66,13 @@ void Require(bool condition, const std::string& message) {
   if (!condition) throw std::invalid_argument(message);
 }
 
+void RequireThreads(int threads) {
+  constexpr int kMostThreads = 1024;
+  Require(1 <= threads && threads <= kMostThreads, "threads: expected 1 to " +
+                                                       std::to_string(kMostThreads) + ", got " +
+                                                       std::to_string(threads));
+}
+
 OccupancyProblem CheckArguments(const OccupancyArrays& arrays) {
   Require(arrays.reduction == "expected" || arrays.reduction == "log_unbound",
           "reduction: expected 'expected' or 'log_unbound'");

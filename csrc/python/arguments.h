@@ -16,11 +16,17 @@
 
 namespace cisreg {
 
+// An array as all functions take it: contiguous, aligned, in the machine's byte order. Any other is
+// copied into such a one, since a pointer into it must not be read as one to T.
 template <class T>
-using Array = pybind11::array_t<T, pybind11::array::c_style | pybind11::array::forcecast>;
+using Array = pybind11::array_t<T, pybind11::array::c_style | pybind11::array::forcecast |
+                                       pybind11::detail::npy_api::NPY_ARRAY_ALIGNED_>;
 
 // Raises Python's ValueError if the condition is false.
 void Require(bool condition, const std::string& message);
+
+// Raises Python's ValueError unless this many threads may be started.
+void RequireThreads(int threads);
 
 // What every function of the occupancy takes, by the names that Python calls it.
 struct OccupancyArrays {

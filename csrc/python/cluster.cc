@@ -84,7 +84,7 @@ py::tuple ClusterParents(const Array<uint8_t>& data, const Array<int64_t>& offse
   Require(1 <= differences && differences <= reads::kMostDifferences,
           "differences: expected 1 to " + std::to_string(reads::kMostDifferences) + ", got " +
               std::to_string(differences));
-  Require(threads >= 1, "threads: expected 1 or more, got " + std::to_string(threads));
+  RequireThreads(threads);
   const reads::ClusterProblem problem = {
       {letters, own_offsets.data(), count}, own_candidates.data(), differences};
   py::array_t<int64_t> parents(count);

@@ -34,7 +34,7 @@ void BindCuda(py::module_& module) {
 namespace {
 
 Executor ThreadExecutor(int threads) {
-  Require(threads >= 1, "threads: expected 1 or more, got " + std::to_string(threads));
+  RequireThreads(threads);
   Executor executor;
   executor.worker_count = threads;
   executor.parallel_for = [threads](int64_t count, int64_t,

@@ -18,7 +18,8 @@ namespace py = pybind11;
 namespace cisreg {
 namespace {
 
-constexpr int64_t kMostSlack = 1 << 20;
+// Of reads of 65,535 bases, the longest that are merged.
+constexpr int64_t kMostOverlap = 131'070;
 
 // The bytes of a buffer, which must stay alive and unchanged while they are used.
 std::string_view Text(const py::buffer_info& info) {
@@ -56,16 +57,21 @@ void RequireAtLeast(const char* argument, int64_t least, int64_t value) {
                               " or more, got " + std::to_string(value));
 }
 
+void RequireAtMost(const char* argument, int64_t most, int64_t value) {
+  Require(value <= most, std::string(argument) + ": expected at most " + std::to_string(most) +
+                             ", got " + std::to_string(value));
+}
+
 reads::OverlapSearch CheckSearch(const reads::OverlapSearch& search) {
   RequireAtLeast("overlap", 1, search.expected);
   RequireAtLeast("slack", 0, search.slack);
   RequireAtLeast("minimum_overlap", 1, search.minimum_compared);
+  RequireAtMost("overlap", kMostOverlap, search.expected);
+  // A number is stored for every overlap, so their number is limited.
+  RequireAtMost("slack", kMostOverlap, search.slack);
   const double identity = search.minimum_identity;
   Require(0 <= identity && identity <= 1,
           "minimum_identity: expected 0 to 1, got " + std::to_string(identity));
-  // A number is stored for every overlap, so their number is limited.
-  Require(search.slack <= kMostSlack, "slack: expected at most " + std::to_string(kMostSlack) +
-                                          ", got " + std::to_string(search.slack));
   return search;
 }
 

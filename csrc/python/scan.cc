@@ -87,10 +87,6 @@ const scan::FilterKernels& Kernels(const std::string& instruction_set) {
   return *kernels;
 }
 
-void CheckThreads(int threads) {
-  Require(threads >= 1, "threads: expected 1 or more, got " + std::to_string(threads));
-}
-
 // Ends a long scan on Ctrl-C, which Python only records until asked.
 Interrupted CheckSignals() {
   using Clock = std::chrono::steady_clock;
@@ -109,7 +105,7 @@ std::optional<py::tuple> ScanHits(const Array<uint8_t>& sequence, const Array<fl
                                   const std::string& instruction_set) {
   const scan::Problem problem = MakeProblem(sequence, log_kd, column_range, row_range, unknown);
   const scan::FilterKernels& kernels = Kernels(instruction_set);
-  CheckThreads(threads);
+  RequireThreads(threads);
   Require(threshold.ndim() == 1 && threshold.size() == problem.motif_count,
           "threshold: expected [M]");
   std::optional<scan::ChunkedHits> chunks;
@@ -140,7 +136,7 @@ py::tuple BestSites(const Array<uint8_t>& sequence, const Array<float>& log_kd,
                     const std::string& unknown, int threads, const std::string& instruction_set) {
   const scan::Problem problem = MakeProblem(sequence, log_kd, column_range, row_range, unknown);
   const scan::FilterKernels& kernels = Kernels(instruction_set);
-  CheckThreads(threads);
+  RequireThreads(threads);
   const std::vector<int64_t> shape = {problem.sequence_count, problem.motif_count};
   py::array_t<int64_t> positions(shape);
   py::array_t<int8_t> strands(shape);

@@ -82,6 +82,7 @@ CISREG_COUNTS_BITS
 void FindOverlaps(const BitRead& forward, const BitRead& reverse, const OverlapSearch& search,
                   std::vector<Overlap>* found) {
   found->clear();
+  if (forward.size() == 0 || reverse.size() == 0) return;
   // Largest share of different bases, in units of 2^-30, rounded up a little: the exact quotient is
   // checked at the end.
   const int64_t most_different =

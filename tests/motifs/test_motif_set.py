@@ -312,7 +312,7 @@ def test_bad_fields_are_named(change, message):
         (["a"], [np.zeros((0, 4))], 5, r"motif 'a': expected shape \[width, 4\] .* got \[0, 4\]"),
         (["a"], [np.zeros((4, 3))], 5, r"motif 'a': .* got \[4, 3\]"),
         (["a"], {"a": matrix(3)}, 5, r"matrices: expected a list, got a dict"),
-        (["a"], [matrix(3)], 0, "width: expected 1 or more columns, got 0"),
+        (["a"], [matrix(3)], 0, "width: expected 1 or more, got 0"),
         (["a", "b"], [matrix(3)], 5, "matrices: expected one for each of 2 names, got 1"),
     ],
 )

@@ -38,12 +38,14 @@ from cisreg.data.formats.manifest import (
 )
 from cisreg.file_checks import check_own_file, check_own_folder
 from cisreg.files import remove_leftovers
-from cisreg.limits import thread_count
+from cisreg.limits import check_range, thread_count
 from cisreg.locks import LOCK_FILE, hold_folder
 from cisreg.progress import SPINNER, progress_bar
 
 if TYPE_CHECKING:
     from cisreg.data.files import DatasetFiles
+
+_MOST_ROWS = 2**62
 
 
 def convert(
@@ -132,8 +134,7 @@ def _check_options(options: ConversionOptions) -> None:
     if options.seed < 0:
         raise ValueError(f"seed: expected 0 or more, got {options.seed}")
     for name in ("rows_per_file", "rows_per_group"):
-        if getattr(options, name) < 1:
-            raise ValueError(f"{name}: expected 1 or more, got {getattr(options, name)}")
+        check_range(name, getattr(options, name), 1, _MOST_ROWS)
 
 
 def _check_source(source: DatasetFiles, folder: Path) -> None:

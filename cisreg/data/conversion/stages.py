@@ -47,6 +47,7 @@ from cisreg.data.formats.manifest import (
 )
 from cisreg.data.formats.rows import Columns, Rows
 from cisreg.files import give_new_name, remove_leftovers, replace_file
+from cisreg.limits import MOST_FILES, check_memory
 from cisreg.locks import check_locks
 
 if TYPE_CHECKING:
@@ -141,6 +142,7 @@ class Conversion:
 
     def _write(self, threads: int) -> None:
         """Writes the missing files, several at a time."""
+        self._check_sizes()
         spill = Spill(self._work / SPILL, self._state.runs, self._options.order)
         per_file = self._options.rows_per_file
         missing = [
@@ -166,12 +168,33 @@ class Conversion:
         finally:
             pool.shutdown(cancel_futures=True)
 
+    def _check_sizes(self) -> None:
+        """Raises ValueError for row groups beyond the memory, or for far too many files."""
+        runs, options = self._state.runs, self._options
+        rows = sum(run.rows for run in runs)
+        files = -(-rows // options.rows_per_file)
+        if files > MOST_FILES:
+            raise ValueError(
+                f"rows_per_file: expected enough for {MOST_FILES:,} files at most, got "
+                f"{options.rows_per_file:,}, which makes {files:,} of {rows:,} rows"
+            )
+        group = min(options.rows_per_group, options.rows_per_file, rows)
+        check_memory(
+            f"rows_per_group: {group:,} rows at a time",
+            # The rows of the runs, sorted, and as Parquet.
+            int(4 * group * self._row_bytes()),
+            "give a smaller number",
+        )
+
+    def _row_bytes(self) -> float:
+        """Bytes of a row in memory, in the run that has the longest on average."""
+        numbers = 4 * (len(self._names) + 1) + 16
+        return max(run.bases / run.rows for run in self._state.runs) + numbers
+
     def _bounds(self, spill: Spill, number: int, lower: np.ndarray | None) -> list[np.ndarray]:
         """Positions that divide a file's rows into portions of some row groups each."""
-        options, runs = self._options, self._state.runs
-        numbers = 4 * (len(self._names) + 1) + 16
-        row_bytes = max(run.bases / run.rows for run in runs) + numbers
-        groups = max(int(_UNIT_BYTES / row_bytes) // options.rows_per_group, 1)
+        options = self._options
+        groups = max(int(_UNIT_BYTES / self._row_bytes()) // options.rows_per_group, 1)
         first = number * options.rows_per_file
         last = min(first + options.rows_per_file, spill.rows)
         bounds = []

@@ -79,7 +79,7 @@ def test_a_full_disk_is_said_with_the_file(tmp_path, monkeypatch, name):
 
     monkeypatch.setattr(os, "open", opened)
     # The device stands for a file on a full disk.
-    monkeypatch.setattr("cisreg.files._check_regular", lambda *_: None)
+    monkeypatch.setattr("cisreg.files.check_regular", lambda *_: None)
     with pytest.raises(OSError, match="No space left") as caught:
         record(monitor, name)
     assert caught.value.filename == str(path)

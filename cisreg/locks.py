@@ -74,8 +74,7 @@ def hold_folder(directory: str | os.PathLike[str]) -> Iterator[None]:
         lock = _open_lock_file(folder / LOCK_FILE)
         stack.callback(os.close, lock)
         lock_locked = _lock(lock, folder)
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+        _write_number(lock, folder / LOCK_FILE)
         held = _Held(
             os.path.abspath(folder),  # noqa: PTH100 (resolve would follow links)
             os.path.realpath(folder),
@@ -211,6 +210,17 @@ def _holder_number(folder: Path) -> str:
         return _number_in(handle) or "of unknown number"
     finally:
         os.close(handle)
+
+
+def _write_number(handle: int, path: Path) -> None:
+    """Writes the number of this process into the lock file."""
+    try:
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+    except OSError as error:
+        # The error for a full disk does not name the file.
+        error.filename = str(path)
+        raise
 
 
 def _open_lock_file(path: Path, flags: int = os.O_RDWR | os.O_CREAT) -> int:

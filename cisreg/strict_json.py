@@ -6,6 +6,8 @@ import json
 import math
 from typing import Any, NoReturn
 
+from cisreg.number_text import shown
+
 
 def parse_json(text: str | bytes) -> Any:
     """The content of a JSON document.
@@ -26,7 +28,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:
-            raise ValueError(f"expected every name once in an object, got {name!r} twice")
+            raise ValueError(f"expected every name once in an object, got {shown(name)} twice")
         found[name] = value
     return found
 

@@ -177,3 +177,29 @@ def test_a_file_is_no_folder(tmp_path):
     (tmp_path / "x").touch()
     with pytest.raises(FileExistsError), hold_folder(tmp_path / "x"):
         pass
+
+
+def test_a_folder_that_is_replaced_while_it_is_locked_is_not_held(tmp_path, monkeypatch):
+    path = tmp_path / "run"
+    path.mkdir()
+    lock = fcntl.flock
+
+    def lock_late(handle, operation):
+        if not (tmp_path / "moved").exists():
+            path.rename(tmp_path / "moved")
+            path.mkdir()
+        lock(handle, operation)
+
+    monkeypatch.setattr(fcntl, "flock", lock_late)
+    with pytest.raises(ValueError, match="was moved, deleted or replaced"), hold_folder(path):
+        pass
+
+
+def test_a_full_disk_is_said_with_the_lock_file(tmp_path, monkeypatch):
+    def write(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "pwrite", write)
+    with pytest.raises(OSError, match="No space left") as caught, hold_folder(tmp_path / "run"):
+        pass
+    assert caught.value.filename == str(tmp_path / "run" / ".lock")

@@ -122,12 +122,10 @@ def cluster_sequences(
         >>> cluster_sequences(["ACGTACGT", "ACGTACCT", "TTTTGGGG"], [90, 2, 40]).tolist()
         [0, 0, 2]
     """
-    text = _arrow_text(sequences)
-    if isinstance(sequences, (pa.Array, pa.ChunkedArray)):
-        # It may lie in memory that the caller can change, also from `progress`.
-        text = text.take(pa.array(np.arange(len(text))))
     return _cluster(
-        *(text, counts, threads, progress),
+        *(_arrow_text(sequences), counts, threads, progress),
+        # It may lie in memory that the caller can change, also from `progress`.
+        shared=isinstance(sequences, (pa.Array, pa.ChunkedArray)),
         differences=differences,
         minimum_ratio=minimum_ratio,
         method=method,
@@ -140,16 +138,17 @@ def _cluster(
     threads: int | None,
     progress: Callable[[float], None] | None,
     *,
+    shared: bool = False,
     differences: int,
     minimum_ratio: float,
     method: Method,
 ) -> np.ndarray:
-    """As `cluster_sequences`, of text with 64-bit offsets that nobody changes meanwhile."""
+    """As `cluster_sequences`, of text with 64-bit offsets; it is copied if others may change it."""
     numbers = _checked_counts(counts, len(text))
     threads = thread_count(threads)
     _check_options(differences, minimum_ratio, method)
     rank_order = np.argsort(-numbers, kind="stable")
-    if (np.diff(rank_order) < 0).any():
+    if shared or (np.diff(rank_order) < 0).any():
         text = text.take(pa.array(rank_order))
     candidates = _candidates(numbers[rank_order], minimum_ratio)
     if method == "bowtie2":

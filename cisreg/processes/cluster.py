@@ -9,6 +9,8 @@ from itertools import chain, product
 from math import prod
 from typing import Any, NamedTuple, NoReturn
 
+from cisreg.strict_json import parse_json
+
 TF_CONFIG = "TF_CONFIG"
 _TASKS = ("chief", "worker")
 _LAST_PORT = 65_535
@@ -118,7 +120,7 @@ def _config_cluster(text: str) -> Cluster:
 def _parsed(text: str) -> dict[str, Any]:
     try:
         text.encode()
-        config = json.loads(text, object_pairs_hook=_unique)
+        config = parse_json(text)
     except UnicodeEncodeError:
         _refuse("JSON in UTF-8", text)
     except RecursionError:
@@ -128,15 +130,6 @@ def _parsed(text: str) -> dict[str, Any]:
     if not isinstance(config, dict):
         _refuse("JSON with cluster and task", text)
     return config
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in found:
-            raise ValueError(f"{_shown(name)} is there twice")
-        found[name] = value
-    return found
 
 
 def _check_jobs(jobs: dict[str, Any]) -> None:

@@ -47,7 +47,7 @@ ODD = {
     "a million brackets": ("[" * 100_000, "JSON with cluster and task, got '[[[["),
     "a huge number": ('{"cluster": ' + "9" * 5000 + "}", "JSON with cluster and task"),
     "not UTF-8": ("\udcff{}", "JSON in UTF-8"),
-    "the same twice": ('{"task": {}, "task": {}}', "'task' is there twice"),
+    "the same twice": ('{"task": {}, "task": {}}', "got 'task' twice"),
     "nothing": ("{}", '"cluster" with the addresses of the workers, got None'),
     "a null": ('{"cluster": null, "task": {}}', '"cluster" with the addresses'),
     "a cluster that is a list": (config(["a:1"], FIRST), "got ['a:1']"),

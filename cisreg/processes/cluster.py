@@ -18,7 +18,11 @@ _LAST_PORT = 65_535
 _FIRST_SLURM_PORT = 8888
 _MOST_TASKS = 100_000
 _SHOWN_CHARACTERS = 60
-_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._-]{1,253}):([0-9]{1,5})")
+# A name has labels of 63 characters at most; Python looks up no others.
+_LABEL = "[A-Za-z0-9_-]{1,63}"
+_ADDRESS = re.compile(
+    rf"(\[[0-9A-Fa-f:.%]+\]|(?=.{{1,253}}:){_LABEL}(?:\.{_LABEL})*\.?):([0-9]{{1,5}})"
+)
 _NUMBER = re.compile(r"[0-9]{1,9}")
 _THIS_MACHINE = {"localhost": "127.0.0.1", "[::1]": "127.0.0.1"}
 # Addresses to listen at; who connects to one reaches its own machine.

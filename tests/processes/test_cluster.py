@@ -64,6 +64,8 @@ ODD = {
     "addresses that are numbers": (job_of([1, 2]), "addresses such as node1:12345, got 1"),
     "no port": (job_of(["a", "b"]), "addresses such as node1:12345, got 'a'"),
     "no host": (job_of([":1", "b:1"]), "addresses such as"),
+    "an empty label": (job_of(["a..b:1", "b:1"]), "addresses such as node1:12345, got 'a..b:1'"),
+    "a long label": (job_of([f"{'a' * 64}.b:1", "b:1"]), "addresses such as"),
     "a blank": (job_of(["a:1 ", "b:1"]), "addresses such as"),
     "a line end": (job_of(["a:1\n", "b:1"]), r"addresses such as node1:12345, got 'a:1\n'"),
     "a protocol": (job_of(["grpc://a:1", "b:1"]), "addresses such as"),

@@ -37,6 +37,8 @@ _CHANGE = _flags("O_RDWR", "O_CREAT", "O_NOFOLLOW", "O_NONBLOCK")
 # Without O_NONBLOCK, a named pipe would wait for somebody who writes to it.
 _READ = _flags("O_RDONLY", "O_NONBLOCK")
 _MODE = 0o666
+# Errors of a name that a finished file does not get.
+_NAME_REFUSED = (FileExistsError, PermissionError, IsADirectoryError, ValueError)
 
 
 @contextmanager
@@ -56,12 +58,12 @@ def replace_file(path: PathLike, *, overwrite: bool = True) -> Iterator[BinaryIO
         The new file, open for writing and reading.
 
     Raises:
-        FileExistsError: there is such a file, and `overwrite` is False. If it was made while this
-            one was written, the new content is kept under its temporary name, which the message
-            says.
+        FileExistsError: there is such a file, and `overwrite` is False.
         ValueError: `path` is a folder, a pipe or a device; or a folder that this process has locked
             was moved or replaced.
-        OSError: the folder is not writable, or the disk is full; its `filename` is `path`.
+        OSError: the folder is not writable, or the disk is full; its `filename` is `path`. If the
+            file is complete and cannot get its name, since somebody made `path` meanwhile or may
+            not replace it, it is kept under its temporary name, which the message says.
 
     Example:
         >>> with replace_file("table.txt") as file:  # doctest: +SKIP
@@ -82,11 +84,14 @@ def replace_file(path: PathLike, *, overwrite: bool = True) -> Iterator[BinaryIO
         if (waiting := _waiting.get()) is not None:
             waiting.finished.append(finished)
             return
-        _publish(finished)
-    except BaseException as error:
-        if isinstance(error, _MadeMeanwhileError):
+        _check_finished(finished)
+        try:
+            _publish(finished)
+        except _NAME_REFUSED as error:
             # What was finished in vain is kept: it may be the work of hours.
-            raise _MadeMeanwhileError(f"{error}; what was written is in {partial}") from None
+            identity = None
+            raise _with_places(error, [finished]) from None
+    except BaseException as error:
         _remove_own(partial, identity)
         if isinstance(error, OSError) and error.errno and error.filename in (None, str(partial)):
             error.filename = str(path)
@@ -100,9 +105,11 @@ def publish_together(stale: Iterable[PathLike] = ()) -> Iterator[None]:
     """Files that `replace_file` completes in the block get their names at its end: all or none.
 
     So files that belong together are never those of two commands: who else publishes together in
-    the same folder waits meanwhile. Files that are replaced are removed first, when all new ones
-    are on disk. A process that is killed between two names leaves a part of the new files, and the
-    others under their temporary names, but never old and new files beside each other.
+    the same folder waits meanwhile. When all new files are on disk, those that they replace are
+    moved to names that end in 16 digits and .old, and are removed when all new ones have their
+    names; if one cannot be moved, all get their names back. A process that is killed between two
+    names leaves a part of the new files, and the others under these names, but never old and new
+    files beside each other.
 
     Args:
         stale: further files of an older set, which are removed when the new one gets its names.
@@ -136,9 +143,7 @@ def publish_together(stale: Iterable[PathLike] = ()) -> Iterator[None]:
     try:
         _publish_all(finished, removed)
     except (OSError, ValueError) as error:
-        kind = type(error) if isinstance(error, OSError) else ValueError
-        kept = ", ".join(str(each.partial) for each in finished)
-        raise kind(f"{error}; what was written is in {kept}") from None
+        raise _with_places(error, finished) from None
 
 
 def append_to_file(path: PathLike, content: bytes) -> None:
@@ -284,10 +289,6 @@ def remove_leftovers(folder: PathLike, names: re.Pattern[str]) -> None:
                     Path(entry.path).unlink()
 
 
-class _MadeMeanwhileError(FileExistsError):
-    """Somebody else made the output while this process wrote it."""
-
-
 class _Finished(NamedTuple):
     """A file that is complete and on disk, under its temporary name.
 
@@ -317,45 +318,77 @@ _waiting: ContextVar[_Set | None] = ContextVar("waiting", default=None)
 def _publish_all(finished: list[_Finished], stale: list[Path]) -> None:
     """Gives all finished files their names, or none."""
     folders = sorted({os.path.realpath(each.path.parent) for each in finished})
-    published = []
+    aside: list[tuple[Path, Path]] = []
+    published: list[_Finished] = []
     with ExitStack() as stack:
         for folder in folders:
             stack.enter_context(hold_for_a_moment(folder))
         for each in finished:
-            check_locks(each.path.parent)
+            _check_finished(each)
             check_target(each.path, each.overwrite)
-        if len(finished) + len(stale) > 1:
-            for path in [*stale, *(each.path for each in finished if each.overwrite)]:
-                path.unlink(missing_ok=True)
-            for folder in folders:
-                _sync_folder(Path(folder))
         try:
+            if len(finished) + len(stale) > 1:
+                for path in [*stale, *(each.path for each in finished if each.overwrite)]:
+                    _move_aside(path, aside)
+                for folder in folders:
+                    _sync_folder(Path(folder))
             for each in finished:
                 _publish(each)
                 published.append(each)
         except BaseException:
             for each in published:
-                if identity_of(os.lstat(each.path)) == each.identity:
-                    each.path.rename(each.partial)
+                with suppress(OSError):
+                    if identity_of(os.lstat(each.path)) == each.identity:
+                        each.path.rename(each.partial)
+            for path, old in aside:
+                with suppress(OSError):
+                    give_new_name(old, path)
             raise
-    for folder in folders:
-        _sync_folder(Path(folder))
+        for folder in folders:
+            _sync_folder(Path(folder))
+    for _, old in aside:
+        with suppress(OSError):
+            old.unlink()
+
+
+def _move_aside(path: Path, aside: list[tuple[Path, Path]]) -> None:
+    """Moves a file that is replaced to a name of its own, which `aside` gets."""
+    old = path.with_name(f"{_short(path.name)}.{secrets.token_hex(8)}.old")
+    with suppress(FileNotFoundError):
+        path.rename(old)
+        aside.append((path, old))
+
+
+def _check_finished(finished: _Finished) -> None:
+    """Checks that the finished file is still where it was written."""
+    check_locks(finished.path.parent)
+    if identity_of(os.lstat(finished.partial)) != finished.identity:
+        raise ValueError(
+            f"{finished.partial}: expected the temporary file of {finished.path}, but it was "
+            "replaced"
+        )
 
 
 def _publish(finished: _Finished) -> None:
     """Gives the finished file its name."""
-    partial, identity, path, overwrite = finished
-    check_locks(path.parent)
-    if identity_of(os.lstat(partial)) != identity:
-        raise ValueError(f"{partial}: expected the temporary file of {path}, but it was replaced")
+    partial, _, path, overwrite = finished
     if overwrite:
         check_target(path, overwrite)
         partial.replace(path)
     elif not give_new_name(partial, path):
-        raise _MadeMeanwhileError(
+        raise FileExistsError(
             f"{path}: expected the name of a new file, but another process made it meanwhile; it "
             "stays as it is"
         )
+
+
+def _with_places(error: OSError | ValueError, finished: list[_Finished]) -> Exception:
+    """The error with the names under which the finished files are kept."""
+    places = f"what was written is in {', '.join(str(each.partial) for each in finished)}"
+    if isinstance(error, OSError) and error.errno:
+        return type(error)(error.errno, f"{error.strerror}; {places}", str(finished[0].path))
+    kind = type(error) if isinstance(error, OSError) else ValueError
+    return kind(f"{error}; {places}")
 
 
 def _remove_own(partial: Path, identity: tuple[int, int] | None) -> None:

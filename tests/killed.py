@@ -25,7 +25,7 @@ CALLS = (
 )
 OLD, NEW = b"old\n" * 3, b"new content\n" * 1_000
 OTHER = NEW[::-1]
-OWN = re.compile(r"[a-z.]+\.[0-9a-f]{16}\.partial")
+OWN = re.compile(r"[a-z.]+\.[0-9a-f]{16}\.(partial|old)")
 MINE = {"x.partial": b"mine", "x.0123456789abcdef.partial": b"mine too", "notes": b"notes"}
 
 
@@ -175,13 +175,17 @@ def a_set(parent, old):
             assert found[2] is None, moment
         if found != before:
             # What has not its name yet has its temporary one.
-            assert {NEW, OTHER} <= {path.read_bytes() for path in folder.iterdir()}, moment
+            there = [path.read_bytes() for path in folder.iterdir()]
+            assert {NEW, OTHER} <= {*there}, moment
+            # Old files go when all new ones have their names.
+            assert found[:2] == [NEW, OTHER] or there.count(OLD) == (3 if old else 0), moment
         assert moment != "not killed" or found == [NEW, OTHER, None]
 
     # The files themselves are written as in the other scenarios.
-    calls = ("fsync", "link", "unlink", "replace", "flock")
+    calls = ("fsync", "link", "unlink", "rename", "replace", "flock")
     moments = kill_everywhere(new_folders(parent, old, ["x", "y", "stale"]), work, check, calls)
-    for call in ("fsync", "flock", *(("unlink", "replace") if old else ("link", "unlink"))):
+    named = ("rename", "unlink", "replace") if old else ("link", "unlink")
+    for call in ("fsync", "flock", *named):
         assert f"before {call}" in moments, (call, moments)
 
 

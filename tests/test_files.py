@@ -220,6 +220,31 @@ def test_what_is_no_regular_file_is_refused_and_stays(tmp_path, make, kind):
     assert [entry.name for entry in tmp_path.iterdir()] == ["x"]
 
 
+def test_a_finished_file_that_cannot_get_its_name_is_kept(tmp_path, monkeypatch):
+    path = tmp_path / "x"
+    with (
+        pytest.raises(ValueError, match="what was written is in") as caught,
+        replace_file(path) as file,
+    ):
+        file.write(b"hours of work")
+        path.mkdir()
+    (partial,) = partials(tmp_path)
+    assert partial in str(caught.value)
+    assert (tmp_path / partial).read_bytes() == b"hours of work"
+
+    # As in a folder like /tmp, where only its owner may replace a file.
+    def refuse(own, target):
+        raise PermissionError(errno.EPERM, "Operation not permitted", str(own), None, str(target))
+
+    monkeypatch.setattr("pathlib.Path.replace", refuse)
+    with pytest.raises(PermissionError) as caught, replace_file(tmp_path / "y") as file:
+        file.write(b"more")
+    (_, partial) = partials(tmp_path)
+    assert partial in caught.value.strerror
+    assert caught.value.filename == str(tmp_path / "y")
+    assert (tmp_path / partial).read_bytes() == b"more"
+
+
 def test_a_planted_temporary_name_is_neither_used_nor_removed(tmp_path, monkeypatch):
     monkeypatch.setattr("secrets.token_hex", lambda count: "0" * 2 * count)
     (tmp_path / "precious").write_bytes(b"precious")

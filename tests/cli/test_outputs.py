@@ -6,6 +6,7 @@ Commands are enumerated, so that a new command or option must be added to `COMMA
 
 from __future__ import annotations
 
+import errno
 import inspect
 import io
 import os
@@ -337,6 +338,30 @@ def test_a_set_of_which_a_file_was_made_meanwhile_gets_no_names(tmp_path, monkey
     assert sorted(kept.values()) == [b"first", b"second"]
     assert all(str(path) in str(caught.value) for path in kept)
     assert not (tmp_path / "first").exists()
+
+
+@pytest.mark.parametrize("refused", ["rename", "replace"])
+def test_a_set_that_cannot_replace_one_of_its_files_replaces_none(tmp_path, monkeypatch, refused):
+    """As in a folder like /tmp, where a file of another user can be neither moved nor removed."""
+    for name in ("first", "second", "stale"):
+        (tmp_path / name).write_bytes(b"old")
+    for call in ("rename", "unlink", "replace"):
+        real = getattr(Path, call)
+
+        def attempt(path, *target, call=call, real=real, **options):
+            names = {path.name, *(Path(each).name for each in target)}
+            if call in (refused, "unlink") and "second" in names:
+                raise PermissionError(errno.EPERM, "Operation not permitted", str(path))
+            return real(path, *target, **options)
+
+        monkeypatch.setattr(Path, call, attempt)
+    with pytest.raises(PermissionError) as caught, publish_together([tmp_path / "stale"]):
+        write_all(tmp_path, ["first", "second"])
+    there = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    kept = {name: there.pop(name) for name in tuple(there) if name.endswith(".partial")}
+    assert there == dict.fromkeys(("first", "second", "stale"), b"old")
+    assert sorted(kept.values()) == [b"first", b"second"]
+    assert all(name in str(caught.value) for name in kept)
 
 
 def test_a_set_that_fails_leaves_the_old_one_and_nothing_else(tmp_path):

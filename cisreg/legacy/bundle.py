@@ -20,6 +20,8 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import tensor_bundle_pb2
 
+from cisreg.files import open_regular_file, read_regular_file
+
 INDEX, DATA = ".index", ".data-00000-of-00001"
 _MAGIC = 0xDB4775248B80FB57
 _FOOTER, _TRAILER = 48, 5
@@ -57,7 +59,7 @@ def read_index(prefix: str | os.PathLike[str]) -> dict[str, Entry]:
         >>> read_index("model.ckpt")["activities"].shape  # doctest: +SKIP
         (250,)
     """
-    content = Path(f"{os.fspath(prefix)}{INDEX}").read_bytes()
+    content = read_regular_file(f"{os.fspath(prefix)}{INDEX}")
     try:
         return _index_entries(os.fspath(prefix), content)
     except (IndexError, struct.error, DecodeError) as error:
@@ -75,7 +77,7 @@ def read_tensor(name: str, entry: Entry) -> np.ndarray:
         >>> read_tensor("activities", read_index("model.ckpt")["activities"])  # doctest: +SKIP
     """
     size = 4 * math.prod(entry.shape)
-    with entry.path.open("rb") as file:
+    with open_regular_file(entry.path) as file:
         length = file.seek(0, os.SEEK_END)
         if entry.offset + size > length:
             raise ValueError(

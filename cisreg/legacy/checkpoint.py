@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
-from cisreg.files import publish_together, replace_file
+from cisreg.files import publish_together, read_regular_file, replace_file
 from cisreg.legacy.bundle import INDEX, read_index, read_tensor
 from cisreg.legacy.text import Arrays
 
@@ -224,7 +224,7 @@ def _reshaped(
 
 def _parse(message: Any, path: Path) -> None:
     try:
-        message.ParseFromString(path.read_bytes())
+        message.ParseFromString(read_regular_file(path))
     except Exception as error:  # protobuf's errors have no common public base class
         raise ValueError(
             f"{path}: expected the graph of a model, cannot read it ({error}); copy it again"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cisreg.file_checks import check_output
-from cisreg.files import read_regular_file, replace_file
+from cisreg.files import open_regular_file, read_regular_file, replace_file
 from cisreg.legacy.arguments import OldCommand
 from cisreg.legacy.checkpoint import META, SAVED_MODEL
 from cisreg.legacy.inputs import (
@@ -301,10 +301,10 @@ def _is_imported(folder: str) -> bool:
     """Whether the folder holds an imported model, which may be replaced."""
     try:
         path = Path(folder) / _MODEL_FILE
-        with path.open("rb") as file:
+        with open_regular_file(path) as file:
             description = parse_json(read_description(file, path))
         return "imported_from" in description["metadata"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import pickle
 import shutil
 from pathlib import Path
@@ -417,6 +418,16 @@ def test_checkpoints_whose_parts_do_not_fit(tmp_path):
     _, folder = save_original(tmp_path, variables, {}, length=L, expected=True)
     with pytest.raises(ValueError, match=r"expected log_kd of shape .* beside 4 activities"):
         import_model(folder)
+
+
+@pytest.mark.parametrize("ending", [".index", ".meta", ".data-00000-of-00001"])
+def test_a_pipe_among_the_files_of_a_checkpoint_is_refused_at_once(tmp_path, ending):
+    export_model(tmp_path / "old", random_model(), checkpoint=True)
+    path = tmp_path / f"old.ckpt{ending}"
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+    with pytest.raises((ValueError, OSError), match=r"named pipe|found none of them"):
+        read_parameters(tmp_path / "old.ckpt")
 
 
 def test_damaged_graphs(tmp_path):

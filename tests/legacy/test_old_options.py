@@ -29,7 +29,7 @@ from typer.testing import CliRunner
 from cisreg.cli import app
 from cisreg.legacy import import_model
 from cisreg.legacy.arguments import OPTIONS, parse_command
-from cisreg.legacy.translation import translate
+from cisreg.legacy.translation import _is_imported, translate
 from cisreg.motifs import read_motifs
 from cisreg.trained_model import Model
 from cisreg.training.checkpoint import Checkpoints
@@ -317,6 +317,16 @@ def test_files_of_the_user_at_the_names_of_new_ones_stay(folder):
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 1
     assert "expected a regular file, got a named pipe" in " ".join(result.output.split())
+
+
+@pytest.mark.parametrize("content", [None, "[" * 100_000, "[]", '{"metadata": 1}'])
+def test_what_is_no_imported_model_is_not_replaced(tmp_path, content):
+    """Nor waited for, if it is a pipe."""
+    if content is None:
+        os.mkfifo(tmp_path / "model.json")
+    else:
+        (tmp_path / "model.json").write_text(content)
+    assert not _is_imported(str(tmp_path))
 
 
 def test_other_options_beside_an_old_command_are_refused(folder):

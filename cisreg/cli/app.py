@@ -22,7 +22,7 @@ from cisreg.cli import (
     simulate,
     train,
 )
-from cisreg.cli.commands import Command, Commands
+from cisreg.cli.commands import Command, Commands, ResumableCommand
 from cisreg.cli.log_file import LogFile
 from cisreg.cli.standard_streams import log_to, open_standard_streams
 from cisreg.cli.terminal import new_console
@@ -63,7 +63,8 @@ for name, command, example in (
     ("convert", convert.convert, convert.EXAMPLE),
     ("doctor", doctor.doctor, doctor.EXAMPLE),
 ):
-    app.command(name, cls=Command, epilog=f"**Example:** {example}")(command)
+    kind = ResumableCommand if command is train.train else Command
+    app.command(name, cls=kind, epilog=f"**Example:** {example}")(command)
 app.add_typer(prepare.app)
 
 

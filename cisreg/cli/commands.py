@@ -17,6 +17,7 @@ from cisreg.cli.standard_streams import give_up_output, is_of_output, spelled
 from cisreg.cli.strict_command import StrictCommand
 from cisreg.cli.terminal import new_console
 from cisreg.limits import is_out_of_memory, out_of_memory
+from cisreg.processes.signals import end_by_signals
 from cisreg.progress import is_terminal, terminal_width
 
 _ERROR_STATUS = 1
@@ -73,15 +74,27 @@ class _PlainHelp:
 
 
 class Command(_PlainHelp, StrictCommand):
-    """A command."""
+    """A command, which leaves no temporary files behind when a signal ends it."""
 
     def invoke(self, ctx: Any) -> Any:
         """Begins the log that `--log` names, and runs the command."""
+        with end_by_signals():
+            return self._run(ctx)
+
+    def _run(self, ctx: Any) -> Any:
         for handler in logging.getLogger("cisreg").handlers:
             if isinstance(handler, LogFile):
                 check_log(handler.path, dict(_files(self.params, ctx.params)))
                 handler.begin()
         return super().invoke(ctx)
+
+
+class ResumableCommand(Command):
+    """A command that says itself what signals do."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Begins the log that `--log` names, and runs the command."""
+        return self._run(ctx)
 
 
 class CommandGroup(_PlainHelp, TyperGroup):

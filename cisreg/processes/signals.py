@@ -7,6 +7,7 @@ import select
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
@@ -133,6 +134,48 @@ def stop_at_once(signals: Collection[int]) -> Iterator[None]:
             yield
         finally:
             _state["watch"] = None
+
+
+@contextmanager
+def end_by_signals() -> Iterator[None]:
+    """Lets a command remove its temporary files before SIGTERM or SIGHUP ends it.
+
+    The block ends with an exception in Python code, and so do the programs that it started. Then
+    the process is ended by the same signal, as if nobody had heard it. In C++ code it ends with
+    the same status 5 seconds later. A second signal ends it at once. Outside the main thread, and
+    where a signal is ignored, nothing is changed.
+
+    Example:
+        >>> with end_by_signals():  # doctest: +SKIP
+        ...     write_table("predictions.tsv")
+    """
+    heard = [each for each in stop_signals() if each != signal.SIGINT]
+    came: list[int] = []
+
+    def stop(number: int, frame: object) -> None:
+        came.append(number)
+        for each in heard:
+            signal.signal(each, signal.SIG_DFL)
+        sys.exit(128 + number)
+
+    def end(number: int) -> None:
+        os._exit(128 + number)
+
+    if not _in_main_thread():
+        yield
+        return
+    try:
+        with _handled(heard, stop), SignalWatch(heard, end):
+            yield
+    except BaseException as error:
+        if not came:
+            raise
+        # Temporary files that variables hold are removed with them.
+        traceback.clear_frames(error.__traceback__)
+    # Whatever came of the exception: a library may have made an error of its own of it.
+    if came:
+        signal.signal(came[0], signal.SIG_DFL)
+        signal.raise_signal(came[0])
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """A process that stands in for a worker, without TensorFlow: stand_in.py WHAT [OPTION=VALUE...].
 
 WHAT: meet waits for the other workers; the others wait in C code, where Python runs no handler of a
-signal: strict as before training, patient as in training, together as with other workers.
+signal: command as any other command, strict as before training, patient as in training, together as
+with other workers.
 """
 
 from __future__ import annotations
@@ -16,7 +17,13 @@ from contextlib import nullcontext
 import cisreg.processes.partners as partners
 import cisreg.processes.watch as watch
 from cisreg.processes.cluster import read_cluster
-from cisreg.processes.signals import StopRequest, handlers_kept, stop_at_once, stop_signals
+from cisreg.processes.signals import (
+    StopRequest,
+    end_by_signals,
+    handlers_kept,
+    stop_at_once,
+    stop_signals,
+)
 
 
 def wait_in_c() -> None:
@@ -48,6 +55,9 @@ def main(what: str, *options: str) -> None:
     watch._POLL_SECONDS = 0.05
     partners._ADDRESS_SECONDS = 0.2
     partners._SILENT_SECONDS = float(given.get("silent", 100))
+    if what == "command":
+        with end_by_signals():
+            wait_in_c()
     with stop_at_once(stop_signals()):
         if what == "meet":
             cluster = read_cluster("workers")

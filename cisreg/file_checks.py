@@ -132,7 +132,8 @@ def check_target(path: Path, overwrite: bool) -> None:
         return
     # A link that leads nowhere is as good as one to a file.
     if (status := status_of(path)) is not None:
-        check_regular(path, status, _ADVICE)
+        is_folder = stat.S_ISDIR(status.st_mode)
+        check_regular(path, status, "name a file in it" if is_folder else _ADVICE)
     if not overwrite:
         raise FileExistsError(
             f"{path}: expected a new file, but it exists; give --overwrite (in Python "

@@ -6,7 +6,7 @@ import os
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
@@ -125,6 +125,22 @@ def hold_for_a_moment(directory: str | os.PathLike[str], *, seconds: float = 5) 
         os.close(handle)
 
 
+def check_lock_file(directory: str | os.PathLike[str]) -> None:
+    """Checks the lock file of a folder, if there is one, before the work for which it is held.
+
+    Raises:
+        ValueError: it is no lock file.
+        PermissionError: it may not be written, since it is of another user.
+
+    Example:
+        >>> check_lock_file("model")
+    """
+    if fcntl is None:
+        return
+    with suppress(FileNotFoundError, NotADirectoryError):
+        os.close(_open_lock_file(Path(directory) / LOCK_FILE, os.O_RDWR))
+
+
 def holds_folder(folder: str | os.PathLike[str]) -> bool:
     """Whether this process has locked the folder, or one that contains it.
 
@@ -231,6 +247,11 @@ def _open_lock_file(path: Path, flags: int = os.O_RDWR | os.O_CREAT) -> int:
     except OSError as error:
         if path.is_symlink() or path.is_dir():
             raise ValueError(_no_lock_file(path)) from None
+        if isinstance(error, PermissionError) and path.exists():
+            error.strerror = (
+                "expected a lock file that may be written, got one of another user; delete it if "
+                "no run of theirs goes on in the folder, or choose another folder"
+            )
         raise error from None
     status = os.fstat(handle)
     regular = stat.S_ISREG(status.st_mode) and status.st_nlink == 1

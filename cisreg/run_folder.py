@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 from cisreg.file_checks import check_own_file, check_own_folder
 from cisreg.files import read_regular_file, remove_leftovers, replace_file
+from cisreg.locks import check_lock_file
 
 logger = logging.getLogger("cisreg.training")
 
@@ -103,7 +104,12 @@ def check_run_folder(
     for name in _FOLDERS:
         check_own_folder(folder / name)
     check_trace_folders(folder / PROFILE_FOLDER)
+    check_lock_file(folder)
+    check_lock_file(folder / CHECKPOINT_FOLDER)
     if overwrite:
+        # Others are not moved away, and would be mixed with those of the new run.
+        for path in _checkpoints(folder):
+            check_own_file(path)
         return
     other = f"{prefix}overwrite to replace it, or another {prefix}output"
     if resume and (there := _resumes_nothing(folder)):
@@ -149,11 +155,16 @@ def _resumes_nothing(folder: Path) -> str | None:
 
 def _a_checkpoint(folder: Path) -> str | None:
     """The path of a checkpoint within the folder, or None if there is none."""
+    paths = _checkpoints(folder)
+    return f"{CHECKPOINT_FOLDER}/{paths[0].name}" if paths else None
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    """Whatever has the name of a checkpoint."""
     with suppress(FileNotFoundError, NotADirectoryError):
-        for path in (folder / CHECKPOINT_FOLDER).iterdir():
-            if CHECKPOINT.fullmatch(path.name):
-                return f"{CHECKPOINT_FOLDER}/{path.name}"
-    return None
+        paths = (folder / CHECKPOINT_FOLDER).iterdir()
+        return sorted(path for path in paths if CHECKPOINT.fullmatch(path.name))
+    return []
 
 
 def has_lost_its_recipe(folder: Path) -> bool:
@@ -357,7 +368,7 @@ def _read(folder: Path) -> _Replacing | None:
         return None
     try:
         return _parsed(json.loads(read_regular_file(path)))
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError, FileNotFoundError) as error:
         raise ValueError(
             f"{path}: expected the record of a run that replaces another, got something else "
             f"({error}); move it away"

@@ -245,6 +245,11 @@ def test_a_finished_file_that_cannot_get_its_name_is_kept(tmp_path, monkeypatch)
     assert (tmp_path / partial).read_bytes() == b"more"
 
 
+def test_a_folder_as_output_is_said_with_what_to_do(tmp_path):
+    with pytest.raises(ValueError, match="got a folder; name a file in it"):
+        check_output(tmp_path)
+
+
 def test_a_planted_temporary_name_is_neither_used_nor_removed(tmp_path, monkeypatch):
     monkeypatch.setattr("secrets.token_hex", lambda count: "0" * 2 * count)
     (tmp_path / "precious").write_bytes(b"precious")

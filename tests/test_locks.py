@@ -13,7 +13,7 @@ import sys
 import pytest
 
 from cisreg.files import append_to_file, replace_file
-from cisreg.locks import check_locks, hold_folder
+from cisreg.locks import check_lock_file, check_locks, hold_folder
 
 
 def test_a_folder_is_held_by_one_process_until_it_ends(tmp_path):
@@ -171,6 +171,24 @@ def test_what_is_no_lock_file_is_refused_and_stays(tmp_path, plant):
     assert (tmp_path / "precious").read_bytes() == b"precious"
     assert (tmp_path / "number").read_bytes() == b"123\n"
     assert sorted(tmp_path.iterdir()) == names
+
+
+def test_a_lock_file_of_another_user_is_said_before_the_work(tmp_path, monkeypatch):
+    check_lock_file(tmp_path)
+    check_lock_file(tmp_path / "missing")
+    (tmp_path / ".lock").write_bytes(b"123\n")
+    real = os.open
+
+    def refuse(path, flags, *mode):
+        if flags & os.O_RDWR:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return real(path, flags, *mode)
+
+    monkeypatch.setattr(os, "open", refuse)
+    for check in (check_lock_file, lambda folder: hold_folder(folder).__enter__()):
+        with pytest.raises(PermissionError, match="got one of another user; delete it if no run"):
+            check(tmp_path)
+    assert (tmp_path / ".lock").read_bytes() == b"123\n"
 
 
 def test_a_file_is_no_folder(tmp_path):

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cisreg.file_checks import STANDARD, check_outputs
-from cisreg.locks import hold_folder, hold_for_a_moment
+from cisreg.locks import check_lock_file, hold_folder, hold_for_a_moment
 
 _LOCAL_URL = "file://"
 
@@ -61,7 +61,7 @@ def check_folder(
     check_files(there, inputs=inputs, overwrite=True)
     if folder.is_dir():
         with hold_for_a_moment(folder, seconds=0):
-            pass
+            check_lock_file(folder)
 
 
 @contextmanager

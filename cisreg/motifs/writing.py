@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from cisreg.files import replace_file
-from cisreg.locks import check_locks
+from cisreg.files import give_new_name, replace_file
+from cisreg.locks import check_locks, hold_for_a_moment
 from cisreg.motifs.motif_set import MotifSet
 from cisreg.motifs.pkdm import SUFFIX, write_pkdm
 from cisreg.names import file_stems, is_cut, join_fields
@@ -20,6 +20,7 @@ logger = logging.getLogger("cisreg.motifs")
 LIST_NAME = "motif_list.txt"
 # So that a number and an ending can be added, also in an encoding of 4 bytes a letter.
 _LONGEST_NAME = 50
+_PARTIAL = ".partial"
 
 
 def write_motifs(folder: str | os.PathLike[str], motif_set: MotifSet) -> Path:
@@ -29,9 +30,10 @@ def write_motifs(folder: str | os.PathLike[str], motif_set: MotifSet) -> Path:
     names and bit for bit the same numbers. Motifs are centred when they are read, so motifs that
     are not centred in the set come back shifted; the log says so.
 
-    The folder appears only once it is complete. Until then its files are in a folder beside it,
-    whose name ends in 16 digits and .partial. Of two processes that write the same folder, one
-    fails and leaves nothing.
+    A new folder appears only once it is complete. Until then its files are in a folder beside it,
+    whose name ends in 16 digits and .partial. An empty folder stays the same, with its mode; its
+    files are in such a folder within it until they are complete. Of two processes that write the
+    same folder, one fails and leaves nothing.
 
     Args:
         folder: a new or empty folder; parent folders are created if needed.
@@ -70,15 +72,22 @@ def write_motifs(folder: str | os.PathLike[str], motif_set: MotifSet) -> Path:
     # A link to an empty folder leads to the one that is filled.
     target = Path(os.path.realpath(folder))
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f"{target.name[:_LONGEST_NAME]}.{secrets.token_hex(8)}.partial")
+    # It may be a mount, somebody's current folder, or one in a folder that cannot be written.
+    is_there = target.is_dir()
+    place = target if is_there else target.parent
+    partial = place / f"{target.name[:_LONGEST_NAME]}.{secrets.token_hex(8)}{_PARTIAL}"
     stems = file_stems(motif_set.names)
+    names = [*(f"{stem}{SUFFIX}" for stem in stems), LIST_NAME]
     partial.mkdir()
     try:
         _write_files(partial, motif_set, stems)
-        check_locks(target.parent)
-        _publish(partial, target)
+        check_locks(place)
+        if is_there:
+            _fill(partial, target, names)
+        else:
+            _publish(partial, target)
     except BaseException:
-        _remove(partial, stems)
+        _remove(partial, names)
         raise
     return folder / LIST_NAME
 
@@ -89,19 +98,40 @@ def _publish(partial: Path, target: Path) -> None:
         partial.rename(target)
     except OSError as error:
         if os.path.lexists(target):
-            raise FileExistsError(
-                f"{target}: expected a new or an empty folder, but it was filled meanwhile; choose "
-                "another"
-            ) from None
+            raise _filled(target) from None
         raise error from None
 
 
-def _remove(partial: Path, stems: Sequence[str]) -> None:
-    """Removes what was written of a set; what somebody else put there is kept."""
+def _fill(partial: Path, target: Path, names: Sequence[str]) -> None:
+    """Moves finished files out of a folder within `target`, which must hold nothing else."""
+    given: list[str] = []
+    with hold_for_a_moment(target):
+        if any(path.suffix != _PARTIAL for path in target.iterdir()):
+            raise _filled(target)
+        try:
+            for name in names:
+                if not give_new_name(partial / name, target / name):
+                    raise _filled(target)
+                given.append(name)
+        except BaseException:
+            _remove(target, given)
+            raise
+    _remove(partial, [])
+
+
+def _filled(target: Path) -> FileExistsError:
+    return FileExistsError(
+        f"{target}: expected a new or an empty folder, but it was filled meanwhile; choose another"
+    )
+
+
+def _remove(folder: Path, names: Sequence[str]) -> None:
+    """Removes these files, and the folder if it is of a set; what else is there is kept."""
     with suppress(OSError):
-        for name in (*(f"{stem}{SUFFIX}" for stem in stems), LIST_NAME):
-            (partial / name).unlink(missing_ok=True)
-        partial.rmdir()
+        for name in names:
+            (folder / name).unlink(missing_ok=True)
+        if folder.suffix == _PARTIAL:
+            folder.rmdir()
 
 
 def _write_files(folder: Path, motif_set: MotifSet, stems: Sequence[str]) -> None:

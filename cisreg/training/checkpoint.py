@@ -15,6 +15,7 @@ import numpy as np
 
 from cisreg.arrays import pack_arrays, unpack_arrays
 from cisreg.files import read_regular_file, remove_leftovers, replace_file
+from cisreg.locks import check_locks
 from cisreg.run_folder import CHECKPOINT
 from cisreg.spec import check_finite
 from cisreg.training.packing import pack_state, unpack_state
@@ -118,6 +119,7 @@ class Checkpoints:
         """
         if self._directory is not None:
             path = self._directory / f"checkpoint-{_total_steps(state):012}.ckpt"
+            check_locks(self._directory)
             self._directory.mkdir(parents=True, exist_ok=True)
             content = self.pack(state)
             with replace_file(path) as file:

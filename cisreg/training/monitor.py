@@ -248,7 +248,8 @@ def _drop_steps_after(path: Path, done: int) -> None:
     """Removes the lines that a killed run wrote after its last checkpoint."""
     if not os.path.lexists(path):
         return
-    lines = read_regular_file(path).splitlines(keepends=True)
+    # A link may lead nowhere.
+    lines = read_regular_file(path).splitlines(keepends=True) if path.exists() else []
     with replace_file(path) as file:
         file.writelines(line for line in lines if _step_of(line) <= done)
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from shared_data import shared_data
 
+from cisreg.files import give_new_name
 from cisreg.motifs import (
     MotifSet,
     demo_motifs,
@@ -184,6 +185,41 @@ def test_an_empty_folder_reached_through_a_link_is_filled(tmp_path):
     assert (tmp_path / "motifs").is_symlink()
     assert read_motifs(tmp_path / "disk").names == ("Reb1",)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["disk", "motifs"]
+
+
+def test_an_empty_folder_stays_the_same(tmp_path, monkeypatch):
+    """It may be a mount, shared by a group, or the current folder."""
+    folder = tmp_path / "motifs"
+    folder.mkdir()
+    folder.chmod(0o2775)
+    before = folder.stat()
+    monkeypatch.chdir(folder)
+    listed = write_motifs(".", demo_motifs()["Reb1"])
+    after = folder.stat()
+    assert (after.st_ino, after.st_mode) == (before.st_ino, before.st_mode)
+    assert read_motifs(listed).names == ("Reb1",)
+    assert sorted(path.name for path in folder.iterdir()) == ["Reb1.pkdm", "motif_list.txt"]
+    assert [path.name for path in tmp_path.iterdir()] == ["motifs"]
+
+
+@pytest.mark.parametrize("when", ["before", "between"])
+def test_an_empty_folder_that_is_filled_meanwhile_keeps_what_it_gets(tmp_path, monkeypatch, when):
+    def write(path, log_kd, **options):
+        if when == "before":
+            (tmp_path / "theirs").write_text("theirs")
+        path.write_text(pkdm_text(log_kd))
+
+    def give(made, path):
+        if path.name == "motif_list.txt":
+            (tmp_path / "theirs").write_text("theirs")
+            return False
+        return give_new_name(made, path)
+
+    monkeypatch.setattr("cisreg.motifs.writing.write_pkdm", write)
+    monkeypatch.setattr("cisreg.motifs.writing.give_new_name", give)
+    with pytest.raises(FileExistsError, match="filled meanwhile"):
+        write_motifs(tmp_path, demo_motifs())
+    assert [path.name for path in tmp_path.iterdir()] == ["theirs"]
 
 
 @pytest.mark.parametrize("other", ["a file in it", "a file", "a link"])

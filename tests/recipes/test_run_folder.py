@@ -322,6 +322,49 @@ def test_linked_files_are_replaced_and_what_they_lead_to_stays(folder, tmp_path,
     assert not any(path.is_symlink() for path in folder.iterdir())
 
 
+def test_a_link_that_leads_nowhere_in_place_of_the_steps_is_replaced(
+    folder, tmp_path, motifs, dataset
+):
+    (folder / "steps.jsonl").unlink()
+    (folder / "steps.jsonl").symlink_to(tmp_path / "nothing")
+    train(dataset, motifs, SHORT, output=folder, resume=True, report_every=1)
+    assert not (folder / "steps.jsonl").is_symlink()
+    assert not (tmp_path / "nothing").exists()
+
+
+def test_a_link_that_leads_nowhere_is_no_record_of_a_run(folder, tmp_path, motifs, dataset):
+    (folder / "replacing.json").symlink_to(tmp_path / "nothing")
+    for options in ({"resume": True}, {"overwrite": True}):
+        with pytest.raises(ValueError, match="expected the record of a run"):
+            train(dataset, motifs, SHORT, output=folder, **options)
+
+
+@pytest.mark.parametrize("plant", [Path.mkdir, os.mkfifo])
+def test_what_only_has_the_name_of_a_checkpoint_is_refused_before_anything_is_moved(
+    folder, motifs, dataset, plant
+):
+    plant(folder / "checkpoint" / "checkpoint-000000000099.ckpt")
+    before = sorted(folder.rglob("*"))
+    with pytest.raises(ValueError, match=r"99\.ckpt: expected a regular file, .* move it away"):
+        train(dataset, motifs, SHORT, output=folder, overwrite=True)
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_no_folders_are_made_where_that_of_a_run_was_deleted(
+    tmp_path, motifs, dataset, monkeypatch
+):
+    save = Checkpoints.save
+
+    def save_late(self, state):
+        shutil.rmtree(tmp_path / "model")
+        save(self, state)
+
+    monkeypatch.setattr(Checkpoints, "save", save_late)
+    with pytest.raises(ValueError, match="moved, deleted or replaced"):
+        train(dataset, motifs, SHORT, output=tmp_path / "model")
+    assert not any(tmp_path.iterdir())
+
+
 def test_a_folder_reached_through_a_link_is_trained_into(tmp_path, motifs, dataset):
     (tmp_path / "disk").mkdir()
     (tmp_path / "model").symlink_to("disk")

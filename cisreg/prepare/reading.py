@@ -137,7 +137,8 @@ class _WithoutBlankEnd(io.RawIOBase):
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
         self._held = b""  # blanks and line ends that may be the last
-        # Blocks of what came before them, and their line ends; the last four lines at least.
+        # Blocks of what came before them, with their line ends, four of each at most; the last four
+        # lines at least.
         self._recent: deque[tuple[bytes, int]] = deque()
         self._text = memoryview(b"")
         self._is_done = False
@@ -167,7 +168,7 @@ class _WithoutBlankEnd(io.RawIOBase):
             return b""
         passed = self._held + text if self._held else text
         self._held = block[len(text) :]
-        self._recent.append((passed, passed.count(b"\n")))
+        self._recent.append((passed, _last_line_ends(passed)))
         while sum(ends for _, ends in self._recent) - self._recent[0][1] >= _RECORD_LINES:
             self._recent.popleft()
         return passed
@@ -179,6 +180,14 @@ class _WithoutBlankEnd(io.RawIOBase):
             return b"\n"
         # The quality of an empty read is a blank line too.
         return b"\n\n" if _is_record([*lines[1 - _RECORD_LINES :], b""]) else self._held
+
+
+def _last_line_ends(block: bytes) -> int:
+    """The number of line ends in a block, or four: more do not matter, and take time to count."""
+    count, place = 0, len(block)
+    while count < _RECORD_LINES and (place := block.rfind(b"\n", 0, place)) >= 0:
+        count += 1
+    return count
 
 
 def _is_record(lines: list[bytes]) -> bool:

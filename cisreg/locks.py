@@ -63,6 +63,10 @@ def hold_folder(directory: str | os.PathLike[str]) -> Iterator[None]:
         ...     train()
     """
     folder = Path(directory)
+    if folder.is_symlink() and not folder.exists():
+        raise FileExistsError(
+            f"{folder}: expected a folder, or a new name for one, got a link that leads nowhere"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     if fcntl is None:
         yield

@@ -124,6 +124,23 @@ def check_run_folder(
         )
 
 
+def check_no_run(folder: Path) -> None:
+    """Checks that a folder that gets another model holds no training run, which would replace it.
+
+    Raises:
+        ValueError: there is one.
+
+    Example:
+        >>> from pathlib import Path
+        >>> check_no_run(Path("a new folder"))
+    """
+    if there := _run_in(folder, (RECIPE_FILE, REPLACING_FILE, METRICS_FILE, STEPS_FILE)):
+        raise ValueError(
+            f"{folder}: expected a folder without a training run, but it holds {there}; name "
+            "another --output"
+        )
+
+
 def check_trace_folders(directory: Path) -> None:
     """Applies `check_own_folder` to the folders in which the profiler writes.
 
@@ -136,9 +153,9 @@ def check_trace_folders(directory: Path) -> None:
         check_own_folder(directory)
 
 
-def _run_in(folder: Path) -> str | None:
-    """The first sign of a run or model in the folder, or None."""
-    for name in (RECIPE_FILE, MODEL_FILE, REPLACING_FILE, METRICS_FILE, STEPS_FILE):
+def _run_in(folder: Path, names: Sequence[str] = (*FILES, REPLACING_FILE)) -> str | None:
+    """The first of these files or else of the checkpoints in the folder, or None."""
+    for name in names:
         if os.path.lexists(folder / name):
             return name
     return _a_checkpoint(folder)

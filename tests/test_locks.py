@@ -191,6 +191,12 @@ def test_a_lock_file_of_another_user_is_said_before_the_work(tmp_path, monkeypat
     assert (tmp_path / ".lock").read_bytes() == b"123\n"
 
 
+def test_a_link_that_leads_nowhere_is_no_folder(tmp_path):
+    (tmp_path / "run").symlink_to("nothing")
+    with pytest.raises(FileExistsError, match="leads nowhere"), hold_folder(tmp_path / "run"):
+        pass
+
+
 def test_a_file_is_no_folder(tmp_path):
     (tmp_path / "x").touch()
     with pytest.raises(FileExistsError), hold_folder(tmp_path / "x"):

@@ -11,8 +11,9 @@ from cisreg.cli import options
 from cisreg.cli.outputs import check_folder, fill_folder
 from cisreg.cli.terminal import new_console
 from cisreg.quiet import start_tensorflow
+from cisreg.run_folder import check_no_run
 
-_FILES = ("model.json", "recipe.toml")
+_FILES = ("model.json",)
 EXAMPLE = "cisreg import old.APCM --binding expected --length 110 --output new"
 
 
@@ -67,6 +68,7 @@ def import_model(
     Its layers are recognised from its files; an error names the options for what is missing.
     """
     read = [source, concentrations, options.motif_source(motifs)]
+    check_no_run(output)
     check_folder(output, _FILES, inputs=read, overwrite=overwrite)
     start_tensorflow()
     from cisreg import legacy

@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 
-from cisreg.files import append_to_file, read_regular_file, replace_file
+from cisreg.files import append_to_file, open_regular_file, read_regular_file, replace_file
 from cisreg.processes.session import in_notebook
 from cisreg.progress import progress_bar
 from cisreg.training.options import RunOptions
@@ -31,6 +31,8 @@ logger = logging.getLogger("cisreg.training")
 # Seconds between updates in a notebook, so that the browser is not flooded.
 _NOTEBOOK_SECONDS = 0.25
 _NOTEBOOK_WIDTH = 30
+# How each line of metrics and steps begins.
+_BEGIN = b'{"stage": '
 
 
 class Monitor:
@@ -46,6 +48,7 @@ class Monitor:
         state: where the run starts or resumes; records of later epochs and steps are removed.
 
     Raises:
+        ValueError: there is a file of metrics or steps that no run wrote.
         ImportError: `log_directory` is given, but the package tensorboard is not installed.
     """
 
@@ -54,6 +57,9 @@ class Monitor:
     ) -> None:
         self._bar = _make_bar(stages, count) if options.progress else None
         log, metrics, steps = options.log_directory, options.metrics_path, options.steps_path
+        for path in (metrics, steps):
+            if path is not None:
+                _check_is_of_runs(Path(path))
         self._board = None if log is None else _TensorBoard(log)
         self._metrics = None if metrics is None else _MetricsFile(metrics, state.history)
         self._steps_path = None if steps is None else Path(steps)
@@ -238,6 +244,20 @@ class _MetricsFile:
 
     def append(self, record: EpochRecord) -> None:
         _append(self._path, record)
+
+
+def _check_is_of_runs(path: Path) -> None:
+    """Raises ValueError if there is a file, not a link, that no run wrote."""
+    if path.is_symlink() or not path.exists():
+        return
+    with open_regular_file(path) as file:
+        start = file.read(len(_BEGIN))
+    # A power cut may leave zeros.
+    if not _BEGIN.startswith(start) and start.strip(b"\0"):
+        raise ValueError(
+            f"{path}: expected a new file, or one that a run wrote, got a file with other content; "
+            "move it away, or name another file"
+        )
 
 
 def _append(path: Path, record: EpochRecord | StepRecord) -> None:

@@ -32,13 +32,13 @@ class RunOptions:
             no checkpoint, start from the beginning. The number of workers may be different.
         stop_signals: signals, for example SIGTERM, after which the run finishes the current call of
             the compiled function, writes a checkpoint and ends with a StoppedError.
-        metrics_path: file for one JSON object per epoch (see `EpochRecord`); an existing file is
-            replaced.
+        metrics_path: file for one JSON object per epoch (see `EpochRecord`); that of an earlier run
+            is replaced.
         log_directory: folder for TensorBoard scalars and histograms; needs the package tensorboard.
         report_every: also report the mean loss after each this many steps: in the log, in
             `steps_path` and for TensorBoard.
-        steps_path: file for one JSON object per report (see `cisreg.training.StepRecord`); an
-            existing file is replaced, except that a resumed run keeps its earlier reports.
+        steps_path: file for one JSON object per report (see `cisreg.training.StepRecord`); that of
+            an earlier run is replaced, except that a resumed run keeps its earlier reports.
         profile_directory: folder for a trace of some steps, see `cisreg.training.reports.Trace`.
         steps_per_call: maximum number of steps in one call of the compiled function.
         progress: draw a progress bar if standard error is a terminal; in a notebook, a bar and one

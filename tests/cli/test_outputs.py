@@ -261,7 +261,7 @@ def test_what_is_no_file_is_refused_with_what_to_do(tmp_path, command, output):
         for name in (pipe, link, os.devnull, "/dev/stdout", f"/dev/fd/{writing}", tmp_path):
             said = files.refused("--overwrite", **{output: name})
             assert f"{name}: expected a regular file, got" in said
-            assert "with - as the name" in said
+            assert ("name a file in it" if name == tmp_path else "with - as the name") in said
     finally:
         os.close(reading)
         os.close(writing)
@@ -309,6 +309,16 @@ def test_a_folder_in_use_is_refused_before_the_work_also_through_links(tmp_path,
             for more in ((), ("--overwrite",)):
                 said = files.refused(*more, output=name)
                 assert "expected a folder that no other process writes to" in said
+
+
+def test_import_does_not_fill_the_folder_of_a_run(tmp_path):
+    files = Files(tmp_path, "import")
+    folder = files.paths["output"]
+    folder.mkdir()
+    (folder / "recipe.toml").touch()
+    for more in ((), ("--overwrite",)):
+        said = files.refused(*more)
+        assert "expected a folder without a training run, but it holds recipe.toml" in said
 
 
 def test_a_set_is_not_published_into_a_folder_in_use(tmp_path, monkeypatch):

@@ -19,7 +19,13 @@ from cisreg.data import Dataset
 from cisreg.locks import hold_folder
 from cisreg.motifs import demo_motifs
 from cisreg.recipes import read_recipe, run, train
-from cisreg.run_folder import begin_run, check_run_folder, finish_run, recipe_of_run
+from cisreg.run_folder import (
+    begin_run,
+    check_no_run,
+    check_run_folder,
+    finish_run,
+    recipe_of_run,
+)
 from cisreg.storage import load_model, save_model
 from cisreg.training import NonFiniteLossError, StoppedError
 from cisreg.training.checkpoint import Checkpoints
@@ -330,6 +336,17 @@ def test_a_link_that_leads_nowhere_in_place_of_the_steps_is_replaced(
     train(dataset, motifs, SHORT, output=folder, resume=True, report_every=1)
     assert not (folder / "steps.jsonl").is_symlink()
     assert not (tmp_path / "nothing").exists()
+
+
+def test_no_other_model_gets_into_the_folder_of_a_run(earlier, tmp_path):
+    check_no_run(tmp_path)
+    for name in ("recipe.toml", "metrics.jsonl", "steps.jsonl", "checkpoint"):
+        folder = tmp_path / f"with {name}"
+        folder.mkdir()
+        copy = shutil.copytree if (earlier / name).is_dir() else shutil.copy
+        copy(earlier / name, folder / name)
+        with pytest.raises(ValueError, match=f"without a training run, but it holds {name}"):
+            check_no_run(folder)
 
 
 def test_a_link_that_leads_nowhere_is_no_record_of_a_run(folder, tmp_path, motifs, dataset):

@@ -103,6 +103,22 @@ def test_nothing_is_written_through_a_link_or_into_a_pipe(tmp_path, name):
     assert diary.read_text() == "mine\n"
 
 
+@pytest.mark.parametrize("name", ["metrics", "steps"])
+def test_a_file_that_no_run_wrote_stays(tmp_path, name):
+    path = tmp_path / "measurements"
+    options = RunOptions(**{f"{name}_path": path})
+    for mine in (b"sequence\texpression\n", b'{"a": 1}\n', b"{"):
+        path.write_bytes(mine * 100)
+        with pytest.raises(ValueError, match="expected a new file, or one that a run"):
+            Monitor(STAGES, 10, options, TrainingState({}))
+        assert path.read_bytes() == mine * 100
+    # What a run leaves that is killed, or by a power cut.
+    for left in (b"", b"{", b'{"stage": 1, "epo', bytes(100)):
+        path.write_bytes(left)
+        Monitor(STAGES, 10, options, TrainingState({}))
+        assert path.read_bytes() == b""
+
+
 def test_tensorboard_gets_scalars_and_histograms(tmp_path):
     result = fit_tiny(log_directory=tmp_path, stages=STAGES[:1])
     (events,) = tmp_path.iterdir()

@@ -93,6 +93,21 @@ def hold_folder(directory: str | os.PathLike[str]) -> Iterator[None]:
 
 
 @contextmanager
+def hold_result_folder(directory: str | os.PathLike[str]) -> Iterator[None]:
+    """As `hold_folder`, for a folder that is a result: no lock file is left in it.
+
+    Example:
+        >>> with hold_result_folder("data"):  # doctest: +SKIP
+        ...     simulate()
+    """
+    with hold_folder(directory):
+        try:
+            yield
+        finally:
+            Path(directory, LOCK_FILE).unlink(missing_ok=True)
+
+
+@contextmanager
 def hold_for_a_moment(directory: str | os.PathLike[str], *, seconds: float = 5) -> Iterator[None]:
     """Locks a folder while some files get their names; waits for others who do the same.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -13,7 +14,7 @@ import sys
 import pytest
 
 from cisreg.files import append_to_file, replace_file
-from cisreg.locks import check_lock_file, check_locks, hold_folder
+from cisreg.locks import check_lock_file, check_locks, hold_folder, hold_result_folder
 
 
 def test_a_folder_is_held_by_one_process_until_it_ends(tmp_path):
@@ -227,3 +228,14 @@ def test_a_full_disk_is_said_with_the_lock_file(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space left") as caught, hold_folder(tmp_path / "run"):
         pass
     assert caught.value.filename == str(tmp_path / "run" / ".lock")
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_no_lock_file_is_left_in_a_folder_that_is_a_result(tmp_path, fails):
+    """Somebody else who may write there could not lock it."""
+    with contextlib.suppress(ZeroDivisionError), hold_result_folder(tmp_path / "data"):
+        with pytest.raises(ValueError, match="no other process"), hold_folder(tmp_path / "data"):
+            pass
+        (tmp_path / "data" / "x").write_text("")
+        assert 1 / (not fails)
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["x"]

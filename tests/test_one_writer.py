@@ -19,7 +19,6 @@ EXCEPTIONS = {
     # Descriptors 0, 1 and 2, on /dev/null.
     "cli/standard_streams.py": {"os.open"},
     # Only what this conversion made, by the names in its journal and by their sizes.
-    "data/conversion/convert.py": {"path.unlink"},
     "data/conversion/state.py": {"path.unlink", "path.rmdir"},
     # A folder of its own, filled before it gets its name.
     "motifs/writing.py": {"path.unlink", "path.rename", "path.rmdir"},

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cisreg.file_checks import STANDARD, check_outputs
-from cisreg.locks import check_lock_file, hold_folder, hold_for_a_moment
+from cisreg.locks import check_lock_file, hold_for_a_moment, hold_result_folder
 
 _LOCAL_URL = "file://"
 
@@ -72,7 +72,7 @@ def fill_folder(folder: Path, names: Iterable[str], overwrite: bool) -> Iterator
         ValueError: one of the files exists now, or another process writes to the folder.
         OSError: the folder cannot be made.
     """
-    with hold_folder(folder):
+    with hold_result_folder(folder):
         refuse_used_folder(folder, names, overwrite)
         yield
 

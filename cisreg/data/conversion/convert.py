@@ -8,8 +8,6 @@ can resume after any interruption.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -39,7 +37,7 @@ from cisreg.data.formats.manifest import (
 from cisreg.file_checks import check_own_file, check_own_folder
 from cisreg.files import remove_leftovers
 from cisreg.limits import check_range, thread_count
-from cisreg.locks import LOCK_FILE, hold_folder
+from cisreg.locks import LOCK_FILE, hold_result_folder
 from cisreg.progress import SPINNER, progress_bar
 
 if TYPE_CHECKING:
@@ -107,7 +105,7 @@ def convert(
     _check_folder(folder, resume=resume, overwrite=overwrite)
     state = ConversionState(request_of(source, options))
     work = folder / WORK_FOLDER
-    with _held(folder):
+    with hold_result_folder(folder):
         # Again, since another conversion may have ended here meanwhile.
         _check_folder(folder, resume=resume, overwrite=overwrite)
         if resume and os.path.lexists(work / JOURNAL):
@@ -186,16 +184,6 @@ def _start_anew(folder: Path, work: Path) -> None:
     if dataset is not None:
         remove_parts(folder, {name: sizes[name] for name in sizes if name not in dataset})
     empty_work(work)
-
-
-@contextmanager
-def _held(folder: Path) -> Iterator[None]:
-    """Locks the folder, and leaves no lock file in the dataset."""
-    with hold_folder(folder):
-        try:
-            yield
-        finally:
-            (folder / LOCK_FILE).unlink(missing_ok=True)
 
 
 def _bar(show: bool) -> Progress:

@@ -174,15 +174,19 @@ class Checkpoints:
         self._check_fingerprint("content", fingerprint)
         return state
 
-    def advice(self) -> str:
-        """One sentence for error messages: where the last saved parameters of this run are."""
+    def advice(self, *, diverged: bool = False) -> str:
+        """One sentence for error messages: where the last saved parameters of this run are.
+
+        Args:
+            diverged: whether the run ends since a number is not finite.
+        """
         if self._directory is None:
             return "No checkpoint was kept, since no checkpoint_directory was given"
         if not self._own:
             return "There is no checkpoint of this run yet"
+        doubt = "; they are finite, but may be diverging already" if diverged else ""
         return (
-            f"The parameters saved last are in {self._own[-1]} (see checkpoint_parameters); they "
-            "are finite, but may be diverging already"
+            f"The parameters saved last are in {self._own[-1]} (see checkpoint_parameters){doubt}"
         )
 
     def _check_fingerprint(self, source: str, saved: Mapping[str, str]) -> None:

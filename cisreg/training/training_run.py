@@ -300,7 +300,7 @@ class TrainingRun:
         raise NonFiniteLossError(
             f"stage {state.stage + 1}, epoch {state.epoch + 1}, {what}; train anew with a lower "
             f"learning_rate (now {stage.learning_rate:g} at most) or start from other parameters. "
-            f"{self._checkpoints.advice()}"
+            f"{self._checkpoints.advice(diverged=True)}"
         )
 
     def _finish_epoch(self, seconds: float, trained_on: int) -> None:

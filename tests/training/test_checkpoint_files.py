@@ -163,7 +163,9 @@ def test_checkpoints_of_other_runs_and_files_of_the_user_stay(tmp_path):
     for step in (2, 3):
         checkpoints.save(make_state(step))
     assert names(tmp_path) == sorted([*files(7, 9, 11), *mine])
-    assert f"{tmp_path / files(9)[0]} (see checkpoint_parameters)" in checkpoints.advice()
+    said = f"The parameters saved last are in {tmp_path / files(9)[0]} (see checkpoint_parameters)"
+    assert checkpoints.advice() == said
+    assert checkpoints.advice(diverged=True).startswith(f"{said}; they are finite, but may")
 
 
 def test_a_resumed_run_removes_its_own_checkpoints_alone(tmp_path):

@@ -276,8 +276,9 @@ def test_files_that_are_cut_changed_or_gone(tmp_path):
             read()
 
 
-def test_more_rows_than_the_memory_holds(tmp_path):
-    data = open_dataset(write(tmp_path / "x.parquet"), length=1 << 50)
+def test_more_rows_than_the_memory_holds(tmp_path, monkeypatch):
+    monkeypatch.setattr("cisreg.data.feeding.loading.host_memory", lambda: 1 << 28)
+    data = open_dataset(write(tmp_path / "x.parquet"), length=1 << 28)
     with pytest.raises(ValueError, match=r"x.parquet: expected rows that fit into .* stream them"):
         data.load()
 

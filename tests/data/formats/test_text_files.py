@@ -310,7 +310,7 @@ def test_length_is_found_before_it_is_needed(tmp_path, caplog):
         assert data.length == 5
     assert caplog.messages[-1] == "the longest sequence has 5 bases"
     assert data.known_length == 5
-    with pytest.raises(ValueError, match="length: expected 1 or more bases, or None, got 0"):
+    with pytest.raises(ValueError, match="length: expected 1 or more, got 0"):
         open_dataset(path, length=0)
 
 

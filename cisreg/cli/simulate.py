@@ -11,6 +11,7 @@ import typer
 from cisreg.cli import options
 from cisreg.cli.outputs import check_folder, fill_folder
 from cisreg.cli.terminal import new_console
+from cisreg.file_checks import check_own_folder
 from cisreg.quiet import start_tensorflow
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def simulate(
     last: where there is one, all files are of one simulation.
     """
     read = [options.motif_source(motifs)]
+    check_own_folder(output / _TRUTH)
     check_folder(output, _FILES, inputs=read, overwrite=overwrite)
     start_tensorflow()
     from cisreg.simulate import simulate as run_simulation
@@ -67,6 +69,7 @@ def simulate(
         planted_sites=planted_sites,
     )
     with fill_folder(output, _FILES, overwrite):
+        check_own_folder(output / _TRUTH)
         _write(output, simulation, train_count, overwrite)
     new_console().print(
         f"{train_count:,} and {test_count:,} sequences of {length} bases, made by "

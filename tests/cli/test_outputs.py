@@ -311,6 +311,24 @@ def test_a_folder_in_use_is_refused_before_the_work_also_through_links(tmp_path,
                 assert "expected a folder that no other process writes to" in said
 
 
+@pytest.mark.parametrize("kind", ["link", "link to nothing", "pipe", "file"])
+def test_what_is_in_place_of_the_truth_of_simulate_stays(tmp_path, kind):
+    """A link to another model would have that replaced."""
+    files = Files(tmp_path, "simulate")
+    truth = files.paths["output"] / "truth"
+    truth.parent.mkdir()
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "model.json").write_text("mine")
+    plants = {"link": tmp_path / "model", "link to nothing": tmp_path / "nothing"}
+    if kind in plants:
+        truth.symlink_to(plants[kind])
+    else:
+        os.mkfifo(truth) if kind == "pipe" else truth.touch()
+    for more in ((), ("--overwrite",)):
+        assert "truth: expected a folder, or nothing, of this name, got" in files.refused(*more)
+    assert (tmp_path / "model" / "model.json").read_text() == "mine"
+
+
 def test_import_does_not_fill_the_folder_of_a_run(tmp_path):
     files = Files(tmp_path, "import")
     folder = files.paths["output"]

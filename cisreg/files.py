@@ -386,7 +386,9 @@ def _with_places(error: OSError | ValueError, finished: list[_Finished]) -> Exce
     """The error with the names under which the finished files are kept."""
     places = f"what was written is in {', '.join(str(each.partial) for each in finished)}"
     if isinstance(error, OSError) and error.errno:
-        return type(error)(error.errno, f"{error.strerror}; {places}", str(finished[0].path))
+        names = {str(each.partial): str(each.path) for each in finished}
+        name = names.get(str(error.filename), error.filename)
+        return type(error)(error.errno, f"{error.strerror}; {places}", name)
     kind = type(error) if isinstance(error, OSError) else ValueError
     return kind(f"{error}; {places}")
 

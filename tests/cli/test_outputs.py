@@ -387,6 +387,7 @@ def test_a_set_that_cannot_replace_one_of_its_files_replaces_none(tmp_path, monk
         write_all(tmp_path, ["first", "second"])
     there = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     kept = {name: there.pop(name) for name in tuple(there) if name.endswith(".partial")}
+    assert caught.value.filename == str(tmp_path / "second")
     assert there == dict.fromkeys(("first", "second", "stale"), b"old")
     assert sorted(kept.values()) == [b"first", b"second"]
     assert all(name in str(caught.value) for name in kept)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import operator
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -187,6 +188,7 @@ def thread_count(threads: int | None) -> int:
         fewer.
 
     Raises:
+        TypeError: it is no whole number.
         ValueError: fewer than 1 are wanted.
 
     Example:
@@ -196,6 +198,10 @@ def thread_count(threads: int | None) -> int:
     cores = available_cores()
     if threads is None:
         return cores
+    try:
+        threads = operator.index(threads)
+    except TypeError:
+        raise TypeError(f"threads: expected a whole number, or None, got {threads!r}") from None
     if threads < 1:
         raise ValueError(f"threads: expected 1 or more, or None, got {threads}")
     if threads > cores:

@@ -74,3 +74,9 @@ def test_a_table_of_too_many_columns_is_said():
     check_columns("x.tsv:1", 1 << 16)
     with pytest.raises(ValueError, match=r"x.tsv:1: expected 65,536 columns at most, got more"):
         check_columns("x.tsv:1", (1 << 16) + 1)
+
+
+@pytest.mark.parametrize("threads", [2.5, "2", float("nan")])
+def test_threads_are_a_whole_number(threads):
+    with pytest.raises(TypeError, match="threads: expected a whole number, or None, got "):
+        thread_count(threads)

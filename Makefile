@@ -1,6 +1,8 @@
 # All of it happens in .venv; what is needed beforehand is Python 3.10 to 3.13, g++ and make.
 PYTHON ?= python3
 BIN := .venv/bin
+# cmake is there, unless the machine has one.
+export PATH := $(PATH):$(CURDIR)/.venv/bin
 PYTHON_SOURCES := cisreg tests benchmarks setup.py
 SOURCES := pyproject.toml setup.py CMakeLists.txt $(wildcard cmake/* csrc/*/* cuda/*)
 CPP_SOURCES := $(wildcard csrc/*/*.cc csrc/*/*.h cuda/*.cu cuda/*.cuh cuda/*.h \

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cisreg.file_checks import check_own_file, check_own_folder
-from cisreg.files import read_regular_file, remove_leftovers, replace_file
+from cisreg.files import open_regular_file, remove_leftovers, replace_file
+from cisreg.limits import read_description
 from cisreg.locks import check_lock_file
 
 logger = logging.getLogger("cisreg.training")
@@ -364,10 +365,15 @@ def _remove_empty(folder: Path) -> None:
 def _model_digest(folder: Path) -> str | None:
     """SHA-256 of the parameters of the model in the folder; None without a sound description."""
     try:
-        digest = json.loads(read_regular_file(folder / MODEL_FILE))["parameters"]["sha256"]
+        digest = _read_json(folder / MODEL_FILE)["parameters"]["sha256"]
         return digest if _SHA256.fullmatch(digest) else None
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
+
+
+def _read_json(path: Path) -> Any:
+    with open_regular_file(path) as file:
+        return json.loads(read_description(file, path))
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -384,7 +390,7 @@ def _read(folder: Path) -> _Replacing | None:
     if not os.path.lexists(path):
         return None
     try:
-        return _parsed(json.loads(read_regular_file(path)))
+        return _parsed(_read_json(path))
     except (ValueError, KeyError, TypeError, RecursionError, FileNotFoundError) as error:
         raise ValueError(
             f"{path}: expected the record of a run that replaces another, got something else "

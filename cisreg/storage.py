@@ -148,8 +148,10 @@ def _write_parts(directory: Path, array_file: str, arrays: bytes, description: b
 
 def _saved_arrays(directory: Path) -> str | None:
     """The file of arrays that model.json in the folder names; None if there is no sound one."""
+    path = directory / MODEL_FILE
     try:
-        name = json.loads(read_regular_file(directory / MODEL_FILE))["parameters"]["file"]
+        with open_regular_file(path) as file:
+            name = json.loads(read_description(file, path))["parameters"]["file"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     return name if isinstance(name, str) and PARAMETERS.fullmatch(name) else None

@@ -26,6 +26,8 @@ TESTS = (
     "prepare/test_merge_pairs.py",
     "data/formats/test_one_hot.py",
 )
+# On two idle cores the tests take a minute: what takes as long as this hangs.
+LONGEST_SECONDS = 900
 # Python and TensorFlow keep memory until the end; memory that cannot be had is an error there.
 ADDRESS = "detect_leaks=0:allocator_may_return_null=1:detect_stack_use_after_return=0"
 UNDEFINED = "print_stacktrace=1:halt_on_error=1"
@@ -84,7 +86,7 @@ def main(words: list[str]) -> int:
     command += ["-p", "no:cacheprovider", "-W", "ignore:cisreg was built with"]
     command += ["--numprocesses", "auto", "--maxprocesses", "4", "--dist", "worksteal"]
     command += words or [str(ROOT / "tests" / test) for test in TESTS]
-    status = subprocess.run(command, cwd=ROOT, env=environment).returncode
+    status = subprocess.run(command, cwd=ROOT, env=environment, timeout=LONGEST_SECONDS).returncode
     done = time.monotonic()
     print(f"sanitizers: {built - started:.0f} s to build, {done - built:.0f} s of tests")
     return status

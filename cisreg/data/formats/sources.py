@@ -113,6 +113,9 @@ def named_faults(name: str) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise FileNotFoundError(f"{name}: no such file; check the path") from None
+    except UnicodeEncodeError:
+        # Arrow and fsspec take no other names.
+        raise ValueError(f"{name}: expected a file name in UTF-8; rename the file") from None
     except (OSError, pa.ArrowException, EOFError, UnicodeError, MemoryError) as error:
         if isinstance(error, OSError) and str(error).startswith(name):
             raise

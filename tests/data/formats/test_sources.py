@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import fsspec
@@ -156,3 +157,13 @@ def test_hidden_and_marker_files_of_a_folder_are_not_read(folder):
         pq.write_table(table, folder / name)
     assert names(str(folder)) == [f"{folder}/A.PARQUET", f"{folder}/b.parquet"]
     assert names(f"{folder}/") == [f"{folder}/A.PARQUET", f"{folder}/b.parquet"]
+
+
+def test_a_name_that_is_not_utf8_is_said(tmp_path):
+    path = tmp_path / os.fsdecode(b"\xff.tsv")
+    try:
+        path.write_text("sequence\texpression\nACGT\t1\n")
+    except OSError:
+        pytest.skip("this file system takes no such names")
+    with pytest.raises(ValueError, match="expected a file name in UTF-8; rename the file"):
+        open_dataset(path).load()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import graphlib
+import importlib
 from collections import defaultdict
 from pathlib import Path
 
@@ -139,3 +140,17 @@ def test_rooms_beside_the_model_know_nothing_of_tensorflow():
                 seen.add(other)
                 # Importing a module also imports its parent packages.
                 pending += [other, *([other.rpartition(".")[0]] if "." in other else [])]
+
+
+def test_benchmarks_import_what_there_is():
+    """Most of them run in the slow tests alone, and import within functions."""
+    missing = [
+        f"{path.name}:{node.lineno}: {node.module}.{alias.name}"
+        for path in (ROOT.parent / "benchmarks").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("cisreg")
+        for alias in node.names
+        if f"{node.module}.{alias.name}" not in FILES
+        and not hasattr(importlib.import_module(node.module), alias.name)
+    ]
+    assert not missing

@@ -86,7 +86,7 @@ def train(specification: dict[str, Any]) -> None:
 
 def measure(arguments: argparse.Namespace, workers: int, batch: int, folder: Path) -> dict:
     """Runs so many workers; parameters and facts."""
-    from cisreg.processes.workers import run_workers
+    from cisreg.processes.workers import Workers
 
     result = folder / f"{workers}-{batch}.npz"
     specification = {
@@ -98,7 +98,8 @@ def measure(arguments: argparse.Namespace, workers: int, batch: int, folder: Pat
     }
     own = [sys.executable, "-m", "benchmarks.training.workers"]
     command = [*own, "--child", json.dumps(specification)]
-    ended = run_workers(command, workers)
+    with Workers(workers) as processes:
+        ended = processes.run(command)
     if ended.status:
         raise RuntimeError(f"worker {ended.worker + 1} ended with {ended.status}: {ended.message}")
     with np.load(result) as file:

@@ -21,4 +21,4 @@ def test_a_fault_of_the_table_is_a_test(file, name):
 
 
 def test_the_table_has_as_many_faults_as_it_should():
-    assert len(set(named_tests())) >= 25
+    assert len(set(named_tests())) >= 200

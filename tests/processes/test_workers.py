@@ -85,7 +85,7 @@ def test_no_file_is_needed_for_what_workers_write():
     """Where temporary files cannot be made, or find no room."""
     worker = INDEX + (
         "if index == 1:\n"
-        "    for number in range(5_000): print(number, 1000 * 'x')\n"
+        "    for number in range(5_000): print(number, 1000 * 'x', flush=True)\n"
         "    sys.exit('the end')"
     )
     supervisor = (

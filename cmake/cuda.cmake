@@ -1,44 +1,12 @@
-# Finds nvcc and builds the CUDA kernels as one library for both of ours.
+# Finds nvcc and compiles the CUDA kernels, for the library of kernels.
 #
-# Sets CISREG_CUDA_BUILT to what build_info() tells of it: "off", or "13.0 (75 80 86 89 90)".
+# Sets CISREG_CUDA_BUILT to what build_info() tells of it: "off", or "12.9 (75 80 86 89 90 100 120)".
 
 set(CISREG_CUDA "auto" CACHE STRING "auto: CUDA kernels where nvcc is found; on: or fail; off: none")
 set_property(CACHE CISREG_CUDA PROPERTY STRINGS auto on off)
 set(CISREG_CUDA_ARCHITECTURES "" CACHE STRING
     "Architectures as CMake names them, such as native or 90-real; empty: all since Turing")
-# The first with ordered metadata of sparse products.
-set(oldest_cuda 12.5)
-
-# nvcc of CUDACXX, CUDA_HOME, PATH or the newest toolkit in its usual place; empty where none is.
-function(find_nvcc result)
-  file(GLOB toolkits /usr/local/cuda*)
-  list(SORT toolkits COMPARE NATURAL ORDER DESCENDING)
-  set(names nvcc)
-  if(NOT "$ENV{CUDACXX}" STREQUAL "")
-    set(names "$ENV{CUDACXX}" nvcc)
-  endif()
-  find_program(nvcc NAMES ${names} HINTS ENV CUDA_HOME PATHS ${toolkits} PATH_SUFFIXES bin NO_CACHE)
-  if(NOT nvcc)
-    set(nvcc "")
-  endif()
-  set(${result} "${nvcc}" PARENT_SCOPE)
-endfunction()
-
-# Why the kernels cannot be built with this nvcc; empty where they can.
-function(check_nvcc result nvcc)
-  set(reason "")
-  if(nvcc STREQUAL "")
-    set(reason "nvcc is neither in CUDACXX, CUDA_HOME, PATH nor in /usr/local/cuda*/bin")
-  else()
-    execute_process(COMMAND "${nvcc}" --version OUTPUT_VARIABLE said ERROR_VARIABLE said)
-    if(NOT said MATCHES "release ([0-9.]+)")
-      set(reason "${nvcc} --version names no release:\n${said}")
-    elseif(CMAKE_MATCH_1 VERSION_LESS oldest_cuda)
-      set(reason "${nvcc} is of CUDA ${CMAKE_MATCH_1}, expected ${oldest_cuda} or later")
-    endif()
-  endif()
-  set(${result} "${reason}" PARENT_SCOPE)
-endfunction()
+include(cmake/toolkit.cmake)
 
 set(CISREG_CUDA_BUILT off)
 if(NOT CISREG_CUDA MATCHES "^(auto|on|off)$")
@@ -48,7 +16,11 @@ if(CISREG_CUDA STREQUAL "off")
   return()
 endif()
 
-find_nvcc(nvcc)
+find_nvcc(nvcc /usr/local)
+if(EXISTS "${CMAKE_CUDA_COMPILER}" AND NOT CMAKE_CUDA_COMPILER STREQUAL nvcc)
+  message(STATUS "Keeps ${CMAKE_CUDA_COMPILER}, which this folder was built with: `make clean` lets another be chosen")
+  set(nvcc "${CMAKE_CUDA_COMPILER}")
+endif()
 check_nvcc(reason "${nvcc}")
 if(reason STREQUAL "" AND CISREG_CUDA STREQUAL "auto")
   # An nvcc that compiles nothing, for want of a host compiler that it knows, is none.
@@ -75,8 +47,8 @@ endif()
 # Blanks and commas too, which shells leave alone.
 string(REGEX REPLACE "[ ,]+" ";" CMAKE_CUDA_ARCHITECTURES "${CISREG_CUDA_ARCHITECTURES}")
 if(CMAKE_CUDA_ARCHITECTURES STREQUAL "")
-  # Later ones translate the PTX of the last when they first load it.
-  set(CMAKE_CUDA_ARCHITECTURES 75-real 80-real 86-real 89-real 90)
+  read_release(release "${nvcc}")
+  default_architectures(CMAKE_CUDA_ARCHITECTURES "${release}")
 endif()
 set(CMAKE_CUDA_STANDARD 17)
 set(CMAKE_CUDA_STANDARD_REQUIRED ON)
@@ -91,12 +63,20 @@ string(REGEX MATCH "^[0-9]+\\.[0-9]+" cuda_version "${CMAKE_CUDA_COMPILER_VERSIO
 string(REGEX REPLACE "-(real|virtual)" "" architectures "${CMAKE_CUDA_ARCHITECTURES}")
 string(REPLACE ";" " " architectures "${architectures}")
 set(CISREG_CUDA_BUILT "${cuda_version} (${architectures})")
-message(STATUS "Builds CUDA kernels: ${CISREG_CUDA_BUILT}")
+message(STATUS "Builds CUDA kernels: ${CISREG_CUDA_BUILT}, with ${nvcc}")
+read_driver(driver "${Python3_EXECUTABLE}")
+compare_driver("${cuda_version}" "${driver}")
 
 file(GLOB cuda_sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/cuda/*.cu")
 add_library(cisreg_cuda OBJECT ${cuda_sources})
 target_include_directories(cisreg_cuda PUBLIC csrc "${CMAKE_SOURCE_DIR}")
-target_compile_options(cisreg_cuda PRIVATE --generate-line-info -Xcompiler=-Wall,-Wextra)
+target_compile_options(cisreg_cuda PRIVATE -Xcompiler=-Wall,-Wextra)
+# A seventh of the size. The better method wants the drivers that CUDA 13 wants.
+if(CMAKE_CUDA_COMPILER_VERSION VERSION_LESS 13)
+  target_compile_options(cisreg_cuda PRIVATE -Xfatbin=-compress-all)
+else()
+  target_compile_options(cisreg_cuda PRIVATE --compress-mode=size)
+endif()
 if(CISREG_WARNINGS_AS_ERRORS)
   target_compile_options(cisreg_cuda PRIVATE --Werror=all-warnings -Xcompiler=-Werror)
 endif()
@@ -110,10 +90,3 @@ if(cores_per_file LESS threads)
   set(threads ${cores_per_file})
 endif()
 target_compile_options(cisreg_cuda PRIVATE --threads=${threads})
-
-# Links the kernels to a library of ours. To be called before it is linked to TensorFlow, which
-# exports functions of the same names as the CUDA runtime: the linker takes the first it finds.
-function(link_cuda target)
-  target_link_libraries(${target} PRIVATE cisreg_cuda CUDA::cudart_static)
-  target_compile_definitions(${target} PRIVATE CISREG_HAVE_CUDA)
-endfunction()

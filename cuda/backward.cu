@@ -1,11 +1,12 @@
-// Backward: a warp keeps the gradient of both strands of 8 motifs in registers and passes all
-// sequences of a slice by them. For each strip of windows it scans again, turns log odds into
-// slopes dloss/dlogit, and multiplies the transposed one-hot windows by them on tensor cores.
+// Backward: a warp keeps the gradient of both strands of 8 motifs in registers and passes the items
+// of its block's share by them: strips of windows, each of one sequence. For each strip it scans
+// again, turns log odds into slopes dloss/dlogit, and multiplies the transposed one-hot windows by
+// them on tensor cores.
 //
 // Slopes are split into a high and a low 16-bit term, like energies. They are bfloat16, which has
 // the exponent range of float32. Where tensor cores have float16 only, a power of two for each
-// motif brings slopes into range. Tensor cores truncate their sums, so every few sequences the sums
-// are moved from registers to shared memory. Each block writes its part, and a second kernel adds
+// motif brings slopes into range. Tensor cores truncate their sums, so every few items the sums
+// are moved from registers to shared memory. Each block writes its parts, and a second kernel adds
 // the parts in order.
 
 #include "gradient_block.cuh"
@@ -16,66 +17,168 @@
 namespace cisreg::gpu {
 namespace {
 
-// Upstream gradients of one sequence, for the lane's motifs of one tile.
+// What a group of windows is scanned for: the item, its first row, and the lane's place.
+struct GroupPlace {
+  int index, row0, thread;
+
+  __device__ __forceinline__ int lane() const { return thread % kWarp; }
+  // The lane's first motif among those of the block, in its tile u.
+  __device__ __forceinline__ int Motif(int u) const {
+    return (OwnTile(thread) + u) * kTileMotifs + 2 * (thread & 3);
+  }
+};
+
+// One step of a chunk of columns, for both tiles of the warp: the operands are the same, and each
+// is loaded when it is first needed. The terms of a step come together, so that a low term meets
+// larger sums than in the forward kernel; that is exact enough for a gradient.
+template <int RowTiles, int Terms, int Step>
+__device__ __forceinline__ void ScanStep(float (&log_odds)[kWarpTiles][RowTiles][4],
+                                         OneHotStrip<RowTiles>& strip,
+                                         const volatile uint32_t* first,
+                                         const volatile uint32_t* second, const uint4* energies,
+                                         int tile_stride, unsigned steps, int lane) {
+  strip.template Load<Step == 0 ? 0 : Step + RowTiles - 1, Step + RowTiles>(first, second, lane);
+#pragma unroll
+  for (int u = 0; u < kWarpTiles; ++u) {
+    if ((steps & 1u << (u * kChunkSteps + Step)) == 0) continue;
+    const uint4* const from = energies + u * tile_stride + Step * Terms * kWarp;
+    if (Terms == 2) strip.template Multiply<Step>(log_odds[u], from[kWarp]);
+    strip.template Multiply<Step>(log_odds[u], from[0]);
+  }
+}
+
+// Log2 odds of a group of windows for both tiles of the warp, without concentrations.
+template <int RowTiles, int Terms>
+__device__ __forceinline__ void ScanGroup(const BackwardParams& params, char* memory,
+                                          const GroupPlace& place,
+                                          float (&log_odds)[kWarpTiles][RowTiles][4]) {
+  const BlockState& state = StateOf(memory);
+  const ItemWords words = WordsOf(params.shared, memory, place.index);
+  const TileColumns* const columns = state.columns + OwnTile(place.thread);
+  const int tile_stride = params.motifs.step_count * Terms * kWarp;
+  const uint4* energies = params.motifs.energies +
+                          (state.first_tile + OwnTile(place.thread)) * tile_stride + place.lane();
+  for (int step = 0; step < params.motifs.step_count; step += kChunkSteps) {
+    unsigned steps = 0;
+#pragma unroll
+    for (int u = 0; u < kWarpTiles; ++u) {
+      steps |= StepMask(columns[u].scan_first - step, columns[u].scan_end - step, kChunkSteps)
+               << (u * kChunkSteps);
+    }
+    // Volatile: where the compiler keeps a word for several operands, it copies it into the
+    // neighbouring registers of each, which costs as much as reading it again.
+    const volatile uint32_t* const first = words.first + place.row0 + step * kStepColumns;
+    const volatile uint32_t* const second = words.second + place.row0 + step * kStepColumns;
+    OneHotStrip<RowTiles> strip;
+    ScanStep<RowTiles, Terms, 0>(log_odds, strip, first, second, energies, tile_stride, steps,
+                                 place.lane());
+    ScanStep<RowTiles, Terms, 1>(log_odds, strip, first, second, energies, tile_stride, steps,
+                                 place.lane());
+    ScanStep<RowTiles, Terms, 2>(log_odds, strip, first, second, energies, tile_stride, steps,
+                                 place.lane());
+    ScanStep<RowTiles, Terms, 3>(log_odds, strip, first, second, energies, tile_stride, steps,
+                                 place.lane());
+    energies += kChunkSteps * Terms * kWarp;
+  }
+}
+
+// Upstream gradients of the lane's motifs of one tile.
 struct Upstream {
   float bound[2];
   float weighted[2];
 };
 
 template <bool Weighted>
-__device__ __forceinline__ Upstream LoadUpstream(const BackwardParams& params,
-                                                 const WarpTiles& tiles, int index, int u) {
-  const int64_t n = FirstSequence(params) + index;
-  const int64_t row = (n * kStrands + u) * params.motifs.motif_count;
-  Upstream upstream;
-#pragma unroll
-  for (int h = 0; h < 2; ++h) {
-    const int32_t motif = tiles.motif[h];
-    upstream.bound[h] = motif < 0 ? 0.0f : params.bound_gradient[row + motif];
-    upstream.weighted[h] = Weighted && motif >= 0 ? params.weighted_gradient[row + motif] : 0.0f;
+__device__ __forceinline__ Upstream UpstreamOf(const BlockState& state, const GroupPlace& place,
+                                               int u) {
+  const auto& kept = state.upstream[place.index & 1];
+  const float2 bound = *reinterpret_cast<const float2*>(kept[0] + place.Motif(u));
+  Upstream upstream = {{bound.x, bound.y}, {}};
+  if (Weighted) {
+    const float2 weighted = *reinterpret_cast<const float2*>(kept[1] + place.Motif(u));
+    upstream.weighted[0] = weighted.x;
+    upstream.weighted[1] = weighted.y;
   }
   return upstream;
 }
 
-// Slopes of a group of Tall tiles of windows and one tile of motifs, packed as operands:
+// Slopes of the sites of one motif, from p and q = 1 - p, in place of p.
+template <bool LogUnbound, int Sites>
+__device__ __forceinline__ void FindSlopes(float g, const float (&q)[Sites], float (&p)[Sites]) {
+#pragma unroll
+  for (int k = 0; k < Sites; ++k) p[k] *= LogUnbound ? -g : g * q[k];
+}
+
+// The same with position weights; also adds to the gradients of these. `weight` are those of the
+// lane's first row and motif, and their gradients lie `gradients_at` behind them.
+template <bool LogUnbound, int Sites>
+__device__ __forceinline__ void FindWeightedSlopes(const Upstream& upstream,
+                                                   const float (&scale)[2], float* weight,
+                                                   int gradients_at, const float (&q)[2][Sites],
+                                                   float (&p)[2][Sites]) {
+#pragma unroll
+  for (int k = 0; k < Sites; ++k) {
+    float2* const at = reinterpret_cast<float2*>(weight + 8 * k * kTileMotifs);
+    float2& gradient = *reinterpret_cast<float2*>(weight + gradients_at + 8 * k * kTileMotifs);
+    gradient = make_float2(fmaf(upstream.weighted[0], p[0][k], gradient.x),
+                           fmaf(upstream.weighted[1], p[1][k], gradient.y));
+    const float2 weights = *at;
+    const float own[2] = {weights.x, weights.y};
+#pragma unroll
+    for (int h = 0; h < 2; ++h) {
+      const float g = scale[h] * upstream.bound[h], gw = scale[h] * upstream.weighted[h];
+      // Of p + w p q: q (g + gw w), or of -log(1 - p): gw w q - g.
+      const float slope =
+          LogUnbound ? fmaf(gw * q[h][k], own[h], -g) : q[h][k] * fmaf(gw, own[h], g);
+      p[h][k] *= slope;
+    }
+  }
+}
+
+// Slopes of a group of RowTiles tiles of windows and one tile of motifs, packed as operands:
 // terms[i] = {high b0, high b1, low b0, low b1} of tile i.
-template <int Tall, int Terms, bool LogUnbound, bool Weighted>
-__device__ __forceinline__ void FindSlopes(float (&log_odds)[Tall][4], const WarpTiles& tiles,
-                                           int u, const Upstream& upstream, int row0, int rows,
-                                           int lane, uint32_t (&terms)[Tall][2 * Terms]) {
-  const bool shares_division = tiles.columns[u].shares_division != 0;
-  const float* const scale = tiles.scale + u * kTileMotifs;
-  const float* const weight = tiles.weight + u * tiles.weight_stride;
-  float* const weight_gradient = tiles.weight_gradient + u * tiles.weight_gradient_stride;
+template <int RowTiles, int Terms, bool LogUnbound, bool Weighted>
+__device__ __forceinline__ void SlopesOfTile(const BackwardParams& params, char* memory,
+                                             const GroupPlace& place, int u,
+                                             const float (&log_odds)[RowTiles][4],
+                                             uint32_t (&terms)[RowTiles][2 * Terms]) {
+  constexpr int kSites = 2 * RowTiles;
+  BlockState& state = StateOf(memory);
+  const bool shares_division = state.columns[OwnTile(place.thread) + u].shares_division != 0;
+  const Upstream upstream = UpstreamOf<Weighted>(state, place, u);
+  float scale[2] = {1.0f, 1.0f};
+  if (kScaled) {
+    scale[0] = state.scale[place.Motif(u)];
+    scale[1] = state.scale[place.Motif(u) + 1];
+  }
+  float p[2][kSites], q[2][kSites];
 #pragma unroll
   for (int h = 0; h < 2; ++h) {
-    float x[2 * Tall], p[2 * Tall], q[2 * Tall];
+    float x[kSites];
 #pragma unroll
-    for (int k = 0; k < 2 * Tall; ++k) x[k] = log_odds[k % Tall][2 * (k / Tall) + h];
-    BoundOfSites(shares_division, x, p, q);
-    const float g = kScaled ? upstream.bound[h] * scale[h] : upstream.bound[h];
-    float total = 0.0f;
-    const float gw = kScaled ? upstream.weighted[h] * scale[h] : upstream.weighted[h];
-#pragma unroll
-    for (int k = 0; k < 2 * Tall; ++k) {
-      float slope = LogUnbound ? -g : g * q[k];
-      const int row = row0 + 8 * k + (lane >> 2);
-      if (Weighted && row < rows) {
-        const int at = row * kTileMotifs + 2 * (lane & 3) + h;
-        slope = fmaf(gw * q[k], weight[at], slope);
-        weight_gradient[at] = fmaf(upstream.weighted[h], p[k], weight_gradient[at]);
-      }
-      slope *= p[k];
-      total += slope;
-      log_odds[k % Tall][2 * (k / Tall) + h] = slope;
-    }
-    tiles.total[(2 * u + h) * kGradientThreads] += total;
+    for (int k = 0; k < kSites; ++k) x[k] = log_odds[k % RowTiles][2 * (k / RowTiles) + h];
+    BoundOfSites(shares_division, x, p[h], q[h]);
+    if (!Weighted) FindSlopes<LogUnbound>(scale[h] * upstream.bound[h], q[h], p[h]);
+  }
+  if constexpr (Weighted) {
+    const int row = place.row0 + (place.lane() >> 2);
+    float* const weight = WarpWeights(params, memory, place.thread) +
+                          (u * params.shared.weight_rows + row) * kTileMotifs +
+                          2 * (place.thread & 3);
+    FindWeightedSlopes<LogUnbound>(upstream, scale, weight, WeightGradientsAt(params), q, p);
   }
 #pragma unroll
-  for (int i = 0; i < Tall; ++i) {
+  for (int h = 0; h < 2; ++h) {
+    float total = p[h][0];
+#pragma unroll
+    for (int k = 1; k < kSites; ++k) total += p[h][k];
+    state.total[u][h][place.thread] += total;
+  }
+#pragma unroll
+  for (int i = 0; i < RowTiles; ++i) {
 #pragma unroll
     for (int r = 0; r < 2; ++r) {
-      const float even = log_odds[i][2 * r], odd = log_odds[i][2 * r + 1];
+      const float even = p[0][i + r * RowTiles], odd = p[1][i + r * RowTiles];
       const uint32_t high = PackSlopes(even, odd);
       terms[i][r] = ptx::Transpose(high);
       if (Terms == 2) {
@@ -89,16 +192,17 @@ __device__ __forceinline__ void FindSlopes(float (&log_odds)[Tall][4], const War
 // sums[u][m] += (columns 4 m to 4 m + 3, four bases each) x (windows) * slopes, for the rows of
 // columns whose bits are set: m of the first tile, kGradientRows + m of the second. The operand of
 // tile i and row m is that of all with the same 2 i + m, so one load serves up to 4 products.
-template <int Tall, int Terms, bool AllRows>
+template <int RowTiles, int Terms, bool AllRows>
 __device__ __forceinline__ void SumRows(float (&sums)[kWarpTiles][kGradientRows][4],
-                                        const uint32_t (&terms)[kWarpTiles][Tall][2 * Terms],
+                                        const uint32_t (&terms)[kWarpTiles][RowTiles][2 * Terms],
                                         unsigned trained, const uint32_t* pairs) {
 #pragma unroll
-  for (int operand = 0; operand < 2 * Tall + kGradientRows - 2; ++operand) {
+  for (int operand = 0; operand < 2 * RowTiles + kGradientRows - 2; ++operand) {
     const uint32_t* const at = pairs + operand * kGradientColumns;
-    const uint32_t a[4] = {at[0], at[2], at[8 * Tall], at[8 * Tall + 2]};
+    const uint2 upper = ptx::ReloadPair(at), lower = ptx::ReloadPair(at + 8 * RowTiles);
+    const uint32_t a[4] = {upper.x, upper.y, lower.x, lower.y};
 #pragma unroll
-    for (int i = 0; i < Tall; ++i) {
+    for (int i = 0; i < RowTiles; ++i) {
       const int m = operand - 2 * i;
       if (m < 0 || m >= kGradientRows) continue;
 #pragma unroll
@@ -113,13 +217,19 @@ __device__ __forceinline__ void SumRows(float (&sums)[kWarpTiles][kGradientRows]
   }
 }
 
-template <int Tall, int Terms>
-__device__ __forceinline__ void SumSlopes(float (&sums)[kWarpTiles][kGradientRows][4],
-                                          const uint32_t (&terms)[kWarpTiles][Tall][2 * Terms],
-                                          const TileColumns* columns, const uint32_t* pairs,
-                                          int pair_stride, int first_row, int lane) {
-  const int g = lane >> 2, t = lane & 3;
-  const uint32_t* const own = pairs + (g & 3) * pair_stride + 2 * t + (g >> 2);
+// The second product. Row g of an operand is base g % 4 of column 2 (g / 4), row g + 8 that of the
+// column behind it, so that both lie in one load.
+template <int RowTiles, int Terms>
+__device__ __forceinline__ void SumSlopes(
+    const BackwardParams& params, char* memory, const GroupPlace& place,
+    float (&sums)[kWarpTiles][kGradientRows][4],
+    const uint32_t (&terms)[kWarpTiles][RowTiles][2 * Terms]) {
+  const int g = place.lane() >> 2, t = place.lane() & 3;
+  const uint32_t* const own = WordsOf(params.shared, memory, place.index).pairs +
+                              params.column_chunk * kChunkColumns + place.row0 +
+                              (g & 3) * params.shared.pair_stride + 2 * t + 2 * (g >> 2);
+  const TileColumns* const columns = StateOf(memory).columns + OwnTile(place.thread);
+  const int first_row = params.column_chunk * kGradientRows;
   unsigned trained = 0;
 #pragma unroll
   for (int u = 0; u < kWarpTiles; ++u) {
@@ -129,203 +239,191 @@ __device__ __forceinline__ void SumSlopes(float (&sums)[kWarpTiles][kGradientRow
   }
   constexpr unsigned kAll = (1u << (kWarpTiles * kGradientRows)) - 1;
   if (trained == kAll) {
-    SumRows<Tall, Terms, true>(sums, terms, trained, own);
+    SumRows<RowTiles, Terms, true>(sums, terms, trained, own);
   } else {
-    SumRows<Tall, Terms, false>(sums, terms, trained, own);
+    SumRows<RowTiles, Terms, false>(sums, terms, trained, own);
   }
 }
 
-// The bases that make windows count, from those of the group's first window on.
-__device__ __forceinline__ SpanBases SpanOfGroup(const BackwardParams& params, int index,
-                                                 int row0) {
-  return FindSpan(params.span, params.shape, FirstSequence(params) + index,
-                  FirstWindow(params) + row0);
+// The bases that make windows of a group count, from those of its first window on.
+__device__ __forceinline__ SpanBases SpanOfGroup(const BackwardParams& params, char* memory,
+                                                 const GroupPlace& place) {
+  const Item& item = ItemAt(memory, place.index);
+  return FindSpan(params.span, params.shape, item.sequence,
+                  item.strip * params.split.strip_windows() + place.row0);
 }
 
-// Scan and slopes of one sequence's group of windows, for one tile.
-template <int Tall, int Terms, bool LogUnbound, bool Weighted>
-__device__ __forceinline__ void ScanGroup(const BackwardParams& params, char* memory, int index,
-                                          int row0, int u, uint32_t (&terms)[Tall][2 * Terms]) {
-  const int thread = ptx::ThreadAnew(), lane = thread % kWarp;
-  const SequenceWords words = WordsAt(params.shared, memory, index % 2);
-  const WarpTiles tiles = FindTiles<Weighted>(params, memory, thread);
-  float log_odds[Tall][4];
-  ClearLogOdds(log_odds);
-  const uint4* const energies = tiles.energies + u * params.motifs.TileUint4s();
-  for (int step = 0; step < params.motifs.step_count; step += kChunkSteps) {
-    const int at = row0 + step * kStepColumns;
-    ScanChunkBriefly<Tall, Terms>(log_odds, words.first + at, words.second + at,
-                                  energies + step * Terms * kWarp, tiles.columns[u], step, lane);
-  }
-  const float2 offset = *reinterpret_cast<const float2*>(tiles.offset + u * kTileMotifs);
-  FinishLogOdds(log_odds, offset, StripWindows(params) - row0, lane);
-  if (params.span.edges != nullptr) {
-    MaskSites(log_odds, tiles.sites + u * kTileMotifs, SpanOfGroup(params, index, row0), lane);
-  }
-  const Upstream upstream = LoadUpstream<Weighted>(params, tiles, index, u);
-  FindSlopes<Tall, Terms, LogUnbound, Weighted>(log_odds, tiles, u, upstream, row0,
-                                                StripWindows(params), lane, terms);
-}
-
-// The scan of a group of windows for both tiles, then the second product. 64 registers hold sums,
-// so other values are recomputed for each part instead of kept.
-template <int Tall, int Terms, bool LogUnbound, bool Weighted>
+// The scan of a group of windows for both tiles, their slopes, then the second product.
+template <int RowTiles, int Terms, bool LogUnbound, bool Weighted>
 __device__ __forceinline__ void AddGroup(const BackwardParams& params, char* memory, int index,
                                          int row0, float (&sums)[kWarpTiles][kGradientRows][4]) {
+  const GroupPlace place = {index, row0, ptx::RecomputeThreadIndex()};
   if (params.span.edges != nullptr &&
-      !SpanOfGroup(params, index, row0).Reaches(0, Tall * kTileWindows, params.shape.width)) {
+      !SpanOfGroup(params, memory, place).Reaches(0, RowTiles * kTileWindows, params.shape.width)) {
     return;
   }
-  uint32_t terms[kWarpTiles][Tall][2 * Terms];
+  float log_odds[kWarpTiles][RowTiles][4];
+  uint32_t terms[kWarpTiles][RowTiles][2 * Terms];
+#pragma unroll
+  for (int u = 0; u < kWarpTiles; ++u) ClearLogOdds(log_odds[u]);
+  ScanGroup<RowTiles, Terms>(params, memory, place, log_odds);
 #pragma unroll
   for (int u = 0; u < kWarpTiles; ++u) {
-    ScanGroup<Tall, Terms, LogUnbound, Weighted>(params, memory, index, row0, u, terms[u]);
+    const float2 offset = *reinterpret_cast<const float2*>(StateOf(memory).offset + place.Motif(u));
+    FinishLogOdds(log_odds[u], offset, ItemAt(memory, index).windows - row0, place.lane());
+    if (params.span.edges != nullptr) {
+      const SiteColumns* const sites =
+          params.motifs.sites + StateOf(memory).first_tile * kTileMotifs + place.Motif(u);
+      MaskSites(log_odds[u], sites, SpanOfGroup(params, memory, place), place.lane());
+    }
+    SlopesOfTile<RowTiles, Terms, LogUnbound, Weighted>(params, memory, place, u, log_odds[u],
+                                                        terms[u]);
   }
-  const int thread = ptx::ThreadAnew();
-  const SequenceWords words = WordsAt(params.shared, memory, index % 2);
-  SumSlopes<Tall, Terms>(sums, terms, FindTiles<false>(params, memory, thread).columns,
-                         words.pairs + params.column_chunk * kChunkColumns + row0,
-                         params.shared.pair_stride, params.column_chunk * kGradientRows,
-                         thread % kWarp);
+  SumSlopes<RowTiles, Terms>(params, memory, place, sums, terms);
 }
 
-// The group size that leaves the fewest tiles empty.
-__device__ __forceinline__ bool TakesShort(int tiles_left) {
-  return tiles_left <= 3 || tiles_left == 5 || tiles_left == 6;
+// All groups of windows of an item.
+template <int Terms, bool LogUnbound, bool Weighted>
+__device__ __forceinline__ void AddItem(const BackwardParams& params, char* memory, int index,
+                                        float (&sums)[kWarpTiles][kGradientRows][4]) {
+  if (Weighted) TakeStrip(params, memory, ItemAt(memory, index).strip);
+  for (int row0 = 0; row0 < ItemAt(memory, index).windows;) {
+    const int left = ItemAt(memory, index).windows - row0;
+    if (TakesShortGroup((left + kTileWindows - 1) / kTileWindows)) {
+      AddGroup<kBackwardRowTilesShort, Terms, LogUnbound, Weighted>(params, memory, index, row0,
+                                                                    sums);
+      row0 += kBackwardRowTilesShort * kTileWindows;
+    } else {
+      AddGroup<kBackwardRowTiles, Terms, LogUnbound, Weighted>(params, memory, index, row0, sums);
+      row0 += kBackwardRowTiles * kTileWindows;
+    }
+  }
+  KeepSums(params, memory, index, sums);
 }
+
+// Everything that a segment needs before its first item.
+template <bool Weighted>
+__device__ __forceinline__ void BeginSegment(const BackwardParams& params, char* memory) {
+  BlockState& state = StateOf(memory);
+  CopyTiles(params, state);
+  for (int i = 0; i < 2 && i < state.count; ++i) {
+    FillCodes(params, state.items[i], WordsOf(params.shared, memory, i), threadIdx.x);
+  }
+  __syncthreads();
+  FillWords(params, state.items[0], WordsOf(params.shared, memory, 0));
+  Ahead ahead;
+  AskUpstream<Weighted>(params, state, state.items[0].sequence, ahead);
+  KeepUpstream<Weighted>(state, 0, ahead);
+  __syncthreads();
+}
+
+// The warp whose turn it is to find an item: each of 1, 2 or 4 warps.
+__device__ __forceinline__ unsigned TurnOf(int warps, int index) {
+  return index & (warps == kBackwardWarps ? kBackwardWarps - 1 : warps / 2);
+}
+
+// All items of a segment.
+template <int Terms, bool LogUnbound, bool Weighted>
+__device__ __forceinline__ void AddSegment(const BackwardParams& params, char* memory) {
+  BlockState& state = StateOf(memory);
+  float sums[kWarpTiles][kGradientRows][4] = {};
+  for (int index = 0; index < state.count; ++index) {
+    Ahead ahead = {};
+    const bool has_next = index + 1 < state.count, has_codes = index + 2 < state.count;
+    if (has_codes) {
+      AskCodes(params, ItemAt(memory, index + 2), WordsOf(params.shared, memory, index), ahead);
+    }
+    if (has_next) {
+      AskUpstream<Weighted>(params, state, ItemAt(memory, index + 1).sequence, ahead);
+      FillWords(params, ItemAt(memory, index + 1), WordsOf(params.shared, memory, index + 1));
+    }
+    if (index + 3 < state.count && threadIdx.x == TurnOf(params.split.warps, index) * kWarp) {
+      state.items[(index + 3) & (kItemSlots - 1)] =
+          NextItem<Weighted>(params, ItemAt(memory, index + 2));
+    }
+    if (HasTiles(params, memory)) {
+      AddItem<Terms, LogUnbound, Weighted>(params, memory, index, sums);
+    }
+    if (has_codes) KeepCodes(params, WordsOf(params.shared, memory, index), ahead);
+    if (has_next) KeepUpstream<Weighted>(state, index + 1, ahead);
+    __syncthreads();
+  }
+  if (Weighted && params.column_chunk == 0 && HasTiles(params, memory)) {
+    WriteWeights(params, memory, state.weight_strip[threadIdx.x / kWarp]);
+  }
+}
+
+// Whether registers are held to what kBackwardBlocks leave each.
+constexpr bool kBounded = kSparse && CISREG_CUDA_ARCH < kUnboundedCapability * 10;
 
 }  // namespace
 
 template <int Terms, bool LogUnbound, bool Weighted>
-__global__ void __launch_bounds__(kGradientThreads, kSparse && !Weighted ? kBackwardBlocks : 2)
+__global__ void __launch_bounds__(kGradientThreads, kBounded && !Weighted
+                                                        ? kBackwardBlocks
+                                                        : kBackwardBlocksUnbounded)
     GradientKernel(const __grid_constant__ BackwardParams params) {
   extern __shared__ __align__(16) char shared_memory[];
-  const int lane = threadIdx.x % kWarp;
-  const BackwardShared& shared = params.shared;
-  CopyTiles(params, BlockTilesAt(shared, shared_memory));
-  ClearSums<Weighted>(FindTiles<Weighted>(params, shared_memory, threadIdx.x), lane);
-  float sums[kWarpTiles][kGradientRows][4] = {};
-
-  // Codes are read two sequences ahead, words are made one ahead.
-  for (int index = 0; index < 2 && index < SliceSequences(params); ++index) {
-    FillCodes(params, WordsAt(shared, shared_memory, index), index);
-  }
-  __syncthreads();
-  FillSequenceWords(shared, WordsAt(shared, shared_memory, 0));
-  __syncthreads();
-  for (int index = 0; index < SliceSequences(params); ++index) {
-    if (index + 2 < SliceSequences(params)) {
-      FillCodes(params, WordsAt(shared, shared_memory, index % 2), index + 2);
-    }
-    if (index + 1 < SliceSequences(params)) {
-      FillSequenceWords(shared, WordsAt(shared, shared_memory, 1 - index % 2));
-    }
-    for (int row0 = 0; HasTiles(params) && row0 < StripWindows(params);) {
-      if (TakesShort((StripWindows(params) - row0 + kTileWindows - 1) / kTileWindows)) {
-        AddGroup<kBackwardShort, Terms, LogUnbound, Weighted>(params, shared_memory, index, row0,
-                                                              sums);
-        row0 += kBackwardShort * kTileWindows;
-      } else {
-        AddGroup<kBackwardTall, Terms, LogUnbound, Weighted>(params, shared_memory, index, row0,
-                                                             sums);
-        row0 += kBackwardTall * kTileWindows;
-      }
-    }
-    const int since = index % params.cut.sum_sequences;
-    if (HasTiles(params) &&
-        (since + 1 == params.cut.sum_sequences || index + 1 == SliceSequences(params))) {
-      MoveSums(params, shared_memory, index < params.cut.sum_sequences, sums);
-    }
+  BlockState& state = StateOf(shared_memory);
+  if (threadIdx.x == 0) state.at = params.split.shares.Begin(blockIdx.x);
+  for (;;) {
+    if (threadIdx.x == 0) FindSegment<Weighted>(params, state);
+    __syncthreads();
+    if (state.count == 0) return;
+    BeginSegment<Weighted>(params, shared_memory);
+    AddSegment<Terms, LogUnbound, Weighted>(params, shared_memory);
     __syncthreads();
   }
-  if (!HasTiles(params)) return;
-  WriteSums(params, shared_memory);
-  if (params.column_chunk != 0) return;
-  const WarpTiles tiles = FindTiles<Weighted>(params, shared_memory, threadIdx.x);
-  WriteTotals(params, tiles, lane);
-  if (Weighted) WriteWeights(params, tiles, lane);
-}
-
-BackwardShared ShareBackward(const BackwardCut& cut, int step_count, bool weighted) {
-  BackwardShared shared = {};
-  shared.positions = StripPositions(cut.strip_tiles, step_count);
-  // Groups may reach over the strip's end.
-  shared.positions += kBackwardTall * kTileWindows;
-  // A stride of 8 modulo 32 spreads the four bases over all banks.
-  shared.pair_stride = (shared.positions + 31) / 32 * 32 + 8;
-  const int64_t words = 2 * shared.positions + kBases * shared.pair_stride;
-  shared.sequence_bytes =
-      (words * static_cast<int64_t>(sizeof(uint32_t)) + shared.positions + 15) / 16 * 16;
-  if (cut.moves_to_shared) {
-    shared.sums_bytes =
-        static_cast<int64_t>(kGradientThreads) * kWarpTiles * kTileSums * sizeof(float);
-  }
-  shared.tiles_bytes = sizeof(BlockTiles);
-  if (weighted) {
-    shared.weight_bytes = static_cast<int64_t>(kBlockTiles) * cut.strip_tiles * kTileWindows *
-                          kTileMotifs * sizeof(float);
-  }
-  return shared;
-}
-
-BackwardCut CutBackward(const PreparedMotifs& motifs, const ScanShape& shape,
-                        int compute_capability, int multiprocessors, int64_t shared_bytes) {
-  BackwardCut cut = {};
-  const bool small = compute_capability < kSparseCapability;
-  cut.moves_to_shared = shared_bytes >= kSharedForSums ? 1 : 0;
-  const int64_t tiles = (shape.window_count + kTileWindows - 1) / kTileWindows;
-  const int64_t most = small ? kBackwardTilesSmall : kBackwardTiles;
-  const int64_t strips = tiles > 0 ? (tiles + most - 1) / most : 1;
-  cut.strip_tiles = static_cast<int32_t>(tiles > 0 ? (tiles + strips - 1) / strips : 1);
-  cut.strip_count = static_cast<int32_t>(strips);
-  cut.column_chunks = motifs.step_count / kChunkSteps;
-  const int32_t products = cut.strip_tiles * motifs.term_count;
-  cut.sum_sequences = products < kProductsPerSum ? kProductsPerSum / products : 1;
-  // As many slices as fill the device once, but at least kLeastSequences sequences in each.
-  const int64_t blocks = (motifs.tile_count + kBlockTiles - 1) / kBlockTiles * strips;
-  const int64_t slots = static_cast<int64_t>(multiprocessors) * kBackwardBlocks;
-  int64_t slices = slots / blocks > 1 ? slots / blocks : 1;
-  const int64_t worth = (shape.sequence_count + kLeastSequences - 1) / kLeastSequences;
-  if (slices > worth) slices = worth > 1 ? worth : 1;
-  cut.slice_sequences = (shape.sequence_count + slices - 1) / slices;
-  if (cut.slice_sequences < 1) cut.slice_sequences = 1;
-  // Nothing to scan: there are no parts, and all sums are 0.
-  const int64_t sequences = shape.window_count > 0 ? shape.sequence_count : 0;
-  cut.slice_count =
-      static_cast<int32_t>((sequences + cut.slice_sequences - 1) / cut.slice_sequences);
-  return cut;
 }
 
 namespace {
 
+using Kernel = void (*)(BackwardParams);
+
 template <int Terms>
-cudaError_t RunGradient(Reduction reduction, const BackwardParams& params, cudaStream_t stream) {
-  const bool log_unbound = reduction == Reduction::kLogUnbound;
-  const bool weighted = params.weighted_gradient != nullptr;
-  const auto kernel =
-      log_unbound
-          ? (weighted ? GradientKernel<Terms, true, true> : GradientKernel<Terms, true, false>)
-          : (weighted ? GradientKernel<Terms, false, true> : GradientKernel<Terms, false, false>);
-  const BackwardCut& cut = params.cut;
-  const dim3 grid((params.motifs.tile_count + kBlockTiles - 1) / kBlockTiles, cut.slice_count,
-                  cut.strip_count);
-  BackwardParams of_chunk = params;
-  for (int chunk = 0; chunk < cut.column_chunks; ++chunk) {
-    of_chunk.column_chunk = chunk;
-    const cudaError_t status = Run(kernel, grid, kGradientThreads, params.shared.total(), stream,
-                                   of_chunk, params.shared.limit);
-    if (status != cudaSuccess) return status;
+Kernel KernelOf(Reduction reduction, bool weighted) {
+  if (reduction == Reduction::kLogUnbound) {
+    return weighted ? GradientKernel<Terms, true, true> : GradientKernel<Terms, true, false>;
   }
-  return cudaSuccess;
+  return weighted ? GradientKernel<Terms, false, true> : GradientKernel<Terms, false, false>;
+}
+
+Kernel KernelOf(int terms, Reduction reduction, bool weighted) {
+  return terms == 2 ? KernelOf<2>(reduction, weighted) : KernelOf<1>(reduction, weighted);
 }
 
 }  // namespace
 
-cudaError_t Backward(Reduction reduction, const BackwardParams& params, cudaStream_t stream) {
-  const PreparedMotifs& motifs = params.motifs;
-  if (params.cut.slice_count > 0) {
-    const cudaError_t status = motifs.term_count == 2 ? RunGradient<2>(reduction, params, stream)
-                                                      : RunGradient<1>(reduction, params, stream);
+cudaError_t PlanBackward(const BackwardProblem& problem, int multiprocessors, BackwardSplit* split,
+                         BackwardShared* shared) {
+  *split = SplitBackward(problem, kStateBytes);
+  *shared = ShareBackward(problem, *split, kStateBytes);
+  if (shared->total > problem.shared_limit) return cudaSuccess;
+  // The workspace is the same for both reductions, so the shares are those of the larger kernel.
+  int fewest = 0;
+  for (const Reduction reduction : {Reduction::kExpected, Reduction::kLogUnbound}) {
+    int blocks = 0;
+    const cudaError_t status =
+        ResidentBlocks(KernelOf(problem.term_count, reduction, problem.weighted),
+                       split->warps * kWarp, shared->total, problem.shared_limit, &blocks);
+    if (status != cudaSuccess) return status;
+    if (fewest == 0 || blocks < fewest) fewest = blocks;
+  }
+  DivideBackward(static_cast<int64_t>(multiprocessors) * (fewest > 0 ? fewest : 1), split);
+  return cudaSuccess;
+}
+
+cudaError_t Backward(Reduction reduction, const BackwardParams& params, int64_t shared_limit,
+                     cudaStream_t stream) {
+  const BackwardSplit& split = params.split;
+  const Kernel kernel =
+      KernelOf(params.motifs.term_count, reduction, params.weighted_gradient != nullptr);
+  BackwardParams of_chunk = params;
+  for (int chunk = 0; split.shares.count > 0 && chunk < split.column_chunks; ++chunk) {
+    of_chunk.column_chunk = chunk;
+    const cudaError_t status =
+        Run(kernel, dim3(static_cast<unsigned>(split.shares.count)), split.warps * kWarp,
+            params.shared.total, stream, of_chunk, shared_limit);
     if (status != cudaSuccess) return status;
   }
   return Finish(params, stream);

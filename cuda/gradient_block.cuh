@@ -1,221 +1,163 @@
-// What a block of the gradient kernel works on, and its shared memory: the words of two sequences,
-// properties of its tiles, and sums that are not written yet.
+// What a block of the gradient kernel keeps in shared memory of the tiles it works on: their
+// properties, upstream gradients, position weights, and sums that are not written yet.
 
 #ifndef CISREG_CUDA_GRADIENT_BLOCK_CUH_
 #define CISREG_CUDA_GRADIENT_BLOCK_CUH_
 
-#include "backward.cuh"
-#include "scan.cuh"
+#include "gradient_items.cuh"
 
 namespace cisreg::gpu {
 
-inline constexpr int kGradientThreads = kBackwardWarps * kWarp;
-
-#if CISREG_CUDA_ARCH >= 800
-// Numbers of the second product.
-inline constexpr uint32_t kSlopeOne = 0x3f80;
-inline constexpr bool kScaled = false;
-
-__device__ __forceinline__ uint32_t PackSlopes(float low, float high) {
-  return ptx::PackBfloat(low, high);
-}
-__device__ __forceinline__ float LowSlope(uint32_t packed) { return __uint_as_float(packed << 16); }
-__device__ __forceinline__ float HighSlope(uint32_t packed) {
-  return __uint_as_float(packed & 0xffff0000);
-}
-__device__ __forceinline__ void MultiplySlopes(float (&d)[4], const uint32_t (&a)[4], uint32_t b0,
-                                               uint32_t b1) {
-  ptx::MmaBfloat(d, a[0], a[1], a[2], a[3], b0, b1);
-}
-#else
-inline constexpr uint32_t kSlopeOne = kHalfOne;
-inline constexpr bool kScaled = true;
-
-__device__ __forceinline__ uint32_t PackSlopes(float low, float high) {
-  return ptx::PackHalf(low, high);
-}
-__device__ __forceinline__ float LowSlope(uint32_t packed) { return ptx::HalfLow(packed); }
-__device__ __forceinline__ float HighSlope(uint32_t packed) { return ptx::HalfHigh(packed); }
-__device__ __forceinline__ void MultiplySlopes(float (&d)[4], const uint32_t (&a)[4], uint32_t b0,
-                                               uint32_t b1) {
-  ptx::MmaHalf(d, a[0], a[1], a[2], a[3], b0, b1);
-}
-#endif
-
-// What a block works on. Recomputed wherever it is needed, since registers are scarce.
-__device__ __forceinline__ int64_t FirstSequence(const BackwardParams& params) {
-  return blockIdx.y * params.cut.slice_sequences;
-}
-
-__device__ __forceinline__ int SliceSequences(const BackwardParams& params) {
-  return static_cast<int>(
-      min(params.cut.slice_sequences, params.shape.sequence_count - FirstSequence(params)));
-}
-
-__device__ __forceinline__ int64_t FirstWindow(const BackwardParams& params) {
-  return static_cast<int64_t>(blockIdx.z) * params.cut.strip_tiles * kTileWindows;
-}
-
-__device__ __forceinline__ int StripWindows(const BackwardParams& params) {
-  const int64_t rows = params.cut.strip_tiles * kTileWindows;
-  return static_cast<int>(min(rows, params.shape.window_count - FirstWindow(params)));
-}
-
-__device__ __forceinline__ int FirstTile(int thread) {
-  return blockIdx.x * kBlockTiles + thread / kWarp * kWarpTiles;
-}
-
-__device__ __forceinline__ bool HasTiles(const BackwardParams& params) {
-  return FirstTile(ptx::ThreadAnew()) < params.motifs.tile_count;
-}
-
-// The first tile's place among those of all parts.
-__device__ __forceinline__ int64_t PartTile(const BackwardParams& params) {
-  const int64_t part = static_cast<int64_t>(blockIdx.y) * gridDim.z + blockIdx.z;
-  return part * params.motifs.tile_count + FirstTile(ptx::ThreadAnew());
-}
-
-// What a block holds of one sequence, ready to be loaded as operands.
-struct SequenceWords {
-  uint32_t* first;  // of the scan, see one_hot.cuh
-  uint32_t* second;
-  uint32_t* pairs;  // [4 bases, pair_stride]: whether this position and the next show the base
-  uint8_t* codes;
-};
-
-__device__ __forceinline__ SequenceWords WordsAt(const BackwardShared& shared, char* memory,
-                                                 int buffer) {
-  SequenceWords words;
-  words.first = reinterpret_cast<uint32_t*>(memory + buffer * shared.sequence_bytes);
-  words.second = words.first + shared.positions;
-  words.pairs = words.second + shared.positions;
-  words.codes = reinterpret_cast<uint8_t*>(words.pairs + kBases * shared.pair_stride);
-  return words;
-}
-
-// Codes of the strip of a sequence of the slice.
-__device__ __forceinline__ void FillCodes(const BackwardParams& params, const SequenceWords& words,
-                                          int index) {
-  const int64_t n = FirstSequence(params) + index;
-  const uint8_t* const sequence = params.sequence + n * params.shape.length;
-  const int64_t start = params.shape.first_start + FirstWindow(params);
-  for (int i = threadIdx.x; i < params.shared.positions; i += kGradientThreads) {
-    words.codes[i] = CodeAt(sequence, params.shape.length, start + i);
-  }
-}
-
-__device__ __forceinline__ void FillSequenceWords(const BackwardShared& shared,
-                                                  const SequenceWords& words) {
-  for (int i = threadIdx.x; i < shared.positions - kWordReach; i += kGradientThreads) {
-    words.first[i] = FirstWord(words.codes, i);
-    words.second[i] = SecondWord(words.codes, i);
-    const int code = words.codes[i], next = words.codes[i + 1];
-#pragma unroll
-    for (int base = 0; base < kBases; ++base) {
-      words.pairs[base * shared.pair_stride + i] =
-          (code == base ? kSlopeOne : 0) | (next == base ? kSlopeOne << 16 : 0);
-    }
-  }
-}
-
-// What a block keeps of its tiles in shared memory.
-struct BlockTiles {
+// At the beginning of the block's shared memory, so that all addresses are constants.
+struct BlockState {
+  Item items[kItemSlots];
+  int64_t at;                            // first item of the next segment, in the row
+  int64_t tile_block;                    // of this segment
+  int64_t weight_strip[kBackwardWarps];  // whose weights a warp has; -1: none
+  int32_t first_tile;
+  int32_t count;  // of items in this segment; 0: the share is done
   TileColumns columns[kBlockTiles];
   int32_t motif[kBlockTiles / kStrands * kTileMotifs];
   float offset[kBlockTiles * kTileMotifs];
   float scale[kBlockTiles * kTileMotifs];
+  // Of two items: upstream gradients of bound and weighted.
+  float upstream[2][2][kBlockTiles * kTileMotifs];
   // Sums of slopes: each lane's own, for its motifs of the warp's tiles.
   float total[kWarpTiles][2][kGradientThreads];
 };
+inline constexpr int64_t kStateBytes = (sizeof(BlockState) + 15) / 16 * 16;
 
-// The two tiles of a warp; what is of the second follows that of the first.
-struct WarpTiles {
-  const TileColumns* columns;
-  const int32_t* motif;  // the lane's two, on both strands
-  const float* offset;   // at the lane's first motif
-  const float* scale;
-  float* total;
-  const uint4* energies;
-  const SiteColumns* sites;  // of the lane's two motifs
-  const float* weight;       // at the strip's first window
-  float* weight_gradient;    // in shared memory
-  int64_t weight_stride;
-  int weight_gradient_stride;
+__device__ __forceinline__ BlockState& StateOf(char* memory) {
+  return *reinterpret_cast<BlockState*>(memory);
+}
+
+__device__ __forceinline__ const Item& ItemAt(char* memory, int index) {
+  return StateOf(memory).items[index & (kItemSlots - 1)];
+}
+
+// Number of the warp's first tile in the block.
+__device__ __forceinline__ int OwnTile(int thread) { return thread / kWarp * kWarpTiles; }
+
+// Behind the last tile, a warp has nothing to do but help with words.
+__device__ __forceinline__ bool HasTiles(const BackwardParams& params, char* memory) {
+  return StateOf(memory).first_tile + OwnTile(threadIdx.x) < params.motifs.tile_count;
+}
+
+// Finds the next segment of the share and its first items. For one thread.
+template <bool Weighted>
+__device__ __forceinline__ void FindSegment(const BackwardParams& params, BlockState& state) {
+  const int64_t end = params.split.shares.Begin(blockIdx.x + int64_t{1});
+  state.count = 0;
+  if (state.at >= end) return;
+  const Segment segment = SegmentAt(params.split, state.at);
+  state.at += segment.count;
+  state.tile_block = segment.tile_block;
+  state.first_tile = static_cast<int32_t>(segment.tile_block) * params.split.block_tiles();
+  state.count = segment.count;
+  state.items[0] = FirstItem<Weighted>(params, segment.first_item);
+  for (int i = 1; i < kItemSlots - 1 && i < segment.count; ++i) {
+    state.items[i] = NextItem<Weighted>(params, state.items[i - 1]);
+  }
+}
+
+// Copies what is known of the block's tiles.
+__device__ __forceinline__ void CopyTiles(const BackwardParams& params, BlockState& state) {
+  const PreparedMotifs& motifs = params.motifs;
+  const int first = state.first_tile;
+  const int tiles = min(params.split.block_tiles(), motifs.tile_count - first);
+  for (int i = threadIdx.x; i < tiles; i += blockDim.x) {
+    state.columns[i] = motifs.columns[first + i];
+  }
+  for (int i = threadIdx.x; i < tiles / kStrands * kTileMotifs; i += blockDim.x) {
+    state.motif[i] = motifs.motif_at[first / kStrands * kTileMotifs + i];
+  }
+  for (int i = threadIdx.x; i < tiles * kTileMotifs; i += blockDim.x) {
+    state.offset[i] = motifs.offset[first * kTileMotifs + i];
+    if (kScaled) state.scale[i] = motifs.scale[first * kTileMotifs + i];
+  }
+  for (int i = 0; i < kWarpTiles * 2; ++i) state.total[i / 2][i % 2][threadIdx.x] = 0.0f;
+  const int thread = ptx::RecomputeThreadIndex();
+  if (thread % kWarp == 0) state.weight_strip[thread / kWarp] = -1;
+}
+
+// What a thread has asked memory for, ahead of its use: codes of one item, upstream gradients of
+// another.
+struct Ahead {
+  static constexpr int kCodes = 2;
+  uint8_t code[kCodes];
+  float bound, weighted;
 };
 
-// Copies what is known of the block's tiles; behind the last tile there is nothing to scan.
-__device__ __forceinline__ void CopyTiles(const BackwardParams& params, BlockTiles* to) {
-  const PreparedMotifs& motifs = params.motifs;
-  const int first = blockIdx.x * kBlockTiles;
-  const int tiles = min(kBlockTiles, motifs.tile_count - first);
-  for (int i = threadIdx.x; i < tiles; i += kGradientThreads)
-    to->columns[i] = motifs.columns[first + i];
-  for (int i = threadIdx.x; i < tiles / kStrands * kTileMotifs; i += kGradientThreads) {
-    to->motif[i] = motifs.motif_at[first / kStrands * kTileMotifs + i];
+// Asks for the upstream gradients of an item, one of a motif and strand for each of the first
+// threads.
+template <bool Weighted>
+__device__ __forceinline__ void AskUpstream(const BackwardParams& params, const BlockState& state,
+                                            int64_t sequence, Ahead& ahead) {
+  const int i = ptx::RecomputeThreadIndex();
+  ahead.bound = ahead.weighted = 0.0f;
+  if (i >= params.split.block_tiles() * kTileMotifs ||
+      state.first_tile + i / kTileMotifs >= params.motifs.tile_count) {
+    return;
   }
-  for (int i = threadIdx.x; i < tiles * kTileMotifs; i += kGradientThreads) {
-    to->offset[i] = motifs.offset[first * kTileMotifs + i];
-    if (kScaled) to->scale[i] = motifs.scale[first * kTileMotifs + i];
-  }
-}
-
-// Where what the block keeps of its tiles lies in its shared memory.
-__device__ __forceinline__ BlockTiles* BlockTilesAt(const BackwardShared& shared, char* memory) {
-  return reinterpret_cast<BlockTiles*>(memory + 2 * shared.sequence_bytes);
+  const int32_t motif = state.motif[i / (2 * kTileMotifs) * kTileMotifs + i % kTileMotifs];
+  if (motif < 0) return;
+  const int64_t at =
+      (sequence * kStrands + i / kTileMotifs % kStrands) * params.motifs.motif_count + motif;
+  ahead.bound = params.bound_gradient[at];
+  if (Weighted) ahead.weighted = params.weighted_gradient[at];
 }
 
 template <bool Weighted>
-__device__ __forceinline__ WarpTiles FindTiles(const BackwardParams& params, char* memory,
-                                               int thread) {
-  const int own = thread / kWarp * kWarpTiles, pair = 2 * (thread & 3);
-  const int first_tile = FirstTile(thread);
-  BlockTiles* const block = BlockTilesAt(params.shared, memory);
-  WarpTiles tiles = {};
-  tiles.columns = block->columns + own;
-  tiles.motif = block->motif + own / kStrands * kTileMotifs + pair;
-  tiles.offset = block->offset + own * kTileMotifs + pair;
-  tiles.scale = block->scale + own * kTileMotifs + pair;
-  tiles.total = &block->total[0][0][thread];
-  tiles.energies = params.motifs.energies + first_tile * params.motifs.TileUint4s();
-  tiles.sites = params.motifs.sites + first_tile * kTileMotifs + pair;
-  if (!Weighted) return tiles;
-  tiles.weight_stride = params.shape.window_count * kTileMotifs;
-  tiles.weight =
-      params.motifs.weight + first_tile * tiles.weight_stride + FirstWindow(params) * kTileMotifs;
-  tiles.weight_gradient_stride = params.cut.strip_tiles * kTileWindows * kTileMotifs;
-  tiles.weight_gradient = reinterpret_cast<float*>(memory + 2 * params.shared.sequence_bytes +
-                                                   params.shared.tiles_bytes) +
-                          own * tiles.weight_gradient_stride;
-  return tiles;
+__device__ __forceinline__ void KeepUpstream(BlockState& state, int index, const Ahead& ahead) {
+  const int i = threadIdx.x;
+  if (i >= kBlockTiles * kTileMotifs) return;
+  state.upstream[index & 1][0][i] = ahead.bound;
+  if (Weighted) state.upstream[index & 1][1][i] = ahead.weighted;
 }
 
-// Sums in shared memory begin at 0.
-template <bool Weighted>
-__device__ __forceinline__ void ClearSums(const WarpTiles& tiles, int lane) {
-  for (int i = 0; i < kWarpTiles * 2; ++i) tiles.total[i * kGradientThreads] = 0.0f;
-  for (int i = lane; Weighted && i < kWarpTiles * tiles.weight_gradient_stride; i += kWarp) {
-    tiles.weight_gradient[i] = 0.0f;
+// Asks for the thread's first codes of an item; the others, of long strips, are copied at once.
+__device__ __forceinline__ void AskCodes(const BackwardParams& params, const Item& item,
+                                         const ItemWords& words, Ahead& ahead) {
+#pragma unroll
+  for (int i = 0; i < Ahead::kCodes; ++i) {
+    ahead.code[i] = CodeOf(params, item, threadIdx.x + i * blockDim.x);
   }
+  FillCodes(params, item, words, threadIdx.x + Ahead::kCodes * blockDim.x);
+}
+
+__device__ __forceinline__ void KeepCodes(const BackwardParams& params, const ItemWords& words,
+                                          const Ahead& ahead) {
+#pragma unroll
+  for (int i = 0; i < Ahead::kCodes; ++i) {
+    const int position = threadIdx.x + i * blockDim.x;
+    if (position < params.shared.positions) words.codes[position] = ahead.code[i];
+  }
+}
+
+// ---------------------------------------------------------------------------------- sums
+
+// Place of the warp's first tile among those of all parts.
+__device__ __forceinline__ int64_t PartTile(const BackwardParams& params, char* memory) {
+  return (blockIdx.x + StateOf(memory).tile_block) * params.split.block_tiles() +
+         OwnTile(ptx::RecomputeThreadIndex());
 }
 
 // The lane's part of the sums of its tiles, in the kernel's results: numbers of one tile follow
 // each other at a distance of kWarp, tiles at that of PartStride.
-__device__ __forceinline__ float* PartOf(const BackwardParams& params) {
-  const int64_t chunk = PartTile(params) * params.cut.column_chunks + params.column_chunk;
+__device__ __forceinline__ float* PartOf(const BackwardParams& params, char* memory) {
+  const int64_t chunk = PartTile(params, memory) * params.split.column_chunks + params.column_chunk;
   return params.partial_log_kd + chunk * (kTileSums * kWarp) + threadIdx.x % kWarp;
 }
 
 __device__ __forceinline__ int64_t PartStride(const BackwardParams& params) {
-  return static_cast<int64_t>(params.cut.column_chunks) * (kTileSums * kWarp);
+  return static_cast<int64_t>(params.split.column_chunks) * (kTileSums * kWarp);
 }
 
 // Where sums wait in shared memory until the part is written.
 __device__ __forceinline__ float* WaitingSums(const BackwardParams& params, char* memory) {
-  const BackwardShared& shared = params.shared;
-  float* const sums = reinterpret_cast<float*>(memory + 2 * shared.sequence_bytes +
-                                               shared.tiles_bytes + shared.weight_bytes);
-  const int warp = threadIdx.x / kWarp, lane = threadIdx.x % kWarp;
-  return sums + warp * kWarpTiles * kTileSums * kWarp + lane;
+  const int thread = ptx::RecomputeThreadIndex();
+  return reinterpret_cast<float*>(memory + params.shared.sums_at) +
+         thread / kWarp * (kWarpTiles * kTileSums * kWarp) + thread % kWarp;
 }
 
 // Adds the sums in registers to those in memory, rounded to nearest, and sets the registers to 0.
@@ -235,60 +177,133 @@ __device__ __forceinline__ void AddSums(float (&sums)[kWarpTiles][kGradientRows]
 
 // Where shared memory is small, sums go to the part directly. Two calls, since a pointer that may
 // be into either memory needs more registers.
-__device__ __forceinline__ void MoveSums(const BackwardParams& params, char* memory, bool first,
+__device__ __forceinline__ void MoveSums(const BackwardParams& params, char* memory, int index,
                                          float (&sums)[kWarpTiles][kGradientRows][4]) {
-  if (params.shared.sums_bytes == 0) {
-    AddSums(sums, PartOf(params), PartStride(params), first);
+  const int sum_items = params.split.sum_items;
+  if (params.split.moves_to_shared == 0) {
+    AddSums(sums, PartOf(params, memory), PartStride(params), index < sum_items);
   } else {
-    AddSums(sums, WaitingSums(params, memory), kTileSums * kWarp, first);
+    AddSums(sums, WaitingSums(params, memory), kTileSums * kWarp,
+            (index & (sum_items * kSumsPerPart - 1)) < sum_items);
   }
 }
 
-__device__ __forceinline__ void WriteSums(const BackwardParams& params, char* memory) {
-  if (params.shared.sums_bytes == 0) return;
+// Adds the sums in shared memory to the part.
+__device__ __forceinline__ void WriteSums(const BackwardParams& params, char* memory, bool first) {
+  if (params.split.moves_to_shared == 0) return;
   const float* const from = WaitingSums(params, memory);
-  float* const to = PartOf(params);
+  float* const to = PartOf(params, memory);
   for (int u = 0; u < kWarpTiles; ++u) {
+#pragma unroll 8
     for (int i = 0; i < kTileSums; ++i) {
-      to[u * PartStride(params) + i * kWarp] = from[(u * kTileSums + i) * kWarp];
+      float& sum = to[u * PartStride(params) + i * kWarp];
+      const float waiting = from[(u * kTileSums + i) * kWarp];
+      sum = first ? waiting : sum + waiting;
     }
   }
 }
 
-// Writes the warp's part of the gradient of log concentration: sums over all lanes of a motif.
-__device__ __forceinline__ void WriteTotals(const BackwardParams& params, const WarpTiles& tiles,
-                                            int lane) {
+// Adds the totals to the warp's part of the gradient of log concentration, over all lanes of a
+// motif, and sets them to 0.
+__device__ __forceinline__ void WriteTotals(const BackwardParams& params, char* memory,
+                                            bool first) {
+  const int thread = ptx::RecomputeThreadIndex(), lane = thread % kWarp;
 #pragma unroll
   for (int u = 0; u < kWarpTiles; ++u) {
-    float own[2] = {tiles.total[2 * u * kGradientThreads],
-                    tiles.total[(2 * u + 1) * kGradientThreads]};
+    float own[2];
 #pragma unroll
     for (int h = 0; h < 2; ++h) {
+      float& total = StateOf(memory).total[u][h][thread];
+      own[h] = total;
+      total = 0.0f;
       own[h] += __shfl_xor_sync(0xffffffff, own[h], 4);
       own[h] += __shfl_xor_sync(0xffffffff, own[h], 8);
       own[h] += __shfl_xor_sync(0xffffffff, own[h], 16);
     }
     if (lane >= 4) continue;
-    reinterpret_cast<float2*>(params.partial_log_concentration)[(PartTile(params) + u) * 4 + lane] =
-        make_float2(own[0], own[1]);
+    float2& part = reinterpret_cast<float2*>(
+        params.partial_log_concentration)[(PartTile(params, memory) + u) * 4 + lane];
+    part = first ? make_float2(own[0], own[1]) : make_float2(part.x + own[0], part.y + own[1]);
   }
 }
 
-// Writes the warp's part of the gradient of position weights.
-__device__ __forceinline__ void WriteWeights(const BackwardParams& params, const WarpTiles& tiles,
-                                             int lane) {
+// After every few items, moves sums to where they are rounded to nearest, and on to the part.
+__device__ __forceinline__ void KeepSums(const BackwardParams& params, char* memory, int index,
+                                         float (&sums)[kWarpTiles][kGradientRows][4]) {
+  const int done = index + 1, sum_items = params.split.sum_items;
+  const bool is_last = done == StateOf(memory).count;
+  if ((done & (sum_items - 1)) != 0 && !is_last) return;
+  MoveSums(params, memory, index, sums);
+  const int part_items = sum_items * kSumsPerPart;
+  if ((done & (part_items - 1)) != 0 && !is_last) return;
+  WriteSums(params, memory, index < part_items);
+  if (params.column_chunk == 0) WriteTotals(params, memory, index < part_items);
+}
+
+// ------------------------------------------------------------------------- position weights
+
+// The weights of a warp's first tile, or their gradients, in shared memory: [windows, 8]. Those of
+// its second tile follow.
+__device__ __forceinline__ float* WarpWeights(const BackwardParams& params, char* memory,
+                                              int thread) {
+  return reinterpret_cast<float*>(memory + params.shared.weights_at) +
+         OwnTile(thread) * params.shared.weight_rows * kTileMotifs;
+}
+
+__device__ __forceinline__ int WeightGradientsAt(const BackwardParams& params) {
+  return params.split.block_tiles() * params.shared.weight_rows * kTileMotifs;
+}
+
+// Writes the gradients of the weights of a strip, all that this share adds to them.
+__device__ __forceinline__ void WriteWeights(const BackwardParams& params, char* memory,
+                                             int64_t strip) {
   // Makes what lanes wrote visible to the other lanes of the warp.
   __syncwarp();
-#pragma unroll
+  const int thread = ptx::RecomputeThreadIndex(), numbers = params.shared.weight_rows * kTileMotifs;
+  const int strip_numbers = static_cast<int>(params.split.strip_windows()) * kTileMotifs;
+  const int64_t part = blockIdx.x + StateOf(memory).tile_block * params.split.strip_count + strip;
+  const float* const from = WarpWeights(params, memory, thread) + WeightGradientsAt(params);
+  float* const to =
+      params.partial_weight + (part * params.split.block_tiles() + OwnTile(thread)) * strip_numbers;
   for (int u = 0; u < kWarpTiles; ++u) {
-    const int64_t tile = static_cast<int64_t>(blockIdx.y) * params.motifs.tile_count +
-                         FirstTile(ptx::ThreadAnew()) + u;
-    const int64_t row = tile * params.shape.window_count + FirstWindow(params);
-    const float* const from = tiles.weight_gradient + u * tiles.weight_gradient_stride;
-    for (int i = lane; i < StripWindows(params) * kTileMotifs; i += kWarp) {
-      params.partial_weight[row * kTileMotifs + i] = from[i];
+    for (int i = 4 * (thread % kWarp); i < strip_numbers; i += 4 * kWarp) {
+      *reinterpret_cast<float4*>(to + u * strip_numbers + i) =
+          *reinterpret_cast<const float4*>(from + u * numbers + i);
     }
   }
+}
+
+// Copies the weights of a strip; 0 behind the last window.
+__device__ __forceinline__ void CopyWeights(const BackwardParams& params, char* memory,
+                                            int64_t strip) {
+  const int thread = ptx::RecomputeThreadIndex(), numbers = params.shared.weight_rows * kTileMotifs;
+  const int64_t first = strip * params.split.strip_windows();
+  const int64_t left = (params.shape.window_count - first) * kTileMotifs;
+  const int64_t tile = StateOf(memory).first_tile + OwnTile(thread);
+  float* const to = WarpWeights(params, memory, thread);
+  for (int u = 0; u < kWarpTiles; ++u) {
+    const float* const from =
+        params.motifs.weight + ((tile + u) * params.shape.window_count + first) * kTileMotifs;
+    for (int i = 4 * (thread % kWarp); i < numbers; i += 4 * kWarp) {
+      float4* const at = reinterpret_cast<float4*>(to + u * numbers + i);
+      *at = i < left ? *reinterpret_cast<const float4*>(from + i) : make_float4(0, 0, 0, 0);
+      *reinterpret_cast<float4*>(to + WeightGradientsAt(params) + u * numbers + i) =
+          make_float4(0, 0, 0, 0);
+    }
+  }
+}
+
+// Makes the weights of an item's strip those in shared memory. Every warp has its own tiles.
+__device__ __forceinline__ void TakeStrip(const BackwardParams& params, char* memory,
+                                          int64_t strip) {
+  int64_t& own = StateOf(memory).weight_strip[threadIdx.x / kWarp];
+  const int64_t before = own;
+  if (before == strip) return;
+  if (before >= 0 && params.column_chunk == 0) WriteWeights(params, memory, before);
+  __syncwarp();
+  CopyWeights(params, memory, strip);
+  if (threadIdx.x % kWarp == 0) own = strip;
+  __syncwarp();
 }
 
 }  // namespace cisreg::gpu

@@ -1,6 +1,8 @@
 // The steps of a launch: check the limits of the device, lay out the workspace, prepare the motifs,
 // run the kernels.
 
+#include <algorithm>
+
 #include "backward.cuh"
 #include "forward.cuh"
 #include "launch.h"
@@ -9,8 +11,11 @@
 namespace cisreg {
 namespace {
 
-using gpu::BackwardCut;
 using gpu::BackwardParams;
+using gpu::BackwardProblem;
+using gpu::BackwardShared;
+using gpu::BackwardSplit;
+using gpu::ForwardLaunch;
 using gpu::ForwardParams;
 using gpu::ForwardPlan;
 using gpu::MotifColumns;
@@ -19,14 +24,20 @@ using gpu::ScanShape;
 using gpu::TileColumns;
 
 constexpr int kOldestCapability = 75;
-// Limits of CUDA: blocks in the last two dimensions of a grid.
-constexpr int64_t kMostStrips = 65535;
+// With these, the places of all tiles' energies fit into 32 bits, as the gradient kernel counts
+// them, and sort keys into 64.
 constexpr int64_t kMostMotifs = 4 * int64_t{65535};
-constexpr int64_t kMostWidth = int64_t{1} << 20;
+constexpr int64_t kMostWidth = 4096;
+static_assert((kStrands * ((kMostMotifs - 1) / gpu::kTileMotifs + 1) - 1) *
+                  (kMostWidth / gpu::kStepColumns * 2 * gpu::kWarp) <
+              int64_t{1} << 31);
+static_assert(kMostMotifs <= int64_t{1} << gpu::kMotifBits && kMostWidth < int64_t{1}
+                                                                               << gpu::kColumnBits);
 
+// The first words say to whoever catches the error that the GPU failed, and no other process.
 GpuError ErrorOf(cudaError_t status, const char* what) {
   if (status == cudaSuccess) return {};
-  return std::string(what) + ": " + cudaGetErrorString(status);
+  return std::string("cisreg on the GPU, ") + what + ": " + cudaGetErrorString(status);
 }
 
 // Hands out aligned pieces of the workspace; with no memory it only counts.
@@ -51,21 +62,76 @@ class Arena {
 struct Launch {
   PreparedMotifs motifs;
   ScanShape shape;
-  BackwardCut cut;
-  float* expected;  // occupancy, where slopes are scaled by it
+  BackwardSplit split;
+  BackwardShared shared;
+  uint64_t* sort_keys;
+  float* expected;         // occupancy, where slopes are scaled by it
+  float* forward_scratch;  // sums of strips
   float* partial_log_kd;
   float* partial_log_concentration;
   float* partial_weight;
+  cudaError_t status;  // of asking the runtime
   int64_t bytes;
 };
+
+ForwardPlan PlanFor(const GpuDevice& device, const PreparedMotifs& motifs, const ScanShape& shape,
+                    bool weighted) {
+  return PlanForward(motifs, shape, weighted, device.compute_capability,
+                     device.multiprocessor_count, device.shared_memory_per_block);
+}
+
+// What the forward kernel needs for the sums of strips, whether or not there will be lengths: who
+// asks for the size may not have them yet.
+int64_t ForwardFloats(const GpuDevice& device, const Launch& launch, bool weighted) {
+  int64_t most = 0;
+  ScanShape shape = launch.shape;
+  const int32_t some = 0;
+  for (const int32_t* lengths : {static_cast<const int32_t*>(nullptr), &some}) {
+    shape.own_length = lengths;
+    const ForwardPlan plan = PlanFor(device, launch.motifs, shape, weighted);
+    most = std::max(most, ForwardScratchFloats(plan, launch.motifs.motif_count, weighted));
+  }
+  return most;
+}
+
+// Cuts the gradient's work and takes memory for what it writes in between.
+void LayOutBackward(const GpuDevice& device, const OccupancyInputs& inputs, Arena* arena,
+                    Launch* launch) {
+  PreparedMotifs& motifs = launch->motifs;
+  const ScanShape& shape = launch->shape;
+  const int64_t tiles = motifs.tile_count;
+  if (device.compute_capability < gpu::kSparseCapability) {
+    motifs.scale = arena->Take<float>(tiles * gpu::kTileMotifs);
+    launch->expected = arena->Take<float>(shape.sequence_count * kStrands * motifs.motif_count);
+  }
+  const BackwardProblem problem = {shape.sequence_count,      shape.window_count,
+                                   motifs.tile_count,         motifs.step_count,
+                                   motifs.term_count,         inputs.weighted,
+                                   device.compute_capability, device.shared_memory_per_block};
+  launch->status =
+      PlanBackward(problem, device.multiprocessor_count, &launch->split, &launch->shared);
+  const BackwardSplit& split = launch->split;
+  const int64_t part_tiles = split.part_count() * split.block_tiles();
+  launch->partial_log_kd =
+      arena->Take<float>(part_tiles * split.column_chunks * gpu::kTileSums * gpu::kWarp);
+  launch->partial_log_concentration = arena->Take<float>(part_tiles * gpu::kTileMotifs);
+  if (inputs.weighted) {
+    launch->partial_weight = arena->Take<float>(split.weight_part_count() * split.block_tiles() *
+                                                split.strip_windows() * gpu::kTileMotifs);
+  }
+}
 
 // Sizes first, then memory: `motifs.weight` and `partial_weight` are null exactly where there are
 // no position weights, so pointers alone tell kernels what to do.
 Launch LayOut(const GpuDevice& device, const OccupancyShape& shape, const OccupancyInputs& inputs,
               bool backward, char* workspace) {
   Launch launch = {};
-  launch.shape = {shape.sequence_count, shape.length, shape.window_count, shape.first_start,
-                  static_cast<int32_t>(shape.width)};
+  launch.shape = {shape.sequence_count,
+                  shape.length,
+                  shape.window_count,
+                  shape.first_start,
+                  static_cast<int32_t>(shape.width),
+                  inputs.length};
   PreparedMotifs& motifs = launch.motifs;
   const int64_t groups = (shape.motif_count + gpu::kTileMotifs - 1) / gpu::kTileMotifs;
   motifs.motif_count = static_cast<int32_t>(shape.motif_count);
@@ -77,6 +143,7 @@ Launch LayOut(const GpuDevice& device, const OccupancyShape& shape, const Occupa
   const int64_t tiles = motifs.tile_count;
   motifs.motif = arena.Take<MotifColumns>(shape.motif_count);
   motifs.motif_at = arena.Take<int32_t>(groups * gpu::kTileMotifs);
+  launch.sort_keys = arena.Take<uint64_t>(2 * shape.motif_count);
   motifs.columns = arena.Take<TileColumns>(tiles);
   motifs.offset = arena.Take<float>(tiles * gpu::kTileMotifs);
   motifs.energies = arena.Take<uint4>(tiles * motifs.TileUint4s());
@@ -84,22 +151,12 @@ Launch LayOut(const GpuDevice& device, const OccupancyShape& shape, const Occupa
   if (inputs.weighted) {
     motifs.weight = arena.Take<float>(tiles * shape.window_count * gpu::kTileMotifs);
   }
-  if (backward) {
-    launch.cut = CutBackward(motifs, launch.shape, device.compute_capability,
-                             device.multiprocessor_count, device.shared_memory_per_block);
-    if (device.compute_capability < gpu::kSparseCapability) {
-      motifs.scale = arena.Take<float>(tiles * gpu::kTileMotifs);
-      launch.expected = arena.Take<float>(shape.sequence_count * kStrands * shape.motif_count);
-    }
-    const int64_t part_tiles = launch.cut.part_count() * tiles;
-    launch.partial_log_kd = arena.Take<float>(part_tiles * launch.cut.column_chunks *
-                                              gpu::kChunkColumns * kBases * gpu::kTileMotifs);
-    launch.partial_log_concentration = arena.Take<float>(part_tiles * gpu::kTileMotifs);
-    if (inputs.weighted) {
-      launch.partial_weight =
-          arena.Take<float>(launch.cut.slice_count * tiles * shape.window_count * gpu::kTileMotifs);
-    }
+  // Before the gradient the forward kernel has no weights.
+  if (!backward || device.compute_capability < gpu::kSparseCapability) {
+    launch.forward_scratch =
+        arena.Take<float>(ForwardFloats(device, launch, inputs.weighted && !backward));
   }
+  if (backward) LayOutBackward(device, inputs, &arena, &launch);
   launch.bytes = arena.bytes();
   return launch;
 }
@@ -127,27 +184,34 @@ GpuError TooWide(const OccupancyShape& shape, const GpuDevice& device) {
          "CPU";
 }
 
-GpuError CheckForward(const GpuDevice& device, const OccupancyShape& shape, const Launch& launch) {
-  const ForwardPlan plan = PlanForward(launch.motifs, launch.shape, device.compute_capability,
-                                       device.multiprocessor_count, device.shared_memory_per_block);
-  return plan.slice_tiles == 0 ? TooWide(shape, device) : GpuError();
+GpuError CheckForward(const GpuDevice& device, const OccupancyShape& shape, const Launch& launch,
+                      bool weighted) {
+  const ForwardPlan plan = PlanFor(device, launch.motifs, launch.shape, weighted);
+  return plan.slice_count == 0 ? TooWide(shape, device) : GpuError();
 }
 
-GpuError CheckBackward(const GpuDevice& device, const OccupancyShape& shape,
-                       const OccupancyInputs& inputs, const Launch& launch) {
-  const BackwardCut& cut = launch.cut;
-  if (static_cast<int64_t>(cut.strip_count) * cut.column_chunks > kMostStrips) {
-    return "sequence: sequences of L = " + Number(shape.length) +
-           " bases are too long for the gradient on this GPU; cut them, or place the operation on "
-           "the CPU";
-  }
-  const int64_t bytes = ShareBackward(cut, launch.motifs.step_count, inputs.weighted).total();
-  return bytes > device.shared_memory_per_block ? TooWide(shape, device) : GpuError();
+GpuError CheckBackward(const GpuDevice& device, const OccupancyShape& shape, const Launch& launch) {
+  return launch.shared.total > device.shared_memory_per_block ? TooWide(shape, device) : GpuError();
+}
+
+// Why the device cannot run one direction of the problem, by sizes alone.
+GpuError CheckDirection(const GpuDevice& device, const OccupancyShape& shape, const Launch& launch,
+                        bool weighted, bool backward) {
+  GpuError error;
+  const bool scaled = device.compute_capability < gpu::kSparseCapability;
+  if (!backward || scaled) error = CheckForward(device, shape, launch, weighted && !backward);
+  if (backward && error.empty()) error = CheckBackward(device, shape, launch);
+  return error;
+}
+
+GpuError CheckAnswer(const Launch& launch) {
+  return ErrorOf(launch.status, "asking how many blocks of the gradient kernel fit");
 }
 
 GpuError PrepareMotifs(const Launch& launch, const OccupancyInputs& inputs, cudaStream_t stream) {
   const gpu::PrepareParams params = {launch.motifs,
                                      launch.shape,
+                                     launch.sort_keys,
                                      inputs.log_kd,
                                      inputs.log_concentration,
                                      inputs.weighted ? inputs.position_weight : nullptr,
@@ -159,15 +223,19 @@ GpuError PrepareMotifs(const Launch& launch, const OccupancyInputs& inputs, cuda
 GpuError RunForward(const GpuDevice& device, const Launch& launch, Reduction reduction,
                     const OccupancyInputs& inputs, const OccupancyOutputs& outputs,
                     cudaStream_t stream) {
-  PreparedMotifs motifs = launch.motifs;
-  if (outputs.weighted == nullptr) motifs.weight = nullptr;
-  const ForwardPlan plan = PlanForward(motifs, launch.shape, device.compute_capability,
-                                       device.multiprocessor_count, device.shared_memory_per_block);
-  const ForwardParams params = {motifs,           launch.shape,
-                                plan.slice_tiles, plan.warp_positions,
-                                inputs.sequence,  {inputs.span, inputs.span_stride},
-                                outputs.bound,    outputs.weighted};
-  return ErrorOf(Forward(plan, reduction, params, stream), "the forward kernel");
+  ForwardParams params = {};
+  params.motifs = launch.motifs;
+  params.shape = launch.shape;
+  params.sequence = inputs.sequence;
+  params.span = {inputs.span, inputs.span_stride};
+  params.bound = outputs.bound;
+  params.weighted = outputs.weighted;
+  const bool weighted = outputs.weighted != nullptr;
+  const ForwardLaunch forward = {PlanFor(device, launch.motifs, launch.shape, weighted),
+                                 device.compute_capability >= gpu::kSparseCapability,
+                                 device.multiprocessor_count, device.shared_memory_per_block,
+                                 launch.forward_scratch};
+  return ErrorOf(Forward(forward, reduction, params, stream), "the forward kernel");
 }
 
 // float16 slopes are scaled by their largest possible value.
@@ -208,15 +276,25 @@ GpuError FindGpuDevice(int ordinal, GpuDevice* device) {
   return {};
 }
 
+GpuError GpuRefusal(const GpuDevice& device, const OccupancyShape& shape,
+                    const OccupancyInputs& inputs) {
+  GpuError error = CheckSizes(device, shape);
+  for (const bool backward : {false, true}) {
+    if (!error.empty()) return error;
+    const Launch launch = LayOut(device, shape, inputs, backward, nullptr);
+    error = CheckDirection(device, shape, launch, inputs.weighted, backward);
+  }
+  return error;
+}
+
 GpuError GpuWorkspaceBytes(const GpuDevice& device, const OccupancyShape& shape,
                            const OccupancyInputs& inputs, bool backward, int64_t* bytes) {
   *bytes = 0;
   GpuError error = CheckSizes(device, shape);
   if (!error.empty()) return error;
   const Launch launch = LayOut(device, shape, inputs, backward, nullptr);
-  const bool scaled = device.compute_capability < gpu::kSparseCapability;
-  if (!backward || scaled) error = CheckForward(device, shape, launch);
-  if (backward && error.empty()) error = CheckBackward(device, shape, inputs, launch);
+  error = CheckDirection(device, shape, launch, inputs.weighted, backward);
+  if (error.empty()) error = CheckAnswer(launch);
   if (error.empty()) *bytes = launch.bytes;
   return error;
 }
@@ -239,7 +317,9 @@ GpuError GpuOccupancyBackward(const GpuDevice& device, const OccupancyShape& sha
                               const OccupancyGradients& gradients) {
   const Launch launch = LayOut(device, shape, inputs, true, workspace);
   const auto cuda_stream = static_cast<cudaStream_t>(stream);
-  GpuError error = PrepareMotifs(launch, inputs, cuda_stream);
+  GpuError error = CheckBackward(device, shape, launch);
+  if (error.empty()) error = CheckAnswer(launch);
+  if (error.empty()) error = PrepareMotifs(launch, inputs, cuda_stream);
   const float* const weighted = inputs.weighted ? upstream.weighted : nullptr;
   if (error.empty() && launch.motifs.scale != nullptr) {
     error = ScaleSlopes(device, launch, inputs, upstream.bound, weighted, cuda_stream);
@@ -248,9 +328,8 @@ GpuError GpuOccupancyBackward(const GpuDevice& device, const OccupancyShape& sha
   BackwardParams params = {};
   params.motifs = launch.motifs;
   params.shape = launch.shape;
-  params.cut = launch.cut;
-  params.shared = ShareBackward(launch.cut, launch.motifs.step_count, inputs.weighted);
-  params.shared.limit = device.shared_memory_per_block;
+  params.split = launch.split;
+  params.shared = launch.shared;
   params.sequence = inputs.sequence;
   params.bound_gradient = upstream.bound;
   params.weighted_gradient = weighted;
@@ -260,7 +339,8 @@ GpuError GpuOccupancyBackward(const GpuDevice& device, const OccupancyShape& sha
   params.partial_log_concentration = launch.partial_log_concentration;
   params.partial_weight = launch.partial_weight;
   params.gradients = gradients;
-  return ErrorOf(Backward(reduction, params, cuda_stream), "the gradient kernels");
+  return ErrorOf(Backward(reduction, params, device.shared_memory_per_block, cuda_stream),
+                 "the gradient kernels");
 }
 
 }  // namespace cisreg

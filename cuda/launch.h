@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <string>
 
+#include "common/export.h"
 #include "occupancy/problem.h"
 
 namespace cisreg {
@@ -25,26 +26,34 @@ using GpuError = std::string;
 
 // Reads the properties of a device. The compute capability is that of the code which runs there,
 // the device's own or an older one.
-GpuError FindGpuDevice(int ordinal, GpuDevice* device);
+CISREG_EXPORT GpuError FindGpuDevice(int ordinal, GpuDevice* device);
+
+// Why such a device cannot run a problem and its gradient, by sizes alone: no GPU is asked. Empty
+// if it can.
+CISREG_EXPORT GpuError GpuRefusal(const GpuDevice& device, const OccupancyShape& shape,
+                                  const OccupancyInputs& inputs);
 
 // Bytes of device memory, aligned to 256, that a launch needs beside inputs and outputs. Returns an
-// error message if the device cannot run this problem.
-GpuError GpuWorkspaceBytes(const GpuDevice& device, const OccupancyShape& shape,
-                           const OccupancyInputs& inputs, bool backward, int64_t* bytes);
+// error message if the current device cannot run this problem.
+CISREG_EXPORT GpuError GpuWorkspaceBytes(const GpuDevice& device, const OccupancyShape& shape,
+                                         const OccupancyInputs& inputs, bool backward,
+                                         int64_t* bytes);
 
 // `stream` is a cudaStream_t. Sites that show a code above 4 and motifs with a parameter that is
 // not finite are NaN, and so are the sums that hold them: raising an error would mean waiting for
 // the device.
-GpuError GpuOccupancyForward(const GpuDevice& device, const OccupancyShape& shape,
-                             Reduction reduction, const OccupancyInputs& inputs, void* stream,
-                             char* workspace, const OccupancyOutputs& outputs);
+CISREG_EXPORT GpuError GpuOccupancyForward(const GpuDevice& device, const OccupancyShape& shape,
+                                           Reduction reduction, const OccupancyInputs& inputs,
+                                           void* stream, char* workspace,
+                                           const OccupancyOutputs& outputs);
 
 // The gradients; sums are added in an order fixed by the problem and the device, so the same inputs
 // give the same bits on every run.
-GpuError GpuOccupancyBackward(const GpuDevice& device, const OccupancyShape& shape,
-                              Reduction reduction, const OccupancyInputs& inputs, void* stream,
-                              char* workspace, const OccupancyUpstream& upstream,
-                              const OccupancyGradients& gradients);
+CISREG_EXPORT GpuError GpuOccupancyBackward(const GpuDevice& device, const OccupancyShape& shape,
+                                            Reduction reduction, const OccupancyInputs& inputs,
+                                            void* stream, char* workspace,
+                                            const OccupancyUpstream& upstream,
+                                            const OccupancyGradients& gradients);
 
 }  // namespace cisreg
 

@@ -54,25 +54,18 @@ __device__ __forceinline__ void AddJoined(const SitesJoined& sites, float& bound
   if (Weighted) weighted = fmaf(sites.weighted, inverse, weighted);
 }
 
-// Sums over an even number of sites that are weak enough to share divisions. `weight(k)` is called
-// for site k only where it is needed, since registers are scarce.
-template <bool LogUnbound, bool Weighted, int Sites, class Weight>
-__device__ __forceinline__ void SumShared(const float (&x)[Sites], const Weight& weight,
+// Adds two or four sites that are weak enough to share a division.
+template <bool LogUnbound, bool Weighted>
+__device__ __forceinline__ void AddShared(const float (&x)[4], const float (&weight)[4], int count,
                                           float& bound, float& weighted) {
-#pragma unroll
-  for (int k = 0; k < Sites; k += 4) {
-    SitesJoined sites =
-        Join<LogUnbound, Weighted>(OneSite<LogUnbound, Weighted>(x[k], weight(k)),
-                                   OneSite<LogUnbound, Weighted>(x[k + 1], weight(k + 1)));
-    if (k + 2 < Sites) {
-      const int l = k + 2 < Sites ? k + 2 : 0;
-      sites = Join<LogUnbound, Weighted>(
-          sites,
-          Join<LogUnbound, Weighted>(OneSite<LogUnbound, Weighted>(x[l], weight(l)),
-                                     OneSite<LogUnbound, Weighted>(x[l + 1], weight(l + 1))));
-    }
-    AddJoined<LogUnbound, Weighted>(sites, bound, weighted);
+  SitesJoined sites = Join<LogUnbound, Weighted>(OneSite<LogUnbound, Weighted>(x[0], weight[0]),
+                                                 OneSite<LogUnbound, Weighted>(x[1], weight[1]));
+  if (count == 4) {
+    sites = Join<LogUnbound, Weighted>(
+        sites, Join<LogUnbound, Weighted>(OneSite<LogUnbound, Weighted>(x[2], weight[2]),
+                                          OneSite<LogUnbound, Weighted>(x[3], weight[3])));
   }
+  AddJoined<LogUnbound, Weighted>(sites, bound, weighted);
 }
 
 // p and 1 - p of a site of any strength, without overflow.
@@ -87,13 +80,15 @@ __device__ __forceinline__ Bound AnySite(float log2_odds) {
   return log2_odds > 0.0f ? Bound{larger, smaller, odds} : Bound{smaller, larger, odds};
 }
 
-template <bool LogUnbound, bool Weighted, int Sites, class Weight>
-__device__ __forceinline__ void SumAny(const float (&x)[Sites], const Weight& weight, float& bound,
-                                       float& weighted) {
+// Adds up to four sites of any strength.
+template <bool LogUnbound, bool Weighted>
+__device__ __forceinline__ void AddAny(const float (&x)[4], const float (&weight)[4], int count,
+                                       float& bound, float& weighted) {
 #pragma unroll
-  for (int k = 0; k < Sites; ++k) {
+  for (int k = 0; k < 4; ++k) {
+    if (k >= count) break;
     const Bound site = AnySite(x[k]);
-    if (Weighted) weighted = fmaf(weight(k), site.p, weighted);
+    if (Weighted) weighted = fmaf(weight[k], site.p, weighted);
     // Not max, which would turn NaN into 0 and hide a motif that is not finite.
     const float above = x[k] < 0.0f ? 0.0f : x[k];
     bound += LogUnbound ? -(Log1p(site.small_odds) + kLn2 * above) : site.p;

@@ -65,6 +65,7 @@ struct ScanShape {
   int64_t window_count;
   int64_t first_start;
   int32_t width;
+  const int32_t* own_length;  // [N], or null: all sequences have `length` bases
 };
 
 }  // namespace cisreg::gpu

@@ -20,11 +20,6 @@ inline constexpr uint32_t kHalfOne = 0x3c00;
 // Two NaN: an invalid base code makes every site that contains it NaN.
 inline constexpr uint32_t kHalfNaNs = 0x7e007e00;
 
-// Words that lanes load behind the last of a strip, without effect; and the number of codes that a
-// word is made of.
-inline constexpr int kWordSlack = 8;
-inline constexpr int kWordReach = 4;
-
 // Positions whose codes a strip needs; words are made of all but the last kWordReach.
 __host__ __device__ constexpr int StripPositions(int tiles, int steps) {
   return tiles * kTileWindows + steps * kStepColumns + kWordSlack + kWordReach;
@@ -55,37 +50,38 @@ __device__ __forceinline__ uint32_t SecondWord(const uint8_t* codes, int at) {
   return word;
 }
 
-template <int Tall>
+template <int RowTiles>
 struct OneHotStrip {
-  static constexpr int kOperands = Tall + kChunkSteps - 1;
+  static constexpr int kOperands = RowTiles + kChunkSteps - 1;
   uint32_t value[kOperands][4];
   // Lanes 0 and 1 of four hold the metadata of even operands, lanes 2 and 3 those of odd ones.
   uint32_t metadata[(kOperands + 1) / 2];
 
   // Operands [From, End), in rising order.
-  template <int From, int End>
-  __device__ __forceinline__ void Load(const uint32_t* first, const uint32_t* second, int lane) {
+  template <int From, int End, class Word>
+  __device__ __forceinline__ void Load(const Word* first, const Word* second, int lane) {
     const int g = lane >> 2, t = lane & 3;
 #pragma unroll
     for (int q = From; q < End; ++q) {
-      const uint32_t* const from = first + g + t + 8 * q;
+      const Word* const from = first + g + t + 8 * q;
       value[q][0] = from[0];
-      value[q][1] = from[8 * Tall];
+      value[q][1] = from[8 * RowTiles];
       value[q][2] = from[4];
-      value[q][3] = from[8 * Tall + 4];
+      value[q][3] = from[8 * RowTiles + 4];
     }
-    const uint32_t* const from = second + g + 4 * (t & 1) + 8 * (t >> 1);
+    const Word* const from = second + g + 4 * (t & 1) + 8 * (t >> 1);
 #pragma unroll
     for (int q = (From + 1) / 2; q < (End + 1) / 2; ++q) {
-      metadata[q] = from[16 * q] | from[16 * q + 8 * Tall] << 16;
+      metadata[q] = from[16 * q] | from[16 * q + 8 * RowTiles] << 16;
     }
   }
 
   // sums[i] += one-hot rows of tile i, columns of this step, times the step's energies.
   template <int Step>
-  __device__ __forceinline__ void Multiply(float (&sums)[Tall][4], const uint4& energies) const {
+  __device__ __forceinline__ void Multiply(float (&sums)[RowTiles][4],
+                                           const uint4& energies) const {
 #pragma unroll
-    for (int i = 0; i < Tall; ++i) {
+    for (int i = 0; i < RowTiles; ++i) {
       const uint32_t (&a)[4] = value[i + Step];
       const uint32_t e = metadata[(i + Step) / 2];
       if ((i + Step) % 2 == 0) {
@@ -114,27 +110,28 @@ __device__ __forceinline__ uint32_t SecondWord(const uint8_t* codes, int at) {
   return PairWord(codes[at], 2);
 }
 
-template <int Tall>
+template <int RowTiles>
 struct OneHotStrip {
-  static constexpr int kOperands = Tall + kChunkSteps - 1;
+  static constexpr int kOperands = RowTiles + kChunkSteps - 1;
   // Of 2 columns each.
   uint32_t value[4 * kOperands][2];
 
-  template <int From, int End>
-  __device__ __forceinline__ void Load(const uint32_t* first, const uint32_t* second, int lane) {
+  template <int From, int End, class Word>
+  __device__ __forceinline__ void Load(const Word* first, const Word* second, int lane) {
     const int g = lane >> 2, t = lane & 3;
-    const uint32_t* const from = ((t & 1) == 0 ? first : second) + g + (t >> 1);
+    const Word* const from = ((t & 1) == 0 ? first : second) + g + (t >> 1);
 #pragma unroll
     for (int q = 4 * From; q < 4 * End; ++q) {
       value[q][0] = from[2 * q];
-      value[q][1] = from[2 * q + 8 * Tall];
+      value[q][1] = from[2 * q + 8 * RowTiles];
     }
   }
 
   template <int Step>
-  __device__ __forceinline__ void Multiply(float (&sums)[Tall][4], const uint4& energies) const {
+  __device__ __forceinline__ void Multiply(float (&sums)[RowTiles][4],
+                                           const uint4& energies) const {
 #pragma unroll
-    for (int i = 0; i < Tall; ++i) {
+    for (int i = 0; i < RowTiles; ++i) {
       const uint32_t (*a)[2] = value + 4 * (i + Step);
       ptx::MmaHalf(sums[i], a[0][0], a[0][1], a[1][0], a[1][1], energies.x, energies.y);
       ptx::MmaHalf(sums[i], a[2][0], a[2][1], a[3][0], a[3][1], energies.z, energies.w);

@@ -1,5 +1,11 @@
 // Prepares motifs, in this order: the columns and odds of each, their order by width, the operands
 // of each tile, weights in the tiles' order, the scale of float16 gradients.
+//
+// The order is that of a merge sort. Each block sorts a run of motifs: the place of each is the
+// number of those before it. Then sorted runs are merged, 16 at a time, until one is left. No two
+// keys are equal, so there is one order only.
+
+#include <utility>
 
 #include "prepare.cuh"
 #include "ptx.cuh"
@@ -10,6 +16,9 @@ namespace cisreg::gpu {
 namespace {
 
 constexpr int kThreads = 128;
+// Motifs of the first sorted runs, one for each thread of a block; runs that are merged into one.
+constexpr int kRunMotifs = 256;
+constexpr int kMergedRuns = 16;
 constexpr float kLog2E = 1.442695040888963407f;
 // Energies are limited to this, in log2, since float16 ends at 65504.
 constexpr float kLargestEnergy = 32768.0f;
@@ -25,20 +34,23 @@ __device__ __forceinline__ float Energy(float log_kd) {
   return fminf(fmaxf(-kLog2E * log_kd, -kLargestEnergy), kLargestEnergy);
 }
 
+// Log2 of the concentration: -inf for a factor that is not there, whose sites are never bound.
 __device__ __forceinline__ float Offset(float log_concentration) {
-  return isfinite(log_concentration) ? kLog2E * log_concentration : NotANumber();
+  return log_concentration < INFINITY ? kLog2E * log_concentration : NotANumber();
 }
 
 __device__ __forceinline__ int Width(const MotifColumns& columns) {
   return columns.scan_end - columns.scan_first;
 }
 
-}  // namespace
+// Widest first, then by the first column, then in the motifs' own order.
+__device__ __forceinline__ uint64_t SortKey(const MotifColumns& columns, int width, int motif) {
+  const uint64_t narrower = width - Width(columns), first = columns.scan_first;
+  return (narrower << kColumnBits | first) << kMotifBits | motif;
+}
 
-__global__ void MotifColumnsKernel(const __grid_constant__ PrepareParams params) {
-  const int motif = blockIdx.x * blockDim.x + threadIdx.x;
+__device__ MotifColumns ColumnsOfMotif(const PrepareParams& params, int motif) {
   const int motif_count = params.motifs.motif_count;
-  if (motif >= motif_count) return;
   const int width = params.shape.width;
   MotifColumns columns = {width, 0, 0, width, 0.0f};
   if (params.column_range != nullptr) {
@@ -64,28 +76,66 @@ __global__ void MotifColumnsKernel(const __grid_constant__ PrepareParams params)
   }
   if (columns.scan_end == 0) columns.scan_first = 0;
   columns.strongest = strongest;
-  params.motifs.motif[motif] = columns;
+  return columns;
 }
 
-// The place of each motif: how many are wider, or as wide and come before it.
-__global__ void MotifOrderKernel(const __grid_constant__ PrepareParams params) {
-  const int place = blockIdx.x * blockDim.x + threadIdx.x;
-  const int motif_count = params.motifs.motif_count;
-  if (place >= motif_count) {
-    if (place < 4 * params.motifs.tile_count) params.motifs.motif_at[place] = -1;
-    return;
+// `keys` are null where all are sorted: then the motif of the place is written.
+__device__ __forceinline__ void WritePlace(const PreparedMotifs& motifs, uint64_t* keys, int place,
+                                           uint64_t key) {
+  if (keys != nullptr) {
+    keys[place] = key;
+  } else {
+    motifs.motif_at[place] = static_cast<int32_t>(key & ((uint64_t{1} << kMotifBits) - 1));
   }
-  const MotifColumns own = params.motifs.motif[place];
+}
+
+}  // namespace
+
+// The columns of each motif, and for each block a sorted run of motifs.
+__global__ void MotifColumnsKernel(const __grid_constant__ PrepareParams params) {
+  extern __shared__ __align__(16) char shared_memory[];
+  uint64_t* const keys = reinterpret_cast<uint64_t*>(shared_memory);
+  const PreparedMotifs& motifs = params.motifs;
+  const int thread = threadIdx.x, first = blockIdx.x * kRunMotifs;
+  const int count = min(kRunMotifs, motifs.motif_count - first);
+  if (thread < count) {
+    const MotifColumns columns = ColumnsOfMotif(params, first + thread);
+    motifs.motif[first + thread] = columns;
+    keys[thread] = SortKey(columns, params.shape.width, first + thread);
+  } else if (first + thread < 4 * motifs.tile_count) {
+    motifs.motif_at[first + thread] = -1;
+  }
+  __syncthreads();
+  if (thread >= count) return;
+  const uint64_t key = keys[thread];
   int before = 0;
-  for (int other = 0; other < motif_count; ++other) {
-    const MotifColumns& columns = params.motifs.motif[other];
-    const int wider = Width(columns) - Width(own);
-    const int later = columns.scan_first - own.scan_first;
-    const bool comes_first =
-        wider > 0 || (wider == 0 && (later < 0 || (later == 0 && other < place)));
-    before += comes_first ? 1 : 0;
+  for (int i = 0; i < count; ++i) before += keys[i] < key ? 1 : 0;
+  const bool last = motifs.motif_count <= kRunMotifs;
+  WritePlace(motifs, last ? nullptr : params.sort_keys, first + before, key);
+}
+
+// Merges runs: the place of a key is the number of keys in these runs that are smaller. All runs
+// are searched at the same time, so that the loads of one search do not wait for those of another.
+__global__ void MergeRunsKernel(const __grid_constant__ MergeParams params) {
+  const int motif_count = params.motifs.motif_count, run_motifs = params.run_motifs;
+  const int at = blockIdx.x * blockDim.x + threadIdx.x;
+  if (at >= motif_count) return;
+  const uint64_t key = params.from[at];
+  const int first = at - at % (run_motifs * kMergedRuns);
+  int smaller[kMergedRuns] = {};
+  for (int step = run_motifs; step > 0; step /= 2) {
+#pragma unroll
+    for (int run = 0; run < kMergedRuns; ++run) {
+      const int begin = first + run * run_motifs, end = smaller[run] + step;
+      if (end <= min(run_motifs, motif_count - begin) && params.from[begin + end - 1] < key) {
+        smaller[run] = end;
+      }
+    }
   }
-  params.motifs.motif_at[before] = place;
+  int place = first;
+#pragma unroll
+  for (int run = 0; run < kMergedRuns; ++run) place += smaller[run];
+  WritePlace(params.motifs, params.to, place, key);
 }
 
 // Columns of a tile: all that any of its motifs needs, mirrored on the reverse strand.
@@ -249,18 +299,29 @@ __global__ void ScaleKernel(const __grid_constant__ ScaleParams params) {
 cudaError_t FindCodeCapability(int* capability) {
   cudaFuncAttributes attributes;
   const cudaError_t status =
-      cudaFuncGetAttributes(&attributes, reinterpret_cast<const void*>(MotifOrderKernel));
+      cudaFuncGetAttributes(&attributes, reinterpret_cast<const void*>(MotifColumnsKernel));
   if (status == cudaSuccess) *capability = attributes.ptxVersion;
+  return status;
+}
+
+cudaError_t SortMotifs(const PrepareParams& params, cudaStream_t stream) {
+  const int32_t motif_count = params.motifs.motif_count;
+  const unsigned runs = BlocksFor(4 * static_cast<int64_t>(params.motifs.tile_count), kRunMotifs);
+  cudaError_t status =
+      Run(MotifColumnsKernel, runs, kRunMotifs, kRunMotifs * sizeof(uint64_t), stream, params);
+  uint64_t *from = params.sort_keys, *to = from + motif_count;
+  for (int run = kRunMotifs; status == cudaSuccess && run < motif_count; run *= kMergedRuns) {
+    const bool last = run * kMergedRuns >= motif_count;
+    const MergeParams merge = {params.motifs, from, last ? nullptr : to, run};
+    status = Run(MergeRunsKernel, BlocksFor(motif_count, kThreads), kThreads, 0, stream, merge);
+    std::swap(from, to);
+  }
   return status;
 }
 
 cudaError_t Prepare(const PrepareParams& params, cudaStream_t stream) {
   const PreparedMotifs& motifs = params.motifs;
-  const unsigned motif_blocks = BlocksFor(motifs.motif_count, kThreads);
-  cudaError_t status = Run(MotifColumnsKernel, motif_blocks, kThreads, 0, stream, params);
-  if (status != cudaSuccess) return status;
-  const unsigned place_blocks = BlocksFor(4 * static_cast<int64_t>(motifs.tile_count), kThreads);
-  status = Run(MotifOrderKernel, place_blocks, kThreads, 0, stream, params);
+  cudaError_t status = SortMotifs(params, stream);
   if (status != cudaSuccess) return status;
   status = Run(EnergiesKernel, motifs.tile_count, kThreads, 0, stream, params);
   if (status != cudaSuccess || motifs.weight == nullptr) return status;

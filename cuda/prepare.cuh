@@ -7,18 +7,34 @@
 
 namespace cisreg::gpu {
 
+// Bits of a sort key that hold a motif's number, and a column.
+inline constexpr int kMotifBits = 20;
+inline constexpr int kColumnBits = 21;
+
 struct PrepareParams {
   PreparedMotifs motifs;
   ScanShape shape;
+  uint64_t* sort_keys;  // [2, M], for the sorting alone
   const float* log_kd;
   const float* log_concentration;
   const float* position_weight;  // or null
   const int32_t* column_range;   // or null
 };
 
+// One pass of the sorting.
+struct MergeParams {
+  PreparedMotifs motifs;
+  const uint64_t* from;  // [M]: sorted runs of `run_motifs` keys
+  uint64_t* to;          // [M], or null in the last pass
+  int32_t run_motifs;
+};
+
 // Compute capability that the running kernels were compiled for. It is older than that of the
 // device if the driver translated PTX of an older one.
 cudaError_t FindCodeCapability(int* capability);
+
+// The first part of Prepare: the columns of all motifs, and the motif of each place.
+cudaError_t SortMotifs(const PrepareParams& params, cudaStream_t stream);
 
 // Fills all of `motifs` except the scale.
 cudaError_t Prepare(const PrepareParams& params, cudaStream_t stream);

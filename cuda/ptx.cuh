@@ -1,5 +1,8 @@
 // All raw PTX of the project: thin wrappers, one instruction each where the processor has it.
 //
+// What all lanes of a warp do together is volatile: it stays where it is written, and lanes do not
+// part before it. What computes a number of a lane's own is not, so that the compiler may move it.
+//
 // Fragment layouts are those of the PTX manual; g = lane / 4 and t = lane % 4 throughout. Where
 // CISREG_CUDA_SHIM is defined, the same wrappers run on the host
 // (benchmarks/shared/shim/ptx_host.h), so that the kernels can be run, and sanitized, without a
@@ -86,16 +89,19 @@ __device__ __forceinline__ uint32_t PackBfloat(float low, float high) {
 __device__ __forceinline__ void MmaHalf(float (&d)[4], uint32_t a0, uint32_t a1, uint32_t a2,
                                         uint32_t a3, uint32_t b0, uint32_t b1) {
 #if CISREG_CUDA_ARCH >= 800
-  asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 "
+  asm volatile(
+      "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 "
       "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
       : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
       : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));
 #else
-  asm("mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 "
+  asm volatile(
+      "mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 "
       "{%0, %1, %2, %3}, {%4, %5}, {%6}, {%0, %1, %2, %3};"
       : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
       : "r"(a0), "r"(a1), "r"(b0));
-  asm("mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 "
+  asm volatile(
+      "mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 "
       "{%0, %1, %2, %3}, {%4, %5}, {%6}, {%0, %1, %2, %3};"
       : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
       : "r"(a2), "r"(a3), "r"(b1));
@@ -106,7 +112,8 @@ __device__ __forceinline__ void MmaHalf(float (&d)[4], uint32_t a0, uint32_t a1,
 // The same for bfloat16 operands.
 __device__ __forceinline__ void MmaBfloat(float (&d)[4], uint32_t a0, uint32_t a1, uint32_t a2,
                                           uint32_t a3, uint32_t b0, uint32_t b1) {
-  asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 "
+  asm volatile(
+      "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 "
       "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
       : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
       : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));
@@ -121,7 +128,8 @@ __device__ __forceinline__ void MmaBfloat(float (&d)[4], uint32_t a0, uint32_t a
 template <int Selector>
 __device__ __forceinline__ void MmaSparseHalf(float (&d)[4], uint32_t a0, uint32_t a1, uint32_t a2,
                                               uint32_t a3, const uint4& b, uint32_t metadata) {
-  asm("mma.sp::ordered_metadata.sync.aligned.m16n8k32.row.col.f32.f16.f16.f32 "
+  asm volatile(
+      "mma.sp::ordered_metadata.sync.aligned.m16n8k32.row.col.f32.f16.f16.f32 "
       "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9, %10, %11}, {%0, %1, %2, %3}, %12, %13;"
       : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
       : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b.x), "r"(b.y), "r"(b.z), "r"(b.w), "r"(metadata),
@@ -131,16 +139,27 @@ __device__ __forceinline__ void MmaSparseHalf(float (&d)[4], uint32_t a0, uint32
 
 // threadIdx.x, read again each time, so that the compiler recomputes what depends on it instead of
 // keeping it in registers across loops.
-__device__ __forceinline__ int ThreadAnew() {
+__device__ __forceinline__ int RecomputeThreadIndex() {
   int thread;
   asm volatile("mov.u32 %0, %%tid.x;" : "=r"(thread));
   return thread;
 }
 
+// Two words of shared memory, read again each time. Where the compiler keeps words for several
+// operands, it copies them into the neighbouring registers of each, and a copy costs as much
+// as reading does.
+__device__ __forceinline__ uint2 ReloadPair(const uint32_t* from) {
+  uint2 x;
+  asm volatile("ld.volatile.shared.v2.u32 {%0, %1}, [%2];"
+               : "=r"(x.x), "=r"(x.y)
+               : "r"(static_cast<uint32_t>(__cvta_generic_to_shared(from))));
+  return x;
+}
+
 // Transposes an 8 x 8 matrix of 16-bit numbers, two to a lane: (row g, columns 2t 2t+1).
 __device__ __forceinline__ uint32_t Transpose(uint32_t x) {
   uint32_t y;
-  asm("movmatrix.sync.aligned.m8n8.trans.b16 %0, %1;" : "=r"(y) : "r"(x));
+  asm volatile("movmatrix.sync.aligned.m8n8.trans.b16 %0, %1;" : "=r"(y) : "r"(x));
   return y;
 }
 

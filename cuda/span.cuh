@@ -6,6 +6,7 @@
 #ifndef CISREG_CUDA_SPAN_CUH_
 #define CISREG_CUDA_SPAN_CUH_
 
+#include "length.cuh"
 #include "scan.cuh"
 
 namespace cisreg::gpu {
@@ -34,16 +35,18 @@ __device__ __forceinline__ int FromStrip(int64_t base, int64_t start) {
 __device__ __forceinline__ SpanBases FindSpan(const SpanInput& span, const ScanShape& shape,
                                               int64_t sequence, int64_t first_window) {
   const int32_t* const own = span.edges + sequence * span.stride;
-  const int64_t begin = max(own[0], 0), end = min(static_cast<int64_t>(own[1]), shape.length);
+  const int64_t begin = max(own[0], 0),
+                end = min(static_cast<int64_t>(own[1]), OwnLength(shape, sequence));
   if (begin >= end) return {kFarBase, -kFarBase};
   const int64_t start = shape.first_start + first_window;
   return {FromStrip(begin, start), FromStrip(end, start)};
 }
 
 // Marks rows whose window does not count for the lane's two motifs, whose columns these are.
-template <int Tall>
-__device__ __forceinline__ void MaskSites(float (&log_odds)[Tall][4], const SiteColumns* columns,
-                                          const SpanBases& span, int lane) {
+template <int RowTiles>
+__device__ __forceinline__ void MaskSites(float (&log_odds)[RowTiles][4],
+                                          const SiteColumns* columns, const SpanBases& span,
+                                          int lane) {
 #pragma unroll
   for (int h = 0; h < 2; ++h) {
     const int row = lane >> 2;
@@ -51,8 +54,8 @@ __device__ __forceinline__ void MaskSites(float (&log_odds)[Tall][4], const Site
     const int first = (span.begin - columns[h].end + 1 - row + 7) >> 3;
     const int end = (span.end - columns[h].first - row + 7) >> 3;
 #pragma unroll
-    for (int k = 0; k < 2 * Tall; ++k) {
-      if (k < first || k >= end) log_odds[k % Tall][2 * (k / Tall) + h] = kNoSite;
+    for (int k = 0; k < 2 * RowTiles; ++k) {
+      if (k < first || k >= end) log_odds[k % RowTiles][2 * (k / RowTiles) + h] = kNoSite;
     }
   }
 }

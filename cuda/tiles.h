@@ -7,6 +7,13 @@
 #ifndef CISREG_CUDA_TILES_H_
 #define CISREG_CUDA_TILES_H_
 
+// Functions of plain C++ headers that kernels call too.
+#if defined(__CUDACC__)
+#define CISREG_HOST_DEVICE __host__ __device__
+#else
+#define CISREG_HOST_DEVICE
+#endif
+
 namespace cisreg::gpu {
 
 inline constexpr int kWarp = 32;
@@ -16,39 +23,49 @@ inline constexpr int kStepColumns = 8;
 inline constexpr int kChunkSteps = 4;
 inline constexpr int kChunkColumns = kStepColumns * kChunkSteps;
 
+// Words that lanes load behind the last of a strip, without effect; and the number of codes that a
+// word is made of.
+inline constexpr int kWordSlack = 8;
+inline constexpr int kWordReach = 4;
+
 // Forward: one warp holds the one-hot operands of a strip of windows and passes the energies of all
 // motifs, which lie in shared memory, by them. 7 tiles are 112 windows: a promoter of 110 bases.
 // Without sparse products (compute capability 7.5) operands take twice the registers.
-inline constexpr int kForwardTall = 7;
-inline constexpr int kForwardShort = 4;
-// Warps of a block; one block runs on each multiprocessor. Position weights need more registers, so
-// fewer warps.
+inline constexpr int kForwardRowTiles = 7;
+inline constexpr int kForwardRowTilesShort = 4;
+// Warps of a block; one block runs on each multiprocessor.
 inline constexpr int kForwardWarps = 16;
-inline constexpr int kForwardWarpsWeighted = 12;
+// Sums of strips are added in groups of this many, then the groups, so that the order depends on
+// the sequence alone; and the bytes of memory for sums of strips, unless a group of one sequence
+// takes more. They fit into the second-level cache of large GPUs.
+inline constexpr int kSumStrips = 64;
+inline constexpr int kForwardScratch = 32 << 20;
 
 // Backward: one warp holds the gradient of 2 tiles of motifs (both strands of 8 motifs, 32 columns)
 // in registers and passes all sequences by them, 4 or 3 tiles of windows at a time.
 inline constexpr int kBackwardWarps = 4;
 inline constexpr int kWarpTiles = 2;
 inline constexpr int kBlockTiles = kBackwardWarps * kWarpTiles;
-inline constexpr int kBackwardTall = 4;
-inline constexpr int kBackwardShort = 3;
+inline constexpr int kBackwardRowTiles = 4;
+inline constexpr int kBackwardRowTilesShort = 3;
 // Rows of the second product (4 columns x 4 bases) and such rows in a chunk of columns.
 inline constexpr int kGradientColumns = 4;
 inline constexpr int kGradientRows = kChunkColumns / kGradientColumns;
 // Numbers of a lane in the gradient of one tile and chunk.
 inline constexpr int kTileSums = 4 * kGradientRows;
-// Most windows of a block, in tiles; fewer where shared memory is small.
+// Windows of a strip, in tiles: at most, and where shared memory is small.
 inline constexpr int kBackwardTiles = 7;
 inline constexpr int kBackwardTilesSmall = 4;
 // Tensor cores truncate their sums, so after this many products the sums are added with rounding in
-// other memory.
+// other memory; and after so many of these additions, what has come together is added to the
+// results, so that millions of windows are not added one by one.
 inline constexpr int kProductsPerSum = 112;
-// If a block can have this much shared memory, sums are collected there, otherwise in the results.
-inline constexpr int kSharedForSums = 128 << 10;
-// Blocks of a multiprocessor that run at a time, and the fewest sequences worth a block.
+inline constexpr int kSumsPerPart = 32;
+// Blocks of a multiprocessor that registers leave room for: the compiler is held to the first
+// without position weights, for capabilities from 8.0 on; but not from 12.0 on, where it spills.
 inline constexpr int kBackwardBlocks = 3;
-inline constexpr int kLeastSequences = 4;
+inline constexpr int kBackwardBlocksUnbounded = 2;
+inline constexpr int kUnboundedCapability = 120;
 
 // Up to these log2 odds of a motif's strongest site, four sites share one division: products of
 // four (1 + odds) stay below 2^97, which leaves room for position weights up to 2^29.

@@ -22,7 +22,8 @@ SPECIAL_FUNCTIONS_PER_SITE = 1.25
 # By compute capability: operations per cycle of a multiprocessor on dense matrices of 16-bit
 # floats, a product and an addition being two (NVIDIA's white papers of Turing to Hopper).
 TENSOR_OPERATIONS_PER_CYCLE = {"7.5": 1024, "8.0": 2048, "8.6": 1024, "8.9": 1024, "9.0": 4096}
-SPARSE_FACTOR = {"7.5": 1}
+# How many times as fast sparse products are, by the maker's sheets; 2 where it is not said.
+SPARSE_FACTORS = {"7.5": 1}
 
 
 class Size(NamedTuple):
@@ -40,24 +41,30 @@ class Size(NamedTuple):
         return STRANDS * self.sequence_count * self.length * self.motif_count
 
 
-def limit_milliseconds(device: dict[str, Any], size: Size, *, backward: bool) -> float | None:
+def limit_milliseconds(
+    device: dict[str, Any], size: Size, *, backward: bool, sparse_factor: float | None = None
+) -> float | None:
     """Least time of a size, forward or backward alone; None for GPUs unknown to the model.
 
     Args:
         device: an entry of `_native.cuda_devices()`.
         size: the shape.
         backward: the gradient alone, else forward alone.
+        sparse_factor: how many times as fast as dense products sparse ones are, where it was
+            measured; None: as the maker says.
 
     Example:
         >>> h100 = {"compute_capability": "9.0", "multiprocessor_count": 132, "clock_ghz": 1.83}
         >>> round(limit_milliseconds(h100, Size(65536), backward=False), 2)
         1.14
     """
-    tensor = TENSOR_OPERATIONS_PER_CYCLE.get(device["compute_capability"])
-    if tensor is None:
+    tensor = TENSOR_OPERATIONS_PER_CYCLE.get(device.get("compute_capability", ""))
+    if tensor is None or "clock_ghz" not in device:
         return None
+    if sparse_factor is None:
+        sparse_factor = SPARSE_FACTORS.get(device["compute_capability"], 2)
     terms = 2 if size.dtype == "float32" else 1
-    products = 1 / SPARSE_FACTOR.get(device["compute_capability"], 2) + (1 if backward else 0)
+    products = 1 / sparse_factor + (1 if backward else 0)
     cycles = max(
         2 * BASES * size.width * terms * products / tensor,
         SPECIAL_FUNCTIONS_PER_SITE / SPECIAL_FUNCTIONS_PER_CYCLE,

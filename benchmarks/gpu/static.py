@@ -26,11 +26,11 @@ from benchmarks.shared.suite import Row, print_machine, print_table, write_json
 
 ROOT = Path(__file__).parents[2]
 CUDA = ROOT / "cuda"
-ARCHITECTURES = (75, 80, 86, 89, 90)
+ARCHITECTURES = (75, 80, 86, 89, 90, 100, 120)
 # Instructions that are counted; if two names match, the longer one counts.
 INSTRUCTIONS = (
     *("HMMA", "HMMA.SP", "MUFU.EX2", "MUFU.RCP", "MUFU.LG2"),
-    *("LDL", "STL", "LDS", "MOVM"),
+    *("LDL", "STL", "LDS", "MOVM", "I2F"),
 )
 
 # Of a multiprocessor: registers, its quarters (with registers of their own), and the number of
@@ -39,8 +39,8 @@ REGISTERS = 65536
 QUARTERS = 4
 REGISTER_UNIT = 256
 WARP = 32
-MOST_WARPS = {75: 32, 80: 64, 86: 48, 89: 48, 90: 64}
-MOST_BLOCKS = {75: 16, 80: 32, 86: 16, 89: 24, 90: 32}
+MOST_WARPS = {75: 32, 80: 64, 86: 48, 89: 48, 90: 64, 100: 64, 120: 48}
+MOST_BLOCKS = {75: 16, 80: 32, 86: 16, 89: 24, 90: 32, 100: 32, 120: 24}
 
 # Output of ptxas for a function; functions that are no kernels have no line of registers.
 PROPERTIES = re.compile(

@@ -20,6 +20,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
@@ -206,6 +207,8 @@ def request_of(case, arch, backward):
         arrays["column_range"] = case.column_range
     if case.spans is not None:
         arrays["span"] = case.spans
+    if case.own_length is not None:
+        arrays["own_length"] = case.own_length
     sums = (case.sequences, 2, case.motifs)
     names = ["bound", "weighted_sums"][: 1 + case.weighted]
     if backward:
@@ -260,6 +263,25 @@ class Shim(Executor):
         request = {**request, "seed": self.seed}
         return worker(library, self.sanitized).ask("run", request)["arrays"]
 
+    def time(self, case, direction, repeats, cold=False):
+        """Milliseconds that this machine's processor takes: nothing about any GPU, hot or cold."""
+        times = []
+        for _ in range(repeats):
+            began = time.perf_counter()
+            getattr(self, direction)(case)
+            times.append(1e3 * (time.perf_counter() - began))
+        return times
+
+    def describe(self):
+        """What results come from, as `_native.cuda_devices` has it."""
+        capability, multiprocessors, shared_memory = DEVICES[self.arch]
+        return {
+            "name": "the shim, a stand-in for a GPU",
+            "compute_capability": f"{capability / 10}",
+            "multiprocessor_count": multiprocessors,
+            "shared_memory_per_block": shared_memory,
+        }
+
 
 # ----------------------------------------------------------------------------- the simulator
 
@@ -284,12 +306,18 @@ def find_nvcc():
 @functools.cache
 def ptx_kernels(arch, cuda=CUDA):
     """All kernels of a folder by their mangled names."""
-    ptxsim, nvcc = import_ptxsim(), find_nvcc()
+    ptxsim = import_ptxsim()
+    modules = [ptxsim.Module.from_file(target) for target in ptx_files(arch, cuda)]
+    return {name: module for module in modules for name in module.kernels}
+
+
+@functools.cache
+def ptx_files(arch, cuda=CUDA):
+    """PTX of every unit of a folder that has kernels."""
+    nvcc = find_nvcc()
     flags = ["-ptx", f"-arch=sm_{arch // 10}", "-O3", "-lineinfo", "-std=c++17"]
     units = [unit for unit in cuda_units(cuda) if "__global__" in unit.read_text()]
-    targets = compile_units([nvcc, *flags], units, [cuda, ROOT / "csrc"], ".ptx")
-    modules = [ptxsim.Module.from_file(target) for target in targets]
-    return {name: module for module in modules for name in module.kernels}
+    return compile_units([nvcc, *flags], units, [cuda, ROOT / "csrc"], ".ptx")
 
 
 class Simulator(Executor):
@@ -382,6 +410,7 @@ class Device(Executor):
         return {
             "column_range": case.column_range,
             "span": case.spans,
+            "length": case.own_length,
             **case.options,
             "compute_dtype": case.compute_dtype,
             "device": self.ordinal,
@@ -416,3 +445,26 @@ class Device(Executor):
             for name, gradient in zip(GRADIENT_NAMES, gradients, strict=True)
             if gradient is not None
         }
+
+    def time(self, case, direction, repeats, cold=False):
+        """Milliseconds of each of some launches, with data in the second-level cache or not."""
+        arguments = case.arguments
+        return _native.cuda_time(
+            arguments["sequence"],
+            arguments["log_kd"],
+            arguments["log_concentration"],
+            arguments.get("position_weight"),
+            direction=direction,
+            repeats=repeats,
+            cold=cold,
+            **self._options(case),
+        )
+
+    def describe(self):
+        """The device, and what the kernels were built with."""
+        if not hasattr(_native, "cuda_time"):
+            raise MissingError("cisreg was built without CUDA kernels")
+        devices = _native.cuda_devices()
+        if len(devices) <= self.ordinal:
+            raise MissingError("no GPU here that the CUDA kernels run on")
+        return {**devices[self.ordinal], **_native.build_info()}

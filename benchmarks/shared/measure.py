@@ -25,7 +25,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from benchmarks.shared.problem import Point, make_problem
-from benchmarks.shared.rivals import IMPLEMENTATIONS, Functions, installed, make_functions
+from benchmarks.shared.rivals import ALL, Functions, installed, make_functions
 
 ROOT = Path(__file__).parents[2]
 MEBIBYTE = 2**20
@@ -181,7 +181,7 @@ class Servers:
         """
         if not installed(point.implementation):
             return {"missing": "not installed"}
-        server = self._server(IMPLEMENTATIONS[point.implementation].package, point.threads)
+        server = self._server(ALL[point.implementation].package, point.threads)
         request = {"point": point._asdict(), "task": task, "seconds": seconds}
         request["time_limit"] = time_limit
         _pipe(server.stdin).write(json.dumps(request) + "\n")
@@ -225,7 +225,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     importlib.import_module(package)
-    for module in {entry.module for entry in IMPLEMENTATIONS.values() if entry.package == package}:
+    for module in {entry.module for entry in ALL.values() if entry.package == package}:
         importlib.import_module(f".{module}", __package__)
     for line in sys.stdin:
         answers.write(json.dumps(_in_child(json.loads(line))) + "\n")

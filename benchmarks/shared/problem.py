@@ -19,7 +19,7 @@ class Point(NamedTuple):
     """One shape of the problem, computed by one implementation.
 
     Attributes:
-        implementation: a name of `rivals.IMPLEMENTATIONS`.
+        implementation: a name of `rivals.ALL`.
         sequence_count: sequences per call, and the batch of a training step.
         length: bases per sequence.
         width: columns the motifs are stored in.

@@ -16,11 +16,12 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.shared.problem import Problem
+if TYPE_CHECKING:
+    from benchmarks.shared.problem import Problem
 
 LEARNING_RATE = 0.001
 
@@ -61,19 +62,46 @@ IMPLEMENTATIONS = {
     "PyTorch compiled": Implementation("torch", "rivals_torch", "compiled"),
     "JAX jit": Implementation("jax", "rivals_jax", "jit"),
 }
+# Keras models; the same names with "graph" and "XLA".
+KERAS = {
+    f"Keras {name} {compiler}": Implementation(
+        "tensorflow", "rivals_keras", f"{factory}_{compiler.lower()}"
+    )
+    for name, factory in {
+        "fused": "fused",
+        "fused, zero columns held": "fused_held",
+        "conv1d": "conv1d",
+        "conv1d by width": "by_width",
+        "conv2d": "conv2d",
+        "no scan": "no_scan",
+    }.items()
+    for compiler in ("graph", "XLA")
+    if (name, compiler) != ("conv2d", "graph")
+}
+ALL = IMPLEMENTATIONS | KERAS
 FUSED = "fused"
 FUSED_HELD = "fused, zero columns held"
 ORIGINAL = "conv2d graph"  # the formulation of CisRegModels
+# What is compared on a GPU, of `rivals_tensorflow.ON_GPU`.
+ON_GPU_NAMES = (
+    FUSED,
+    FUSED_HELD,
+    *(
+        f"conv1d {compiler}, {precision}"
+        for compiler in ("eager", "graph", "XLA")
+        for precision in ("TF32", "FP32")
+    ),
+)
 
 
 def installed(name: str) -> bool:
     """Whether the library of an implementation is there."""
-    return importlib.util.find_spec(IMPLEMENTATIONS[name].package) is not None
+    return importlib.util.find_spec(ALL[name].package) is not None
 
 
 def make_functions(name: str, problem: Problem) -> Functions:
     """An implementation's functions for a problem."""
-    implementation = IMPLEMENTATIONS[name]
+    implementation = ALL[name]
     factory: Any = getattr(
         importlib.import_module(f".{implementation.module}", __package__), implementation.factory
     )

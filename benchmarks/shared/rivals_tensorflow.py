@@ -157,6 +157,16 @@ def _image(one_hot: Any) -> Any:
     return tf.transpose(one_hot, [0, 2, 1])[..., tf.newaxis]
 
 
+def conv1d_sums(sequence: tf.Tensor, *parameters: tf.Tensor) -> tf.Tensor:
+    """Sums [N, 2, M] in float32 by conv1d and sigmoid."""
+    return _conv1d(tf.one_hot(sequence, 4), *parameters, "float32")
+
+
+def conv2d_sums(sequence: tf.Tensor, *parameters: tf.Tensor) -> tf.Tensor:
+    """Sums [N, 2, M] in float32 by the original's conv2d and exp."""
+    return _conv2d(_image(tf.one_hot(sequence, 4)), *parameters, "float32")
+
+
 def _standard_occupancy(problem: Problem, *, original: bool) -> Occupancy:
     convolve = _conv2d if original else _conv1d
 
@@ -173,21 +183,44 @@ def _standard(problem: Problem, *, original: bool, xla: bool) -> Functions:
     return _functions(problem, occupancy, train, xla=xla)
 
 
-# Implementations compared on a GPU: eager operations, and operations compiled together.
+def _at_precision(make: Callable[[Problem], Calls], *, tf32: bool) -> Callable[[Problem], Calls]:
+    """The calls, with TensorFloat-32 on or off for the products of float32 within them.
+
+    TensorFlow asks for this setting when a kernel runs, or when XLA compiles: at the first call.
+    """
+
+    def set_before(call: Callable[[], Any]) -> Callable[[], Any]:
+        def at_precision() -> Any:
+            tf.config.experimental.enable_tensor_float_32_execution(tf32)
+            return call()
+
+        return at_precision
+
+    return lambda problem: Calls(*map(set_before, make(problem)))
+
+
+def _conv1d_calls(compiled: Any) -> Callable[[Problem], Calls]:
+    return lambda problem: _calls(problem, _standard_occupancy(problem, original=False), compiled)
+
+
+# Implementations compared on a GPU: eager operations, and operations compiled together, each with
+# TensorFloat-32, TensorFlow's default, and without. The fused operation knows no such setting.
 ON_GPU: dict[str, Callable[[Problem], Calls]] = {
     FUSED: lambda problem: _calls(problem, _fused_occupancy(problem, None), _compiled(xla=False)),
     FUSED_HELD: lambda problem: _calls(
         problem, _fused_occupancy(problem, problem.column_range), _compiled(xla=False)
     ),
-    "conv1d eager": lambda problem: _calls(
-        problem, _standard_occupancy(problem, original=False), lambda function: function
-    ),
-    "conv1d graph": lambda problem: _calls(
-        problem, _standard_occupancy(problem, original=False), _compiled(xla=False)
-    ),
-    "conv1d XLA": lambda problem: _calls(
-        problem, _standard_occupancy(problem, original=False), _compiled(xla=True)
-    ),
+    **{
+        f"conv1d {name}, {precision}": _at_precision(
+            _conv1d_calls(compiled), tf32=precision == "TF32"
+        )
+        for name, compiled in (
+            ("eager", lambda function: function),
+            ("graph", _compiled(xla=False)),
+            ("XLA", _compiled(xla=True)),
+        )
+        for precision in ("TF32", "FP32")
+    },
 }
 
 

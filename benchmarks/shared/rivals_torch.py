@@ -6,12 +6,15 @@ import functools
 import os
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from benchmarks.shared.problem import Problem
 from benchmarks.shared.rivals import LEARNING_RATE, EpochEnd, Functions, initial_parameters
+
+if TYPE_CHECKING:
+    from benchmarks.shared.problem import Problem
 
 Parameters = dict[str, torch.Tensor]
 
@@ -27,7 +30,7 @@ def _occupancy(
     On CPUs faster than conv1d and conv2d, in either layout, eager and compiled.
     """
     width, _, motif_count = log_kd.shape
-    one_hot = torch.eye(5, 4, dtype=dtype)[sequence.int()]
+    one_hot = torch.eye(5, 4, dtype=dtype, device=sequence.device)[sequence.int()]
     one_hot = torch.nn.functional.pad(one_hot, (0, 0, (width - 1) // 2, width // 2))
     windows = one_hot.unfold(1, width, 1).reshape(-1, 4 * width)
     both_strands = torch.cat([log_kd, log_kd.flip(0, 1)], dim=2)
@@ -119,3 +122,64 @@ def _compiled(function: Callable[..., torch.Tensor]) -> Callable[..., torch.Tens
 def compiled(problem: Problem) -> Functions:
     """PyTorch through torch.compile."""
     return _functions(problem, _compiled(_occupancy), _compiled(_loss))
+
+
+class OnGpu:
+    """The same law on the first GPU, timed by events of its stream.
+
+    Raises:
+        RuntimeError: PyTorch finds no GPU.
+    """
+
+    def __init__(self) -> None:
+        if not torch.cuda.is_available():
+            raise RuntimeError("PyTorch finds no GPU")
+
+    def describe(self) -> dict[str, str]:
+        """Versions."""
+        return {"torch": torch.__version__, "torch_cuda": str(torch.version.cuda)}
+
+    def sums(self, arguments: dict[str, np.ndarray], *, tf32: bool) -> np.ndarray:
+        """Expected occupancy [N, 2, M]."""
+        torch.backends.cuda.matmul.allow_tf32 = tf32
+        with torch.inference_mode():
+            return _occupancy(*_on_gpu(arguments), torch.float32).cpu().numpy()
+
+    def time(
+        self,
+        arguments: dict[str, np.ndarray],
+        task: str,
+        repeats: int,
+        *,
+        dtype: str = "float32",
+        tf32: bool = False,
+        compiled: bool = False,
+    ) -> list[float]:
+        """Milliseconds of each call of "forward" or "forward_backward", after one that compiles."""
+        torch.backends.cuda.matmul.allow_tf32 = tf32
+        sequence, *parameters = _on_gpu(arguments)
+        occupancy = _compiled(_occupancy) if compiled else _occupancy
+        watched = [parameter.requires_grad_() for parameter in parameters]
+
+        def call() -> object:
+            if task == "forward":
+                with torch.inference_mode():
+                    return occupancy(sequence, *parameters, getattr(torch, dtype))
+            total = (occupancy(sequence, *watched, getattr(torch, dtype)) ** 2).sum()
+            return torch.autograd.grad(total, watched)
+
+        call()
+        events = [
+            tuple(torch.cuda.Event(enable_timing=True) for _ in range(2)) for _ in range(repeats)
+        ]
+        for begin, end in events:
+            begin.record()
+            call()
+            end.record()
+        torch.cuda.synchronize()
+        return [begin.elapsed_time(end) for begin, end in events]
+
+
+def _on_gpu(arguments: dict[str, np.ndarray]) -> list[torch.Tensor]:
+    names = ("sequence", "log_kd", "log_concentration")
+    return [torch.from_numpy(arguments[name]).cuda() for name in names]

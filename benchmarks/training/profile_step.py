@@ -34,16 +34,12 @@ from cisreg.losses import mean_squared_error
 from cisreg.motifs import MotifSet, read_motifs, strongest_site_log_concentration
 from cisreg.recipes import read_recipe
 from cisreg.training.batch import as_batches
+from cisreg.training.optimizer import StageLearningRate, make_optimizer
 from cisreg.training.precision import compute_dtype
 from cisreg.training.replicas import Replicas
-from cisreg.training.schedules import StageLearningRate
-from cisreg.training.stages import make_optimizer
-from cisreg.training.step import (
-    Objective,
-    StepTotals,
-    make_train_steps,
-    steps_per_epoch,
-)
+from cisreg.training.stages import steps_per_epoch
+from cisreg.training.step import Objective, StepTotals, make_train_steps
+from cisreg.training.update import StepUpdate
 from cisreg.training.vector import ParameterVector
 
 PARTS = ("batch", "model", "loss", "penalty", "optimizer", "check", "totals")
@@ -113,7 +109,7 @@ class Training:
         columns = None if recipe.motif_flank is None else motifs.column_range(recipe.motif_flank)
         constants = {name: tf.constant(value) for name, value in initial.items()}
         self._train_steps = make_train_steps(
-            *(spec, variables, vector, optimizer),
+            *(spec, variables, vector, StepUpdate(optimizer, rate, vector.variable)),
             Objective(mean_squared_error, recipe.penalty, constants, columns),
             implementation="auto",
             compute_dtype=compute_dtype(arguments.precision),
@@ -124,16 +120,9 @@ class Training:
 
     def run(self, epochs: int) -> float:
         """Seconds that so many epochs take."""
-        steps = tf.constant(self.epoch_steps, tf.int64)
-        start = StepTotals(
-            tf.constant(0, tf.int64),
-            *tf.zeros([2], tf.float64),
-            tf.constant(0, tf.int64),
-            tf.constant(True),
-        )
         before = time.perf_counter()
         for _ in range(epochs):
-            totals = self._train_steps(self._data, start, steps)
+            totals = self._train_steps(self._data, StepTotals(), self.epoch_steps)
             assert totals.finite, "the loss, its gradient or a parameter is not finite"
         return time.perf_counter() - before
 

@@ -25,8 +25,8 @@ from benchmarks.shared.suite import Row, print_table, write_json
 SEQUENCES = 8192
 KERNELS_BOUND = 182 + 641
 KERNELS_WITHOUT_OVERLAP = 162 / 0.46 + 487 / 0.42
-# Launching about 110 operations a step, at 2 to 5 microseconds each: the middle.
-SURROUNDINGS = 400.0
+# Launching 45 operations a step (docs/gpu.md), at 2 to 5 microseconds each: the middle.
+SURROUNDINGS = 160.0
 GPUS_OF_A_MACHINE = 8
 # Bytes a microsecond, and microseconds: NVLink within a machine; a port of 400 Gbit/s and a switch
 # hop with its software between them.

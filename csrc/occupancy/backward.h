@@ -10,6 +10,7 @@
 #define CISREG_CSRC_OCCUPANCY_BACKWARD_H_
 
 #include "occupancy/forward.h"
+#include "occupancy/rows.h"
 #include "occupancy/scan.h"
 
 namespace cisreg {
@@ -19,10 +20,11 @@ namespace {
 // would lose precision where sequences have few different k-mers.
 constexpr int kLongestSum = 128;
 
-// One block's sums while an item runs. `dlogit` holds one tile; `table` the gradient of the k-mer
-// table as [k-mer, group, site].
+// One block's sums while an item runs. `dlogit` holds one tile in strips; `table` the gradient of
+// the k-mer table as [strip, k-mer, group, site].
 struct BlockGradients {
   char* dlogit;
+  int64_t strip_bytes;
   float* table;
   float* log_concentration;  // [kBlockSites]
   float* position_weight;    // [P, kBlockSites] or unused
@@ -56,20 +58,23 @@ struct WindowCursor {
 // Where the dlogits and gradients of windows in flight go.
 template <class F>
 struct WindowTargets {
-  float* dlogit[F::kWindowsInFlight];
+  char* dlogit[F::kWindowsInFlight];  // in the first strip
+  int64_t strip_bytes;
   const float* weight;     // of the first window, or null
   float* weight_gradient;  // of the first window, or null
 };
 
-// Stores the dlogits of one part of a block's sites, of the first `live` windows in a tail, and
+// Stores the dlogits of part `index` of a block's sites, of the first `live` windows in a tail, and
 // returns their sum. Where sites are masked, those that do not count become sites that are never
 // bound.
-template <class F, Reduction kReduction, bool kWeighted, int kSitesPerDivision, Windows kKind>
+template <class Rows, Reduction kReduction, bool kWeighted, int kSitesPerDivision, Windows kKind,
+          class F = typename Rows::Part>
 inline F StorePart(const F (&site)[F::kWindowsInFlight], F bound_upstream, F weighted_upstream,
-                   const WindowTargets<F>& targets, int first_site, int live,
+                   const WindowTargets<F>& targets, int index, int live,
                    const CountedSites<F>& counted) {
   constexpr int kWindows = F::kWindowsInFlight;
   constexpr bool kTail = kKind != Windows::kAll;
+  const int first_site = index * F::kLanes;
   F total = F::Broadcast(0.0f);
   for (int first = 0; first < kWindows; first += kSitesPerDivision) {
     F odds[kSitesPerDivision];
@@ -94,34 +99,35 @@ inline F StorePart(const F (&site)[F::kWindowsInFlight], F bound_upstream, F wei
         MultiplyAdd(weighted_upstream, p, F::Load(sum)).Store(sum);
       }
       total = total + dlogit;
-      dlogit.Store(targets.dlogit[k] + first_site);
+      Rows::StorePart(dlogit, index, targets.dlogit[k], targets.strip_bytes);
     }
   }
   return total;
 }
 
 // Stores the dlogits of a segment's next windows, `live` of them in a tail, and adds them up.
-template <class V, Reduction kReduction, bool kWeighted, int kSitesPerDivision, Windows kKind>
+template <class V, class Rows, Reduction kReduction, bool kWeighted, int kSitesPerDivision,
+          Windows kKind>
 inline void StoreWindows(const float* table, int64_t group_count,
                          const SegmentUpstream<V>& upstream, int live,
                          const CountedSites<V>& counted, WindowCursor* cursor, char* dlogit,
-                         V* total) {
+                         int64_t strip_bytes, V* total) {
   using F = typename V::Part;
   V site[V::kWindowsInFlight];
   ScanWindows<V, kSitesPerDivision>(table, group_count, cursor->kmer_offset, site);
   WindowTargets<F> targets;
-  for (float*& target : targets.dlogit) {
-    target = reinterpret_cast<float*>(dlogit + cursor->gradient.Next());
+  for (char*& target : targets.dlogit) {
+    target = dlogit + size_t{cursor->gradient.Next()} * Rows::kBytes;
   }
+  targets.strip_bytes = strip_bytes;
   targets.weight = cursor->weight;
   targets.weight_gradient = cursor->weight_gradient;
 #pragma GCC unroll 4
   for (int i = 0; i < V::kParts; ++i) {
     F part[V::kWindowsInFlight];
     for (int k = 0; k < V::kWindowsInFlight; ++k) part[k] = site[k].part[i];
-    const F sum = StorePart<F, kReduction, kWeighted, kSitesPerDivision, kKind>(
-        part, upstream.bound.part[i], upstream.weighted.part[i], targets, i * F::kLanes, live,
-        counted.Part(i));
+    const F sum = StorePart<Rows, kReduction, kWeighted, kSitesPerDivision, kKind>(
+        part, upstream.bound.part[i], upstream.weighted.part[i], targets, i, live, counted.Part(i));
     total->part[i] = total->part[i] + sum;
   }
   cursor->kmer_offset += V::kWindowsInFlight;
@@ -131,7 +137,8 @@ inline void StoreWindows(const float* table, int64_t group_count,
   }
 }
 
-template <class V, Reduction kReduction, bool kWeighted, int kSitesPerDivision, bool kSpanned>
+template <class V, class Rows, Reduction kReduction, bool kWeighted, int kSitesPerDivision,
+          bool kSpanned>
 void StoreTile(const OccupancyJob& job, int64_t block, const Tile& tile,
                const OccupancyUpstream& upstream, const BlockGradients& gradients) {
   const float* table = job.table(block);
@@ -140,6 +147,7 @@ void StoreTile(const OccupancyJob& job, int64_t block, const Tile& tile,
   V total = V::Load(gradients.log_concentration);
   for (int64_t i = 0; i < tile.segment_count; ++i) {
     const Segment& segment = tile.segments[i];
+    if (segment.windows == 0) continue;
     const SegmentUpstream<V> loaded = LoadUpstream<V>(job, block, segment.sequence, upstream);
     const CountedWindows counted = FindCountedWindows<kSpanned>(job, block, segment);
     const int64_t row = segment.first_row + counted.first;
@@ -150,8 +158,9 @@ void StoreTile(const OccupancyJob& job, int64_t block, const Tile& tile,
     V sum = V::Broadcast(0.0f);
     const auto take = [&](auto kind, int live,
                           const CountedSites<V>& sites) __attribute__((always_inline)) {
-      StoreWindows<V, kReduction, kWeighted, kSitesPerDivision, kind.kKind>(
-          table, scanned.group_count, loaded, live, sites, &cursor, gradients.dlogit, &sum);
+      StoreWindows<V, Rows, kReduction, kWeighted, kSitesPerDivision, kind.kKind>(
+          table, scanned.group_count, loaded, live, sites, &cursor, gradients.dlogit,
+          gradients.strip_bytes, &sum);
     };
     ForEachWindows<V, kSpanned>(job, block, segment, counted, take);
     total = total + sum;
@@ -159,88 +168,139 @@ void StoreTile(const OccupancyJob& job, int64_t block, const Tile& tile,
   total.Store(gradients.log_concentration);
 }
 
-template <class V, Reduction kReduction, bool kWeighted>
+template <class V, class Rows, Reduction kReduction, bool kWeighted>
 void StoreBlock(const OccupancyJob& job, int64_t block, const Tile& tile,
                 const OccupancyUpstream& upstream, const BlockGradients& gradients) {
   const bool spanned = job.block_sites != nullptr;
   const auto store_tile = job.sites_per_division[block] == 2
-                              ? (spanned ? StoreTile<V, kReduction, kWeighted, 2, true>
-                                         : StoreTile<V, kReduction, kWeighted, 2, false>)
-                              : (spanned ? StoreTile<V, kReduction, kWeighted, 1, true>
-                                         : StoreTile<V, kReduction, kWeighted, 1, false>);
+                              ? (spanned ? StoreTile<V, Rows, kReduction, kWeighted, 2, true>
+                                         : StoreTile<V, Rows, kReduction, kWeighted, 2, false>)
+                              : (spanned ? StoreTile<V, Rows, kReduction, kWeighted, 1, true>
+                                         : StoreTile<V, Rows, kReduction, kWeighted, 1, false>);
   store_tile(job, block, tile, upstream, gradients);
 }
 
-// Adds to kGroups neighbouring groups of one k-mer the dlogits of the rows that hold it. Where
-// there are few groups, two sums run side by side, so that an addition need not wait for the one
-// before.
-template <class V, int kGroups>
-inline void SumGroups(const char* dlogit, const uint32_t* offset, const uint32_t* end,
-                      float* sums) {
-  constexpr int kSets = 2 * kGroups <= V::kSumsInFlight ? 2 : 1;
-  V sum[kSets][kGroups];
-  for (auto& set : sum) {
-    for (V& group : set) group = V::Broadcast(0.0f);
+// Groups whose sums are kept in registers together.
+template <class Rows>
+constexpr int kGroupsInFlight = Rows::Part::kSumsInFlight / Rows::Values::kParts;
+
+// Sums of kGroups groups, which are to stay in registers: every loop over them is unrolled.
+template <class Rows, int kGroups>
+struct GroupSums {
+  using Values = typename Rows::Values;
+  Values group[kGroups];
+
+  GroupSums() {
+#pragma GCC unroll 32
+    for (int g = 0; g < kGroups; ++g) group[g] = Values::Broadcast(0.0f);
   }
-  for (; offset != end; offset += kListedTogether) {
-    for (uint32_t i = 0; i < kListedTogether; ++i) {
-      const float* at = reinterpret_cast<const float*>(dlogit + offset[i]);
-      V(&set)[kGroups] = sum[i % kSets];
-      for (int g = 0; g < kGroups; ++g) set[g] = set[g] + V::Load(at - g * kBlockSites);
+  // `row` is that of the first group.
+  void Add(const char* row) {
+#pragma GCC unroll 32
+    for (int g = 0; g < kGroups; ++g) group[g] = group[g] + Rows::Load(row - g * Rows::kBytes);
+  }
+  void AddTo(float* sums) const {
+#pragma GCC unroll 32
+    for (int g = 0; g < kGroups; ++g, sums += Rows::kSites) {
+      (Values::Load(sums) + group[g]).Store(sums);
     }
   }
-  for (int g = 0; g < kGroups; ++g) {
-    float* to = sums + g * kBlockSites;
-    const V total = kSets == 2 ? sum[0][g] + sum[kSets - 1][g] : sum[0][g];
-    (V::Load(to) + total).Store(to);
+  friend GroupSums operator+(GroupSums a, const GroupSums& b) {
+#pragma GCC unroll 32
+    for (int g = 0; g < kGroups; ++g) a.group[g] = a.group[g] + b.group[g];
+    return a;
+  }
+};
+
+// Adds to kGroups neighbouring groups of one k-mer the dlogits of the rows that hold it, of one
+// strip. Where there are few groups, two sums run side by side, so that an addition need not wait
+// for the one before.
+template <class Rows, int kGroups>
+__attribute__((always_inline)) inline void SumGroups(const char* dlogit, const uint32_t* place,
+                                                     const uint32_t* end, float* sums) {
+  const auto row = [&](int i) { return dlogit + size_t{place[i]} * Rows::kBytes; };
+  GroupSums<Rows, kGroups> even;
+  if constexpr (2 * kGroups <= kGroupsInFlight<Rows>) {
+    GroupSums<Rows, kGroups> odd;
+    for (; place != end; place += kListedTogether) {
+      even.Add(row(0));
+      odd.Add(row(1));
+    }
+    (even + odd).AddTo(sums);
+  } else {
+    for (; place != end; place += kListedTogether) {
+      even.Add(row(0));
+      even.Add(row(1));
+    }
+    even.AddTo(sums);
   }
 }
 
-using SumGroupsFunction = void (*)(const char*, const uint32_t*, const uint32_t*, float*);
+// Adds the dlogits of one strip to kGroups groups of its table, whose k-mers are `stride` floats
+// apart. A k-mer's list is short: a call for each list would take a tenth of the time.
+template <class Rows, int kGroups>
+void SumKmers(const Tile& tile, const char* dlogit, float* sums, int64_t stride) {
+  const uint32_t* place = tile.sorted_place;
+  for (int kmer = 0; kmer < kEmptyRow; ++kmer, sums += stride) {
+    const uint32_t* const end = tile.sorted_place + tile.bin_end[kmer];
+    while (place != end) {
+      const uint32_t* const next = end - place > kLongestSum ? place + kLongestSum : end;
+      SumGroups<Rows, kGroups>(dlogit, place, next, sums);
+      place = next;
+    }
+  }
+}
 
-template <class V, int kGroups = V::kSumsInFlight>
-SumGroupsFunction ChooseSumGroups(int64_t groups) {
+using SumKmersFunction = void (*)(const Tile&, const char*, float*, int64_t);
+
+template <class Rows, int kGroups = kGroupsInFlight<Rows>>
+SumKmersFunction ChooseSumKmers(int64_t groups) {
   if constexpr (kGroups > 1) {
-    if (groups < kGroups) return ChooseSumGroups<V, kGroups - 1>(groups);
+    if (groups < kGroups) return ChooseSumKmers<Rows, kGroups - 1>(groups);
   }
-  return SumGroups<V, kGroups>;
+  return SumKmers<Rows, kGroups>;
 }
 
-template <class V>
-void SumTile(int64_t group_count, const Tile& tile, const BlockGradients& gradients) {
-  const int64_t passes = (group_count + V::kSumsInFlight - 1) / V::kSumsInFlight;
+// Adds the dlogits of one strip to all groups of its table.
+template <class Rows>
+void SumStrip(int64_t group_count, const Tile& tile, const char* strip, float* table) {
+  constexpr int64_t kInFlight = kGroupsInFlight<Rows>;
+  const int64_t passes = (group_count + kInFlight - 1) / kInFlight;
   for (int64_t pass = 0; pass < passes; ++pass) {
     const int64_t first = group_count * pass / passes;
     const int64_t groups = group_count * (pass + 1) / passes - first;
-    const SumGroupsFunction sum_groups = ChooseSumGroups<V>(groups);
-    const char* dlogit = gradients.dlogit - first * kRowBytes;
-    float* sums = gradients.table + first * kBlockSites;
-    const uint32_t* offset = tile.sorted_offset;
-    for (int kmer = 0; kmer < kEmptyRow; ++kmer) {
-      const uint32_t* end = tile.sorted_offset + tile.bin_end[kmer];
-      while (offset != end) {
-        const uint32_t* next = end - offset > kLongestSum ? offset + kLongestSum : end;
-        sum_groups(dlogit, offset, next, sums + kmer * group_count * kBlockSites);
-        offset = next;
-      }
-    }
+    ChooseSumKmers<Rows>(groups)(tile, strip - first * Rows::kBytes, table + first * Rows::kSites,
+                                 group_count * Rows::kSites);
+  }
+}
+
+template <class Rows>
+void SumTile(int64_t group_count, const Tile& tile, const BlockGradients& gradients) {
+  for (int strip = 0; strip < Rows::kStrips; ++strip) {
+    SumStrip<Rows>(group_count, tile, gradients.dlogit + strip * gradients.strip_bytes,
+                   gradients.table + strip * group_count * kTableRows * Rows::kSites);
   }
 }
 
 // Sets to zero the rows that hold no window's dlogit: those before the first counted window of a
 // segment, and those between its last one and the next segment.
-template <class V>
-void ClearPads(const OccupancyJob& job, int64_t block, const Tile& tile, char* dlogit) {
+template <class Rows>
+void ClearPads(const OccupancyJob& job, int64_t block, const Tile& tile,
+               const BlockGradients& gradients) {
   const auto clear = [&](int64_t row, int64_t end) {
     GradientCursor cursor(job.plan, row);
     for (; row < end; ++row) {
-      V::Broadcast(0.0f).Store(reinterpret_cast<float*>(dlogit + cursor.Next()));
+      char* to = gradients.dlogit + size_t{cursor.Next()} * Rows::kBytes;
+      for (int strip = 0; strip < Rows::kStrips; ++strip, to += gradients.strip_bytes) {
+        std::memset(to, 0, Rows::kBytes);
+      }
     }
   };
   const bool spanned = job.block_sites != nullptr;
   int64_t row = 0;
   for (int64_t i = 0; i < tile.segment_count; ++i) {
     const Segment& segment = tile.segments[i];
+    if (segment.windows == 0) continue;
     const CountedWindows counted = spanned ? FindCountedWindows<true>(job, block, segment)
                                            : FindCountedWindows<false>(job, block, segment);
     const int64_t first = segment.first_row + job.block_trained[block].first;
@@ -250,18 +310,21 @@ void ClearPads(const OccupancyJob& job, int64_t block, const Tile& tile, char* d
   clear(row, tile.rows);
 }
 
-// Sums of a group's rows by the base in each of its three columns.
+// Sums of a group's used rows by the base in each of its three columns.
 template <class V>
-inline void SumByBase(const float* rows, int64_t stride, V (&sum)[kGroupBases][kBases + 1]) {
+inline void SumByBase(const uint8_t* used_rows, const float* rows, int64_t stride,
+                      V (&sum)[kGroupBases][kBases + 1]) {
   for (auto& column : sum) {
     for (V& base : column) base = V::Broadcast(0.0f);
   }
-  const uint8_t* row = kTriplets.row;
+  const uint8_t* next = kTriplets.row;
   for (int a = 0; a <= kBases; ++a) {
     for (int b = 0; b <= kBases; ++b) {
       V both = V::Broadcast(0.0f);
       for (int c = 0; c <= kBases; ++c) {
-        const V value = V::Load(rows + *row++ * stride);
+        const int row = *next++;
+        if (used_rows[row] == 0) continue;
+        const V value = V::Load(rows + row * stride);
         sum[2][c] = sum[2][c] + value;
         both = both + value;
       }
@@ -271,35 +334,56 @@ inline void SumByBase(const float* rows, int64_t stride, V (&sum)[kGroupBases][k
   }
 }
 
-// Subtracts sums from the gradients of the motifs: forward strand from one row, reverse strand from
-// the other. Logits fall as log Kd rises.
-template <class V>
-void SubtractStrands(V sums, float* forward, float* reverse) {
-  float sites[kBlockSites];
+// Subtracts the sums of a strip of sites from the gradients of the motifs: of forward strands from
+// one row, of reverse strands from the other. Logits fall as log Kd rises.
+template <class Rows>
+void SubtractStrands(const typename Rows::Values& sums, int first_site, float* forward,
+                     float* reverse) {
+  float sites[Rows::kSites];
   sums.Store(sites);
-  for (int i = 0; i < kBlockMotifs; ++i) {
-    forward[i] -= sites[i];
-    reverse[i] -= sites[kBlockMotifs + i];
+  for (int i = 0; i < Rows::kSites; ++i) {
+    const int site = first_site + i;
+    float* strand = site < kBlockMotifs ? forward : reverse;
+    strand[site % kBlockMotifs] -= sites[i];
   }
 }
 
-// Gradient of log Kd from the gradient of the table.
-template <class V>
-void FoldTable(const OccupancyJob& job, int64_t block, const float* table, float* log_kd) {
+// Gradient of log Kd from one strip of the gradient of the table.
+template <class Rows>
+void FoldStrip(const OccupancyJob& job, int64_t block, const float* table, int first_site,
+               float* log_kd) {
   const int64_t width = job.shape.width;
   const BlockColumns columns = job.block_trained[block];
   const int64_t groups = columns.group_count;
   for (int64_t group = 0; group < groups; ++group) {
-    V sum[kGroupBases][kBases + 1];
-    SumByBase(table + group * kBlockSites, groups * kBlockSites, sum);
+    typename Rows::Values sum[kGroupBases][kBases + 1];
+    SumByBase(job.used_rows, table + group * Rows::kSites, groups * Rows::kSites, sum);
     const int64_t first = columns.first + group * kGroupBases;
     for (int64_t column = first; column < first + kGroupBases && column < width; ++column) {
       for (int base = 0; base < kBases; ++base) {
         const int64_t mirror = (width - 1 - column) * kBases + kBases - 1 - base;
-        SubtractStrands(sum[column - first][base], log_kd + (column * kBases + base) * kBlockMotifs,
-                        log_kd + mirror * kBlockMotifs);
+        SubtractStrands<Rows>(sum[column - first][base], first_site,
+                              log_kd + (column * kBases + base) * kBlockMotifs,
+                              log_kd + mirror * kBlockMotifs);
       }
     }
+  }
+}
+
+template <class Rows>
+void FoldTable(const OccupancyJob& job, int64_t block, const float* table, float* log_kd) {
+  const int64_t strip_floats = job.block_trained[block].group_count * kTableRows * Rows::kSites;
+  for (int strip = 0; strip < Rows::kStrips; ++strip) {
+    FoldStrip<Rows>(job, block, table + strip * strip_floats, strip * Rows::kSites, log_kd);
+  }
+}
+
+// Sets the used rows of a table of gradients to zero.
+template <class Rows>
+void ClearTable(const OccupancyJob& job, int64_t block, float* table) {
+  const int64_t floats = job.block_trained[block].group_count * Rows::kSites;
+  for (int i = 0; i < Rows::kStrips * kTableRows; ++i, table += floats) {
+    if (job.used_rows[i % kTableRows] != 0) std::memset(table, 0, floats * sizeof(float));
   }
 }
 
@@ -310,10 +394,10 @@ struct BackwardScratch {
   float* log_concentrations;  // [blocks_per_item, kBlockSites]
 };
 
-inline BackwardScratch TakeBackwardScratch(const OccupancyPlan& plan, ScratchArena* arena) {
+template <class Rows>
+BackwardScratch TakeBackwardScratch(const OccupancyPlan& plan, ScratchArena* arena) {
   BackwardScratch scratch;
-  const int64_t dlogit_rows = plan.max_trained_groups + kGroupBases * plan.slot_stride;
-  scratch.dlogit = arena->Take<char>(dlogit_rows * kRowBytes);
+  scratch.dlogit = arena->Take<char>(Rows::kStrips * StripBytes<Rows>(plan));
   scratch.tables = arena->Take<float>(plan.blocks_per_item * plan.gradient_floats());
   scratch.log_concentrations = arena->Take<float>(plan.blocks_per_item * kBlockSites);
   return scratch;
@@ -321,44 +405,47 @@ inline BackwardScratch TakeBackwardScratch(const OccupancyPlan& plan, ScratchAre
 
 template <class V>
 size_t ItemScratchBytes(const OccupancyPlan& plan, bool backward) {
+  using Rows = FloatRows<V>;
   ScratchArena arena = {nullptr, 0};
-  TakeTile(plan, backward, &arena);
-  if (backward) TakeBackwardScratch(plan, &arena);
+  TakeForTiles(plan, backward, &arena);
+  if (backward) TakeBackwardScratch<Rows>(plan, &arena);
   return arena.used;
 }
 
 // Sums the gradients of an item's blocks over its slice, tile by tile.
-template <class V>
-void SumSlice(const OccupancyJob& job, const ItemRange& range, Tile* tile,
+template <class V, class Rows>
+void SumSlice(const OccupancyJob& job, const ItemRange& range, ScratchArena* arena,
               const BackwardScratch& scratch, const OccupancyUpstream& upstream,
               float* item_partials) {
   const OccupancyPlan& plan = job.plan;
   const bool weighted = job.inputs.weighted;
   const bool expected = job.reduction == Reduction::kExpected;
-  const auto store_block = expected ? (weighted ? StoreBlock<V, Reduction::kExpected, true>
-                                                : StoreBlock<V, Reduction::kExpected, false>)
-                                    : (weighted ? StoreBlock<V, Reduction::kLogUnbound, true>
-                                                : StoreBlock<V, Reduction::kLogUnbound, false>);
+  const auto store_block = expected
+                               ? (weighted ? StoreBlock<V, Rows, Reduction::kExpected, true>
+                                           : StoreBlock<V, Rows, Reduction::kExpected, false>)
+                               : (weighted ? StoreBlock<V, Rows, Reduction::kLogUnbound, true>
+                                           : StoreBlock<V, Rows, Reduction::kLogUnbound, false>);
   const PartialLayout layout = MakePartialLayout(job.shape, weighted);
-  TileCursor cursor = SliceCursor(job.shape, plan, range.slice);
-  while (!cursor.done()) {
-    FillTile(job.shape, plan, job.inputs, &cursor, tile);
+  // Pads are only written here: those of one tile of a block are still zero in the next one. A span
+  // may add to them the first windows of a segment.
+  const bool keeps_pads = range.end_block - range.first_block == 1 && job.block_sites == nullptr;
+  ForEachTile(job, range.slice, true, arena, [&](const Tile& tile) {
     for (int64_t block = range.first_block; block < range.end_block; ++block) {
       const int64_t i = block - range.first_block;
       const BlockGradients gradients = {
-          scratch.dlogit, scratch.tables + i * plan.gradient_floats(),
+          scratch.dlogit, StripBytes<Rows>(plan), scratch.tables + i * plan.gradient_floats(),
           scratch.log_concentrations + i * kBlockSites,
           item_partials + i * layout.total() + layout.log_kd + layout.log_concentration};
-      ClearPads<V>(job, block, *tile, scratch.dlogit);
-      store_block(job, block, *tile, upstream, gradients);
-      SumTile<V>(job.block_trained[block].group_count, *tile, gradients);
+      if (!keeps_pads || !tile.repeats_rows) ClearPads<Rows>(job, block, tile, gradients);
+      store_block(job, block, tile, upstream, gradients);
+      SumTile<Rows>(job.block_trained[block].group_count, tile, gradients);
     }
-  }
+  });
 }
 
-template <class V>
-void BackwardItem(const OccupancyJob& job, int64_t item, char* memory,
-                  const OccupancyUpstream& upstream, float* partials) {
+template <class V, class Rows>
+void BackwardItemOf(const OccupancyJob& job, int64_t item, char* memory,
+                    const OccupancyUpstream& upstream, float* partials) {
   const simd::FlushDenormals flush;
   const OccupancyPlan& plan = job.plan;
   const PartialLayout layout = MakePartialLayout(job.shape, job.inputs.weighted);
@@ -368,22 +455,33 @@ void BackwardItem(const OccupancyJob& job, int64_t item, char* memory,
       partials + (range.slice * plan.block_count + range.first_block) * layout.total();
 
   ScratchArena arena = {memory, 0};
-  Tile tile = TakeTile(plan, true, &arena);
-  const BackwardScratch scratch = TakeBackwardScratch(plan, &arena);
-  std::memset(scratch.dlogit, 0, plan.max_trained_groups * kRowBytes);
-  std::memset(scratch.tables, 0, blocks * plan.gradient_floats() * sizeof(float));
+  const BackwardScratch scratch = TakeBackwardScratch<Rows>(plan, &arena);
+  for (int strip = 0; strip < Rows::kStrips; ++strip) {
+    std::memset(scratch.dlogit + strip * StripBytes<Rows>(plan), 0,
+                plan.max_trained_groups * Rows::kBytes);
+  }
+  for (int64_t i = 0; i < blocks; ++i) {
+    ClearTable<Rows>(job, range.first_block + i, scratch.tables + i * plan.gradient_floats());
+  }
   std::memset(scratch.log_concentrations, 0, blocks * kRowBytes);
   std::memset(item_partials, 0, blocks * layout.total() * sizeof(float));
-  SumSlice<V>(job, range, &tile, scratch, upstream, item_partials);
+  SumSlice<V, Rows>(job, range, &arena, scratch, upstream, item_partials);
 
   for (int64_t i = 0; i < blocks; ++i) {
     float* log_kd = item_partials + i * layout.total();
-    FoldTable<V>(job, range.first_block + i, scratch.tables + i * plan.gradient_floats(), log_kd);
+    FoldTable<Rows>(job, range.first_block + i, scratch.tables + i * plan.gradient_floats(),
+                    log_kd);
     const float* sites = scratch.log_concentrations + i * kBlockSites;
     float* log_concentration = log_kd + layout.log_kd;
     for (int m = 0; m < kBlockMotifs; ++m)
       log_concentration[m] = sites[m] + sites[kBlockMotifs + m];
   }
+}
+
+template <class V>
+void BackwardItem(const OccupancyJob& job, int64_t item, char* memory,
+                  const OccupancyUpstream& upstream, float* partials) {
+  BackwardItemOf<V, FloatRows<V>>(job, item, memory, upstream, partials);
 }
 
 }  // namespace

@@ -22,7 +22,7 @@ struct CountedWindows {
 
 // Bases of a span, counted from the first base of the segment's first window.
 inline Span SpanOfSegment(const OccupancyJob& job, const Segment& segment) {
-  const Span span = FindSpan(job.inputs, segment.sequence);
+  const Span span = FindSpan(job.shape, job.inputs, segment.sequence);
   const int64_t start = job.shape.first_start + segment.first_window;
   return {span.begin - start, span.end - start};
 }

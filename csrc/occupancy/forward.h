@@ -4,6 +4,7 @@
 #define CISREG_CSRC_OCCUPANCY_FORWARD_H_
 
 #include "occupancy/counted.h"
+#include "occupancy/items.h"
 #include "occupancy/scan.h"
 #include "simd/denormals.h"
 
@@ -82,12 +83,13 @@ inline void SumWindows(const float* table, int64_t group_count, const uint16_t* 
 template <class V, Reduction kReduction, bool kWeighted, int kSitesPerDivision, bool kSpanned>
 SegmentSums<V> SumSegment(const OccupancyJob& job, int64_t block, const Segment& segment,
                           const uint16_t* kmer_offset) {
+  SegmentSums<V> sums = {V::Broadcast(0.0f), V::Broadcast(0.0f)};
+  if (segment.windows == 0) return sums;
   const float* table = job.table(block);
   const BlockColumns columns = job.block_scanned[block];
   const CountedWindows counted = FindCountedWindows<kSpanned>(job, block, segment);
   kmer_offset += segment.first_row + columns.first + counted.first;
   const float* weight = BlockWeight(job, block, segment.first_window + counted.first);
-  SegmentSums<V> sums = {V::Broadcast(0.0f), V::Broadcast(0.0f)};
   const auto take = [&](auto kind, int live, const CountedSites<V>& sites)
                         __attribute__((always_inline)) {
                           SumWindows<V, kReduction, kWeighted, kSitesPerDivision, kind.kKind>(
@@ -113,6 +115,7 @@ void WriteSums(const OccupancyJob& job, int64_t block, const Segment& segment, V
   const int64_t motifs = OwnMotifs(job, block);
   float sites[kBlockSites];
   sums.Store(sites);
+  ClearAbsent(job, block, sites);
   for (int strand = 0; strand < kStrands; ++strand) {
     float* to = outputs + (segment.sequence * kStrands + strand) * job.shape.motif_count;
     const float* from = sites + strand * kBlockMotifs;
@@ -161,14 +164,11 @@ void ForwardItem(const OccupancyJob& job, int64_t item, char* scratch,
   const ItemRange range = FindItem(plan, item);
 
   ScratchArena arena = {scratch, 0};
-  Tile tile = TakeTile(plan, false, &arena);
-  TileCursor cursor = SliceCursor(job.shape, plan, range.slice);
-  while (!cursor.done()) {
-    FillTile(job.shape, plan, job.inputs, &cursor, &tile);
+  ForEachTile(job, range.slice, false, &arena, [&](const Tile& tile) {
     for (int64_t block = range.first_block; block < range.end_block; ++block) {
       forward_block(job, block, tile, outputs);
     }
-  }
+  });
 }
 
 }  // namespace

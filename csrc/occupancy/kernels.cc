@@ -24,7 +24,7 @@ const OccupancyKernels& ChooseKernels() {
                  "this build have; the best of these is used\n",
                  wanted);
   }
-  for (const char* name : {"avx512", "avx2"}) {
+  for (const char* name : {"avx512", "avx2", "neon"}) {
     if (const OccupancyKernels* kernels = FindKernels(name)) return *kernels;
   }
   return kPortableKernels;
@@ -37,6 +37,9 @@ const OccupancyKernels* FindKernels(const char* name) {
 #if defined(CISREG_HAVE_X86_KERNELS)
   if (std::strcmp(name, "avx2") == 0 && HasAvx2()) return &kAvx2Kernels;
   if (std::strcmp(name, "avx512") == 0 && HasAvx512()) return &kAvx512Kernels;
+#endif
+#if defined(CISREG_HAVE_ARM_KERNELS)
+  if (std::strcmp(name, "neon") == 0) return &kNeonKernels;
 #endif
   return nullptr;
 }

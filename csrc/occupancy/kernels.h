@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "common/export.h"
 #include "occupancy/plan.h"
 #include "occupancy/problem.h"
 
@@ -23,7 +24,12 @@ struct OccupancyJob {
   const BlockColumns* block_scanned;  // [block_count]
   const BlockColumns* block_trained;  // [block_count]
   const SiteColumns* block_sites;     // [block_count], or null without a span
+  const uint8_t* block_absent;        // [block_count, kBlockMotifs], or null, see plan.h
+  const int64_t* slice_begin;         // [sequence_slices + 1]
   const int64_t* table_offset;        // [block_count + 1], in floats
+  Tile* tiles;                        // of all slices, or null where each item has its own
+  const int64_t* slice_tile;          // [sequence_slices + 1], first tile of each slice
+  const uint8_t* used_rows;           // [kTableRows], those of tables that a window may read
   // What tables are filled with:
   float* tables;                // of all blocks, one after the other
   int32_t* sites_per_division;  // [block_count], 1 or 2, see table.h
@@ -36,7 +42,9 @@ struct OccupancyKernels {
   const char* name;
   // Fills one block's k-mer table and its position weights.
   void (*build_table)(const OccupancyJob& job, int64_t block);
-  // Bytes of scratch memory that forward_item and backward_item need.
+  // Works out one of the tiles that the items share.
+  void (*encode_tile)(const OccupancyJob& job, int64_t index, char* scratch);
+  // Bytes of scratch memory that each of these functions needs.
   size_t (*scratch_bytes)(const OccupancyPlan& plan, bool backward);
   void (*forward_item)(const OccupancyJob& job, int64_t item, char* scratch,
                        const OccupancyOutputs& outputs);
@@ -50,12 +58,15 @@ extern const OccupancyKernels kPortableKernels;
 extern const OccupancyKernels kAvx2Kernels;
 extern const OccupancyKernels kAvx512Kernels;
 #endif
+#if defined(CISREG_HAVE_ARM_KERNELS)
+extern const OccupancyKernels kNeonKernels;
+#endif
 
 // Kernels by name where this processor has them, else null.
-const OccupancyKernels* FindKernels(const char* name);
+CISREG_EXPORT const OccupancyKernels* FindKernels(const char* name);
 
 // The fastest that this processor has, or the one that CISREG_INSTRUCTION_SET names.
-const OccupancyKernels& SelectKernels();
+CISREG_EXPORT const OccupancyKernels& SelectKernels();
 
 }  // namespace cisreg
 

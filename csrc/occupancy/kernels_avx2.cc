@@ -11,6 +11,7 @@ using BlockFloats = Sites<simd::Avx2Floats>;
 const OccupancyKernels kAvx2Kernels = {
     "avx2",
     BuildTable<BlockFloats>,
+    EncodeSharedTile,
     ItemScratchBytes<BlockFloats>,
     ForwardItem<BlockFloats>,
     BackwardItem<BlockFloats>,

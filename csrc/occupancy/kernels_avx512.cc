@@ -11,6 +11,7 @@ using BlockFloats = Sites<simd::Avx512Floats>;
 const OccupancyKernels kAvx512Kernels = {
     "avx512",
     BuildTable<BlockFloats>,
+    EncodeSharedTile,
     ItemScratchBytes<BlockFloats>,
     ForwardItem<BlockFloats>,
     BackwardItem<BlockFloats>,

@@ -11,6 +11,7 @@ using BlockFloats = Sites<simd::PortableFloats>;
 const OccupancyKernels kPortableKernels = {
     "portable",
     BuildTable<BlockFloats>,
+    EncodeSharedTile,
     ItemScratchBytes<BlockFloats>,
     ForwardItem<BlockFloats>,
     BackwardItem<BlockFloats>,

@@ -1,4 +1,6 @@
-// Runs the kernels: tables first, then the items on the caller's threads, then the final sums.
+// Runs the kernels: the items on the caller's threads, all in one go, since threads that fall
+// asleep take long to wake up. Tables and tiles that several items need are worked out by whichever
+// needs them first; the last item of a group of blocks adds up its slices.
 
 #ifndef CISREG_CSRC_OCCUPANCY_LAUNCH_H_
 #define CISREG_CSRC_OCCUPANCY_LAUNCH_H_
@@ -6,7 +8,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <vector>
 
+#include "common/export.h"
 #include "occupancy/kernels.h"
 #include "occupancy/problem.h"
 
@@ -27,19 +31,20 @@ struct WorkspaceBytes {
   size_t tables;
   size_t divisions;
   size_t weights;
+  size_t tiles;
   size_t scratch;
   size_t partials;
-  size_t total() const { return tables + divisions + weights + scratch + partials; }
+  size_t total() const { return tables + divisions + weights + tiles + scratch + partials; }
 };
 
 // A launch of one problem: ask for the workspace, allocate it aligned to 64 bytes, run.
-class OccupancyLaunch {
+class CISREG_EXPORT OccupancyLaunch {
  public:
   // `backward` says which of the two will run: the forward pass may skip outer columns that are
   // zero now; the backward pass may not, since they have a gradient.
   OccupancyLaunch(const OccupancyKernels& kernels, const OccupancyShape& shape, Reduction reduction,
                   const OccupancyInputs& inputs, bool backward);
-  // The job points into the layout.
+  // The job points into the vectors.
   OccupancyLaunch(const OccupancyLaunch&) = delete;
   OccupancyLaunch& operator=(const OccupancyLaunch&) = delete;
 
@@ -50,14 +55,26 @@ class OccupancyLaunch {
                 const OccupancyGradients& gradients);
 
  private:
+  class Progress;
+
+  void LayOutTiles();
   int64_t ItemCycles() const;
-  void BuildTables(const Executor& executor, char* workspace);
+  // Gives the job its memory, and returns the rest of it.
+  char* TakeWorkspace(const Executor& executor, char* workspace);
+  void FindUsedRows(char* scratch, Progress* progress);
+  void PrepareItem(int64_t item, char* scratch, Progress* progress) const;
   void SumPartials(int64_t block, const float* partials, const OccupancyGradients& gradients) const;
   void HoldColumns(int64_t motif, float* log_kd) const;
 
   const OccupancyKernels& kernels_;
   const bool backward_;
   MotifLayout layout_;
+  std::vector<int64_t> slice_begin_;
+  // Of tiles that the items share.
+  std::vector<int64_t> slice_tile_;
+  std::vector<Segment> segments_;
+  std::vector<Tile> tiles_;
+  uint8_t used_rows_[kTableRows];
   OccupancyJob job_;
 };
 

@@ -1,8 +1,10 @@
 #include "occupancy/plan.h"
 
 #include <algorithm>
-#include <numeric>
-#include <utility>
+#include <limits>
+#include <tuple>
+
+#include "occupancy/windows.h"
 
 namespace cisreg {
 namespace {
@@ -13,6 +15,8 @@ constexpr int64_t kSegmentWindows = 512;
 // Blocks of one item share the codes of a tile; with more of them, their tables would not stay in
 // the cache.
 constexpr int64_t kMaxBlocksPerItem = 8;
+// Tiles are shared by all items up to this many rows of all tiles together: 1.5 MiB.
+constexpr int64_t kMaxSharedRows = int64_t{1} << 18;
 // An item takes about 0.1 ms: long compared with starting it, short enough to balance many threads.
 // Small problems have smaller items, so that more than one thread has work.
 constexpr int64_t kForwardWindowBlocks = 32768;
@@ -48,15 +52,29 @@ std::vector<ColumnRange> FindTrainedColumns(const OccupancyShape& shape,
   return columns;
 }
 
+// Where the numbers of a column are not all zero, for each motif: [W, M].
+std::vector<uint8_t> FindNonzero(const OccupancyShape& shape, const float* log_kd) {
+  const int64_t motifs = shape.motif_count;
+  std::vector<uint8_t> nonzero(shape.width * motifs);
+  for (int64_t column = 0; column < shape.width; ++column) {
+    const float* base[kBases];
+    for (int64_t b = 0; b < kBases; ++b) base[b] = log_kd + (column * kBases + b) * motifs;
+    uint8_t* to = nonzero.data() + column * motifs;
+    for (int64_t motif = 0; motif < motifs; ++motif) {
+      to[motif] = (base[0][motif] != 0) | (base[1][motif] != 0) | (base[2][motif] != 0) |
+                  (base[3][motif] != 0);
+    }
+  }
+  return nonzero;
+}
+
 std::vector<ColumnRange> SkipZeros(const OccupancyShape& shape, const float* log_kd,
                                    std::vector<ColumnRange> columns) {
-  const int64_t motifs = shape.motif_count;
+  const std::vector<uint8_t> nonzero = FindNonzero(shape, log_kd);
   const auto is_zero = [&](int64_t column, int64_t motif) {
-    const float* energy = log_kd + column * kBases * motifs + motif;
-    return energy[0] == 0 && energy[motifs] == 0 && energy[2 * motifs] == 0 &&
-           energy[3 * motifs] == 0;
+    return nonzero[column * shape.motif_count + motif] == 0;
   };
-  for (int64_t motif = 0; motif < motifs; ++motif) {
+  for (int64_t motif = 0; motif < shape.motif_count; ++motif) {
     ColumnRange& range = columns[motif];
     while (range.first < range.end && is_zero(range.first, motif)) ++range.first;
     while (range.first < range.end && is_zero(range.end - 1, motif)) --range.end;
@@ -107,10 +125,45 @@ SiteColumns FindSiteColumns(const OccupancyShape& shape,
   return sites;
 }
 
+std::vector<uint8_t> FindAbsent(const float* log_concentration,
+                                const std::vector<int32_t>& motifs) {
+  std::vector<uint8_t> absent;
+  for (const int32_t motif : motifs) {
+    absent.push_back(log_concentration[motif] == -std::numeric_limits<float>::infinity());
+  }
+  if (std::find(absent.begin(), absent.end(), 1) == absent.end()) absent.clear();
+  return absent;
+}
+
+// Rows of tiles that a sequence takes. One without a window takes almost none of the time of one.
+int64_t RowsOf(const OccupancyShape& shape, const OccupancyInputs& inputs, int64_t sequence) {
+  const WindowRange windows = FindWindows(shape, inputs, sequence);
+  return windows.first < windows.end ? windows.end - windows.first + shape.width - 1 : 1;
+}
+
 int64_t MostGroups(const std::vector<BlockColumns>& blocks) {
   int32_t most = 0;
   for (const BlockColumns& columns : blocks) most = std::max(most, columns.group_count);
   return most;
+}
+
+// The motifs in the order of the columns that they train, then of those that they scan.
+std::vector<int32_t> SortByWidth(const OccupancyShape& shape, const MotifLayout& layout) {
+  struct Widths {
+    int32_t trained, scanned, motif;
+  };
+  std::vector<Widths> motifs(shape.motif_count);
+  for (int32_t motif = 0; motif < shape.motif_count; ++motif) {
+    const ColumnRange trained = Reach(shape, layout.trained_columns[motif]);
+    const ColumnRange scanned = Reach(shape, layout.scanned_columns[motif]);
+    motifs[motif] = {trained.end - trained.first, scanned.end - scanned.first, motif};
+  }
+  std::sort(motifs.begin(), motifs.end(), [](const Widths& a, const Widths& b) {
+    return std::tie(a.trained, a.scanned, a.motif) < std::tie(b.trained, b.scanned, b.motif);
+  });
+  std::vector<int32_t> order;
+  for (const Widths& each : motifs) order.push_back(each.motif);
+  return order;
 }
 
 }  // namespace
@@ -120,16 +173,9 @@ MotifLayout MakeMotifLayout(const OccupancyShape& shape, const OccupancyInputs& 
   MotifLayout layout;
   layout.trained_columns = FindTrainedColumns(shape, inputs);
   layout.scanned_columns = SkipZeros(shape, inputs.log_kd, layout.trained_columns);
-  layout.block_motif.resize(shape.motif_count);
-  std::iota(layout.block_motif.begin(), layout.block_motif.end(), 0);
-  const auto widths = [&](int32_t motif) {
-    const ColumnRange trained = Reach(shape, layout.trained_columns[motif]);
-    const ColumnRange scanned = Reach(shape, layout.scanned_columns[motif]);
-    return std::pair(trained.end - trained.first, scanned.end - scanned.first);
-  };
-  std::stable_sort(layout.block_motif.begin(), layout.block_motif.end(),
-                   [&](int32_t a, int32_t b) { return widths(a) < widths(b); });
+  layout.block_motif = SortByWidth(shape, layout);
   layout.block_motif.resize(blocks * kBlockMotifs, layout.block_motif.back());
+  layout.block_absent = FindAbsent(inputs.log_concentration, layout.block_motif);
   layout.table_offset.push_back(0);
   for (int64_t block = 0; block < blocks; ++block) {
     const int32_t* motif = layout.block_motif.data() + block * kBlockMotifs;
@@ -144,9 +190,14 @@ MotifLayout MakeMotifLayout(const OccupancyShape& shape, const OccupancyInputs& 
   return layout;
 }
 
-OccupancyPlan MakeOccupancyPlan(const OccupancyShape& shape, const MotifLayout& layout,
-                                bool weighted, bool backward) {
+OccupancyPlan MakeOccupancyPlan(const OccupancyShape& shape, const OccupancyInputs& inputs,
+                                const MotifLayout& layout, bool backward) {
   OccupancyPlan plan;
+  plan.window_count = 0;
+  for (int64_t i = 0; i < shape.sequence_count; ++i) {
+    const WindowRange windows = FindWindows(shape, inputs, i);
+    plan.window_count += windows.end - windows.first;
+  }
   plan.block_count = CeilDivide(shape.motif_count, kBlockMotifs);
   plan.max_trained_groups = MostGroups(layout.block_trained);
   plan.pad_rows = shape.width - 1;
@@ -155,19 +206,21 @@ OccupancyPlan MakeOccupancyPlan(const OccupancyShape& shape, const MotifLayout& 
   plan.tile_rows = std::max(kTileRows, 2 * plan.pad_rows + plan.segment_windows);
   plan.slot_stride = CeilDivide(plan.tile_rows, kGroupBases);
 
-  const int64_t work = shape.sequence_count * shape.window_count * plan.block_count;
+  const int64_t work = plan.window_count * plan.block_count;
   const int64_t few = std::clamp<int64_t>(work / kLeastWindowBlocks, 1, kFewItems);
   const int64_t wanted = std::clamp<int64_t>(
       work / (backward ? kBackwardWindowBlocks : kForwardWindowBlocks), few, kMaxItems);
   int64_t most_slices = std::clamp<int64_t>(shape.sequence_count, 1, kMaxSlices);
+  const int64_t segments = plan.window_count / plan.segment_windows + shape.sequence_count;
+  const int64_t rows = plan.window_count + segments * plan.pad_rows;
+  plan.shares_tiles = rows <= kMaxSharedRows;
   if (backward) {
-    const int64_t rows = shape.sequence_count * (shape.window_count + plan.pad_rows);
-    const int64_t partials = plan.block_count * MakePartialLayout(shape, weighted).total();
+    const int64_t partials = plan.block_count * MakePartialLayout(shape, inputs.weighted).total();
     most_slices = std::clamp<int64_t>(
         std::min(rows / (kTilesPerSlice * plan.tile_rows), kMaxPartials / partials), 1,
         most_slices);
   }
-  const int64_t widest = std::min(kMaxBlocksPerItem, plan.block_count);
+  const int64_t widest = plan.shares_tiles ? 1 : std::min(kMaxBlocksPerItem, plan.block_count);
   plan.sequence_slices =
       std::min(most_slices, CeilDivide(wanted, CeilDivide(plan.block_count, widest)));
   // Few sequences: narrower items, so that all the threads have work.
@@ -175,6 +228,24 @@ OccupancyPlan MakeOccupancyPlan(const OccupancyShape& shape, const MotifLayout& 
       std::clamp<int64_t>(plan.sequence_slices * plan.block_count / wanted, 1, widest);
   plan.block_groups = CeilDivide(plan.block_count, plan.blocks_per_item);
   return plan;
+}
+
+std::vector<int64_t> DivideSequences(const OccupancyShape& shape, const OccupancyInputs& inputs,
+                                     const OccupancyPlan& plan) {
+  int64_t rows = 0;
+  for (int64_t i = 0; i < shape.sequence_count; ++i) rows += RowsOf(shape, inputs, i);
+  std::vector<int64_t> begin = {0};
+  int64_t sequence = 0, before = 0;
+  for (int64_t slice = 1; slice < plan.sequence_slices; ++slice) {
+    for (; sequence < shape.sequence_count; ++sequence) {
+      const int64_t behind = before + RowsOf(shape, inputs, sequence);
+      if (behind > rows * slice / plan.sequence_slices) break;
+      before = behind;
+    }
+    begin.push_back(sequence);
+  }
+  begin.push_back(shape.sequence_count);
+  return begin;
 }
 
 PartialLayout MakePartialLayout(const OccupancyShape& shape, bool weighted) {

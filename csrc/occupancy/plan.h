@@ -47,7 +47,31 @@ struct SiteColumns {
   int32_t least_end, most_end;
 };
 
+// Neighbouring windows of a sequence, or none: a segment of no window has no rows.
+struct Segment {
+  int64_t sequence;
+  int64_t first_window;
+  int64_t windows;
+  int64_t first_row;
+  bool is_first;  // of its sequence
+};
+
+// The rows of a few segments, see tile.h.
+struct Tile {
+  int64_t rows;
+  int64_t segment_count;
+  // Whether its windows are in rows in which the tile before it in the slice has windows too, and
+  // its pads in rows of pads.
+  bool repeats_rows;
+  Segment* segments;
+  uint16_t* kmer_offset;  // [rows] byte offset of the k-mer's row in a group's table
+  // Places of the gradients of the known rows by k-mer, or null where not asked for.
+  uint32_t* sorted_place;
+  uint32_t bin_end[kTableRows];
+};
+
 struct OccupancyPlan {
+  int64_t window_count;        // windows of all sequences together
   int64_t block_count;         // motif blocks
   int64_t max_trained_groups;  // most groups of any block, of columns that have a gradient
   int64_t pad_rows;            // rows between the windows of two segments of a tile
@@ -57,8 +81,14 @@ struct OccupancyPlan {
   int64_t blocks_per_item;
   int64_t block_groups;     // work items along the motifs
   int64_t sequence_slices;  // work items along the sequences
+  // Whether tiles are worked out once for all items, and kept. Where there are many, that would
+  // take too much memory: each item then works out its own.
+  bool shares_tiles;
 
   int64_t item_count() const { return block_groups * sequence_slices; }
+  // Items of a group of blocks are neighbours, see items.h.
+  int64_t group_of(int64_t item) const { return block_groups - 1 - item / sequence_slices; }
+  int64_t slice_of(int64_t item) const { return item % sequence_slices; }
   // Floats of one block's table of gradients.
   int64_t gradient_floats() const { return max_trained_groups * kGroupFloats; }
 };
@@ -77,6 +107,9 @@ struct MotifLayout {
   std::vector<BlockColumns> block_scanned;
   // By block, where a span asks for it; else empty.
   std::vector<SiteColumns> block_sites;
+  // Whether a motif has no concentration at all, by the places of block_motif. Empty: every motif
+  // has one.
+  std::vector<uint8_t> block_absent;
   // Where each block's table begins, in floats, and where the last one ends.
   std::vector<int64_t> table_offset;
 };
@@ -84,10 +117,13 @@ struct MotifLayout {
 // The columns that count are those in column_range, or else all.
 MotifLayout MakeMotifLayout(const OccupancyShape& shape, const OccupancyInputs& inputs);
 
-// `weighted`: whether there are gradients of position weights, which also take room until the final
-// sum.
-OccupancyPlan MakeOccupancyPlan(const OccupancyShape& shape, const MotifLayout& layout,
-                                bool weighted, bool backward);
+OccupancyPlan MakeOccupancyPlan(const OccupancyShape& shape, const OccupancyInputs& inputs,
+                                const MotifLayout& layout, bool backward);
+
+// The first sequence of each slice, and the end of the last one. Slices of sequences that differ in
+// length have about the same number of windows.
+std::vector<int64_t> DivideSequences(const OccupancyShape& shape, const OccupancyInputs& inputs,
+                                     const OccupancyPlan& plan);
 
 // Floats that one slice's gradients of one block take while they wait for the final sum.
 struct PartialLayout {
@@ -97,6 +133,7 @@ struct PartialLayout {
   int64_t total() const { return log_kd + log_concentration + position_weight; }
 };
 
+// `weighted`: whether there are gradients of position weights.
 PartialLayout MakePartialLayout(const OccupancyShape& shape, bool weighted);
 
 }  // namespace cisreg

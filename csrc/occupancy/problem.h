@@ -46,7 +46,7 @@ struct OccupancyInputs {
   bool weighted;                   // whether `weighted` sums are asked for
   const uint8_t* sequence;         // [N, L]
   const float* log_kd;             // [W, 4, M], nats
-  const float* log_concentration;  // [M], nats
+  const float* log_concentration;  // [M], nats; minus infinity: the motif binds nowhere
   const float* position_weight;    // [2, P, M], or unused
   // [2, M]: first column of each motif and the one behind its last; all other columns are held at
   // zero, neither read nor trained. Null: all columns are the motif's.
@@ -57,6 +57,10 @@ struct OccupancyInputs {
   const int32_t* span;
   // Numbers from one sequence's pair to the next one's: 0 or 2.
   int64_t span_stride;
+  // [N], each from 0 to L: a row's sequence is its first `length` bases. Bases behind them are
+  // unknown whatever their codes and on no span, and windows that a sequence of this length alone
+  // would not have do not exist. Null: every row has L bases.
+  const int32_t* length;
 };
 
 // The bases [begin, end) of a sequence that make windows count; none where begin >= end.

@@ -8,21 +8,6 @@
 namespace cisreg {
 namespace {
 
-// The sequences and the motif blocks of a work item.
-struct ItemRange {
-  int64_t slice;
-  int64_t first_block;
-  int64_t end_block;
-};
-
-inline ItemRange FindItem(const OccupancyPlan& plan, int64_t item) {
-  // The widest blocks come first, so that the last items to start are short.
-  const int64_t group = plan.block_groups - 1 - item % plan.block_groups;
-  const int64_t first = group * plan.blocks_per_item;
-  const int64_t end = first + plan.blocks_per_item;
-  return {item / plan.block_groups, first, end < plan.block_count ? end : plan.block_count};
-}
-
 inline const float* TableRow(const float* table, uint16_t byte_offset) {
   return reinterpret_cast<const float*>(reinterpret_cast<const char*>(table) + byte_offset);
 }

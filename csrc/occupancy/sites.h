@@ -1,4 +1,5 @@
-// One number for each site of a block at a window, in as many vectors as the processor needs.
+// One number for each site of a block at a window, or of a strip of its sites, in as many vectors
+// as the processor needs.
 //
 // Work that needs many registers is done for one part (one vector) at a time.
 
@@ -10,11 +11,29 @@
 namespace cisreg {
 namespace {
 
-template <class F>
+// A vector of the numbers at(0), at(1), ... put together in registers: numbers that are first
+// stored one by one are slow to load as a vector.
+template <class F, class At>
+inline F FromLanes(const At& at) {
+  using Vector = decltype(F::value);
+  if constexpr (F::kLanes == 4) {
+    const Vector lanes = {at(0), at(1), at(2), at(3)};
+    return {lanes};
+  } else if constexpr (F::kLanes == 8) {
+    const Vector lanes = {at(0), at(1), at(2), at(3), at(4), at(5), at(6), at(7)};
+    return {lanes};
+  } else {
+    static_assert(F::kLanes == 16);
+    const Vector lanes = {at(0), at(1), at(2),  at(3),  at(4),  at(5),  at(6),  at(7),
+                          at(8), at(9), at(10), at(11), at(12), at(13), at(14), at(15)};
+    return {lanes};
+  }
+}
+
+template <class F, int kSites = kBlockSites>
 struct Sites {
-  static constexpr int kParts = kBlockSites / F::kLanes;
+  static constexpr int kParts = kSites / F::kLanes;
   static constexpr int kWindowsInFlight = F::kWindowsInFlight;
-  static constexpr int kSumsInFlight = F::kSumsInFlight;
   using Part = F;
 
   F part[kParts];

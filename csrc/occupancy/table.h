@@ -38,24 +38,38 @@ constexpr float kStrongestShared = 60.0f;
 // take rounding: with this power of two it is still a normal float.
 constexpr float kWeakestRow = -123.0f;
 
-// A row of M numbers for the sites of a block; both strands get the same.
-template <class V>
-V GatherMotifs(const OccupancyJob& job, int64_t block, const float* row) {
-  const int32_t* motif = job.block_motif + block * kBlockMotifs;
-  float sites[kBlockSites];
-  for (int i = 0; i < kBlockMotifs; ++i) sites[i] = sites[kBlockMotifs + i] = row[motif[i]];
-  return V::Load(sites);
+// Whether the motif at a place of a block has no concentration, so that it binds nowhere.
+//
+// Such a motif is scanned with its block, as one of no energy and concentration 1, so that it has
+// no effect on the others. Its sums are then set to zero, and its upstream gradients are taken as
+// zero.
+inline bool IsAbsent(const OccupancyJob& job, int64_t block, int place) {
+  return job.block_absent != nullptr && job.block_absent[block * kBlockMotifs + place] != 0;
 }
 
-// Rows of M numbers, one per strand, for the sites of a block.
-template <class V>
-V GatherSites(const OccupancyJob& job, int64_t block, const float* forward, const float* reverse) {
-  const int32_t* motif = job.block_motif + block * kBlockMotifs;
-  float sites[kBlockSites];
+inline void ClearAbsent(const OccupancyJob& job, int64_t block, float (&sites)[kBlockSites]) {
+  if (job.block_absent == nullptr) return;
   for (int i = 0; i < kBlockMotifs; ++i) {
-    sites[i] = forward[motif[i]];
-    sites[kBlockMotifs + i] = reverse[motif[i]];
+    if (IsAbsent(job, block, i)) sites[i] = sites[kBlockMotifs + i] = 0.0f;
   }
+}
+
+// Rows of M numbers, one per strand, for the sites of a block; zero for absent motifs.
+template <class V>
+inline V GatherSites(const OccupancyJob& job, int64_t block, const float* forward,
+                     const float* reverse) {
+  using F = typename V::Part;
+  const int32_t* motif = job.block_motif + block * kBlockMotifs;
+  const auto at = [=](int site) {
+    return site < kBlockMotifs ? forward[motif[site]] : reverse[motif[site - kBlockMotifs]];
+  };
+  if (job.block_absent == nullptr) {
+    return V::Each(
+        [&](int i) { return FromLanes<F>([&](int lane) { return at(i * F::kLanes + lane); }); });
+  }
+  float sites[kBlockSites];
+  for (int site = 0; site < kBlockSites; ++site) sites[site] = at(site);
+  ClearAbsent(job, block, sites);
   return V::Load(sites);
 }
 
@@ -73,7 +87,8 @@ float LargestLane(V value) {
   return largest;
 }
 
-// Log odds in nats that the bases of a window's column add, or zero outside the motifs.
+// Log odds in nats that the bases of a window's column add, or zero outside the motifs and for
+// absent ones.
 template <class V>
 void GatherColumn(const OccupancyJob& job, int64_t block, int64_t column, V (&base)[kBases + 1]) {
   const OccupancyShape& shape = job.shape;
@@ -81,6 +96,7 @@ void GatherColumn(const OccupancyJob& job, int64_t block, int64_t column, V (&ba
   const int64_t mirror = shape.width - 1 - column;
   float sites[kBases][kBlockSites] = {};
   for (int i = 0; i < kBlockMotifs; ++i) {
+    if (IsAbsent(job, block, i)) continue;
     const ColumnRange& columns = job.motif_columns[motif[i]];
     const float* log_kd = job.inputs.log_kd + motif[i];
     for (int b = 0; b < kBases; ++b) {
@@ -97,33 +113,39 @@ void GatherColumn(const OccupancyJob& job, int64_t block, int64_t column, V (&ba
   base[kUnknownBase] = V::Broadcast(0.0f);
 }
 
-// Stores combine(combine(a, b), c) for every triplet of the bases of three columns.
+// Stores combine(combine(a, b), c) for every triplet of the bases of three columns whose row is
+// used.
 template <class V, class Term, class Combine, class Finish>
-void FillRows(const Term (&column)[kGroupBases][kBases + 1], Combine combine, Finish finish,
-              float* rows) {
-  const uint8_t* row = kTriplets.row;
+void FillRows(const uint8_t* used_rows, const Term (&column)[kGroupBases][kBases + 1],
+              Combine combine, Finish finish, float* rows) {
+  const uint8_t* next = kTriplets.row;
   for (const Term& a : column[0]) {
     for (const Term& b : column[1]) {
       const Term both = combine(a, b);
-      for (const Term& c : column[2]) finish(combine(both, c)).Store(rows + *row++ * kBlockSites);
+      for (const Term& c : column[2]) {
+        const int row = *next++;
+        if (used_rows[row] == 0) continue;
+        finish(combine(both, c)).Store(rows + row * kBlockSites);
+      }
     }
   }
 }
 
 template <class V>
-void FillLogarithms(const V (&column)[kGroupBases][kBases + 1], V first, float* rows) {
+void FillLogarithms(const uint8_t* used_rows, const V (&column)[kGroupBases][kBases + 1], V first,
+                    float* rows) {
   const V scale = V::Broadcast(kLog2E);
   V scaled[kGroupBases][kBases + 1];
   for (int j = 0; j < kGroupBases; ++j) {
     for (int b = 0; b <= kBases; ++b) scaled[j][b] = column[j][b] * scale;
   }
   for (V& base : scaled[0]) base = base + first * scale;
-  FillRows<V>(scaled, [](V a, V b) { return a + b; }, [](V sum) { return sum; }, rows);
+  FillRows<V>(used_rows, scaled, [](V a, V b) { return a + b; }, [](V sum) { return sum; }, rows);
 }
 
 template <class V>
-void FillProducts(const V (&column)[kGroupBases][kBases + 1], const simd::SplitFloat<V>& first,
-                  float* rows) {
+void FillProducts(const uint8_t* used_rows, const V (&column)[kGroupBases][kBases + 1],
+                  const simd::SplitFloat<V>& first, float* rows) {
   using Factor = simd::SplitFloat<V>;
   const auto multiply = [](const Factor& a, const Factor& b) {
     return Factor{a.significand * b.significand, a.power + b.power};
@@ -137,7 +159,7 @@ void FillProducts(const V (&column)[kGroupBases][kBases + 1], const simd::SplitF
     for (int b = 0; b <= kBases; ++b) factors[j][b] = simd::Exp(column[j][b]);
   }
   for (Factor& base : factors[0]) base = multiply(base, first);
-  FillRows<V>(factors, multiply, join, rows);
+  FillRows<V>(used_rows, factors, multiply, join, rows);
 }
 
 // Log odds of the strongest base of each column, together.
@@ -204,7 +226,8 @@ inline int32_t ChooseSitesPerDivision(float strongest_power, float largest) {
 }
 
 template <class V>
-void FillProductTable(V concentration, V strongest, int64_t group_count, float* rows) {
+void FillProductTable(const uint8_t* used_rows, V concentration, V strongest, int64_t group_count,
+                      float* rows) {
   const simd::SplitFloat<V> odds = simd::Exp(concentration);
   // The power of two that has been taken out of all groups so far. After the last group it is minus
   // that of the concentration, which is put in this way.
@@ -219,17 +242,18 @@ void FillProductTable(V concentration, V strongest, int64_t group_count, float* 
     const V take = last ? V::Broadcast(0.0f) - odds.power
                         : simd::Round((passed - share) * V::Broadcast(kLog2E));
     const V significand = group == 0 ? odds.significand : V::Broadcast(1.0f);
-    FillProducts(column, {significand, taken - take}, rows);
+    FillProducts(used_rows, column, {significand, taken - take}, rows);
     taken = take;
   }
 }
 
 template <class V>
-void FillLogarithmTable(V concentration, int64_t group_count, float* rows) {
+void FillLogarithmTable(const uint8_t* used_rows, V concentration, int64_t group_count,
+                        float* rows) {
   for (int64_t group = 0; group < group_count; ++group, rows += kGroupFloats) {
     GroupEnergies<V> column;
     LoadEnergies(rows, column);
-    FillLogarithms(column, group == 0 ? concentration : V::Broadcast(0.0f), rows);
+    FillLogarithms(used_rows, column, group == 0 ? concentration : V::Broadcast(0.0f), rows);
   }
 }
 
@@ -237,14 +261,16 @@ template <class V>
 void BuildTable(const OccupancyJob& job, int64_t block) {
   float* const table = job.table(block);
   const int64_t group_count = job.block_scanned[block].group_count;
-  const V concentration = ClampEnergy(GatherMotifs<V>(job, block, job.inputs.log_concentration));
+  const float* log_concentration = job.inputs.log_concentration;
+  const V concentration =
+      ClampEnergy(GatherSites<V>(job, block, log_concentration, log_concentration));
   const auto [strongest, largest] = GatherEnergies(job, block, concentration, table);
   const int32_t sites = ChooseSitesPerDivision(LargestLane(strongest) * kLog2E, largest);
   job.sites_per_division[block] = sites;
   if (sites == 1) {
-    FillLogarithmTable(concentration, group_count, table);
+    FillLogarithmTable(job.used_rows, concentration, group_count, table);
   } else {
-    FillProductTable(concentration, strongest, group_count, table);
+    FillProductTable(job.used_rows, concentration, strongest, group_count, table);
   }
   if (!job.inputs.weighted) return;
   const int64_t windows = job.shape.window_count;

@@ -8,7 +8,9 @@
 // gradient for group g then is that of row q - 3 g, and all rows without one are zero: so one list
 // of rows, sorted by k-mer, serves all the groups. Gradients of every third row lie next to each
 // other, since it is these that one k-mer adds up. Before them all lie zeros, as many as a block
-// has groups: what fills up a k-mer's list points there.
+// has groups: what fills up a k-mer's list points there. Where a vector holds only some of a
+// block's sites, their gradients, a strip, lie apart from those of the others: then the sums of all
+// groups fit into the registers. A row has the same place in every strip.
 //
 // Everything here has internal linkage: the units that include it are compiled for different
 // processors and must not share code.
@@ -22,6 +24,7 @@
 
 #include "occupancy/plan.h"
 #include "occupancy/problem.h"
+#include "occupancy/windows.h"
 
 namespace cisreg {
 namespace {
@@ -56,28 +59,13 @@ constexpr uint32_t kListedTogether = 2;
 // Windows in flight may read this far beyond the end of a tile.
 constexpr int kRowsBeyond = 8;
 
-// Neighbouring windows of a sequence.
-struct Segment {
-  int64_t sequence;
-  int64_t first_window;
-  int64_t windows;
-  int64_t first_row;
-  bool is_first;  // of its sequence
-};
-
-struct Tile {
-  int64_t rows;
-  int64_t segment_count;
-  Segment* segments;
-  uint16_t* kmer_offset;  // [rows] byte offset of the k-mer's row in a group's table
-  // Byte offsets of the gradients of the known rows by k-mer, or null where not asked for.
-  uint32_t* sorted_offset;
-  uint32_t bin_end[kTableRows];
+// Where a tile's rows are worked out.
+struct TileScratch {
   uint8_t* bases;  // [tile_rows + kGroupBases] one segment's base codes
-  uint8_t* kmer;   // [rows] table row of the k-mer
+  uint8_t* kmer;   // [tile_rows] table row of the k-mer
 };
 
-// Hands out a slice of sequences, tile by tile.
+// Hands out a slice of sequences, tile by tile: begins with {first sequence, end, 0}.
 struct TileCursor {
   int64_t sequence;
   int64_t end_sequence;
@@ -85,38 +73,6 @@ struct TileCursor {
 
   bool done() const { return sequence >= end_sequence; }
 };
-
-// The bases that make windows of a sequence count.
-inline Span FindSpan(const OccupancyInputs& inputs, int64_t sequence) {
-  const int32_t* span = inputs.span + sequence * inputs.span_stride;
-  return {span[0], span[1]};
-}
-
-struct WindowRange {
-  int64_t first;
-  int64_t end;
-};
-
-// The windows of a sequence that overlap a counted base. If there is none, one window is returned
-// all the same, because each sequence needs a segment that writes its sums.
-inline WindowRange FindWindows(const OccupancyShape& shape, const OccupancyInputs& inputs,
-                               int64_t sequence) {
-  if (inputs.span == nullptr) return {0, shape.window_count};
-  const Span span = FindSpan(inputs, sequence);
-  int64_t first = span.begin - shape.first_start - shape.width + 1;
-  int64_t end = span.end - shape.first_start;
-  if (first < 0) first = 0;
-  if (end > shape.window_count) end = shape.window_count;
-  if (span.begin < span.end && first < end) return {first, end};
-  return {0, 1};
-}
-
-inline TileCursor SliceCursor(const OccupancyShape& shape, const OccupancyPlan& plan,
-                              int64_t slice) {
-  const int64_t first = shape.sequence_count * slice / plan.sequence_slices;
-  const int64_t last = shape.sequence_count * (slice + 1) / plan.sequence_slices;
-  return {first, shape.window_count > 0 ? last : first, 0};
-}
 
 // K-mers of rows [first, end) one by one: some of their bases may be unknown.
 inline void EncodeRows(const uint8_t* base, int64_t first, int64_t end, uint8_t* kmer) {
@@ -126,22 +82,22 @@ inline void EncodeRows(const uint8_t* base, int64_t first, int64_t end, uint8_t*
 }
 
 // K-mers of one segment's windows; bases outside the sequence are unknown.
-inline void EncodeSegment(const OccupancyShape& shape, const uint8_t* sequences,
-                          const Segment& segment, int64_t rows, Tile* tile) {
+inline void EncodeSegment(const OccupancyShape& shape, const OccupancyInputs& inputs,
+                          const Segment& segment, int64_t rows, const TileScratch& scratch,
+                          uint16_t* __restrict offset) {
   const int64_t bases = rows + kGroupBases - 1;
   const int64_t start = shape.first_start + segment.first_window;
-  const uint8_t* sequence = sequences + segment.sequence * shape.length;
+  const uint8_t* sequence = inputs.sequence + segment.sequence * shape.length;
   int64_t before = start < 0 ? -start : 0;
   if (before > bases) before = bases;
-  int64_t inside = shape.length - (start + before);
+  int64_t inside = SequenceLength(shape, inputs, segment.sequence) - (start + before);
   if (inside < 0) inside = 0;
   if (inside > bases - before) inside = bases - before;
-  std::memset(tile->bases, kUnknownBase, bases);
-  if (inside > 0) std::memcpy(tile->bases + before, sequence + start + before, inside);
+  std::memset(scratch.bases, kUnknownBase, bases);
+  if (inside > 0) std::memcpy(scratch.bases + before, sequence + start + before, inside);
 
-  const uint8_t* __restrict base = tile->bases;
-  uint8_t* __restrict kmer = tile->kmer + segment.first_row;
-  uint16_t* __restrict offset = tile->kmer_offset + segment.first_row;
+  const uint8_t* __restrict base = scratch.bases;
+  uint8_t* __restrict kmer = scratch.kmer + segment.first_row;
   // All triplets are first numbered as if their bases were known, which vectorizes. Those with an
   // unknown base are corrected afterwards.
   uint8_t unknown = 0;
@@ -156,68 +112,70 @@ inline void EncodeSegment(const OccupancyShape& shape, const uint8_t* sequences,
   for (int64_t q = 0; q < rows; ++q) offset[q] = static_cast<uint16_t>(kmer[q] * kRowBytes);
 }
 
-// Byte offsets of the gradients of one row after the other.
+// Places of the gradients of one row after the other.
 class GradientCursor {
  public:
   GradientCursor(const OccupancyPlan& plan, int64_t row)
-      : step_(static_cast<uint32_t>(plan.slot_stride) * kRowBytes),
+      : step_(static_cast<uint32_t>(plan.slot_stride)),
         phase_(static_cast<uint32_t>(row) % kGroupBases),
-        offset_(phase_ * step_ + (static_cast<uint32_t>(row) / kGroupBases +
-                                  static_cast<uint32_t>(plan.max_trained_groups)) *
-                                     kRowBytes) {}
+        place_(phase_ * step_ + static_cast<uint32_t>(row) / kGroupBases +
+               static_cast<uint32_t>(plan.max_trained_groups)) {}
 
-  // Returns the offset of the current row and moves to the next row.
+  // Returns the place of the current row and moves to the next row.
   uint32_t Next() {
-    const uint32_t offset = offset_;
+    const uint32_t place = place_;
     const bool wraps = ++phase_ == kGroupBases;
     phase_ = wraps ? 0 : phase_;
-    offset_ += wraps ? kRowBytes - (kGroupBases - 1) * step_ : step_;
-    return offset;
+    place_ += wraps ? 1 - (kGroupBases - 1) * step_ : step_;
+    return place;
   }
 
  private:
   uint32_t step_;
   uint32_t phase_;
-  uint32_t offset_;
+  uint32_t place_;
 };
 
 // Counting sort of the tile's rows by k-mer; rows that know no base are left out.
-inline void SortRows(const OccupancyPlan& plan, Tile* tile) {
+inline void SortRows(const OccupancyPlan& plan, const uint8_t* kmer, Tile* tile) {
   uint32_t next[kTableRows] = {};
   // The rows before the first segment know no base.
-  for (int64_t r = plan.pad_rows; r < tile->rows; ++r) ++next[tile->kmer[r]];
-  const uint32_t zeros = static_cast<uint32_t>(plan.max_trained_groups - 1) * kRowBytes;
+  for (int64_t r = plan.pad_rows; r < tile->rows; ++r) ++next[kmer[r]];
+  const auto zeros = static_cast<uint32_t>(plan.max_trained_groups - 1);
   uint32_t total = 0;
   for (int row = 0; row < kTableRows; ++row) {
     const uint32_t count = row == kEmptyRow ? 0 : next[row];
     next[row] = total;
-    for (total += count; total % kListedTogether != 0; ++total) tile->sorted_offset[total] = zeros;
+    for (total += count; total % kListedTogether != 0; ++total) tile->sorted_place[total] = zeros;
     tile->bin_end[row] = total;
   }
   GradientCursor cursor(plan, plan.pad_rows);
   for (int64_t r = plan.pad_rows; r < tile->rows; ++r) {
-    const uint32_t offset = cursor.Next();
-    const int row = tile->kmer[r];
-    if (row != kEmptyRow) tile->sorted_offset[next[row]++] = offset;
+    const uint32_t place = cursor.Next();
+    const int row = kmer[r];
+    if (row != kEmptyRow) tile->sorted_place[next[row]++] = place;
   }
 }
 
-// Fills the tile with as many segments as fit and moves the cursor behind them.
-inline void FillTile(const OccupancyShape& shape, const OccupancyPlan& plan,
-                     const OccupancyInputs& inputs, TileCursor* cursor, Tile* tile) {
+// Rows of a segment and of the pad behind it.
+inline int64_t SegmentRows(const OccupancyPlan& plan, int64_t windows) {
+  return windows > 0 ? windows + plan.pad_rows : 0;
+}
+
+// Gives the tile as many segments as fit and moves the cursor behind them.
+inline void LayOutTile(const OccupancyShape& shape, const OccupancyPlan& plan,
+                       const OccupancyInputs& inputs, TileCursor* cursor, Tile* tile) {
   tile->rows = plan.pad_rows;
   tile->segment_count = 0;
-  std::memset(tile->kmer, kEmptyRow, plan.pad_rows);
   while (!cursor->done()) {
     const WindowRange range = FindWindows(shape, inputs, cursor->sequence);
     const int64_t first = cursor->window > range.first ? cursor->window : range.first;
     int64_t windows = range.end - first;
     if (windows > plan.segment_windows) windows = plan.segment_windows;
-    const int64_t rows = windows + plan.pad_rows;
-    if (tile->rows + rows > plan.tile_rows) break;
-    const Segment segment = {cursor->sequence, first, windows, tile->rows, first == range.first};
-    EncodeSegment(shape, inputs.sequence, segment, rows, tile);
-    tile->segments[tile->segment_count++] = segment;
+    const int64_t rows = SegmentRows(plan, windows);
+    if (tile->rows + rows > plan.tile_rows || tile->segment_count == plan.tile_rows) break;
+    tile->segments[tile->segment_count++] = {cursor->sequence, first, windows, tile->rows,
+                                             first == range.first};
     tile->rows += rows;
     cursor->window = first + windows;
     if (cursor->window == range.end) {
@@ -225,10 +183,22 @@ inline void FillTile(const OccupancyShape& shape, const OccupancyPlan& plan,
       ++cursor->sequence;
     }
   }
+}
+
+// Finds the k-mers of a tile that has been laid out, and sorts its rows where that is asked for.
+inline void EncodeTile(const OccupancyShape& shape, const OccupancyPlan& plan,
+                       const OccupancyInputs& inputs, const TileScratch& scratch, Tile* tile) {
+  std::memset(scratch.kmer, kEmptyRow, plan.pad_rows);
+  for (int64_t i = 0; i < tile->segment_count; ++i) {
+    const Segment& segment = tile->segments[i];
+    if (segment.windows == 0) continue;
+    EncodeSegment(shape, inputs, segment, SegmentRows(plan, segment.windows), scratch,
+                  tile->kmer_offset + segment.first_row);
+  }
   for (int i = 0; i < kRowsBeyond; ++i) {
     tile->kmer_offset[tile->rows + i] = static_cast<uint16_t>(kEmptyRow * kRowBytes);
   }
-  if (tile->sorted_offset != nullptr) SortRows(plan, tile);
+  if (tile->sorted_place != nullptr) SortRows(plan, scratch.kmer, tile);
 }
 
 // Hands out pieces of a worker's scratch memory, each aligned to a cache line.
@@ -245,16 +215,25 @@ struct ScratchArena {
   }
 };
 
+inline TileScratch TakeTileScratch(const OccupancyPlan& plan, ScratchArena* arena) {
+  TileScratch scratch;
+  scratch.bases = arena->Take<uint8_t>(plan.tile_rows + kGroupBases);
+  scratch.kmer = arena->Take<uint8_t>(plan.tile_rows);
+  return scratch;
+}
+
+// The arrays of a tile of at most this many rows, except its segments.
+inline void TakeTileArrays(int64_t rows, bool sorted, ScratchArena* arena, Tile* tile) {
+  tile->kmer_offset = arena->Take<uint16_t>(rows + kRowsBeyond);
+  tile->sorted_place =
+      sorted ? arena->Take<uint32_t>(rows + kTableRows * kListedTogether) : nullptr;
+}
+
+// A tile of any segments.
 inline Tile TakeTile(const OccupancyPlan& plan, bool sorted, ScratchArena* arena) {
-  Tile tile;
-  tile.rows = 0;
-  tile.segment_count = 0;
+  Tile tile = {};
   tile.segments = arena->Take<Segment>(plan.tile_rows);
-  tile.kmer_offset = arena->Take<uint16_t>(plan.tile_rows + kRowsBeyond);
-  tile.bases = arena->Take<uint8_t>(plan.tile_rows + kGroupBases);
-  tile.kmer = arena->Take<uint8_t>(plan.tile_rows);
-  tile.sorted_offset =
-      sorted ? arena->Take<uint32_t>(plan.tile_rows + kTableRows * kListedTogether) : nullptr;
+  TakeTileArrays(plan.tile_rows, sorted, arena, &tile);
   return tile;
 }
 

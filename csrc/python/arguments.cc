@@ -1,15 +1,24 @@
 #include "python/arguments.h"
 
-#include <algorithm>
 #include <stdexcept>
+
+#include "occupancy/checks.h"
 
 namespace cisreg {
 namespace {
 
 template <class T>
-bool HasShape(const Array<T>& array, const std::vector<int64_t>& shape) {
-  return std::equal(shape.begin(), shape.end(), array.shape(), array.shape() + array.ndim());
+Dimensions DimensionsOf(const Array<T>& array) {
+  return {array.shape(), array.shape() + array.ndim()};
 }
+
+template <class T>
+std::optional<Dimensions> DimensionsOf(const std::optional<Array<T>>& array) {
+  if (!array) return {};
+  return DimensionsOf(*array);
+}
+
+void RequireNone(const InputError& error) { Require(error.empty(), error); }
 
 ComputeType ComputeTypeNamed(const std::string& name) {
   if (name == "float32") return ComputeType::kFloat32;
@@ -17,47 +26,6 @@ ComputeType ComputeTypeNamed(const std::string& name) {
   Require(name == "float16",
           "compute_dtype: expected 'float32', 'bfloat16' or 'float16', got '" + name + "'");
   return ComputeType::kFloat16;
-}
-
-OccupancyShape CheckShapes(const OccupancyArrays& arrays) {
-  const Array<float>& log_kd = arrays.log_kd;
-  Require(arrays.sequence.ndim() == 2, "sequence: expected [N, L]");
-  Require(log_kd.ndim() == 3 && log_kd.shape(1) == kBases, "log_kd: expected [W, 4, M]");
-  const bool same_padding = arrays.padding == "same";
-  Require(same_padding || arrays.padding == "valid", "padding: expected 'same' or 'valid'");
-  const OccupancyShape shape =
-      MakeOccupancyShape(arrays.sequence.shape(0), arrays.sequence.shape(1), log_kd.shape(0),
-                         log_kd.shape(2), same_padding);
-  Require(shape.width > 0 && shape.motif_count > 0, "log_kd: expected W and M of at least 1");
-  Require(same_padding || shape.window_count >= 1, "padding: 'valid' wants W of at most L");
-  Require(HasShape(arrays.log_concentration, {shape.motif_count}),
-          "log_concentration: expected [M]");
-  Require(!arrays.position_weight || HasShape(*arrays.position_weight, WeightShape(shape)),
-          "position_weight: expected [2, P, M]");
-  Require(!arrays.column_range || HasShape(*arrays.column_range, {2, shape.motif_count}),
-          "column_range: expected [2, M]");
-  Require(!arrays.span || HasShape(*arrays.span, {2}) ||
-              HasShape(*arrays.span, {shape.sequence_count, 2}),
-          "span: expected [2] or [N, 2]");
-  return shape;
-}
-
-void CheckValues(const OccupancyArrays& arrays, const OccupancyShape& shape) {
-  for (int64_t motif = 0; arrays.column_range && motif < shape.motif_count; ++motif) {
-    const int64_t first = arrays.column_range->at(0, motif),
-                  end = arrays.column_range->at(1, motif);
-    Require(0 <= first && first <= end && end <= shape.width,
-            "column_range: expected 0 <= first <= end <= W");
-  }
-  for (ssize_t i = 0; arrays.span && i < arrays.span->size(); ++i) {
-    const int64_t edge = arrays.span->data()[i];
-    Require(0 <= edge && edge <= shape.length,
-            "span: expected begin and end between 0 and L = " + std::to_string(shape.length) +
-                ", got " + std::to_string(edge));
-  }
-  for (ssize_t i = 0; i < arrays.sequence.size(); ++i) {
-    Require(arrays.sequence.data()[i] <= kUnknownBase, "sequence: expected codes of at most 4");
-  }
 }
 
 }  // namespace
@@ -75,10 +43,15 @@ void RequireThreads(int threads) {
 
 OccupancyProblem CheckArguments(const OccupancyArrays& arrays) {
   Require(arrays.reduction == "expected" || arrays.reduction == "log_unbound",
-          "reduction: expected 'expected' or 'log_unbound'");
+          "reduction: expected 'expected' or 'log_unbound', got '" + arrays.reduction + "'");
+  Require(arrays.padding == "same" || arrays.padding == "valid",
+          "padding: expected 'same' or 'valid', got '" + arrays.padding + "'");
   OccupancyProblem problem;
-  problem.shape = CheckShapes(arrays);
-  CheckValues(arrays, problem.shape);
+  RequireNone(CheckDimensions(
+      {DimensionsOf(arrays.sequence), DimensionsOf(arrays.log_kd),
+       DimensionsOf(arrays.log_concentration), DimensionsOf(arrays.position_weight),
+       DimensionsOf(arrays.column_range), DimensionsOf(arrays.span), DimensionsOf(arrays.length)},
+      arrays.padding == "same", &problem.shape));
   problem.reduction =
       arrays.reduction == "expected" ? Reduction::kExpected : Reduction::kLogUnbound;
   OccupancyInputs& inputs = problem.inputs;
@@ -94,36 +67,33 @@ OccupancyProblem CheckArguments(const OccupancyArrays& arrays) {
     inputs.span = arrays.span->data();
     inputs.span_stride = arrays.span->ndim() == 2 ? 2 : 0;
   }
+  if (arrays.length) inputs.length = arrays.length->data();
+  RequireNone(CheckPlaces(problem.shape, inputs));
   return problem;
 }
 
 OccupancyUpstream CheckUpstream(const OccupancyProblem& problem, const Array<float>& bound_gradient,
                                 const std::optional<Array<float>>& weighted_gradient) {
-  const std::vector<int64_t> sums = SumShape(problem.shape);
-  Require(HasShape(bound_gradient, sums), "bound_gradient: expected [N, 2, M]");
-  Require(weighted_gradient.has_value() == problem.inputs.weighted &&
-              (!weighted_gradient || HasShape(*weighted_gradient, sums)),
+  Require(weighted_gradient.has_value() == problem.inputs.weighted,
           "weighted_gradient: expected [N, 2, M] exactly where position_weight is given");
+  const OccupancyShape& shape = problem.shape;
+  RequireNone(CheckUpstreamDimensions("bound_gradient", DimensionsOf(bound_gradient), shape));
+  if (weighted_gradient) {
+    RequireNone(
+        CheckUpstreamDimensions("weighted_gradient", DimensionsOf(*weighted_gradient), shape));
+  }
   return {bound_gradient.data(), weighted_gradient ? weighted_gradient->data() : nullptr};
 }
 
-std::vector<int64_t> SumShape(const OccupancyShape& shape) {
-  return {shape.sequence_count, kStrands, shape.motif_count};
-}
-
-std::vector<int64_t> WeightShape(const OccupancyShape& shape) {
-  return {kStrands, shape.window_count, shape.motif_count};
-}
-
-OutputArrays::OutputArrays(const OccupancyProblem& problem) : bound(SumShape(problem.shape)) {
-  if (problem.inputs.weighted) weighted.emplace(SumShape(problem.shape));
+OutputArrays::OutputArrays(const OccupancyProblem& problem) : bound(SumDimensions(problem.shape)) {
+  if (problem.inputs.weighted) weighted.emplace(SumDimensions(problem.shape));
   pointers = {bound.mutable_data(), weighted ? weighted->mutable_data() : nullptr};
 }
 
 GradientArrays::GradientArrays(const OccupancyProblem& problem)
     : log_kd(std::vector<int64_t>{problem.shape.width, kBases, problem.shape.motif_count}),
       log_concentration(problem.shape.motif_count) {
-  if (problem.inputs.weighted) position_weight.emplace(WeightShape(problem.shape));
+  if (problem.inputs.weighted) position_weight.emplace(WeightDimensions(problem.shape));
   pointers = {log_kd.mutable_data(), log_concentration.mutable_data(),
               position_weight ? position_weight->mutable_data() : nullptr};
 }

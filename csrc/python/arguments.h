@@ -36,6 +36,7 @@ struct OccupancyArrays {
   const std::optional<Array<float>>& position_weight;
   const std::optional<Array<int32_t>>& column_range;
   const std::optional<Array<int32_t>>& span;
+  const std::optional<Array<int32_t>>& length;
   const std::string& reduction;
   const std::string& padding;
   const std::string& compute_dtype;
@@ -47,10 +48,6 @@ OccupancyProblem CheckArguments(const OccupancyArrays& arrays);
 // Incoming gradients, of the outputs' shape.
 OccupancyUpstream CheckUpstream(const OccupancyProblem& problem, const Array<float>& bound_gradient,
                                 const std::optional<Array<float>>& weighted_gradient);
-
-// Shapes of `bound` and `weighted`, and of the weights of positions.
-std::vector<int64_t> SumShape(const OccupancyShape& shape);
-std::vector<int64_t> WeightShape(const OccupancyShape& shape);
 
 // New arrays for what a function returns, and where the kernels write it.
 struct OutputArrays {

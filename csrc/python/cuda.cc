@@ -7,6 +7,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -83,6 +84,7 @@ class DeviceProblem {
     if (inputs_.span != nullptr) {
       Copy(&inputs_.span, inputs_.span_stride == 0 ? 2 : 2 * s.sequence_count);
     }
+    if (inputs_.length != nullptr) Copy(&inputs_.length, s.sequence_count);
     int64_t bytes = 0;
     Check(GpuWorkspaceBytes(device_, shape_, inputs_, backward, &bytes));
     workspace_ = Allocate(bytes);
@@ -188,11 +190,12 @@ py::tuple Forward(const Array<uint8_t>& sequence, const Array<float>& log_kd,
                   const Array<float>& log_concentration,
                   const std::optional<Array<float>>& position_weight,
                   const std::optional<Array<int32_t>>& column_range,
-                  const std::optional<Array<int32_t>>& span, const std::string& reduction,
+                  const std::optional<Array<int32_t>>& span,
+                  const std::optional<Array<int32_t>>& length, const std::string& reduction,
                   const std::string& padding, const std::string& compute_dtype, int device) {
   const OccupancyProblem problem =
       CheckArguments({sequence, log_kd, log_concentration, position_weight, column_range, span,
-                      reduction, padding, compute_dtype});
+                      length, reduction, padding, compute_dtype});
   const OutputArrays outputs(problem);
   {
     py::gil_scoped_release release;
@@ -210,11 +213,12 @@ py::tuple Backward(const Array<uint8_t>& sequence, const Array<float>& log_kd,
                    const Array<float>& bound_gradient,
                    const std::optional<Array<float>>& weighted_gradient,
                    const std::optional<Array<int32_t>>& column_range,
-                   const std::optional<Array<int32_t>>& span, const std::string& reduction,
+                   const std::optional<Array<int32_t>>& span,
+                   const std::optional<Array<int32_t>>& length, const std::string& reduction,
                    const std::string& padding, const std::string& compute_dtype, int device) {
   const OccupancyProblem problem =
       CheckArguments({sequence, log_kd, log_concentration, position_weight, column_range, span,
-                      reduction, padding, compute_dtype});
+                      length, reduction, padding, compute_dtype});
   const OccupancyUpstream upstream = CheckUpstream(problem, bound_gradient, weighted_gradient);
   const GradientArrays gradients(problem);
   {
@@ -227,20 +231,43 @@ py::tuple Backward(const Array<uint8_t>& sequence, const Array<float>& log_kd,
   return gradients.ToTuple();
 }
 
+// Overwrites the second-level cache, so that the next launch finds none of its data there.
+class CacheFlush {
+ public:
+  CacheFlush() {
+    int device = 0, bytes = 0;
+    Check(cudaGetDevice(&device), "find the device");
+    Check(cudaDeviceGetAttribute(&bytes, cudaDevAttrL2CacheSize, device), "read the cache's size");
+    bytes_ = 2 * static_cast<size_t>(bytes);
+    void* memory = nullptr;
+    Check(cudaMalloc(&memory, bytes_), "allocate device memory");
+    memory_.reset(static_cast<char*>(memory));
+  }
+  void Queue(const Stream& stream) const {
+    Check(cudaMemsetAsync(memory_.get(), 0, bytes_, stream.get()), "fill device memory");
+  }
+
+ private:
+  size_t bytes_ = 0;
+  DeviceMemory memory_;
+};
+
 // Milliseconds of each launch. All launches are queued before waiting for the first, so that the
 // device never waits for the host.
 template <class Launch>
-std::vector<float> TimeLaunches(const Stream& stream, int repeats, const Launch& launch) {
-  std::vector<Event> events(repeats + 1);
+std::vector<float> TimeLaunches(const Stream& stream, int repeats, const CacheFlush* flush,
+                                const Launch& launch) {
+  std::vector<Event> begins(repeats), ends(repeats);
   launch();
-  events[0].Record(stream);
-  for (int i = 1; i <= repeats; ++i) {
+  for (int i = 0; i < repeats; ++i) {
+    if (flush != nullptr) flush->Queue(stream);
+    begins[i].Record(stream);
     launch();
-    events[i].Record(stream);
+    ends[i].Record(stream);
   }
   stream.Wait();
   std::vector<float> times;
-  for (int i = 1; i <= repeats; ++i) times.push_back(events[i].MillisecondsSince(events[i - 1]));
+  for (int i = 0; i < repeats; ++i) times.push_back(ends[i].MillisecondsSince(begins[i]));
   return times;
 }
 
@@ -248,32 +275,44 @@ std::vector<float> Time(const Array<uint8_t>& sequence, const Array<float>& log_
                         const Array<float>& log_concentration,
                         const std::optional<Array<float>>& position_weight,
                         const std::optional<Array<int32_t>>& column_range,
-                        const std::optional<Array<int32_t>>& span, const std::string& reduction,
+                        const std::optional<Array<int32_t>>& span,
+                        const std::optional<Array<int32_t>>& length, const std::string& reduction,
                         const std::string& padding, const std::string& compute_dtype,
-                        const std::string& direction, int repeats, int device) {
+                        const std::string& direction, int repeats, bool cold, int device) {
   const OccupancyProblem problem =
       CheckArguments({sequence, log_kd, log_concentration, position_weight, column_range, span,
-                      reduction, padding, compute_dtype});
+                      length, reduction, padding, compute_dtype});
   const bool backward = direction == "backward";
   Require(backward || direction == "forward", "direction: expected 'forward' or 'backward'");
   Require(repeats >= 1, "repeats: expected 1 or more, got " + std::to_string(repeats));
   py::gil_scoped_release release;
   DeviceProblem on_device(problem, backward, device);
+  std::optional<CacheFlush> flush;
+  if (cold) flush.emplace();
+  const CacheFlush* const each = cold ? &*flush : nullptr;
   if (!backward) {
     on_device.Prepare(OccupancyOutputs{});
-    return TimeLaunches(on_device.stream(), repeats, [&] { on_device.Forward(); });
+    return TimeLaunches(on_device.stream(), repeats, each, [&] { on_device.Forward(); });
   }
   const OccupancyShape& shape = problem.shape;
   const std::vector<float> ones(shape.sequence_count * kStrands * shape.motif_count, 1.0f);
   on_device.Prepare(OccupancyUpstream{ones.data(), ones.data()}, OccupancyGradients{});
-  return TimeLaunches(on_device.stream(), repeats, [&] { on_device.Backward(); });
+  return TimeLaunches(on_device.stream(), repeats, each, [&] { on_device.Backward(); });
 }
 
 py::dict DescribeDevice(int ordinal) {
   cudaDeviceProp properties;
   Check(cudaGetDeviceProperties(&properties, ordinal), "read the device's properties");
-  int kilohertz = 0;
-  Check(cudaDeviceGetAttribute(&kilohertz, cudaDevAttrClockRate, ordinal), "read its clock");
+  int kilohertz = 0, cache = 0, shared_memory = 0;
+  const struct {
+    int* value;
+    cudaDeviceAttr attribute;
+  } wanted[] = {{&kilohertz, cudaDevAttrClockRate},
+                {&cache, cudaDevAttrL2CacheSize},
+                {&shared_memory, cudaDevAttrMaxSharedMemoryPerBlockOptin}};
+  for (const auto& each : wanted) {
+    Check(cudaDeviceGetAttribute(each.value, each.attribute, ordinal), "read its properties");
+  }
   py::dict device;
   device["name"] = std::string(properties.name);
   device["compute_capability"] =
@@ -281,6 +320,8 @@ py::dict DescribeDevice(int ordinal) {
   device["multiprocessor_count"] = properties.multiProcessorCount;
   device["memory"] = properties.totalGlobalMem;
   device["clock_ghz"] = kilohertz / 1e6;
+  device["cache_bytes"] = cache;
+  device["shared_memory_per_block"] = shared_memory;
   return device;
 }
 
@@ -294,32 +335,67 @@ py::list Devices() {
   return devices;
 }
 
+// What limits a launch on a device.
+py::tuple Limits(int ordinal) {
+  Check(cudaSetDevice(ordinal), "choose the device");
+  GpuDevice device;
+  Check(FindGpuDevice(ordinal, &device));
+  return py::make_tuple(device.compute_capability, device.multiprocessor_count,
+                        device.shared_memory_per_block);
+}
+
+// Only sizes are looked at: no device is needed.
+std::string Refusal(const std::tuple<int, int, int64_t>& limits,
+                    const std::tuple<int64_t, int64_t, int64_t, int64_t>& sizes, bool weighted,
+                    const std::string& padding, const std::string& compute_dtype) {
+  const GpuDevice device = {std::get<0>(limits), std::get<1>(limits), std::get<2>(limits)};
+  const auto [count, length, width, motifs] = sizes;
+  const OccupancyShape shape = MakeOccupancyShape(count, length, width, motifs, padding == "same");
+  OccupancyInputs inputs = {};
+  inputs.compute_type = compute_dtype == "float32" ? ComputeType::kFloat32 : ComputeType::kFloat16;
+  inputs.weighted = weighted;
+  return GpuRefusal(device, shape, inputs);
+}
+
 }  // namespace
 
 void BindCuda(py::module_& module) {
-  module.def("cuda_devices", &Devices,
-             "The GPUs that CUDA finds: name, compute_capability, multiprocessor_count, memory in "
-             "bytes and clock_ghz of each; none where there is no driver.");
+  module.def(
+      "cuda_devices", &Devices,
+      "The GPUs that CUDA finds: name, compute_capability, multiprocessor_count, memory in "
+      "bytes, clock_ghz, cache_bytes of the second level and shared_memory_per_block of each; "
+      "none where there is no driver.");
+  module.def("cuda_limits", &Limits, py::arg("device") = 0,
+             "Of a device: compute capability of the code that runs there, as 90 for 9.0, number "
+             "of multiprocessors, bytes of shared memory that a block can have.");
+  module.def("cuda_refusal", &Refusal, py::arg("limits"), py::arg("sizes"), py::kw_only(),
+             py::arg("weighted") = false, py::arg("padding") = "same",
+             py::arg("compute_dtype") = "float32",
+             "Why a device with these `cuda_limits` cannot compute a problem of sizes (N, L, W, M) "
+             "or its gradient; empty where it can. It needs no device.");
   module.def("cuda_occupancy_forward", &Forward, py::arg("sequence"), py::arg("log_kd"),
              py::arg("log_concentration"), py::arg("position_weight") = py::none(), py::kw_only(),
              py::arg("column_range") = py::none(), py::arg("span") = py::none(),
-             py::arg("reduction") = "expected", py::arg("padding") = "same",
-             py::arg("compute_dtype") = "float32", py::arg("device") = 0,
-             "The CUDA kernel's (bound, weighted), both [N, 2, M].");
+             py::arg("length") = py::none(), py::arg("reduction") = "expected",
+             py::arg("padding") = "same", py::arg("compute_dtype") = "float32",
+             py::arg("device") = 0, "The CUDA kernel's (bound, weighted), both [N, 2, M].");
   module.def("cuda_occupancy_backward", &Backward, py::arg("sequence"), py::arg("log_kd"),
              py::arg("log_concentration"), py::arg("position_weight"), py::arg("bound_gradient"),
              py::arg("weighted_gradient") = py::none(), py::kw_only(),
              py::arg("column_range") = py::none(), py::arg("span") = py::none(),
-             py::arg("reduction") = "expected", py::arg("padding") = "same",
-             py::arg("compute_dtype") = "float32", py::arg("device") = 0,
+             py::arg("length") = py::none(), py::arg("reduction") = "expected",
+             py::arg("padding") = "same", py::arg("compute_dtype") = "float32",
+             py::arg("device") = 0,
              "The CUDA kernel's gradients of log_kd, log_concentration and position_weight.");
-  module.def("cuda_time", &Time, py::arg("sequence"), py::arg("log_kd"),
-             py::arg("log_concentration"), py::arg("position_weight") = py::none(), py::kw_only(),
-             py::arg("column_range") = py::none(), py::arg("span") = py::none(),
-             py::arg("reduction") = "expected", py::arg("padding") = "same",
-             py::arg("compute_dtype") = "float32", py::arg("direction") = "forward",
-             py::arg("repeats") = 20, py::arg("device") = 0,
-             "Milliseconds of each launch of the CUDA kernel, its arrays on the device.");
+  module.def(
+      "cuda_time", &Time, py::arg("sequence"), py::arg("log_kd"), py::arg("log_concentration"),
+      py::arg("position_weight") = py::none(), py::kw_only(), py::arg("column_range") = py::none(),
+      py::arg("span") = py::none(), py::arg("length") = py::none(),
+      py::arg("reduction") = "expected", py::arg("padding") = "same",
+      py::arg("compute_dtype") = "float32", py::arg("direction") = "forward",
+      py::arg("repeats") = 20, py::arg("cold") = false, py::arg("device") = 0,
+      "Milliseconds of each launch of the CUDA kernel, its arrays on the device; with `cold` "
+      "none of them is in the second-level cache when a launch begins.");
 }
 
 }  // namespace cisreg

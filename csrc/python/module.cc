@@ -19,6 +19,8 @@ namespace py = pybind11;
 namespace cisreg {
 
 void BindCluster(py::module_& module);     // cluster.cc
+void BindFasta(py::module_& module);       // fasta.cc
+void BindLines(py::module_& module);       // lines.cc
 void BindOneHotText(py::module_& module);  // one_hot_text.cc
 void BindReads(py::module_& module);       // reads.cc
 void BindScan(py::module_& module);        // scan.cc
@@ -70,12 +72,14 @@ py::tuple OccupancyForward(const Array<uint8_t>& sequence, const Array<float>& l
                            const Array<float>& log_concentration,
                            const std::optional<Array<float>>& position_weight,
                            const std::optional<Array<int32_t>>& column_range,
-                           const std::optional<Array<int32_t>>& span, const std::string& reduction,
-                           const std::string& padding, const std::string& compute_dtype,
-                           const std::string& instruction_set, int threads) {
+                           const std::optional<Array<int32_t>>& span,
+                           const std::optional<Array<int32_t>>& length,
+                           const std::string& reduction, const std::string& padding,
+                           const std::string& compute_dtype, const std::string& instruction_set,
+                           int threads) {
   const OccupancyProblem problem =
       CheckArguments({sequence, log_kd, log_concentration, position_weight, column_range, span,
-                      reduction, padding, compute_dtype});
+                      length, reduction, padding, compute_dtype});
   const OccupancyKernels& kernels = KernelsNamed(instruction_set);
   const OutputArrays outputs(problem);
   {
@@ -88,18 +92,17 @@ py::tuple OccupancyForward(const Array<uint8_t>& sequence, const Array<float>& l
   return outputs.ToTuple();
 }
 
-py::tuple OccupancyBackward(const Array<uint8_t>& sequence, const Array<float>& log_kd,
-                            const Array<float>& log_concentration,
-                            const std::optional<Array<float>>& position_weight,
-                            const Array<float>& bound_gradient,
-                            const std::optional<Array<float>>& weighted_gradient,
-                            const std::optional<Array<int32_t>>& column_range,
-                            const std::optional<Array<int32_t>>& span, const std::string& reduction,
-                            const std::string& padding, const std::string& compute_dtype,
-                            const std::string& instruction_set, int threads) {
+py::tuple OccupancyBackward(
+    const Array<uint8_t>& sequence, const Array<float>& log_kd,
+    const Array<float>& log_concentration, const std::optional<Array<float>>& position_weight,
+    const Array<float>& bound_gradient, const std::optional<Array<float>>& weighted_gradient,
+    const std::optional<Array<int32_t>>& column_range, const std::optional<Array<int32_t>>& span,
+    const std::optional<Array<int32_t>>& length, const std::string& reduction,
+    const std::string& padding, const std::string& compute_dtype,
+    const std::string& instruction_set, int threads) {
   const OccupancyProblem problem =
       CheckArguments({sequence, log_kd, log_concentration, position_weight, column_range, span,
-                      reduction, padding, compute_dtype});
+                      length, reduction, padding, compute_dtype});
   const OccupancyKernels& kernels = KernelsNamed(instruction_set);
   const OccupancyUpstream upstream = CheckUpstream(problem, bound_gradient, weighted_gradient);
   const GradientArrays gradients(problem);
@@ -115,7 +118,6 @@ py::tuple OccupancyBackward(const Array<uint8_t>& sequence, const Array<float>& 
 
 py::dict BuildInfo() {
   py::dict info;
-  info["tensorflow_version"] = CISREG_TENSORFLOW_VERSION;
   info["cuda"] = CISREG_CUDA;
   info["compiler"] = __VERSION__;
   return info;
@@ -123,7 +125,7 @@ py::dict BuildInfo() {
 
 std::vector<std::string> InstructionSets() {
   std::vector<std::string> names;
-  for (const char* name : {"portable", "avx2", "avx512"}) {
+  for (const char* name : {"portable", "avx2", "avx512", "neon"}) {
     if (FindKernels(name) != nullptr) names.push_back(name);
   }
   return names;
@@ -136,25 +138,28 @@ PYBIND11_MODULE(_native, module) {
   module.def("occupancy_forward", &OccupancyForward, py::arg("sequence"), py::arg("log_kd"),
              py::arg("log_concentration"), py::arg("position_weight") = py::none(), py::kw_only(),
              py::arg("column_range") = py::none(), py::arg("span") = py::none(),
-             py::arg("reduction") = "expected", py::arg("padding") = "same",
-             py::arg("compute_dtype") = "float32", py::arg("instruction_set") = "",
-             py::arg("threads") = 1, "The fused kernel's (bound, weighted), both [N, 2, M].");
+             py::arg("length") = py::none(), py::arg("reduction") = "expected",
+             py::arg("padding") = "same", py::arg("compute_dtype") = "float32",
+             py::arg("instruction_set") = "", py::arg("threads") = 1,
+             "The fused kernel's (bound, weighted), both [N, 2, M].");
   module.def("occupancy_backward", &OccupancyBackward, py::arg("sequence"), py::arg("log_kd"),
              py::arg("log_concentration"), py::arg("position_weight"), py::arg("bound_gradient"),
              py::arg("weighted_gradient") = py::none(), py::kw_only(),
              py::arg("column_range") = py::none(), py::arg("span") = py::none(),
-             py::arg("reduction") = "expected", py::arg("padding") = "same",
-             py::arg("compute_dtype") = "float32", py::arg("instruction_set") = "",
-             py::arg("threads") = 1,
+             py::arg("length") = py::none(), py::arg("reduction") = "expected",
+             py::arg("padding") = "same", py::arg("compute_dtype") = "float32",
+             py::arg("instruction_set") = "", py::arg("threads") = 1,
              "The fused kernel's gradients of log_kd, log_concentration and position_weight.");
   BindCluster(module);
+  BindFasta(module);
+  BindLines(module);
   BindOneHotText(module);
   BindReads(module);
   BindScan(module);
   BindSequence(module);
   BindCuda(module);
   module.def("build_info", &BuildInfo,
-             "What the compiled libraries were built with: TensorFlow, CUDA, compiler.");
+             "What the compiled libraries were built with: CUDA, compiler.");
   module.def("instruction_sets", &InstructionSets,
              "Names of the kernels that this build and this processor have.");
   module.def(

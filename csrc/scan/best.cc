@@ -28,23 +28,26 @@ struct Desk {
 
 class BestSearch {
  public:
-  BestSearch(const Problem& problem, const FilterKernels& kernels, const BestSiteArrays& arrays)
+  BestSearch(const Problem& problem, const Text& text, const FilterKernels& kernels,
+             const BestSiteArrays& arrays)
       : problem_(problem),
+        text_(text),
         kernels_(kernels),
         kmers_(kernels.kmer_length),
         filters_(problem, kernels, kmers_),
-        matrices_(problem),
+        matrices_(problem, nullptr),
         arrays_(arrays) {
     filters_.MakeForStrongest();
-    const int64_t count = problem.sequence_count * problem.motif_count;
+    const int64_t count = text.sequence_count() * problem.motif_count;
     for (int64_t i = 0; i < count; ++i) Write(i, kNoSite);
   }
 
   bool Run(int threads, const Interrupted& interrupted) {
-    return ShareOut(ChunkCount(problem_), threads, interrupted, [&](const NextItem& next) {
+    const int64_t chunks = (text_.total + Chunk::kWindows - 1) / Chunk::kWindows;
+    return ShareOut(chunks, threads, interrupted, [&](const NextItem& next) {
       Desk desk;
       for (int64_t i = next(); i >= 0; i = next()) {
-        desk.chunk.Load(problem_, kmers_, i);
+        desk.chunk.Load(text_, kmers_, problem_.width, i * Chunk::kWindows, Chunk::kWindows);
         SearchChunk(&desk);
       }
     });
@@ -62,10 +65,10 @@ class BestSearch {
 
   void SearchChunk(Desk* desk) {
     const Chunk& chunk = desk->chunk;
-    const int64_t first = chunk.begin / problem_.length;
-    const int64_t end = (chunk.begin + chunk.count - 1) / problem_.length + 1;
+    const int64_t first = text_.SequenceAt(chunk.begin), chunk_end = chunk.begin + chunk.count;
+    int64_t end = first;
+    while (end < text_.sequence_count() && text_.first[end] < chunk_end) ++end;
     const int64_t motifs = problem_.motif_count, entries = (end - first) * motifs;
-    const int64_t total = problem_.sequence_count * problem_.length;
     desk->best.resize(entries);
     {
       // Sites found by other chunks of the first and the last sequence save work.
@@ -74,12 +77,10 @@ class BestSearch {
     }
     for (const MotifFilter& motif : filters_.motifs()) {
       for (int64_t sequence = first; sequence < end; ++sequence) {
-        const int64_t origin = sequence * problem_.length;
-        const int64_t begin = std::max(origin + problem_.first(sequence), chunk.begin);
-        const int64_t behind = std::min({origin + problem_.end(sequence) - motif.width + 1,
-                                         chunk.begin + chunk.count, total - motif.width + 1});
+        const int64_t begin = std::max(text_.first[sequence], chunk.begin);
+        const int64_t behind = std::min(text_.end[sequence] - motif.width + 1, chunk_end);
         if (begin >= behind) continue;
-        SearchSequence(motif, begin, behind - begin, desk,
+        SearchSequence(motif, sequence, begin, behind - begin, desk,
                        &desk->best[(sequence - first) * motifs + motif.motif]);
       }
     }
@@ -91,8 +92,8 @@ class BestSearch {
   }
 
   // Looks for a better site among `count` windows of one sequence.
-  void SearchSequence(const MotifFilter& motif, int64_t begin, int64_t count, Desk* desk,
-                      BestSite* best) const {
+  void SearchSequence(const MotifFilter& motif, int64_t sequence, int64_t begin, int64_t count,
+                      Desk* desk, BestSite* best) const {
     const uint8_t* codes = desk->chunk.codes.data() + (begin - desk->chunk.begin);
     uint8_t lowest[kStrands];
     for (int strand = 0; strand < kStrands; ++strand) {
@@ -111,8 +112,8 @@ class BestSearch {
       const int64_t lane = strand * problem_.motif_count + motif.motif;
       for (int64_t i = 0; i < passed; ++i) {
         const int64_t window = begin + desk->windows[i];
-        const BestSite site = {window % problem_.length,
-                               matrices_.LogKd(lane, problem_.sequence + window),
+        const BestSite site = {window - text_.first[sequence],
+                               matrices_.LogKd(lane, text_.codes + window),
                                static_cast<int8_t>(strand)};
         if (Better(site, *best)) *best = site;
       }
@@ -120,6 +121,7 @@ class BestSearch {
   }
 
   const Problem& problem_;
+  const Text& text_;
   const FilterKernels& kernels_;
   const KmerNumbering kmers_;
   FilterSet filters_;
@@ -130,9 +132,9 @@ class BestSearch {
 
 }  // namespace
 
-bool FindBestSites(const Problem& problem, const FilterKernels& kernels,
+bool FindBestSites(const Problem& problem, const Text& text, const FilterKernels& kernels,
                    const BestSiteArrays& arrays, int threads, const Interrupted& interrupted) {
-  return BestSearch(problem, kernels, arrays).Run(threads, interrupted);
+  return BestSearch(problem, text, kernels, arrays).Run(threads, interrupted);
 }
 
 }  // namespace cisreg::scan

@@ -26,7 +26,7 @@ const FilterKernels& ChooseFilter() {
                  "build have for motif scanning; the best of these is used\n",
                  wanted);
   }
-  for (const char* name : {"avx512", "avx2"}) {
+  for (const char* name : {"avx512", "avx2", "neon"}) {
     if (const FilterKernels* kernels = FindFilter(name)) return *kernels;
   }
   return kPortableFilter;
@@ -39,6 +39,9 @@ const FilterKernels* FindFilter(const char* name) {
 #if defined(CISREG_HAVE_X86_KERNELS)
   if (std::strcmp(name, "avx2") == 0 && HasAvx2()) return &kAvx2Filter;
   if (std::strcmp(name, "avx512") == 0 && HasAvx512()) return &kAvx512Filter;
+#endif
+#if defined(CISREG_HAVE_ARM_KERNELS)
+  if (std::strcmp(name, "neon") == 0) return &kNeonFilter;
 #endif
   return nullptr;
 }

@@ -47,6 +47,9 @@ extern const FilterKernels kPortableFilter;
 extern const FilterKernels kAvx2Filter;
 extern const FilterKernels kAvx512Filter;
 #endif
+#if defined(CISREG_HAVE_ARM_KERNELS)
+extern const FilterKernels kNeonFilter;
+#endif
 
 // Kernels by name where this processor has them, else null.
 const FilterKernels* FindFilter(const char* name);

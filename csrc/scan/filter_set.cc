@@ -85,9 +85,9 @@ std::vector<FilterSet::Tile> FilterSet::CutColumns(int width) const {
 }
 
 // Keeps the tables that rule out most sites, as many as make the expected work smallest: that of
-// the look-ups and that of the exact log Kd of random sites that pass.
-void FilterSet::KeepWorthwhile(const Penalties& penalties, double scale,
-                               std::vector<Tile>* tiles) const {
+// the look-ups and that of the exact log Kd of random sites that pass. Returns the share of these.
+double FilterSet::KeepWorthwhile(const Penalties& penalties, double scale,
+                                 std::vector<Tile>* tiles) const {
   const auto penalty = [&](int column, int base) {
     return RoundDown(penalties.column[column][base] * scale);
   };
@@ -101,7 +101,7 @@ void FilterSet::KeepWorthwhile(const Penalties& penalties, double scale,
   std::stable_sort(tiles->begin(), tiles->end(),
                    [&](const Tile& a, const Tile& b) { return told(a) > told(b); });
   std::array<double, kSaturated> chance = {1.0}, next;
-  double passing = 1, least_work = INFINITY;
+  double passing = 1, least_work = INFINITY, passing_kept = 1;
   size_t kept = 0;
   for (size_t i = 0; i < tiles->size(); ++i) {
     for (int column = (*tiles)[i].begin; column < (*tiles)[i].end; ++column) {
@@ -118,9 +118,11 @@ void FilterSet::KeepWorthwhile(const Penalties& penalties, double scale,
     const double work = (i + 1) * kernels_.lookup_cycles + passing * site_cycles;
     if (work >= least_work) continue;
     least_work = work;
+    passing_kept = passing;
     kept = i + 1;
   }
   tiles->resize(kept);
+  return passing_kept;
 }
 
 void FilterSet::FillTable(const Penalties& penalties, const Tile& tile, int strand, double scale,
@@ -178,16 +180,17 @@ void FilterSet::PointAtTables() {
   }
 }
 
-void FilterSet::MakeForThresholds(const float* threshold) {
+void FilterSet::MakeForLimits(const float* limit) {
   for (int64_t motif = 0; motif < problem_.motif_count; ++motif) {
     const Penalties penalties = FindPenalties(motif);
-    const double slack = threshold[motif] - penalties.strongest + penalties.rounding;
-    if (slack < 0) continue;
-    // The threshold is scaled to the largest byte. The scale is kept finite: infinity times a
-    // penalty of 0 would be NaN.
+    const float largest = std::max(limit[motif], limit[problem_.motif_count + motif]);
+    const double slack = largest - penalties.strongest + penalties.rounding;
+    if (!(slack >= 0)) continue;
+    // The limit is scaled to the largest byte. The scale is kept finite: infinity times a penalty
+    // of 0 would be NaN.
     const double scale = std::min(kLargest / slack, 1e30);
     std::vector<Tile> tiles = CutColumns(penalties.width());
-    KeepWorthwhile(penalties, scale, &tiles);
+    expected_candidates_ += kStrands * KeepWorthwhile(penalties, scale, &tiles);
     Add(motif, penalties, scale, tiles);
   }
   PointAtTables();

@@ -35,13 +35,16 @@ class FilterSet {
   FilterSet(const FilterSet&) = delete;
   FilterSet& operator=(const FilterSet&) = delete;
 
-  // Filters for sites with log Kd of at most threshold[m]. Motifs that have none are left out, and
-  // so are tables that would cost more than the work they save.
-  void MakeForThresholds(const float* threshold);
+  // Filters for sites with log Kd of at most limit[lane], of which a motif has one for each strand,
+  // [2, M]. Motifs that have none are left out, and so are tables that would cost more than the
+  // work they save.
+  void MakeForLimits(const float* limit);
   // Filters that cover all columns and tell all sites apart, for finding the strongest.
   void MakeForStrongest();
 
   const std::vector<MotifFilter>& motifs() const { return motifs_; }
+  // How many sites of random bases pass the filters at one window, of all motifs and both strands.
+  double expected_candidates() const { return expected_candidates_; }
 
  private:
   struct alignas(64) CacheLine {
@@ -52,7 +55,7 @@ class FilterSet {
 
   Penalties FindPenalties(int64_t motif) const;
   std::vector<Tile> CutColumns(int width) const;
-  void KeepWorthwhile(const Penalties& penalties, double scale, std::vector<Tile>* tiles) const;
+  double KeepWorthwhile(const Penalties& penalties, double scale, std::vector<Tile>* tiles) const;
   void Add(int64_t motif, const Penalties& penalties, double scale, const std::vector<Tile>& tiles);
   void FillTable(const Penalties& penalties, const Tile& tile, int strand, double scale,
                  uint8_t* table) const;
@@ -61,6 +64,7 @@ class FilterSet {
   const Problem& problem_;
   const FilterKernels& kernels_;
   const KmerNumbering& kmers_;
+  double expected_candidates_ = 0;
   std::vector<MotifFilter> motifs_;
   std::vector<int32_t> offsets_;
   std::vector<CacheLine> tables_;

@@ -53,24 +53,19 @@ bool KmerNumbering::Encode(const uint8_t* bases, int64_t count, uint8_t* codes) 
   return true;
 }
 
-void Chunk::Load(const Problem& problem, const KmerNumbering& kmers, int64_t index) {
-  const int64_t total = problem.sequence_count * problem.length;
-  begin = index * kWindows;
-  count = std::min(kWindows, total - begin);
-  // Bases behind the last sequence are never part of a site.
-  const int64_t code_count = kWindows + kReadAhead + problem.width;
+void Chunk::Load(const Text& text, const KmerNumbering& kmers, int64_t width, int64_t first,
+                 int64_t windows) {
+  begin = first;
+  count = std::min(windows, text.total - begin);
+  // Bases behind the text are never part of a site.
+  const int64_t code_count = count + kReadAhead + width;
   bases.assign(code_count + kmers.length() - 1, 0);
   codes.resize(code_count);
-  const int64_t there = std::min<int64_t>(bases.size(), total - begin);
+  const int64_t there = std::min<int64_t>(bases.size(), text.total - begin);
   // The codes were checked, but a handler of a signal may change the array while it is scanned.
-  std::transform(problem.sequence + begin, problem.sequence + begin + there, bases.begin(),
+  std::transform(text.codes + begin, text.codes + begin + there, bases.begin(),
                  [](uint8_t base) { return std::min(base, uint8_t{kUnknownBase}); });
   any_unknown = kmers.Encode(bases.data(), code_count, codes.data());
-}
-
-int64_t ChunkCount(const Problem& problem) {
-  const int64_t total = problem.sequence_count * problem.length;
-  return (total + Chunk::kWindows - 1) / Chunk::kWindows;
 }
 
 }  // namespace cisreg::scan

@@ -39,13 +39,14 @@ struct Chunk {
   std::vector<uint8_t> bases;
   std::vector<uint8_t> codes;
 
-  // Windows of a chunk: as many as keep its codes in the first-level cache.
+  // The most windows of a chunk: as many as keep its codes in the first-level cache.
   static constexpr int64_t kWindows = 16384;
 
-  void Load(const Problem& problem, const KmerNumbering& kmers, int64_t index);
+  // Loads `windows` windows from base `first` on, or as many as the text has. Motifs have up to
+  // `width` columns.
+  void Load(const Text& text, const KmerNumbering& kmers, int64_t width, int64_t first,
+            int64_t windows);
 };
-
-int64_t ChunkCount(const Problem& problem);
 
 }  // namespace cisreg::scan
 

@@ -7,7 +7,9 @@
 #ifndef CISREG_CSRC_SCAN_PROBLEM_H_
 #define CISREG_CSRC_SCAN_PROBLEM_H_
 
+#include <algorithm>
 #include <cstdint>
+#include <vector>
 
 #include "common/bases.h"
 
@@ -20,33 +22,41 @@ enum class Unknown {
   kWorst,    // The unknown base adds what the weakest base adds.
 };
 
+// Sequences, joined to one text.
+struct Text {
+  const uint8_t* codes;  // [total]
+  int64_t total;
+  // [N], the first base of each sequence in the text and the one behind its last. They rise;
+  // between two sequences there may be padding.
+  std::vector<int64_t> first;
+  std::vector<int64_t> end;
+
+  int64_t sequence_count() const { return static_cast<int64_t>(first.size()); }
+  // The first sequence that ends behind this base.
+  int64_t SequenceAt(int64_t base) const {
+    return std::upper_bound(end.begin(), end.end(), base) - end.begin();
+  }
+};
+
+// Motifs, and which sites of theirs there are.
 struct Problem {
-  const uint8_t* sequence;  // [N, L], the rows
-  int64_t sequence_count;
-  int64_t length;
   const float* log_kd;  // [W, 4, M], nats
   const int32_t*
       column_range;  // [2, M], first of a motif's own columns and the one behind its last
   int64_t width;
   int64_t motif_count;
   Unknown unknown;
-  // [N], the first base of each row that belongs to its sequence, and the one behind the last; the
-  // others are padding. Both null where all rows are whole.
-  const int64_t* first_base;
-  const int64_t* end_base;
-
-  int64_t first(int64_t row) const { return first_base == nullptr ? 0 : first_base[row]; }
-  int64_t end(int64_t row) const { return end_base == nullptr ? length : end_base[row]; }
 };
 
 struct Hit {
+  double p_value;   // 1 if there are no distributions
   uint32_t offset;  // of the site's leftmost base, from the first base of its chunk
   uint32_t lane;    // strand * M + motif
   float log_kd;
 };
 
 struct BestSite {
-  int64_t position;  // of the leftmost base in its row; -1 where there is no site
+  int64_t position;  // of the leftmost base in its sequence; -1 where there is no site
   float log_kd;
   int8_t strand;
 };

@@ -1,11 +1,12 @@
 #include "scan/site.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 
 namespace cisreg::scan {
 
-SiteMatrices::SiteMatrices(const Problem& problem) {
+SiteMatrices::SiteMatrices(const Problem& problem, const Distributions* distributions) {
   const int64_t motifs = problem.motif_count;
   for (int strand = 0; strand < kStrands; ++strand) {
     for (int64_t motif = 0; motif < motifs; ++motif) {
@@ -25,6 +26,29 @@ SiteMatrices::SiteMatrices(const Problem& problem) {
           entry[kUnknownBase] = *std::max_element(entry, entry + kBases);
         }
       }
+      if (distributions != nullptr) {
+        AddScores(distributions->motif(motif), lanes_.back(), problem.unknown);
+      }
+    }
+  }
+}
+
+void SiteMatrices::AddScores(const MotifDistribution& motif, const Lane& lane, Unknown unknown) {
+  scores_.resize(entries_.size(), 0);
+  for (int column = 0; column < lane.width; ++column) {
+    const int64_t first = lane.first_entry + static_cast<int64_t>(column) * kStride;
+    const int32_t* known = motif.score.data() + column * kBases;
+    for (int base = 0; base < kBases; ++base) {
+      scores_[first + base] = known[lane.step > 0 ? base : kBases - 1 - base];
+    }
+    if (unknown == Unknown::kWorst) {
+      scores_[first + kUnknownBase] = *std::max_element(known, known + kBases);
+    } else {
+      // It adds 0 to log Kd, which may be less than the strongest base adds.
+      const float* entry = entries_.data() + first;
+      const double excess = -static_cast<double>(*std::min_element(entry, entry + kBases));
+      scores_[first + kUnknownBase] =
+          static_cast<int32_t>(std::floor(std::clamp(excess / motif.step, -1e8, 1e8)));
     }
   }
 }

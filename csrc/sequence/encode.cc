@@ -4,40 +4,9 @@
 #include <cstring>
 
 #include "common/bases.h"
+#include "sequence/letters.h"
 
 namespace cisreg {
-namespace {
-
-struct CodeTable {
-  uint8_t code[256];
-
-  constexpr CodeTable() : code() {
-    for (int i = 0; i < 256; ++i) code[i] = kUnknownBase;
-    code['A'] = code['a'] = 0;
-    code['C'] = code['c'] = 1;
-    code['G'] = code['g'] = 2;
-    code['T'] = code['t'] = code['U'] = code['u'] = 3;
-  }
-};
-
-constexpr CodeTable kCodes;
-
-struct ForeignTable {
-  uint8_t foreign[256];
-
-  constexpr ForeignTable() : foreign() {
-    for (int i = 0; i < 256; ++i) foreign[i] = 1;
-    for (const char letter :
-         {'A', 'C', 'G', 'T', 'U', 'N', 'R', 'Y', 'S', 'W', 'K', 'M', 'B', 'D', 'H', 'V'}) {
-      foreign[static_cast<int>(letter)] = foreign[letter - 'A' + 'a'] = 0;
-    }
-  }
-};
-
-constexpr ForeignTable kForeign;
-
-}  // namespace
-
 EncodeCounts EncodeSequences(const SequenceText& text, const SequenceRows& rows, int64_t length,
                              bool pad_left, uint8_t* codes) {
   EncodeCounts counts = {0, 0};

@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include "common/export.h"
+
 namespace cisreg {
 
 // Sequences as Arrow holds them: text i is data[offsets[i], offsets[i + 1]).
@@ -34,11 +36,11 @@ struct SequenceRows {
 
 // Writes codes [rows.count, length]: A C G T in either case are 0 to 3, U is T, all else 4. Shorter
 // texts are padded with 4, longer ones trimmed, on the left or on the right.
-EncodeCounts EncodeSequences(const SequenceText& text, const SequenceRows& rows, int64_t length,
-                             bool pad_left, uint8_t* codes);
+CISREG_EXPORT EncodeCounts EncodeSequences(const SequenceText& text, const SequenceRows& rows,
+                                           int64_t length, bool pad_left, uint8_t* codes);
 
 // Writes a fault for each text.
-void FindSequenceFaults(const SequenceText& text, SequenceFault* faults);
+CISREG_EXPORT void FindSequenceFaults(const SequenceText& text, SequenceFault* faults);
 
 }  // namespace cisreg
 

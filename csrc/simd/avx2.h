@@ -9,9 +9,11 @@ namespace cisreg::simd {
 
 struct Avx2Floats {
   static constexpr int kLanes = 8;
-  // Windows of a block scanned together, and its sums kept in registers together.
+  // Windows of a block scanned together, and vectors of sums kept in registers together.
   static constexpr int kWindowsInFlight = 4;
-  static constexpr int kSumsInFlight = 6;
+  static constexpr int kSumsInFlight = 12;
+  // Sites whose gradients lie together, see tile.h.
+  static constexpr int kStripSites = 8;
 
   __m256 value;
 

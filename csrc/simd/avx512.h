@@ -9,9 +9,11 @@ namespace cisreg::simd {
 
 struct Avx512Floats {
   static constexpr int kLanes = 16;
-  // Windows of a block scanned together, and its sums kept in registers together.
+  // Windows of a block scanned together, and vectors of sums kept in registers together.
   static constexpr int kWindowsInFlight = 8;
   static constexpr int kSumsInFlight = 20;
+  // Sites whose gradients lie together, see tile.h.
+  static constexpr int kStripSites = 16;
 
   __m512 value;
 

@@ -10,9 +10,11 @@ namespace cisreg::simd {
 
 struct PortableFloats {
   static constexpr int kLanes = 4;
-  // Windows of a block scanned together, and its sums kept in registers together.
+  // Windows of a block scanned together, and vectors of sums kept in registers together.
   static constexpr int kWindowsInFlight = 4;
-  static constexpr int kSumsInFlight = 3;
+  static constexpr int kSumsInFlight = 12;
+  // Sites whose gradients lie together, see tile.h.
+  static constexpr int kStripSites = 8;
   typedef float Floats __attribute__((vector_size(16)));
   typedef int32_t Integers __attribute__((vector_size(16)));
 

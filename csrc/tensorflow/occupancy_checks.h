@@ -5,6 +5,7 @@
 
 #include "occupancy/problem.h"
 #include "tensorflow/core/framework/op_kernel.h"
+#include "tensorflow/occupancy_attributes.h"
 
 namespace cisreg {
 
@@ -29,15 +30,7 @@ class OccupancyOpBase : public tensorflow::OpKernel {
                                  OccupancyGradients* gradients) const;
 
  private:
-  absl::Status CheckRanks(const tensorflow::Tensor& sequence,
-                          const tensorflow::Tensor& log_kd) const;
-
-  int weight_count_ = 0;
-  int range_count_ = 0;
-  int span_count_ = 0;
-  Reduction reduction_;
-  bool same_padding_;
-  ComputeType compute_type_;
+  OccupancyAttributes attributes_;
 };
 
 }  // namespace cisreg

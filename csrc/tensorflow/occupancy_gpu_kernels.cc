@@ -4,11 +4,7 @@
 // CUDA kernels add in a fixed order, so results are deterministic with or without TensorFlow's op
 // determinism.
 
-#include <map>
-#include <mutex>
-#include <string>
-
-#include "cuda/launch.h"
+#include "common/gpu_devices.h"
 #include "tensorflow/core/framework/op_kernel.h"
 #include "tensorflow/occupancy_checks.h"
 #include "xla/stream_executor/stream.h"
@@ -21,28 +17,6 @@ using tensorflow::DEVICE_GPU;
 using tensorflow::OpKernelContext;
 using tensorflow::Tensor;
 using tensorflow::TensorShape;
-
-// Properties of a device, asked for once.
-absl::Status FindDevice(int ordinal, GpuDevice* device) {
-  static std::mutex mutex;
-  static auto& found = *new std::map<int, GpuDevice>;
-  const std::lock_guard<std::mutex> lock(mutex);
-  const auto known = found.find(ordinal);
-  if (known != found.end()) {
-    *device = known->second;
-    return absl::OkStatus();
-  }
-  const GpuError error = FindGpuDevice(ordinal, device);
-  // The usual reason is a driver older than the CUDA runtime of this build.
-  if (!error.empty()) {
-    return absl::UnimplementedError(
-        absl::StrCat(error,
-                     "; update the driver, build cisreg with an older CUDA toolkit, or place the "
-                     "operation on the CPU"));
-  }
-  found[ordinal] = *device;
-  return absl::OkStatus();
-}
 
 absl::Status FromLaunch(const GpuError& error) {
   return error.empty() ? absl::OkStatus() : absl::InternalError(error);
@@ -65,10 +39,10 @@ class OccupancyGpuOpBase : public OccupancyOpBase {
                               bool backward, Launch* launch) {
     stream_executor::Stream* const stream = context->op_device_context()->stream();
     launch->stream = stream->platform_specific_handle().stream;
-    TF_RETURN_IF_ERROR(FindDevice(stream->parent()->device_ordinal(), &launch->device));
+    GpuError error = KnownGpuDevice(stream->parent()->device_ordinal(), &launch->device);
+    if (!error.empty()) return absl::UnimplementedError(error);
     int64_t bytes = 0;
-    const GpuError error =
-        GpuWorkspaceBytes(launch->device, problem.shape, problem.inputs, backward, &bytes);
+    error = GpuWorkspaceBytes(launch->device, problem.shape, problem.inputs, backward, &bytes);
     if (!error.empty()) return absl::UnimplementedError(error);
     // Freed when the op returns, though the kernels still run: whoever gets the memory next writes
     // to it on the same stream.

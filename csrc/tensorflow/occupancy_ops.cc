@@ -64,10 +64,11 @@ absl::Status CheckInputShapes(InferenceContext* c, InputShapes* shapes) {
   TF_RETURN_IF_ERROR(
       WindowCount(c, c->Dim(sequence, 1), c->Dim(shapes->log_kd, 0), &shapes->window_count));
   shapes->sequence_count = c->Dim(sequence, 0);
-  int weight_count, range_count, span_count;
+  int weight_count, range_count, span_count, length_count;
   TF_RETURN_IF_ERROR(c->GetAttr("weight_count", &weight_count));
   TF_RETURN_IF_ERROR(c->GetAttr("range_count", &range_count));
   TF_RETURN_IF_ERROR(c->GetAttr("span_count", &span_count));
+  TF_RETURN_IF_ERROR(c->GetAttr("length_count", &length_count));
   if (weight_count > 0) {
     TF_RETURN_IF_ERROR(c->WithRank(c->input(3), 3, &position_weight));
     TF_RETURN_IF_ERROR(c->WithValue(c->Dim(position_weight, 0), 2, &unused));
@@ -86,6 +87,13 @@ absl::Status CheckInputShapes(InferenceContext* c, InputShapes* shapes) {
   if (span_count > 0) {
     TF_RETURN_IF_ERROR(
         CheckSpanShape(c, c->input(3 + weight_count + range_count), &shapes->sequence_count));
+  }
+  if (length_count > 0) {
+    ShapeHandle length;
+    const int at = 3 + weight_count + range_count + span_count;
+    TF_RETURN_IF_ERROR(c->WithRank(c->input(at), 1, &length));
+    TF_RETURN_IF_ERROR(
+        c->Merge(c->Dim(length, 0), shapes->sequence_count, &shapes->sequence_count));
   }
   return absl::OkStatus();
 }
@@ -117,11 +125,13 @@ REGISTER_OP("Cisreg>Occupancy")
     .Input("position_weight: weight_count * float")
     .Input("column_range: range_count * int32")
     .Input("span: span_count * int32")
+    .Input("length: length_count * int32")
     .Output("bound: float")
     .Output("weighted: weight_count * float")
     .Attr("weight_count: int >= 0 = 0")
     .Attr("range_count: int >= 0 = 0")
     .Attr("span_count: int >= 0 = 0")
+    .Attr("length_count: int >= 0 = 0")
     .Attr("reduction: {'expected', 'log_unbound'} = 'expected'")
     .Attr("padding: {'same', 'valid'} = 'same'")
     .Attr("compute_dtype: {'float32', 'bfloat16', 'float16'} = 'float32'")
@@ -137,6 +147,8 @@ column_range: nothing, or one tensor [2, M]: first column of each motif and the 
   the others are held at zero.
 span: nothing, or one tensor of bases [begin, end), [2] for all sequences or [N, 2]: only windows
   count in which a motif's own columns lie on one of them.
+length: nothing, or one tensor [N] of 0 to L: each row's sequence is its first `length` bases. Codes
+  behind them count as unknown, and windows that such a sequence alone would not have do not exist.
 bound: [N, 2, M], the sum of p, or of log(1 - p).
 weighted: nothing, or the sum of position_weight * p, [N, 2, M].
 compute_dtype: what sites may be computed in; sums and outputs are float32 whatever it is.
@@ -149,6 +161,7 @@ REGISTER_OP("Cisreg>OccupancyGrad")
     .Input("position_weight: weight_count * float")
     .Input("column_range: range_count * int32")
     .Input("span: span_count * int32")
+    .Input("length: length_count * int32")
     .Input("bound_gradient: float")
     .Input("weighted_gradient: weight_count * float")
     .Output("log_kd_gradient: float")
@@ -157,6 +170,7 @@ REGISTER_OP("Cisreg>OccupancyGrad")
     .Attr("weight_count: int >= 0 = 0")
     .Attr("range_count: int >= 0 = 0")
     .Attr("span_count: int >= 0 = 0")
+    .Attr("length_count: int >= 0 = 0")
     .Attr("reduction: {'expected', 'log_unbound'} = 'expected'")
     .Attr("padding: {'same', 'valid'} = 'same'")
     .Attr("compute_dtype: {'float32', 'bfloat16', 'float16'} = 'float32'")

@@ -17,7 +17,7 @@ struct Problem {
   int64_t shared_memory_per_block, span_stride;
   const uint8_t* sequence;
   const float *log_kd, *log_concentration, *position_weight;
-  const int32_t *column_range, *span;
+  const int32_t *column_range, *span, *own_length;
   char* workspace;
   // Outputs forward, upstream gradients backward.
   float *bound, *weighted_sums;
@@ -54,7 +54,8 @@ cisreg::OccupancyInputs InputsOf(const Problem& problem) {
           problem.position_weight,
           problem.column_range,
           problem.span,
-          problem.span_stride};
+          problem.span_stride,
+          problem.own_length};
 }
 
 cisreg::Reduction ReductionOf(const Problem& problem) {

@@ -240,6 +240,7 @@ enum cudaError_t {
   cudaErrorInvalidValue = 1,
   cudaErrorNoDevice = 100,
   cudaErrorInvalidDevice = 101,
+  cudaErrorLaunchOutOfResources = 701,
   cudaErrorLaunchFailure = 719
 };
 using cudaStream_t = struct CUstream_st*;
@@ -275,6 +276,10 @@ cudaError_t cudaGetDevice(int* device);
 cudaError_t cudaGetDeviceCount(int* count);
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device);
 cudaError_t cudaFuncSetAttribute(const void* kernel, cudaFuncAttribute attribute, int value);
+// Blocks that fit by their registers, which the shim takes to be as many as the kernels use on a
+// GPU, and by their shared memory.
+cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, const void* kernel,
+                                                          int threads, size_t shared_bytes);
 
 struct cudaFuncAttributes {
   int ptxVersion;

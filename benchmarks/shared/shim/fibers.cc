@@ -465,9 +465,9 @@ void Fail(const std::string& what) {
 }
 
 cudaError_t RunLaunch(const Launch& launch) {
-  if (recorder != nullptr) return RecordLaunch(launch), cudaSuccess;
   const cudaError_t status = CheckLaunch(launch);
   if (status != cudaSuccess) return status;
+  if (recorder != nullptr) return RecordLaunch(launch), cudaSuccess;
   MakeStacks();
   gridDim = launch.grid;
   blockDim = launch.block;
@@ -551,6 +551,18 @@ cudaError_t cudaFuncSetAttribute(const void* kernel, cudaFuncAttribute attribute
     return cudaErrorInvalidValue;
   }
   cisreg::shim::SharedAllowed()[kernel] = static_cast<size_t>(value);
+  return cudaSuccess;
+}
+
+cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, const void*, int threads,
+                                                          size_t shared_bytes) {
+  constexpr int kRegisters = 65536, kRegistersOfThread = 168;
+  // A multiprocessor has as much as one block may have, and keeps 1 KiB for each block.
+  constexpr size_t kKept = 1024;
+  const size_t shared = static_cast<size_t>(cisreg::shim::device.shared_memory_per_block) + kKept;
+  // Launch bounds leave registers for one block at least.
+  *blocks = std::min(std::max(1, kRegisters / (kRegistersOfThread * threads)),
+                     static_cast<int>(shared / (shared_bytes + kKept)));
   return cudaSuccess;
 }
 

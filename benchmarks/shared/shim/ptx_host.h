@@ -232,7 +232,8 @@ inline uint32_t Transpose(uint32_t x) {
   return lane.taken;
 }
 
-inline int ThreadAnew() { return static_cast<int>(threadIdx.x); }
+inline int RecomputeThreadIndex() { return static_cast<int>(threadIdx.x); }
+inline uint2 ReloadPair(const uint32_t* from) { return *reinterpret_cast<const uint2*>(from); }
 
 }  // namespace cisreg::ptx
 

@@ -15,7 +15,8 @@ import sys
 import numpy as np
 
 COMPUTE_TYPES = ["float32", "bfloat16", "float16"]
-INPUTS = ["sequence", "log_kd", "log_concentration", "position_weight", "column_range", "span"]
+INPUTS = ["sequence", "log_kd", "log_concentration", "position_weight"]
+INPUTS += ["column_range", "span", "own_length"]
 GRADIENTS = ["log_kd_gradient", "log_concentration_gradient", "position_weight_gradient"]
 ADDRESSES = [*INPUTS, "workspace", "bound", "weighted_sums", *GRADIENTS]
 

@@ -1,0 +1,26 @@
+// Sums over rows in their order, with compensation: the sums of strips of a sequence.
+
+#ifndef CISREG_CUDA_SUM_ROWS_CUH_
+#define CISREG_CUDA_SUM_ROWS_CUH_
+
+#include <cuda_runtime.h>
+
+#include <cstdint>
+
+namespace cisreg::gpu {
+
+// Rows of each sequence are added in groups; rows of zeros at the end change no bit.
+struct SumRowsParams {
+  const float* from;  // [sequences, rows, columns]
+  float* to;          // [sequences, groups, columns]
+  int64_t sequences, rows, group_rows, columns;
+  // Where a group comes in several launches: its sum and what rounding has left over, in between.
+  float* carried;  // [2, columns], or null; one sequence and one group alone
+  bool is_first, is_last;
+};
+
+cudaError_t SumRows(const SumRowsParams& params, cudaStream_t stream);
+
+}  // namespace cisreg::gpu
+
+#endif  // CISREG_CUDA_SUM_ROWS_CUH_

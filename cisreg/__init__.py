@@ -7,49 +7,73 @@ TensorFlow.
 
 from __future__ import annotations
 
-import importlib
 import sys
-import warnings
-from importlib import metadata
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from cisreg.lazy import names_at_first_use
+from cisreg.registration import register_with_tensorflow
+
 if TYPE_CHECKING:
     from cisreg.data import Dataset, open_dataset, read_dataset
+    from cisreg.library import ops_library
     from cisreg.losses import Penalty
-    from cisreg.model import ModelSpec, Prediction, init_parameters, predict
+    from cisreg.model import Prediction, predict
     from cisreg.motifs import MotifSet, read_motifs
     from cisreg.occupancy import Occupancy, occupancy
     from cisreg.recipes import Recipe, Training, read_recipe, train
-    from cisreg.scan import BestSites, Hits, best_site, p_value_threshold, scan
+    from cisreg.registration import register_ops
+    from cisreg.saved_model import export_saved_model
+    from cisreg.scan import (
+        BestSites,
+        Hits,
+        best_site,
+        p_value_threshold,
+        scan,
+        scan_portions,
+        site_p_values,
+    )
+    from cisreg.sequence_codes import SequenceCodes, sequence_codes
     from cisreg.sequences import EncodedSequences, decode, encode, reverse_complement
     from cisreg.simulate import simulate
+    from cisreg.spec import ModelSpec
+    from cisreg.start import init_parameters
     from cisreg.storage import load_model, save_model
     from cisreg.trained_model import Model
     from cisreg.training import Stage, fit
+    from cisreg.version import __version__ as __version__
 
 _MODULES = {
     "cisreg.data": ("Dataset", "open_dataset", "read_dataset"),
+    "cisreg.library": ("ops_library",),
     "cisreg.losses": ("Penalty",),
-    "cisreg.model": ("ModelSpec", "Prediction", "init_parameters", "predict"),
+    "cisreg.model": ("Prediction", "predict"),
     "cisreg.motifs": ("MotifSet", "read_motifs"),
     "cisreg.occupancy": ("Occupancy", "occupancy"),
     "cisreg.recipes": ("Recipe", "Training", "read_recipe", "train"),
-    "cisreg.scan": ("BestSites", "Hits", "best_site", "p_value_threshold", "scan"),
+    "cisreg.registration": ("register_ops",),
+    "cisreg.saved_model": ("export_saved_model",),
+    "cisreg.scan": (
+        *("BestSites", "Hits", "best_site", "p_value_threshold", "scan", "scan_portions"),
+        "site_p_values",
+    ),
+    "cisreg.sequence_codes": ("SequenceCodes", "sequence_codes"),
     "cisreg.sequences": ("EncodedSequences", "decode", "encode", "reverse_complement"),
     "cisreg.simulate": ("simulate",),
+    "cisreg.spec": ("ModelSpec",),
+    "cisreg.start": ("init_parameters",),
     "cisreg.storage": ("load_model", "save_model"),
     "cisreg.trained_model": ("Model",),
     "cisreg.training": ("Stage", "fit"),
+    "cisreg.version": ("__version__",),
 }
 # Modules with further public names, such as `cisreg.motifs.demo_motifs`; imported at first use.
 _SUBMODULES = (
-    *("data", "legacy", "losses", "metrics", "model", "motifs", "recipes", "report", "sequences"),
-    "training",
+    *("data", "keras", "legacy", "losses", "metrics", "model", "motifs", "numpy", "recipes"),
+    *("report", "sequences", "training"),
 )
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
-__version__ = metadata.version("cisreg")
 __all__ = [  # noqa: RUF022, in the order of use
     "train",
     "Training",
@@ -63,15 +87,20 @@ __all__ = [  # noqa: RUF022, in the order of use
     "Model",
     "load_model",
     "save_model",
+    "export_saved_model",
     "EncodedSequences",
     "encode",
     "decode",
     "reverse_complement",
+    "SequenceCodes",
+    "sequence_codes",
     "Hits",
     "scan",
+    "scan_portions",
     "BestSites",
     "best_site",
     "p_value_threshold",
+    "site_p_values",
     "Occupancy",
     "occupancy",
     "ModelSpec",
@@ -82,17 +111,12 @@ __all__ = [  # noqa: RUF022, in the order of use
     "Stage",
     "fit",
     "simulate",
+    "register_ops",
+    "ops_library",
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _SUBMODULES:
-        return importlib.import_module(f"{__name__}.{name}")
-    if name not in _MODULE_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(_MODULE_OF[name]), name)
-    globals()[name] = value
-    return value
+__getattr__ = names_at_first_use(__name__, _MODULES, _SUBMODULES)
 
 
 def __dir__() -> list[str]:
@@ -114,15 +138,4 @@ class _Package(ModuleType):
 
 sys.modules[__name__].__class__ = _Package
 
-
-def _warn_of_other_tensorflow() -> None:
-    """Warns at import, not at the first operation, if the library does not fit TensorFlow."""
-    from cisreg.library import LibraryError, build_info, check_versions
-
-    try:
-        check_versions(build_info()["tensorflow_version"], metadata.version("tensorflow"))
-    except (LibraryError, metadata.PackageNotFoundError) as error:
-        warnings.warn(str(error), RuntimeWarning, stacklevel=3)
-
-
-_warn_of_other_tensorflow()
+register_with_tensorflow()

@@ -62,8 +62,21 @@ def sequence_hashes(codes: NDArray[np.uint8], seed: int) -> NDArray[np.uint64]: 
 def text_hashes(
     data: NDArray[np.uint8], offsets: NDArray[np.int64], seed: int
 ) -> NDArray[np.uint64]: ...
+def encode_fasta(
+    text: NDArray[np.uint8],
+    codes: NDArray[np.uint8],
+    begin: int,
+    filled: int,
+    place: int,
+    masked_unknown: bool,
+) -> tuple[int, int, int, int, int, list[tuple[int, int, int, int]]]: ...
 def format_one_hot(
     label_data: NDArray[np.uint8], label_offsets: NDArray[np.int64], codes: NDArray[np.uint8]
+) -> bytes: ...
+def format_lines(
+    columns: list[NDArray[Any] | tuple[NDArray[np.int32], list[bytes]]],
+    after: list[bytes],
+    count: int,
 ) -> bytes: ...
 def parse_one_hot(text: bytes, length: int) -> dict[str, Any]: ...
 def cluster_parents(
@@ -86,6 +99,7 @@ def occupancy_forward(
     *,
     column_range: NDArray[np.int32] | None = None,
     span: NDArray[np.int32] | None = None,
+    length: NDArray[np.int32] | None = None,
     reduction: str = "expected",
     padding: str = "same",
     compute_dtype: str = "float32",
@@ -102,6 +116,7 @@ def occupancy_backward(
     *,
     column_range: NDArray[np.int32] | None = None,
     span: NDArray[np.int32] | None = None,
+    length: NDArray[np.int32] | None = None,
     reduction: str = "expected",
     padding: str = "same",
     compute_dtype: str = "float32",
@@ -109,6 +124,15 @@ def occupancy_backward(
     threads: int = 1,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32] | None]: ...
 def cuda_devices() -> list[dict[str, Any]]: ...
+def cuda_limits(device: int = 0) -> tuple[int, int, int]: ...
+def cuda_refusal(
+    limits: tuple[int, int, int],
+    sizes: tuple[int, int, int, int],
+    *,
+    weighted: bool = False,
+    padding: str = "same",
+    compute_dtype: str = "float32",
+) -> str: ...
 def cuda_occupancy_forward(
     sequence: NDArray[np.uint8],
     log_kd: NDArray[np.float32],
@@ -117,6 +141,7 @@ def cuda_occupancy_forward(
     *,
     column_range: NDArray[np.int32] | None = None,
     span: NDArray[np.int32] | None = None,
+    length: NDArray[np.int32] | None = None,
     reduction: str = "expected",
     padding: str = "same",
     compute_dtype: str = "float32",
@@ -132,6 +157,7 @@ def cuda_occupancy_backward(
     *,
     column_range: NDArray[np.int32] | None = None,
     span: NDArray[np.int32] | None = None,
+    length: NDArray[np.int32] | None = None,
     reduction: str = "expected",
     padding: str = "same",
     compute_dtype: str = "float32",
@@ -145,40 +171,67 @@ def cuda_time(
     *,
     column_range: NDArray[np.int32] | None = None,
     span: NDArray[np.int32] | None = None,
+    length: NDArray[np.int32] | None = None,
     reduction: str = "expected",
     padding: str = "same",
     compute_dtype: str = "float32",
     direction: str = "forward",
     repeats: int = 20,
+    cold: bool = False,
     device: int = 0,
 ) -> list[float]: ...
-def scan_hits(
-    sequence: NDArray[np.uint8],
-    log_kd: NDArray[np.float32],
-    column_range: NDArray[np.int32],
-    threshold: NDArray[np.float32],
-    *,
-    limit: int,
-    row_range: NDArray[np.int64] | None = None,
-    unknown: str = "skip",
-    threads: int = 1,
-    instruction_set: str = "",
-) -> (
-    tuple[
+
+class ScoreDistributions:
+    def __init__(
+        self,
+        log_kd: NDArray[np.float32],
+        column_range: NDArray[np.int32],
+        background: NDArray[np.float64],
+        *,
+        p_value: float = 1.0,
+        limit: NDArray[np.float32] | None = None,
+        threads: int = 1,
+    ) -> None: ...
+    def thresholds(self) -> NDArray[np.float64]: ...
+    def limits(self) -> NDArray[np.float32]: ...
+
+class SiteScanner:
+    def __init__(
+        self,
+        log_kd: NDArray[np.float32],
+        column_range: NDArray[np.int32],
+        limits: NDArray[np.float32],
+        *,
+        distributions: ScoreDistributions | None = None,
+        unknown: str = "skip",
+        instruction_set: str = "",
+    ) -> None: ...
+    def hits(
+        self,
+        codes: NDArray[np.uint8],
+        bounds: NDArray[np.int64],
+        *,
+        first: int = 0,
+        end: int | None = None,
+        enough: int,
+        threads: int = 1,
+        stop: Callable[[], bool] | None = None,
+    ) -> tuple[
         NDArray[np.int64],
         NDArray[np.int64],
         NDArray[np.int8],
         NDArray[np.int32],
         NDArray[np.float32],
-    ]
-    | None
-): ...
+        NDArray[np.float64] | None,
+        int,
+    ]: ...
+
 def best_sites(
-    sequence: NDArray[np.uint8],
+    codes: NDArray[np.uint8],
+    bounds: NDArray[np.int64],
     log_kd: NDArray[np.float32],
     column_range: NDArray[np.int32],
     *,
-    row_range: NDArray[np.int64] | None = None,
     unknown: str = "skip",
     threads: int = 1,
     instruction_set: str = "",

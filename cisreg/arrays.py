@@ -82,7 +82,7 @@ def as_array(
     wanted = np.dtype(dtype)
     axes = ", ".join("..." if axis is ... else str(axis) for axis in shape)
     expected = f"{name}: expected {wanted} of shape [{axes}]"
-    array = _numbers(value, expected)
+    array = numbers(value, expected)
     if shape[:1] == (...,):
         shape = (*array.shape[: max(array.ndim - len(shape) + 1, 0)], *shape[1:])
     sizes: dict[int | str, int] = {}
@@ -116,10 +116,22 @@ def not_finite(array: np.ndarray) -> str:
     return f"{value} at {place} ({len(bad):,} of {array.size:,} numbers {are} not finite)"
 
 
-def _numbers(value: Any, expected: str) -> np.ndarray:
-    """The numbers as an array, in the type in which they were given."""
+def numbers(value: Any, expected: str) -> np.ndarray:
+    """The numbers as an array, in the type in which they were given; see `as_array`.
+
+    Args:
+        value: as for `as_array`.
+        expected: the beginning of messages: the argument and what was expected.
+
+    Raises:
+        ValueError: text or missing values instead of numbers.
+
+    Example:
+        >>> numbers([1, 2, 3], "codes: expected integers")
+        array([1, 2, 3])
+    """
     if isinstance(value, pa.Table | pa.RecordBatch):
-        columns = [_numbers(column, expected) for column in value.columns]
+        columns = [numbers(column, expected) for column in value.columns]
         return np.stack(columns, axis=-1) if columns else np.empty((value.num_rows, 0))
     if isinstance(value, np.ma.MaskedArray) and np.ma.getmaskarray(value).any():
         raise ValueError(f"{expected}, got a masked value; remove it, or fill it in")

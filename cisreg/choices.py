@@ -8,6 +8,7 @@ Reduction = Literal["expected", "probability", "log_unbound"]
 Padding = Literal["same", "valid"]
 ConstantEnds = Literal["context", "trim", "keep"]
 ComputeDtype = Literal["float32", "bfloat16", "float16"]
+Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 
 
 def check_choice(argument: str, value: object, choices: object) -> None:

@@ -7,18 +7,27 @@ import platform
 import time
 from collections.abc import Callable, Sequence
 from importlib import metadata
-from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.framework import kernels
 
-from cisreg.library import OPS_FILE, LibraryError, build_info, load_ops, native_module
-from cisreg.occupancy import Implementation, occupancy
+from cisreg.devices import listed_gpus
+from cisreg.implementation import OPERATIONS, Implementation
+from cisreg.library import (
+    LibraryError,
+    build_info,
+    load_ops,
+    native_module,
+    ops_library,
+    registered_devices,
+    xla_support,
+)
+from cisreg.occupancy import occupancy
+from cisreg.products import matrix_product
 from cisreg.quiet import NVIDIA_DRIVER
-
-OPERATIONS = ("Cisreg>Occupancy", "Cisreg>OccupancyGrad")
+from cisreg.self_test import described, run_self_test
+from cisreg.xla import why_not_compiled
 
 # Large enough that the overhead of starting an operation is small, small enough for any laptop.
 _SEQUENCES, _LENGTH, _MOTIFS, _WIDTH = 256, 110, 64, 20
@@ -61,7 +70,8 @@ def diagnose(messages: Sequence[str] = ()) -> list[Finding]:
     ]
     if any(finding.state == "error" for finding in findings):
         return findings
-    findings += [_check_kernels(), _check_agreement()]
+    findings += [_check_kernels(), *_check_self_tests(), _check_products(), _check_xla()]
+    findings.append(_check_agreement())
     if findings[-1].state == "error":
         return findings
     return [*findings, *_measure_speed()]
@@ -83,9 +93,8 @@ def _check_library() -> Finding:
     return Finding(
         "library",
         "ok",
-        f"{Path(__file__).with_name(OPS_FILE)}, built for TensorFlow "
-        f"{built['tensorflow_version']} (running {tf.__version__}) with compiler "
-        f"{built['compiler']}, CUDA {built['cuda']}",
+        f"{ops_library(tf.__version__)}, for TensorFlow {tf.__version__} (built for "
+        f"{built['tensorflow']}) with compiler {built['compiler']}, CUDA {built['cuda']}",
     )
 
 
@@ -127,6 +136,18 @@ def _no_gpu(messages: Sequence[str]) -> Finding:
     )
 
 
+def _check_xla() -> Finding:
+    reason = why_not_compiled()
+    if reason:
+        return Finding(
+            "XLA",
+            "warning",
+            f"{reason}; functions with jit_compile=True are traced as standard operations",
+        )
+    where = ", ".join(xla_support().platforms)
+    return Finding("XLA", "ok", f"compiles the fused operation on {where}")
+
+
 def _check_kernels() -> Finding:
     devices = {operation: registered_devices(operation) for operation in OPERATIONS}
     text = "; ".join(f"{operation} on {', '.join(found)}" for operation, found in devices.items())
@@ -144,18 +165,56 @@ def _check_kernels() -> Finding:
     return Finding("kernels", "ok", text)
 
 
-def registered_devices(operation: str) -> list[str]:
-    """Types of the devices that the operation has kernels for.
+def _check_self_tests() -> list[Finding]:
+    """The self-test on each device that has kernels of the operation."""
+    devices = ["CPU:0"]
+    if all("GPU" in registered_devices(operation) for operation in OPERATIONS):
+        devices += listed_gpus()
+    return [_check_self_test(device) for device in devices]
 
-    For the fused operation: ["CPU"], or ["CPU", "GPU"] in a build with CUDA kernels, even on a
-    machine without a GPU.
 
-    Example:
-        >>> registered_devices("MatMul")
-        ['CPU', 'GPU']
-    """
-    found = kernels.get_registered_kernels_for_op(operation).kernel
-    return sorted({kernel.device_type for kernel in found})
+def _check_self_test(device: str) -> Finding:
+    subject = f"self-test, {device.rpartition('device:')[2]}"
+    try:
+        tested = run_self_test(device)
+    except tf.errors.ResourceExhaustedError:
+        return Finding(subject, "warning", "not done: the device has no memory left; try again")
+    if not tested.reason:
+        worst = max(tested.compared, key=lambda each: each.error)
+        return Finding(subject, "ok", f"as expected; largest error {worst.error:.1e}: {worst.name}")
+    if not tested.compared:
+        return Finding(subject, "error", f"the fused operation is not used there: {tested.reason}")
+    return Finding(
+        subject,
+        "error",
+        "the fused operation is not used there, since it computes other numbers than the float64 "
+        f"oracle: {described(tested.compared)}; build cisreg again",
+    )
+
+
+# Rounded to 10 bits behind the leading one, as in TensorFloat-32, this is 1.
+_NOT_IN_10_BITS = 1 + 2.0**-12
+_PRODUCT_SIZE = 256
+
+
+def _check_products() -> Finding:
+    """How precise products of float32 matrices are, TensorFlow's and those of cisreg."""
+    first = tf.fill([_PRODUCT_SIZE, _PRODUCT_SIZE], _NOT_IN_10_BITS)
+    second = tf.ones_like(first)
+    exact = _PRODUCT_SIZE * _NOT_IN_10_BITS
+    errors = [
+        float(tf.reduce_max(tf.abs(product(first, second) - exact))) / exact
+        for product in (tf.matmul, matrix_product)
+    ]
+    text = f"errors of TensorFlow's {errors[0]:.1e}, of cisreg's {errors[1]:.1e}"
+    if errors[0] < 2.0**-13:
+        text += "; TensorFlow multiplies in float32 here"
+    else:
+        text += (
+            "; TensorFlow multiplies in TensorFloat-32 (TF32) here, which cisreg's products do not "
+            "use; tf.config.experimental.enable_tensor_float_32_execution(False) turns it off"
+        )
+    return Finding("float32 products", "ok" if errors[1] < 2.0**-13 else "error", text)
 
 
 class _Trial(NamedTuple):
@@ -194,8 +253,9 @@ def _check_agreement() -> Finding:
     for fused, standard in pairs:
         scale = tf.reduce_max(tf.abs(standard))
         differences.append(float(tf.reduce_max(tf.abs(fused - standard)) / scale))
-    text = "largest difference from the standard operations, relative to the largest value: " + (
-        f"{differences[0]:.1e} (occupancy), {differences[1]:.1e} (gradient of log_kd)"
+    text = (
+        "largest difference from the standard operations, both in float32, relative to the largest "
+        f"value: {differences[0]:.1e} (occupancy), {differences[1]:.1e} (gradient of log_kd)"
     )
     if not max(differences) < _TOLERANCE:
         return Finding(
@@ -216,7 +276,7 @@ def _measure_speed() -> list[Finding]:
                 f"speed, {name}",
                 "ok",
                 f"fused {fused / 1e6:,.0f} million sites/s, standard {standard / 1e6:,.0f}: "
-                f"{fused / standard:.1f} times as fast",
+                f"{fused / standard:.1f} times as fast, both in float32",
             )
         )
     return findings

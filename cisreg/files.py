@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
@@ -42,7 +42,9 @@ _NAME_REFUSED = (FileExistsError, PermissionError, IsADirectoryError, ValueError
 
 
 @contextmanager
-def replace_file(path: PathLike, *, overwrite: bool = True) -> Iterator[BinaryIO]:
+def replace_file(
+    path: PathLike, *, overwrite: bool = True, instead: Callable[[], PathLike | None] | None = None
+) -> Iterator[BinaryIO]:
     """Writes a file beside `path`, which becomes `path` when it is complete and on disk.
 
     If the block raises or the process dies, the old file at `path` is unchanged. Processes that
@@ -53,6 +55,8 @@ def replace_file(path: PathLike, *, overwrite: bool = True) -> Iterator[BinaryIO
     Args:
         path: the file; its folder must exist.
         overwrite: whether a file that exists may be replaced.
+        instead: called when the block has ended: another name in the same folder, which must be new
+            and which the file gets instead of `path`, or None. For files that did not become whole.
 
     Yields:
         The new file, open for writing and reading.
@@ -80,6 +84,8 @@ def replace_file(path: PathLike, *, overwrite: bool = True) -> Iterator[BinaryIO
             yield file
             file.flush()
             os.fsync(handle)
+        if (other := instead and instead()) is not None:
+            path, overwrite = Path(other), False
         finished = _Finished(partial, identity, path, overwrite)
         if (waiting := _waiting.get()) is not None:
             waiting.finished.append(finished)

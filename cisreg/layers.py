@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +12,9 @@ import tensorflow as tf
 
 from cisreg.choices import ComputeDtype
 from cisreg.occupancy import Implementation, occupancy
-from cisreg.reference import UNKNOWN, site_occupancy_standard
+from cisreg.occupancy_checks import UNKNOWN
+from cisreg.products import matrix_product
+from cisreg.reference import bound_probability, site_occupancy_standard
 from cisreg.spec import ModelSpec
 from cisreg.spline import spline_basis
 
@@ -60,8 +62,8 @@ def scan_motifs(
     )
     if spec.binding == "expected":
         return Scan(bound, bound, weighted)
-    either = -tf.math.expm1(tf.reduce_sum(bound, axis=1, keepdims=True))
-    return Scan(either, -tf.math.expm1(bound), weighted)
+    either = bound_probability(tf.reduce_sum(bound, axis=1, keepdims=True))
+    return Scan(either, bound_probability(bound), weighted)
 
 
 def between_ends(spec: ModelSpec, sequence: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | None]:
@@ -74,10 +76,11 @@ def between_ends(spec: ModelSpec, sequence: tf.Tensor) -> tuple[tf.Tensor, tf.Te
     if not spec.has_span:
         return sequence, None
     begin, end = _variable_part(spec, _known(sequence))
-    span = tf.stack([begin, end], axis=1)
+    span = tf.cast(tf.stack([begin, end], axis=1), tf.int32)
     if spec.constant_ends == "context":
         return sequence, span
-    column = tf.range(tf.shape(sequence)[1])
+    # Counted where the sequences are: a range, and what it begins with, would come from the host.
+    column = tf.constant(np.arange(spec.sequence_length), tf.int64)
     inside = (column >= begin[:, tf.newaxis]) & (column < end[:, tf.newaxis])
     if sequence.dtype.is_floating:
         return tf.where(inside[:, :, tf.newaxis], sequence, 0.0), span
@@ -85,28 +88,33 @@ def between_ends(spec: ModelSpec, sequence: tf.Tensor) -> tuple[tf.Tensor, tf.Te
 
 
 def _variable_part(spec: ModelSpec, known: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Begin and end of the bases between the constant ends of each row, int32 [N] both.
+    """Begin and end of the bases between the constant ends of each row, int64 [N] both.
 
-    At a side without constant bases the span extends to the end of the row, padding included.
+    Not int32, which TensorFlow computes on the host, wherever the sequences are. At a side without
+    constant bases the span extends to the end of the row, padding included.
     """
-    length = tf.shape(known)[1]
-    begin = tf.zeros_like(known[:, 0], tf.int32)
+    length = tf.constant(spec.sequence_length, tf.int64)
+    begin = tf.zeros_like(known[:, 0], tf.int64)
     end = begin + length
     if spec.constant_left:
-        first = tf.argmax(known, axis=1, output_type=tf.int32)
+        first = tf.argmax(known, axis=1)
         begin = tf.minimum(first + spec.constant_left, length)
     if spec.constant_right:
-        behind = tf.argmax(known[:, ::-1], axis=1, output_type=tf.int32)
+        behind = tf.argmax(known[:, ::-1], axis=1)
         end = tf.maximum(length - behind - spec.constant_right, 0)
     # In a sequence that is shorter than its constant ends the span is empty.
     return begin, tf.maximum(begin, end)
 
 
 def _known(sequence: tf.Tensor) -> tf.Tensor:
-    """1 where there is a base, 0 where it is unknown or padding, uint8 [N, L]."""
+    """1 where there is a base, 0 where it is unknown or padding, float32 [N, L].
+
+    Not integers: TFLite and ONNX Runtime have few operations on uint8, and TensorFlow's kernels for
+    GPUs find no largest integer.
+    """
     if sequence.dtype.is_floating:
-        return tf.cast(tf.reduce_any(sequence != 0.0, axis=2), tf.uint8)
-    return tf.cast(sequence != UNKNOWN, tf.uint8)
+        return tf.cast(tf.reduce_any(tf.not_equal(sequence, 0.0), axis=2), tf.float32)
+    return tf.cast(tf.not_equal(tf.cast(sequence, tf.float32), float(UNKNOWN)), tf.float32)
 
 
 def acting_binding(spec: ModelSpec, scan: Scan) -> tf.Tensor:
@@ -128,26 +136,70 @@ def linear_layers(
     spec: ModelSpec, parameters: Parameters, scan: Scan
 ) -> tuple[tf.Tensor | None, tf.Tensor]:
     """Accessibility, and the effect on expression, of a model without limits, [N] both."""
-    acting, activity = acting_binding(spec, scan), _activity(spec, parameters)
-    if spec.potentiation and acting is scan.either:
-        signal, effect = _sum_motifs(acting, parameters["potentiation"], activity)
+    signal, effect = linear_sums(spec, parameters, scan)
+    accessibility = None
+    if signal is not None:
         accessibility = tf.sigmoid(parameters["potentiation_bias"] + signal)
-    else:
-        accessibility = accessibility_of(spec, parameters, scan)
-        (effect,) = _sum_motifs(acting, activity)
     return accessibility, per_sequence(accessibility, 1) * effect
 
 
-def _sum_motifs(binding: tf.Tensor, *weights: tf.Tensor) -> list[tf.Tensor]:
+# Rows [k, C] times the transposed [N, C]: [k, N].
+Product = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+
+
+def rows_product(rows: tf.Tensor, flat: tf.Tensor) -> tf.Tensor:
+    """The product of rows [k, C] and the transposed [N, C]."""
+    return matrix_product(rows, flat, transpose_b=True)
+
+
+def linear_sums(
+    spec: ModelSpec, parameters: Parameters, scan: Scan, product: Product = rows_product
+) -> tuple[tf.Tensor | None, tf.Tensor]:
+    """Sums over motifs in a model without limits, [N] both.
+
+    `product` multiplies; training has one with a gradient of its own.
+
+    Returns:
+        (the sum that opens chromatin, None without that layer; the effect on expression where all
+        chromatin is accessible).
+    """
+    acting, activity = acting_binding(spec, scan), _activity(spec, parameters)
+    if spec.potentiation and acting is scan.either:
+        signal, effect = _sum_motifs(acting, parameters["potentiation"], activity, product=product)
+        return signal, effect
+    signal = None
+    if spec.potentiation:
+        (signal,) = _sum_motifs(scan.either, parameters["potentiation"], product=product)
+    (effect,) = _sum_motifs(acting, activity, product=product)
+    return signal, effect
+
+
+def _sum_motifs(
+    binding: tf.Tensor, *weights: tf.Tensor, product: Product = rows_product
+) -> list[tf.Tensor]:
     """Sums of weight * binding [N, S, M] over strands and motifs, [N] for each weight [(S,) M].
 
     One matrix product computes all sums, so that the large binding tensor is read once in the
     forward pass and its gradient is written once: memory traffic dominates the time.
     """
     strands, motifs = binding.shape[1:]
-    rows = [tf.reshape(tf.broadcast_to(each, [strands, motifs]), [-1]) for each in weights]
     flat = tf.reshape(binding, [-1, strands * motifs])
-    return tf.unstack(tf.matmul(tf.stack(rows), flat, transpose_b=True))
+    return tf.unstack(product(_rows(weights, strands), flat))
+
+
+def _rows(weights: Sequence[tf.Tensor], strands: int) -> tf.Tensor:
+    """One row [S * M] for each weight [M] or [S, M]."""
+    weights = [tf.convert_to_tensor(each) for each in weights]
+    motifs = weights[0].shape[-1]
+    if all(each.shape.rank == 1 for each in weights):
+        # All rows together: fewer operations.
+        rows = tf.broadcast_to(
+            tf.expand_dims(tf.stack(weights), 1), [len(weights), strands, motifs]
+        )
+        return tf.reshape(rows, [len(weights), -1])
+    return tf.stack(
+        [tf.reshape(tf.broadcast_to(each, [strands, motifs]), [-1]) for each in weights]
+    )
 
 
 def _activity(spec: ModelSpec, parameters: Parameters) -> tf.Tensor:
@@ -182,11 +234,14 @@ def bound_before_limits(
     if counted is not None:
         site = tf.where(counted, site, 0.0)
     accessible = tf.minimum(per_sequence(accessibility, 4) * site, _limit(parameters))
-    return tf.einsum("nspm,spm->nsm", accessible, _position_weight(spec, parameters))
+    return tf.reduce_sum(accessible * _position_weight(spec, parameters), axis=2)
 
 
 def limited_contribution(spec: ModelSpec, parameters: Parameters, bound: tf.Tensor) -> tf.Tensor:
     """The contribution of each motif to expression in a model with binding limits, [N, M]."""
+    # TensorFlow would multiply accessibility by activity first in some graphs and not in others, so
+    # that their bits differed; across this operation it changes no order.
+    bound = tf.ensure_shape(bound, bound.shape)
     contribution = tf.reduce_sum(bound * _activity(spec, parameters), axis=1)
     # Clipped to the sign of the activity: an activator never represses, even where position weights
     # or the activity of the other strand are negative.
@@ -214,7 +269,8 @@ def _position_weight(spec: ModelSpec, parameters: Parameters) -> tf.Tensor:
     """Position weights of both strands, [2, P, M]."""
     weight = tf.convert_to_tensor(parameters["position_weight"])
     if spec.position_knots is not None:
-        weight = tf.matmul(spline_basis(spec.window_count, spec.position_knots), weight)
+        basis = tf.constant(spline_basis(spec.window_count, spec.position_knots))
+        weight = matrix_product(basis, weight)
     return weight if spec.stranded else tf.repeat(weight, 2, axis=0)
 
 

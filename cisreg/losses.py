@@ -6,12 +6,15 @@ import dataclasses
 import functools
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import tensorflow as tf
 
 from cisreg.number_text import parse_float
 from cisreg.streams import text_lines
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 __all__ = [
     "Penalty",
@@ -48,16 +51,50 @@ def mean_squared_error(
         >>> float(mean_squared_error(tf.constant([1.0, 2.0]), tf.constant([1.0, 4.0])))
         2.0
     """
+    import tensorflow as tf
+
     predicted, measured, weight = _tensors(predicted, measured, weight, several=True)
+    if measured.shape.rank == 1 and weight is None:
+        return _mean_of_squares(predicted, measured)
     if measured.shape.rank == 2:
         difference = tf.math.squared_difference(predicted[:, None], measured)
-        squared = tf.reduce_mean(difference, axis=1)
+        # The gradient of a mean that drops its axis computes shapes on a GPU, for which the host
+        # waits.
+        squared = tf.squeeze(tf.reduce_mean(difference, axis=1, keepdims=True), axis=1)
     else:
         squared = tf.math.squared_difference(predicted, measured)
     return tf.reduce_mean(squared if weight is None else weight * squared)
 
 
 mean_squared_error.unit_exponent = 2  # type: ignore[attr-defined]
+
+
+def _mean_of_squares(predicted: tf.Tensor, measured: tf.Tensor) -> tf.Tensor:
+    """Mean of (predicted - measured)^2, [N] both, with a gradient that stays on the device.
+
+    TensorFlow's own gradient of a mean takes the number of values from a shape, which lies in the
+    memory of the host even if the values are on a GPU; this one counts them where they are.
+    """
+    import tensorflow as tf
+
+    @tf.custom_gradient
+    def mean(
+        predicted: tf.Tensor, measured: tf.Tensor
+    ) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]]:
+        difference = predicted - measured
+
+        def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            half_count = tf.reduce_sum(tf.fill(tf.shape(difference), 0.5))
+            half_count = tf.cast(half_count, difference.dtype)
+            if _constant(upstream) == 1.0:
+                of_predicted = difference / half_count
+            else:
+                of_predicted = difference * (upstream / half_count)
+            return of_predicted, -of_predicted
+
+        return tf.reduce_mean(tf.square(difference)), gradient
+
+    return mean(predicted, measured)
 
 
 def negative_log_likelihood(
@@ -95,6 +132,8 @@ def negative_log_likelihood(
         >>> float(negative_log_likelihood(tf.constant([1.0]), tf.constant([5.0]), table=table))
         4.0
     """
+    import tensorflow as tf
+
     table = _check_table(table)
     predicted, measured, weight = _tensors(predicted, measured, weight, several=False)
     rows = len(table)
@@ -118,6 +157,8 @@ def _tensors(
     Raises:
         ValueError: other shapes, so that nothing is broadcast along the sequences.
     """
+    import tensorflow as tf
+
     given = {"predicted": predicted, "measured": measured, "weight": weight}
     tensors = {name: tf.convert_to_tensor(each) for name, each in given.items() if each is not None}
     for name, tensor in tensors.items():
@@ -308,29 +349,60 @@ def penalty(
         >>> float(penalty({"activity": tf.constant([-1.0, 2.0])}, Penalty(activity_l1=0.5)))
         1.5
     """
-    total = tf.constant(0.0)
+    import tensorflow as tf
+
+    terms = []
     if weights.activity_l1 and "activity" in parameters:
-        total += weights.activity_l1 * _absolute_activity(parameters)
+        terms.append(weights.activity_l1 * _absolute_activity(parameters))
     if weights.potentiation_l1 and "potentiation" in parameters:
-        total += weights.potentiation_l1 * tf.reduce_sum(tf.abs(parameters["potentiation"]))
+        terms.append(weights.potentiation_l1 * tf.reduce_sum(tf.abs(parameters["potentiation"])))
     if weights.motif_l2:
-        total += weights.motif_l2 * tf.nn.l2_loss(parameters["log_kd"])
+        terms.append(_half_squares(parameters["log_kd"], weights.motif_l2))
     if weights.motif_pull:
         if initial is None or "log_kd" not in initial:
             raise ValueError(
                 "initial: expected the log_kd that motif_pull pulls towards, got none; "
                 "pass initial={'log_kd': ...}"
             )
-        total += weights.motif_pull * tf.nn.l2_loss(parameters["log_kd"] - initial["log_kd"])
+        pulled = parameters["log_kd"] - initial["log_kd"]
+        terms.append(_half_squares(pulled, weights.motif_pull))
     if weights.position_smoothness and "position_weight" in parameters:
         weight = tf.convert_to_tensor(parameters["position_weight"])
         step = weight[:, 1:] - weight[:, :-1]
-        total += weights.position_smoothness * tf.reduce_sum(tf.square(step))
-    return total
+        terms.append(weights.position_smoothness * tf.reduce_sum(tf.square(step)))
+    return tf.add_n(terms) if terms else tf.constant(0.0)
+
+
+def _constant(upstream: tf.Tensor) -> np.ndarray | None:
+    """The number that an upstream gradient always is, as a graph knows it; else None.
+
+    Outside of graphs every number is known, but may be one that something else is differentiated
+    by, such as a weight of the loss.
+    """
+    import tensorflow as tf
+
+    return None if tf.executing_eagerly() else tf.get_static_value(upstream)
+
+
+def _half_squares(values: tf.Tensor, weight: float) -> tf.Tensor:
+    """`weight` times half the sum of squares, with one product in its gradient."""
+    import tensorflow as tf
+
+    @tf.custom_gradient
+    def half_squares(values: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+        def gradient(upstream: tf.Tensor) -> tf.Tensor:
+            known = _constant(upstream)
+            return values * (weight * (upstream if known is None else known))
+
+        return weight * tf.nn.l2_loss(values), gradient
+
+    return half_squares(tf.convert_to_tensor(values))
 
 
 def _absolute_activity(parameters: Mapping[str, tf.Tensor]) -> tf.Tensor:
     """Mean over strands; a penalty on the forward strand only would move activity to the other."""
+    import tensorflow as tf
+
     activity = tf.convert_to_tensor(parameters["activity"])
     total = tf.reduce_sum(tf.abs(activity))
     if "activity_difference" not in parameters:

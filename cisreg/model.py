@@ -20,8 +20,10 @@ import numpy as np
 import tensorflow as tf
 
 from cisreg.choices import ComputeDtype
+from cisreg.contract import require, sequence_input
 from cisreg.layers import (
     Parameters,
+    Scan,
     accessibility_of,
     acting_binding,
     between_ends,
@@ -86,8 +88,8 @@ def predict(
     Args:
         spec: the model's layers.
         parameters: float32 tensors, variables or arrays, as `spec.parameter_shapes` lists them.
-        sequence: uint8 [N, L] base codes, or soft (one-hot) float32 [N, L, 4], which the standard
-            operations compute.
+        sequence: base codes [N, L], or soft (one-hot) sequences [N, L, 4], as `cisreg.occupancy`
+            takes them.
         column_range: int32 [2, M], columns outside of which motifs are held at zero, see
             `cisreg.occupancy`; it speeds up gradients. None: no columns are held. With constant
             ends it decides which windows count: use the same one as in training.
@@ -110,6 +112,19 @@ def predict(
     scan = scan_motifs(
         *(spec, parameters, sequence, span, column_range, compute_dtype, implementation)
     )
+    return predict_from_scan(spec, parameters, sequence, span, column_range, compute_dtype, scan)
+
+
+def predict_from_scan(
+    spec: ModelSpec,
+    parameters: Parameters,
+    sequence: tf.Tensor,
+    span: tf.Tensor | None,
+    column_range: np.ndarray | tf.Tensor | None,
+    compute_dtype: ComputeDtype,
+    scan: Scan,
+) -> Prediction:
+    """What `predict` returns, for what `between_ends` and `scan_motifs` gave."""
     counted = None
     if not spec.fused:
         # The fused operation applies column range and span itself; sites computed without it need
@@ -172,11 +187,21 @@ def strand_binding(
 
 
 def _check_sequence(spec: ModelSpec, sequence: tf.Tensor) -> tf.Tensor:
-    sequence = tf.convert_to_tensor(sequence)
+    sequence = sequence_input(sequence)
     length = sequence.shape[1] if (sequence.shape.rank or 0) > 1 else None
     if length not in (None, spec.sequence_length):
         raise ValueError(
             f"sequence: expected {spec.sequence_length} bases each, as the model was made for, "
             f"got {length}; encode them with length={spec.sequence_length}"
         )
-    return sequence
+    return _of_length(sequence, spec.sequence_length) if length is None else sequence
+
+
+def _of_length(sequence: tf.Tensor, length: int) -> tf.Tensor:
+    """Sequences whose length a graph does not know; other lengths are refused when it runs."""
+    found = tf.shape(sequence)[1]
+    message = [f"sequence: expected {length} bases each, as the model was made for, got ", found]
+    with tf.control_dependencies(require(found == length, lambda: message)):
+        # In XLA, which drops checks, this refuses them.
+        letters = [4] if sequence.dtype.is_floating else []
+        return tf.ensure_shape(tf.identity(sequence), [None, length, *letters])

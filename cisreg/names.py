@@ -83,6 +83,16 @@ def check_shown(argument: str, names: Iterable[str], advice: str = "rename it") 
             )
 
 
+def first_word(header: str) -> str:
+    """The name in a header of FASTA, without > : its first word, empty where it has none.
+
+    Example:
+        >>> first_word("chrI Saccharomyces cerevisiae"), first_word(" ")
+        ('chrI', '')
+    """
+    return header.split(None, 1)[0] if header.strip() else ""
+
+
 def join_fields(fields: Iterable[str], delimiter: str = "\t") -> str:
     r"""A line of a table, without line end; fields are quoted if needed (RFC 4180).
 

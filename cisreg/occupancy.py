@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import functools
-import logging
-from typing import Any, Literal, NamedTuple
+import contextlib
+from typing import Any, NamedTuple
 
-import numpy as np
-import pyarrow as pa
 import tensorflow as tf
 
-from cisreg.arrays import as_array
+from cisreg.arguments import is_soft
+from cisreg.autograph import as_written
 from cisreg.choices import ComputeDtype, Padding, Reduction, check_choice
+from cisreg.contract import Inputs, as_inputs
 from cisreg.forking import check_not_forked
-from cisreg.library import LibraryError, load_ops
-from cisreg.reference import occupancy_standard
-
-logger = logging.getLogger("cisreg.occupancy")
-
-Implementation = Literal["auto", "fused", "standard"]
+from cisreg.implementation import Implementation, fused_available, takes_fused
+from cisreg.library import load_ops
+from cisreg.once import once
+from cisreg.one_hot import codes_if_known, codes_or_refusal, with_gradient
+from cisreg.reference import bound_probability, standard_sums
 
 
 class Occupancy(NamedTuple):
@@ -35,6 +33,7 @@ class Occupancy(NamedTuple):
     weighted: tf.Tensor | None
 
 
+@as_written
 def occupancy(
     sequence: tf.Tensor,
     log_kd: tf.Tensor,
@@ -43,10 +42,12 @@ def occupancy(
     position_weight: tf.Tensor | None = None,
     column_range: tf.Tensor | None = None,
     span: tf.Tensor | None = None,
+    length: tf.Tensor | None = None,
     reduction: Reduction = "expected",
     padding: Padding = "same",
     compute_dtype: ComputeDtype = "float32",
     implementation: Implementation = "auto",
+    name: str | None = None,
 ) -> Occupancy:
     """Occupancy of every motif on every sequence: scan, occupancy law and sum in one operation.
 
@@ -59,11 +60,18 @@ def occupancy(
     (1 - exp of log_unbound summed over both strands).
 
     Args:
-        sequence: uint8 base codes [N, L]; 0 A, 1 C, 2 G, 3 T, 4 anything else. The standard
-            implementation also takes soft sequences, float32 [N, L, 4]. Tensors must have the dtype
-            given here and below; lists, NumPy, pandas and Arrow are converted.
+        sequence: base codes [N, L]; 0 A, 1 C, 2 G, 3 T, 4 anything else. uint8 is what the
+            operation reads; other integers are converted, and refused if they are no codes. Rows of
+            different lengths may be a tf.RaggedTensor [N, None], which has the meaning of
+            `length`. Or soft sequences [N, L, 4], weights of A, C, G and T in any type of number:
+            if all bases are exactly one-hot or zero, and this is known when the operation is
+            called, codes are made of them, which the log says once; otherwise, and always in a
+            graph, "auto" computes them in standard ops. They have a gradient in both cases.
+            Tensors and variables must have the types given here and below, and are cast with
+            tf.cast; lists, NumPy, pandas and Arrow are converted by value.
         log_kd: float32 [W, 4, M], nats; contribution of each base to log Kd, order A C G T.
-        log_concentration: float32 [M], nats.
+        log_concentration: float32 [M], nats; minus infinity where a factor is knocked out: it is
+            bound nowhere, and all gradients of the motif are 0.
         position_weight: float32 [2, P, M], or None; P = L for "same", L - W + 1 for "valid".
         column_range: int32 [2, M], or None. First column of each motif, and one past its last: all
             other columns count as zero, are not trained, and take no time; see
@@ -74,6 +82,11 @@ def occupancy(
             to end - 1. Other windows add nothing to sums or gradients and take almost no time. If
             begin >= end, no window counts. None: every window counts, even one in which the motif's
             own columns are completely outside the sequence.
+        length: int32 [N], or None. The sequence of row n is its first length[n] bases: codes behind
+            them count as unknown, and windows that a sequence of this length does not have do not
+            exist, so that a batch that is padded on the right equals its rows one by one. With a
+            span, bases behind the sequence are on no span. Not for batches that are padded on the
+            left. None: all rows have L bases.
         reduction: what `bound` holds.
         padding: "same" places windows as tf.nn.conv1d does; "valid" keeps whole windows only.
         compute_dtype: dtype in which sites may be computed: "float32", "bfloat16" or "float16".
@@ -84,24 +97,32 @@ def occupancy(
             for "float16", in which occupancies below 6e-8 become 0.
         implementation: "fused" is the custom op: it stores no per-site tensor and recomputes the
             scan for its gradient. "standard" is the same law in standard TensorFlow ops; it also
-            has second derivatives and gradients of soft sequences. "auto" is fused if the compiled
-            library can be loaded, otherwise standard, with one warning. The fused op has no XLA
-            kernel: do not use jit_compile.
+            has second derivatives, forward mode and gradients of soft sequences. "auto" is fused if
+            the compiled library can be loaded and, on a GPU, computes there what it should;
+            otherwise standard, with one warning. Soft sequences that are not known to be one-hot
+            are always standard. "fused" with one-hot sequences in a graph makes codes of them
+            there, and refuses others when the graph runs.
+        name: of the operations in a graph.
 
     Returns:
         Occupancy(bound, weighted). The same inputs give the same bits on every run and for every
         number of threads.
 
     Raises:
-        ValueError: an option has an unknown value, static shapes disagree, or a list or array
-            cannot be converted to the dtype.
-        tf.errors.InvalidArgumentError: an input has the wrong dtype or shape, a code above 4, a
-            non-finite number, or a begin or end outside 0 to L; the message names the input, what
-            was expected and what came. On a GPU the fused op does not check values: sites with such
-            a code and motifs with such a number become NaN, as do the sums that contain them; a
-            span is clipped to the sequence.
-        tf.errors.UnimplementedError: the GPU or its driver is too old for the fused op, or the
-            problem too large for it.
+        ValueError: what is wrong whatever the numbers are: an option with an unknown value, no
+            numbers, a wrong type or rank, or sizes that do not fit. Raised when the operation is
+            called or, in a tf.function, traced.
+        tf.errors.InvalidArgumentError: numbers that are not allowed: a code above 4 or below 0, a
+            parameter that is not finite (except a log concentration of minus infinity), a column
+            range, span or length out of bounds; and sizes that were not known when a graph was
+            traced. Raised when the operation runs. The message names the input, what was expected
+            and what came; both implementations say the same. On a GPU, and in standard ops that XLA
+            compiled, numbers are not checked: sites with such a code and motifs with such a number
+            become NaN, as do the sums that contain them; column ranges, spans and lengths are
+            clipped.
+        tf.errors.UnimplementedError: implementation is "fused" and the GPU cannot compute it: the
+            GPU or its driver is too old, the problem too large, or its self-test failed. A graph
+            that was traced elsewhere may raise it with "auto" too.
         LibraryError: implementation is "fused" and the compiled library does not load.
 
     Example:
@@ -117,130 +138,75 @@ def occupancy(
     check_choice("padding", padding, Padding)
     check_choice("compute_dtype", compute_dtype, ComputeDtype)
     check_choice("implementation", implementation, Implementation)
-    sequence = _sequence_tensor(sequence)
-    log_kd = _tensor("log_kd", log_kd, tf.float32)
-    log_concentration = _tensor("log_concentration", log_concentration, tf.float32)
-    if position_weight is not None:
-        position_weight = _tensor("position_weight", position_weight, tf.float32)
-    if column_range is not None:
-        column_range = _tensor("column_range", column_range, tf.int32)
-    if span is not None:
-        span = _tensor("span", span, tf.int32)
-    if _choose_fused(implementation, sequence):
-        _check_dtype("sequence", sequence, tf.uint8, "encode text with cisreg.encode")
-        return _occupancy_fused(
-            *(sequence, log_kd, log_concentration, position_weight, column_range, span),
-            reduction=reduction,
+    with tf.name_scope(name or "occupancy"):
+        inputs = as_inputs(
+            *(sequence, log_kd, log_concentration),
+            position_weight=position_weight,
+            column_range=column_range,
+            span=span,
+            length=length,
             padding=padding,
-            compute_dtype=compute_dtype,
         )
-    bound, weighted = occupancy_standard(
-        sequence,
-        log_kd,
-        log_concentration,
-        position_weight=position_weight,
-        column_range=column_range,
-        span=span,
-        reduction=reduction,
-        padding=padding,
-        compute_dtype=compute_dtype,
-    )
-    return Occupancy(bound, weighted)
+        options = reduction, padding, compute_dtype
+        fused = takes_fused(inputs, padding, compute_dtype, implementation)
+        codes = _codes(inputs.sequence, implementation) if fused else None
+        if codes is None:
+            return Occupancy(*standard_sums(inputs, *options))
+        sums = _fused_sums(inputs._replace(sequence=codes), *options)
+        if is_soft(inputs.sequence):
+            sums = with_gradient(
+                *(sums, inputs.sequence),
+                lambda soft: standard_sums(inputs._replace(sequence=soft), *options),
+            )
+        return Occupancy(*sums)
 
 
-def _check_dtype(argument: str, value: tf.Tensor, expected: tf.DType, advice: str) -> None:
-    if value.dtype != expected:
-        raise tf.errors.InvalidArgumentError(
-            None,
-            None,
-            f"{argument}: expected {expected.name}, got {value.dtype.name}; {advice}",
-        )
+def _codes(sequence: tf.Tensor, implementation: str) -> tf.Tensor | None:
+    """Base codes for the fused operation; None if standard operations compute soft sequences."""
+    if not is_soft(sequence):
+        return sequence
+    return codes_or_refusal(sequence) if implementation == "fused" else codes_if_known(sequence)
 
 
-def _tensor(argument: str, value: Any, dtype: tf.DType) -> tf.Tensor:
-    """A tensor of this dtype; arrays and lists are converted, tensors must already have it."""
-    if not _holds_tensors(value):
-        value = as_array(value, argument, dtype.as_numpy_dtype, (...,))
-    tensor = tf.convert_to_tensor(value)
-    _check_dtype(argument, tensor, dtype, "cast it with tf.cast")
-    return tensor
-
-
-def _sequence_tensor(sequence: Any) -> tf.Tensor:
-    """Base codes [N, L], or soft sequences [N, L, 4]."""
-    if _holds_tensors(sequence):
-        return tf.convert_to_tensor(sequence)
-    is_soft = getattr(sequence, "ndim", 2) == 3
-    dtype = np.float32 if is_soft else np.uint8
-    return tf.convert_to_tensor(as_array(sequence, "sequence", dtype, (...,)))
-
-
-def _holds_tensors(value: Any) -> bool:
-    """Whether a value is a tensor or contains tensors, which must not be converted to NumPy."""
-    if isinstance(value, (list, tuple)):
-        return any(map(_holds_tensors, value))
-    plain = (np.ndarray, np.generic, int, float, str, pa.Array, pa.ChunkedArray, pa.Table)
-    return not (isinstance(value, plain) or hasattr(value, "iloc"))
-
-
-def _choose_fused(implementation: str, sequence: tf.Tensor) -> bool:
-    if implementation == "auto":
-        return not sequence.dtype.is_floating and fused_available()
-    return implementation == "fused"
-
-
-@functools.cache
-def fused_available() -> bool:
-    """Whether the compiled library can be loaded; if not, a warning gives the reason once."""
-    try:
-        load_ops()
-    except LibraryError as error:
-        logger.warning("the fused operation is not available, standard ops are used: %s", error)
-        return False
-    return True
-
-
-def _occupancy_fused(
-    sequence: tf.Tensor,
-    log_kd: tf.Tensor,
-    log_concentration: tf.Tensor,
-    position_weight: tf.Tensor | None,
-    column_range: tf.Tensor | None,
-    span: tf.Tensor | None,
-    *,
-    reduction: str,
-    padding: str,
-    compute_dtype: str,
-) -> Occupancy:
+def _fused_sums(
+    inputs: Inputs, reduction: str, padding: str, compute_dtype: str
+) -> tuple[tf.Tensor, tf.Tensor | None]:
     bound, weighted = load_ops().cisreg_occupancy(
-        sequence=sequence,
-        log_kd=log_kd,
-        log_concentration=log_concentration,
-        position_weight=[] if position_weight is None else [position_weight],
-        column_range=[] if column_range is None else [column_range],
-        span=[] if span is None else [span],
+        sequence=inputs.sequence,
+        log_kd=inputs.log_kd,
+        log_concentration=inputs.log_concentration,
+        position_weight=_listed(inputs.position_weight),
+        column_range=_listed(inputs.column_range),
+        span=_listed(inputs.span),
+        length=_listed(inputs.length),
         reduction="expected" if reduction == "expected" else "log_unbound",
         padding=padding,
         compute_dtype=compute_dtype,
     )
     if reduction == "probability":
-        bound = -tf.math.expm1(tf.reduce_sum(bound, axis=1))
-    return Occupancy(bound, weighted[0] if weighted else None)
+        bound = bound_probability(tf.reduce_sum(bound, axis=1))
+    return bound, weighted[0] if weighted else None
 
 
-@tf.RegisterGradient("Cisreg>Occupancy")
+def _listed(value: tf.Tensor | None) -> list[tf.Tensor]:
+    """Optional inputs of the operation are lists of one tensor or none."""
+    return [] if value is None else [value]
+
+
+@once(tf.RegisterGradient("Cisreg>Occupancy"))
 def _occupancy_gradient(op: tf.Operation, *upstream: tf.Tensor) -> list[tf.Tensor | None]:
-    """Recomputes the scan; base codes, column ranges and spans have no gradient."""
-    weight_count, range_count = op.get_attr("weight_count"), op.get_attr("range_count")
-    ranges_at = 3 + weight_count
-    span_at = ranges_at + range_count
+    """Recomputes the scan; base codes, column ranges, spans and lengths have no gradient."""
+    ranges_at = 3 + op.get_attr("weight_count")
+    span_at = ranges_at + op.get_attr("range_count")
+    length_at = span_at + op.get_attr("span_count")
     gradients: Any = load_ops().cisreg_occupancy_grad(
         sequence=op.inputs[0],
         log_kd=op.inputs[1],
         log_concentration=op.inputs[2],
         position_weight=list(op.inputs[3:ranges_at]),
         column_range=list(op.inputs[ranges_at:span_at]),
-        span=list(op.inputs[span_at:]),
+        span=list(op.inputs[span_at:length_at]),
+        length=list(op.inputs[length_at:]),
         bound_gradient=upstream[0],
         weighted_gradient=list(upstream[1:]),
         reduction=op.get_attr("reduction"),
@@ -251,7 +217,7 @@ def _occupancy_gradient(op: tf.Operation, *upstream: tf.Tensor) -> list[tf.Tenso
     return [None, gradients[0], gradients[1], *gradients[2], *no_gradient]
 
 
-@tf.RegisterGradient("Cisreg>OccupancyGrad")
+@once(tf.RegisterGradient("Cisreg>OccupancyGrad"))
 def _second_derivative(op: tf.Operation, *upstream: tf.Tensor) -> None:
     raise LookupError(
         "the fused occupancy operation supports first derivatives in reverse mode only; use "
@@ -261,3 +227,6 @@ def _second_derivative(op: tf.Operation, *upstream: tf.Tensor) -> None:
 
 # Registers the operation on import, so that a SavedModel that contains it can be loaded.
 fused_available()
+# A TensorFlow without this interface maps the operation by a loop.
+with contextlib.suppress(ModuleNotFoundError):
+    import cisreg.vectorization  # noqa: F401, registers how the operation is mapped

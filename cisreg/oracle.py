@@ -44,6 +44,7 @@ def occupancy_oracle(
     position_weight: np.ndarray | None = None,
     column_range: np.ndarray | None = None,
     span: np.ndarray | tuple[int, int] | None = None,
+    length: np.ndarray | None = None,
     reduction: str = "expected",
     padding: str = "same",
 ) -> tuple[np.ndarray, np.ndarray | None]:
@@ -54,10 +55,12 @@ def occupancy_oracle(
     Args:
         sequence: [N, L] base codes.
         log_kd: [W, 4, M], nats.
-        log_concentration: [M], nats.
+        log_concentration: [M], nats; minus infinity where there is no such factor.
         position_weight: [2, P, M], or None.
         column_range: [2, M], or None; the other columns are zero and have no gradient.
         span: [2] or [N, 2], or None; as for `cisreg.occupancy`.
+        length: [N], or None; row n is its first length[n] bases: what lies behind is unknown and on
+            no span, and windows that these bases alone would not have do not exist.
         reduction: as for `occupancy_standard`.
         padding: "same" or "valid".
 
@@ -76,10 +79,11 @@ def occupancy_oracle(
     _check("reduction", reduction, REDUCTIONS)
     own = _own_columns(log_kd, column_range)
     log_kd = np.where(own[:, None], log_kd, 0.0)
+    sequence, exists = _cut(sequence, length, len(log_kd), padding)
     logit = _oracle_logit(
         _oracle_windows(sequence, len(log_kd), padding), log_kd, log_concentration
     )
-    logit = np.where(_counts(sequence, own, span, padding), logit, -np.inf)
+    logit = np.where(exists & _counts(sequence, own, span, length, padding), logit, -np.inf)
     weighted = None
     if position_weight is not None:
         weighted = (_logistic(logit) * position_weight).sum(axis=2)
@@ -101,6 +105,7 @@ def occupancy_oracle_gradient(
     position_weight: np.ndarray | None = None,
     column_range: np.ndarray | None = None,
     span: np.ndarray | tuple[int, int] | None = None,
+    length: np.ndarray | None = None,
     reduction: str = "expected",
     padding: str = "same",
 ) -> dict[str, np.ndarray]:
@@ -109,12 +114,14 @@ def occupancy_oracle_gradient(
     Args:
         sequence: [N, L] base codes.
         log_kd: [W, 4, M], nats.
-        log_concentration: [M], nats.
+        log_concentration: [M], nats; minus infinity where there is no such factor.
         grad_bound: shape of bound ([N, 2, M], or [N, M] for "probability").
         grad_weighted: [N, 2, M]; given exactly when position_weight is.
         position_weight: [2, P, M], or None.
         column_range: [2, M], or None; the other columns are zero and have no gradient.
         span: [2] or [N, 2], or None; as for `cisreg.occupancy`.
+        length: [N], or None; row n is its first length[n] bases: what lies behind is unknown and on
+            no span, and windows that these bases alone would not have do not exist.
         reduction: as for `occupancy_standard`.
         padding: "same" or "valid".
 
@@ -141,10 +148,11 @@ def occupancy_oracle_gradient(
         )
     own = _own_columns(log_kd, column_range)
     log_kd = np.where(own[:, None], log_kd, 0.0)
+    sequence, exists = _cut(sequence, length, len(log_kd), padding)
     windows = _oracle_windows(sequence, len(log_kd), padding)
     logit = _oracle_logit(windows, log_kd, log_concentration)
     # A window that does not exist is one that is never bound.
-    logit = np.where(_counts(sequence, own, span, padding), logit, -np.inf)
+    logit = np.where(exists & _counts(sequence, own, span, length, padding), logit, -np.inf)
     bound = _logistic(logit)
     slope = bound * _logistic(-logit)
     if reduction == "expected":
@@ -177,22 +185,36 @@ def _own_columns(log_kd: np.ndarray, column_range: np.ndarray | None) -> np.ndar
     return np.array([(first <= column) & (column < end) for column in np.arange(width)[:, None]])
 
 
+def _cut(
+    sequence: np.ndarray, length: np.ndarray | None, width: int, padding: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Codes with those behind each sequence unknown, and whether a window exists, [N, 1, P, 1]."""
+    sequence = np.asarray(sequence)
+    count, most = sequence.shape
+    lengths = np.full(count, most) if length is None else np.asarray(length)
+    behind = np.arange(most) >= lengths[:, None]
+    windows = lengths if padding == "same" else lengths - width + 1
+    exists = np.arange(window_count(most, width, padding)) < windows[:, None]
+    return np.where(behind, UNKNOWN, sequence), exists[:, None, :, None]
+
+
 def _counts(
     sequence: np.ndarray,
     own: np.ndarray,
     span: np.ndarray | tuple[int, int] | None,
+    length: np.ndarray | None,
     padding: str,
 ) -> np.ndarray | bool:
     """Whether one of a motif's own columns lies on a base of the span, [N, 2, P, M]."""
     if span is None:
         return True
-    count, length = np.shape(sequence)
-    base = np.arange(length)
+    count, most = np.shape(sequence)
+    base = np.arange(most)
+    spans = np.broadcast_to(span, (count, 2))
+    ends = spans[:, 1] if length is None else np.minimum(spans[:, 1], length)
     # Code 0 stands for a base of the span here, 3 for that base on the reverse strand.
-    inside = np.array(
-        [(begin <= base) & (base < end) for begin, end in np.broadcast_to(span, (count, 2))]
-    )
-    marked = _oracle_windows(np.where(inside.reshape(count, length), 0, UNKNOWN), len(own), padding)
+    inside = (spans[:, :1] <= base) & (base < ends[:, None])
+    marked = _oracle_windows(np.where(inside, 0, UNKNOWN), len(own), padding)
     return ((marked != UNKNOWN)[..., None] & own).any(axis=3)
 
 

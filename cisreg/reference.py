@@ -6,13 +6,18 @@ derivatives and soft sequences.
 
 from __future__ import annotations
 
+import numpy as np
 import tensorflow as tf
 
+from cisreg.arguments import as_integers, is_soft
+from cisreg.autograph import as_written
 from cisreg.choices import ComputeDtype, Padding, Reduction, check_choice
+from cisreg.contract import Inputs, as_inputs, checked, column_range_check, require
+from cisreg.occupancy_checks import UNKNOWN
+from cisreg.products import convolution
 
-UNKNOWN = 4  # the code of padding and of every letter except A, C, G and T
 
-
+@as_written
 def site_occupancy_standard(
     sequence: tf.Tensor,
     log_kd: tf.Tensor,
@@ -36,8 +41,8 @@ def site_occupancy_standard(
         reverse complement of the same window.
 
     Raises:
-        ValueError: unknown padding or compute_dtype.
-        tf.errors.InvalidArgumentError: a code above 4.
+        ValueError: unknown padding or compute_dtype, or inputs as `cisreg.occupancy` refuses them.
+        tf.errors.InvalidArgumentError: as for `cisreg.occupancy`.
 
     Example:
         >>> site = site_occupancy_standard(
@@ -46,10 +51,12 @@ def site_occupancy_standard(
         >>> site.shape, float(site[0, 0, 0, 0])
         (TensorShape([1, 2, 3, 5]), 0.5)
     """
-    logit = _site_logit(sequence, log_kd, log_concentration, padding, compute_dtype)
+    inputs = as_inputs(sequence, log_kd, log_concentration, padding=padding)
+    logit = _site_logit(checked(inputs, padding), padding, compute_dtype)
     return tf.cast(tf.sigmoid(logit), tf.float32)
 
 
+@as_written
 def occupancy_standard(
     sequence: tf.Tensor,
     log_kd: tf.Tensor,
@@ -58,6 +65,7 @@ def occupancy_standard(
     position_weight: tf.Tensor | None = None,
     column_range: tf.Tensor | None = None,
     span: tf.Tensor | None = None,
+    length: tf.Tensor | None = None,
     reduction: Reduction = "expected",
     padding: Padding = "same",
     compute_dtype: ComputeDtype = "float32",
@@ -71,6 +79,7 @@ def occupancy_standard(
         position_weight: float32 [2, P, M], or None.
         column_range: int32 [2, M], or None; the other columns are held at zero.
         span: int32 [2] or [N, 2], or None; as for `cisreg.occupancy`.
+        length: int32 [N], or None; as for `cisreg.occupancy`.
         reduction: "expected" is the sum of p over windows, "log_unbound" the sum of log(1 - p),
             both separately for each strand; "probability" is the probability of being bound at
             least once on either strand.
@@ -83,8 +92,9 @@ def occupancy_standard(
         sum of position_weight times p, float32 [N, 2, M], or None without position weights.
 
     Raises:
-        ValueError: unknown reduction, padding or compute_dtype.
-        tf.errors.InvalidArgumentError: a code above 4, or a column range or span out of bounds.
+        ValueError: unknown reduction, padding or compute_dtype, or inputs as `cisreg.occupancy`
+            refuses them.
+        tf.errors.InvalidArgumentError: as for `cisreg.occupancy`.
 
     Example:
         >>> bound, _ = occupancy_standard(
@@ -93,23 +103,60 @@ def occupancy_standard(
         >>> bound.shape, float(bound[0, 0, 0])
         (TensorShape([1, 2, 5]), 1.5)
     """
+    inputs = as_inputs(
+        *(sequence, log_kd, log_concentration),
+        position_weight=position_weight,
+        column_range=column_range,
+        span=span,
+        length=length,
+        padding=padding,
+    )
+    return standard_sums(inputs, reduction, padding, compute_dtype)
+
+
+def standard_sums(
+    inputs: Inputs, reduction: Reduction, padding: Padding, compute_dtype: ComputeDtype
+) -> tuple[tf.Tensor, tf.Tensor | None]:
+    """`occupancy_standard` of inputs that the contract has converted.
+
+    Example:
+        >>> inputs = as_inputs([[0, 1, 4]], np.zeros((2, 4, 5)), np.zeros(5))
+        >>> standard_sums(inputs, "probability", "same", "float32")[0].shape
+        TensorShape([1, 5])
+    """
     check_choice("reduction", reduction, Reduction)
-    if column_range is not None:
-        log_kd = hold_columns(log_kd, column_range)
-    logit = _site_logit(sequence, log_kd, log_concentration, padding, compute_dtype)
-    counted = None
-    if span is not None:
-        counted = counted_windows(span, column_range, tf.shape(sequence)[1], log_kd, padding)
+    inputs = checked(inputs, padding)
+    if inputs.column_range is not None:
+        inputs = inputs._replace(log_kd=_held(inputs.log_kd, inputs.column_range))
+    if inputs.length is not None:
+        inputs = inputs._replace(sequence=_cut(inputs.sequence, inputs.length))
+    logit = _site_logit(inputs, padding, compute_dtype)
+    counted = _counted(inputs, padding)
     weighted = None
-    if position_weight is not None:
+    if inputs.position_weight is not None:
         bound = _of_counted(counted, tf.sigmoid(logit))
-        weighted = tf.einsum("nspm,spm->nsm", bound, position_weight)
+        weighted = tf.reduce_sum(bound * inputs.position_weight, axis=2)
     if reduction == "expected":
         return tf.reduce_sum(_of_counted(counted, tf.sigmoid(logit)), axis=2), weighted
     log_unbound = -tf.reduce_sum(_of_counted(counted, tf.math.softplus(logit)), axis=2)
     if reduction == "log_unbound":
         return log_unbound, weighted
-    return -tf.math.expm1(tf.reduce_sum(log_unbound, axis=1)), weighted
+    return bound_probability(tf.reduce_sum(log_unbound, axis=1)), weighted
+
+
+def bound_probability(log_unbound: tf.Tensor) -> tf.Tensor:
+    """1 - exp(log_unbound), to float32's precision also where it is close to 0.
+
+    TFLite and ONNX have no `expm1`: TFLite's converter makes exp(x) - 1 of it, which loses small
+    probabilities. So this is tanh(-x / 2) * (1 + exp(x)) for all x above -1.
+
+    Example:
+        >>> bound_probability(tf.constant([-1e-9, -50.0])).numpy()
+        array([1.e-09, 1.e+00], dtype=float32)
+    """
+    near = tf.maximum(log_unbound, -1.0)
+    small = tf.tanh(-0.5 * near) * (1.0 + tf.exp(near))
+    return tf.where(log_unbound > -1.0, small, 1.0 - tf.exp(log_unbound))
 
 
 def hold_columns(log_kd: tf.Tensor, column_range: tf.Tensor) -> tf.Tensor:
@@ -129,14 +176,14 @@ def hold_columns(log_kd: tf.Tensor, column_range: tf.Tensor) -> tf.Tensor:
         >>> hold_columns(tf.ones([3, 4, 1]), tf.constant([[1], [2]]))[:, 0, 0].numpy()
         array([0., 1., 0.], dtype=float32)
     """
-    width = tf.shape(log_kd)[0]
-    edges = tf.concat(
-        [[tf.zeros_like(column_range[0])], column_range, [0 * column_range[0] + width]], 0
-    )
-    tf.debugging.assert_non_negative(
-        edges[1:] - edges[:-1], "column_range: expected 0 <= first <= end <= W for every motif"
-    )
-    column = tf.range(width)[:, tf.newaxis]
+    column_range = as_integers("column_range", column_range)
+    waited = require(*column_range_check(column_range, tf.shape(log_kd)[0]))
+    with tf.control_dependencies(waited):
+        return _held(log_kd, tf.identity(column_range))
+
+
+def _held(log_kd: tf.Tensor, column_range: tf.Tensor) -> tf.Tensor:
+    column = tf.range(tf.shape(log_kd)[0])[:, tf.newaxis]
     inside = (column >= column_range[0]) & (column < column_range[1])
     return tf.where(inside[:, tf.newaxis], log_kd, 0.0)
 
@@ -147,6 +194,33 @@ def _of_counted(counted: tf.Tensor | None, values: tf.Tensor) -> tf.Tensor:
     return values if counted is None else tf.where(counted, values, 0.0)
 
 
+def _cut(sequence: tf.Tensor, length: tf.Tensor) -> tf.Tensor:
+    """The sequence with unknown bases behind each row's own."""
+    own = tf.range(tf.shape(sequence)[1]) < length[:, tf.newaxis]
+    if is_soft(sequence):
+        return tf.where(own[:, :, tf.newaxis], sequence, 0.0)
+    return tf.where(own, sequence, tf.constant(UNKNOWN, sequence.dtype))
+
+
+def _counted(inputs: Inputs, padding: Padding) -> tf.Tensor | None:
+    """Whether a window counts, bool [N or 1, 2 or 1, P, M or 1]; None: every window counts."""
+    longest, width = tf.shape(inputs.sequence)[1], tf.shape(inputs.log_kd)[0]
+    span, exists = inputs.span, None
+    if inputs.length is not None:
+        windows = inputs.length if padding == "same" else inputs.length - width + 1
+        window = tf.range(longest if padding == "same" else longest - width + 1)
+        exists = (window < windows[:, tf.newaxis])[:, tf.newaxis, :, tf.newaxis]
+    if span is None:
+        return exists
+    if inputs.length is not None:
+        # What lies behind a row's own bases is on no span.
+        begin, end = tf.unstack(tf.reshape(span, [-1, 2]), axis=1)
+        end = tf.minimum(end, inputs.length)
+        span = tf.stack([begin + tf.zeros_like(end), end], axis=1)
+    counted = counted_windows(span, inputs.column_range, longest, inputs.log_kd, padding)
+    return counted if exists is None else counted & exists
+
+
 def counted_windows(
     span: tf.Tensor,
     column_range: tf.Tensor | None,
@@ -154,10 +228,15 @@ def counted_windows(
     log_kd: tf.Tensor,
     padding: Padding,
 ) -> tf.Tensor:
-    """Whether a motif's own columns overlap the bases of the span, bool [N or 1, 2, P, M]."""
-    check = "span: expected begin and end between 0 and L for every sequence"
-    tf.debugging.assert_non_negative(span, check)
-    tf.debugging.assert_less_equal(span, length, check)
+    """Whether a motif's own columns overlap the bases of the span, bool [N or 1, 2, P, M].
+
+    The arguments are those of `cisreg.occupancy`, which checks them.
+
+    Example:
+        >>> log_kd = tf.zeros([1, 4, 1])
+        >>> counted_windows(tf.constant([1, 2]), None, 3, log_kd, "same")[0, 0, :, 0].numpy()
+        array([False,  True, False])
+    """
     width, motifs = tf.shape(log_kd)[0], tf.shape(log_kd)[2]
     if column_range is None:
         column_range = tf.stack([tf.zeros([motifs], tf.int32), tf.fill([motifs], width)])
@@ -173,39 +252,39 @@ def counted_windows(
     return tf.minimum(start + end, stop) > tf.maximum(start + first, begin)
 
 
-def _site_logit(
-    sequence: tf.Tensor,
-    log_kd: tf.Tensor,
-    log_concentration: tf.Tensor,
-    padding: Padding,
-    compute_dtype: ComputeDtype,
-) -> tf.Tensor:
+def _site_logit(inputs: Inputs, padding: Padding, compute_dtype: ComputeDtype) -> tf.Tensor:
     """log_concentration - log Kd of every site, [N, 2, P, M] of compute_dtype."""
-    check_choice("padding", padding, Padding)
     check_choice("compute_dtype", compute_dtype, ComputeDtype)
-    sequence = tf.convert_to_tensor(sequence)
-    log_kd = tf.cast(log_kd, compute_dtype)
-    log_concentration = tf.cast(log_concentration, compute_dtype)
-    one_hot = sequence if sequence.dtype.is_floating else _one_hot(sequence)
-    one_hot = tf.cast(one_hot, compute_dtype)
-    if padding == "valid":
-        tf.debugging.assert_greater_equal(
-            tf.shape(sequence)[1],
-            tf.shape(log_kd)[0],
-            "padding: 'valid' expects sequences at least as long as the motifs; use 'same'",
-        )
+    # Sums of large log Kd may overflow, and an infinity less an infinity is NaN.
+    absent = tf.equal(inputs.log_concentration, -np.inf) & tf.math.is_finite(inputs.log_kd)
+    log_kd = tf.cast(tf.where(absent, 0.0, inputs.log_kd), compute_dtype)
+    log_concentration = tf.cast(inputs.log_concentration, compute_dtype)
+    soft = inputs.sequence if is_soft(inputs.sequence) else _one_hot(inputs.sequence)
     both_strands = tf.concat([log_kd, tf.reverse(log_kd, axis=[0, 1])], axis=2)
-    site_log_kd = tf.nn.conv1d(one_hot, both_strands, stride=1, padding=padding.upper())
-    sequences, windows = tf.unstack(tf.shape(site_log_kd)[:2])
+    # Not as conv1d says: its "valid" has too many windows where there are no sequences.
+    sequences, windows = tf.unstack(tf.shape(soft)[:2])
+    if not soft.shape[1]:
+        # XLA has no convolution of sequences without a base; this adds one, only to these.
+        soft = tf.pad(soft, [[0, 0], [0, tf.maximum(1 - windows, 0)], [0, 0]])
+    if padding == "valid":
+        windows = windows - tf.shape(log_kd)[0] + 1
+    site_log_kd = convolution(
+        tf.cast(soft, compute_dtype),
+        both_strands,
+        "SAME" if padding == "same" else "VALID",
+        one_hot=not is_soft(inputs.sequence),
+    )[:, :windows]
     by_strand = tf.reshape(site_log_kd, [sequences, windows, 2, tf.shape(log_kd)[2]])
     return tf.transpose(log_concentration - by_strand, [0, 2, 1, 3])
 
 
 def _one_hot(sequence: tf.Tensor) -> tf.Tensor:
     """float32 [N, L, 4]; unknown bases are rows of zeros and so add nothing to log Kd."""
-    tf.debugging.assert_less_equal(
-        sequence,
-        tf.constant(UNKNOWN, sequence.dtype),
-        "sequence: expected base codes 0 to 4; encode text with cisreg.sequences.encode",
-    )
-    return tf.one_hot(sequence, 4)
+    # TFLite and ONNX Runtime have few operations on uint8.
+    codes = tf.cast(sequence, tf.int32)
+    one_hot = tf.one_hot(codes, 4)
+    if tf.executing_eagerly():
+        return one_hot
+    # Other codes remain only where checks are dropped, as by XLA: their sites become NaN.
+    no_code = tf.where(codes > UNKNOWN, np.nan, 0.0)
+    return one_hot + no_code[:, :, tf.newaxis]

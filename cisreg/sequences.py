@@ -29,8 +29,8 @@ Side = Literal["left", "right"]
 Unknown = Literal["skip", "neutral", "worst"]
 
 # The nucleotide codes of IUPAC; all except the first five letters mean an unknown base.
-_NUCLEOTIDES = "ACGTUNRYSWKMBDHV"
-_FOREIGN = f"[^{_NUCLEOTIDES}{_NUCLEOTIDES.lower()}]"
+NUCLEOTIDES = "ACGTUNRYSWKMBDHV"
+_FOREIGN = f"[^{NUCLEOTIDES}{NUCLEOTIDES.lower()}]"
 _FOREIGN_FAULT = 2  # the code that `sequence_faults` returns for a foreign letter
 _LETTERS = np.frombuffer(b"ACGTN", np.uint8)
 _COMPLEMENT = np.array([3, 2, 1, 0, 4], np.uint8)
@@ -185,8 +185,7 @@ def encode_text(
         >>> encode_text(pa.array(["GA"]), 3).tolist()
         [[4, 2, 0]]
     """
-    if side not in ("left", "right"):
-        raise ValueError(f'side: expected "left" or "right", got {side!r}')
+    check_side(side)
     if unknown not in ("error", "count", "allow"):
         raise ValueError(f'unknown: expected "error", "count" or "allow", got {unknown!r}')
     text = _checked_letters(text.cast(pa.large_string()), unknown)
@@ -201,6 +200,19 @@ def encode_text(
     )
     codes, _, _ = native_module().encode(data, offsets, length, side == "left")
     return _with_lengths(codes.view(EncodedSequences), lengths, side)
+
+
+def check_side(side: str) -> None:
+    """Checks where rows are to be padded or trimmed.
+
+    Raises:
+        ValueError: neither "left" nor "right".
+
+    Example:
+        >>> check_side("left")
+    """
+    if side not in ("left", "right"):
+        raise ValueError(f'side: expected "left" or "right", got {side!r}')
 
 
 def decode(codes: Any) -> list[str]:
@@ -423,14 +435,14 @@ def _checked_letters(text: pa.Array, unknown: str) -> pa.Array:
     place, letter = next(
         (place, letter)
         for place, letter in enumerate(first)
-        if letter.upper() not in _NUCLEOTIDES or not letter.isascii()
+        if letter.upper() not in NUCLEOTIDES or not letter.isascii()
     )
     shown = first if len(first) <= 40 else f"{first[max(place - 15, 0) : place + 15]}"
     example = f"{letter!r} at position {place} of row {rows[0]} ({shown!r})"
     if unknown == "error":
         others = f", the first of {len(rows):,} such rows" if len(rows) > 1 else ""
         raise ValueError(
-            f"sequences: expected the nucleotide codes {_NUCLEOTIDES}, got {example}{others}; "
+            f"sequences: expected the nucleotide codes {NUCLEOTIDES}, got {example}{others}; "
             'correct them, or take such letters for unknown bases with unknown="count"'
         )
     if unknown == "count":

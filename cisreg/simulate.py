@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from cisreg.limits import LONGEST_SEQUENCE, check_memory, check_range
 from cisreg.motifs import MotifSet
-from cisreg.prediction import predict_all
+from cisreg.numpy import occupancy
 from cisreg.spec import ModelSpec
 
 # The parameters are scaled such that expression is mostly within 0 to 17, as in yeast reporter
@@ -22,6 +23,8 @@ ACCESSIBILITY_LOG_ODDS_DEVIATION = 1.5
 _CALIBRATION_PROMOTERS = 2048
 # A smaller standard deviation of the log odds, relative to the largest, is rounding.
 _SMALLEST_SPREAD = 1e-4
+# Sequences whose binding is computed at a time.
+_BATCH = 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,8 +97,8 @@ def simulate(
         factors,
     )
     sequence = _promoters(motif_set, sequence_count, sequence_length, planted_sites, promoters)
-    spec = _spec(motif_set, sequence_length, potentiation=True)
-    noiseless = predict_all(spec, parameters, sequence).expression
+    spec = ModelSpec(len(motif_set), motif_set.width, sequence_length)
+    noiseless = _expression(motif_set, parameters, sequence)
     deviation = noiseless.std(dtype=np.float64) * np.sqrt(noise / (1 - noise))
     expression = noiseless + deviation * error.standard_normal(sequence_count)
     return Simulation(
@@ -219,22 +222,20 @@ def _binding(
     motif_set: MotifSet, log_concentration: np.ndarray, sequence: np.ndarray
 ) -> np.ndarray:
     """Expected occupancy of each factor where all chromatin is open, float64 [N, M]."""
-    parameters = {
-        "log_kd": motif_set.log_kd,
-        "log_concentration": log_concentration.astype(np.float32),
-        "activity": np.zeros(len(motif_set), dtype=np.float32),
-        "bias": np.zeros((), dtype=np.float32),
-    }
-    spec = _spec(motif_set, sequence.shape[1], potentiation=False)
-    binding = predict_all(spec, parameters, sequence, binding=True).binding
-    assert binding is not None  # it was asked for
-    return binding.sum(axis=1).astype(np.float64)
+    bound = occupancy(sequence, motif_set.log_kd, log_concentration).bound
+    return bound.sum(axis=1, dtype=np.float64)
 
 
-def _spec(motif_set: MotifSet, sequence_length: int, *, potentiation: bool) -> ModelSpec:
-    return ModelSpec(
-        motif_count=len(motif_set),
-        motif_width=motif_set.width,
-        sequence_length=sequence_length,
-        potentiation=potentiation,
-    )
+def _expression(
+    motif_set: MotifSet, parameters: Mapping[str, np.ndarray], sequence: np.ndarray
+) -> np.ndarray:
+    """What the true model predicts, float32 [N]."""
+    expression = np.empty(len(sequence), np.float32)
+    for start in range(0, len(sequence), _BATCH):
+        rows = slice(start, start + _BATCH)
+        binding = _binding(motif_set, parameters["log_concentration"], sequence[rows])
+        log_odds = binding @ parameters["potentiation"] + parameters["potentiation_bias"]
+        accessibility = 1 / (1 + np.exp(-log_odds))
+        effect = accessibility * (binding @ parameters["activity"])
+        expression[rows] = effect + parameters["bias"]
+    return expression

@@ -259,8 +259,7 @@ def check_parameters(spec: ModelSpec, parameters: Mapping[str, Any]) -> None:
 def check_finite(parameters: Mapping[str, Any], motif_names: Sequence[str] = ()) -> None:
     """Checks that all parameters are finite, as the law of the model needs.
 
-    A log concentration of minus infinity is refused, too: a factor that is knocked out has a low
-    log concentration such as -1000, at which its occupancy is exactly 0.
+    A log concentration may be minus infinity: the factor is knocked out, and bound nowhere.
 
     Args:
         parameters: arrays or variables by name.
@@ -275,13 +274,11 @@ def check_finite(parameters: Mapping[str, Any], motif_names: Sequence[str] = ())
     """
     for name, value in parameters.items():
         array = np.asarray(value)
+        if name == "log_concentration":
+            array = np.where(np.isneginf(array), 0.0, array)
         fault = not_finite(array)
         if not fault:
             continue
         motif = int(np.argwhere(~np.isfinite(array))[0][-1]) if array.ndim else len(motif_names)
         of_motif = f", of motif {motif_names[motif]!r}" if motif < len(motif_names) else ""
-        low = name == "log_concentration" and np.isneginf(array).any()
-        advice = "; for a factor that is knocked out give a low number such as -1000" if low else ""
-        raise ValueError(
-            f"parameters: expected finite numbers in {name}, got {fault}{of_motif}{advice}"
-        )
+        raise ValueError(f"parameters: expected finite numbers in {name}, got {fault}{of_motif}")

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib import metadata as package_metadata
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from cisreg.arrays import pack_arrays, unpack_arrays
 from cisreg.files import open_regular_file, read_regular_file, replace_file
 from cisreg.limits import read_description
 from cisreg.locks import hold_for_a_moment
-from cisreg.motifs import MotifSet
+from cisreg.motifs import MotifDetails, MotifSet
 from cisreg.run_folder import MODEL_FILE, PARAMETERS, warn_of_earlier_model
 from cisreg.spec import ModelSpec, check_finite
 from cisreg.strict_json import parse_json
@@ -25,6 +26,7 @@ from cisreg.trained_model import Model
 _FORMAT_VERSION = 2
 # Names of the arrays in the npz file that are not parameters.
 _COLUMN_RANGE = "column_range"
+_DETAILS = "motif_details"
 _INITIAL = {name: f"initial_{name}" for name in ("log_kd", "first_column", "widths")}
 
 
@@ -51,27 +53,53 @@ def save_model(directory: str | os.PathLike[str], model: Model) -> None:
     content = pack_arrays(_arrays(model))
     digest = hashlib.sha256(content).hexdigest()
     array_file = f"parameters-{digest[:12]}.npz"
+    description = {**model_description(model), "parameters": {"file": array_file, "sha256": digest}}
+    text = description_text(description)
+    with hold_for_a_moment(directory):
+        previous = _saved_arrays(directory)
+        _write_parts(directory, array_file, content, text)
+        if previous not in (None, array_file):
+            (directory / str(previous)).unlink(missing_ok=True)
+
+
+def model_description(model: Model) -> dict[str, Any]:
+    """What model.json says of a model, apart from its parameters.
+
+    Example:
+        >>> model_description(model)["spec"]["motif_count"]  # doctest: +SKIP
+        245
+    """
     description = {
         "format_version": _FORMAT_VERSION,
         "cisreg_version": _cisreg_version(),
         "spec": model.spec.to_dict(),
         "motif_names": list(model.motif_names),
-        "parameters": {"file": array_file, "sha256": digest},
         "table_columns": dict(model.table_columns),
         "unit": model.unit,
         "metadata": dict(model.metadata),
     }
+    # The numbers of the files are left out: log Kd at the start of training is among the arrays.
+    motifs = () if model.initial_motifs is None else model.initial_motifs.details
+    details = [replace(each, matrix=None, kind=None).to_dict() for each in motifs]
+    return description | ({_DETAILS: details} if any(details) else {})
+
+
+def description_text(description: Mapping[str, Any]) -> bytes:
+    r"""The content of model.json.
+
+    Raises:
+        ValueError: metadata or table_columns are not JSON values.
+
+    Example:
+        >>> description_text({"unit": "log2"})
+        b'{\n  "unit": "log2"\n}\n'
+    """
     try:
-        text = json.dumps(description, indent=2, allow_nan=False)
+        return json.dumps(description, indent=2, allow_nan=False).encode() + b"\n"
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"metadata, table_columns: expected values that JSON can hold: {error}"
         ) from None
-    with hold_for_a_moment(directory):
-        previous = _saved_arrays(directory)
-        _write_parts(directory, array_file, content, text.encode() + b"\n")
-        if previous not in (None, array_file):
-            (directory / str(previous)).unlink(missing_ok=True)
 
 
 def load_model(directory: str | os.PathLike[str]) -> Model:
@@ -171,9 +199,12 @@ def _described_model(folder: Path, description: Mapping[str, Any]) -> Model:
     stored = description["parameters"]
     arrays = _read_arrays(folder, stored["file"], stored["sha256"])
     names = _motif_names(description["motif_names"])
-    initial = {own: arrays.pop(name) for own, name in _INITIAL.items() if name in arrays}
+    initial: dict[str, Any] = {
+        own: arrays.pop(name) for own, name in _INITIAL.items() if name in arrays
+    }
     if initial and len(initial) < len(_INITIAL):
         raise ValueError(f"{stored['file']}: expected all of {', '.join(_INITIAL.values())}")
+    details = tuple(map(MotifDetails.from_dict, description.get(_DETAILS, [])))
     unit = description["unit"]
     if not isinstance(unit, str):
         raise ValueError(f"unit: expected a string, got {unit!r}")
@@ -183,7 +214,7 @@ def _described_model(folder: Path, description: Mapping[str, Any]) -> Model:
         parameters=arrays,
         motif_names=names,
         metadata=dict(description["metadata"]),
-        initial_motifs=MotifSet(names, **initial) if initial else None,
+        initial_motifs=MotifSet(names, **initial, details=details) if initial else None,
         table_columns=dict(description["table_columns"]),
         unit=unit,
     )

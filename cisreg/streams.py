@@ -66,7 +66,8 @@ class _ZstdFile(io.RawIOBase):
         return True
 
 
-_BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
+# The empty block that ends a BGZF file.
+BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 
 _READERS: dict[bytes, Callable[[Any], Any]] = {
     b"\x1f\x8b": lambda file: igzip.IGzipFile(fileobj=file, mode="rb"),
@@ -97,15 +98,15 @@ class _Tail(io.RawIOBase):
         """As of any stream; at its end, the mark must have been there."""
         size = self._stream.readinto(buffer)
         if size:
-            self._last = (self._last + bytes(buffer[max(size - len(_BGZF_END), 0) : size]))[
-                -len(_BGZF_END) :
+            self._last = (self._last + bytes(buffer[max(size - len(BGZF_END), 0) : size]))[
+                -len(BGZF_END) :
             ]
-        elif len(buffer) and self._last != _BGZF_END:
+        elif len(buffer) and self._last != BGZF_END:
             self._missing()
         return size
 
     def _missing(self) -> None:
-        self._last = _BGZF_END  # it is said once
+        self._last = BGZF_END  # it is said once
         message = (
             f"{self._name}: expected the mark at the end of a BGZF file (bgzip), got none: the "
             "file was cut"
@@ -211,7 +212,7 @@ def bounded(
 
 @contextmanager
 def open_input(
-    path: str | os.PathLike[str], *, longest_line: int = LONGEST_LINE
+    path: str | os.PathLike[str], *, longest_line: int | None = LONGEST_LINE
 ) -> Iterator[BinaryIO]:
     """Opens a file for reading, decompressed where its content is gzip, zstd or bzip2.
 
@@ -220,7 +221,8 @@ def open_input(
 
     Args:
         path: the file; "-" is standard input.
-        longest_line: bytes of a line, 16 MiB if it is not given.
+        longest_line: bytes of a line, 16 MiB if it is not given; None for a reader that takes no
+            more memory for a longer one.
 
     Yields:
         A buffered binary stream.
@@ -273,7 +275,7 @@ def text_lines(path: str | os.PathLike[str]) -> Iterator[str]:
 
 
 def decompressed(
-    stream: Any, name: str, *, whole: bool = False, longest_line: int = LONGEST_LINE
+    stream: Any, name: str, *, whole: bool = False, longest_line: int | None = LONGEST_LINE
 ) -> BinaryIO:
     """A buffered stream of the decompressed content of `stream`, see `open_input`.
 
@@ -281,7 +283,7 @@ def decompressed(
         stream: a binary stream with `readinto`; the caller closes it.
         name: of the file, for errors.
         whole: whether BGZF (bgzip) without the mark at its end is an error, not a warning.
-        longest_line: bytes of a line.
+        longest_line: bytes of a line, or None, see `open_input`.
 
     Raises:
         ValueError: while reading: it cannot be read or decompressed, or has a longer line.
@@ -295,14 +297,16 @@ def decompressed(
 
 
 def _decompressed(
-    raw: Any, name: str, whole: bool = False, longest_line: int = LONGEST_LINE
+    raw: Any, name: str, whole: bool = False, longest_line: int | None = LONGEST_LINE
 ) -> BinaryIO:
     start = raw.peek(_LONGEST_MAGIC)
-    if start[:4] == _BGZF_END[:4] and start[12:16] == _BGZF_END[12:16]:
+    if start[:4] == BGZF_END[:4] and start[12:16] == BGZF_END[12:16]:
         raw = _Tail(raw, name, whole)
     for magic, reader in _READERS.items():
         if start.startswith(magic):
             raw = _Named(reader(raw), name)
+    if longest_line is None:
+        return io.BufferedReader(raw, buffer_size=_BLOCK)
     return bounded(raw, name, longest=longest_line)
 
 

@@ -12,19 +12,20 @@ import numpy as np
 import pyarrow as pa
 
 from cisreg.arrays import as_array
+from cisreg.batch_prediction import BATCH_SIZE, BatchPrediction, join_predictions
 from cisreg.choices import ComputeDtype
 from cisreg.data import Dataset
 from cisreg.data.ends import check_known_ends, warn_of_other_ends
 from cisreg.display import counted, html_table
 from cisreg.motifs import MotifSet
 from cisreg.names import check_names
-from cisreg.occupancy import Implementation
-from cisreg.prediction import BATCH_SIZE, BatchPrediction, join_predictions, predict_batches
 from cisreg.sequences import encode
 from cisreg.spec import ModelSpec, check_finite, check_parameters
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from cisreg.occupancy import Implementation
 
 logger = logging.getLogger("cisreg.model")
 
@@ -54,7 +55,7 @@ class Model:
             the spec's; or a parameter is not finite (see `cisreg.spec.check_finite`).
 
     Example:
-        >>> from cisreg.model import init_parameters
+        >>> from cisreg.start import init_parameters
         >>> spec = ModelSpec(motif_count=1, motif_width=3, sequence_length=10)
         >>> parameters = init_parameters(spec, np.full((3, 4, 1), 0.5), np.zeros(1))
         >>> Model(spec, parameters, ("ABF1",)).motifs.names
@@ -181,7 +182,27 @@ class Model:
         """
         log_kd = self.parameters["log_kd"]
         first, end = _used_columns(log_kd) if self.column_range is None else self.column_range
-        return MotifSet(self.motif_names, log_kd, first, end - first)
+        initial = self.initial_motifs
+        details = () if initial is None else [each.of_other_numbers() for each in initial.details]
+        return MotifSet(self.motif_names, log_kd, first, end - first, tuple(details))
+
+    @property
+    def log_concentration(self) -> np.ndarray:
+        """The trained log concentrations of the factors, float32 [M], nats.
+
+        With `motifs` they say how much of the time a site is bound: for
+        `cisreg.genome.write_occupancy_tracks`, and for sites above an occupancy in `cisreg.scan`.
+        Minus infinity is a factor that was knocked out.
+
+        Example:
+            >>> cisreg.scan(  # doctest: +SKIP
+            ...     "genome.fa",
+            ...     model.motifs,
+            ...     occupancy=0.1,
+            ...     log_concentration=model.log_concentration,
+            ... )
+        """
+        return self.parameters["log_concentration"]
 
     @property
     def padding_side(self) -> Literal["left", "right"]:
@@ -246,6 +267,8 @@ class Model:
             >>> for batch in model.predict_batches(codes, binding=True):  # doctest: +SKIP
             ...     print(batch.binding.mean(axis=(0, 1)))
         """
+        from cisreg.prediction import predict_batches
+
         # The arrays of a model can be changed after it was made.
         check_finite(self.parameters, self.motif_names)
         codes = self.encode(sequence)
@@ -273,7 +296,10 @@ class Model:
             if values is None or np.isfinite(values).all():
                 continue
             bad = np.argwhere(~np.isfinite(values))
-            sizes = {name: np.abs(value).max() for name, value in self.parameters.items()}
+            sizes = {
+                name: np.abs(value[np.isfinite(value)]).max(initial=0.0)
+                for name, value in self.parameters.items()
+            }
             largest = max(sizes, key=sizes.__getitem__)
             raise OverflowError(
                 f"{output}: expected finite numbers, got {values[tuple(bad[0])]} for sequence "

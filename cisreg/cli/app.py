@@ -17,8 +17,10 @@ from cisreg.cli import (
     evaluate,
     export_model,
     import_model,
+    motifs,
     predict,
     prepare,
+    scan,
     simulate,
     train,
 )
@@ -56,6 +58,7 @@ for name, command, example in (
     ("train", train.train, train.EXAMPLE),
     ("predict", predict.predict, predict.EXAMPLE),
     ("evaluate", evaluate.evaluate, evaluate.EXAMPLE),
+    ("scan", scan.scan, scan.EXAMPLE),
     ("simulate", simulate.simulate, simulate.EXAMPLE),
     ("import", import_model.import_model, import_model.EXAMPLE),
     ("export", export_model.export_model, export_model.EXAMPLE),
@@ -63,8 +66,9 @@ for name, command, example in (
     ("convert", convert.convert, convert.EXAMPLE),
     ("doctor", doctor.doctor, doctor.EXAMPLE),
 ):
-    kind = ResumableCommand if command is train.train else Command
+    kind = ResumableCommand if command in (train.train, scan.scan) else Command
     app.command(name, cls=kind, epilog=f"**Example:** {example}")(command)
+app.add_typer(motifs.app)
 app.add_typer(prepare.app)
 
 

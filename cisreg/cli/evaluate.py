@@ -55,7 +55,6 @@ def evaluate(
     With --truth, also compare the parameters of each factor with the true ones.
     """
     check_files([plot], inputs=[table, model, truth], overwrite=overwrite)
-    start_tensorflow()
     from cisreg.data.ends import warn_of_ends
     from cisreg.metrics import agreement
     from cisreg.report import check_plot, compare_parameters, plot_evaluation
@@ -69,14 +68,15 @@ def evaluate(
         raise ValueError(f"{table}: expected at least 2 rows to compare, got {len(dataset)}")
     if learned.spec.ends_unsaid:
         warn_of_ends(dataset.sequence)
+    true_model = None if truth is None else load_model(truth)
+    start_tensorflow()
     measured = dataset.mean_expression
     predicted = learned.predict(
         dataset, compute_dtype=compute_dtype, implementation=implementation
     ).expression
     expression = {"measured": agreement(predicted, measured)}
     comparisons: list[ParameterComparison] = []
-    if truth is not None:
-        true_model = load_model(truth)
+    if true_model is not None:
         noiseless = true_model.predict(dataset, implementation=implementation).expression
         expression["without noise"] = agreement(predicted, noiseless)
         comparisons = compare_parameters(learned, true_model)

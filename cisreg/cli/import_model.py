@@ -70,11 +70,13 @@ def import_model(
     read = [source, concentrations, options.motif_source(motifs)]
     check_no_run(output)
     check_folder(output, _FILES, inputs=read, overwrite=overwrite)
-    start_tensorflow()
     from cisreg import legacy
+    from cisreg.legacy.model import is_binary
     from cisreg.motifs import read_log_concentration
     from cisreg.storage import save_model
 
+    if is_binary(source):
+        start_tensorflow()
     motif_set = None if motifs is None else options.load_motifs(motifs, motif_width)
     if concentrations is not None and motif_set is None:
         raise ValueError("--concentrations: expected --motifs too, for the names of the motifs")

@@ -10,7 +10,6 @@ import typer
 
 from cisreg.cli.outputs import check_files
 from cisreg.cli.terminal import new_console
-from cisreg.quiet import start_tensorflow
 
 # Options of CisRegModels that name what is written.
 _WRITTEN = ("output", "log", "tensorboard")
@@ -30,7 +29,6 @@ def run_old_command(context: typer.Context, text: str, overwrite: bool) -> None:
         OSError: a file cannot be read or written.
     """
     _check_alone(context)
-    start_tensorflow()
     from cisreg.legacy.arguments import parse_command
     from cisreg.legacy.translation import describe, translate, write_files
 

@@ -17,13 +17,18 @@ if TYPE_CHECKING:
 Side = Literal["left", "right"]
 ImplementationName = Literal["auto", "fused", "standard"]
 
+MOTIFS_HELP = (
+    "A file of motifs (JASPAR, MEME, TRANSFAC, HOMER, HOCOMOCO, CIS-BP, UniPROBE, "
+    "ProBound, .pkdm or a table), a folder of them, a file that lists them one per line, "
+    "**jaspar:fungi** or **jaspar:MA0271.1** of the JASPAR database, or **demo** for the "
+    "sixteen that come with cisreg."
+)
 Motifs = Annotated[
     str,
     typer.Option(
         "--motifs",
         metavar="SOURCE",
-        help="A .pkdm file, a folder of them, a file that lists them one per line, or **demo** for "
-        "the sixteen that come with cisreg.",
+        help=MOTIFS_HELP,
     ),
 ]
 ModelFolder = Annotated[
@@ -158,18 +163,20 @@ def open_files(
 
 
 def motif_source(source: str | None) -> str | None:
-    """The path that `--motifs` names; None for the motifs that come with cisreg."""
-    return None if source == "demo" else source
+    """The path that `--motifs` names; None for the motifs of cisreg and of JASPAR."""
+    is_path = source is not None and source != "demo" and not source.lower().startswith("jaspar:")
+    return source if is_path else None
 
 
-def load_motifs(source: str, width: int) -> MotifSet:
-    """The motifs that `--motifs` names, placed in `width` columns."""
+def load_motifs(source: str, width: int | None) -> MotifSet:
+    """The motifs that `--motifs` names, in `width` columns; None: in those of the widest."""
     from cisreg.motifs import demo_motifs, read_motifs
 
     if source == "demo":
-        return demo_motifs(width=width)
-    if not Path(source).exists():
+        return demo_motifs() if width is None else demo_motifs(width=width)
+    if motif_source(source) is not None and not Path(source).exists():
         raise FileNotFoundError(
-            f"--motifs: expected a file, a folder or demo, got {source}, which does not exist"
+            f"--motifs: expected a file, a folder, jaspar:... or demo, got {source}, which does "
+            "not exist"
         )
     return read_motifs(source, width=width)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from cisreg.cli import options
 from cisreg.cli.old_commands import run_old_command
 from cisreg.cli.outputs import check_files
+from cisreg.cli.predict_genome import Places, predict_places
 from cisreg.cli.terminal import new_console
 from cisreg.quiet import start_tensorflow
 
@@ -28,7 +29,7 @@ def predict(
         typer.Option(
             metavar="FILE",
             help="Table to write, .tsv, .csv (also with .gz) or .parquet; - is standard output, as "
-            "tab-separated text. Required.",
+            "tab-separated text; along a genome also .bw (bigWig) or .bedgraph. Required.",
         ),
     ] = None,
     binding: Annotated[
@@ -59,6 +60,49 @@ def predict(
             help="Copy this column, by name or number, to the output as the column measured.",
         ),
     ] = None,
+    intervals: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="BED",
+            help="TABLE is a genome (FASTA): predict these intervals of it, each on its strand.",
+        ),
+    ] = None,
+    windows: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="LENGTH",
+            help="TABLE is a genome: predict windows of so many bases along it; the model's own "
+            "length, or what lies between the constant ends of its training sequences (the "
+            "default with --step).",
+        ),
+    ] = None,
+    step: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="COUNT",
+            help="Bases from the beginning of a window to that of the next; default: the length "
+            "of a window.",
+        ),
+    ] = None,
+    fit: Annotated[
+        Literal["exact", "centre", "pad"],
+        typer.Option(
+            metavar="NAME",
+            help="How intervals fit the model: **exact**, all have its length; **centre**, the "
+            "bases around the centre of each; **pad**, shorter ones are padded as in training.",
+        ),
+    ] = "exact",
+    most_unknown: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=1,
+            metavar="SHARE",
+            help="Leave out windows and intervals with a larger share of unknown bases.",
+        ),
+    ] = 0.0,
     batch_size: Annotated[
         int, typer.Option(min=1, help="Sequences that are computed at a time.")
     ] = 1024,
@@ -80,6 +124,10 @@ def predict(
     The output has the names of the sequences, if there are any, and the sequences, in the order of
     the input. Expression is in the unit of the table that the model was trained on; accessibility
     is between 0 and 1. TABLE and FILE may be - for standard input and output.
+
+    With --intervals, --windows or --step, TABLE is a genome. The output then has the sequence (its
+    name), start (from 0) and end of each window. In a track, a window has its value at the bases
+    around its centre, as many as the step.
     """
     if like_cisregmodels is not None:
         run_old_command(context, like_cisregmodels, overwrite)
@@ -88,10 +136,21 @@ def predict(
         raise typer.BadParameter(
             "expected MODEL, TABLE and --output, or --like-cisregmodels alone", ctx=context
         )
+    check_files([output], inputs=[table, model, intervals], overwrite=overwrite)
+    if not (intervals is windows is step is None):
+        of_tables = (sequence_column, name_column, measured_column, keep_columns or None)
+        _check_genome_options(context, intervals, windows, step, of_tables)
+        predict_places(
+            *(model, table, output, Places(intervals, windows, step, fit, most_unknown)),
+            binding=binding,
+            batch_size=batch_size,
+            compute_dtype=compute_dtype,
+            implementation=implementation,
+            threads=threads,
+            overwrite=overwrite,
+        )
+        return
     to_standard_output = str(output) == "-"
-    check_files([output], inputs=[table, model], overwrite=overwrite)
-    start_tensorflow()
-    options.set_threads(threads)
     from cisreg.storage import load_model
     from cisreg.writing import check_ending, open_table
 
@@ -99,6 +158,8 @@ def predict(
     learned = load_model(model)
     kept = _read(table, sequence_column, name_column, measured_column, keep_columns)
     codes = learned.encode(kept["sequence"])
+    start_tensorflow()
+    options.set_threads(threads)
     with open_table(output, overwrite=overwrite) as write:
         row = 0
         for batch in learned.predict_batches(
@@ -115,6 +176,24 @@ def predict(
     console = new_console(stderr=to_standard_output)
     where = "standard output" if to_standard_output else str(output)
     console.print(f"{row:,} predictions written to {where}")
+
+
+def _check_genome_options(
+    context: typer.Context,
+    intervals: Path | None,
+    windows: int | None,
+    step: int | None,
+    of_tables: tuple[Any, ...],
+) -> None:
+    """Refuses options that do not go together."""
+    if intervals is not None and not (windows is step is None):
+        raise typer.BadParameter(
+            "expected --intervals, or --windows and --step, got both", ctx=context
+        )
+    if any(each is not None for each in of_tables):
+        raise typer.BadParameter(
+            "expected no options for columns of a table, since TABLE is a genome", ctx=context
+        )
 
 
 def _read(

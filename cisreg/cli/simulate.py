@@ -12,7 +12,6 @@ from cisreg.cli import options
 from cisreg.cli.outputs import check_folder, fill_folder
 from cisreg.cli.terminal import new_console
 from cisreg.file_checks import check_own_folder
-from cisreg.quiet import start_tensorflow
 
 if TYPE_CHECKING:
     from cisreg.simulate import Simulation
@@ -57,7 +56,6 @@ def simulate(
     read = [options.motif_source(motifs)]
     check_own_folder(output / _TRUTH)
     check_folder(output, _FILES, inputs=read, overwrite=overwrite)
-    start_tensorflow()
     from cisreg.simulate import simulate as run_simulation
 
     simulation = run_simulation(

@@ -10,6 +10,8 @@ from typer.core import TyperCommand
 
 from cisreg.number_text import parse_float, parse_integer
 
+# What a context keeps of the command line: the words behind the command's name.
+WORDS = "cisreg.words"
 _READERS: Mapping[Any, Callable[[str], float]] = {int: parse_integer, float: parse_float}
 
 
@@ -33,6 +35,7 @@ class StrictCommand(TyperCommand):
             except ValueError as error:
                 # As typer shows it: status 2, with the name of the option.
                 raise typer.BadParameter(str(error), ctx=ctx, param=parameter) from None
+        ctx.meta[WORDS] = list(args)
         return super().parse_args(ctx, args)
 
 

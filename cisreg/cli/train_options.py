@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from cisreg.cli import options
 from cisreg.limits import MOST_WORKERS
 
 _DATA, _TRAINING, _OUTPUT, _WORKERS = "Data", "Training", "Records", "Several processes"
@@ -50,8 +51,7 @@ Motifs = Annotated[
     str | None,
     typer.Option(
         metavar="SOURCE",
-        help="A .pkdm file, a folder of them, a file that lists them one per line, or **demo** for "
-        "the sixteen that come with cisreg.",
+        help=options.MOTIFS_HELP,
     ),
 ]
 Output = Annotated[

@@ -8,7 +8,7 @@ import itertools
 import logging
 import os
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -84,6 +84,7 @@ class DatasetFiles:
         if length is None and isinstance(reader, ParquetReader):
             length = _stated_length(reader, manifest)
         self._length = length
+        self._lengths: Lengths | None = None
         self._finding_length = threading.Lock()
         # By part, since several threads read parts at once.
         self._left_out: dict[int, Unusable] = {}
@@ -374,8 +375,7 @@ class DatasetFiles:
             >>> for rows in data.batches(1024, bucket_lengths=(100, 150)):  # doctest: +SKIP
             ...     print(rows.sequence.shape)
         """
-        if batch_size < 1:
-            raise ValueError(f"batch_size: expected 1 or more, got {batch_size}")
+        _check_at_least(1, batch_size=batch_size)
         lengths = None if bucket_lengths is None else list(bucket_lengths)
         if lengths is not None and (
             not lengths or lengths[0] < 1 or any(a >= b for a, b in itertools.pairwise(lengths))
@@ -385,25 +385,33 @@ class DatasetFiles:
             self.blocks(), batch_size, lengths or [self.length], pad_left=self.side == "left"
         )
 
-    def shuffled_batches(self, batch_size: int, *, seed: int, epochs: int = 1) -> Iterator[Dataset]:
+    def shuffled_batches(
+        self, batch_size: int, *, seed: int, epochs: int = 1, first_epoch: int = 1
+    ) -> Iterator[Dataset]:
         """Batches in the order in which training reads files that it streams.
 
         Args:
             batch_size: largest number of rows of a batch; batches of an epoch differ by a few rows.
             seed: seed of the order, 0 or more. The order differs in every epoch.
             epochs: number of passes over the files.
+            first_epoch: number of the first pass, 1 or more; seed and number determine the order.
 
         Raises:
-            ValueError: text, which has no row groups.
+            ValueError: text, which has no row groups, or a number out of its range.
             FileNotFoundError, ValueError: as `blocks`.
 
         Example:
             >>> for rows in data.shuffled_batches(1024, seed=0):  # doctest: +SKIP
             ...     print(rows.sequence.shape)
         """
+        _check_at_least(1, batch_size=batch_size, epochs=epochs, first_epoch=first_epoch)
+        _check_at_least(0, seed=seed)
         feed = FileFeed(self, np.arange(len(self.group_rows)), seed, self.lanes)
+        return self._shuffled(feed, batch_size, range(first_epoch, first_epoch + epochs))
+
+    def _shuffled(self, feed: FileFeed, batch_size: int, epochs: range) -> Iterator[Dataset]:
         steps = -(-feed.count // batch_size)
-        for epoch in range(1, epochs + 1):
+        for epoch in epochs:
             for chunk in feed.chunks(Steps(epoch, steps, 0, _STEPS_PER_CHUNK)):
                 for begin, end in itertools.pairwise(chunk.start):
                     weight = chunk.weight[begin:end] if self.weighted else None
@@ -419,32 +427,71 @@ class DatasetFiles:
         epochs: int = 1,
         bucket_lengths: Sequence[int] | None = None,
     ) -> tf.data.Dataset:
-        """The same batches as a TensorFlow dataset.
+        """The same batches as a TensorFlow dataset, for `model.fit` and other loops.
+
+        Each iteration of it, and each repetition by `repeat`, is the next of the passes, whose
+        order with a seed differs: the seed and the number of the pass determine it. So
+        `model.fit(data.as_tf(1024, seed=0), epochs=10)` sees ten orders. (Keras begins a pass for
+        the first batch of a model that has no weights yet.)
+
+        It knows how many batches it has. Without a seed, and without a manifest by
+        `cisreg convert`, this call counts the rows that can be used in a pass over the files.
 
         Args:
             batch_size: rows of a batch.
             seed: for the order of `shuffled_batches`; None: the order of the files.
-            epochs: number of passes over the files.
+            epochs: number of passes over the files in one iteration.
             bucket_lengths: as in `batches`; not with a seed.
 
         Returns:
             A tf.data.Dataset of (uint8 [B, L], float32 [B] or [B, K]), with a third float32 [B]
             if there are weights.
 
+        Raises:
+            ValueError: a number out of its range, buckets with a seed, or a seed for text.
+            FileNotFoundError, ValueError: as `blocks`.
+
         Example:
             >>> for sequence, expression in data.as_tf(1024):  # doctest: +SKIP
             ...     print(sequence.shape)
         """
-        if epochs < 1:
-            raise ValueError(f"epochs: expected 1 or more, got {epochs}")
+        _check_at_least(1, batch_size=batch_size, epochs=epochs)
         if seed is not None and bucket_lengths is not None:
             raise ValueError("bucket_lengths: expected none with a seed; leave one of them out")
+        # Whatever is wrong is said here and not at the first batch.
+        if seed is None:
+            self.batches(batch_size, bucket_lengths=bucket_lengths)
+            count = self._batch_count(batch_size, bucket_lengths)
+        else:
+            self.shuffled_batches(batch_size, seed=seed)
+            count = -(-int(self.group_rows.sum()) // batch_size)
+
+        def passes(number: int) -> Iterator[Dataset]:
+            if seed is None:
+                for _ in range(epochs):
+                    yield from self.batches(batch_size, bucket_lengths=bucket_lengths)
+            else:
+                yield from self.shuffled_batches(
+                    batch_size, seed=seed, epochs=epochs, first_epoch=1 + number * epochs
+                )
+
         return to_tf(
-            _Epochs(self, batch_size, seed, epochs, bucket_lengths),
+            passes,
             length=self.length if bucket_lengths is None else None,
             measurements=len(self.expression_names),
             weighted=self.weighted,
+            count=epochs * count,
         )
+
+    def _batch_count(self, batch_size: int, bucket_lengths: Sequence[int] | None) -> int:
+        """Number of batches of `batches`."""
+        if bucket_lengths is not None:
+            counts = self._all_lengths().by_bucket(bucket_lengths)
+        elif self.manifest is not None and self.manifest.columns == self.columns:
+            counts = [self.manifest.rows]
+        else:
+            counts = [self._all_lengths().count]
+        return sum(-(-count // batch_size) for count in counts)
 
     def _parquet(self) -> ParquetReader:
         if not isinstance(self._reader, ParquetReader):
@@ -456,8 +503,21 @@ class DatasetFiles:
 
     def _longest(self) -> int:
         """Bases of the longest usable sequence; see `Lengths.check`."""
-        parts = self._reader.part_count
         logger.info("looking for the longest sequence, length not being given")
+        lengths = self._all_lengths()
+        lengths.check()
+        logger.info("the longest sequence has %d bases", lengths.longest)
+        return lengths.longest
+
+    def _all_lengths(self) -> Lengths:
+        """The lengths of all usable rows, from a pass over the files at the first call.
+
+        Raises:
+            ValueError: there are none.
+        """
+        if self._lengths is not None:
+            return self._lengths
+        parts = self._reader.part_count
         with ThreadPoolExecutor(core_count()) as threads:
             lengths, left_out = Lengths(), Unusable()
             for part, found in enumerate(threads.map(self._lengths_of, range(parts)), start=1):
@@ -467,9 +527,8 @@ class DatasetFiles:
                     logger.info("looked at %d of %d parts", part, parts)
         if not lengths.longest:
             raise ValueError(left_out.none_left(self.files[0]))
-        lengths.check()
-        logger.info("the longest sequence has %d bases", lengths.longest)
-        return lengths.longest
+        self._lengths = lengths
+        return lengths
 
     def _lengths_of(self, part: int) -> tuple[Lengths, Unusable]:
         # `left_out` is not logged here; the pass that reads the rows for use logs it.
@@ -493,27 +552,10 @@ class DatasetFiles:
                 yield f"{name} {file.size} {file.modified}"
 
 
-class _Epochs(Iterable[Dataset]):
-    """The batches of some passes; every new iteration starts again."""
-
-    def __init__(
-        self,
-        data: DatasetFiles,
-        batch_size: int,
-        seed: int | None,
-        epochs: int,
-        bucket_lengths: Sequence[int] | None,
-    ) -> None:
-        self._data, self._batch_size, self._seed = data, batch_size, seed
-        self._epochs, self._bucket_lengths = epochs, bucket_lengths
-
-    def __iter__(self) -> Iterator[Dataset]:
-        data, size = self._data, self._batch_size
-        if self._seed is not None:
-            yield from data.shuffled_batches(size, seed=self._seed, epochs=self._epochs)
-            return
-        for _ in range(self._epochs):
-            yield from data.batches(size, bucket_lengths=self._bucket_lengths)
+def _check_at_least(least: int, **numbers: int) -> None:
+    for name, number in numbers.items():
+        if number < least:
+            raise ValueError(f"{name}: expected {least} or more, got {number}")
 
 
 def _checked_order(order: np.ndarray, count: int) -> np.ndarray:

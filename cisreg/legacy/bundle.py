@@ -21,8 +21,8 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import tensor_bundle_pb2
 
 from cisreg.files import open_regular_file, read_regular_file
+from cisreg.legacy.text import INDEX
 
-INDEX, DATA = ".index", ".data-00000-of-00001"
 _MAGIC = 0xDB4775248B80FB57
 _FOOTER, _TRAILER = 48, 5
 # Far more than a model has. Keys share prefixes, so that a short file could declare very long keys.

@@ -9,19 +9,17 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
 from cisreg.files import publish_together, read_regular_file, replace_file
-from cisreg.legacy.bundle import INDEX, read_index, read_tensor
-from cisreg.legacy.text import Arrays
+from cisreg.legacy.bundle import read_index, read_tensor
+from cisreg.legacy.text import INDEX, META, SAVED_MODEL, Arrays
+from cisreg.spec import Binding
 
-Binding = Literal["expected", "probability"]
-
-META, SAVED_MODEL = ".meta", "saved_model.pb"
 # CisRegModels' variable for each of our parameters; position weights are two variables, see
 # `_POSITIONAL`.
 VARIABLES = {

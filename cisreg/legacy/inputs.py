@@ -6,8 +6,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from cisreg.motifs.motif_files import motif_name, name_of_motif_file
 from cisreg.motifs.pkdm import SUFFIX
-from cisreg.motifs.reading import is_motif_file, motif_name, name_of_motif_file
+from cisreg.motifs.sources import is_motif_file
 from cisreg.motifs.text import parse_number
 from cisreg.names import join_fields
 from cisreg.number_text import is_float

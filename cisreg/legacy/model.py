@@ -11,19 +11,14 @@ import numpy as np
 
 from cisreg.file_checks import check_outputs
 from cisreg.files import publish_together
-from cisreg.legacy.bundle import DATA, INDEX
-from cisreg.legacy.checkpoint import (
-    META,
-    SAVED_MODEL,
-    Binding,
-    read_checkpoint,
-    read_saved_model,
-    write_checkpoint,
-)
 from cisreg.legacy.text import (
+    DATA,
+    INDEX,
+    META,
     PARAMS,
     PKDMS,
     POSITIONAL,
+    SAVED_MODEL,
     Arrays,
     read_params,
     read_pkdms,
@@ -32,9 +27,8 @@ from cisreg.legacy.text import (
     write_pkdms,
     write_positional,
 )
-from cisreg.model import ModelSpec
 from cisreg.motifs import MotifSet
-from cisreg.spec import check_finite
+from cisreg.spec import Binding, ModelSpec, check_finite
 from cisreg.spline import spline_basis
 from cisreg.trained_model import Model
 
@@ -96,16 +90,24 @@ def read_parameters(source: str | os.PathLike[str]) -> LegacyParameters:
     return found
 
 
+def is_binary(source: str | os.PathLike[str]) -> bool:
+    """Whether these are not text but a checkpoint or SavedModel, which TensorFlow reads.
+
+    Example:
+        >>> is_binary("no model there")
+        False
+    """
+    path = os.fspath(source)
+    return (Path(path) / SAVED_MODEL).is_file() or Path(_checkpoint(path) + INDEX).is_file()
+
+
+def _checkpoint(path: str) -> str:
+    return path.removesuffix(INDEX).removesuffix(META)
+
+
 def _read_parameters(path: str) -> LegacyParameters:
-    if (Path(path) / SAVED_MODEL).is_file():
-        arrays, graph = read_saved_model(path)
-        return LegacyParameters(arrays, graph.binding, graph.sequence_length)
-    checkpoint = path.removesuffix(INDEX).removesuffix(META)
-    if Path(checkpoint + INDEX).is_file():
-        arrays, facts = read_checkpoint(checkpoint)
-        if facts is not None:
-            return LegacyParameters(arrays, facts.binding, facts.sequence_length)
-        return LegacyParameters(arrays, None, _window_count(arrays))
+    if is_binary(path):
+        return _read_binary(path)
     prefix = path.removesuffix(PARAMS)
     if Path(prefix + PARAMS).is_file():
         arrays = _read_text(prefix)
@@ -114,6 +116,18 @@ def _read_parameters(path: str) -> LegacyParameters:
         f"{path}: expected PREFIX of PREFIX{PARAMS}, a checkpoint PREFIX{CHECKPOINT} or a folder "
         f"with {SAVED_MODEL}, found none of them; check the path"
     )
+
+
+def _read_binary(path: str) -> LegacyParameters:
+    from cisreg.legacy.checkpoint import read_checkpoint, read_saved_model
+
+    if (Path(path) / SAVED_MODEL).is_file():
+        arrays, graph = read_saved_model(path)
+        return LegacyParameters(arrays, graph.binding, graph.sequence_length)
+    arrays, facts = read_checkpoint(_checkpoint(path))
+    if facts is not None:
+        return LegacyParameters(arrays, facts.binding, facts.sequence_length)
+    return LegacyParameters(arrays, None, _window_count(arrays))
 
 
 def _read_text(prefix: str) -> Arrays:
@@ -303,6 +317,8 @@ def export_model(
         )
     stem = os.fspath(prefix)
     _check_files(stem, checkpoint, overwrite)
+    if checkpoint:
+        from cisreg.legacy.checkpoint import write_checkpoint
     arrays = _for_each_window(model.spec, model.parameters)
     check_finite(arrays, model.motif_names)
     _check_limits(arrays)

@@ -16,6 +16,8 @@ from cisreg.motifs.text import parse_number
 from cisreg.streams import open_input, open_output
 
 PARAMS, PKDMS, POSITIONAL = ".params", ".pkdms", ".positional.gz"
+# Files of checkpoints, which are not text, and of SavedModels.
+INDEX, DATA, META, SAVED_MODEL = ".index", ".data-00000-of-00001", ".meta", "saved_model.pb"
 
 Arrays = dict[str, np.ndarray]
 

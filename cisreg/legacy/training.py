@@ -9,8 +9,8 @@ from cisreg.legacy.arguments import OldCommand
 from cisreg.losses import Penalty
 from cisreg.number_text import parse_float
 from cisreg.recipes import Recipe
-from cisreg.training import Constant, ExponentialDecay, Schedule, Stage, TriangularCycle
-from cisreg.training.step import steps_per_epoch
+from cisreg.training.schedules import Constant, ExponentialDecay, Schedule, TriangularCycle
+from cisreg.training.stages import Stage, steps_per_epoch
 
 # CisRegModels' defaults.
 _BATCH, _MOTIF_WIDTH, _LEARNING_RATE, _RUNS = 1000, 20, 0.01, 1

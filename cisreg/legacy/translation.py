@@ -11,13 +11,13 @@ from pathlib import Path
 from cisreg.file_checks import check_output
 from cisreg.files import open_regular_file, read_regular_file, replace_file
 from cisreg.legacy.arguments import OldCommand
-from cisreg.legacy.checkpoint import META, SAVED_MODEL
 from cisreg.legacy.inputs import (
     count_sequences,
     list_motifs,
     match_motif_list,
     match_values,
 )
+from cisreg.legacy.text import META, SAVED_MODEL
 from cisreg.legacy.training import make_recipe
 from cisreg.limits import read_description
 from cisreg.motifs.random import unused_names

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from cisreg.motifs.motif_files import motif_name
 from cisreg.motifs.motif_set import MotifSet
 from cisreg.motifs.pkdm import SUFFIX
-from cisreg.motifs.reading import motif_name
 from cisreg.motifs.text import parse_number, table_rows
 from cisreg.names import file_stems
 
@@ -42,7 +43,8 @@ def read_log_concentration(
     r"""Reads log concentrations and puts them in the order of `names`.
 
     Args:
-        path: a tab-separated file as `read_motif_values` reads it; the numbers are in nats.
+        path: a tab-separated file as `read_motif_values` reads it; the numbers are in nats, and
+            -inf is a factor that is knocked out.
         names: the M names of the motif set.
         default: log concentrations by name, for motifs that are not in the file.
 
@@ -58,7 +60,7 @@ def read_log_concentration(
         >>> read_log_concentration("log_concentration.tsv", ["Abf1", "Reb1"])
         array([-12. ,  -9.5], dtype=float32)
     """
-    return read_motif_values(path, names, "log concentration", default=default)
+    return _read_values(path, names, "log concentration", default, knocked_out="-inf")
 
 
 def read_motif_values(
@@ -92,6 +94,17 @@ def read_motif_values(
         >>> read_motif_values("activity.tsv", ["Abf1", "Reb1"], "activity")
         array([1., 2.], dtype=float32)
     """
+    return _read_values(path, names, what, default)
+
+
+def _read_values(
+    path: str | os.PathLike[str],
+    names: Sequence[str],
+    what: str,
+    default: Mapping[str, float] | None,
+    knocked_out: str | None = None,
+) -> np.ndarray:
+    """See `read_motif_values`; the text `knocked_out`, if there is one, is minus infinity."""
     found: dict[str, float] = {}
     others = default or {}
     of_files = {
@@ -108,7 +121,8 @@ def read_motif_values(
             name = of_files.get(Path(name).name) or motif_name(name)
         if name in found:
             raise ValueError(f"{place}: expected each motif once, got {name!r} again; remove one")
-        found[name] = parse_number(fields[1], place, 2)
+        out = fields[1].strip() == knocked_out
+        found[name] = -math.inf if out else parse_number(fields[1], place, 2)
     missing = [name for name in names if name not in found and name not in others]
     extra = sorted(found.keys() - set(names))
     if missing or extra:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import logging
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,8 +16,15 @@ from cisreg.display import counted, html_table, printable
 from cisreg.limits import WIDEST_MOTIF, check_range
 from cisreg.motifs.bases import BASES
 from cisreg.motifs.checking import check_one_motif
-from cisreg.motifs.consensus import IUPAC
-from cisreg.motifs.conversion import LogKdConvention, probabilities_to_log_kd
+from cisreg.motifs.conversion import (
+    LogKdConvention,
+    counts_to_probabilities,
+    log_kd_to_probabilities,
+    probabilities_to_log_kd,
+)
+from cisreg.motifs.details import MotifDetails
+from cisreg.motifs.letters import consensus_letters, site_letters
+from cisreg.motifs.placing import centred, check_placed, kept_columns
 from cisreg.names import check_names
 
 if TYPE_CHECKING:
@@ -27,11 +33,6 @@ if TYPE_CHECKING:
 __all__ = ["MotifSet"]
 
 logger = logging.getLogger("cisreg.motifs")
-
-# The letter of the IUPAC code for each set of bases, A being 1, C 2, G 4 and T 8; no set is empty.
-_LETTER_OF_BASES = np.full(16, " ")
-for _letter, _bases in IUPAC.items():
-    _LETTER_OF_BASES[sum(1 << BASES.index(base) for base in _bases)] = _letter
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -47,6 +48,7 @@ class MotifSet:
             they have no effect on binding.
         first_column: int32 [M], the first of the W columns that belongs to each motif.
         widths: int32 [M], how many columns belong to each motif, from `first_column` on.
+        details: M MotifDetails; empty ones if they are not given.
 
     Raises:
         ValueError: a shape, a range, a name or a value that does not agree with the above.
@@ -61,6 +63,7 @@ class MotifSet:
     log_kd: np.ndarray
     first_column: np.ndarray
     widths: np.ndarray
+    details: tuple[MotifDetails, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", tuple(self.names))
@@ -68,61 +71,28 @@ class MotifSet:
             array = as_array(getattr(self, field), field, dtype, (...,)).copy()
             array.setflags(write=False)
             object.__setattr__(self, field, array)
+        object.__setattr__(self, "details", tuple(self.details) or (MotifDetails(),) * len(self))
         self._check_names()
-        self._check_arrays()
+        check_placed(self.names, self.log_kd, self.first_column, self.widths)
 
     def _check_names(self) -> None:
         if not self.names:
             raise ValueError("names: expected at least one motif, got none; give the motifs to use")
         check_names("names", self.names)
-
-    def _check_arrays(self) -> None:
-        count, shape = len(self.names), self.log_kd.shape
-        if len(shape) != 3 or shape[0] < 1 or shape[1:] != (4, count):
+        if len(self.details) != len(self):
             raise ValueError(
-                f"log_kd: expected shape [W, 4, {count}] with W of 1 or more, got {list(shape)}; "
-                "put columns first, then bases in the order A C G T, then motifs"
-            )
-        for field in ("first_column", "widths"):
-            got = getattr(self, field).shape
-            if got != (count,):
-                raise ValueError(
-                    f"{field}: expected shape [{count}], got {list(got)}; one per motif"
-                )
-        end = self.first_column + self.widths
-        self._check_each(
-            (self.first_column >= 0) & (self.widths >= 1) & (end <= shape[0]),
-            f"first_column, widths: expected columns within 0..{shape[0] - 1}",
-            "move the motif or widen log_kd",
-        )
-        self._check_each(
-            np.isfinite(self.log_kd).all(axis=(0, 1)),
-            "log_kd: expected finite float32 numbers",
-            "remove NaN, infinite or overflowing entries",
-        )
-        largest = np.abs(self.log_kd).max(axis=1).sum(axis=0, dtype=np.float64)
-        self._check_each(
-            largest <= np.finfo(np.float32).max,
-            "log_kd: expected sums over the columns that are finite as float32",
-            "give log Kd in nats",
-        )
-        self._check_each(
-            (self._own_columns() | (self.log_kd == 0)).all(axis=(0, 1)),
-            "log_kd: expected zeros outside each motif's own columns",
-            "correct first_column and widths",
-        )
-
-    def _check_each(self, good: np.ndarray, expected: str, remedy: str) -> None:
-        if not good.all():
-            index = int(np.argmin(good))
-            raise ValueError(
-                f"{expected}, which motif {self.names[index]!r} (first_column "
-                f"{self.first_column[index]}, width {self.widths[index]}) breaks; {remedy}"
+                f"details: expected one for each of {counted(len(self), 'motif')}, got "
+                f"{len(self.details)}"
             )
 
     @classmethod
     def from_matrices(
-        cls, names: Sequence[str], matrices: Sequence[np.ndarray], *, width: int = 30
+        cls,
+        names: Sequence[str],
+        matrices: Sequence[np.ndarray],
+        *,
+        width: int = 30,
+        details: Sequence[MotifDetails] = (),
     ) -> MotifSet:
         """Trims and centres matrices of any widths in `width` columns.
 
@@ -137,6 +107,7 @@ class MotifSet:
             matrices: M arrays, each [own width, 4], log Kd in nats, bases in the order A C G T; or
                 frames whose columns or rows are named after the bases, in any order.
             width: W, the columns of the result.
+            details: M MotifDetails, or none.
 
         Returns:
             A MotifSet with `log_kd` float32 [width, 4, M].
@@ -156,23 +127,36 @@ class MotifSet:
             raise ValueError(
                 f"matrices: expected one for each of {len(names)} names, got {len(matrices)}"
             )
-        log_kd = np.zeros((width, 4, len(names)))
-        first_column, widths, trimmed = [], [], []
+        kept, trimmed, own_details = [], [], list(details or [MotifDetails()] * len(names))
+        widest = 0
         for index, (name, matrix) in enumerate(zip(names, matrices, strict=True)):
             whole = check_one_motif(f"matrices: motif {name!r}", matrix)
-            kept = _trim(whole, width)
-            if len(kept) < len(whole):
+            first, end = kept_columns(whole, width)
+            widest = max(widest, len(whole))
+            kept.append(whole[first:end])
+            if len(kept[-1]) < len(whole):
                 trimmed.append(name)
-            first = (width - len(kept)) // 2
-            log_kd[first : first + len(kept), :, index] = kept
-            first_column.append(first)
-            widths.append(len(kept))
+                own_details[index] = own_details[index].trimmed(first, end)
         if trimmed:
             logger.warning(
-                "%d of %d motifs are wider than %d columns and were trimmed: %s",
-                *(len(trimmed), len(names), width, ", ".join(trimmed)),
+                "%d of %d motifs are wider than %d columns and were trimmed (a width of %d keeps "
+                "them whole): %s",
+                *(len(trimmed), len(names), width, widest, ", ".join(trimmed)),
             )
-        return cls(names, log_kd, np.array(first_column), np.array(widths))
+        log_kd, first_column = centred(kept, width)
+        widths = np.array([len(matrix) for matrix in kept], int)
+        return cls(names, log_kd, first_column, widths, tuple(own_details))
+
+    def in_columns(self, width: int) -> MotifSet:
+        """The same motifs placed in another number of columns, as `from_matrices` does.
+
+        Example:
+            >>> MotifSet.from_matrices(["a"], [[[-1, 1, 1, 1]]], width=1).in_columns(30).width
+            30
+        """
+        return MotifSet.from_matrices(
+            self.names, self.matrices(), width=width, details=self.details
+        )
 
     @classmethod
     def from_probabilities(
@@ -262,6 +246,7 @@ class MotifSet:
             self.log_kd[:, :, chosen],
             self.first_column[chosen],
             self.widths[chosen],
+            tuple(self.details[number] for number in chosen),
         )
 
     def _numbers(self, index: Any) -> Any:
@@ -310,6 +295,7 @@ class MotifSet:
             np.concatenate([self.log_kd, other.log_kd], axis=2),
             np.concatenate([self.first_column, other.first_column]),
             np.concatenate([self.widths, other.widths]),
+            self.details + other.details,
         )
 
     def matrices(self) -> tuple[np.ndarray, ...]:
@@ -328,6 +314,34 @@ class MotifSet:
             for index, (first, end) in enumerate(zip(self.first_column, ends, strict=True))
         )
 
+    def probabilities(self, convention: LogKdConvention | None = None) -> tuple[np.ndarray, ...]:
+        """The probability of each base in each motif's own columns.
+
+        They are those that the motif was read from, where `details` hold counts or probabilities.
+        Otherwise they are computed from log Kd, over the background in `details` (1/4 each where
+        there is none), and include the pseudocount that log Kd was made with.
+
+        Args:
+            convention: of log Kd; None: as `details` say, and "natural" where they do not.
+
+        Returns:
+            M arrays, float64 [own width, 4], each column summing to 1.
+
+        Example:
+            >>> MotifSet.from_probabilities(["a"], [[[0.5, 0.5, 0, 0]]]).probabilities()[0].round(2)
+            array([[0.5, 0.5, 0. , 0. ]])
+        """
+        return tuple(
+            counts_to_probabilities(each.matrix)
+            if each.matrix is not None and each.kind in ("counts", "probabilities")
+            else log_kd_to_probabilities(
+                matrix,
+                background=each.background,
+                convention=convention or each.convention or "natural",
+            )
+            for matrix, each in zip(self.matrices(), self.details, strict=True)
+        )
+
     def reverse_complement(self) -> MotifSet:
         """The reverse complements of the motifs.
 
@@ -341,6 +355,7 @@ class MotifSet:
             self.log_kd[::-1, ::-1],
             self.width - self.first_column - self.widths,
             self.widths,
+            tuple(each.reverse_complement() for each in self.details),
         )
 
     def column_range(self, flank: int = 0) -> np.ndarray:
@@ -365,12 +380,6 @@ class MotifSet:
         first = np.maximum(self.first_column - flank, 0)
         end = np.minimum(self.first_column + self.widths + flank, self.width)
         return np.stack([first, end]).astype(np.int32)
-
-    def _own_columns(self) -> np.ndarray:
-        """Whether each column is a motif's own, bool [W, 1, M]."""
-        first, end = self.column_range()
-        column = np.arange(self.width)[:, np.newaxis, np.newaxis]
-        return (column >= first) & (column < end)
 
     def lowest_log_kd(self) -> np.ndarray:
         """Log Kd of each motif's strongest site: the sum of the lowest entries of its columns.
@@ -416,10 +425,7 @@ class MotifSet:
             >>> MotifSet.from_matrices(["a"], [[[0, 0.5, 3, 4], [0, 0, 0, 0]]]).consensus()
             ('MN',)
         """
-        lowest = self.log_kd.min(axis=1, keepdims=True)
-        allowed = self.log_kd - lowest <= np.float32(math.log(2))
-        number = np.tensordot([1, 2, 4, 8], allowed, axes=(0, 1))
-        return self._own_text(_LETTER_OF_BASES[number])
+        return self._own_text(consensus_letters(self.log_kd))
 
     def strongest_site(self) -> tuple[str, ...]:
         """The sequence that each motif binds best; N if the base makes no difference.
@@ -433,7 +439,7 @@ class MotifSet:
             >>> MotifSet.from_matrices(["a"], [[[2, -1, 2, 2], [0, 0, 0, 0]]]).strongest_site()
             ('CN',)
         """
-        return self._site_of(self.log_kd.argmin(axis=1))
+        return self._own_text(site_letters(self.log_kd, self.log_kd.argmin(axis=1)))
 
     def weakest_site(self) -> tuple[str, ...]:
         """The sequence that each motif binds worst; N if the base makes no difference.
@@ -445,12 +451,7 @@ class MotifSet:
             >>> MotifSet.from_matrices(["a"], [[[2, -1, 2, 3], [0, 0, 0, 0]]]).weakest_site()
             ('TN',)
         """
-        return self._site_of(self.log_kd.argmax(axis=1))
-
-    def _site_of(self, base: np.ndarray) -> tuple[str, ...]:
-        """Base codes [W, M] as text of each motif's own columns; N if all bases are equal there."""
-        indifferent = np.ptp(self.log_kd, axis=1) == 0
-        return self._own_text(np.array(list(BASES + "N"))[np.where(indifferent, 4, base)])
+        return self._own_text(site_letters(self.log_kd, self.log_kd.argmax(axis=1)))
 
     def _own_text(self, letters: np.ndarray) -> tuple[str, ...]:
         """Letters [W, M] as text of each motif's own columns."""
@@ -496,14 +497,3 @@ def _column_sum(entries: np.ndarray) -> np.ndarray:
     for column in entries:
         total += column
     return total
-
-
-def _trim(matrix: np.ndarray, width: int) -> np.ndarray:
-    strength = np.square(matrix).sum(axis=1)
-    first, end = 0, len(matrix)
-    while end - first > width:
-        if strength[first] > strength[end - 1]:
-            end -= 1
-        else:
-            first += 1
-    return matrix[first:end]

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from cisreg.files import replace_file
 from cisreg.motifs.checking import check_one_motif
-from cisreg.motifs.kinds import MatrixKind, convert_to_log_kd, recognise
+from cisreg.motifs.kinds import MatrixKind, recognise
 from cisreg.motifs.motif_set import BASES
 from cisreg.motifs.text import parse_number, table_rows
 from cisreg.number_text import LARGEST_FLOAT32
@@ -22,22 +22,21 @@ _MARK = "# log Kd"
 _NAME = "# name: "
 
 
-def read_pkdm(path: str | os.PathLike[str], *, kind: MatrixKind = "log_kd") -> np.ndarray:
+def read_pkdm(path: str | os.PathLike[str]) -> np.ndarray:
     r"""Reads one motif from a .pkdm file.
 
-    The file holds four tab-separated rows in any order, each a base and then one number per column
-    of the motif. The numbers are log2 odds, background over motif. Like CisRegModels (de Boer et
-    al., 2020), cisreg uses them as nats, so they are returned unchanged (`convention="pkdm"` of
-    `log_kd_to_probabilities`). Blank lines and lines that begin with # are skipped.
+    The file holds four tab-separated rows in any order, each a base (in lower case too, and U for
+    T) and then one number per column of the motif. The numbers are log2 odds, background over
+    motif. Like CisRegModels (de Boer et al., 2020), cisreg uses them as nats, so they are returned
+    unchanged (`convention="pkdm"` of `log_kd_to_probabilities`). Blank lines and lines
+    that begin with # are skipped.
 
     Counts, probabilities and log odds are often in files of the same format. Numbers that are
-    clearly of a different kind (`recognise` in cisreg/motifs/kinds.py) are an error, unless a line
-    "# log Kd" says that they are log Kd.
+    clearly of a different kind are an error, unless a line "# log Kd" says that they are log Kd;
+    `read_motifs(path, kind=...)` converts them.
 
     Args:
         path: the file.
-        kind: what the numbers are; kinds other than log Kd are converted to log Kd, see
-            `convert_to_log_kd` in cisreg/motifs/kinds.py.
 
     Returns:
         float64 [own width, 4], bases in the order A C G T.
@@ -54,11 +53,24 @@ def read_pkdm(path: str | os.PathLike[str], *, kind: MatrixKind = "log_kd") -> n
         array([[-1.,  0.,  1.,  2.],
                [ 2., -2.,  2.,  2.]])
     """
+    matrix = pkdm_matrix(path)
+    if not is_marked(path):
+        check_is_log_kd(path, matrix)
+    return matrix
+
+
+def pkdm_matrix(path: str | os.PathLike[str]) -> np.ndarray:
+    """The numbers of a .pkdm file, whatever they are.
+
+    Raises:
+        ValueError, OSError: as `read_pkdm`.
+    """
     rows: dict[str, list[float]] = {}
-    for place, (base, *fields) in table_rows(path):
+    for place, (label, *fields) in table_rows(path):
+        base = label.strip().upper().replace("U", "T")
         if len(base) != 1 or base not in BASES:
             raise ValueError(
-                f"{place}: expected a row that begins with A, C, G or T and a tab, got {base!r}; "
+                f"{place}: expected a row that begins with A, C, G or T and a tab, got {label!r}; "
                 "label each row with its base"
             )
         if base in rows:
@@ -79,22 +91,21 @@ def read_pkdm(path: str | os.PathLike[str], *, kind: MatrixKind = "log_kd") -> n
             f"{os.fspath(path)}: expected four rows labelled A, C, G and T, got none for "
             f"{', '.join(missing)}; complete the file"
         )
-    matrix = np.array([rows[base] for base in BASES]).T
-    if kind != "log_kd":
-        return _convert(path, matrix, kind)
-    if (other := recognise(matrix)) != "log_kd" and not _is_marked(path):
+    return np.array([rows[base] for base in BASES]).T
+
+
+def check_is_log_kd(path: str | os.PathLike[str], matrix: np.ndarray) -> None:
+    """Checks that numbers of a file without the line "# log Kd" are not clearly of another kind.
+
+    Raises:
+        ValueError: they are; the message says of which, and what to do.
+    """
+    if (other := recognise(matrix)) != "log_kd":
         raise ValueError(_other_kind(os.fspath(path), other))
-    return matrix
 
 
-def _convert(path: str | os.PathLike[str], matrix: np.ndarray, kind: MatrixKind) -> np.ndarray:
-    try:
-        return convert_to_log_kd(matrix, kind)
-    except ValueError as error:
-        raise ValueError(f"{os.fspath(path)}: {error}") from None
-
-
-def _is_marked(path: str | os.PathLike[str]) -> bool:
+def is_marked(path: str | os.PathLike[str]) -> bool:
+    """Whether a line "# log Kd" of a file says that it holds log Kd."""
     return any(line.strip().lower() == _MARK.lower() for line in text_lines(path))
 
 

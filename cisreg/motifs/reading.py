@@ -1,195 +1,215 @@
-"""Reads motif sets from files, folders and lists of files."""
+"""Reads motif sets from files, folders, lists of files and the JASPAR database."""
 
 from __future__ import annotations
 
 import logging
 import os
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
+import numpy.typing as npt
+
+from cisreg.motifs.conversion import LogKdConvention
+from cisreg.motifs.converting import Converted, Options, convert_files
+from cisreg.motifs.formats.cisbp import read_tf_information, with_tf_information
+from cisreg.motifs.formats.found import FoundMotif, MotifFile, NoMotifError, NotTextError
+from cisreg.motifs.jaspar_database import is_jaspar, read_jaspar
 from cisreg.motifs.kinds import MatrixKind, may_be_log_odds
+from cisreg.motifs.motif_files import read_motif_file
 from cisreg.motifs.motif_set import MotifSet
-from cisreg.motifs.pkdm import SUFFIX, name_in_pkdm, read_pkdm
-from cisreg.motifs.text import table_rows
-from cisreg.names import ACTING, is_cut, name_digest, name_of_stem
+from cisreg.motifs.sources import (
+    FORMATS,
+    existing_file,
+    first_listed,
+    folder_files,
+    listed_files,
+    several_paths,
+)
+
+__all__ = ["read_motifs"]
 
 logger = logging.getLogger("cisreg.motifs")
+
+_SHOWN = 10
 
 
 def read_motifs(
     source: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     *,
-    width: int = 30,
-    kind: MatrixKind = "log_kd",
+    width: int | None = None,
+    kind: MatrixKind | None = None,
+    convention: LogKdConvention | None = None,
+    pseudocount: float = 0.001,
+    background: npt.ArrayLike | Literal["file"] | None = None,
 ) -> MotifSet:
-    """Reads motifs and centres them in `width` columns; wider ones are trimmed.
+    r"""Reads motifs of any usual format and centres them in `width` columns.
 
-    Each motif is named after its file, without folder and suffix. Escapes that `write_motifs` put
-    into a file name are reverted.
+    Formats are recognised by their content: JASPAR, MEME (minimal and full output), TRANSFAC,
+    HOMER, HOCOMOCO, CIS-BP, UniPROBE, ProBound and MotifCentral (JSON), .pkdm, and tables of
+    numbers with bases as rows or as columns. What a matrix holds is told by its format and its
+    numbers. Everything else than log Kd is converted; the log (cisreg.motifs, level INFO) says how.
 
     Args:
         source: one of
-            a .pkdm file;
-            a folder: all of its .pkdm files, sorted by name, except hidden ones (.x.pkdm), which
-            the log names;
+            a file with one motif or many, plain or compressed (gzip, zstd, bzip2);
+            a folder: all of its motif files, sorted by name, of any formats. Other files, which the
+            log names, and hidden ones are left out;
             a list file, one path per line, in this order. Paths are relative to the folder of the
             list or, if there is no such file, to the working folder. Only the first tab-separated
             field of a line counts, so a table of log concentrations can serve as a list. Blank
             lines and lines that begin with # are skipped;
-            a sequence of paths of .pkdm files, in this order.
-        width: W, the columns of the result; see `MotifSet.from_matrices` for trimming and centring.
-        kind: what the numbers of the files are: "log_kd"; or "counts", "probabilities" or
-            "log_odds" (in bits), which are converted.
+            "jaspar:" and what to take of the JASPAR database, which comes with the package
+            pyjaspar: "jaspar:vertebrates", "jaspar:MA0271.1", "jaspar:2024:fungi";
+            a sequence of paths of files and of "jaspar:...", in this order.
+        width: W, the columns of the result; None: those of the widest motif. A motif that is wider
+            is cut as in `MotifSet.from_matrices`, which a warning says.
+        kind: what the numbers are: "log_kd" (nats), "log_odds" (bits, unless the numbers are
+            clearly natural logarithms), "probabilities" or "counts"; None: format and numbers tell
+            it, and numbers that do not are an error.
+        convention: of log Kd, see `cisreg.motifs.conversion`; None: "pkdm" for .pkdm files and
+            "natural" for everything else. It does not change what is log Kd already.
+        pseudocount: added to each probability.
+        background: [4], probabilities of A, C, G and T that log Kd is relative to; None: 1/4 each;
+            "file": those that each file states (MEME).
 
     Returns:
-        A MotifSet with `log_kd` float32 [width, 4, M], M the number of motifs.
+        A MotifSet with `log_kd` float32 [W, 4, M], M the number of motifs, and `details` as the
+        files have them. A motif is named as its file does, or after the file. Motifs whose names
+        are equal get their accession added (`CTCF_MA0139.2`).
 
     Raises:
-        ValueError: a file or line that cannot be parsed, numbers of a different kind, a name given
-            twice, or no motif.
+        ValueError: a file or line that cannot be parsed, numbers whose kind is not clear or that
+            contradict the kind, equal names without accessions, or no motif.
         FileNotFoundError: a file that does not exist.
         IsADirectoryError: a folder among several paths.
         TypeError: neither a path nor a sequence of paths.
+        ImportError: "jaspar:" without the package pyjaspar.
 
     Example:
-        >>> motifs = read_motifs("motif_list.txt", width=30)  # doctest: +SKIP
-        >>> len(motifs), motifs.log_kd.shape  # doctest: +SKIP
-        (245, (30, 4, 245))
+        >>> with open("ARG80.jaspar", "w") as file:
+        ...     _ = file.write(">MA0271.1 ARG80\nA [0 9 0]\nC [0 0 1]\nG [9 0 8]\nT [0 0 0]\n")
+        >>> motifs = read_motifs("ARG80.jaspar")
+        >>> motifs.names, motifs.strongest_site(), motifs.details[0].accession
+        (('ARG80',), ('GAG',), 'MA0271.1')
     """
-    paths = _motif_paths(source)
-    matrices = [read_pkdm(path, kind=kind) for path in paths]
-    names = [name_of_motif_file(path) for path in paths]
+    options = Options(kind, convention, pseudocount, background)
+    files = _files(source, kind)
+    motifs = [motif for file in files for motif in file.motifs]
+    if not motifs:
+        raise ValueError(
+            f"{source}: expected motif files or a list of them, got none; check the path"
+        )
+    names = _distinct_names(motifs)
+    converted = convert_files(files, options)
+    log_kd = [each.log_kd for each in converted]
+    _say_doubtful(names, converted)
+    return MotifSet.from_matrices(
+        *(names, log_kd),
+        width=max(map(len, log_kd)) if width is None else width,
+        details=[each.details for each in converted],
+    )
+
+
+def _files(
+    source: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], kind: MatrixKind | None
+) -> list[MotifFile]:
+    """The files that a source names, with the motifs that they hold."""
+    if is_jaspar(source):
+        return [read_jaspar(source)]
+    if not isinstance(source, (str, os.PathLike)):
+        return [
+            read_jaspar(each)
+            if is_jaspar(each)
+            else _motif_file(existing_file(Path(each), "source"), "source", kind)
+            for each in several_paths(source)
+        ]
+    path = Path(source)
+    if path.is_dir():
+        return _files_of_folder(path, kind)
+    found = read_motif_file(existing_file(path, "source"), kind)
+    if found is not None:
+        return [found]
+    return [_motif_file(listed, place, kind) for listed, place in listed_files(path)]
+
+
+def _motif_file(path: Path, place: str, kind: MatrixKind | None) -> MotifFile:
+    found = read_motif_file(path, kind)
+    if found is None:
+        raise ValueError(
+            f"{place}: expected the path of a motif file, got {str(path)!r}, whose content is of "
+            f"none of the formats {FORMATS}; remove it from the list"
+        )
+    return found
+
+
+def _files_of_folder(folder: Path, kind: MatrixKind | None) -> list[MotifFile]:
+    """The motif files of a folder; the log names the other ones."""
+    files, others, empty = [], [], []
+    for path in folder_files(folder):
+        try:
+            found = read_motif_file(path, kind)
+        except NoMotifError:
+            empty.append(path.name)
+            continue
+        except NotTextError:
+            others.append(path.name)
+            continue
+        if found is not None:
+            files.append(found)
+        elif first_listed(path) is None:
+            others.append(path.name)
+    if empty:
+        logger.warning("%s: files without motifs are left out: %s", folder, _some(empty))
+    if others:
+        logger.warning("%s: files that hold no motifs are left out: %s", folder, _some(others))
+    information = read_tf_information(folder)
+    return [with_tf_information(file, information) for file in files]
+
+
+def _some(names: Sequence[str]) -> str:
+    """The names, the first ones if there are many."""
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
+
+
+def _distinct_names(motifs: Sequence[FoundMotif]) -> list[str]:
+    """The names of the motifs; those that are equal get their accessions added."""
+    count = Counter(each.name for each in motifs)
+    names = [
+        f"{each.name}_{each.details.accession}"
+        if count[each.name] > 1 and each.details.accession
+        else str(each.name)
+        for each in motifs
+    ]
+    changed = [new for new, each in zip(names, motifs, strict=True) if new != each.name]
+    if changed:
+        logger.info(
+            "%d of %d motifs have the name of another one, and get their accession added: %s",
+            *(len(changed), len(names), _some(changed)),
+        )
+    places: dict[str, str] = {}
+    for name, motif in zip(names, motifs, strict=True):
+        if name in places:
+            raise ValueError(
+                f"names: expected distinct names, got {name!r} twice, in {places[name]} and in "
+                f"{motif.place}; rename or drop one"
+            )
+        places[name] = motif.place
+    return names
+
+
+def _say_doubtful(names: Sequence[str], converted: Sequence[Converted]) -> None:
+    """Warns of log Kd that looks like log odds."""
     doubtful = [
-        name for name, matrix in zip(names, matrices, strict=True) if may_be_log_odds(matrix)
+        name
+        for name, each in zip(names, converted, strict=True)
+        if each.details.kind == "log_kd" and may_be_log_odds(each.log_kd)
     ]
     if doubtful:
         logger.warning(
             "%d of %d motifs have columns whose mean is below 0 throughout, as of log odds, where "
             "log Kd is low for strong binding; give kind='log_odds' if these are: %s",
-            *(len(doubtful), len(names), ", ".join(doubtful)),
+            *(len(doubtful), len(names), _some(doubtful)),
         )
-    return MotifSet.from_matrices(names, matrices, width=width)
-
-
-def motif_name(path: str | os.PathLike[str]) -> str:
-    """The name of the motif in a file: the file name without folder, .pkdm and escapes.
-
-    Example:
-        >>> motif_name("motifs/YIL056W_2091.pkdm")
-        'YIL056W_2091'
-    """
-    return name_of_stem(Path(path).name.removesuffix(SUFFIX))
-
-
-def name_of_motif_file(path: Path) -> str:
-    """The name of the motif in a file that exists: `motif_name`, or the name that the file holds.
-
-    `write_motifs` puts it there where the file name is cut and ends in the hash of the name.
-    """
-    stem = path.name.removesuffix(SUFFIX)
-    held = name_in_pkdm(path) if is_cut(stem) else None
-    return held if held is not None and stem.endswith(name_digest(held)) else motif_name(path)
-
-
-def _motif_paths(
-    source: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
-) -> list[Path]:
-    if not isinstance(source, (str, os.PathLike)):
-        return [_motif_file(path, "source") for path in _several_paths(source)]
-    path = Path(source)
-    if path.is_dir():
-        paths = _files_of_folder(path)
-    elif path.suffix == SUFFIX or not path.exists():
-        paths = [_motif_file(path, "source")]
-    else:
-        paths = _listed_paths(path)
-    if not paths:
-        raise ValueError(
-            f"{path}: expected {SUFFIX} files or a list of them, got none; check the path"
-        )
-    return paths
-
-
-def _several_paths(source: Sequence[str | os.PathLike[str]]) -> list[Path]:
-    try:
-        return [Path(path) for path in source]
-    except TypeError:
-        raise TypeError(
-            "source: expected the path of a motif file, of a folder or of a list of motif files, "
-            f"or a sequence of paths, got {source!r:.80}"
-        ) from None
-
-
-def _files_of_folder(folder: Path) -> list[Path]:
-    """The folder's .pkdm files, except hidden ones: editors and file managers leave such files."""
-    found = sorted(folder.glob("*" + SUFFIX))
-    hidden = [path.name for path in found if path.name.startswith(".")]
-    if hidden:
-        logger.warning("%s: hidden files are no motifs: %s", folder, ", ".join(hidden))
-    return [path for path in found if not path.name.startswith(".")]
-
-
-def _listed_paths(list_file: Path) -> list[Path]:
-    places: dict[str, str] = {}
-    paths = []
-    for place, fields in table_rows(list_file):
-        path = _listed_file(list_file.parent, fields[0], place)
-        name = name_of_motif_file(path)
-        if name in places:
-            raise ValueError(
-                f"{place}: expected each motif once, got {name!r} again after {places[name]}; "
-                "remove or rename one"
-            )
-        places[name] = place
-        paths.append(path)
-    return paths
-
-
-def _listed_file(folder: Path, listed: str, place: str) -> Path:
-    """The file of a line: relative to the list or, as in CisRegModels, to the working folder."""
-    if ACTING.search(listed):
-        raise ValueError(
-            f"{place}: expected the path of a motif file in each line, got {listed[:20]!r}; give a "
-            ".pkdm file, a folder of them, or a text file that lists them"
-        )
-    beside, here = folder / listed, Path(listed)
-    for path in (beside, here):
-        if is_motif_file(path, place):
-            return _motif_file(path, place)
-    tried = repr(str(beside)) if beside == here else f"{str(beside)!r} nor {str(here)!r}"
-    neither = "" if beside == here else "neither "
-    raise FileNotFoundError(
-        f"{place}: expected motifs, but {neither}{tried} exists; give paths relative to the list "
-        "or to the working folder"
-    )
-
-
-def _motif_file(path: Path, place: str) -> Path:
-    if not is_motif_file(path, place):
-        if path.is_dir():
-            raise IsADirectoryError(
-                f"{place}: expected the path of a {SUFFIX} file, got the folder {str(path)!r}; "
-                "give a folder by itself, or the files in it"
-            )
-        raise FileNotFoundError(
-            f"{place}: expected motifs, but {str(path)!r} does not exist; check the path"
-        )
-    if path.suffix != SUFFIX:
-        raise ValueError(
-            f"{place}: expected the path of a {SUFFIX} file, got {str(path)!r}; give motif files, "
-            "a folder of them, or a list file with one path per line"
-        )
-    return path
-
-
-def is_motif_file(path: Path, place: str) -> bool:
-    """Whether a file exists at a path that was read at `place` ("file:line").
-
-    Raises:
-        OSError: the path is not valid, or in a folder that cannot be read; the message begins with
-            `place`.
-    """
-    try:
-        return path.is_file()
-    except OSError as error:
-        raise OSError(f"{place}: expected the path of a motif, got another one ({error})") from None

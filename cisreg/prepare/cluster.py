@@ -60,12 +60,22 @@ class DuplicateError(ValueError):
         rows: the first row that repeats a sequence, and the earlier row, from 0.
     """
 
-    def __init__(self, row: int, earlier: int) -> None:
-        self.rows = row, earlier
-        super().__init__(
+    rows: tuple[int, int]
+
+    @classmethod
+    def of_rows(cls, row: int, earlier: int) -> DuplicateError:
+        """The error for two rows with the same sequence.
+
+        Example:
+            >>> DuplicateError.of_rows(3, 1).rows
+            (3, 1)
+        """
+        error = cls(
             f"sequences: expected each once, got the one of row {earlier} in row {row} again; sum "
             "their counts first"
         )
+        error.rows = row, earlier
+        return error
 
 
 def cluster_sequences(
@@ -162,7 +172,8 @@ def _cluster(
             progress=progress,
         )
         if duplicate >= 0:
-            raise DuplicateError(*sorted(rank_order[[duplicate, original]].tolist(), reverse=True))
+            earlier, row = sorted(rank_order[[duplicate, original]].tolist())
+            raise DuplicateError.of_rows(row, earlier)
     roots = np.empty(len(text), np.int64)
     roots[rank_order] = rank_order[_roots(parents)]
     return roots

@@ -10,10 +10,11 @@ from typing import Any, get_type_hints
 
 from cisreg.limits import read_description
 from cisreg.losses import Penalty
-from cisreg.model import ModelSpec
 from cisreg.recipes.checking import check_types, check_value
 from cisreg.recipes.recipe import Recipe, check_keys
-from cisreg.training import Constant, CosineWarmup, ExponentialDecay, Stage, TriangularCycle
+from cisreg.spec import ModelSpec
+from cisreg.training.schedules import Constant, CosineWarmup, ExponentialDecay, TriangularCycle
+from cisreg.training.stages import Stage
 
 if sys.version_info >= (3, 11):
     import tomllib

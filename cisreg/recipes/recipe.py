@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from cisreg.choices import check_choice
+from cisreg.choices import Precision, check_choice
 from cisreg.losses import Penalty
-from cisreg.model import ModelSpec
-from cisreg.training import Precision, Stage
+from cisreg.spec import ModelSpec
+from cisreg.training.stages import Stage
 
 SIZES = ("motif_count", "motif_width", "sequence_length")
 LAYER_OPTIONS = tuple(each.name for each in fields(ModelSpec) if each.name not in SIZES)

@@ -112,8 +112,8 @@ def train(
         data: sequences and their measurements: a Dataset, files opened by `cisreg.open_dataset`,
             the path of such files or a list of paths, or a table in memory (pandas, Arrow) whose
             columns have the usual names.
-        motifs: a MotifSet with motif_width columns (see the recipe), or anything that
-            `cisreg.read_motifs` reads.
+        motifs: a MotifSet, which is placed in the recipe's motif_width columns and may not be
+            wider; or anything that `cisreg.read_motifs` reads.
         recipe: layers, penalties and stages: "default", "quick", the path of a TOML file or a
             Recipe.
         output: folder for the model (see `cisreg.storage`), recipe.toml, metrics.jsonl and
@@ -248,13 +248,15 @@ def _motifs(motifs: MotifSet | PathLike, recipe: Recipe) -> MotifSet:
                 f"{type(motifs).__name__}; MotifSet.from_matrices makes a set of matrices"
             )
         return read_motifs(motifs, width=recipe.motif_width)
-    if motifs.width != recipe.motif_width:
+    widest = int(motifs.widths.max())
+    if widest > recipe.motif_width:
         raise ValueError(
-            f"motifs: expected {recipe.motif_width} columns, as the recipe has them, got "
-            f"{motifs.width}; read them with width={recipe.motif_width}, or change the recipe's "
-            "motif_width"
+            f"motifs: expected {recipe.motif_width} columns at most, as the recipe has them, got "
+            f"{widest}; change the recipe's motif_width to {widest}, or cut the motifs with "
+            f"in_columns({recipe.motif_width})"
         )
-    return motifs
+    same = motifs.width == recipe.motif_width
+    return motifs if same else motifs.in_columns(recipe.motif_width)
 
 
 def _open(data: Any, column: Column | None) -> Dataset | DatasetFiles:

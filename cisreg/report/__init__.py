@@ -1,9 +1,16 @@
 """How good a model is: comparison with known parameters, and plots."""
 
+from cisreg.report.logo import plot_logos
 from cisreg.report.plot import check_plot, plot_evaluation
 from cisreg.report.recovery import ParameterComparison, compare_parameters
 
-__all__ = ["ParameterComparison", "check_plot", "compare_parameters", "plot_evaluation"]
+__all__ = [
+    "ParameterComparison",
+    "check_plot",
+    "compare_parameters",
+    "plot_evaluation",
+    "plot_logos",
+]
 
 
 def __dir__() -> list[str]:

@@ -90,7 +90,12 @@ def plot_evaluation(
         figure.savefig(file, format=ending, dpi=150)
 
 
-def _new_figure(panels: int) -> Figure:
+def import_figure() -> type[Figure]:
+    """The class of figures of matplotlib.
+
+    Raises:
+        ImportError: matplotlib is not installed.
+    """
     try:
         # Not pyplot, which needs a display.
         from matplotlib.figure import Figure
@@ -98,7 +103,11 @@ def _new_figure(panels: int) -> Figure:
         raise ImportError(
             f"plots need matplotlib ({error}): run pip install 'cisreg[plot]'"
         ) from error
-    figure = Figure(figsize=(_PANEL_INCHES * panels, _PANEL_INCHES), layout="constrained")
+    return Figure
+
+
+def _new_figure(panels: int) -> Figure:
+    figure = import_figure()(figsize=(_PANEL_INCHES * panels, _PANEL_INCHES), layout="constrained")
     for axes in np.ravel(figure.subplots(1, panels)):
         axes.spines[["top", "right"]].set_visible(False)
         axes.set_box_aspect(1)

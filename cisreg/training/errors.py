@@ -41,6 +41,11 @@ class FitInterrupt(KeyboardInterrupt):
         result: the `FitResult` with the parameters at the interrupt.
     """
 
-    def __init__(self, result: FitResult) -> None:
-        super().__init__("training was interrupted; `result` of this exception holds what it has")
-        self.result = result
+    result: FitResult
+
+    @classmethod
+    def with_result(cls, result: FitResult) -> FitInterrupt:
+        """The interrupt of a training that has this result so far."""
+        interrupt = cls("training was interrupted; `result` of this exception holds what it has")
+        interrupt.result = result
+        return interrupt

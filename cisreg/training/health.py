@@ -82,7 +82,9 @@ class HealthCheck:
         if accessibility is not None:
             self._check_accessibility(stage, accessibility)
         for name, limit in self._extreme.items():
-            largest = float(np.abs(parameters.get(name, np.zeros(1))).max())
+            values = np.asarray(parameters.get(name, np.zeros(1)))
+            # A factor that is knocked out has a log concentration of minus infinity.
+            largest = float(np.abs(values[~np.isneginf(values)]).max(initial=0.0))
             if largest > limit:
                 self._warn(
                     stage,

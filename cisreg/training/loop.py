@@ -12,6 +12,7 @@ from contextlib import nullcontext
 import numpy as np
 import tensorflow as tf
 
+from cisreg.choices import Precision
 from cisreg.data import Dataset, DatasetFiles
 from cisreg.data.ends import warn_of_ends
 from cisreg.data.feeding.feed import Feed
@@ -27,7 +28,6 @@ from cisreg.training.feeds import Cache, Validation, make_feed, some_sequences
 from cisreg.training.monitor import Monitor
 from cisreg.training.options import RunOptions
 from cisreg.training.plan import TrainingPlan, check_seed
-from cisreg.training.precision import Precision
 from cisreg.training.replicas import Replicas, name_lost_worker
 from cisreg.training.result import FitResult
 from cisreg.training.stages import Stage
@@ -106,7 +106,7 @@ def run(plan: TrainingPlan, options: RunOptions | None = None) -> FitResult:
     if not interrupted:
         return result
     if not is_interactive():
-        raise FitInterrupt(result)
+        raise FitInterrupt.with_result(result)
     logger.warning(
         "interrupted after %d steps (%d whole epochs): the result holds the parameters so far",
         *(state.total_steps, len(state.history)),

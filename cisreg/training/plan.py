@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from cisreg.choices import check_choice
+from cisreg.choices import Precision, check_choice
 from cisreg.data import Dataset
 from cisreg.data.feeding.feed import Feed, MemoryFeed
 from cisreg.data.feeding.stream import FileFeed
@@ -21,7 +21,6 @@ from cisreg.occupancy import Implementation
 from cisreg.reference import hold_columns
 from cisreg.spec import check_finite
 from cisreg.start import StartParameters, chosen_parameters
-from cisreg.training.precision import Precision
 from cisreg.training.schedules import Constant
 from cisreg.training.stages import Stage
 from cisreg.training.step import Loss
@@ -190,6 +189,14 @@ class TrainingPlan:
                 raise ValueError(
                     f"stages: expected parameters of this model in stage {number} "
                     f"({', '.join(self.initial)}), got {', '.join(foreign)}"
+                )
+            out = np.isneginf(self.initial["log_concentration"]).sum()
+            if out and "log_concentration" in stage.trainable:
+                raise ValueError(
+                    "parameters: expected finite numbers in log_concentration, which stage "
+                    f"{number} trains, got -inf for {out} of {self.spec.motif_count} motifs; no "
+                    "training brings back a factor that is knocked out: do not train "
+                    "log_concentration, or leave these motifs out"
                 )
             if stage.patience is not None and self.validation is None:
                 raise ValueError(

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import keras
 import tensorflow as tf
 
-from cisreg.choices import ComputeDtype
-
-Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
+from cisreg.choices import ComputeDtype, Precision
+from cisreg.training.variables import assign, read
 
 _COMPUTE_DTYPE: dict[Precision, ComputeDtype] = {
     "float32": "float32",
@@ -52,12 +49,34 @@ def loss_scale(optimizer: keras.optimizers.Optimizer) -> float | None:
     return None
 
 
-def gradient_is_sound(optimizer: keras.optimizers.Optimizer, finite: tf.Tensor) -> tf.Tensor:
-    """Whether training may continue after a gradient that is `finite` or not (bool scalars).
+class LossScale:
+    """The dynamic loss scale of a Keras optimizer, adapted without asking the host.
 
-    Call it before the optimizer gets the gradient. A gradient that is not finite does not stop
-    training as long as a smaller loss scale may help.
+    Keras decides by a condition, for which the host waits for the device in every step. Here both
+    branches are computed and one is chosen.
+
+    Args:
+        optimizer: built; its variables hold the state, so that checkpoints contain it.
     """
-    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-        return finite | (tf.convert_to_tensor(optimizer.dynamic_scale) > _SMALLEST_SCALE)
-    return finite
+
+    def __init__(self, optimizer: keras.optimizers.LossScaleOptimizer) -> None:
+        self._scale = optimizer.dynamic_scale
+        self._counter = optimizer.step_counter
+        self._growth_steps = optimizer.dynamic_growth_steps
+
+    def value(self) -> tf.Tensor:
+        """The scale, float32 scalar."""
+        return read(self._scale)
+
+    def complaint(self, size: tf.Tensor) -> tf.Tensor:
+        """`size` of a gradient, but 0 as long as a smaller scale may help if it is not finite."""
+        return tf.where(self.value() > _SMALLEST_SCALE, 0.0, size)
+
+    def adapt(self, finite: tf.Tensor) -> None:
+        """Halves the scale after a gradient that is not finite; doubles it after many that are."""
+        count = read(self._counter) + 1
+        full = tf.equal(count, self._growth_steps)
+        factor = tf.where(finite, tf.where(full, 2.0, 1.0), 0.5)
+        assign(self._scale, self.value() * factor)
+        goes_on = finite & ~full
+        assign(self._counter, tf.where(goes_on, count, tf.zeros_like(count)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, Literal
@@ -24,6 +25,8 @@ _LOST = (
     tf.errors.DeadlineExceededError,
     tf.errors.InternalError,
 )
+# What is said of a GPU that failed: by the kernels of cisreg, by CUDA and by its libraries.
+_GPU_FAILED = re.compile("cisreg on the GPU|CUDA_ERROR_|CUBLAS_STATUS_|CUDNN_STATUS_")
 
 
 class Replicas:
@@ -174,6 +177,8 @@ def _connected(cluster: Cluster) -> tf.distribute.Strategy:
 def name_lost_worker(replicas: Replicas, advice: Callable[[], str]) -> Iterator[None]:
     """Turns the errors that TensorFlow raises when a worker is lost into a WorkerLostError.
 
+    The error of a GPU that failed stays what it is.
+
     Args:
         replicas: the replicas of the run.
         advice: returns a sentence that says where the last checkpoint is.
@@ -185,6 +190,9 @@ def name_lost_worker(replicas: Replicas, advice: Callable[[], str]) -> Iterator[
         with waiting_for(lambda: " or ".join(replicas.others)):
             yield
     except _LOST as error:
+        if _GPU_FAILED.search(str(error)):
+            # It ends the others' collective operations too: the cause, which no resuming mends.
+            raise
         raise WorkerLostError(
             f"another worker is gone, or the connection to it ({_cause(error)}). {advice()}; start "
             "all workers again and resume"

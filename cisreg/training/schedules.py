@@ -8,9 +8,10 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import keras
-import tensorflow as tf
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
 class Schedule(ABC):
@@ -27,6 +28,8 @@ class Constant(Schedule):
 
     def factor(self, passed: tf.Tensor, total: int) -> tf.Tensor:
         """Always 1."""
+        import tensorflow as tf
+
         return tf.ones_like(passed)
 
 
@@ -55,6 +58,8 @@ class ExponentialDecay(Schedule):
 
     def factor(self, passed: tf.Tensor, total: int) -> tf.Tensor:
         """Falls from 1 towards 0."""
+        import tensorflow as tf
+
         return tf.pow(self.rate, passed / self.epochs)
 
 
@@ -85,6 +90,8 @@ class TriangularCycle(Schedule):
 
     def factor(self, passed: tf.Tensor, total: int) -> tf.Tensor:
         """Rises from `low` to 1 and falls back, repeatedly."""
+        import tensorflow as tf
+
         phase = tf.math.floormod(passed / self.epochs, 1.0)
         return self.low + (1.0 - self.low) * (1.0 - tf.abs(2.0 * phase - 1.0))
 
@@ -117,34 +124,12 @@ class CosineWarmup(Schedule):
 
     def factor(self, passed: tf.Tensor, total: int) -> tf.Tensor:
         """Rises from 0 to 1, then falls to `final`."""
+        import tensorflow as tf
+
         decaying = max(total - self.warmup, 1e-6)
         progress = tf.clip_by_value((passed - self.warmup) / decaying, 0.0, 1.0)
         decay = self.final + (1.0 - self.final) * 0.5 * (1.0 + tf.cos(math.pi * progress))
         return decay * tf.minimum(passed / self.warmup, 1.0) if self.warmup else decay
-
-
-class StageLearningRate(keras.optimizers.schedules.LearningRateSchedule):
-    """The learning rate for a Keras optimizer: the stage's rate times its schedule's factor.
-
-    Args:
-        learning_rate: the rate where the factor is 1.
-        schedule: the factor.
-        epochs: epochs of the stage.
-        steps_per_epoch: optimizer steps in one epoch.
-    """
-
-    def __init__(
-        self, learning_rate: float, schedule: Schedule, epochs: int, steps_per_epoch: int
-    ) -> None:
-        self._learning_rate = learning_rate
-        self._schedule = schedule
-        self._epochs = epochs
-        self._steps_per_epoch = steps_per_epoch
-
-    def __call__(self, step: tf.Tensor) -> tf.Tensor:
-        """The learning rate, float32 scalar, of the next step after `step` finished steps."""
-        passed = tf.cast(tf.cast(step, tf.float64) / self._steps_per_epoch, tf.float32)
-        return self._learning_rate * self._schedule.factor(passed, self._epochs)
 
 
 def _check(schedule: Schedule, name: str, valid: bool, expected: str) -> None:

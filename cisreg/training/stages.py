@@ -6,20 +6,12 @@ import math
 from dataclasses import dataclass, field, fields
 from typing import Literal, get_args
 
-import keras
-
 from cisreg.losses import Penalty
-from cisreg.training.precision import Precision, with_loss_scale
-from cisreg.training.schedules import Constant, Schedule, StageLearningRate
+from cisreg.training.schedules import Constant, Schedule
 
 OptimizerName = Literal["adam", "rmsprop", "sgd"]
 
-_OPTIMIZERS = {
-    "adam": keras.optimizers.Adam,
-    "rmsprop": keras.optimizers.RMSprop,
-    "sgd": keras.optimizers.SGD,
-}
-_OPTIONS = {
+OPTIMIZER_OPTIONS = {
     "adam": ("beta_1", "beta_2", "epsilon"),
     "rmsprop": ("rho", "momentum", "epsilon"),
     "sgd": ("momentum", "nesterov"),
@@ -101,8 +93,8 @@ class Stage:
             raise ValueError(f"Stage.{name}: expected {expected}, got {getattr(self, name)!r}")
 
     def _check_options(self) -> None:
-        all_options = {option for options in _OPTIONS.values() for option in options}
-        own_options = _OPTIONS[self.optimizer]
+        all_options = {option for options in OPTIMIZER_OPTIONS.values() for option in options}
+        own_options = OPTIMIZER_OPTIONS[self.optimizer]
         for option in fields(self):
             value = getattr(self, option.name)
             foreign = option.name in all_options and option.name not in own_options
@@ -113,18 +105,9 @@ class Stage:
                 )
 
 
-def make_optimizer(
-    stage: Stage, learning_rate: StageLearningRate, precision: Precision = "float32"
-) -> keras.optimizers.Optimizer:
-    """The stage's Keras optimizer at this learning rate, with the stage's moving average if any.
-
-    For "mixed_float16" the loss is scaled, see `cisreg.training.precision.with_loss_scale`.
-    """
-    options = {name: getattr(stage, name) for name in _OPTIONS[stage.optimizer]}
-    if stage.average_decay is not None:
-        options |= {"use_ema": True, "ema_momentum": stage.average_decay}
-    optimizer = _OPTIMIZERS[stage.optimizer](learning_rate=learning_rate, **options)
-    return with_loss_scale(optimizer, precision)
+def steps_per_epoch(count: int, batch_size: int) -> int:
+    """Steps in an epoch over `count` sequences in batches of at most `batch_size`."""
+    return -(-count // batch_size)
 
 
 def _names(trainable: tuple[str, ...]) -> tuple[str, ...]:

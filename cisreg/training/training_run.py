@@ -16,26 +16,22 @@ from cisreg.losses import beyond_table
 from cisreg.metrics import pearson_correlation, r_squared
 from cisreg.prediction import predict_all
 from cisreg.processes.signals import StopRequest, interrupt_signals, signal_name
-from cisreg.training.batch import Batches, as_batches, put_on_devices
+from cisreg.training.batch import BatchChunk, as_batches, put_on_devices
 from cisreg.training.checkpoint import Checkpoints
 from cisreg.training.errors import NonFiniteLossError, StoppedError
 from cisreg.training.health import HealthCheck
 from cisreg.training.monitor import Monitor
+from cisreg.training.optimizer import StageLearningRate, make_optimizer
 from cisreg.training.options import RunOptions
 from cisreg.training.plan import TrainingPlan
 from cisreg.training.precision import compute_dtype, loss_scale
 from cisreg.training.replicas import Replicas
 from cisreg.training.reports import StepRecord, StepWindow, Trace
-from cisreg.training.schedules import StageLearningRate
-from cisreg.training.stages import Stage, make_optimizer
+from cisreg.training.stages import Stage, steps_per_epoch
 from cisreg.training.state import Best, EpochRecord, TrainingState
-from cisreg.training.step import (
-    Objective,
-    StepTotals,
-    make_train_steps,
-    steps_per_epoch,
-)
+from cisreg.training.step import Objective, StepTotals, make_train_steps
 from cisreg.training.unit import standard_loss
+from cisreg.training.update import StepUpdate
 from cisreg.training.vector import ParameterVector
 
 logger = logging.getLogger("cisreg.training")
@@ -101,7 +97,7 @@ class TrainingRun:
         self._sample = plan.training.sample()
         self._health = HealthCheck(self._sample.expression, self._sample.weight)
         self._unit = state.unit
-        self._loss, self._loss_factor = standard_loss(plan.loss, self._unit)
+        self._loss = standard_loss(plan.loss, self._unit)
         resident = plan.training.resident
         self._residents = [] if resident is None else put_on_devices(resident, replicas)
 
@@ -174,7 +170,7 @@ class TrainingRun:
             self._plan.spec,
             self._variables,
             self._vector,
-            self._optimizer,
+            StepUpdate(self._optimizer, self._learning_rate, self._vector.variable),
             self._objective(),
             implementation=self._plan.implementation,
             compute_dtype=compute_dtype(self._plan.precision),
@@ -189,13 +185,14 @@ class TrainingRun:
     def _objective(self) -> Objective:
         expression = self._sample.expression
         return Objective(
-            loss=self._loss,
+            loss=self._loss.of_prepared,
             penalty=self._stage.penalty or self._plan.penalty,
             # Only the motifs, which do not depend on the unit of expression.
             initial={"log_kd": tf.constant(self._plan.initial["log_kd"])},
             column_range=self._plan.column_range,
             measurements=None if expression.ndim == 1 else expression.shape[1],
             weighted=self._sample.weight is not None,
+            prepare=self._loss.prepare,
         )
 
     def _run_epoch(self) -> None:
@@ -227,7 +224,7 @@ class TrainingRun:
         batches = as_batches(chunk, self._replicas)
         while state.step < chunk.stop:
             self._stopping = self._run_steps(batches, chunk.stop)
-            mean = state.loss_sum / state.sequences * self._loss_factor
+            mean = state.loss_sum / state.sequences * self._loss.factor
             self._monitor.advance(self._rows(state.step), mean)
             if state.step < self._steps:
                 if self._stopping:
@@ -236,30 +233,20 @@ class TrainingRun:
                 if self._checkpoints.due(state.step):
                     self._save()
 
-    def _run_steps(self, batches: Batches, last: int) -> bool:
+    def _run_steps(self, batches: BatchChunk, last: int) -> bool:
         """Runs steps up to `last` at most; returns whether a signal asked any worker to stop."""
         state = self._state
-        before = StepTotals(
-            tf.constant(state.step, tf.int64),
-            tf.constant(state.loss_sum, tf.float64),
-            tf.constant(state.penalty_sum, tf.float64),
-            tf.constant(state.sequences, tf.int64),
-            tf.constant(True),
-        )
+        before = StepTotals(state.step, state.loss_sum, state.penalty_sum, state.sequences)
         most = self._options.steps_per_call
         steps = min(most, self._window.room or most)
         stop = min(state.step + steps, last)
         with self._trace.watch():
-            after = self._train_steps(batches, before, tf.constant(stop, tf.int64))
+            after = self._train_steps(batches, before, stop)
         if not (after.finite and np.isfinite(after.loss)):
-            self._stop(
-                f"step {int(after.step)}: the loss, its gradient or a parameter is not finite"
-            )
-        sequences = int(after.sequences)
-        self._report(stop, sequences - state.sequences, float(after.loss) - state.loss_sum)
-        state.step, state.sequences = stop, sequences
-        state.loss_sum = float(after.loss)
-        state.penalty_sum = float(after.penalty)
+            self._stop(f"step {after.step}: the loss, its gradient or a parameter is not finite")
+        self._report(stop, after.sequences - state.sequences, after.loss - state.loss_sum)
+        state.step, state.sequences = stop, after.sequences
+        state.loss_sum, state.penalty_sum = after.loss, after.penalty
         asked = self._stop_request.received is not None
         return bool(self._replicas.total(np.array([asked], np.int32))[0])
 
@@ -286,7 +273,7 @@ class TrainingRun:
                     epoch=state.epoch + 1,
                     step=before + stop,
                     steps=steps + stop - state.step,
-                    loss=mean * self._loss_factor,
+                    loss=mean * self._loss.factor,
                     learning_rate=self._last_learning_rate(),
                 )
             )
@@ -398,9 +385,9 @@ class TrainingRun:
             total_epoch=len(state.history) + 1,
             step=steps_before + self._steps,
             learning_rate=self._last_learning_rate(),
-            loss=state.loss_sum / state.sequences * self._loss_factor,
-            penalty=state.penalty_sum / state.sequences * self._loss_factor,
-            validation_loss=evaluation.loss * self._loss_factor if validated else None,
+            loss=state.loss_sum / state.sequences * self._loss.factor,
+            penalty=state.penalty_sum / state.sequences * self._loss.factor,
+            validation_loss=evaluation.loss * self._loss.factor if validated else None,
             validation_r=_defined(evaluation.r) if validated else None,
             validation_r_squared=_defined(evaluation.r_squared) if validated else None,
             loss_scale=loss_scale(self._optimizer),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -117,10 +118,27 @@ def unit_of(expression: np.ndarray, weight: np.ndarray | None = None) -> Unit:
     return Unit(scale, shift) if np.isfinite([scale, shift]).all() and scale > 0 else STANDARD
 
 
-def standard_loss(
-    loss: Callable[..., tf.Tensor], unit: Unit
-) -> tuple[Callable[..., tf.Tensor], float]:
-    """The loss of predictions in the standard unit, and the factor to multiply it by for reports.
+class StandardLoss(NamedTuple):
+    """A loss of predictions in the standard unit.
+
+    Attributes:
+        of_prepared: (predicted in the standard unit, prepared[, weight]) to a scalar.
+        prepare: gives `prepared` for measurements in their own unit, row by row; training prepares
+            many batches at a time.
+        factor: the loss is multiplied by it for reports.
+    """
+
+    of_prepared: Callable[..., tf.Tensor]
+    prepare: Callable[[tf.Tensor], tf.Tensor]
+    factor: float
+
+    def __call__(self, predicted: tf.Tensor, measured: tf.Tensor, *weight: tf.Tensor) -> tf.Tensor:
+        """The loss for measurements in their own unit."""
+        return self.of_prepared(predicted, self.prepare(measured), *weight)
+
+
+def standard_loss(loss: Callable[..., tf.Tensor], unit: Unit) -> StandardLoss:
+    """The loss of predictions in the standard unit.
 
     A loss that says how it scales with the unit (`cisreg.losses.unit_exponent`) is computed in the
     standard unit; multiplied by the factor, it is the loss in the unit of the measurements. Any
@@ -129,20 +147,16 @@ def standard_loss(
     Args:
         loss: (predicted [N], measured [N] or [N, K][, weight [N]]) to a scalar.
         unit: of the measurements.
-
-    Returns:
-        The loss as a function of (predicted in the standard unit, measured in the unit of the
-        measurements[, weight]), and the factor.
     """
     if unit.is_standard:
-        return loss, 1.0
+        return StandardLoss(loss, tf.identity, 1.0)
     scale, shift = tf.constant(unit.scale), tf.constant(unit.shift)
     exponent = unit_exponent(loss)
+    if exponent is not None:
+        return StandardLoss(loss, lambda measured: (measured - shift) / scale, unit.scale**exponent)
 
     def computed(predicted: tf.Tensor, measured: tf.Tensor, *weight: tf.Tensor) -> tf.Tensor:
-        if exponent is None:
-            return loss(predicted * scale + shift, measured, *weight)
-        return loss(predicted, (measured - shift) / scale, *weight)
+        return loss(predicted * scale + shift, measured, *weight)
 
     computed.is_sum = is_sum(loss)  # type: ignore[attr-defined]
-    return computed, 1.0 if exponent is None else unit.scale**exponent
+    return StandardLoss(computed, tf.identity, 1.0)

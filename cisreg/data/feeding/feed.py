@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 from collections.abc import Generator
-from contextlib import closing
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from cisreg.ahead import read_ahead
 from cisreg.data.dataset import Dataset
 from cisreg.data.feeding.order import batch_bounds, epoch_order
 
 # Largest size of a chunk's sequences in bytes; a single batch may be larger.
 _CHUNK_BYTES = 1 << 24
 _SAMPLE_ROWS = 1024
-_CHUNKS_AHEAD = 2
 
 
 class Chunk(NamedTuple):
@@ -179,45 +176,3 @@ def steps_per_chunk(batch_size: int, sequence_length: int, wanted: int) -> int:
         (64, 2)
     """
     return min(wanted, max(1, _CHUNK_BYTES // max(batch_size * sequence_length, 1)))
-
-
-class _Failure(NamedTuple):
-    error: BaseException
-
-
-def read_ahead(chunks: Generator[Chunk, None, None]) -> Generator[Chunk, None, None]:
-    """The same chunks, prepared in a thread while earlier ones are in use.
-
-    Errors of the thread are raised here. Closing this iterator ends the thread.
-    """
-    ready: queue.Queue[Chunk | _Failure | None] = queue.Queue(_CHUNKS_AHEAD)
-    closed = threading.Event()
-
-    def put(item: Chunk | _Failure | None) -> None:
-        while not closed.is_set():
-            try:
-                return ready.put(item, timeout=0.1)
-            except queue.Full:
-                continue
-
-    def work() -> None:
-        try:
-            with closing(chunks):
-                for chunk in chunks:
-                    put(chunk)
-                    if closed.is_set():
-                        return
-            put(None)
-        except BaseException as error:
-            put(_Failure(error))
-
-    thread = threading.Thread(target=work, name="cisreg-feed", daemon=True)
-    thread.start()
-    try:
-        while (item := ready.get()) is not None:
-            if isinstance(item, _Failure):
-                raise item.error
-            yield item
-    finally:
-        closed.set()
-        thread.join()

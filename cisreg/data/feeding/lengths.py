@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import bisect
 import logging
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow.compute as compute
@@ -55,6 +57,17 @@ class Lengths:
     def count(self) -> int:
         """Number of sequences."""
         return sum(self._counts.values())
+
+    def by_bucket(self, lengths: Sequence[int]) -> list[int]:
+        """Number of sequences for which each length is the first to hold them, or the last.
+
+        Args:
+            lengths: in increasing order.
+        """
+        counts = [0] * len(lengths)
+        for value, count in self._counts.items():
+            counts[min(bisect.bisect_left(lengths, value), len(lengths) - 1)] += count
+        return counts
 
     @property
     def median(self) -> int:

@@ -11,8 +11,9 @@ from typing import Protocol
 
 import numpy as np
 
+from cisreg.ahead import read_ahead
 from cisreg.data.dataset import Dataset, join
-from cisreg.data.feeding.feed import Chunk, Steps, read_ahead
+from cisreg.data.feeding.feed import Chunk, Steps
 from cisreg.data.feeding.order import Lane, deal_lanes, epoch_order
 from cisreg.limits import available_cores
 from cisreg.sequences import Side

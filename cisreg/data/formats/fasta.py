@@ -20,6 +20,7 @@ from cisreg.data.formats.sources import SourceFile, WholeFiles
 from cisreg.data.formats.text_reader import TableReader
 from cisreg.data.formats.usable import Fault, RawRows, check_rows, logger, to_text
 from cisreg.limits import LONGEST_RECORD
+from cisreg.names import first_word
 from cisreg.streams import bounded
 
 _BLOCK_BASES = 1 << 22
@@ -194,7 +195,7 @@ class FastaReader(WholeFiles):
         kept: list[_Record] = []
         faults: list[Fault] = []
         for record in records:
-            row = measured.row.get(_first_word(record.name))
+            row = measured.row.get(first_word(record.name))
             if row is not None and row >= 0 and uses[row] == 1:
                 kept.append(record)
                 continue
@@ -212,7 +213,7 @@ class FastaReader(WholeFiles):
         measured: Measurements,
         faults: Sequence[Fault] = (),
     ) -> RawRows:
-        rows = np.array([measured.row[_first_word(each.name)] for each in records], np.int64)
+        rows = np.array([measured.row[first_word(each.name)] for each in records], np.int64)
         index = pa.array(rows)
         return replace(
             self._raw(file, records),
@@ -226,7 +227,7 @@ class FastaReader(WholeFiles):
         sequence = pa.array([record.sequence for record in records], pa.large_string())
         name = None
         if self._named:
-            words = [_first_word(record.name) for record in records]
+            words = [first_word(record.name) for record in records]
             name = pa.array(words, pa.large_string())
         return RawRows(sequence, [], None, lambda row: _place(file, records[row]), name=name)
 
@@ -237,7 +238,7 @@ class FastaReader(WholeFiles):
                 uses = np.zeros(len(measured.expression), np.int64)
                 for file in self.files:
                     for records in _records(file):
-                        found = (measured.row.get(_first_word(each.name), -1) for each in records)
+                        found = (measured.row.get(first_word(each.name), -1) for each in records)
                         np.add.at(uses, [row for row in found if row >= 0], 1)
                 unused = int((uses == 0).sum())
                 if unused:
@@ -248,16 +249,12 @@ class FastaReader(WholeFiles):
         return self._uses
 
 
-def _first_word(header: str) -> str:
-    return header.split(None, 1)[0] if header.strip() else ""
-
-
 def _place(file: SourceFile, record: _Record) -> str:
-    return f"{file.name}:{record.line} ({_first_word(record.name)})"
+    return f"{file.name}:{record.line} ({first_word(record.name)})"
 
 
 def _fault(place: str, record: _Record, row: int | None, measured: Measurements) -> Fault:
-    name = _first_word(record.name)
+    name = first_word(record.name)
     if row is None:
         message = f"expected a measurement of that name in {measured.file.name}, got none"
         return Fault(place, _UNMEASURED, f"{message}; add it, or remove the record")

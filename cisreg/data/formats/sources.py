@@ -67,11 +67,11 @@ class SourceFile:
             yield stream
 
     @contextmanager
-    def open_text(self, longest_line: int = LONGEST_LINE) -> Iterator[BinaryIO]:
+    def open_text(self, longest_line: int | None = LONGEST_LINE) -> Iterator[BinaryIO]:
         """Opens the file as a stream, decompressed; raises the same errors as `open`.
 
         Args:
-            longest_line: bytes of a line; a longer one is an error.
+            longest_line: bytes of a line, a longer one is an error; None for any length.
         """
         # Arrow would choose the compression by the name, and detect less damage.
         raw = self.filesystem.open_input_stream

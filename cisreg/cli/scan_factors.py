@@ -1,0 +1,70 @@
+"""The motifs of `cisreg scan`, and their concentrations: from files, or of a trained model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cisreg.cli import options
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from cisreg.motifs import MotifSet
+
+
+@dataclass(frozen=True, eq=False)
+class Factors:
+    """What is scanned with.
+
+    Attributes:
+        source: where the motifs are from, for the user.
+        motifs: the M motifs.
+        log_concentration: float32 [M], nats, if it is known.
+    """
+
+    source: str
+    motifs: MotifSet
+    log_concentration: np.ndarray | None
+
+    def concentrations(self) -> np.ndarray:
+        """The log concentrations, float32 [M], nats.
+
+        Raises:
+            ValueError: they are not known.
+        """
+        if self.log_concentration is None:
+            raise ValueError(
+                "--concentrations: expected it, or --model, for --occupancy and --track; got none; "
+                "occupancy depends on the concentration of a factor"
+            )
+        return self.log_concentration
+
+
+def load_factors(motifs: str | None, model: Path | None, concentrations: Path | None) -> Factors:
+    """The motifs that `--motifs` or `--model` names.
+
+    Raises:
+        ValueError: both are given, or none; or concentrations beside those of the model.
+    """
+    from cisreg.motifs.concentration import read_log_concentration
+
+    if (motifs is None) == (model is None):
+        got = "both" if motifs is not None else "neither"
+        raise ValueError(f"--motifs, --model: expected one of them, got {got}")
+    if motifs is not None:
+        found = options.load_motifs(motifs, None)
+        known = None
+        if concentrations is not None:
+            known = read_log_concentration(concentrations, found.names)
+        return Factors(motifs, found, known)
+    if concentrations is not None:
+        raise ValueError(
+            "--concentrations: expected it with --motifs, got it with --model, which has its own"
+        )
+    from cisreg.storage import load_model
+
+    assert model is not None
+    learned = load_model(model)
+    return Factors(f"of the model {model}", learned.motifs, learned.parameters["log_concentration"])

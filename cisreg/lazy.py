@@ -1,0 +1,36 @@
+"""Packages whose names are imported at their first use, so that nobody waits for TensorFlow."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+
+def names_at_first_use(
+    package: str, modules: Mapping[str, Sequence[str]], submodules: Sequence[str] = ()
+) -> Callable[[str], Any]:
+    """The `__getattr__` of a package that imports its names when they are first used.
+
+    Args:
+        package: its name.
+        modules: names by the full name of the module that has them.
+        submodules: names of its own modules that are attributes too.
+
+    Example:
+        >>> names_at_first_use("cisreg", {"cisreg.sequences": ["encode"]})("encode")(["A"]).tolist()
+        [[0]]
+    """
+    module_of = {name: module for module, names in modules.items() for name in names}
+
+    def get_name(name: str) -> Any:
+        if name in submodules:
+            return importlib.import_module(f"{package}.{name}")
+        if name not in module_of:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        value = getattr(importlib.import_module(module_of[name]), name)
+        setattr(sys.modules[package], name, value)
+        return value
+
+    return get_name

@@ -271,7 +271,12 @@ def test_the_operation_itself_refuses_other_dtypes():
     inputs = [arguments[name] for name in ("sequence", "log_kd", "log_concentration")]
     with pytest.raises((ValueError, tf.errors.InvalidArgumentError), match="compute_dtype"):
         load_ops().cisreg_occupancy(
-            *inputs, position_weight=[], column_range=[], span=[], compute_dtype="float64"
+            *inputs,
+            position_weight=[],
+            column_range=[],
+            span=[],
+            length=[],
+            compute_dtype="float64",
         )
     with pytest.raises((ValueError, tf.errors.InvalidArgumentError), match="compute_dtype"):
         load_ops().cisreg_occupancy_grad(
@@ -279,6 +284,7 @@ def test_the_operation_itself_refuses_other_dtypes():
             position_weight=[],
             column_range=[],
             span=[],
+            length=[],
             bound_gradient=np.zeros((2, 2, 2), np.float32),
             weighted_gradient=[],
             compute_dtype="float64",

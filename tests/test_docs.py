@@ -8,17 +8,66 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).parent
-PAGE = TESTS.parent / "docs" / "reliability.md"
+DOCS = TESTS.parent / "docs"
 
 
-def named_tests():
-    return re.findall(r"`([\w/]+\.py)::(test_\w+)`", PAGE.read_text(encoding="utf-8"))
+def named_tests(page):
+    text = (DOCS / page).read_text(encoding="utf-8")
+    return re.findall(r"`([\w/]+\.py)::(test_\w+)`", text)
 
 
-@pytest.mark.parametrize(("file", "name"), named_tests())
-def test_a_fault_of_the_table_is_a_test(file, name):
+@pytest.mark.parametrize(
+    ("file", "name"), [*named_tests("reliability.md"), *named_tests("embedding.md")]
+)
+def test_a_row_of_the_tables_is_a_test(file, name):
     assert f"\ndef {name}(" in (TESTS / file).read_text(encoding="utf-8")
 
 
 def test_the_table_has_as_many_faults_as_it_should():
-    assert len(set(named_tests())) >= 200
+    assert len(set(named_tests("reliability.md"))) >= 200
+
+
+LINK = re.compile(r"\]\(([\w./#-]+)\)")
+
+
+def anchors(page):
+    """What a link to a part of a page can name: its headings in lower case, with hyphens."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize(
+    "page", [DOCS.parent / "README.md", *sorted(DOCS.glob("*.md"))], ids=lambda page: page.name
+)
+def test_links_between_pages_lead_somewhere(page):
+    for link in LINK.findall(page.read_text(encoding="utf-8")):
+        name, _, part = link.partition("#")
+        target = (page.parent / name) if name else page
+        assert target.exists(), link
+        assert not part or part in anchors(target), link
+
+
+def test_no_file_has_the_marks_of_a_merge():
+    root = DOCS.parent
+    folders = ("docs", "cisreg", "csrc", "cuda", "cmake", "tests", "benchmarks", ".ci")
+    files = [
+        *root.glob("*.*"),
+        *(file for folder in folders for file in (root / folder).rglob("*")),
+    ]
+    suffixes = {
+        ".md",
+        ".py",
+        ".pyi",
+        ".cc",
+        ".h",
+        ".cu",
+        ".cuh",
+        ".cmake",
+        ".txt",
+        ".toml",
+        ".json",
+    }
+    marks = re.compile(r"^(<{7}|>{7}) ", re.MULTILINE)
+    texts = [file for file in files if file.suffix in suffixes and file.is_file()]
+    assert len(texts) > 400
+    assert [file for file in texts if marks.search(file.read_text(encoding="utf-8"))] == []

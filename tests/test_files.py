@@ -138,6 +138,22 @@ def test_without_overwrite_a_file_made_meanwhile_stays_and_the_work_is_kept(tmp_
     assert (tmp_path / kept).read_bytes() == b"work of hours"
 
 
+def test_a_file_that_did_not_become_whole_gets_another_name(tmp_path):
+    path, other = tmp_path / "file", tmp_path / "part"
+    path.write_text("mine")
+    with replace_file(path, instead=lambda: other) as file:
+        file.write(b"half")
+    assert (path.read_text(), other.read_text()) == ("mine", "half")
+    with replace_file(path, instead=lambda: None) as file:
+        file.write(b"all")
+    assert path.read_text() == "all"
+    # Whatever has the other name stays.
+    with pytest.raises(FileExistsError), replace_file(path, instead=lambda: other) as file:
+        file.write(b"a quarter")
+    (kept,) = tmp_path.glob("*.partial")
+    assert (other.read_text(), kept.read_text()) == ("half", "a quarter")
+
+
 def test_without_hard_links_a_new_file_is_renamed(tmp_path, monkeypatch):
     def refuse(*names):
         raise PermissionError(errno.EPERM, "Operation not permitted")

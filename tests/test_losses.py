@@ -162,3 +162,80 @@ def test_a_likelihood_has_one_measurement_of_each_sequence():
 def test_predictions_that_no_integer_holds_have_the_nearest_end_of_the_table(prediction, deviation):
     loss = negative_log_likelihood(tf.constant([prediction]), tf.zeros(1), table=TABLE)
     assert float(loss) == pytest.approx((prediction / deviation) ** 2, rel=1e-5)
+
+
+PENALTIES = {
+    "activity_l1": lambda p: tf.reduce_sum(tf.abs(p["activity"])),
+    "potentiation_l1": lambda p: tf.reduce_sum(tf.abs(p["potentiation"])),
+    "motif_l2": lambda p: tf.reduce_sum(tf.square(p["log_kd"])) / 2,
+    "motif_pull": lambda p: tf.reduce_sum(tf.square(p["log_kd"] - 0.5)) / 2,
+    "position_smoothness": lambda p: tf.reduce_sum(
+        tf.square(p["position_weight"][:, 1:] - p["position_weight"][:, :-1])
+    ),
+}
+
+
+def derivatives(compute, parameters, factor):
+    """First derivatives of factor * compute, theirs by the factor, and second ones of log_kd."""
+    with tf.GradientTape(persistent=True) as outer:
+        outer.watch([*parameters.values(), factor])
+        with tf.GradientTape() as inner:
+            inner.watch(parameters)
+            total = factor * compute(parameters)
+        first = inner.gradient(total, parameters, unconnected_gradients="zero")
+        whole = tf.add_n([tf.reduce_sum(tf.sin(each)) for each in first.values()])
+    by_factor = outer.gradient(whole, factor, unconnected_gradients="zero")
+    second = outer.gradient(whole, parameters, unconnected_gradients="zero")
+    return [*first.values(), by_factor, *second.values()]
+
+
+@pytest.mark.parametrize("in_graph", [False, True], ids=["eager", "graph"])
+@pytest.mark.parametrize("factor", [1.0, 3.0])
+@pytest.mark.parametrize("name", PENALTIES)
+def test_derivatives_of_penalties_are_tensorflows(name, factor, in_graph):
+    random = np.random.default_rng(0)
+    sizes = {"activity": (3,), "potentiation": (3,), "log_kd": (2, 4, 3)}
+    sizes["position_weight"] = (2, 5, 3)
+    parameters = {
+        key: tf.constant(random.normal(size=size), tf.float32) for key, size in sizes.items()
+    }
+    weights = Penalty(**{name: 0.25})
+    initial = {"log_kd": tf.fill([2, 4, 3], 0.5)}
+
+    def both():
+        ours = lambda p: penalty(p, weights, initial=initial)  # noqa: E731
+        own = lambda p: 0.25 * PENALTIES[name](p)  # noqa: E731
+        return [derivatives(each, parameters, tf.constant(factor)) for each in (ours, own)]
+
+    written, expected = (tf.function(both) if in_graph else both)()
+    assert any(np.any(value.numpy() != 0) for value in expected)
+    for one, other in zip(written, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("in_graph", [False, True], ids=["eager", "graph"])
+@pytest.mark.parametrize("factor", [1.0, 3.0])
+def test_derivatives_of_the_mean_of_squares_are_tensorflows(factor, in_graph):
+    """Of the second order too, and by a factor of the loss that happens to be 1."""
+    random = np.random.default_rng(0)
+    values = {name: tf.constant(random.normal(size=7), tf.float32) for name in ("p", "m")}
+
+    def both():
+        ours = lambda v: mean_squared_error(v["p"] ** 2, v["m"])  # noqa: E731
+        own = lambda v: tf.reduce_mean((v["p"] ** 2 - v["m"]) ** 2)  # noqa: E731
+        return [derivatives(each, values, tf.constant(factor)) for each in (ours, own)]
+
+    written, expected = (tf.function(both) if in_graph else both)()
+    for one, other in zip(written, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [tf.float16, tf.bfloat16, tf.float64])
+def test_the_mean_of_squares_has_a_gradient_in_every_float_type(dtype):
+    predicted, measured = tf.ones([300], dtype), tf.zeros([300], dtype)
+    with tf.GradientTape() as tape:
+        tape.watch(predicted)
+        loss = mean_squared_error(predicted, measured)
+    gradient = tape.gradient(loss, predicted)
+    assert gradient.dtype == dtype
+    np.testing.assert_allclose(tf.cast(gradient, tf.float64), 2 / 300, rtol=0.01)

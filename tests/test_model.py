@@ -265,6 +265,22 @@ def test_sequences_of_another_length_are_refused():
         predict(spec, random_parameters(spec), random_sequence(2, length=11))
 
 
+@pytest.mark.parametrize("unknown", [[None, None], None])
+def test_other_lengths_than_a_graph_knows_are_refused_when_it_runs(unknown):
+    spec = ModelSpec(**SIZES)
+    parameters = random_parameters(spec)
+    signature = [tf.TensorSpec(unknown, tf.uint8)]
+    graph = tf.function(lambda codes: predict(spec, parameters, codes)[0], signature)
+    found = graph(random_sequence(2))
+    np.testing.assert_array_equal(found, predict(spec, parameters, random_sequence(2)).expression)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="expected 12 bases each, as the mod"):
+        graph(random_sequence(2, length=11))
+    if unknown:
+        compiled = tf.function(graph.python_function, signature, jit_compile=True)
+        with pytest.raises(tf.errors.InvalidArgumentError, match=r"expected shape \[\?,12\]"):
+            compiled(random_sequence(2, length=11))
+
+
 def test_spec_survives_json():
     for spec in SPECS:
         assert ModelSpec.from_dict(json.loads(json.dumps(spec.to_dict()))) == spec

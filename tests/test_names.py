@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_model import SPEC, start_parameters
 
+from cisreg.batch_prediction import BatchPrediction
 from cisreg.data import Dataset
 from cisreg.motifs import MotifSet, motif_name, read_log_concentration, read_motifs, write_motifs
 from cisreg.names import file_stem, join_fields, name_of_stem, split_fields
-from cisreg.prediction import BatchPrediction
 from cisreg.scan import scan
 from cisreg.sequences import encode
 from cisreg.trained_model import Model

@@ -156,6 +156,44 @@ def test_same_bits_for_every_thread_count(instruction_set, shape):
             np.testing.assert_array_equal(first, second)
 
 
+@pytest.mark.parametrize(("count", "motifs"), [(2100, 3), (2700, 3), (2700, 75)])
+def test_sequences_beyond_the_shared_tiles(instruction_set, count, motifs):
+    """Up to 2^18 rows all motifs share the encoded sequences; beyond, each item encodes its own."""
+    arguments = example((count, 90, 9, motifs))
+    arguments["position_weight"] = None
+    options = {"instruction_set": instruction_set, "threads": 2}
+    upstream = random_upstream([np.empty((count, 2, motifs))])
+    bound, _ = _native.occupancy_forward(*arguments.values(), **options)
+    gradients = _native.occupancy_backward(*arguments.values(), *upstream, **options)
+    del arguments["position_weight"]
+    chosen = np.array([0, motifs // 2, motifs - 1])
+    few = {**arguments, "log_kd": arguments["log_kd"][..., chosen]}
+    few["log_concentration"] = arguments["log_concentration"][chosen]
+    expected = occupancy_oracle(**few)[0]
+    assert relative_error(bound[..., chosen], expected) <= 2e-6
+    expected = occupancy_oracle_gradient(**few, grad_bound=upstream[0][..., chosen])
+    assert relative_error(gradients[0][..., chosen], expected["log_kd"]) <= 1e-5
+
+
+@pytest.mark.parametrize("unknown", [False, True])
+def test_tables_of_the_rows_that_few_sequences_read(instruction_set, unknown):
+    """Sequences of few different k-mers, with and without unknown bases."""
+    arguments = example((2, 64, 11, 20))
+    arguments["position_weight"] = None
+    sequence = np.tile(np.array([0, 3, 3], np.uint8), (2, 22))[:, :64]
+    if unknown:
+        sequence[0, 40:50] = 4
+    arguments["sequence"] = sequence
+    upstream = random_upstream([np.empty((2, 2, 20))])
+    options = {"instruction_set": instruction_set}
+    bound, _ = _native.occupancy_forward(*arguments.values(), **options)
+    gradients = _native.occupancy_backward(*arguments.values(), *upstream, **options)
+    del arguments["position_weight"]
+    assert relative_error(bound, occupancy_oracle(**arguments)[0]) <= 2e-6
+    expected = occupancy_oracle_gradient(**arguments, grad_bound=upstream[0])
+    assert relative_error(gradients[0], expected["log_kd"]) <= 1e-5
+
+
 def test_unknown_instruction_set_is_refused():
     arguments = list(example((2, 7, 3, 2)).values())
     with pytest.raises(ValueError, match="no 'sse9' kernels"):
@@ -169,10 +207,13 @@ def test_unknown_instruction_set_is_refused():
         ({"threads": -3}, "threads: expected 1 to 1024, got -3"),
         ({"column_range": np.array([[-50] * 9, [90000] * 9])}, "column_range: expected 0 <= first"),
         ({"column_range": np.array([[2] * 9, [1] * 9])}, "column_range: expected 0 <= first"),
-        ({"column_range": np.zeros((2, 3))}, r"column_range: expected \[2, M\]"),
-        ({"log_concentration": np.zeros((3, 3))}, r"log_concentration: expected \[M\]"),
-        ({"position_weight": np.zeros((7, 2, 9))}, r"position_weight: expected \[2, P, M\]"),
-        ({"padding": "valid", "log_kd": np.zeros((8, 4, 9))}, "'valid' wants W of at most L"),
+        (
+            {"column_range": np.zeros((2, 3))},
+            r"column_range: expected shape \[2, M\] = \[2,9\], got \[2,3\]",
+        ),
+        ({"log_concentration": np.zeros((3, 3))}, r"log_concentration: expected shape \[M\]"),
+        ({"position_weight": np.zeros((7, 2, 9))}, r"position_weight: expected shape \[2, P, M\]"),
+        ({"padding": "valid", "log_kd": np.zeros((8, 4, 9))}, "'valid' expects .* L = 7 and W = 8"),
     ],
 )
 def test_bad_arguments(options, message):
@@ -191,10 +232,10 @@ def cuda_function(name):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"sequence": np.full((2, 7), 5)}, "sequence: expected codes of at most 4"),
+        ({"sequence": np.full((2, 7), 5)}, "sequence: expected base codes 0 to 4"),
         ({"column_range": np.array([[2] * 9, [1] * 9])}, "column_range: expected 0 <= first"),
-        ({"log_concentration": np.zeros((3, 3))}, r"log_concentration: expected \[M\]"),
-        ({"position_weight": np.zeros((7, 2, 9))}, r"position_weight: expected \[2, P, M\]"),
+        ({"log_concentration": np.zeros((3, 3))}, r"log_concentration: expected shape \[M\]"),
+        ({"position_weight": np.zeros((7, 2, 9))}, r"position_weight: expected shape \[2, P, M\]"),
         ({"compute_dtype": "half"}, "compute_dtype: expected 'float32'"),
     ],
 )
@@ -207,7 +248,7 @@ def test_bad_arguments_of_the_gradient_and_of_times_on_a_gpu():
     arguments = list(example((2, 7, 3, 9)).values())
     sums = np.zeros((2, 2, 9))
     backward = cuda_function("cuda_occupancy_backward")
-    with pytest.raises(ValueError, match=r"bound_gradient: expected \[N, 2, M\]"):
+    with pytest.raises(ValueError, match=r"bound_gradient: expected shape \[N, 2, M\]"):
         backward(*arguments, sums[:1], sums)
     with pytest.raises(ValueError, match=r"weighted_gradient: .* exactly where"):
         backward(*arguments, sums)

@@ -62,7 +62,7 @@ def test_sites_are_computed_in_the_dtype_asked_for():
 
 
 def test_nothing_is_traced_again_for_other_sizes_calls_models_or_values():
-    compiled = _compiled(SPEC, False, "float32", "auto")
+    compiled = _compiled(SPEC, False, "float32", "auto", "")
     codes = make_dataset(30).sequence
     first = MODEL.predict(codes, batch_size=7).expression
     traces = compiled.experimental_get_tracing_count()
@@ -72,7 +72,7 @@ def test_nothing_is_traced_again_for_other_sizes_calls_models_or_values():
     np.testing.assert_allclose(MODEL.predict(codes).expression, first, rtol=1e-6)
     list(predict_batches(SPEC, start_parameters(2), codes, batch_size=11))
     assert compiled.experimental_get_tracing_count() == traces
-    assert _compiled(SPEC, False, "float32", "auto") is compiled
+    assert _compiled(SPEC, False, "float32", "auto", "") is compiled
 
 
 TEXT = decode(make_dataset(9).sequence)

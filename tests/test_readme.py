@@ -40,6 +40,8 @@ def test_python_examples(tmp_path, monkeypatch):
     exec(operation, names)
     assert names["bound"].shape == (200, 2, 245)
     assert np.isfinite(names["bound"]).all()
+    np.testing.assert_array_equal(names["sums"].bound, names["bound"])
+    assert names["layer"](names["sequence"]).shape == names["bound"].shape
     exec(sites, names)
     assert names["hits"].num_rows > 200
 

@@ -204,7 +204,7 @@ def test_motifs_of_a_model_are_scanned_as_they_are():
     )
     rows = hits.to_table(motif_names=model.motif_names).to_pylist()
     assert {"RAP1"} <= {row["motif"] for row in rows}
-    assert any(row["motif"] == "RAP1" and row["position"] == 9 for row in rows)
+    assert any(row["motif"] == "RAP1" and row["start"] == 9 for row in rows)
 
 
 def test_motifs_columns_and_unit_come_back(tmp_path):
@@ -411,7 +411,7 @@ NOT_FINITE = [
     (("log_kd", (2, slice(1, 3), 2), np.inf), r"got inf at .2, 1, 2. \(2 of 48 .*'REB1 \(long\)'"),
     (("potentiation_bias", (), np.nan), "expected finite numbers in potentiation_bias, got nan$"),
     (("bias", (), -np.inf), "expected finite numbers in bias, got -inf$"),
-    (("log_concentration", 0, -np.inf), "'ABF1'; for a factor that is knocked out give a low"),
+    (("log_concentration", 0, np.inf), "in log_concentration, got inf at .* of motif 'ABF1'"),
 ]
 
 
@@ -456,8 +456,11 @@ def test_saved_numbers_that_are_not_finite_are_said_with_the_file(tmp_path, monk
         load_model(tmp_path)
 
 
-def test_a_factor_that_is_knocked_out_binds_nothing():
-    model = Model(SPEC, spoiled("log_concentration", 1, -1000.0), NAMES)
+@pytest.mark.parametrize("level", [-1000.0, -np.inf])
+def test_a_factor_that_is_knocked_out_binds_nothing(level, tmp_path):
+    save_model(tmp_path, Model(SPEC, spoiled("log_concentration", 1, level), NAMES))
+    model = load_model(tmp_path)
+    assert model.parameters["log_concentration"][1] == level
     for implementation in ("standard", "fused"):
         binding = model.predict(["ACGT" * 5], binding=True, implementation=implementation).binding
         assert (binding[:, :, 1] == 0).all()

@@ -27,6 +27,8 @@ from cisreg.locks import hold_folder
 from cisreg.motifs import demo_motifs, write_motifs, write_pkdm
 from cisreg.prepare.cluster import cluster_file
 from cisreg.report import plot_evaluation
+from cisreg.saved_model_folder import FILES as SAVED_MODEL
+from cisreg.saved_model_folder import fill_saved_model_folder
 from cisreg.spec import ModelSpec
 from cisreg.start import init_parameters
 from cisreg.storage import save_model
@@ -113,6 +115,14 @@ def recipe(folder, which):
         file.write(b"epochs = %d\n" % which * SIZES[which])
 
 
+def saved_model(folder, which):
+    with fill_saved_model_folder(folder / "served", overwrite=True) as made:
+        for name in SAVED_MODEL:
+            (made / name).parent.mkdir(parents=True, exist_ok=True)
+            with replace_file(made / name) as file:
+                file.write(b"%d" % which * SIZES[which])
+
+
 def checkpoint(folder, which):
     state = TrainingState({"bias": np.zeros(SIZES[which], np.float32)}, step=1)
     with hold_folder(folder / "run"):
@@ -136,6 +146,7 @@ KINDS = {
     "plot": plotted,
     "model": saved,
     "export": exported,
+    "saved model": saved_model,
     "checkpoint": checkpoint,
     "convert": converted,
     "pkdm": motif,

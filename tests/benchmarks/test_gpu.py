@@ -94,6 +94,10 @@ def test_page(tmp_path, capsys):
     tables = make_tables(rows, "fused")
     assert [table.title for table in tables] == ["forward", "forward + backward", "backward"]
     assert {len(row) for table in tables for row in table.rows} == {len(tables[0].columns)}
+    assert len(tables[0].columns) == 12
+    no_peaks = [{**row, "peak_mebibytes": None} for row in rows]
+    no_peaks = [{k: v for k, v in row.items() if v is not None} for row in no_peaks]
+    assert "peak MiB" not in make_tables(no_peaks, "fused")[0].columns
     print_tables(tables)
     assert "5.00x" in capsys.readouterr().out
     path = tmp_path / "new" / "page.html"

@@ -13,7 +13,9 @@ BENCHMARKS = ROOT / "benchmarks"
 INDEX = (BENCHMARKS / "README.md").read_text()
 ROOMS = ("operation", "training", "data", "reads", "gpu")
 # Programs that other scripts start for comparison, and modules used only by other scripts.
-NO_COMMANDS = {"reads.collapse_plain", "reads.merge_pairs_plain", "gpu.limit", "gpu.report"}
+NO_COMMANDS = {"reads.collapse_plain", "reads.merge_pairs_plain"}
+NO_COMMANDS |= {"gpu.budget", "gpu.checks", "gpu.clocks", "gpu.findings", "gpu.limit"}
+NO_COMMANDS |= {"gpu.machine_code", "gpu.report", "gpu.tensorflow_tasks", "gpu.work", "gpu.worker"}
 COMMAND = re.compile(r"-m benchmarks\.(\w+)\.(\w+)")
 
 

@@ -11,7 +11,7 @@ import pytest
 from benchmark_runs import run_successfully
 
 from benchmarks.operation.scaling import linear_range
-from benchmarks.shared.rivals import IMPLEMENTATIONS, installed
+from benchmarks.shared.rivals import IMPLEMENTATIONS, KERAS, installed
 from cisreg import _native
 
 
@@ -63,6 +63,16 @@ def test_train_throughput(tmp_path):
         # An epoch takes longer than its steps alone.
         steps_per_second = row["median_sequences_per_second"] / row["sequence_count"]
         assert 1e3 / steps_per_second > 0.9 * row["median_step_milliseconds"]
+
+
+@pytest.mark.slow
+def test_keras_step(tmp_path):
+    rows, printed = run("training.keras_step", tmp_path)
+    assert {row["implementation"] for row in rows} == set(KERAS)
+    for row in rows:
+        assert "missing" not in row, row
+        assert row["median_milliseconds"] > 0
+        assert row["implementation"] in printed
 
 
 def test_scan_vs_lightmotif(tmp_path):
@@ -183,3 +193,9 @@ def test_kernels_alone():
     sizes = ("--sequences", "3", "--length", "20", "--motifs", "9", "--calls", "1")
     printed = run_successfully("operation.kernels", *sizes)
     assert all(name in printed for name in _native.instruction_sets())
+
+
+def test_lengths_of_rows():
+    sizes = ("--sequences", "3", "--length", "20", "--motifs", "9", "--width", "4")
+    printed = run_successfully("operation.lengths", *sizes, "--rounds", "2")
+    assert "every second row empty" in printed and "a batch of L / 2" in printed

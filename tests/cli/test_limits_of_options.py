@@ -92,7 +92,8 @@ def test_threads_beyond_the_cores_are_not_used(command, files):
 def native():
     from cisreg import _native
 
-    _native.best_sites(np.zeros((10**9, 0), np.uint8), *motifs_of(10**6), threads=1)
+    text = np.zeros(0, np.uint8), np.zeros((2, 10**6), np.int64)
+    _native.best_sites(*text, *motifs_of(10**6), threads=1)
 
 
 def motifs_of(count):

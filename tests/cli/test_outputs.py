@@ -23,6 +23,7 @@ import typer
 from cisreg.cli import app
 from cisreg.cli import prepare as prepare_commands
 from cisreg.files import publish_together, replace_file
+from cisreg.saved_model_folder import FILES
 
 # How each command is called; names in braces are its parameters, those of files alone.
 COMMANDS = {
@@ -30,8 +31,11 @@ COMMANDS = {
     "--initial-activity {initial_activity} --initial-potentiation {initial_potentiation} "
     "--initial-binding-limit {initial_binding_limit} --start {start} --likelihood {likelihood} "
     "--measurements {measurements} --validation {validation} --output {output}",
-    "predict": "{model} {table} --output {output}",
+    "predict": "{model} {table} --intervals {intervals} --output {output}",
     "evaluate": "{model} {table} --truth {truth} --plot {plot}",
+    "scan": "{genome} --motifs {motifs} --model {model} --intervals {intervals} "
+    "--background {background} --occupancy 0.5 --concentrations {concentrations} "
+    "--output {output}",
     "simulate": "--motifs {motifs} --output {output}",
     "import": "{source} --binding expected --length 9 --motifs {motifs} "
     "--concentrations {concentrations} --output {output}",
@@ -39,6 +43,10 @@ COMMANDS = {
     "encode": "{table} --length 5 --output {output}",
     "convert": "{sources} --measurements {measurements} --check {check} --output {output}",
     "doctor": "",
+    "motifs convert": "{motifs} {output} --format meme",
+    "motifs info": "{motifs} --output {output}",
+    "motifs logo": "{motifs} --output {output}",
+    "motifs compare": "{query} {target} --output {output}",
     "prepare merge-pairs": "{forward} {reverse} --overlap 5 --output {output}",
     "prepare collapse": "{inputs} --output {output}",
     "prepare cluster": "{counts} --output {output} --map {map_output}",
@@ -48,12 +56,15 @@ COMMANDS = {
 ALL_COMMANDS = typer.main.get_command(app)
 OUTPUTS = ("output", "map_output", "plot")
 FOLDERS = ("model", "truth", "start")
-# Texts that name no file, and the temporary folder, in which nothing has a name of the user.
+# Texts that name no file, and the temporary folder, in which nothing has a name of the user. A
+# track is a file or a folder of files: see `test_scan.py` and `genome/test_tracks.py`.
 NO_FILES = (
     *("sequence_column", "expression_column", "weight_column", "name_column", "measured_column"),
     *("label_column", "split_column", "group_column", "fold", "names", "bins", "bin_values"),
     *("cells", "pseudocount", "memory", "temporary_folder", "like_cisregmodels"),
+    "track",
     *("constant_left", "constant_right", "position_knots"),
+    *("name", "background"),
 )
 # The first file that a command writes into its folder, or after its prefix.
 IN_FOLDER = {
@@ -196,6 +207,38 @@ def test_files_of_several_beginnings_are_inputs_of_import(tmp_path):
     os.link(tmp_path / "old.params", files.written("output"))
     said = files.refused("--overwrite", source=tmp_path / "old")
     assert "same file as the input" in said
+
+
+def test_what_is_in_the_place_of_a_saved_model_is_refused(tmp_path):
+    files = Files(tmp_path, "export")
+    words, folder = ("--format", "savedmodel"), files.paths["output"]
+    for name in FILES:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("mine")
+        assert "--overwrite" in files.refused(*words), name
+        path.unlink()
+        for link in (os.link, os.symlink):
+            link(files.read("model"), path)
+            assert "same file as the input" in files.refused(*words, "--overwrite"), name
+            path.unlink()
+        os.mkfifo(path)
+        assert "expected a regular file, got a named pipe" in files.refused(*words, "--overwrite")
+        path.unlink()
+    (folder / "variables").rmdir()
+    (folder / "variables").symlink_to(tmp_path)
+    assert "variables: expected a folder, or nothing" in files.refused(*words, "--overwrite")
+    nowhere = tmp_path / "link"
+    nowhere.symlink_to("nowhere")
+    assert "a link that leads nowhere" in files.refused(*words, "--overwrite", output=nowhere)
+
+
+def test_a_saved_model_is_not_written_into_a_folder_in_use(tmp_path):
+    files = Files(tmp_path, "export")
+    files.paths["output"].mkdir()
+    with held(files.paths["output"]):
+        said = files.refused("--format", "savedmodel", "--overwrite")
+    assert "expected a folder that no other process writes to" in said
 
 
 def test_a_model_is_exported_to_files_of_its_own_name(tmp_path):

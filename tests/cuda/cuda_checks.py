@@ -30,7 +30,7 @@ def plain_errors(case):
         implementation="standard",
         compute_dtype=case.compute_dtype,
         **case.options,
-        **case.spanned,
+        **case.limits,
     )
     errors = {
         name: relative_error(found, expected)
@@ -87,9 +87,11 @@ def check_gradients(case, found):
         if case.compute_dtype != "float32":
             largest = allowed(case, f"gradient of {name}")
         assert relative_error(found[name], expected) <= largest, name
-    if case.weighted and case.spans is not None:
+    if case.weighted and case.limits:
         gone = case.expected_gradient["position_weight"] == 0
         assert not found["position_weight"][gone].any(), "weights of no window have moved"
+    for name, gradient in found.items():
+        assert not gradient[..., case.absent].any(), f"{name} of absent factors is not 0"
     assert not np.where(case.trained, 0, found["log_kd"]).any(), "columns that are held have moved"
 
 
@@ -112,8 +114,7 @@ def print_largest_errors(executor, cases):
 
 
 if __name__ == "__main__":
-    from cuda_cases import CASES
-
+    from benchmarks.shared.cuda_cases import CASES
     from benchmarks.shared.executors import Shim
 
     for capability in (900, 750):

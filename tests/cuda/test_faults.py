@@ -7,14 +7,15 @@ kernels have been rewritten and the fault must be adapted.
 from __future__ import annotations
 
 import dataclasses
+import re
 import shutil
 import tempfile
 from pathlib import Path
 
 import pytest
-from cuda_cases import CASES, Case
 from cuda_checks import check_gradients, check_sums
 
+from benchmarks.shared.cuda_cases import CASES, Case
 from benchmarks.shared.executors import CUDA, KernelError, Shim, Simulator, scratch
 
 WRONG_NUMBERS = None
@@ -67,8 +68,8 @@ FAULTS = [
     Fault(
         "metadata of rows behind",
         "one_hot.cuh",
-        "from[16 * q + 8 * Tall] << 16",
-        "from[16 * q + 8 * Tall - 1] << 16",
+        "from[16 * q + 8 * RowTiles] << 16",
+        "from[16 * q + 8 * RowTiles - 1] << 16",
         "shim",
     ),
     Fault(
@@ -82,7 +83,7 @@ FAULTS = [
     Fault(
         "low terms forgotten",
         "scan.cuh",
-        "if (Terms == 2) ScanTerm<Tall, Terms>(sums, strip, energies, 1, steps, lane);",
+        "if (Terms == 2) ScanTerm<RowTiles, Terms>(sums, strip, energies, 1, steps);",
         "",
         "shim",
     ),
@@ -96,8 +97,16 @@ FAULTS = [
     Fault(
         "bases of the second product",
         "backward.cu",
-        "pairs + (g & 3) * pair_stride",
-        "pairs",
+        "(g & 3) * params.shared.pair_stride + 2 * t",
+        "2 * t",
+        "shim",
+    ),
+    # The order of motifs.
+    Fault(
+        "the last motif of a sorted run is not counted",
+        "prepare.cu",
+        "if (end <= min(run_motifs, motif_count - begin) &&",
+        "if (end < min(run_motifs, motif_count - begin) &&",
         "shim",
     ),
     # Tails.
@@ -111,10 +120,31 @@ FAULTS = [
     Fault(
         "weights behind the last window",
         "forward.cu",
-        "return row + 8 * k < rows ?",
-        "return rows > 0 ?",
+        "to[i] = i < windows * kRow ? from[i] : make_float4(0.0f, 0.0f, 0.0f, 0.0f);",
+        "to[i] = from[i];",
         "sanitized",
         "AddressSanitizer: heap-buffer-overflow",
+    ),
+    Fault(
+        "weights in the workspace without those of the last window",
+        "forward.cu",
+        "if (j < count && row + 8 * (k + j) < rows) {",
+        "if (j < count && row + 8 * (k + j) < rows - 1) {",
+        "shim",
+    ),
+    Fault(
+        "weights of rows behind the last window not cleared",
+        "forward.cu",
+        "to[i] = i < windows * kRow ? from[i] : make_float4(0.0f, 0.0f, 0.0f, 0.0f);",
+        "if (i < windows * kRow) to[i] = from[i];",
+        "shim",
+    ),
+    Fault(
+        "weights of the first strip for all",
+        "forward.cu",
+        "shared.weight + (i * params.weight_rows + static_cast<int>(first)) * kTileMotifs + own",
+        "shared.weight + i * params.weight_rows * kTileMotifs + own",
+        "shim",
     ),
     Fault(
         "held columns move",
@@ -155,8 +185,8 @@ FAULTS = [
     Fault(
         "the gradient knows no span",
         "backward.cu",
-        "MaskSites(log_odds, tiles.sites",
-        "if (index < 0) MaskSites(log_odds, tiles.sites",
+        "MaskSites(log_odds[u], sites,",
+        "if (index < 0) MaskSites(log_odds[u], sites,",
         "shim",
     ),
     Fault(
@@ -180,19 +210,112 @@ FAULTS = [
         "",
         "shim",
     ),
+    # Lengths.
+    Fault(
+        "codes behind a sequence are read",
+        "forward.cu",
+        "const int64_t length = OwnLength(params.shape, n);",
+        "const int64_t length = params.shape.length;",
+        "shim",
+    ),
+    Fault(
+        "windows behind a sequence are bound",
+        "forward.cu",
+        "const int64_t windows = OwnWindows(params.shape, place.n);",
+        "const int64_t windows = params.shape.window_count;",
+        "shim",
+    ),
+    Fault(
+        "sums of a sequence without windows are not written",
+        "forward.cu",
+        "    WriteZeros(params, shared, place);\n",
+        "",
+        "shim",
+    ),
+    Fault(
+        "the gradient reads codes behind a sequence",
+        "gradient_items.cuh",
+        "OwnLength(shape, sequence) - start",
+        "shape.length - start",
+        "shim",
+    ),
+    Fault(
+        "the gradient knows no lengths",
+        "gradient_items.cuh",
+        "OwnWindows(shape, sequence) - strip",
+        "shape.window_count - strip",
+        "shim",
+    ),
+    Fault(
+        "a span reaches behind a sequence",
+        "span.cuh",
+        "OwnLength(shape, sequence)",
+        "shape.length",
+        "shim",
+    ),
+    Fault(
+        "a concentration of 0 is an error",
+        "prepare.cu",
+        "return log_concentration < INFINITY ?",
+        "return isfinite(log_concentration) ?",
+        "shim",
+    ),
     # Sums.
     Fault(
         "only the last strip counts",
-        "forward.cu",
-        "to[motif] = first_strip ? sum : to[motif] + sum;",
-        "to[motif] = sum;",
+        "sum_rows.cu",
+        "total.Add(from[row * params.columns]);",
+        "total.sum = from[row * params.columns];",
         "shim",
+    ),
+    Fault(
+        "the last strip of a group is left out",
+        "sum_rows.cu",
+        "min(params.rows - first, params.group_rows);",
+        "min(params.rows - first, params.group_rows - 1);",
+        "shim",
+    ),
+    # Who does what.
+    Fault(
+        "units between two warps are nobody's",
+        "plan_forward.h",
+        "return {begin, begin + each + (index < more ? 1 : 0)};",
+        "return {begin, begin + each};",
+        "shim",
+    ),
+    Fault(
+        "offsets of the next slice's tiles",
+        "forward.cu",
+        "const int tile = slice + i / kTileMotifs * stride;",
+        "const int tile = slice + i / kTileMotifs;",
+        "shim",
+    ),
+    Fault(
+        "the next item of a warp is another one",
+        "plan_forward.h",
+        "item.sequence += split.stride;",
+        "item.sequence += 1;",
+        "shim",
+    ),
+    Fault(
+        "short strips follow at their own height",
+        "plan_forward.h",
+        "return {strips.tall * kRows + (index - strips.tall) * kRowsShort, kRowsShort};",
+        "return {index * kRowsShort, kRowsShort};",
+        "shim",
+    ),
+    Fault(
+        "no barrier before the next slice",
+        "forward.cu",
+        "    // The next slice takes the place of this one.\n    __syncthreads();\n",
+        "",
+        "shim in any order",
     ),
     Fault(
         "a partial sum is skipped",
         "finish.cu",
-        "for (int64_t part = 0; part < parts; ++part)",
-        "for (int64_t part = 0; part < parts && part < 3; ++part)",
+        "part < parts.end; ++part",
+        "part < parts.end && part < parts.first + 3; ++part",
         "shim",
     ),
     Fault(
@@ -209,35 +332,103 @@ FAULTS = [
         "upstream",
         "shim 7.5",
     ),
+    # Shares of the gradient's work.
+    Fault(
+        "shares end one item early",
+        "plan_backward.h",
+        "share * least + (share < longer ? share : longer)",
+        "share * least",
+        "shim",
+    ),
+    Fault(
+        "a part for two blocks of tiles",
+        "finish.cu",
+        "return {split.shares.Of(first) + piece, split.shares.Of(end - 1) + piece + 1};",
+        "return {split.shares.Of(first), split.shares.Of(end - 1) + 1};",
+        "shim",
+    ),
+    Fault(
+        "all items are those of the first strip",
+        "gradient_items.cuh",
+        "const bool wraps = item.strip + 1 == params.split.strip_count;",
+        "const bool wraps = true;",
+        "shim",
+    ),
+    Fault(
+        "position weights stay those of the first strip",
+        "gradient_block.cuh",
+        "if (before == strip) return;",
+        "if (before >= 0) return;",
+        "shim",
+    ),
+    Fault(
+        "gradients of weights go on with the next strip",
+        "gradient_block.cuh",
+        "*reinterpret_cast<float4*>(to + WeightGradientsAt(params) + u * numbers + i) =\n"
+        "          make_float4(0, 0, 0, 0);",
+        "if (strip == 0) "
+        "*reinterpret_cast<float4*>(to + WeightGradientsAt(params) + u * numbers + i) =\n"
+        "          make_float4(0, 0, 0, 0);",
+        "shim",
+    ),
+    Fault(
+        "upstream gradients of the sequence before",
+        "gradient_block.cuh",
+        "state.upstream[index & 1][0][i] = ahead.bound;",
+        "state.upstream[(index + 1) & 1][0][i] = ahead.bound;",
+        "shim",
+    ),
+    Fault(
+        "long strips lose the end of their codes",
+        "gradient_block.cuh",
+        "FillCodes(params, item, words, threadIdx.x + Ahead::kCodes * blockDim.x);",
+        "",
+        "shim",
+    ),
+    Fault(
+        "totals begin at what was there",
+        "gradient_block.cuh",
+        "state.total[i / 2][i % 2][threadIdx.x] = 0.0f;",
+        ";",
+        "simulator",
+        "UninitError",
+    ),
     # Synchronisation.
     Fault(
         "lanes leave the loop over tiles",
         "forward.cu",
-        "if (lane >= kTileMotifs) continue;",
-        "if (lane >= kTileMotifs) break;",
+        "const int32_t at = lane < kTileMotifs ?",
+        "if (lane >= kTileMotifs) break;\n    const int32_t at = lane < kTileMotifs ?",
         "shim",
         "have left the kernel|leaves the kernel|meet at different places|nobody can run",
     ),
     Fault(
         "no barrier after the slice is copied",
         "forward.cu",
-        "CopySlice(params, shared, first_tile, tiles);\n  __syncthreads();",
-        "CopySlice(params, shared, first_tile, tiles);",
+        "CopySlice(params, shared, slice);\n    __syncthreads();",
+        "CopySlice(params, shared, slice);",
         "shim in any order",
     ),
     Fault(
         "no barrier between sequences",
         "backward.cu",
-        "    __syncthreads();\n  }\n  if (!HasTiles(params)) return;",
-        "  }\n  if (!HasTiles(params)) return;",
-        "simulator",
-        "RaceError|UninitError",
+        "KeepUpstream<Weighted>(state, index + 1, ahead);\n    __syncthreads();",
+        "KeepUpstream<Weighted>(state, index + 1, ahead);",
+        "shim in any order",
+        "metadata of row",
+    ),
+    Fault(
+        "no barrier before the next block of tiles",
+        "backward.cu",
+        "AddSegment<Terms, LogUnbound, Weighted>(params, shared_memory);\n    __syncthreads();",
+        "AddSegment<Terms, LogUnbound, Weighted>(params, shared_memory);",
+        "shim in any order",
     ),
     Fault(
         "words before all codes are there",
         "forward.cu",
-        "params.shape.length, start + i);\n  }\n  __syncwarp();",
-        "params.shape.length, start + i);\n  }",
+        "CodeAt(sequence, length, start + i);\n  }\n  __syncwarp();",
+        "CodeAt(sequence, length, start + i);\n  }",
         "simulator",
         "RaceError|UninitError",
     ),
@@ -299,3 +490,10 @@ def test_without_a_fault_nothing_is_noticed():
     nothing = Fault("nothing", "launch.h", "namespace cisreg {", "namespace cisreg {", "shim")
     with pytest.raises(pytest.fail.Exception, match="nobody noticed"):
         first_sign(EXECUTORS["shim"](plant(nothing)), CASES)
+
+
+def test_the_page_names_as_many_problems_and_faults_as_there_are():
+    page = (Path(__file__).parents[2] / "docs" / "gpu.md").read_text(encoding="utf-8")
+    assert [int(each) for each in re.findall(r"One table of (\d+) problems", page)] == [len(CASES)]
+    assert [int(each) for each in re.findall(r"(\d+) faults planted", page)] == [len(FAULTS)]
+    assert len(CASES) >= 110 and len(FAULTS) >= 25

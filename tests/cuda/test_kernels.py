@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+
 import numpy as np
 import pytest
-from cuda_cases import CASES, FEW_CASES, Case
 from cuda_checks import LARGEST_ERROR, LARGEST_GRADIENT_ERROR, check_gradients, check_sums
 from test_occupancy import relative_error
 
-from benchmarks.shared.executors import Device, KernelError, Shim, Simulator
+from benchmarks.shared import executors
+from benchmarks.shared.cuda_cases import CASES, FEW_CASES, Case
+from benchmarks.shared.executors import CUDA, DEVICES, Device, KernelError, Shim, Simulator
 
 EXECUTORS = [
     Shim(900, sanitized=True),
@@ -87,6 +91,41 @@ def test_same_bits_in_every_order_of_the_simulator(arch, case):
         assert everything(Simulator(arch, **options), case) == first, options
 
 
+# Several strips, groups of strips, slices.
+CUTS = [
+    Case(3, 330, 9, 17, "log_unbound", "same", "float32", "weighted lengths spans"),
+    Case(2, 7300, 5, 8, "expected", "valid", "float32", "lengths"),
+    Case(13, 30, 9, 100, "expected", "same", "float32", "narrow"),
+]
+
+
+def with_constant(folder, name, value):
+    """A copy of the kernels with another value of a constant."""
+    cuda = folder / "cuda"
+    shutil.copytree(CUDA, cuda)
+    text, count = re.subn(
+        rf"(int {name} = )[^;]+;", rf"\g<1>{value};", (cuda / "tiles.h").read_text()
+    )
+    assert count == 1
+    (cuda / "tiles.h").write_text(text)
+    return cuda
+
+
+@pytest.mark.parametrize("case", CUTS, ids=str)
+@pytest.mark.parametrize("arch", [900, 750])
+def test_sums_do_not_depend_on_who_computes_them(monkeypatch, tmp_path, arch, case):
+    """To the bit: neither on the device nor on the memory for the sums of strips."""
+    bound, weighted = Shim(arch).forward(case)
+    found = [Shim(arch, cuda=with_constant(tmp_path, "kForwardScratch", 1 << 12)).forward(case)]
+    for multiprocessors, shared in [(1, 64 << 10), (7, 40 << 10), (150, 60 << 10)]:
+        monkeypatch.setitem(DEVICES, arch, (arch // 10, multiprocessors, shared))
+        found.append(Shim(arch).forward(case))
+    for other_bound, other_weighted in found:
+        np.testing.assert_array_equal(other_bound, bound)
+        if weighted is not None:
+            np.testing.assert_array_equal(other_weighted, weighted)
+
+
 def with_arguments(case, **changed):
     """The case with different arguments, and the same upstream gradients."""
     other = Case(**{name: getattr(case, name) for name in case.__dataclass_fields__})
@@ -156,8 +195,12 @@ def test_sites_that_show_codes_that_are_none_are_nan(executor, case):
         check_nan(gradients[name], must.any(axis=0), near, name)
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("where", ["log_kd", "log_concentration"])
+# A log concentration of -inf is no error: its factor is not there.
+NOT_FINITE = [("log_kd", np.nan), ("log_kd", np.inf), ("log_kd", -np.inf)]
+NOT_FINITE += [("log_concentration", np.nan), ("log_concentration", np.inf)]
+
+
+@pytest.mark.parametrize(("where", "value"), NOT_FINITE)
 @pytest.mark.parametrize("case", ODD, ids=str)
 @pytest.mark.parametrize("executor", EXECUTORS, ids=str)
 def test_motifs_that_are_not_finite_are_nan(executor, case, where, value):
@@ -200,7 +243,78 @@ def test_spans_are_cut_to_the_sequence(arch, spans):
     assert everything(Shim(arch), wild) == everything(Shim(arch), cut)
 
 
+def with_lengths(case, own_length, **changed):
+    """The case with other lengths and arguments, and the same upstream gradients."""
+    other = with_arguments(case, **changed)
+    other.__dict__["own_length"] = None if own_length is None else np.array(own_length, np.int32)
+    return other
+
+
+@pytest.mark.parametrize("arch", [900, 750])
+def test_lengths_are_cut_to_the_row(arch):
+    """Lengths are clipped too, and one of all bases is as good as none."""
+    case = Case(5, 40, 9, 9, "expected", "valid", "float32", "weighted held lengths")
+    wild = with_lengths(case, [-1, 41, -(1 << 31), (1 << 31) - 1, 17])
+    cut = with_lengths(case, [0, 40, 0, 40, 17])
+    assert everything(Shim(arch), wild) == everything(Shim(arch), cut)
+    whole, none = with_lengths(case, [40] * 5), with_lengths(case, None)
+    assert everything(Shim(arch), whole) == everything(Shim(arch), none)
+
+
+# One strip and several, with and without a span.
+GARBAGE = [
+    Case(6, 40, 9, 9, "expected", "same", "float32", "weighted held lengths"),
+    Case(6, 130, 9, 9, "log_unbound", "valid", "float32", "weighted lengths spans"),
+]
+
+
+@pytest.mark.parametrize("case", GARBAGE, ids=str)
+@pytest.mark.parametrize("executor", EXECUTORS[:5], ids=str)
+def test_codes_behind_a_sequence_do_not_matter(executor, case):
+    """Not even if they are no codes."""
+    sequence = case.arguments["sequence"].copy()
+    behind = np.arange(case.length) >= case.own_length[:, None]
+    sequence[behind] = np.arange(behind.sum()) % 256
+    garbage = with_arguments(case, sequence=sequence)
+    assert everything(executor, garbage) == everything(executor, case)
+
+
+def alone(case, row):
+    """A row of a case as a problem of its own, without what lies behind the sequence."""
+    length = int(case.own_length[row])
+    one = Case(1, length, case.width, case.motifs, **case.options, marks="weighted")
+    one.__dict__["arguments"] = case.arguments | {
+        "sequence": case.arguments["sequence"][row : row + 1, :length],
+        "position_weight": case.arguments["position_weight"][:, : one.windows],
+    }
+    one.__dict__["column_range"] = case.column_range
+    one.__dict__["spans"] = None if case.spans is None else np.minimum(case.spans[row], length)
+    return one
+
+
+@pytest.mark.parametrize("case", GARBAGE, ids=str)
+@pytest.mark.parametrize("arch", [900, 750])
+def test_a_padded_batch_is_its_sequences_one_by_one(arch, case):
+    """To the bit: how its windows are divided depends on the length of a sequence alone."""
+    batch = Shim(arch).forward(case)
+    for row, length in enumerate(case.own_length):
+        if length < (case.width if case.padding == "valid" else 1):
+            assert not batch[0][row].any() and not batch[1][row].any()
+            continue
+        one = alone(case, row)
+        for found, expected in zip(Shim(arch).forward(one), batch, strict=True):
+            np.testing.assert_array_equal(found[0], expected[row])
+
+
+@pytest.mark.parametrize("marks", ["", "weighted"])
+def test_sums_of_long_shares_go_on_to_the_parts(monkeypatch, marks):
+    """On a single multiprocessor, a block adds what it has to its part more than once."""
+    monkeypatch.setitem(executors.DEVICES, 900, (90, 1, 64 << 10))
+    case = Case(1, 90_000, 5, 3, "expected", "same", "float32", marks)
+    check_gradients(case, Shim(900).backward(case))
+
+
 def test_what_the_device_cannot_do_is_said():
     """Motifs too wide for shared memory give an error."""
     with pytest.raises(KernelError, match=r"log_kd: .* shared memory"):
-        Shim(900).forward(Case(1, 10, 30000, 1))
+        Shim(900).forward(Case(1, 10, 4096, 1))

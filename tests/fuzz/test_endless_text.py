@@ -29,6 +29,7 @@ def endless(path, start, unit, megabytes, ending="gz"):
 # A call with {file} in it, the start of the file, and what comes after it without end.
 COLLAPSE = "collapse([{file}], out, overwrite=True)"
 DATASET = "list(open_dataset({file}).blocks())"
+PORTIONS = "sum(part.own for part in open_genome({file}).portions(overlap=29))"
 REFUSED = {
     "reads, a line": (COLLAPSE, b"ACGT\n", b"A"),
     "FASTQ, a sequence": (COLLAPSE, b"@r\nACGT\n+\nIIII\n@q\n", b"A"),
@@ -77,6 +78,10 @@ REFUSED = {
     "a table, a line": (DATASET, b"sequence\texpression\nACGT\t1\n", b"A"),
     "a table, a header": (DATASET, b"sequence\t", b"a\t"),
     "one-hot text": (DATASET, b"1\t", b"0\t"),
+    "a genome, a header": (PORTIONS, b">", b"r"),
+    "intervals, a line": ("Intervals.from_bed({file})", b"a\t1\t2\t", b"b"),
+    "a background, a line": ("read_background({file})", b"A 0.1", b"0"),
+    "comments of a background": ("read_background({file})", b"A 0.1\n", b"#\n"),
     "parameters of CisRegModels": ("read_params({file})", b"i\t", b"a\t"),
     "weights of CisRegModels": ("read_positional({file})", b"i\tj\tk\n", b"1"),
     "the old list of motifs": ("list_motifs({file})", b"", b"a"),
@@ -90,10 +95,13 @@ READ = {
         b"@r\n" + b"A" * (1 << 18) + b"\n+\n" + b"I" * (1 << 18) + b"\n",
     ),
     "reads, blank lines": (COLLAPSE, b"ACGT\n", b"\n"),
+    "a genome of one line": (PORTIONS, b">a\n", b"ACGT"),
+    "a genome, blank lines and comments": (PORTIONS, b">a\nACGT\n", b"\n;x\n"),
 }
 CHILD = """
 import json, logging, resource, sys
 from cisreg.data import open_dataset
+from cisreg.genome import Intervals, open_genome, read_background
 from cisreg.legacy.inputs import count_sequences, list_motifs
 from cisreg.legacy.text import read_params, read_positional
 from cisreg.losses import read_mean_standard_deviation

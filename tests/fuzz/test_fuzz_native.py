@@ -21,7 +21,10 @@ SUMS = RANDOM.normal(0, 1, (7, 2, 3)).astype(np.float32)
 COLUMNS = np.array([[0, 1, 0], [5, 4, 3]], np.int32)
 NUMBERS = RANDOM.normal(0, 1, 3).astype(np.float32)
 SPAN = np.array([[2, 9]] * 7, np.int32)
-ROWS = np.array([[0] * 7, [13, 12, 9, 13, 0, 13, 4]])
+LENGTH = np.array([13, 0, 1, 4, 5, 12, 7], np.int32)
+BOUNDS = np.array([[0] * 7, [13, 12, 9, 13, 0, 13, 4]]) + 13 * np.arange(7)
+LIMITS = np.float32([[0, 1, -1], [0, -2, 3]])
+BACKGROUND = np.array([[0.3, 0.2, 0.1, 0.4], [0.4, 0.1, 0.2, 0.3]])
 TEXT = np.frombuffer(b"ACGTACGAACGTTTTTGGGNacgtacgt", np.uint8)
 OFFSETS = np.array([0, 4, 8, 8, 16, 28])
 
@@ -29,23 +32,36 @@ OFFSETS = np.array([0, 4, 8, 8, 16, 28])
 CALLS = {
     "occupancy_forward": ((CODES, LOG_KD, NUMBERS, WEIGHT), {}),
     "occupancy_forward with ranges": (
-        (CODES, LOG_KD, NUMBERS, WEIGHT, COLUMNS, SPAN),
-        {"names": ("column_range", "span")},
+        (CODES, LOG_KD, NUMBERS, WEIGHT, COLUMNS, SPAN, LENGTH),
+        {"names": ("column_range", "span", "length")},
     ),
     "occupancy_backward": (
-        (CODES, LOG_KD, NUMBERS, WEIGHT, SUMS, SUMS, COLUMNS, SPAN),
-        {"names": ("column_range", "span"), "reduction": "log_unbound"},
+        (CODES, LOG_KD, NUMBERS, WEIGHT, SUMS, SUMS, COLUMNS, SPAN, LENGTH),
+        {"names": ("column_range", "span", "length"), "reduction": "log_unbound"},
     ),
-    "scan_hits": (
-        (CODES, LOG_KD, COLUMNS, np.zeros(3, np.float32), ROWS),
-        {"names": ("row_range",), "limit": 10**6},
-    ),
-    "best_sites": ((CODES, LOG_KD, COLUMNS, ROWS), {"names": ("row_range",)}),
+    "scan_hits": ((CODES.reshape(-1), BOUNDS, LOG_KD, COLUMNS, LIMITS, BACKGROUND), {}),
+    "best_sites": ((CODES.reshape(-1), BOUNDS, LOG_KD, COLUMNS), {}),
     "encode": ((TEXT, OFFSETS, np.array([3, 0, 4])), {"length": 6, "pad_left": True, "rows": 2}),
     "sequence_faults": ((TEXT, OFFSETS), {}),
+    "encode_fasta": (
+        (TEXT,),
+        {
+            **{"codes": np.zeros(30, np.uint8), "begin": 2, "filled": 3, "place": 1},
+            "masked_unknown": True,
+        },
+    ),
     "sequence_hashes": ((CODES,), {"seed": 3}),
     "text_hashes": ((TEXT, OFFSETS), {"seed": 3}),
     "format_one_hot": ((TEXT, np.arange(0, 16, 2), CODES), {}),
+    "format_lines": (
+        (
+            np.array([0, 2, 1], np.int32),
+            np.array([-5, 0, 2**60]),
+            NUMBERS,
+            np.array([0.1, 1e99, 0]),
+        ),
+        {"count": 3, "texts": [b"chr1", b"", b"chr10"]},
+    ),
     "cluster_parents": (
         (TEXT[:16], np.arange(0, 20, 4), np.arange(4, dtype=np.uint32)),
         {"differences": 2, "threads": 2},
@@ -58,9 +74,24 @@ def call(name, arrays, options):
     named = options.pop("names", ())
     if options.pop("rows", None):
         named = ("rows",)
+    if texts := options.pop("texts", None):
+        index, *numbers = arrays
+        after = [b"\t"] * len(numbers) + [b"\n"]
+        return _native.format_lines([(index, texts), *numbers], after, **options)
     first = len(arrays) - len(named)
     options |= dict(zip(named, arrays[first:], strict=True))
+    if name == "scan_hits":
+        return scan_hits(*arrays, **options)
     return getattr(_native, name.partition(" ")[0])(*arrays[:first], **options)
+
+
+def scan_hits(codes, bounds, log_kd, column_range, limits, background, kernels=""):
+    """Hits with p-values, from arrays alone."""
+    distributions = _native.ScoreDistributions(log_kd, column_range, background, limit=limits)
+    scanner = _native.SiteScanner(
+        log_kd, column_range, limits, distributions=distributions, instruction_set=kernels
+    )
+    return scanner.hits(codes, bounds, enough=10**6, threads=2)
 
 
 def moved(array, by):
@@ -162,6 +193,41 @@ def test_what_is_written_to_is_never_copied_or_too_small(length):
     np.testing.assert_array_equal(behind, _native.encode(TEXT, OFFSETS, 6, True)[0])
 
 
+def test_codes_of_fasta_are_written_where_they_can_be():
+    text = np.frombuffer(b">a\nACGT\n", np.uint8)
+    for array in (read_only(np.zeros(5, np.uint8)), np.zeros((1, 5), np.uint8), np.zeros(5)):
+        with pytest.raises((ValueError, TypeError)):
+            _native.encode_fasta(text, array, 0, 0, 0, False)
+    codes = moved(np.full(5, 9, np.uint8), 1)
+    for wrong in ((-1, 0, 0), (10, 0, 0), (0, -1, 0), (0, 6, 0), (0, 0, -1), (0, 0, 4)):
+        with pytest.raises(ValueError, match="expected"):
+            _native.encode_fasta(text, codes, *wrong, False)
+    _native.encode_fasta(text, codes, 0, 1, 0, False)
+    assert codes.tolist() == [9, 0, 1, 2, 3]
+
+
+@fuzz
+@given(st.binary(max_size=60), st.integers(0, 60), st.integers(0, 30), st.integers(0, 3))
+@example(b" >a\r\n;\nAC \n> b\n", 0, 5, 0)
+def test_any_bytes_as_fasta_stay_within_their_arrays(content, begin, room, place):
+    text, codes = exact(content), np.full(room, 9, np.uint8)
+    begin = min(begin, len(text))
+    for masked in (False, True):
+        stop, place, at, filled, lines, headers = _native.encode_fasta(
+            text, codes, begin, 0, place, masked
+        )
+        assert begin <= at <= len(text)
+        assert filled <= room
+        assert (codes[:filled] <= 4).all()
+        assert (at == len(text)) or stop
+        assert lines == content[begin:at].count(b"\n")
+        for first, last, before, line in headers:
+            assert content[first - 1 : first] == b">"
+            assert first <= last <= at
+            assert before <= filled
+            assert line <= lines
+
+
 FASTQ = b"@r1 1\nACGTACGTNN\n+\nIIIIIIII##\n@r2\nTTTTACGT\n+r2\nABCDEFGH\n"
 MATES = b"@r1 2\nNNACGTACGT\n+\n##IIIIIIII\n@r2\r\nACGTAAAA\r\n+\r\nIIIIIIII\r\n"
 ONE_HOT = b"# x\n5.5\t1" + b"\t0" * 6 + b"\t1\n\nb" + b"\t0" * 8 + b"\r\n7\t0\t1\t1" + b"\t0" * 5
@@ -252,16 +318,26 @@ def test_kernels_of_any_shape(shape, padding, kernels, seed):
     options = {"padding": padding, "instruction_set": kernels, "threads": 2}
     sums = random.normal(0, 1, (count, 2, motifs)).astype(np.float32)
     range_ = np.array([[0] * motifs, [width] * motifs], np.int32)
+    if motifs:
+        log_concentration[random.integers(motifs)] += random.choice([0, 60, -np.inf])
+    limits = {
+        "column_range": np.sort(random.integers(0, width + 1, (2, motifs)), axis=0),
+        "span": random.integers(0, length + 1, (2,) if random.random() < 0.5 else (count, 2)),
+        "length": random.integers(0, length + 1, count),
+    }
+    options |= {name: value for name, value in limits.items() if random.random() < 0.5}
     try:
-        _native.occupancy_forward(codes, log_kd, log_concentration, weight, **options)
+        outputs = _native.occupancy_forward(codes, log_kd, log_concentration, weight, **options)
         arrays = codes, log_kd, log_concentration, weight, sums, sums
-        _native.occupancy_backward(*arrays, **options)
-        scan = {"instruction_set": kernels, "threads": 2}
+        gradients = _native.occupancy_backward(*arrays, **options)
+        assert all(np.isfinite(each).all() for each in (*outputs, *gradients))
         limit = np.full(motifs, np.inf, np.float32)
-        _native.scan_hits(codes, log_kd, range_, limit, limit=10**6, **scan)
-        _native.best_sites(codes, log_kd, range_, **scan)
+        bounds = np.arange(count) * length + np.array([[0], [length]])
+        text = codes.reshape(-1), bounds
+        scan_hits(*text, log_kd, range_, np.stack([limit] * 2), BACKGROUND, kernels)
+        _native.best_sites(*text, log_kd, range_, instruction_set=kernels, threads=2)
     except ValueError as error:
-        assert "expected" in str(error) or "wants" in str(error)
+        assert "expect" in str(error)
 
 
 @pytest.mark.parametrize("threads", [0, -1, 1025, 2**31 - 1])

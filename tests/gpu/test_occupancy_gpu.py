@@ -26,6 +26,7 @@ from tiny_model import STAGES, fit_tiny, make_dataset
 
 from cisreg.occupancy import occupancy
 from cisreg.oracle import occupancy_oracle, occupancy_oracle_gradient
+from cisreg.self_test import LIMITS, run_self_test
 
 DEVICE = "GPU:0"
 pytestmark = pytest.mark.gpu
@@ -168,7 +169,7 @@ def test_unknown_sizes():
 )
 def test_bad_shapes(change, message):
     arguments = {**example((2, 7, 3, 2)), **change}
-    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+    with pytest.raises(ValueError, match=message):
         occupancy(**arguments, implementation="fused")
 
 
@@ -307,3 +308,31 @@ def test_a_saved_model_made_on_the_cpu_runs_on_the_gpu(tmp_path):
         tf.saved_model.load(str(tmp_path)).bound(sequence), expected, strict=True
     ):
         np.testing.assert_allclose(actual, value, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("compute_dtype", LIMITS)
+def test_the_self_test_passes(compute_dtype):
+    tested = run_self_test(DEVICE, compute_dtype)
+    assert tested.reason == ""
+    assert max(each.error for each in tested.compared) < LIMITS[compute_dtype] / 4
+
+
+@pytest.mark.parametrize("enabled", [True, False], ids=["TF32", "FP32"])
+def test_standard_operations_keep_float32(enabled):
+    """Whatever TensorFlow may do to its own products."""
+    before = tf.config.experimental.tensor_float_32_execution_enabled()
+    arguments = example((20, 60, 12, 30))
+    expected = occupancy_oracle(**arguments)
+    upstream = random_upstream(expected)
+    gradients = occupancy_oracle_gradient(
+        **arguments, grad_bound=upstream[0], grad_weighted=upstream[1]
+    )
+    tf.config.experimental.enable_tensor_float_32_execution(enabled)
+    try:
+        outputs, found = value_and_gradient(arguments, upstream, implementation="standard")
+    finally:
+        tf.config.experimental.enable_tensor_float_32_execution(before)
+    for actual, value in zip(outputs, expected, strict=True):
+        assert relative_error(actual, value) <= 1e-5
+    for name, value in gradients.items():
+        assert relative_error(found[name], value) <= 2e-5, name

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from cisreg.motifs import read_motifs, read_pkdm, write_pkdm
-from cisreg.motifs.kinds import convert_to_log_kd, recognise
+from cisreg.motifs.kinds import recognise
 
 COUNTS = np.array([[90, 5, 3, 2], [2, 90, 5, 3], [3, 2, 5, 90], [5, 3, 90, 2]], float)
 PROBABILITIES = COUNTS / 100
@@ -104,10 +104,8 @@ def test_what_was_written_is_log_kd_whatever_it_looks_like(tmp_path, kind):
 def test_numbers_that_are_none_of_the_kind_asked_for(tmp_path):
     path = write_raw(tmp_path / "a.pkdm", LOG_ODDS)
     for kind in ("counts", "probabilities"):
-        with pytest.raises(ValueError, match=r"a\.pkdm: counts: expected"):
+        with pytest.raises(ValueError, match=rf"a\.pkdm: {kind}: expected numbers of 0 or more"):
             read_motifs(path, kind=kind)
-    with pytest.raises(ValueError, match="kind: expected log_kd, log_odds"):
-        read_pkdm(path, kind="pwm")
 
 
 columns = arrays.arrays(
@@ -125,6 +123,3 @@ def test_probabilities_as_every_kind(columns, base):
     if np.abs(odds).max() > 0.5:
         assert recognise(odds) == "log_odds"
     assert recognise(-odds) == "log_kd" or (odds <= 0).all()
-    np.testing.assert_allclose(
-        convert_to_log_kd(columns, "counts"), convert_to_log_kd(probabilities, "probabilities")
-    )

@@ -5,7 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cisreg.motifs import MotifSet, read_log_concentration, strongest_site_log_concentration
+from cisreg.motifs import (
+    MotifSet,
+    read_log_concentration,
+    read_motif_values,
+    strongest_site_log_concentration,
+)
 
 
 def test_the_strongest_site_is_half_bound():
@@ -21,6 +26,14 @@ def test_a_file_is_matched_by_name(tmp_path):
     read = read_log_concentration(path, ["a", "b"])
     assert read.dtype == np.float32
     np.testing.assert_array_equal(read, [-1, -2.5])
+
+
+def test_a_factor_may_be_knocked_out(tmp_path):
+    path = tmp_path / "log_concentration.tsv"
+    path.write_text("a\t-inf\nb\t-1\n")
+    np.testing.assert_array_equal(read_log_concentration(path, ["a", "b"]), [-np.inf, -1])
+    with pytest.raises(ValueError, match="expected a finite number in column 2, got '-inf'"):
+        read_motif_values(path, ["a", "b"])
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,8 @@ def test_docstrings(name, tmp_path, monkeypatch):
     assert tried > 0
 
 
-def test_the_page_on_motifs():
+def test_the_page_on_motifs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     examples = "\n".join(re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL))
     parsed = doctest.DocTestParser().get_doctest(examples, {}, PAGE.name, str(PAGE), 0)
     failed, tried = doctest.DocTestRunner().run(parsed)

@@ -12,10 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cisreg.motifs import (
+    MotifDetails,
     MotifSet,
     consensus_matrix,
     counts_to_probabilities,
     demo_motifs,
+    probabilities_to_log_kd,
     reverse_complement_matrix,
     site_occupancy,
 )
@@ -42,7 +44,10 @@ def test_from_matrices_trims_the_weaker_end_and_the_first_of_equal_ends(caplog):
         trimmed = MotifSet.from_matrices(["a"], [columns], width=3)
     # The ends 3 and 3 are equal: the first is dropped. Then 1 is weaker than 3 and is dropped too.
     np.testing.assert_array_equal(trimmed.log_kd[:, 0, 0], [5, 2, 3])
-    assert "1 of 1 motifs are wider than 3 columns and were trimmed: a" in caplog.text
+    assert (
+        "1 of 1 motifs are wider than 3 columns and were trimmed (a width of 5 keeps them whole): a"
+        in caplog.text
+    )
 
 
 def test_trimming_counts_squares_so_one_strong_base_outweighs_four_weak_ones():
@@ -327,3 +332,45 @@ def test_sums_over_columns_are_finite(sign):
     columns[:, 1] = sign * 3e38
     with pytest.raises(ValueError, match=r"log_kd: expected sums over the columns .* motif 'b'"):
         MotifSet.from_matrices(["a", "b"], [columns[:1], columns], width=2)
+
+
+def test_details_follow_their_motifs():
+    details = [MotifDetails(accession=f"MA000{n}.1", site_count=n) for n in range(3)]
+    matrices = [np.eye(4)[[n, 2]] for n in range(3)]
+    motifs = MotifSet.from_matrices(["a", "b", "c"], matrices, width=4, details=details)
+    assert motifs[["c", "a"]].details == (details[2], details[0])
+    assert motifs["b"].details == (details[1],)
+    other = MotifSet.from_matrices(["d"], matrices[:1], width=4)
+    assert motifs.append(other).details == (*details, MotifDetails())
+    with pytest.raises(ValueError, match="details: expected one for each of 3 motifs, got 2"):
+        MotifSet.from_matrices(["a", "b", "c"], matrices, details=details[:2])
+
+
+def test_details_of_columns_follow_the_columns():
+    counts = ((9.0, 1.0, 0.0, 0.0), (0.0, 6.0, 4.0, 0.0), (2.5, 2.5, 2.5, 2.5))
+    details = [
+        MotifDetails(matrix=counts, kind="counts", threshold=-2.0, background=(0.3, 0.2, 0.1, 0.4))
+    ]
+    log_kd = -np.log((np.array(counts) + 0.1) / 10.4 / details[0].background)
+    motifs = MotifSet.from_matrices(["a"], [log_kd], width=3, details=details)
+    np.testing.assert_array_equal(motifs.probabilities()[0], np.array(counts) / 10)
+    turned = motifs.reverse_complement()
+    np.testing.assert_array_equal(turned.probabilities()[0], np.array(counts)[::-1, ::-1] / 10)
+    assert turned.details[0].background == (0.4, 0.1, 0.2, 0.3)
+    assert turned.reverse_complement().details == motifs.details
+    trimmed = MotifSet.from_matrices(["a"], [log_kd], width=2, details=details)
+    assert trimmed.details[0].matrix == counts[:2] and trimmed.details[0].threshold is None
+
+
+@pytest.mark.parametrize("convention", ["natural", "pkdm"])
+def test_probabilities_of_log_kd_know_its_convention_and_background(convention):
+    probabilities = np.array([[0.7, 0.1, 0.1, 0.1], [0.2, 0.3, 0.4, 0.1]])
+    background = (0.3, 0.2, 0.1, 0.4)
+    details = [MotifDetails(convention=convention, background=background)]
+    log_kd = probabilities_to_log_kd(
+        probabilities, background=background, convention=convention, pseudocount=0
+    )
+    motifs = MotifSet.from_matrices(["a"], [log_kd], width=4, details=details)
+    np.testing.assert_allclose(motifs.probabilities()[0], probabilities, rtol=1e-6)
+    other = {"natural": "pkdm", "pkdm": "natural"}[convention]
+    assert np.abs(motifs.probabilities(other)[0] - probabilities).max() > 0.03

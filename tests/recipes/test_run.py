@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cisreg.data import Dataset
-from cisreg.motifs import demo_motifs, write_motifs
+from cisreg.motifs import MotifSet, demo_motifs, write_motifs
 from cisreg.recipes import RECIPES, format_recipe, read_recipe, train
 from cisreg.sequences import decode
 from cisreg.storage import Model, load_model
@@ -134,9 +134,18 @@ def test_what_wants_a_folder_says_so(motifs, dataset, name):
         train(dataset, motifs, SHORT, **{name: True})
 
 
-def test_motifs_of_another_width_are_refused(dataset):
-    with pytest.raises(ValueError, match=r"motifs: expected 30 columns.* got 24; read them with"):
-        train(dataset, demo_motifs(width=24), SHORT)
+def test_motifs_are_placed_in_the_columns_of_the_recipe_unless_they_are_wider(dataset):
+    trained = train(dataset, demo_motifs(width=24), SHORT)
+    same_of(trained.model.initial_motifs, demo_motifs(width=30))
+    wide = MotifSet.from_matrices(["wide"], [np.eye(4)[[0, 1] * 17] - 0.5], width=34)
+    with pytest.raises(ValueError, match=r"motifs: expected 30 columns at most.* got 34; change"):
+        train(dataset, wide, SHORT)
+
+
+def same_of(motifs, others):
+    assert motifs.names == others.names
+    np.testing.assert_array_equal(motifs.log_kd, others.log_kd)
+    np.testing.assert_array_equal(motifs.first_column, others.first_column)
 
 
 def test_a_validation_set_wins_over_the_share_of_the_recipe(motifs, dataset):

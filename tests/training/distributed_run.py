@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from tiny_model import STAGES, fit_tiny, make_dataset
+from tiny_model import MOTIFS, STAGES, WIDTH, fit_tiny, make_dataset, start_parameters
 
 from cisreg.data import Dataset
 from cisreg.losses import negative_log_likelihood
@@ -56,6 +56,11 @@ def options_of(case: str) -> dict:
         }
     if case == "device":
         return {"cache": "device"}
+    if case == "columns":
+        start = start_parameters()
+        start["log_kd"][0] = 0
+        held = np.array([[1] * MOTIFS, [WIDTH] * MOTIFS])
+        return {"column_range": held, "parameters": start}
     if case == "disagreeing":
         return {"seed": json.loads(os.environ["TF_CONFIG"])["task"]["index"]}
     if case == "long":

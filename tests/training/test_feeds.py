@@ -22,7 +22,7 @@ from cisreg.data.splitting import sequence_hashes
 from cisreg.sequences import decode, reverse_complement
 from cisreg.training import Stage, StoppedError, feeds
 from cisreg.training.feeds import make_feed
-from cisreg.training.step import steps_per_epoch
+from cisreg.training.stages import steps_per_epoch
 
 LEARNING = {"stages": STAGES[:1], "validation": None}
 

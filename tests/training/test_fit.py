@@ -88,6 +88,19 @@ def test_a_stage_trains_what_it_names_and_nothing_else():
         assert (name in STAGES[0].trainable) != np.array_equal(value, start[name]), name
 
 
+def test_a_factor_that_is_knocked_out_stays_so(tmp_path, caplog):
+    parameters = start_parameters()
+    parameters["log_concentration"][1] = -np.inf
+    result = fit_tiny(parameters=parameters, stages=STAGES[:1], checkpoint_directory=tmp_path)
+    assert result.parameters["log_concentration"][1] == -np.inf
+    assert not np.array_equal(result.parameters["activity"], parameters["activity"])
+    assert all(np.isfinite(value[value != -np.inf]).all() for value in result.parameters.values())
+    assert "extremes" not in caplog.text
+    trained = Stage(("bias", "log_concentration"), epochs=1, learning_rate=0.1)
+    with pytest.raises(ValueError, match="which stage 1 trains, got -inf for 1 of 3 motifs; no tr"):
+        fit_tiny(parameters=parameters, stages=[trained])
+
+
 def test_stages_go_on_from_one_another():
     stage = Stage(ALL, epochs=2, optimizer="sgd", learning_rate=0.01, batch_size=200)
     whole = fit_tiny(stages=[stage], validation=None)

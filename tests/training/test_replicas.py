@@ -11,12 +11,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from forked import Forked
 
 from cisreg.processes.signals import RESUMABLE_STATUS
+from cisreg.training.errors import WorkerLostError
+from cisreg.training.replicas import Replicas, name_lost_worker
 
 RUN = Path(__file__).with_name("distributed_run.py")
-CASES = ("plain", "one row", "weights", "sum", "device")
+CASES = ("plain", "one row", "weights", "sum", "device", "columns")
 # Gradients of half a batch overflow at a different scale, so different steps are skipped.
 SCALED = "float16"
 
@@ -174,3 +177,35 @@ def test_workers_that_were_asked_for_different_things_all_say_so(tmp_path):
         assert process.returncode == 1, errors[-3000:]
         expected = "some have another training set, another validation set, another seed than the"
         assert expected in errors
+
+
+def of_two_workers():
+    replicas = Replicas()
+    replicas.workers, replicas.others = 2, ["worker 1"]
+    return replicas
+
+
+@pytest.mark.parametrize("kind", [tf.errors.InternalError, tf.errors.UnavailableError])
+@pytest.mark.parametrize(
+    "message",
+    [
+        "cisreg on the GPU, the forward kernel: an illegal memory access was encountered",
+        "Collective ops is aborted by: cisreg on the GPU, the gradient kernels: out of memory",
+        "Failed to synchronize: CUDA_ERROR_ILLEGAL_ADDRESS",
+    ],
+)
+def test_a_gpu_that_fails_is_no_lost_worker(kind, message):
+    with (
+        pytest.raises(kind, match=message.rpartition(": ")[2]),
+        name_lost_worker(of_two_workers(), lambda: "no checkpoint"),
+    ):
+        raise kind(None, None, message)
+
+
+@pytest.mark.parametrize("kind", [tf.errors.InternalError, tf.errors.UnavailableError])
+def test_other_errors_of_collective_operations_are_a_lost_worker(kind):
+    with (
+        pytest.raises(WorkerLostError, match="another worker is gone"),
+        name_lost_worker(of_two_workers(), lambda: "no checkpoint"),
+    ):
+        raise kind(None, None, "Collective ops is aborted by: Connection reset by peer")

@@ -9,8 +9,7 @@ import pytest
 import tensorflow as tf
 
 from cisreg.training import Constant, CosineWarmup, ExponentialDecay, Stage, TriangularCycle
-from cisreg.training.schedules import StageLearningRate
-from cisreg.training.stages import make_optimizer
+from cisreg.training.optimizer import StageLearningRate, make_optimizer
 
 HALF_COSINE = 0.5 * (1 + math.cos(math.pi / 4))
 

@@ -6,8 +6,8 @@ import keras
 import pytest
 
 from cisreg.training import Stage
-from cisreg.training.schedules import Constant, StageLearningRate
-from cisreg.training.stages import make_optimizer
+from cisreg.training.optimizer import StageLearningRate, make_optimizer
+from cisreg.training.schedules import Constant
 
 
 @pytest.mark.parametrize(

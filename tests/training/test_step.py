@@ -12,28 +12,20 @@ from cisreg.data.feeding import feed
 from cisreg.losses import Penalty, mean_squared_error, penalty
 from cisreg.model import predict
 from cisreg.training import Stage
-from cisreg.training.batch import as_batches
+from cisreg.training.batch import as_batches, prepare_rows, take_batch
+from cisreg.training.optimizer import StageLearningRate, make_optimizer
 from cisreg.training.precision import compute_dtype
 from cisreg.training.replicas import Replicas
-from cisreg.training.schedules import Constant, StageLearningRate
-from cisreg.training.stages import make_optimizer
-from cisreg.training.step import (
-    Objective,
-    StepTotals,
-    make_train_steps,
-    steps_per_epoch,
-)
+from cisreg.training.schedules import Constant
+from cisreg.training.stages import steps_per_epoch
+from cisreg.training.step import Objective, StepTotals, make_train_steps
+from cisreg.training.update import StepUpdate
 from cisreg.training.vector import ParameterVector
 
 TRAINABLE = ("activity", "bias", "log_kd")
 DATASET = make_dataset(100)
 FIRST_SCALE = 2.0**15
-START = StepTotals(
-    tf.constant(0, tf.int64),
-    *tf.zeros([2], tf.float64),
-    tf.constant(0, tf.int64),
-    tf.constant(True),
-)
+START = StepTotals()
 
 
 class Steps:
@@ -58,7 +50,9 @@ class Steps:
         self.optimizer.build([vector.variable])
         objective = Objective(loss, weights, parameters, column_range)
         self.compiled = make_train_steps(
-            *(SPEC, self.variables, vector, self.optimizer, objective),
+            *(SPEC, self.variables, vector),
+            StepUpdate(self.optimizer, rate, vector.variable),
+            objective,
             implementation="standard",
             compute_dtype=compute_dtype(precision),
             replicas=Replicas(),
@@ -68,7 +62,7 @@ class Steps:
         wanted = feed.Steps(epoch=epoch, steps=steps, first=0, per_chunk=steps)
         data = as_batches(next(feed.MemoryFeed(dataset, 0).chunks(wanted)), Replicas())
         for stop in stops:
-            totals = self.compiled(data, totals, tf.constant(stop, tf.int64))
+            totals = self.compiled(data, totals, stop)
         return totals
 
     def values(self):
@@ -102,19 +96,53 @@ def test_an_epoch_is_that_of_a_plain_loop(steps):
     expected, total = plain_epoch(start_parameters(), steps, weights)
     for name, value in machinery.values().items():
         np.testing.assert_allclose(value, expected[name], rtol=1e-5, atol=1e-6, err_msg=name)
-    assert float(totals.loss) == pytest.approx(total, rel=1e-5)
-    assert int(totals.step) == steps
-    assert float(totals.penalty) > 0
+    assert totals.loss == pytest.approx(total, rel=1e-5)
+    assert totals.step == steps
+    assert totals.penalty > 0
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "rmsprop", "sgd"])
 def test_steps_may_be_cut_into_calls_anywhere(optimizer):
     at_once, in_parts = Steps(optimizer), Steps(optimizer)
     first, second = at_once.run([9], 9), in_parts.run([1, 2, 6, 6, 9], 9)
-    for one, other in zip(first, second, strict=True):
-        assert one.numpy().tobytes() == other.numpy().tobytes()
+    assert first == second
     for name, value in at_once.values().items():
         assert value.tobytes() == in_parts.values()[name].tobytes(), name
+
+
+def test_a_call_prepares_the_rows_of_its_own_steps_only():
+    """Not those of the whole chunk: reports may cut it into calls of one step."""
+    wanted = feed.Steps(epoch=1, steps=9, first=0, per_chunk=9)
+    chunk = next(feed.MemoryFeed(DATASET, 0).chunks(wanted))
+    data, replicas = as_batches(chunk, Replicas()).batches, Replicas()
+    begin, stop = tf.constant(4), tf.constant(6)
+    rows = prepare_rows(data, begin, stop, SPEC, tf.identity, replicas, [])
+    np.testing.assert_array_equal(rows.sequence, chunk.sequence[chunk.start[4] : chunk.start[6]])
+    for step in (4, 5):
+        batch = take_batch(rows, data, tf.constant(step), SPEC, replicas)
+        own = slice(chunk.start[step], chunk.start[step + 1])
+        np.testing.assert_array_equal(batch.sequence, chunk.sequence[own])
+        np.testing.assert_array_equal(batch.expression, chunk.expression[own])
+
+
+def test_more_rows_than_a_counter_holds_are_refused():
+    nothing = np.zeros(0, np.float32)
+    chunk = feed.Chunk(np.zeros((0, 20), np.uint8), nothing, nothing, None, np.array([0, 2**31]), 0)
+    with pytest.raises(ValueError, match=r"batch_size: expected at most 2,147,483,647 rows"):
+        as_batches(chunk, Replicas())
+
+
+def test_a_loss_may_be_computed_in_float64():
+    def loss(predicted, measured):
+        return tf.reduce_mean(
+            tf.square(tf.cast(predicted, tf.float64) - tf.cast(measured, tf.float64))
+        )
+
+    wide, narrow = (
+        Steps(loss=loss, weights=Penalty(motif_l2=0.1)),
+        Steps(weights=Penalty(motif_l2=0.1)),
+    )
+    assert wide.run([5], 5).loss == pytest.approx(narrow.run([5], 5).loss, rel=1e-5)
 
 
 def test_nothing_is_traced_again_for_other_epochs_and_batch_sizes():
@@ -151,7 +179,7 @@ def test_the_first_step_that_is_not_finite_is_the_last():
     parameters["activity"] = np.full(MOTIFS, 1e30, np.float32)
     totals = Steps(parameters=parameters).run([10], 10)
     assert not totals.finite
-    assert int(totals.step) == 1
+    assert totals.step == 1
 
 
 def test_a_gradient_that_is_not_finite_counts_although_the_loss_is():
@@ -168,7 +196,7 @@ def test_an_update_that_carries_a_parameter_past_float32_counts():
     )
     totals = steps.run([10], 10)
     assert np.isfinite(totals.loss)
-    assert int(totals.step) == 1
+    assert totals.step == 1
     assert not totals.finite
 
 
@@ -199,7 +227,7 @@ def test_an_overflow_halves_the_scale_skips_the_update_and_goes_on():
     assert_same_bits(steps.values(), before)
     totals = steps.run([8], 8, totals)
     assert totals.finite
-    assert int(totals.step) == 8
+    assert totals.step == 8
     skipped = int(np.log2(FIRST_SCALE / scale(steps)))
     assert 1 < skipped < 8
     assert int(steps.optimizer.iterations.numpy()) == 8 - skipped
@@ -232,7 +260,7 @@ def test_a_loss_that_is_not_finite_ends_training_whatever_the_scale():
     steps = Steps(precision="mixed_float16", loss=lambda *_: tf.constant(np.inf))
     totals = steps.run([5], 5)
     assert not totals.finite
-    assert int(totals.step) == 1
+    assert totals.step == 1
 
 
 def test_a_gradient_that_is_not_finite_at_any_scale_ends_training():
@@ -242,7 +270,7 @@ def test_a_gradient_that_is_not_finite_at_any_scale_ends_training():
     totals = steps.run([100], 100)
     assert not totals.finite
     # The scale falls from 2^15 to 2^-14. One more step cannot lower it further.
-    assert int(totals.step) == 30
+    assert totals.step == 30
     assert_same_bits(steps.values(), before)
 
 

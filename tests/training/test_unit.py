@@ -135,15 +135,15 @@ def test_a_loss_that_does_not_say_its_unit_is_computed_in_that_of_the_measuremen
         seen.append(measured)
         return tf.reduce_mean(tf.abs(predicted - measured))
 
-    computed, factor = standard_loss(loss, Unit(scale=10.0, shift=5.0))
+    computed = standard_loss(loss, Unit(scale=10.0, shift=5.0))
     value = computed(tf.constant([1.0]), tf.constant([25.0]))
-    assert (float(value), factor, float(seen[0][0])) == (10.0, 1.0, 25.0)
+    assert (float(value), computed.factor, float(seen[0][0])) == (10.0, 1.0, 25.0)
 
 
 def test_a_loss_that_says_its_unit_is_computed_in_the_standard_one():
-    computed, factor = standard_loss(mean_squared_error, Unit(scale=10.0, shift=5.0))
+    computed = standard_loss(mean_squared_error, Unit(scale=10.0, shift=5.0))
     assert float(computed(tf.constant([1.0]), tf.constant([25.0]))) == 1.0
-    assert factor == 100.0
+    assert computed.factor == 100.0
 
 
 def test_penalties_act_in_the_standard_unit():

@@ -109,5 +109,7 @@ def test_several_measurements_as_tf(path):
     assert len(element) == 2
     np.testing.assert_array_equal(element[1][:, 0], np.arange(25))
     rows = Dataset(np.zeros((2, 3), np.uint8), np.zeros((2, 0), np.float32))
-    (element,) = to_tf([rows], length=3, measurements=0, weighted=False).as_numpy_iterator()
+    (element,) = to_tf(
+        lambda number: iter([rows]), length=3, measurements=0, weighted=False, count=1
+    ).as_numpy_iterator()
     assert element[1].shape == (2, 0)

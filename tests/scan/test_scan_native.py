@@ -41,20 +41,44 @@ def instruction_set(request):
     return request.param
 
 
-def native_hits(sequence, motifs, threshold, instruction_set, **options):
-    return _native.scan_hits(
-        *(sequence, motifs.log_kd, motifs.column_range(), threshold),
+def text_of(sequence, row_range=None):
+    """Rows [N, L], of which the range is sequence, as one text; and where each row begins in it."""
+    sequence = np.asarray(sequence)
+    count, length = sequence.shape
+    if row_range is None:
+        row_range = np.array([[0], [length]]).repeat(count, axis=1)
+    return np.ascontiguousarray(sequence).reshape(-1), row_range + length * np.arange(count)
+
+
+def native_scanner(motifs, threshold, instruction_set, unknown="skip", **options):
+    limits = np.broadcast_to(np.asarray(threshold, np.float32), (2, len(motifs)))
+    return _native.SiteScanner(
+        *(motifs.log_kd, motifs.column_range(), limits),
         instruction_set=instruction_set,
-        **{"limit": 10**9, **options},
+        unknown=unknown,
+        **options,
     )
 
 
-def native_best(sequence, motifs, instruction_set, **options):
-    return _native.best_sites(
-        *(sequence, motifs.log_kd, motifs.column_range()),
+def native_hits(sequence, motifs, threshold, instruction_set, row_range=None, **options):
+    unknown = options.pop("unknown", "skip")
+    scanner = native_scanner(motifs, threshold, instruction_set, unknown)
+    codes, bounds = text_of(sequence, row_range)
+    number, position, *rest = scanner.hits(codes, bounds, **{"enough": 10**9, **options})
+    assert rest[-2:] == [None, len(codes)]
+    # Positions are counted from the first base of the sequence.
+    return number, position + (0 if row_range is None else row_range[0, number]), *rest[:3]
+
+
+def native_best(sequence, motifs, instruction_set, row_range=None, **options):
+    codes, bounds = text_of(sequence, row_range)
+    position, strand, log_kd = _native.best_sites(
+        *(codes, bounds, motifs.log_kd, motifs.column_range()),
         instruction_set=instruction_set,
         **options,
     )
+    first = 0 if row_range is None else row_range[0, :, None]
+    return np.where(position < 0, position, position + first), strand, log_kd
 
 
 def check_both(sequence, motifs, threshold, instruction_set, threads=1, **what) -> None:
@@ -246,26 +270,70 @@ def test_any_shape(seed, count, length, widths, unknown, share, threads, treatme
         ({"column_range": np.array([[2], [2]])}, "column ranges with 0 <= first < end <= W"),
         ({"column_range": np.zeros((2, 2))}, r"motifs: expected a column range \[2, M\]"),
         ({"log_kd": np.zeros((5, 4))}, r"motifs: expected log Kd \[W, 4, M\]"),
-        ({"sequence": np.zeros(7)}, r"sequence: expected \[N, L\]"),
+        ({"codes": np.zeros((1, 7))}, r"sequence: expected base codes \[T\]"),
+        ({"codes": np.array([0, 5])}, r"sequence: .* got 5 at \[1\]"),
         ({"threads": 0}, "threads: expected 1 to 1024, got 0"),
         ({"unknown": "n"}, "unknown: expected 'skip', 'neutral' or 'worst', got 'n'"),
-        ({"row_range": np.zeros((1, 2))}, r"row_range: expected \[2, N\]"),
-        ({"row_range": np.array([[0], [8]])}, "row_range: expected .* row 0 has 0 and 8"),
-        ({"row_range": np.array([[3], [2]])}, "row_range: expected .* row 0 has 3 and 2"),
+        ({"bounds": np.zeros((1, 2))}, r"bounds: expected \[2, N\]"),
+        ({"bounds": np.array([[0], [8]])}, "bounds: expected .* sequence 0 has 0 and 8"),
+        ({"bounds": np.array([[3], [2]])}, "bounds: expected .* sequence 0 has 3 and 2"),
+        ({"bounds": np.array([[0, 2], [3, 5]])}, "bounds: expected .* sequence 1 has 2 and 5"),
         ({"instruction_set": "sse9"}, "no 'sse9' kernels for motif scanning"),
     ],
 )
 def test_refusals_of_the_native_module(options, message):
     arguments = {
-        "sequence": np.zeros((1, 7)),
+        "codes": np.zeros(7),
+        "bounds": np.array([[0], [7]]),
         "log_kd": np.zeros((5, 4, 1)),
         "column_range": np.array([[0], [5]]),
+        "threads": 1,
         **options,
     }
     with pytest.raises(ValueError, match=message):
         _native.best_sites(**arguments)
+    text = {name: arguments.pop(name) for name in ("codes", "bounds", "threads")}
     with pytest.raises(ValueError, match=message):
-        _native.scan_hits(**arguments, threshold=np.zeros(1), limit=1)
+        _native.SiteScanner(**arguments, limits=np.zeros((2, 1))).hits(**text, enough=1)
+
+
+@pytest.mark.parametrize(("first", "end"), [(-1, 7), (3, 2), (0, 8)])
+def test_windows_beyond_the_text_are_refused(first, end):
+    motifs = random_motifs(np.random.default_rng(0), [3])
+    scanner = native_scanner(motifs, 0, "")
+    with pytest.raises(ValueError, match="first, end: expected 0 <= first <= end <= T"):
+        scanner.hits(np.zeros(7), np.array([[0], [7]]), first=first, end=end, enough=1)
+
+
+@pytest.mark.parametrize("enough", [0, 10, 1000, 10**6])
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_hits_in_parts_are_those_of_the_whole(instruction_set, threads, enough):
+    random = np.random.default_rng(22)
+    motifs = random_motifs(random, [3, 6, 12])
+    sequence = random_sequence(random, 1, 4 * CHUNK + 99, 0.001)
+    threshold = thresholds_of_share(sequence, motifs, 0.01)
+    expected = native_hits(sequence, motifs, threshold, instruction_set)
+    scanner = native_scanner(motifs, threshold, instruction_set)
+    text, first, parts = text_of(sequence), 0, []
+    while first < sequence.size:
+        *found, _, end = scanner.hits(*text, first=first, enough=enough, threads=threads)
+        assert end > first
+        parts.append(found)
+        first = end
+    assert (len(parts) > 1) == (enough < len(expected[0]))
+    assert_same([np.concatenate(each) for each in zip(*parts, strict=True)], expected)
+
+
+def test_each_strand_has_its_own_limit(instruction_set):
+    random = np.random.default_rng(23)
+    motifs = random_motifs(random, [3, 6, 12, 20])
+    sequence = random_sequence(random, 3, 900, 0.01)
+    limits = np.float32([[-4, np.inf, -np.inf, -8], [-2, -6, 0, -8]])
+    scanner = native_scanner(motifs, limits, instruction_set)
+    hits = scanner.hits(*text_of(sequence), enough=10**9)[:5]
+    every = oracle_hits(sequence, motifs, np.full(4, np.inf))
+    chosen = every[4] <= limits[every[2], every[3]]
+    assert_same(hits, [field[chosen] for field in every])
 
 
 def test_real_motifs(instruction_set):
@@ -302,13 +370,15 @@ from cisreg import _native
 def peak():
     return next(int(l.split()[1]) for l in open("/proc/self/status") if l.startswith("VmHWM"))
 random = np.random.default_rng(0)
-sequence = random.integers(0, 4, (1, 2_000_000), np.uint8)
+codes = random.integers(0, 4, 2_000_000, np.uint8)
+bounds = np.array([[0], [len(codes)]])
 log_kd = random.normal(0, 1, (10, 4, 100)).astype(np.float32)
 column_range = np.repeat(np.array([[0], [10]], np.int32), 100, axis=1)
 lowest = log_kd.min(axis=1).sum(axis=0)
 before = peak()
-_native.scan_hits(sequence, log_kd, column_range, lowest + 1, limit=10**6, threads=2)
-_native.best_sites(sequence, log_kd, column_range, threads=2)
+scanner = _native.SiteScanner(log_kd, column_range, np.stack([lowest + 1] * 2))
+scanner.hits(codes, bounds, enough=10**6, threads=2)
+_native.best_sites(codes, bounds, log_kd, column_range, threads=2)
 print((peak() - before) / 1024)
 """
 
@@ -329,16 +399,16 @@ from cisreg import _native
 random = np.random.default_rng(0)
 log_kd = random.normal(0, 1, (30, 4, 500)).astype(np.float32)
 column_range = np.repeat(np.array([[0], [30]], np.int32), 500, axis=1)
-sequence = np.resize(random.integers(0, 4, 10**6).astype(np.uint8), (1, 10**8))
-arguments = sequence, log_kd, column_range
-options = {"threads": 2, "instruction_set": "portable"}
+text = np.resize(random.integers(0, 4, 10**6).astype(np.uint8), 10**8), [[0], [10**8]]
+lowest = np.stack([log_kd.min(axis=1).sum(axis=0)] * 2)
+scanner = _native.SiteScanner(log_kd, column_range, lowest, instruction_set="portable")
 # As Ctrl-C does, but surely when the scan has begun.
 signal.signal(signal.SIGALRM, signal.default_int_handler)
 signal.setitimer(signal.ITIMER_REAL, 0.5)
 if sys.argv[1] == "hits":
-    _native.scan_hits(*arguments, log_kd.min(axis=1).sum(axis=0), limit=10, **options)
+    scanner.hits(*text, enough=10, threads=2)
 else:
-    _native.best_sites(*arguments, **options)
+    _native.best_sites(*text, log_kd, column_range, threads=2, instruction_set="portable")
 """
 
 
@@ -374,10 +444,10 @@ def test_arrays_that_a_signal_handler_changes_are_read_within_their_bounds(chang
             with contextlib.suppress(ValueError):  # changed before they were checked
                 if call % 2:
                     hits = native_hits(codes, motifs, threshold, "", row_range=row_range)
-                    assert ((hits[1] >= 0) & (hits[1] < 100)).all()
+                    assert ((hits[0] >= 0) & (hits[0] < len(clean))).all()
                 else:
                     best = native_best(codes, motifs, "", row_range=row_range)
-                    assert ((best[0] >= -1) & (best[0] < 100)).all()
+                    assert best[0].shape == (len(clean), len(motifs))
             signal.setitimer(signal.ITIMER_REAL, 0)
     finally:
         signal.signal(signal.SIGALRM, before)

@@ -1,0 +1,46 @@
+"""What the CUDA kernels refuse, asked by sizes alone, without a GPU."""
+
+from __future__ import annotations
+
+import pytest
+
+from cisreg import _native
+from cisreg.library import build_info
+
+pytestmark = pytest.mark.skipif(
+    build_info()["cuda"] == "off", reason="this build has no CUDA kernels"
+)
+T4, L4, H100 = (75, 40, 65536), (89, 58, 101376), (90, 132, 232448)
+
+
+def refusal(limits, width=30, *, count=1024, length=110, motifs=245, **options):
+    return _native.cuda_refusal(limits, (count, length, width, motifs), **options)
+
+
+@pytest.mark.parametrize("limits", [T4, L4, H100])
+@pytest.mark.parametrize("compute_dtype", ["float32", "bfloat16", "float16"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_usual_sizes_are_computed(limits, compute_dtype, weighted):
+    options = {"weighted": weighted, "compute_dtype": compute_dtype}
+    for padding in ("same", "valid"):
+        for count, length in ((0, 110), (1, 110), (8192, 110), (3, 40), (2, 5000)):
+            sizes = {"count": count, "length": length}
+            assert refusal(limits, **sizes, padding=padding, **options) == ""
+
+
+def test_gpus_older_than_turing_are_refused():
+    assert refusal((70, 80, 98304)).startswith(
+        "GPU: expected compute capability 7.5 or later, got 7.0"
+    )
+
+
+def test_motifs_that_are_too_wide_or_too_many_are_refused():
+    for limits in (T4, L4, H100):
+        assert "columns do not fit into the" in refusal(limits, 4096, length=6000)
+        assert "at most 262140 motifs of 4096 columns" in refusal(limits, 4097, length=6000)
+    assert "got 300000 of 30" in refusal(H100, motifs=300_000)
+
+
+def test_what_fits_on_a_larger_gpu_is_refused_on_a_smaller_one_alone():
+    assert refusal(H100, 400) == ""
+    assert "columns do not fit" in refusal(T4, 400)

@@ -3,33 +3,39 @@ PYTHON ?= python3
 BIN := .venv/bin
 # cmake is there, unless the machine has one.
 export PATH := $(PATH):$(CURDIR)/.venv/bin
-PYTHON_SOURCES := cisreg tests benchmarks setup.py
+PYTHON_SOURCES := cisreg tests benchmarks .ci/release setup.py
 SOURCES := pyproject.toml setup.py CMakeLists.txt $(wildcard cmake/* csrc/*/* cuda/*)
-CPP_SOURCES := $(wildcard csrc/*/*.cc csrc/*/*.h cuda/*.cu cuda/*.cuh cuda/*.h \
-  benchmarks/shared/shim/*.cc benchmarks/shared/shim/*.h tests/cuda/*.cu)
+# Those that wheels are built for, and that the install matrix uses: PYTHONS="python3.10 python3.12"
+PYTHONS ?= $(PYTHON)
+CPP_SOURCES := $(wildcard csrc/*/*.cc csrc/*/*.h cuda/*.cc cuda/*.cu cuda/*.cuh cuda/*.h \
+  benchmarks/shared/shim/*.cc benchmarks/shared/shim/*.h tests/cuda/*.cu tests/*/*.cc)
 
 # Real motifs for the benchmarks, where they lie beside the repository.
 BENCH_DATA := $(wildcard ../shared/data/gpra_example)
 BENCH_OPTIONS := $(if $(BENCH_DATA),--data $(BENCH_DATA))
 bench_files = --json benchmarks/results/$(1).json --plot docs/images/$(1).png
+gpu_files = --json benchmarks/results/$(1).json --page benchmarks/results/$(1).html
 
-# What pyproject.toml says that a build needs: installed here once, TensorFlow with it, where pip would
-# install it into a folder of its own for every build.
+# What pyproject.toml says that a build needs, and the TensorFlow to build for.
 BUILD_TOOLS := 'setuptools>=77' 'cmake>=3.22' 'pybind11>=2.13' 'tensorflow==2.21.*'
 PIP_INSTALL := $(BIN)/pip install --disable-pip-version-check
 INSTALL_CISREG := $(PIP_INSTALL) --quiet --no-build-isolation --check-build-dependencies --editable
 # Tests run in as many processes as there are cores, at most 4.
 PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
-.PHONY: help environment demo test test-slow test-all sanitize bench gpu-check lint format clean
+.PHONY: help environment demo test test-slow test-all sanitize aarch64 bench gpu-check wheel install-matrix \
+  lint format clean
 
 help:
 	@echo "make demo         simulate, train, evaluate: ends with a table and demo/evaluation.png"
 	@echo "make test         run the tests, but the slow ones"
 	@echo "make test-all     run all tests"
+	@echo "make aarch64      kernels for 64-bit Arm, compiled and tested in an emulator where there is one"
 	@echo "make sanitize     test the native code, built to stop at accesses out of bounds"
 	@echo "make bench        measure what README shows and draw docs/images, in a quarter of an hour"
-	@echo "make gpu-check    test and measure on this machine's GPU: benchmarks/results/gpu.html"
+	@echo "make gpu-check    test and measure on this machine's GPU: benchmarks/results/launchers.html, gpu.html"
+	@echo "make wheel        build wheels into dist, for all versions of TensorFlow: PYTHONS=\"python3.10 python3.12\""
+	@echo "make install-matrix  install them beside each TensorFlow, and check them there: an hour"
 	@echo "make environment  build cisreg into .venv, with what the tests need"
 	@echo "make lint         check the form of the code, and its types"
 	@echo "make format       put the code into that form"
@@ -59,6 +65,11 @@ $(BIN)/pip:
 	$(INSTALL_CISREG) '.[lint]'
 	touch $@
 
+.venv/installed-release: .venv/installed
+	@echo "== what builds wheels"
+	$(INSTALL_CISREG) '.[release]'
+	touch $@
+
 .venv/installed-bench: .venv/installed
 	@echo "== what the benchmarks need"
 	$(INSTALL_CISREG) '.[bench]'
@@ -82,6 +93,9 @@ test-slow: .venv/installed-test
 sanitize: .venv/installed-test
 	$(BIN)/python tests/sanitize.py
 
+aarch64: .venv/installed-test
+	$(BIN)/pytest -m slow tests/aarch64
+
 test-all: test test-slow
 
 bench: .venv/installed-bench
@@ -92,8 +106,15 @@ bench: .venv/installed-bench
 
 gpu-check: .venv/installed-test
 	$(BIN)/python -m benchmarks.gpu.check --find
+	$(BIN)/python -m benchmarks.gpu.launchers --installed $(call gpu_files,launchers)
 	$(BIN)/pytest -m gpu
-	$(BIN)/python -m benchmarks.gpu.check --json benchmarks/results/gpu.json --page benchmarks/results/gpu.html
+	$(BIN)/python -m benchmarks.gpu.check $(call gpu_files,gpu)
+
+wheel: .venv/installed-release
+	$(BIN)/python .ci/release/wheel.py $(foreach each,$(PYTHONS),--python $(each))
+
+install-matrix: .venv/installed
+	$(BIN)/python .ci/release/install_matrix.py --json build/install_matrix.json $(foreach each,$(PYTHONS),--python $(each))
 
 lint: .venv/installed-lint
 	$(BIN)/ruff check $(PYTHON_SOURCES)
@@ -107,6 +128,6 @@ format: .venv/installed-lint
 	$(BIN)/clang-format -i $(CPP_SOURCES)
 
 clean:
-	rm -rf .venv build demo *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv build demo dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find cisreg -name '*.so' -delete
 	find cisreg tests benchmarks -name __pycache__ -prune -exec rm -rf {} +

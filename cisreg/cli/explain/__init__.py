@@ -1,0 +1,19 @@
+"""cisreg explain: questions to a trained model."""
+
+from __future__ import annotations
+
+import typer
+
+from cisreg.cli.commands import Command, CommandGroup
+
+app = typer.Typer(
+    name="explain",
+    cls=CommandGroup,
+    no_args_is_help=True,
+    help="Ask a trained model: factors, contributions, mutations, variants, experiments, design.",
+    epilog="**Example:** cisreg explain factors model",
+)
+# One (function, example) for each command.
+COMMANDS: tuple[tuple[object, str], ...] = ()
+for command, example in COMMANDS:
+    app.command(cls=Command, epilog=f"**Example:** {example}")(command)  # type: ignore[type-var]

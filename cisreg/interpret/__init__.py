@@ -1,0 +1,21 @@
+"""Questions to a trained model: contributions, mutations, variants, experiments, design, certainty.
+
+Nothing here needs TensorFlow, except where sequences are designed by gradients and models are
+trained.
+"""
+
+from __future__ import annotations
+
+from cisreg.lazy import names_at_first_use
+
+_MODULES = {
+    "cisreg.interpret.read_out": ("ModelScan", "ReadOut", "read_out", "scan_model"),
+}
+
+__all__ = [name for names in _MODULES.values() for name in names]
+
+__getattr__ = names_at_first_use(__name__, _MODULES)
+
+
+def __dir__() -> list[str]:
+    return __all__

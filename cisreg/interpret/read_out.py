@@ -1,0 +1,224 @@
+"""From the binding of motifs to expression, in NumPy float64: the base of all questions to a model.
+
+The law is that of `cisreg.model.predict`. The scan comes from the fused kernels, in float32; what
+follows is small, and is computed here in float64 without TensorFlow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from cisreg.interpret.any_model import AnyModel
+from cisreg.numpy import occupancy
+from cisreg.occupancy_checks import UNKNOWN
+from cisreg.spec import ModelSpec
+from cisreg.spline import spline_basis
+
+
+class ModelScan(NamedTuple):
+    """The binding of a model's motifs to N sequences, where all chromatin is accessible.
+
+    Attributes:
+        opening: float64 [N, M], the binding that acts on accessibility: the expected number of
+            bound sites on both strands, or the probability that any site is bound.
+        acting: float64 [N, S, M], the binding that acts on expression, weighted by position in a
+            positional model. S is 2, the strands, or 1 where a probability is that of both strands.
+        site: float32 [N, 2, P, M], the occupancy of every single site, for models with position
+            weights and binding limits, whose limits apply to each site; None for all others.
+    """
+
+    opening: np.ndarray
+    acting: np.ndarray
+    site: np.ndarray | None = None
+
+
+class ReadOut(NamedTuple):
+    """What a model makes of the binding; expression = bias + contribution + direct, summed.
+
+    Attributes:
+        expression: float64 [N], as `cisreg.model.predict` gives it in float32.
+        accessibility: float64 [N], between 0 and 1; 1 without the potentiation layer.
+        contribution: float64 [N, M], what each motif adds at this accessibility.
+        direct: float64 [N], the effect of accessibility itself; 0 without that layer.
+    """
+
+    expression: np.ndarray
+    accessibility: np.ndarray
+    contribution: np.ndarray
+    direct: np.ndarray
+
+
+def scan_model(model: AnyModel, codes: np.ndarray, *, threads: int | None = None) -> ModelScan:
+    """The binding of a model's motifs to sequences, by the fused kernels.
+
+    Args:
+        model: a trained model.
+        codes: uint8 [N, L], as `Model.encode` gives them. Memory is needed for N * 2 * M numbers:
+            take long lists in parts.
+        threads: how many threads compute; None: one for each core. The result does not depend on
+            it.
+
+    Raises:
+        ValueError: codes of the wrong shape.
+
+    Example:
+        >>> scan_model(model, model.encode(["ACGT" * 27])).opening.shape  # doctest: +SKIP
+        (1, 245)
+    """
+    spec, parameters = model.spec, model.parameters
+    if codes.ndim != 2 or codes.shape[1] != spec.sequence_length:
+        raise ValueError(
+            f"codes: expected shape [N, {spec.sequence_length}] as the model was made for, got "
+            f"{list(codes.shape)}; Model.encode makes them"
+        )
+    codes, span = between_ends(spec, codes)
+    weights = position_weight(spec, parameters) if spec.positional and spec.fused else None
+    bound, weighted = occupancy(
+        *(codes, parameters["log_kd"], parameters["log_concentration"]),
+        position_weight=weights,
+        column_range=model.column_range,
+        span=span,
+        reduction="expected" if spec.binding == "expected" else "log_unbound",
+        padding=spec.padding,
+        threads=threads,
+    )
+    bound = bound.astype(np.float64)
+    if spec.binding == "expected":
+        opening, by_strand = bound.sum(axis=1), bound
+    else:
+        opening, by_strand = -np.expm1(bound.sum(axis=1)), -np.expm1(bound)
+    if not spec.fused:
+        return ModelScan(opening, by_strand, site_occupancy(model, codes, span))
+    if weighted is not None:
+        return ModelScan(opening, weighted.astype(np.float64))
+    one = spec.binding == "probability" and not spec.stranded
+    return ModelScan(opening, opening[:, np.newaxis] if one else by_strand)
+
+
+def read_out(model: AnyModel, scan: ModelScan) -> ReadOut:
+    """Expression, accessibility and contributions, from the binding.
+
+    Args:
+        model: the model that was scanned. Another model of the same motifs and concentrations (for
+            example with other activities) gives what it would make of this binding.
+        scan: from `scan_model`, or changed: where a factor's columns are 0, it is knocked out.
+
+    Example:
+        >>> scan = scan_model(model, model.encode(["ACGT" * 27]))  # doctest: +SKIP
+        >>> read_out(model, scan).expression  # doctest: +SKIP
+        array([7.31])
+    """
+    spec = model.spec
+    values = {
+        name: np.asarray(value, np.float64)
+        for name, value in model.parameters.items()
+        if name != "log_kd"
+    }
+    accessibility = np.ones(len(scan.opening))
+    if spec.potentiation:
+        signal = values["potentiation_bias"] + scan.opening @ values["potentiation"]
+        # Written so that neither end overflows.
+        accessibility = np.exp(-np.logaddexp(0.0, -signal))
+    contribution = _contribution(spec, values, scan, accessibility)
+    direct = np.zeros_like(accessibility)
+    if spec.accessibility_activity:
+        direct = values["accessibility_activity"] * accessibility
+    expression = values["bias"] + contribution.sum(axis=1) + direct
+    return ReadOut(expression, accessibility, contribution, direct)
+
+
+def _contribution(
+    spec: ModelSpec, values: Mapping[str, np.ndarray], scan: ModelScan, accessibility: np.ndarray
+) -> np.ndarray:
+    acting = accessibility[:, np.newaxis, np.newaxis] * scan.acting
+    limit = np.exp(values["log_binding_limit"]) if spec.binding_limit else np.inf
+    if scan.site is not None:
+        sites = accessibility[:, np.newaxis, np.newaxis, np.newaxis] * scan.site
+        acting = (np.minimum(sites, limit) * position_weight(spec, values)).sum(axis=2)
+    contribution = (acting * strand_activity(spec, values)).sum(axis=1)
+    if not spec.binding_limit:
+        return contribution
+    most = values["activity"] * limit
+    return np.clip(contribution, np.minimum(most, 0.0), np.maximum(most, 0.0))
+
+
+def strand_activity(spec: ModelSpec, parameters: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The activity of each motif, [M], or on each strand, [2, M], in a stranded model."""
+    activity = np.asarray(parameters["activity"])
+    if not spec.stranded:
+        return activity
+    return np.stack([activity, activity + parameters["activity_difference"]])
+
+
+def position_weight(spec: ModelSpec, parameters: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The position weights of both strands, [2, P, M]; for positional models."""
+    weight = np.asarray(parameters["position_weight"])
+    if spec.position_knots is not None:
+        weight = spline_basis(spec.window_count, spec.position_knots) @ weight
+    return np.broadcast_to(weight, (2, *weight.shape[1:]))
+
+
+def between_ends(spec: ModelSpec, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """The sequences to scan, and the span of bases that a site must overlap to count.
+
+    Returns:
+        (the sequences, with constant ends set to unknown if they are trimmed; int32 [N, 2], begin
+        and end of the bases between the constant ends of each row, or None if all windows count).
+    """
+    if not spec.has_span:
+        return codes, None
+    known, length = codes != UNKNOWN, spec.sequence_length
+    begin, end = np.zeros(len(codes), np.int32), np.full(len(codes), length, np.int32)
+    if spec.constant_left:
+        begin = np.minimum(known.argmax(axis=1) + spec.constant_left, length)
+    if spec.constant_right:
+        end = np.maximum(length - known[:, ::-1].argmax(axis=1) - spec.constant_right, 0)
+    span = np.stack([begin, np.maximum(begin, end)], axis=1).astype(np.int32)
+    if spec.constant_ends == "context":
+        return codes, span
+    column = np.arange(length)
+    inside = (column >= span[:, :1]) & (column < span[:, 1:])
+    return np.where(inside, codes, np.uint8(UNKNOWN)), span
+
+
+def site_occupancy(model: AnyModel, codes: np.ndarray, span: np.ndarray | None) -> np.ndarray:
+    """The occupancy of every single site, float32 [N, 2, P, M]; a site that does not count has 0.
+
+    Args:
+        model: a trained model.
+        codes: uint8 [N, L], from `between_ends`, like `span`.
+        span: int32 [N, 2], or None.
+    """
+    spec = model.spec
+    log_kd = model.parameters["log_kd"].astype(np.float64)
+    table = np.concatenate([log_kd, np.zeros_like(log_kd[:, :1])], axis=1)
+    windows = _windows(codes, spec)
+    exponent = np.zeros((*windows.shape[:3], spec.motif_count))
+    for of_base, under in zip(table, np.moveaxis(windows, 3, 0), strict=True):
+        exponent += of_base[under]
+    exponent -= model.parameters["log_concentration"]
+    site = np.exp(-np.logaddexp(0.0, exponent)).astype(np.float32)
+    if span is None:
+        return site
+    column = np.arange(spec.sequence_length)
+    inside = (column >= span[:, :1]) & (column < span[:, 1:])
+    marked = _windows(np.where(inside, 0, UNKNOWN).astype(np.uint8), spec) != UNKNOWN
+    own = np.ones((spec.motif_width, spec.motif_count), bool)
+    if model.column_range is not None:
+        columns = np.arange(spec.motif_width)[:, np.newaxis]
+        own = (columns >= model.column_range[0]) & (columns < model.column_range[1])
+    return np.where(marked.astype(np.float32) @ own.astype(np.float32) > 0, site, 0)
+
+
+def _windows(codes: np.ndarray, spec: ModelSpec) -> np.ndarray:
+    """Base codes under each window as each strand reads them, [N, 2, P, W]."""
+    before = (spec.motif_width - 1) // 2 if spec.padding == "same" else 0
+    position = np.arange(spec.window_count)[:, np.newaxis] + np.arange(spec.motif_width)
+    behind = max(0, position.max() + 1 - before - codes.shape[1])
+    padded = np.pad(codes, ((0, 0), (before, behind)), constant_values=UNKNOWN)
+    forward = padded[:, position]
+    reverse = np.where(forward == UNKNOWN, UNKNOWN, 3 - forward)[..., ::-1]
+    return np.stack([forward, reverse], axis=1)

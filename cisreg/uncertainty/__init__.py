@@ -1,0 +1,15 @@
+"""How sure a model is: ensembles, intervals of parameters and predictions, what data leave open."""
+
+from __future__ import annotations
+
+from cisreg.lazy import names_at_first_use
+
+_MODULES: dict[str, tuple[str, ...]] = {}
+
+__all__ = [name for names in _MODULES.values() for name in names]
+
+__getattr__ = names_at_first_use(__name__, _MODULES)
+
+
+def __dir__() -> list[str]:
+    return __all__

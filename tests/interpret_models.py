@@ -1,0 +1,71 @@
+"""Small models of every kind of layers, shared by the tests of questions to models."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+
+from cisreg.spec import ModelSpec
+from cisreg.start import init_parameters
+from cisreg.trained_model import Model
+
+MOTIFS, WIDTH, LENGTH = 5, 6, 24
+NAMES = ("Abf1", "Reb1", "Rap1", "Gcn4", "Mcm1")
+# First column of each motif and the one past its last.
+COLUMN_RANGE = np.array([[0, 1, 0, 2, 1], [6, 5, 4, 6, 6]], np.int32)
+
+
+def kinds_of_models():
+    """Options of `ModelSpec` by a readable name: each layer, and what acts together."""
+    choices = itertools.product(
+        ("expected", "probability"), (False, True), (False, True), (False, True)
+    )
+    kinds = {}
+    for binding, limit, positional, stranded in choices:
+        kinds[f"{binding} limit={limit} positional={positional} stranded={stranded}"] = {
+            "binding": binding,
+            "binding_limit": limit,
+            "positional": positional,
+            "stranded": stranded,
+        }
+    kinds["no potentiation"] = {"potentiation": False}
+    kinds["accessibility activity"] = {"accessibility_activity": True}
+    kinds["knots"] = {"positional": True, "position_knots": 4}
+    kinds["valid"] = {"padding": "valid", "positional": True}
+    kinds["context"] = {"constant_left": 3, "constant_right": 4}
+    kinds["trim"] = {"constant_left": 3, "constant_right": 4, "constant_ends": "trim"}
+    kinds["context, limits of sites"] = {
+        "constant_left": 3,
+        "positional": True,
+        "binding_limit": True,
+    }
+    return kinds
+
+
+KINDS = kinds_of_models()
+
+
+def make_model(seed=0, **layers):
+    """A model with random parameters, of effects that can be seen."""
+    random = np.random.default_rng(seed)
+    spec = ModelSpec(motif_count=MOTIFS, motif_width=WIDTH, sequence_length=LENGTH, **layers)
+    log_kd = random.normal(0, 2.0, (WIDTH, 4, MOTIFS)).astype(np.float32)
+    column = np.arange(WIDTH)[:, None]
+    own = (column >= COLUMN_RANGE[0]) & (column < COLUMN_RANGE[1])
+    log_kd = np.where(own[:, None], log_kd, 0).astype(np.float32)
+    parameters = init_parameters(spec, log_kd, np.full(MOTIFS, -2.0, np.float32), seed=seed)
+    for name, value in parameters.items():
+        if name not in ("log_kd", "log_concentration"):
+            parameters[name] = (value + random.normal(0, 1.0, value.shape)).astype(np.float32)
+    return Model(spec, parameters, NAMES, column_range=COLUMN_RANGE)
+
+
+def make_codes(count=12, seed=1, *, unknown=True):
+    """Base codes [count, LENGTH], some rows padded on the left and with unknown bases."""
+    random = np.random.default_rng(seed)
+    codes = random.integers(0, 4, (count, LENGTH), dtype=np.uint8)
+    if unknown:
+        codes[1, :5] = 4
+        codes[2, 11] = 4
+    return codes

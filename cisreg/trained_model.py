@@ -16,6 +16,7 @@ from cisreg.batch_prediction import BATCH_SIZE, BatchPrediction, join_prediction
 from cisreg.choices import ComputeDtype
 from cisreg.data import Dataset
 from cisreg.data.ends import check_known_ends, warn_of_other_ends
+from cisreg.data.frames import is_frame, named_columns
 from cisreg.display import counted, html_table
 from cisreg.motifs import MotifSet
 from cisreg.names import check_names
@@ -223,7 +224,10 @@ class Model:
         Args:
             sequence: text as a list, NumPy array, pandas Series or Arrow column of strings, which
                 is padded or trimmed like the training sequences; or uint8 [N, L] base codes; or a
-                `cisreg.Dataset`, whose names are kept in the result.
+                `cisreg.Dataset`, whose names are kept in the result; or a table in memory (pandas,
+                polars, Arrow, columns by name) with a column named as that of the training
+                sequences, `table_columns["sequence"]`. Names are kept from a column named as
+                `table_columns["name"]`.
             binding: also compute the accessible binding of each motif to each strand.
             batch_size: sequences per batch.
             compute_dtype: of the occupancy operation, see `cisreg.occupancy`.
@@ -236,7 +240,8 @@ class Model:
             ValueError: codes of the wrong length or above 4, text that is not DNA, or parameters
                 that are not finite.
             OverflowError: a prediction is beyond float32, since parameters are too large.
-            TypeError: `sequence` has a different type.
+            TypeError: `sequence` has a different type, or is a table of which it is not known
+                which column holds the sequences.
 
         Example:
             >>> model.predict(["ACGT" * 27]).expression  # doctest: +SKIP
@@ -271,9 +276,9 @@ class Model:
 
         # The arrays of a model can be changed after it was made.
         check_finite(self.parameters, self.motif_names)
+        sequence, name = self._text_and_names(sequence)
         codes = self.encode(sequence)
         self._look_at_ends(codes)
-        name = sequence.name if isinstance(sequence, Dataset) else None
         begin = 0
         for batch in predict_batches(
             *(self.spec, self.parameters, codes),
@@ -317,6 +322,7 @@ class Model:
     def encode(self, sequence: Any) -> np.ndarray:
         """The sequences as the model's input, uint8 [N, L]; see `predict`."""
         length = self.spec.sequence_length
+        sequence, _ = self._text_and_names(sequence)
         if isinstance(sequence, Dataset):
             return as_array(sequence.sequence, "sequence", np.uint8, ("N", length))
         if _is_text(sequence):
@@ -328,6 +334,27 @@ class Model:
         if codes.size and codes.max() > 4:
             raise ValueError(f"sequence: expected codes 0 to 4, got {codes.max()}")
         return codes
+
+    def _text_and_names(self, sequence: Any) -> tuple[Any, pa.Array | None]:
+        """The sequences, taken out of a table in memory, and their names if they have any."""
+        if isinstance(sequence, Dataset):
+            return sequence, sequence.name
+        if not is_frame(sequence):
+            return sequence, None
+        column, name = (self.table_columns.get(role) for role in ("sequence", "name"))
+        found, every = named_columns(sequence, (column, name))
+        if column not in found:
+            known = (
+                f"the model's is {column!r}" if isinstance(column, str) else "the model has none"
+            )
+            raise TypeError(
+                f"sequence: expected one column of sequences, got a {type(sequence).__name__} of "
+                f"the columns {', '.join(map(repr, every)) or 'none'} ({known}); take the column "
+                'by its name, such as frame["sequence"]'
+            )
+        return found[column], found[name].cast(
+            pa.string()
+        ).combine_chunks() if name in found else None
 
     def warn_of_trimmed(self, count: int) -> None:
         """Warns if `count` sequences (not 0) were trimmed on the side of a constant end."""
@@ -355,11 +382,6 @@ def _is_text(sequence: Any) -> bool:
     """Whether these are sequences as text, not as numbers; an empty list counts as text."""
     if isinstance(sequence, str | bytes):
         raise TypeError("sequence: expected several sequences, got one text; put it in a list")
-    if isinstance(sequence, Mapping) or hasattr(sequence, "columns"):
-        raise TypeError(
-            f"sequence: expected one column of sequences, got a {type(sequence).__name__}; take "
-            'the column by its name, such as frame["sequence"]'
-        )
     if getattr(sequence, "ndim", 1) != 1:
         return False
     first = next(iter(sequence), "")

@@ -100,6 +100,51 @@ def test_sequences_come_in_whatever_holds_them_by_position(sequence):
     np.testing.assert_array_equal(MODEL.predict(sequence).expression, expected)
 
 
+FRAMES = {
+    "pandas": pd.DataFrame({"id": range(9), "seq": TEXT}, index=range(9, 0, -1)),
+    "arrow": pa.table({"id": pa.array(range(9)), "seq": TEXT}),
+    "record batch": pa.record_batch({"id": pa.array(range(9)), "seq": pa.array(TEXT)}),
+    "chunks": pa.concat_tables(
+        [pa.table({"id": [0, 1], "seq": TEXT[:2]}), pa.table({"id": range(2, 9), "seq": TEXT[2:]})]
+    ),
+    "columns by name": {"id": list(range(9)), "seq": list(TEXT)},
+}
+
+
+@pytest.mark.parametrize("frame", FRAMES.values(), ids=FRAMES)
+def test_a_table_is_read_by_the_names_of_the_training_table(frame):
+    columns = {"sequence": "seq", "expression": ["y"], "name": "id"}
+    model = Model(SPEC, MODEL.parameters, MODEL.motif_names, table_columns=columns)
+    predicted = model.predict(frame, batch_size=4)
+    np.testing.assert_array_equal(
+        predicted.expression, MODEL.predict(TEXT, batch_size=4).expression
+    )
+    assert predicted.name.to_pylist() == [str(each) for each in range(9)]
+    np.testing.assert_array_equal(model.encode(frame), model.encode(TEXT))
+
+
+@pytest.mark.parametrize("known", [{}, {"sequence": 0}, {"sequence": "dna"}, {"sequence": "twice"}])
+def test_a_table_without_the_column_of_training_is_refused(known):
+    model = Model(SPEC, MODEL.parameters, MODEL.motif_names, table_columns=known)
+    frame = pd.DataFrame([[each, each, each] for each in TEXT], columns=["seq", "twice", "twice"])
+    with pytest.raises(
+        TypeError, match="DataFrame of the columns 'seq', 'twice', 'twice'"
+    ) as error:
+        model.predict(frame)
+    name = known.get("sequence")
+    said = f"the model's is {name!r}" if isinstance(name, str) else "the model has none"
+    assert said in str(error.value)
+
+
+def test_columns_of_a_table_that_hold_no_texts_are_refused():
+    model = Model(SPEC, MODEL.parameters, MODEL.motif_names, table_columns={"sequence": "seq"})
+    assert len(model.predict({"seq": []})) == 0
+    with pytest.raises(ValueError, match="'seq', got one text; put it in a list"):
+        model.predict({"seq": "ACGT"})
+    with pytest.raises(ValueError, match="got none in row 1"):
+        model.predict({"seq": ["ACGT", None]})
+
+
 def test_text_is_padded_on_the_side_of_training():
     for side, padded in (("left", "N" * 10 + TEXT[0][:10]), ("right", TEXT[0][:10] + "N" * 10)):
         model = Model(SPEC, start_parameters(), ("a", "b", "c"), {"padding_side": side})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -70,6 +70,41 @@ def rows_of_frame(frame: Any, asked: Columns) -> tuple[Rows, Columns]:
     return usable_rows(raw, Unusable(), strict=True), used
 
 
+def is_frame(value: Any) -> bool:
+    """Whether this is a table in memory: a frame, an Arrow table or arrays by name.
+
+    Example:
+        >>> is_frame({"sequence": ["ACGT"]}), is_frame(["ACGT"])
+        (True, False)
+    """
+    return isinstance(value, Mapping) or hasattr(value, "columns")
+
+
+def named_columns(frame: Any, names: Sequence[Any]) -> tuple[dict[str, pa.ChunkedArray], list[str]]:
+    """Those of these columns that a table in memory has exactly once, and the names of all.
+
+    Args:
+        frame: a table, see `rows_of_frame`.
+        names: columns to take; what is no text names none.
+
+    Raises:
+        ValueError: a column that is neither text nor numbers.
+        TypeError: not a table.
+
+    Example:
+        >>> found, every = named_columns({"seq": ["ACGT"], "y": [1.5]}, ["seq", None])
+        >>> found["seq"].to_pylist(), every
+        (['ACGT'], ['seq', 'y'])
+    """
+    every, arrays = _columns(frame)
+    once = [name for name in names if isinstance(name, str) and every.count(name) == 1]
+    found = {}
+    for name in once:
+        column = _arrow(name, arrays[every.index(name)])
+        found[name] = column.cast(pa.string()) if pa.types.is_null(column.type) else column
+    return found, list(every)
+
+
 def _columns(frame: Any) -> tuple[tuple[str, ...], list[Any]]:
     """Names and arrays of all columns, by position."""
     if hasattr(frame, "to_arrow"):
@@ -94,6 +129,10 @@ def _columns(frame: Any) -> tuple[tuple[str, ...], list[Any]]:
 
 def _arrow(name: str, values: Any) -> pa.ChunkedArray:
     """A column as an Arrow array, by position; NaN of pandas becomes a missing value."""
+    if isinstance(values, str | bytes):
+        raise ValueError(
+            f"frame: expected several values in the column {name!r}, got one text; put it in a list"
+        )
     try:
         if isinstance(values, pa.Array | pa.ChunkedArray):
             found = values

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 BENCHMARKS = ROOT / "benchmarks"
 INDEX = (BENCHMARKS / "README.md").read_text()
-ROOMS = ("operation", "training", "data", "reads", "gpu")
+ROOMS = ("operation", "training", "interpret", "data", "reads", "gpu")
 # Programs that other scripts start for comparison, and modules used only by other scripts.
 NO_COMMANDS = {"reads.collapse_plain", "reads.merge_pairs_plain"}
 NO_COMMANDS |= {"gpu.budget", "gpu.checks", "gpu.clocks", "gpu.findings", "gpu.limit"}

@@ -7,11 +7,9 @@ TensorFlow.
 
 from __future__ import annotations
 
-import sys
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from cisreg.lazy import names_at_first_use
+from cisreg.lazy import keep_functions, names_at_first_use
 from cisreg.registration import register_with_tensorflow
 
 if TYPE_CHECKING:
@@ -72,7 +70,6 @@ _SUBMODULES = (
     *("data", "keras", "legacy", "losses", "metrics", "model", "motifs", "numpy", "recipes"),
     *("report", "sequences", "training"),
 )
-_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [  # noqa: RUF022, in the order of use
     "train",
@@ -124,18 +121,6 @@ def __dir__() -> list[str]:
     return sorted([*__all__, *_SUBMODULES, "__version__"])
 
 
-class _Package(ModuleType):
-    """Keeps functions that have the name of a module: `cisreg.occupancy` stays callable.
-
-    Importing a submodule sets it as an attribute of its package, which would replace the function.
-    """
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if isinstance(value, ModuleType) and _MODULE_OF.get(name) == value.__name__:
-            value = getattr(value, name)
-        super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package
+keep_functions(__name__, _MODULES)
 
 register_with_tensorflow()

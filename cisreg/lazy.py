@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from types import ModuleType
 from typing import Any
 
 
@@ -34,3 +35,26 @@ def names_at_first_use(
         return value
 
     return get_name
+
+
+def keep_functions(package: str, modules: Mapping[str, Sequence[str]]) -> None:
+    """Keeps functions that have the name of a module: `cisreg.occupancy` stays callable.
+
+    Importing a submodule sets it as an attribute of its package, which would replace the function.
+
+    Args:
+        package: the name of the package, which is being imported.
+        modules: names by the full name of the module that has them.
+
+    Example:
+        >>> keep_functions(__name__, {"cisreg.occupancy": ["occupancy"]})  # doctest: +SKIP
+    """
+    module_of = {name: module for module, names in modules.items() for name in names}
+
+    class Package(ModuleType):
+        def __setattr__(self, name: str, value: Any) -> None:
+            if isinstance(value, ModuleType) and module_of.get(name) == value.__name__:
+                value = getattr(value, name)
+            super().__setattr__(name, value)
+
+    sys.modules[package].__class__ = Package

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import graphlib
 import importlib.util
+import subprocess
+import sys
 from collections import defaultdict
 from pathlib import Path
 
@@ -170,3 +172,14 @@ def test_benchmarks_import_what_there_is():
         and importlib.util.find_spec(f"{node.module}.{alias.name}") is None  # compiled
     ]
     assert not missing
+
+
+def test_a_function_with_the_name_of_its_module_stays_a_function():
+    code = (
+        "import importlib, cisreg, cisreg.interpret as room\n"
+        "for names in room._MODULES: importlib.import_module(names)\n"
+        "assert callable(cisreg.occupancy) and callable(room.read_out)\n"
+        "assert not [name for name in room.__all__ if not callable(getattr(room, name))]\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -6,7 +6,7 @@ trained.
 
 from __future__ import annotations
 
-from cisreg.lazy import names_at_first_use
+from cisreg.lazy import keep_functions, names_at_first_use
 
 _MODULES = {
     "cisreg.interpret.read_out": ("ModelScan", "ReadOut", "read_out", "scan_model"),
@@ -15,6 +15,7 @@ _MODULES = {
 __all__ = [name for names in _MODULES.values() for name in names]
 
 __getattr__ = names_at_first_use(__name__, _MODULES)
+keep_functions(__name__, _MODULES)
 
 
 def __dir__() -> list[str]:

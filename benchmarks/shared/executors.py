@@ -94,15 +94,27 @@ def digest_of(*texts):
 
 
 def compiled(target, command):
-    """Runs a compiler unless its target is there; processes that want the same one wait."""
+    """Runs a compiler unless its target is there."""
+
+    def compile_to(partial):
+        done = subprocess.run([*command, "-o", partial], capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(f"{' '.join(map(str, done.args))}\n{done.stderr}")
+
+    return made_once(target, compile_to)
+
+
+def made_once(target, make):
+    """Calls `make` with the path of a file to write, unless `target` is there, which it becomes.
+
+    Processes that want the same target wait for the first of them.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not target.exists():
             partial = target.with_suffix(".partial")
-            done = subprocess.run([*command, "-o", partial], capture_output=True, text=True)
-            if done.returncode:
-                raise RuntimeError(f"{' '.join(map(str, done.args))}\n{done.stderr}")
+            make(partial)
             partial.replace(target)
     return target
 

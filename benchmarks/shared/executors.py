@@ -16,6 +16,7 @@ import importlib
 import os
 import pickle
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -69,20 +70,30 @@ def _scratch():
 def compile_units(command, units, include, suffix):
     """Compiles units, two at a time, unless the same text was compiled before; returns the results.
 
-    What a unit may include is all headers of the folders `include`.
+    The text of a unit is its own and that of all it includes from the folders `include`.
     """
-    headers = sorted(path for folder in include for path in folder.glob("**/*.*h*"))
-    common = [path.read_bytes() for path in headers]
     flags = [f"-I{folder}" for folder in include]
 
     def compile_one(unit):
-        name = (
-            f"{unit.stem}-{digest_of(repr([command, suffix]).encode(), unit.read_bytes(), *common)}"
-        )
+        texts = [path.read_bytes() for path in included_files(unit, include)]
+        name = f"{unit.stem}-{digest_of(repr([command, suffix]).encode(), *texts)}"
         return compiled(CACHE / f"{name}{suffix}", [*command, *flags, unit])
 
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         return list(pool.map(compile_one, units))
+
+
+def included_files(unit, folders):
+    """A source file and all files that it includes, directly or not, in the order of first use."""
+    found, pending = {}, [unit]
+    while pending:
+        path = pending.pop(0)
+        if path not in found:
+            found[path] = None
+            names = re.findall(r'^\s*#\s*include\s*["<]([^">]+)', path.read_text(), re.MULTILINE)
+            places = [folder / name for name in names for folder in (path.parent, *folders)]
+            pending += [place for place in places if place.is_file()]
+    return list(found)
 
 
 def digest_of(*texts):

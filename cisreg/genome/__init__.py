@@ -7,15 +7,21 @@ from cisreg.genome.portions import Portion, SequenceSource
 from cisreg.genome.progress import with_progress
 from cisreg.genome.source import GenomeSource
 from cisreg.genome.tracks import write_occupancy_tracks
+from cisreg.genome.variant_pairs import VariantPairs, variant_pairs
+from cisreg.genome.variants import Variant, read_variants
 
 __all__ = [
     "GenomeSource",
     "Intervals",
     "Portion",
     "SequenceSource",
+    "Variant",
+    "VariantPairs",
     "base_composition",
     "open_genome",
     "read_background",
+    "read_variants",
+    "variant_pairs",
     "with_progress",
     "write_occupancy_tracks",
 ]

@@ -31,7 +31,7 @@ _COMPRESSIONS = (".gz", ".bgz", ".zst", ".bz2")
 _GZIP = b"\x1f\x8b\x08\x04"
 # Header, its field of the size, and the end of a block of BGZF.
 _SMALLEST_BLOCK = 26
-_COMPRESSED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"BZh")
+COMPRESSED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"BZh")
 
 
 class RandomText(Protocol):
@@ -217,7 +217,7 @@ class SequenceFile:
     def hold(self) -> None:
         """Copies it, decompressed, to a temporary file if it cannot be read again."""
         if self.once:
-            self._spool("can be read only once")
+            self.spool("can be read only once")
 
     def random(self) -> RandomText:
         """Its decompressed text, to be read from anywhere; the same one at every call.
@@ -238,14 +238,21 @@ class SequenceFile:
 
     def _open_random(self) -> RandomText:
         start = self.start(64)
-        if start and not start.startswith(_COMPRESSED):
+        if start and not start.startswith(COMPRESSED):
             return PlainText(Path(self.path).open("rb"))
         if _bgzf_size(start) is not None:
             return BgzfText(Path(self.path).open("rb"), self.name)
-        return PlainText(Path(self._spool("cannot be read from the middle")).open("rb"))
+        return PlainText(Path(self.spool("cannot be read from the middle")).open("rb"))
 
-    def _spool(self, reason: str) -> str:
-        """Copies it to a temporary file, whose path is returned."""
+    def spool(self, reason: str) -> str:
+        """Copies it, decompressed, to a temporary file, which `close` deletes.
+
+        Args:
+            reason: why, for the log.
+
+        Returns:
+            The path of the copy.
+        """
         if self._copy is not None:
             return self._copy.name
         copy = tempfile.NamedTemporaryFile(prefix="cisreg-")  # noqa: SIM115, closed by `close`

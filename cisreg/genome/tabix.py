@@ -116,8 +116,11 @@ def write_index(
             shutil.copyfileobj(index, copy)
 
 
-def load_pysam() -> Any:
-    """The package that writes indices.
+def load_pysam(need: str = "an index needs") -> Any:
+    """The package that writes indices, and reads files of variants.
+
+    Args:
+        need: what it is wanted for, as the beginning of the error.
 
     Raises:
         ImportError: it is not installed.
@@ -125,7 +128,5 @@ def load_pysam() -> Any:
     try:
         import pysam
     except ImportError as error:
-        raise ImportError(
-            f"an index needs pysam ({error}): run pip install 'cisreg[genome]'"
-        ) from None
+        raise ImportError(f"{need} pysam ({error}): run pip install 'cisreg[genome]'") from None
     return pysam

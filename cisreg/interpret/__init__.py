@@ -9,6 +9,11 @@ from __future__ import annotations
 from cisreg.lazy import keep_functions, names_at_first_use
 
 _MODULES = {
+    "cisreg.interpret.concentrations": (
+        *("ConcentrationEffects", "change_concentration", "change_each_concentration"),
+        "knock_outs",
+    ),
+    "cisreg.interpret.factors": ("FactorEffects", "factor_effects"),
     "cisreg.interpret.read_out": ("ModelScan", "ReadOut", "read_out", "scan_model"),
 }
 

@@ -112,17 +112,12 @@ def read_out(model: AnyModel, scan: ModelScan) -> ReadOut:
         array([7.31])
     """
     spec = model.spec
-    values = {
-        name: np.asarray(value, np.float64)
-        for name, value in model.parameters.items()
-        if name != "log_kd"
-    }
+    values = _float64(model.parameters)
     accessibility = np.ones(len(scan.opening))
     if spec.potentiation:
-        signal = values["potentiation_bias"] + scan.opening @ values["potentiation"]
-        # Written so that neither end overflows.
-        accessibility = np.exp(-np.logaddexp(0.0, -signal))
-    contribution = _contribution(spec, values, scan, accessibility)
+        accessibility = sigmoid(values["potentiation_bias"] + scan.opening @ values["potentiation"])
+    by_strand = _unlimited(spec, values, scan, accessibility)
+    contribution = _limited(spec, values, by_strand.sum(axis=1))
     direct = np.zeros_like(accessibility)
     if spec.accessibility_activity:
         direct = values["accessibility_activity"] * accessibility
@@ -130,19 +125,65 @@ def read_out(model: AnyModel, scan: ModelScan) -> ReadOut:
     return ReadOut(expression, accessibility, contribution, direct)
 
 
-def _contribution(
+def strand_contribution(model: AnyModel, scan: ModelScan, accessibility: np.ndarray) -> np.ndarray:
+    """What each motif adds to expression through each strand, float64 [N, S, M].
+
+    Where a limit caps a motif, its strands share what is left in proportion to what they would add
+    without the limit. So the sum over strands is the `contribution` of `read_out`.
+
+    Args:
+        model: the model that was scanned.
+        scan: from `scan_model`.
+        accessibility: float64 [N]; or [N, M], another one for each motif.
+
+    Example:
+        >>> strand_contribution(model, scan, np.ones(1)).shape  # doctest: +SKIP
+        (1, 2, 245)
+    """
+    values = _float64(model.parameters)
+    by_strand = _unlimited(model.spec, values, scan, accessibility)
+    if not model.spec.binding_limit:
+        return by_strand
+    total = by_strand.sum(axis=1)
+    limited = _limited(model.spec, values, total)
+    share = np.divide(limited, total, out=np.ones_like(total), where=total != 0)
+    return by_strand * share[:, np.newaxis]
+
+
+def _float64(parameters: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The parameters of the read-out: all but the large table of energies."""
+    return {
+        name: np.asarray(value, np.float64)
+        for name, value in parameters.items()
+        if name != "log_kd"
+    }
+
+
+def _unlimited(
     spec: ModelSpec, values: Mapping[str, np.ndarray], scan: ModelScan, accessibility: np.ndarray
 ) -> np.ndarray:
-    acting = accessibility[:, np.newaxis, np.newaxis] * scan.acting
-    limit = np.exp(values["log_binding_limit"]) if spec.binding_limit else np.inf
-    if scan.site is not None:
-        sites = accessibility[:, np.newaxis, np.newaxis, np.newaxis] * scan.site
-        acting = (np.minimum(sites, limit) * position_weight(spec, values)).sum(axis=2)
-    contribution = (acting * strand_activity(spec, values)).sum(axis=1)
+    """What each motif would add through each strand without the limit of motifs, [N, S, M]."""
+    accessible = accessibility.reshape(len(accessibility), 1, -1)
+    if scan.site is None:
+        return accessible * scan.acting * strand_activity(spec, values)
+    limit = np.exp(values["log_binding_limit"])
+    sites = np.minimum(accessible[:, np.newaxis] * scan.site, limit)
+    return (sites * position_weight(spec, values)).sum(axis=2) * strand_activity(spec, values)
+
+
+def _limited(
+    spec: ModelSpec, values: Mapping[str, np.ndarray], contribution: np.ndarray
+) -> np.ndarray:
+    """The contributions of motifs, [..., M], kept within their limits."""
     if not spec.binding_limit:
         return contribution
-    most = values["activity"] * limit
+    most = values["activity"] * np.exp(values["log_binding_limit"])
     return np.clip(contribution, np.minimum(most, 0.0), np.maximum(most, 0.0))
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    """1 / (1 + exp(-x)), written so that neither end overflows."""
+    return np.exp(-np.logaddexp(0.0, -x))
 
 
 def strand_activity(spec: ModelSpec, parameters: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -1,0 +1,124 @@
+"""What all questions to a model share: sequences in batches, their names, factors by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+
+from cisreg.data import Dataset
+from cisreg.display import counted
+from cisreg.interpret.any_model import AnyModel
+from cisreg.limits import check_range
+from cisreg.progress import progress_bar
+
+# Sequences scanned at a time, and numbers of an array that has one for every site.
+_MOST_ROWS, _MOST_SITES = 1024, 1 << 23
+
+
+class Batch(NamedTuple):
+    """Some of the sequences.
+
+    Attributes:
+        rows: their places among all sequences.
+        codes: uint8 [n, L].
+    """
+
+    rows: slice
+    codes: np.ndarray
+
+
+def batches(
+    model: AnyModel,
+    codes: np.ndarray,
+    *,
+    batch_size: int | None = None,
+    every_site: bool = False,
+    progress: bool = False,
+    description: str = "sequences",
+) -> Iterator[Batch]:
+    """The sequences in batches, with a progress bar if it is asked for and there is a terminal.
+
+    Args:
+        model: the model that they are for.
+        codes: uint8 [N, L], from `Model.encode`.
+        batch_size: sequences of a batch; None: as many as take a few hundred megabytes.
+        every_site: whether arrays with a number for every site are computed.
+        progress: whether to show progress.
+        description: what is done with them.
+
+    Raises:
+        ValueError: a batch size below 1.
+    """
+    if batch_size is None:
+        sites = 2 * model.spec.window_count * model.spec.motif_count
+        needs_sites = every_site or not model.spec.fused
+        batch_size = min(_MOST_ROWS, max(1, _MOST_SITES // sites)) if needs_sites else _MOST_ROWS
+    check_range("batch_size", batch_size, 1, 1 << 16)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with progress_bar(*columns, TimeRemainingColumn(), show=progress) as bar:
+        task = bar.add_task(description, total=len(codes))
+        for begin in range(0, len(codes), batch_size):
+            rows = slice(begin, min(begin + batch_size, len(codes)))
+            yield Batch(rows, codes[rows])
+            bar.advance(task, rows.stop - begin)
+
+
+def encode_some(model: AnyModel, sequences: Any) -> np.ndarray:
+    """The codes of one or more sequences, uint8 [N, L].
+
+    Raises:
+        ValueError: there are none.
+    """
+    codes = model.encode(sequences)
+    if not len(codes):
+        raise ValueError("sequences: expected one or more, got none")
+    return codes
+
+
+def sequence_names(sequences: Any) -> pa.Array | None:
+    """The names of the sequences, if they are a Dataset that has names."""
+    return sequences.name if isinstance(sequences, Dataset) else None
+
+
+def sequence_column(name: pa.Array | None, rows: np.ndarray) -> pa.Array:
+    """The column `sequence` of a table: names, or places from 0 where there are no names.
+
+    Args:
+        name: Arrow strings [N], or None.
+        rows: int [K], the places of the sequences.
+    """
+    places = pa.array(rows, pa.int64())
+    return places if name is None else name.take(places)
+
+
+def factor_places(model: AnyModel, factors: Sequence[str] | None) -> np.ndarray:
+    """The places of factors among the motifs of a model, int [K].
+
+    Args:
+        model: the model.
+        factors: names; None: all factors.
+
+    Raises:
+        ValueError: the model has no factor of this name, or it is given twice.
+        TypeError: one text instead of a list.
+    """
+    if factors is None:
+        return np.arange(len(model.motif_names))
+    if isinstance(factors, str):
+        raise TypeError(f"factors: expected a list of names, got one text; give [{factors!r}]")
+    names = list(factors)
+    for name in names:
+        if name not in model.motif_names:
+            count = counted(len(model.motif_names), "factor")
+            raise ValueError(
+                f"factors: expected names of the model's {count}, got {name!r}; they are "
+                f"{', '.join(model.motif_names[:5])} ..."
+            )
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"factors: expected each name once, got {twice!r} twice; leave one out")
+    return np.array([model.motif_names.index(name) for name in names], np.int64)

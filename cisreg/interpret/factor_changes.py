@@ -1,0 +1,106 @@
+"""Expression where one factor at a time binds differently, for all factors from one scan."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cisreg.interpret.any_model import AnyModel
+from cisreg.interpret.read_out import (
+    ModelScan,
+    position_weight,
+    read_out,
+    sigmoid,
+    strand_activity,
+    strand_contribution,
+)
+
+
+def absent(scan: ModelScan) -> ModelScan:
+    """The scan of the same sequences if there were no factors: nothing is bound."""
+    site = None if scan.site is None else np.zeros_like(scan.site)
+    return ModelScan(np.zeros_like(scan.opening), np.zeros_like(scan.acting), site)
+
+
+def factor_changes(
+    model: AnyModel, scan: ModelScan, other: ModelScan, places: np.ndarray
+) -> np.ndarray:
+    """The change of expression if one factor binds as in `other`, and all else as in `scan`.
+
+    Accessibility changes with the factor, and with it the contributions of all other factors. No
+    sequence is scanned again: the sums of all other factors are those of all minus its own.
+
+    Args:
+        model: the model that was scanned.
+        scan: N sequences.
+        other: the same sequences with other concentrations, or `absent(scan)`.
+        places: int [K], the factors.
+
+    Returns:
+        float64 [N, K], expression with the change minus expression without it.
+
+    Example:
+        >>> factor_changes(model, scan, absent(scan), np.arange(245))  # doctest: +SKIP
+    """
+    spec, before = model.spec, read_out(model, scan)
+    opening = (other.opening - scan.opening)[:, places]
+    accessibility = np.ones((len(opening), len(places)))
+    if spec.potentiation:
+        potentiation = model.parameters["potentiation"].astype(np.float64)
+        signal = model.parameters["potentiation_bias"] + scan.opening @ potentiation
+        accessibility = sigmoid(signal[:, np.newaxis] + opening * potentiation[places])
+    totals = _totals(model, scan, accessibility)
+    own = np.ones_like(scan.opening)
+    own[:, places] = accessibility
+    replaced, new = (strand_contribution(model, each, own).sum(axis=1) for each in (scan, other))
+    totals += (new - replaced)[:, places]
+    if spec.accessibility_activity:
+        totals += model.parameters["accessibility_activity"] * accessibility
+    return totals + model.parameters["bias"] - before.expression[:, np.newaxis]
+
+
+def _totals(model: AnyModel, scan: ModelScan, accessibility: np.ndarray) -> np.ndarray:
+    """Contributions of all factors together at each of K accessibilities, float64 [N, K]."""
+    linear = _linear(model, scan)
+    if not model.spec.binding_limit:
+        return accessibility * linear.sum(axis=1, keepdims=True)
+    limit = np.exp(model.parameters["log_binding_limit"].astype(np.float64))
+    most = model.parameters["activity"] * limit
+    low, high = np.minimum(most, 0.0), np.maximum(most, 0.0)
+    excess = None if scan.site is None else _Excess(model, scan.site, limit)
+    totals = np.empty_like(accessibility)
+    for place, accessible in enumerate(accessibility.T):
+        each = accessible[:, np.newaxis] * linear
+        if excess is not None:
+            each -= excess.at(accessible)
+        totals[:, place] = np.clip(each, low, high).sum(axis=1)
+    return totals
+
+
+def _linear(model: AnyModel, scan: ModelScan) -> np.ndarray:
+    """What each factor would add in open chromatin without any limit, float64 [N, M]."""
+    activity = strand_activity(model.spec, model.parameters).astype(np.float64)
+    if scan.site is None:
+        return (scan.acting * activity).sum(axis=1)
+    weight = position_weight(model.spec, model.parameters).astype(np.float64)
+    return (np.einsum("nspm,spm->nsm", scan.site, weight) * activity).sum(axis=1)
+
+
+class _Excess:
+    """What the limits of single sites take away: only of sites that can exceed them."""
+
+    def __init__(self, model: AnyModel, site: np.ndarray, limit: np.ndarray) -> None:
+        row, strand, window, motif = np.nonzero(site > limit)
+        weight = position_weight(model.spec, model.parameters).astype(np.float64)
+        activity = np.broadcast_to(
+            strand_activity(model.spec, model.parameters), (2, model.spec.motif_count)
+        )
+        self._shape = (len(site), model.spec.motif_count)
+        self._row, self._place = row, row * self._shape[1] + motif
+        self._occupancy, self._limit = site[row, strand, window, motif], limit[motif]
+        self._slope = weight[strand, window, motif] * activity[strand, motif]
+
+    def at(self, accessibility: np.ndarray) -> np.ndarray:
+        """It at an accessibility [N], as float64 [N, M]."""
+        above = np.maximum(accessibility[self._row] * self._occupancy - self._limit, 0.0)
+        flat = np.bincount(self._place, above * self._slope, minlength=np.prod(self._shape))
+        return flat.reshape(self._shape)

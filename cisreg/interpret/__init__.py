@@ -9,6 +9,11 @@ from __future__ import annotations
 from cisreg.lazy import keep_functions, names_at_first_use
 
 _MODULES = {
+    "cisreg.interpret.backgrounds": ("random_backgrounds",),
+    "cisreg.interpret.experiment_results": ("Ablation", "Marginalization", "Spacing"),
+    "cisreg.interpret.experiments": ("ablate", "marginalize", "space"),
+    "cisreg.interpret.sequence_edits": ("delete", "insert", "substitute"),
+    "cisreg.interpret.shuffling": ("dinucleotide_shuffle", "shuffle"),
     "cisreg.interpret.concentrations": (
         *("ConcentrationEffects", "change_concentration", "change_each_concentration"),
         "knock_outs",

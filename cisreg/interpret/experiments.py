@@ -273,12 +273,8 @@ def _predict_distinct(
     """Like `predict_placed` of one group, but equal sites are predicted once."""
     keys = list(zip(placed.strand, placed.start.tolist(), strict=True))
     number = {key: index for index, key in enumerate(dict.fromkeys(keys))}
-    chosen = np.array([keys.index(key) for key in number])
-    distinct = PlacedSites(
-        *(tuple(texts[index] for index in chosen) for texts in placed[:3]),
-        *(array[chosen] for array in placed[3:]),
-    )
-    found = predict_placed(model, codes, [distinct], run)
+    chosen = [keys.index(key) for key in number]
+    found = predict_placed(model, codes, [placed.chosen(chosen)], run)
     return found[:, [number[key] for key in keys]]
 
 

@@ -117,6 +117,13 @@ class PlacedSites(NamedTuple):
             codes,
         )
 
+    def chosen(self, which: Sequence[int]) -> PlacedSites:
+        """Some of the sites, by their numbers."""
+        motif, site, strand = (
+            tuple(texts[each] for each in which) for texts in (self.motif, self.site, self.strand)
+        )
+        return PlacedSites(motif, site, strand, self.start[which], self.codes[which])
+
     def write(self, codes: np.ndarray, which: np.ndarray) -> None:
         """Writes site `which[r]` into row r of sequences, uint8 [R, L], in place."""
         written = self.codes[which]

@@ -23,8 +23,8 @@ from cisreg.interpret.experiments import ORIENTATIONS
 from cisreg.model import predict
 from cisreg.sequences import decode, encode
 
-# Factors contribute up to 75 with either sign, and TensorFlow adds them in float32, whose numbers of
-# this size are 8e-6 apart; effects are about 10.
+# Factors contribute up to 75 with either sign, and TensorFlow adds them in float32, where numbers
+# of this size are 8e-6 apart. Effects are about 10.
 TOLERANCE = 2e-4
 POSITIONAL = {"positional": True, "stranded": True}
 SOME_KINDS = {

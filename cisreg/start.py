@@ -12,6 +12,11 @@ import numpy.typing as npt
 from cisreg.arrays import as_array
 from cisreg.spec import ModelSpec, check_finite
 
+# Training computes in a unit in which the measurements have this mean and standard deviation: those
+# of the promoters that the recipes were tuned on (docs/accuracy.md).
+STANDARD_MEAN = 8.93
+STANDARD_DEVIATION = 4.37
+
 
 class StartParameters(dict[str, np.ndarray]):
     """Parameters by name; `chosen` are those that were chosen without knowing the measurements.

@@ -26,6 +26,7 @@ from cisreg.spec import ModelSpec, check_finite, check_parameters
 if TYPE_CHECKING:
     import pandas as pd
 
+    from cisreg.interpret.diagnosis import Diagnosis
     from cisreg.occupancy import Implementation
 
 logger = logging.getLogger("cisreg.model")
@@ -312,6 +313,17 @@ class Model:
                 f"{len(batch):,} in its batch): the parameters are too large for {compute_dtype}, "
                 f"up to {sizes[largest]:g} in {largest}"
             )
+
+    def diagnose(self, sequences: Any = None, **options: Any) -> Diagnosis:
+        """What makes the model misleading; see `cisreg.interpret.diagnose_model`.
+
+        Example:
+            >>> model.diagnose(sequences, database="jaspar:fungi")  # doctest: +SKIP
+            Diagnosis(1 warning, 2 notes; 245 factors, 1,000 sequences)
+        """
+        from cisreg.interpret.diagnosis import diagnose_model
+
+        return diagnose_model(self, sequences, **options)
 
     def _look_at_ends(self, codes: np.ndarray) -> None:
         """Warns, once, if sequences do not have the constant ends of the training sequences."""

@@ -15,6 +15,7 @@ from cisreg.cli import (
     doctor,
     encode,
     evaluate,
+    explain,
     export_model,
     import_model,
     motifs,
@@ -68,6 +69,7 @@ for name, command, example in (
 ):
     kind = ResumableCommand if command in (train.train, scan.scan) else Command
     app.command(name, cls=kind, epilog=f"**Example:** {example}")(command)
+app.add_typer(explain.app)
 app.add_typer(motifs.app)
 app.add_typer(prepare.app)
 

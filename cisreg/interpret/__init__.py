@@ -18,7 +18,9 @@ _MODULES = {
         *("ConcentrationEffects", "change_concentration", "change_each_concentration"),
         "knock_outs",
     ),
+    "cisreg.interpret.diagnosis": ("Diagnosis", "diagnose_model"),
     "cisreg.interpret.factors": ("FactorEffects", "factor_effects"),
+    "cisreg.interpret.findings": ("Finding",),
     "cisreg.interpret.read_out": ("ModelScan", "ReadOut", "read_out", "scan_model"),
 }
 

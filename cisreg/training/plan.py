@@ -20,11 +20,16 @@ from cisreg.model import ModelSpec, check_parameters
 from cisreg.occupancy import Implementation
 from cisreg.reference import hold_columns
 from cisreg.spec import check_finite
-from cisreg.start import StartParameters, chosen_parameters
+from cisreg.start import (
+    STANDARD_DEVIATION,
+    STANDARD_MEAN,
+    StartParameters,
+    chosen_parameters,
+)
 from cisreg.training.schedules import Constant
 from cisreg.training.stages import Stage
 from cisreg.training.step import Loss
-from cisreg.training.unit import STANDARD, STANDARD_DEVIATION, STANDARD_MEAN, Unit, unit_of
+from cisreg.training.unit import STANDARD, Unit, unit_of
 
 logger = logging.getLogger("cisreg.training")
 

@@ -15,10 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from cisreg.losses import is_sum, unit_exponent
-
-# Mean and standard deviation of the promoters that the recipes were tuned on (docs/accuracy.md).
-STANDARD_MEAN = 8.93
-STANDARD_DEVIATION = 4.37
+from cisreg.start import STANDARD_DEVIATION, STANDARD_MEAN
 
 # Parameters in the unit of expression. The bias also depends on the zero of the unit.
 _SCALED = ("activity", "activity_difference", "accessibility_activity")

@@ -20,9 +20,9 @@ from cisreg.data.feeding.stream import FileFeed
 from cisreg.losses import Penalty, mean_squared_error, negative_log_likelihood
 from cisreg.model import ModelSpec, init_parameters, predict
 from cisreg.sequences import decode
-from cisreg.start import chosen_parameters
+from cisreg.start import STANDARD_DEVIATION, STANDARD_MEAN, chosen_parameters
 from cisreg.training import Stage, checkpoint_parameters
-from cisreg.training.unit import STANDARD_DEVIATION, STANDARD_MEAN, Unit, standard_loss, unit_of
+from cisreg.training.unit import Unit, standard_loss, unit_of
 
 LINEAR = ("activity", "potentiation", "potentiation_bias", "bias")
 EXPRESSION = ("activity", "activity_difference", "accessibility_activity")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from cisreg.cli.commands import Command, CommandGroup
+from cisreg.cli.explain import diagnosis
 
 app = typer.Typer(
     name="explain",
@@ -14,6 +15,6 @@ app = typer.Typer(
     epilog="**Example:** cisreg explain factors model",
 )
 # One (function, example) for each command.
-COMMANDS: tuple[tuple[object, str], ...] = ()
+COMMANDS: tuple[tuple[object, str], ...] = ((diagnosis.diagnosis, diagnosis.EXAMPLE),)
 for command, example in COMMANDS:
     app.command(cls=Command, epilog=f"**Example:** {example}")(command)  # type: ignore[type-var]

@@ -68,7 +68,7 @@ _MODULES = {
 # Modules with further public names, such as `cisreg.motifs.demo_motifs`; imported at first use.
 _SUBMODULES = (
     *("data", "keras", "legacy", "losses", "metrics", "model", "motifs", "numpy", "recipes"),
-    *("report", "sequences", "training"),
+    *("report", "sequences", "training", "uncertainty"),
 )
 
 __all__ = [  # noqa: RUF022, in the order of use

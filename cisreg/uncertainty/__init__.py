@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from cisreg.lazy import names_at_first_use
 
-_MODULES: dict[str, tuple[str, ...]] = {}
+_MODULES: dict[str, tuple[str, ...]] = {
+    "cisreg.uncertainty.effects": ("site_effects",),
+    "cisreg.uncertainty.intervals": ("Intervals", "PredictionIntervals"),
+    "cisreg.uncertainty.laplace": ("Certainty", "estimate_certainty", "parameter_intervals"),
+    "cisreg.uncertainty.refitting": ("Refit", "refit"),
+}
 
 __all__ = [name for names in _MODULES.values() for name in names]
 

@@ -1,0 +1,154 @@
+"""Intervals from the curvature against the formulas of linear regression, and refits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from uncertain_models import disturbed, linear, simulated
+
+from cisreg.data import Dataset
+from cisreg.interpret.read_out import scan_model
+from cisreg.trained_model import Model
+from cisreg.uncertainty import estimate_certainty, parameter_intervals, refit
+from cisreg.uncertainty.coordinates import Coordinates
+from cisreg.uncertainty.effects import effect_slopes, site_effects
+
+LINEAR = ["activity", "bias"]
+
+
+def design(model, data):
+    """The columns that activities and bias multiply, [N, M + 1]."""
+    binding = scan_model(model, data.sequence).acting.sum(axis=1)
+    return np.column_stack([binding, np.ones(len(data))])
+
+
+@pytest.fixture(scope="module")
+def regression():
+    return linear(count=400)
+
+
+def test_a_linear_model_has_the_estimates_and_errors_of_linear_regression(regression):
+    truth, data = regression
+    x, y = design(truth, data), data.expression.astype(float)
+    expected, residuals, *_ = np.linalg.lstsq(x, y)
+    covariance = np.linalg.inv(x.T @ x) * residuals[0] / (len(x) - x.shape[1])
+    certainty = estimate_certainty(disturbed(truth), data, parameters=LINEAR)
+    # `disturbed` changes concentrations, too, which are held: give it those of the truth.
+    held = replace(
+        certainty.model,
+        parameters={**certainty.model.parameters, "log_concentration": truth.log_concentration},
+    )
+    certainty = estimate_certainty(held, data, parameters=LINEAR)
+    np.testing.assert_allclose(certainty.parameters().estimate, expected, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(certainty.covariance, covariance, rtol=1e-4, atol=1e-7)
+    found = certainty.predict(data, 0.95)
+    errors = np.sqrt(np.einsum("ni,ij,nj->n", x, covariance, x))
+    np.testing.assert_allclose(found.standard_error, errors, rtol=1e-4)
+    np.testing.assert_allclose(found.upper - found.expression, 1.959964 * errors, rtol=1e-4)
+    change = certainty.difference(data[:10], data[10:20])
+    errors = np.sqrt(np.einsum("ni,ij,nj->n", x[10:20] - x[:10], covariance, x[10:20] - x[:10]))
+    np.testing.assert_allclose(change.standard_error, errors, rtol=1e-4, atol=1e-7)
+
+
+def test_weights_count_as_so_many_rows(regression):
+    truth, data = regression
+    weight = np.random.default_rng(0).integers(0, 3, len(data))
+    weighted = Dataset(data.sequence, data.expression, weight)
+    repeated = data.take(np.repeat(np.arange(len(data)), weight))
+    first, second = (
+        refit(disturbed(truth), each, parameters=LINEAR) for each in (weighted, repeated)
+    )
+    for name in LINEAR:
+        np.testing.assert_allclose(
+            first.model.parameters[name], second.model.parameters[name], atol=1e-3
+        )
+    assert first.loss == pytest.approx(second.loss, rel=1e-6)
+
+
+def test_robust_errors_are_those_of_regression_with_families(regression):
+    truth, data = regression
+    # Each of the first hundred sequences twice, with the same deviation.
+    rows = np.concatenate([np.arange(300), np.arange(100)])
+    data = data.take(rows)
+    x, y = design(truth, data), data.expression.astype(float)
+    bread = np.linalg.inv(x.T @ x)
+    estimate = bread @ x.T @ y
+    scores = x * (y - x @ estimate)[:, None]
+    by_family = np.zeros((300, x.shape[1]))
+    np.add.at(by_family, rows, scores)
+    factor = 300 / 299 * (len(x) - 1) / (len(x) - x.shape[1])
+    expected = factor * bread @ by_family.T @ by_family @ bread
+    certainty = estimate_certainty(truth, data, parameters=LINEAR, robust=True)
+    np.testing.assert_allclose(certainty.covariance, expected, rtol=0.01, atol=1e-6)
+
+
+def test_the_refit_finds_the_least_error_from_elsewhere():
+    truth, data = simulated()
+    first, second = (refit(disturbed(truth, seed=seed), data) for seed in (1, 2))
+    assert first.converged
+    assert second.converged
+    assert first.start_distance > 5 > 0.1 > first.distance
+    assert first.loss == pytest.approx(second.loss, rel=1e-5)
+    error = (truth.predict(data).expression - data.expression) ** 2
+    assert first.loss < error.sum(dtype=float)
+    assert (first.model.parameters["log_kd"] == truth.parameters["log_kd"]).all()
+
+
+def test_what_data_do_not_determine_has_no_end():
+    truth, data = linear(count=300, motifs=3)
+    twice = {
+        name: np.concatenate([value, value[..., :1]], axis=-1) if value.ndim else value
+        for name, value in truth.parameters.items()
+    }
+    model = Model(replace(truth.spec, motif_count=4), twice, (*truth.motif_names, "copy"))
+    certainty = estimate_certainty(model, data, parameters=LINEAR)
+    assert certainty.open_directions.shape[1] == 1
+    error = certainty.parameters().standard_error
+    assert np.isinf(error).tolist() == [True, False, False, True, False]
+    assert np.isfinite(certainty.predict(data).standard_error).all()
+    absent = {**truth.parameters, "log_concentration": truth.log_concentration.copy()}
+    absent["log_concentration"][1] = -np.inf
+    table = parameter_intervals(replace(truth, parameters=absent), data, parameters=LINEAR)
+    assert np.isinf(table.standard_error).tolist() == [False, True, False, False]
+
+
+@pytest.mark.parametrize("stranded", [False, True])
+def test_slopes_of_effects_are_those_of_small_steps(stranded):
+    from interpret_models import make_model
+
+    model = make_model(stranded=stranded, positional=True)
+    names = ["log_kd", "log_concentration", "potentiation", "activity"]
+    coordinates = Coordinates.of(model, names + ["activity_difference"] * stranded)
+    found = effect_slopes(model, coordinates)
+    for index in range(len(coordinates)):
+        step = np.zeros(len(coordinates))
+        step[index] = 0.01
+        above, below = (
+            np.concatenate(list(site_effects(coordinates.moved(model, each)).values()))
+            for each in (step, -step)
+        )
+        np.testing.assert_allclose(found[:, index], (above - below) / 0.02, atol=1e-3)
+
+
+def test_tables_and_errors():
+    truth, data = linear(count=60, motifs=2)
+    certainty = estimate_certainty(truth, data)
+    table = certainty.parameters(0.5).to_table()
+    assert table.column_names == [
+        *("parameter", "factor", "estimate", "standard_error", "lower", "upper"),
+    ]
+    assert table["factor"].to_pylist()[-1] is None
+    assert certainty.effects().to_table()["parameter"].to_pylist() == ["effect"] * 2
+    named = Dataset(data.sequence, data.expression, name=[f"s{i}" for i in range(60)])
+    assert certainty.predict(named).to_table()["name"].to_pylist()[1] == "s1"
+    assert "Intervals(5 numbers" in certainty.parameters()._repr_html_()
+    with pytest.raises(ValueError, match="level: expected a share between 0 and 1"):
+        certainty.parameters(90)
+    with pytest.raises(ValueError, match=r"second: expected 2 sequences.* got 3"):
+        certainty.difference(data[:2], data[:3])
+    with pytest.raises(ValueError, match="expected more sequences than the 5 numbers"):
+        estimate_certainty(truth, data[:5])
+    with pytest.raises(TypeError, match=r"dataset: expected a cisreg.Dataset, got ndarray"):
+        estimate_certainty(truth, data.sequence)

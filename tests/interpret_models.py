@@ -61,6 +61,15 @@ def make_model(seed=0, **layers):
     return Model(spec, parameters, NAMES, column_range=COLUMN_RANGE)
 
 
+def make_bound_model(kind="", **layers):
+    """A model whose factors are bound neither everywhere nor nowhere, and whose limits are met."""
+    model = make_model(**(KINDS[kind] if kind else layers))
+    model.parameters["log_concentration"][:] -= 2
+    if model.spec.binding_limit:
+        model.parameters["log_binding_limit"][:] = [-1, -0.5, -2, 0.5, -1.5]
+    return model
+
+
 def make_codes(count=12, seed=1, *, unknown=True):
     """Base codes [count, LENGTH], some rows padded on the left and with unknown bases."""
     random = np.random.default_rng(seed)

@@ -7,6 +7,7 @@ import numpy as np
 from cisreg.interpret.any_model import AnyModel
 from cisreg.interpret.read_out import (
     ModelScan,
+    limited_contribution,
     position_weight,
     read_out,
     sigmoid,
@@ -64,15 +65,13 @@ def _totals(model: AnyModel, scan: ModelScan, accessibility: np.ndarray) -> np.n
     if not model.spec.binding_limit:
         return accessibility * linear.sum(axis=1, keepdims=True)
     limit = np.exp(model.parameters["log_binding_limit"].astype(np.float64))
-    most = model.parameters["activity"] * limit
-    low, high = np.minimum(most, 0.0), np.maximum(most, 0.0)
     excess = None if scan.site is None else _Excess(model, scan.site, limit)
     totals = np.empty_like(accessibility)
     for place, accessible in enumerate(accessibility.T):
         each = accessible[:, np.newaxis] * linear
         if excess is not None:
             each -= excess.at(accessible)
-        totals[:, place] = np.clip(each, low, high).sum(axis=1)
+        totals[:, place] = limited_contribution(model, each).sum(axis=1)
     return totals
 
 

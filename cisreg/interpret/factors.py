@@ -13,7 +13,13 @@ from cisreg.display import counted, html_table
 from cisreg.interpret.any_model import AnyModel
 from cisreg.interpret.batches import batches, encode_some, factor_places
 from cisreg.interpret.concentrations import knock_outs
-from cisreg.interpret.read_out import position_weight, scan_model, sigmoid, strand_activity
+from cisreg.interpret.read_out import (
+    limited_contribution,
+    position_weight,
+    scan_model,
+    sigmoid,
+    strand_activity,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -214,17 +220,11 @@ def _site_effects(model: AnyModel, occupancy: np.ndarray) -> np.ndarray:
     """What the strongest site adds to expression on each strand, float64 [2, M]."""
     spec, parameters = model.spec, model.parameters
     bound = np.broadcast_to(occupancy, (2, len(occupancy)))
-    limit = None
     if spec.binding_limit:
-        limit = np.exp(parameters["log_binding_limit"].astype(np.float64))
-        bound = np.minimum(bound, limit)
+        bound = np.minimum(bound, np.exp(parameters["log_binding_limit"].astype(np.float64)))
     if spec.positional:
         bound = bound * position_weight(spec, parameters).mean(axis=1, dtype=np.float64)
-    effect = bound * strand_activity(spec, parameters)
-    if limit is None:
-        return effect
-    most = parameters["activity"] * limit
-    return np.clip(effect, np.minimum(most, 0.0), np.maximum(most, 0.0))
+    return limited_contribution(model, bound * strand_activity(spec, parameters))
 
 
 def _occupancy_quantiles(

@@ -117,7 +117,7 @@ def read_out(model: AnyModel, scan: ModelScan) -> ReadOut:
     if spec.potentiation:
         accessibility = sigmoid(values["potentiation_bias"] + scan.opening @ values["potentiation"])
     by_strand = _unlimited(spec, values, scan, accessibility)
-    contribution = _limited(spec, values, by_strand.sum(axis=1))
+    contribution = limited_contribution(model, by_strand.sum(axis=1))
     direct = np.zeros_like(accessibility)
     if spec.accessibility_activity:
         direct = values["accessibility_activity"] * accessibility
@@ -145,7 +145,7 @@ def strand_contribution(model: AnyModel, scan: ModelScan, accessibility: np.ndar
     if not model.spec.binding_limit:
         return by_strand
     total = by_strand.sum(axis=1)
-    limited = _limited(model.spec, values, total)
+    limited = limited_contribution(model, total)
     share = np.divide(limited, total, out=np.ones_like(total), where=total != 0)
     return by_strand * share[:, np.newaxis]
 
@@ -171,12 +171,16 @@ def _unlimited(
     return (sites * position_weight(spec, values)).sum(axis=2) * strand_activity(spec, values)
 
 
-def _limited(
-    spec: ModelSpec, values: Mapping[str, np.ndarray], contribution: np.ndarray
-) -> np.ndarray:
-    """The contributions of motifs, [..., M], kept within their limits."""
-    if not spec.binding_limit:
+def limited_contribution(model: AnyModel, contribution: np.ndarray) -> np.ndarray:
+    """Contributions kept within the limits of the factors, if the model has limits.
+
+    Args:
+        model: the model.
+        contribution: float64 [..., M], what each factor would add without its limit.
+    """
+    if not model.spec.binding_limit:
         return contribution
+    values = _float64(model.parameters)
     most = values["activity"] * np.exp(values["log_binding_limit"])
     return np.clip(contribution, np.minimum(most, 0.0), np.maximum(most, 0.0))
 
@@ -236,7 +240,7 @@ def site_occupancy(model: AnyModel, codes: np.ndarray, span: np.ndarray | None) 
     spec = model.spec
     log_kd = model.parameters["log_kd"].astype(np.float64)
     table = np.concatenate([log_kd, np.zeros_like(log_kd[:, :1])], axis=1)
-    windows = _windows(codes, spec)
+    windows = windows_of(codes, spec)
     exponent = np.zeros((*windows.shape[:3], spec.motif_count))
     for of_base, under in zip(table, np.moveaxis(windows, 3, 0), strict=True):
         exponent += of_base[under]
@@ -246,7 +250,7 @@ def site_occupancy(model: AnyModel, codes: np.ndarray, span: np.ndarray | None) 
         return site
     column = np.arange(spec.sequence_length)
     inside = (column >= span[:, :1]) & (column < span[:, 1:])
-    marked = _windows(np.where(inside, 0, UNKNOWN).astype(np.uint8), spec) != UNKNOWN
+    marked = windows_of(np.where(inside, 0, UNKNOWN).astype(np.uint8), spec) != UNKNOWN
     own = np.ones((spec.motif_width, spec.motif_count), bool)
     if model.column_range is not None:
         columns = np.arange(spec.motif_width)[:, np.newaxis]
@@ -254,8 +258,13 @@ def site_occupancy(model: AnyModel, codes: np.ndarray, span: np.ndarray | None) 
     return np.where(marked.astype(np.float32) @ own.astype(np.float32) > 0, site, 0)
 
 
-def _windows(codes: np.ndarray, spec: ModelSpec) -> np.ndarray:
-    """Base codes under each window as each strand reads them, [N, 2, P, W]."""
+def windows_of(codes: np.ndarray, spec: ModelSpec) -> np.ndarray:
+    """Base codes under each window as each strand reads them, uint8 [N, 2, P, W].
+
+    Args:
+        codes: uint8 [N, L], from `between_ends`.
+        spec: the layers.
+    """
     before = (spec.motif_width - 1) // 2 if spec.padding == "same" else 0
     position = np.arange(spec.window_count)[:, np.newaxis] + np.arange(spec.motif_width)
     behind = max(0, position.max() + 1 - before - codes.shape[1])

@@ -1,0 +1,408 @@
+"""The expression of a sequence as a sum of parts: by factor, strand and accessibility.
+
+Expression is a product: bias + accessibility * (sum of what factors do) + direct effect of
+accessibility. There are two rules by which it becomes a sum.
+
+"at value": at the accessibility that the sequence has. A factor has accessibility * activity *
+binding, for each strand. It says nothing about which factor opened the chromatin.
+
+"shapley": compared with the absence of all factors. Activity and accessibility are two players of
+a game (Shapley, 1953, Contributions to the Theory of Games 2, 307-317): each gets its mean effect
+over both orders, in which it changes before and after the other. So what factors do counts at the
+mean of both accessibilities, and the change of accessibility at half of what they do. The change of
+accessibility is divided among the factors that open or close in proportion to their log odds: the
+Aumann-Shapley value (Aumann and Shapley, 1974, Values of Non-Atomic Games) of a function of a sum.
+
+Parts add up to the prediction, equal factors have equal parts, and a factor that neither acts nor
+opens has 0. Where accessibility is a linear function of the log odds, and where there is a single
+factor that opens, these are the Shapley values of a game in which each factor is a player
+(Lundberg and Lee, 2017, NeurIPS 30, 4765-4774), which take 2^M predictions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from cisreg.choices import check_choice
+from cisreg.display import counted, html_table
+from cisreg.interpret.any_model import AnyModel
+from cisreg.interpret.batches import batches, encode_some, sequence_column, sequence_names
+from cisreg.interpret.factor_changes import absent
+from cisreg.interpret.read_out import (
+    ModelScan,
+    read_out,
+    scan_model,
+    strand_contribution,
+)
+from cisreg.limits import check_memory
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+AccessibilityRule = Literal["at value", "shapley"]
+
+BOTH = "."
+# Changes of log odds below this are computed by the slope, since their quotient is rounding.
+_SMALL = 1e-4
+
+
+class Parts(NamedTuple):
+    """The parts of some expressions; they add up to expression minus baseline.
+
+    Attributes:
+        activity: float64 [N, S, M], what factors do through each strand.
+        opening: float64 [N, M], what they do through accessibility.
+        direct: float64 [N], the direct effect of accessibility, where it is a part of its own.
+    """
+
+    activity: np.ndarray
+    opening: np.ndarray
+    direct: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Contributions:
+    """N expressions as sums: baseline + activity + opening + direct, over strands and M factors.
+
+    Attributes:
+        expression: float64 [N], what is explained, as `Model.predict` gives it.
+        baseline: float64 [N], where the sum begins: the bias ("at value"), the expression without
+            any factor ("shapley"), or that of the first sequence of a difference.
+        activity: float64 [N, S, M], what each factor does to expression through each strand.
+        opening: float64 [N, M], what it does by opening or closing chromatin for all that acts;
+            0 where accessibility is taken at its value.
+        direct: float64 [N], the direct effect of accessibility, of models that have it; 0 where it
+            is divided among the factors that open (in `opening`).
+        accessibility: float64 [N], the accessibility of the sequences; 1 without that layer.
+        strands: names of the strands: "+" and "-", or "." if the model does not tell them apart.
+        motif_names: M names of the factors.
+        rule: "at value", "shapley" or "difference".
+        name: names of the sequences, Arrow strings [N]; None if they have none.
+        unit: the unit of expression; empty if it is not known.
+    """
+
+    expression: np.ndarray
+    baseline: np.ndarray
+    activity: np.ndarray
+    opening: np.ndarray
+    direct: np.ndarray
+    accessibility: np.ndarray
+    strands: tuple[str, ...]
+    motif_names: tuple[str, ...]
+    rule: str
+    name: pa.Array | None = None
+    unit: str = ""
+
+    def __len__(self) -> int:
+        """N, the number of sequences."""
+        return len(self.expression)
+
+    def __repr__(self) -> str:
+        return f"Contributions({self._title()})"
+
+    def _title(self) -> str:
+        return (
+            f"{counted(len(self), 'sequence')}, {counted(len(self.motif_names), 'factor')}, "
+            f"{self.rule}"
+        )
+
+    def _repr_html_(self) -> str:
+        table = self.to_table(largest=5)
+        columns = {name: table[name].to_pylist() for name in table.column_names}
+        return html_table(self._title(), columns, len(table))
+
+    @property
+    def by_factor(self) -> np.ndarray:
+        """What each factor does in all, float64 [N, M]: activity on all strands, and opening."""
+        return self.activity.sum(axis=1) + self.opening
+
+    def to_table(self, largest: int | None = None) -> pa.Table:
+        """An Arrow table with a row for each part; the effects of a sequence add up to expression.
+
+        Columns: `sequence`, a name or a place from 0; `part`: "bias", "no factors" or "first
+        sequence" (the baseline), "activity", "accessibility"; `factor`, null for parts that are of
+        no factor; `strand`; `effect`.
+
+        Args:
+            largest: rows only for so many factors of each sequence, those with the largest effect;
+                the others are together in a row with the part "other factors". None: all.
+
+        Raises:
+            ValueError: `largest` is below 1.
+
+        Example:
+            >>> contributions(model, data).to_table(largest=10)  # doctest: +SKIP
+        """
+        if largest is not None and largest < 1:
+            raise ValueError(f"largest: expected 1 or more factors, got {largest}")
+        return pa.concat_tables(self._rows(row, largest) for row in range(len(self)))
+
+    def _rows(self, row: int, largest: int | None) -> pa.Table:
+        """The parts of one sequence."""
+        by_factor = self.by_factor[row]
+        order = np.argsort(-np.abs(by_factor), kind="stable")[:largest]
+        names = [self.motif_names[place] for place in order]
+        has_opening = self.rule != "at value"
+        kinds = [("activity", strand) for strand in self.strands]
+        kinds += [("accessibility", BOTH)] if has_opening else []
+        effects = [*self.activity[row][:, order]]
+        effects += [self.opening[row, order]] if has_opening else []
+        part, strand = ([each[place] for _ in order for each in kinds] for place in (0, 1))
+        factor = [name for name in names for _ in kinds]
+        effect = list(np.stack(effects, axis=1).ravel())
+        alone = {_BASELINES[self.rule]: self.baseline[row]}
+        if len(order) < len(self.motif_names):
+            alone["other factors"] = by_factor.sum() - by_factor[order].sum()
+        if self.direct.any():
+            alone["accessibility"] = self.direct[row]
+        count = len(alone)
+        return pa.table(
+            {
+                "sequence": sequence_column(self.name, np.full(count + len(factor), row)),
+                "part": pa.array([*alone, *part], pa.string()),
+                "factor": pa.array([None] * count + factor, pa.string()),
+                "strand": pa.array([None] * count + strand, pa.string()),
+                "effect": pa.array([*alone.values(), *effect], pa.float64()),
+            }
+        )
+
+    def to_frame(self, largest: int | None = None) -> pd.DataFrame:
+        """`to_table` as a pandas DataFrame.
+
+        Raises:
+            ImportError: pandas is not installed.
+        """
+        return self.to_table(largest).to_pandas()
+
+
+_BASELINES = {"at value": "bias", "shapley": "no factors", "difference": "first sequence"}
+
+
+def contributions(
+    model: AnyModel,
+    sequences: Any,
+    *,
+    accessibility: AccessibilityRule = "at value",
+    batch_size: int | None = None,
+    threads: int | None = None,
+    progress: bool = False,
+) -> Contributions:
+    """The expression of each sequence as a sum of what each factor does.
+
+    Args:
+        model: a trained model.
+        sequences: whatever `Model.predict` takes.
+        accessibility: "at value": factors act at the accessibility of the sequence, and nothing is
+            said about where it comes from. "shapley": compared with the absence of all factors,
+            also what factors do by opening or closing chromatin. The rule is described at the top
+            of the module `cisreg.interpret.contributions`.
+        batch_size: sequences scanned at a time; None: as many as take a few hundred megabytes.
+        threads: how many threads compute; None: one for each core.
+        progress: whether to show a progress bar.
+
+    Raises:
+        ValueError: no sequences, more than fit into memory (take `contribution_batches`), or
+            sequences as `predict` refuses them.
+
+    Example:
+        >>> found = contributions(model, ["ACGT" * 27], accessibility="shapley")  # doctest: +SKIP
+        >>> found.to_frame(largest=5)  # doctest: +SKIP
+    """
+    codes = encode_some(model, sequences)
+    numbers = len(codes) * (len(_strands(model)) + 1) * model.spec.motif_count
+    check_memory(
+        f"contributions of {len(codes):,} sequences", 8 * numbers, "take contribution_batches"
+    )
+    parts = contribution_batches(
+        *(model, sequences),
+        accessibility=accessibility,
+        batch_size=batch_size,
+        threads=threads,
+        progress=progress,
+    )
+    return join_contributions(list(parts))
+
+
+def contribution_batches(
+    model: AnyModel,
+    sequences: Any,
+    *,
+    accessibility: AccessibilityRule = "at value",
+    batch_size: int | None = None,
+    threads: int | None = None,
+    progress: bool = False,
+) -> Iterator[Contributions]:
+    """Like `contributions`, but yields batch after batch, in the order of the sequences.
+
+    Example:
+        >>> for batch in contribution_batches(model, data):  # doctest: +SKIP
+        ...     print(batch.by_factor.mean(axis=0))
+    """
+    check_choice("accessibility", accessibility, AccessibilityRule)
+    codes, names = encode_some(model, sequences), sequence_names(sequences)
+    how: dict[str, Any] = {"batch_size": batch_size, "progress": progress}
+    for rows, part in batches(model, codes, description="contributions", **how):
+        scan = scan_model(model, part, threads=threads)
+        yield explain_scan(model, scan, accessibility, None if names is None else names[rows])
+
+
+def explain_scan(
+    model: AnyModel,
+    scan: ModelScan,
+    accessibility: AccessibilityRule = "at value",
+    name: pa.Array | None = None,
+) -> Contributions:
+    """`contributions` of sequences that are scanned.
+
+    Args:
+        model: the model.
+        scan: from `scan_model`.
+        accessibility: as for `contributions`.
+        name: names of the sequences.
+    """
+    found = read_out(model, scan)
+    if accessibility == "shapley":
+        nothing = absent(scan)
+        baseline = read_out(model, nothing).expression
+        parts = change_parts(model, nothing, scan)
+    else:
+        baseline = np.full(len(found.expression), float(model.parameters["bias"]))
+        activity = strand_contribution(model, scan, found.accessibility)
+        parts = Parts(activity, np.zeros_like(scan.opening), found.direct)
+    return Contributions(
+        *(found.expression, baseline, *parts, found.accessibility),
+        strands=_strands(model),
+        motif_names=tuple(model.motif_names),
+        rule=accessibility,
+        name=name,
+        unit=model.unit,
+    )
+
+
+def explain_difference(
+    model: AnyModel,
+    first: Any,
+    second: Any,
+    *,
+    batch_size: int | None = None,
+    threads: int | None = None,
+) -> Contributions:
+    """Why expression differs between pairs of sequences: what each factor has to do with it.
+
+    The rule is "shapley" of `contributions`, from the first sequence of a pair to the second:
+    changes of binding count at the mean accessibility of both, and the change of accessibility at
+    the mean activity of both, divided in proportion to the changes of the factors' log odds.
+
+    Args:
+        model: a trained model.
+        first: N sequences, whatever `Model.predict` takes.
+        second: as many sequences: each is compared with the one at the same place; or one, which
+            is compared with all.
+        batch_size: sequences scanned at a time; None: as many as take a few hundred megabytes.
+        threads: how many threads compute; None: one for each core.
+
+    Returns:
+        Contributions of the second sequences, whose baseline is the expression of the first: all
+        other parts add up to the difference.
+
+    Raises:
+        ValueError: no sequences, or other numbers of sequences.
+
+    Example:
+        >>> explain_difference(model, [wild_type], [mutant]).to_frame(largest=5)  # doctest: +SKIP
+    """
+    codes, others = encode_some(model, first), encode_some(model, second)
+    if len(others) not in (1, len(codes)):
+        raise ValueError(
+            f"second: expected {counted(len(codes), 'sequence')}, as many as there are first ones, "
+            f"or 1, got {len(others)}"
+        )
+    names = sequence_names(second if len(others) == len(codes) else first)
+    others = np.broadcast_to(others, codes.shape)
+    found = []
+    for rows, part in batches(model, codes, batch_size=batch_size):
+        scans = [
+            scan_model(model, np.ascontiguousarray(each), threads=threads)
+            for each in (part, others[rows])
+        ]
+        before, after = (read_out(model, scan) for scan in scans)
+        found.append(
+            Contributions(
+                *(after.expression, before.expression, *change_parts(model, *scans)),
+                accessibility=after.accessibility,
+                strands=_strands(model),
+                motif_names=tuple(model.motif_names),
+                rule="difference",
+                name=None if names is None else names[rows],
+                unit=model.unit,
+            )
+        )
+    return join_contributions(found)
+
+
+def change_parts(model: AnyModel, before: ModelScan, after: ModelScan) -> Parts:
+    """The parts of the change of expression from one binding to another, by the rule "shapley".
+
+    Args:
+        model: the model.
+        before: N sequences, or `absent(after)`.
+        after: N sequences.
+    """
+    low, high = (read_out(model, scan).accessibility for scan in (before, after))
+    at_low, at_high = _acting(model, before, after, low), _acting(model, before, after, high)
+    activity = (at_low.change + at_high.change) / 2
+    opening = np.zeros_like(after.opening)
+    if model.spec.potentiation:
+        opened = (after.opening - before.opening) * model.parameters["potentiation"].astype(float)
+        total = opened.sum(axis=1)
+        near = np.abs(total) < _SMALL
+        if near.any():
+            # The change per log odds, from a change that is large enough to be divided by.
+            total, high = np.where(near, _SMALL, total), np.where(near, _raised(low), high)
+            at_high = _acting(model, before, after, high)
+        gain = (at_high.both - at_low.both) / 2
+        if model.spec.accessibility_activity:
+            gain += float(model.parameters["accessibility_activity"]) * (high - low)
+        opening = opened * (gain / total)[:, np.newaxis]
+    return Parts(activity, opening, np.zeros(len(opening)))
+
+
+class _Acting(NamedTuple):
+    """What factors do at one accessibility: from the first to the second binding, and summed."""
+
+    change: np.ndarray
+    both: np.ndarray
+
+
+def _acting(
+    model: AnyModel, before: ModelScan, after: ModelScan, accessibility: np.ndarray
+) -> _Acting:
+    first, second = (strand_contribution(model, scan, accessibility) for scan in (before, after))
+    return _Acting(second - first, (first + second).sum(axis=(1, 2)))
+
+
+def _raised(accessibility: np.ndarray) -> np.ndarray:
+    """Accessibility where its log odds are larger by `_SMALL`."""
+    return accessibility + accessibility * (1 - accessibility) * _SMALL
+
+
+def _strands(model: AnyModel) -> tuple[str, ...]:
+    """The strands that the parts of a model are of."""
+    is_one = model.spec.binding == "probability" and not model.spec.stranded
+    return (BOTH,) if is_one and not model.spec.positional else ("+", "-")
+
+
+def join_contributions(parts: list[Contributions]) -> Contributions:
+    """Contributions of several batches as one, in their order."""
+    names = [part.name for part in parts if part.name is not None]
+    arrays = ("expression", "baseline", "activity", "opening", "direct", "accessibility")
+    joined: dict[str, Any] = {
+        name: np.concatenate([getattr(part, name) for part in parts]) for name in arrays
+    }
+    name = pa.chunked_array(names).combine_chunks() if names else None
+    return replace(parts[0], **joined, name=name)

@@ -78,7 +78,7 @@ def free_bases(model: AnyModel, codes: np.ndarray, *, change_ends: bool) -> Free
     if span is not None and not change_ends:
         begin, end = span[:, 0], span[:, 1]
         why = "between the constant ends of all sequences"
-        advice = "; change_ends=True changes the ends too"
+        advice = "; change_ends=True (--change-ends) allows to change the ends"
     first, last = int(begin.max(initial=0)), int(end.min(initial=codes.shape[1]))
     return FreeBases(first, last, why, advice)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import reprlib
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -243,6 +244,8 @@ def _check_site(codes: np.ndarray, shown: str) -> None:
 def _no_motif(motif: str, names: tuple[str, ...]) -> str:
     close = difflib.get_close_matches(motif, names)
     advice = f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
+    if names and not close:
+        advice = f"; the factors are {reprlib.repr(names)[1:-1]}"
     what = "the name of a factor of the model, or bases" if names else "bases"
     return (
         f"motif: expected {what} A C G T (N leaves the base that is there), got {motif!r}{advice}"

@@ -1,5 +1,6 @@
 """How good a model is: comparison with known parameters, and plots."""
 
+from cisreg.report.experiments import plot_marginalization, plot_spacing
 from cisreg.report.logo import plot_logos
 from cisreg.report.plot import check_plot, plot_evaluation
 from cisreg.report.recovery import ParameterComparison, compare_parameters
@@ -10,6 +11,8 @@ __all__ = [
     "compare_parameters",
     "plot_evaluation",
     "plot_logos",
+    "plot_marginalization",
+    "plot_spacing",
 ]
 
 

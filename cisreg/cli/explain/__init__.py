@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from cisreg.cli.commands import Command, CommandGroup
-from cisreg.cli.explain import diagnosis
+from cisreg.cli.explain import ablate, diagnosis, marginalize, space
 
 app = typer.Typer(
     name="explain",
@@ -15,6 +15,11 @@ app = typer.Typer(
     epilog="**Example:** cisreg explain factors model",
 )
 # One (function, example) for each command.
-COMMANDS: tuple[tuple[object, str], ...] = ((diagnosis.diagnosis, diagnosis.EXAMPLE),)
+COMMANDS: tuple[tuple[object, str], ...] = (
+    (marginalize.marginalize, marginalize.EXAMPLE),
+    (ablate.ablate, ablate.EXAMPLE),
+    (space.space, space.EXAMPLE),
+    (diagnosis.diagnosis, diagnosis.EXAMPLE),
+)
 for command, example in COMMANDS:
     app.command(cls=Command, epilog=f"**Example:** {example}")(command)  # type: ignore[type-var]

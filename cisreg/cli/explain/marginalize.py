@@ -1,0 +1,90 @@
+"""cisreg explain marginalize."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from cisreg.cli import options
+from cisreg.cli.explain import experiment_options as shared
+from cisreg.cli.outputs import check_files
+from cisreg.display import counted
+
+EXAMPLE = "cisreg explain marginalize model --random 100 --motif Reb1 --position all"
+
+_STRANDS = {"forward": "+", "reverse": "-", "both": "both"}
+
+
+def marginalize(
+    context: typer.Context,
+    model: options.ModelFolder,
+    sequences: shared.Sequences = None,
+    motif: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="A factor of the model, for its strongest site, or bases, where N leaves what is "
+            "there. Can be given several times; default: each factor.",
+        ),
+    ] = None,
+    position: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PLACE",
+            help="First base of the site, counted from 0; FROM:TO (both included), or **all** "
+            "between the constant ends. Can be given several times; default: the middle.",
+        ),
+    ] = None,
+    strand: Annotated[
+        Literal["forward", "reverse", "both"],
+        typer.Option(metavar="KIND", help="forward, reverse (the reverse complement), or both."),
+    ] = "forward",
+    random: shared.Random = None,
+    composition: shared.Composition = None,
+    seed: shared.Seed = 0,
+    by_sequence: Annotated[
+        bool, typer.Option("--by-sequence", help="A row for each sequence instead of means.")
+    ] = False,
+    change_ends: shared.ChangeEnds = False,
+    output: shared.Output = None,
+    plot: shared.Plot = None,
+    sequence_column: options.SequenceColumn = None,
+    threads: options.Threads = None,
+    overwrite: options.Overwrite = False,
+) -> None:
+    """Write sites into sequences, and predict what this does to expression.
+
+    The table has a row for each motif, strand and position: mean expression before and after, and
+    the mean effect with its standard error over the sequences. Every combination is predicted for
+    every sequence; a hundred sequences are enough for most questions.
+    """
+    shared.check_source(context, sequences, random, composition)
+    check_files([output, plot], inputs=[model, sequences], overwrite=overwrite)
+    places = None
+    if position:
+        places = "all" if position == ["all"] else shared.whole_numbers("--position", position)
+    of = shared.read_backgrounds(
+        *(context, model, sequences, random, composition, seed, sequence_column)
+    )
+    from cisreg.interpret import marginalize as run
+
+    found = of.named(
+        run(
+            *(of.model, of.codes, motif or None, places),
+            strand=_STRANDS[strand],
+            change_ends=change_ends,
+            threads=threads,
+            progress=True,
+        )
+    )
+    if plot is not None:
+        from cisreg.report.experiments import plot_marginalization
+
+        plot_marginalization(plot, found, overwrite=overwrite)
+    shared.write_result(
+        found.by_sequence() if by_sequence else found.to_table(),
+        f"{counted(len(found.position), 'site')} in {counted(len(found), 'sequence')}",
+        *(output, plot),
+        overwrite=overwrite,
+    )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+from pathlib import Path
 
 import numpy as np
 import pyarrow.csv
@@ -15,9 +17,13 @@ from typer.testing import CliRunner
 from cisreg.cli import app
 from cisreg.cli.explain.experiment_options import whole_numbers
 from cisreg.interpret import ablate, marginalize, random_backgrounds, space
+from cisreg.motifs import demo_motifs
 from cisreg.report import plot_marginalization, plot_spacing
 from cisreg.sequences import decode
+from cisreg.spec import ModelSpec
+from cisreg.start import init_parameters
 from cisreg.storage import save_model
+from cisreg.trained_model import Model
 
 ENDS = {"left": {"bases": 3, "sequence": "ACG"}, "right": {"bases": 4, "sequence": "TTTT"}}
 MODEL = dataclasses.replace(
@@ -183,3 +189,20 @@ def test_a_plot_of_distances_shows_each_orientation(tmp_path):
     assert "<svg" in (tmp_path / "plot.svg").read_text()
     with pytest.raises(ValueError, match="expected a name that ends in"):
         plot_spacing(tmp_path / "plot.jpg", found)
+
+
+def test_the_lines_of_the_page_run(tmp_path, monkeypatch):
+    page = (Path(__file__).parents[2] / "docs" / "explaining.md").read_text(encoding="utf-8")
+    section = page.partition("\n## Experiments\n")[2].partition("\n## ")[0]
+    code = re.search(r"```python\n(.*?)```", section, re.DOTALL)
+    names = ("Reb1", "Rap1")
+    spec = ModelSpec(motif_count=2, motif_width=7, sequence_length=110)
+    motifs = demo_motifs(width=7)[list(names)]
+    parameters = init_parameters(spec, motifs.log_kd, motifs.lowest_log_kd())
+    save_model(tmp_path / "model", Model(spec, parameters, names))
+    monkeypatch.chdir(tmp_path)
+    found: dict[str, object] = {}
+    exec(compile(code[1], "explaining.md", "exec"), found)
+    assert found["pairs"].interaction.shape == (100, 4 * 51)
+    assert found["found"].after.shape == (100, 1)
+    assert (tmp_path / "pairs.png").exists()

@@ -20,7 +20,8 @@ def mean_and_error(values: np.ndarray, axis: int = 0) -> tuple[np.ndarray, np.nd
     The standard error is the standard deviation, with n - 1, divided by the square root of n.
 
     Example:
-        >>> mean_and_error(np.array([1.0, 3.0]))
+        >>> mean, error = mean_and_error(np.array([1.0, 3.0]))
+        >>> float(mean), float(error)
         (2.0, 1.0)
     """
     count = values.shape[axis]
@@ -125,7 +126,11 @@ class Marginalization(_Result):
         }
 
     def by_sequence(self) -> pa.Table:
-        """An Arrow table with a row for each sequence and site, sequences outermost."""
+        """An Arrow table with a row for each sequence and site, sequences outermost.
+
+        Example:
+            >>> marginalize(model, backgrounds, "Reb1").by_sequence()  # doctest: +SKIP
+        """
         count = len(self.position)
         order = pa.array(np.repeat(np.arange(len(self)), count))
         sites = pa.array(np.tile(np.arange(count), len(self)))

@@ -205,14 +205,14 @@ def test_sites_that_reach_into_constant_ends_are_shuffled_up_to_them():
 
 def test_space_predicts_both_sites_and_each_alone(model):
     texts = decode(make_codes(3, unknown=False))
-    found = space(model, texts, ["Reb1", "ACGT"], [0, 2, 3])
+    found = space(model, texts, ["Reb1", "GATTA"], [0, 2, 3])
     site = model.motifs["Reb1"].strongest_site()[0]
     by_hand = []
     for orientation in ORIENTATIONS:
         left = site if orientation[0] == "+" else turned(site)
-        right = "ACGT" if orientation[1] == "+" else turned("ACGT")
+        right = "GATTA" if orientation[1] == "+" else turned("GATTA")
         for distance in (0, 2, 3):
-            start = LENGTH // 2 - (len(left) + distance + 4) // 2
+            start = LENGTH // 2 - (len(left) + distance + 5) // 2
             second = start + len(left) + distance
             k = len(by_hand) // 9
             with_left = [written(text, left, start) for text in texts]

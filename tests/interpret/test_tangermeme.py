@@ -170,9 +170,9 @@ def test_space(models, start):
 
     model, module = models
     distances = [0, 1, 4, 7]
-    found = space(model, CODES, ["ACGT", "GGAC"], distances, start, orientations=["++"])
+    found = space(model, CODES, ["ACGT", "GGACA"], distances, start, orientations=["++"])
     before, after = theirs(
-        *(module, one_hot(CODES), ["ACGT", "GGAC"], [[each] for each in distances]),
+        *(module, one_hot(CODES), ["ACGT", "GGACA"], [[each] for each in distances]),
         start=start,
         device="cpu",
     )[:2]

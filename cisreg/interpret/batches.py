@@ -84,15 +84,17 @@ def sequence_names(sequences: Any) -> pa.Array | None:
     return sequences.name if isinstance(sequences, Dataset) else None
 
 
-def sequence_column(name: pa.Array | None, rows: np.ndarray) -> pa.Array:
+def sequence_column(name: pa.Array | None, rows: np.ndarray, begin: int = 0) -> pa.Array:
     """The column `sequence` of a table: names, or places from 0 where there are no names.
 
     Args:
         name: Arrow strings [N], or None.
-        rows: int [K], the places of the sequences.
+        rows: int [K], the places of the sequences among the N.
+        begin: the place of the first of the N.
     """
-    places = pa.array(rows, pa.int64())
-    return places if name is None else name.take(places)
+    if name is None:
+        return pa.array(rows + begin, pa.int64())
+    return name.take(pa.array(rows, pa.int64()))
 
 
 def factor_places(model: AnyModel, factors: Sequence[str] | None) -> np.ndarray:

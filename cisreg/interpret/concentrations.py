@@ -229,10 +229,10 @@ def change_each_concentration(
 
 
 def _measured(sequences: Any) -> np.ndarray | None:
-    """Measured expression, float64 [N], if the sequences are a Dataset with one measurement."""
-    if not isinstance(sequences, Dataset) or sequences.expression.ndim != 1:
+    """Measured expression, float64 [N], if the sequences are a Dataset that has it."""
+    if not isinstance(sequences, Dataset) or not sequences.expression.size:
         return None
-    return sequences.expression.astype(np.float64)
+    return sequences.mean_expression.astype(np.float64)
 
 
 class _Sums:

@@ -84,6 +84,7 @@ class Contributions:
         rule: "at value", "shapley" or "difference".
         name: names of the sequences, Arrow strings [N]; None if they have none.
         unit: the unit of expression; empty if it is not known.
+        begin: the place of the first of these sequences among all that were asked about.
     """
 
     expression: np.ndarray
@@ -97,6 +98,7 @@ class Contributions:
     rule: str
     name: pa.Array | None = None
     unit: str = ""
+    begin: int = 0
 
     def __len__(self) -> int:
         """N, the number of sequences."""
@@ -163,7 +165,9 @@ class Contributions:
         count = len(alone)
         return pa.table(
             {
-                "sequence": sequence_column(self.name, np.full(count + len(factor), row)),
+                "sequence": sequence_column(
+                    self.name, np.full(count + len(factor), row), self.begin
+                ),
                 "part": pa.array([*alone, *part], pa.string()),
                 "factor": pa.array([None] * count + factor, pa.string()),
                 "strand": pa.array([None] * count + strand, pa.string()),
@@ -248,7 +252,8 @@ def contribution_batches(
     how: dict[str, Any] = {"batch_size": batch_size, "progress": progress}
     for rows, part in batches(model, codes, description="contributions", **how):
         scan = scan_model(model, part, threads=threads)
-        yield explain_scan(model, scan, accessibility, None if names is None else names[rows])
+        name = None if names is None else names[rows]
+        yield replace(explain_scan(model, scan, accessibility, name), begin=rows.start)
 
 
 def explain_scan(
@@ -300,9 +305,9 @@ def explain_difference(
 
     Args:
         model: a trained model.
-        first: N sequences, whatever `Model.predict` takes.
-        second: as many sequences: each is compared with the one at the same place; or one, which
-            is compared with all.
+        first: sequences, whatever `Model.predict` takes.
+        second: as many: each is compared with the first one at the same place. If either is a
+            single sequence, it is compared with all of the other.
         batch_size: sequences scanned at a time; None: as many as take a few hundred megabytes.
         threads: how many threads compute; None: one for each core.
 
@@ -317,13 +322,14 @@ def explain_difference(
         >>> explain_difference(model, [wild_type], [mutant]).to_frame(largest=5)  # doctest: +SKIP
     """
     codes, others = encode_some(model, first), encode_some(model, second)
-    if len(others) not in (1, len(codes)):
+    if len(codes) != len(others) and 1 not in (len(codes), len(others)):
         raise ValueError(
             f"second: expected {counted(len(codes), 'sequence')}, as many as there are first ones, "
             f"or 1, got {len(others)}"
         )
-    names = sequence_names(second if len(others) == len(codes) else first)
-    others = np.broadcast_to(others, codes.shape)
+    names = sequence_names(second if len(others) >= len(codes) else first)
+    shape = np.broadcast_shapes(codes.shape, others.shape)
+    codes, others = np.broadcast_to(codes, shape), np.broadcast_to(others, shape)
     found = []
     for rows, part in batches(model, codes, batch_size=batch_size):
         scans = [

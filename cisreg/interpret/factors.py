@@ -57,6 +57,8 @@ class FactorEffects:
             all chromatin is accessible: the expected number of bound sites, or the probability that
             any is bound.
         count: number of sequences; 0: none were given.
+        pearson: Pearson's r of predicted and measured expression; None without measurements.
+        lost_pearson: float64 [K], how much of it is lost without each factor.
         unit: the unit of expression; empty if it is not known.
     """
 
@@ -73,6 +75,8 @@ class FactorEffects:
     quantiles: tuple[float, ...] = ()
     occupancy: np.ndarray | None = None
     count: int = 0
+    pearson: float | None = None
+    lost_pearson: np.ndarray | None = None
     unit: str = ""
 
     def __len__(self) -> int:
@@ -109,7 +113,7 @@ class FactorEffects:
             name: getattr(self, name)
             for name in (
                 *("log_concentration", "site_occupancy", "effect", "effect_reverse"),
-                *("potentiation_effect", "mean_effect", "importance"),
+                *("potentiation_effect", "mean_effect", "importance", "lost_pearson"),
             )
         }
         if self.occupancy is not None:
@@ -190,6 +194,8 @@ def factor_effects(
             "quantiles": shares,
             "occupancy": _occupancy_quantiles(model, sequences, places, shares, **how),
             "count": changes.count,
+            "pearson": changes.pearson,
+            "lost_pearson": changes.lost_pearson,
         }
     return FactorEffects(
         tuple(model.motif_names[place] for place in places),

@@ -1,6 +1,7 @@
 """How good a model is: comparison with known parameters, and plots."""
 
 from cisreg.report.experiments import plot_marginalization, plot_spacing
+from cisreg.report.factors import plot_doses, plot_factors, plot_sequence
 from cisreg.report.logo import plot_logos
 from cisreg.report.plot import check_plot, plot_evaluation
 from cisreg.report.recovery import ParameterComparison, compare_parameters
@@ -9,9 +10,12 @@ __all__ = [
     "ParameterComparison",
     "check_plot",
     "compare_parameters",
+    "plot_doses",
     "plot_evaluation",
+    "plot_factors",
     "plot_logos",
     "plot_marginalization",
+    "plot_sequence",
     "plot_spacing",
 ]
 

@@ -43,6 +43,11 @@ COMMANDS = {
     "encode": "{table} --length 5 --output {output}",
     "convert": "{sources} --measurements {measurements} --check {check} --output {output}",
     "doctor": "",
+    "explain factors": "{model} {table} --output {output} --plot {plot}",
+    "explain sequences": "{model} {table} --versus {versus} --output {output}",
+    "explain dose": "{model} {table} --factor Reb1 --output {output} --plot {plot}",
+    "explain diagnosis": "{model} {table} --database {database} --output {output} "
+    "--factors {factors}",
     "motifs convert": "{motifs} {output} --format meme",
     "motifs info": "{motifs} --output {output}",
     "motifs logo": "{motifs} --output {output}",
@@ -54,7 +59,7 @@ COMMANDS = {
     "prepare expression": "{inputs} --output {output}",
 }
 ALL_COMMANDS = typer.main.get_command(app)
-OUTPUTS = ("output", "map_output", "plot")
+OUTPUTS = ("output", "map_output", "plot", "factors")
 FOLDERS = ("model", "truth", "start")
 # Texts that name no file, and the temporary folder, in which nothing has a name of the user. A
 # track is a file or a folder of files: see `test_scan.py` and `genome/test_tracks.py`.
@@ -65,6 +70,7 @@ NO_FILES = (
     "track",
     *("constant_left", "constant_right", "position_knots"),
     *("name", "background"),
+    *("factor", "times"),
 )
 # The first file that a command writes into its folder, or after its prefix.
 IN_FOLDER = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from cisreg.cli.commands import Command, CommandGroup
-from cisreg.cli.explain import ablate, diagnosis, marginalize, space
+from cisreg.cli.explain import ablate, contributions, diagnosis, dose, factors, marginalize, space
 
 app = typer.Typer(
     name="explain",
@@ -19,6 +19,9 @@ COMMANDS: tuple[tuple[object, str], ...] = (
     (marginalize.marginalize, marginalize.EXAMPLE),
     (ablate.ablate, ablate.EXAMPLE),
     (space.space, space.EXAMPLE),
+    (factors.factors, factors.EXAMPLE),
+    (contributions.sequences, contributions.EXAMPLE),
+    (dose.dose, dose.EXAMPLE),
     (diagnosis.diagnosis, diagnosis.EXAMPLE),
 )
 for command, example in COMMANDS:

@@ -12,7 +12,11 @@ if TYPE_CHECKING:
 
 
 def read_sequences(
-    model: Model, table: str, sequence_column: str | None = None, name_column: str | None = None
+    model: Model,
+    table: str,
+    sequence_column: str | None = None,
+    name_column: str | None = None,
+    measured_column: str | None = None,
 ) -> Dataset:
     """The sequences of a table or FASTA file as the model's input, with their names if any.
 
@@ -21,14 +25,16 @@ def read_sequences(
         table: as `cisreg.open_dataset` reads it.
         sequence_column: name or number of the column; None: found by its name.
         name_column: the same for the names of the sequences.
+        measured_column: the same for measured expression; None: none is read.
 
     Raises:
         ValueError: no sequences, or a row without one.
     """
     asked = options.asked_columns(sequence_column, None, None, name_column)
+    measured = () if measured_column is None else (options.column(measured_column),)
     files = options.open_files(
         table,
-        {"name": True, **asked, "expression": (), "weight": False},
+        {"name": True, **asked, "expression": measured, "weight": False},
         length=model.spec.sequence_length,
         side=model.padding_side,
         strict=True,

@@ -1,0 +1,294 @@
+"""Plots of what factors do: over sequences, along a sequence, and by their concentration."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cisreg.display import printable
+from cisreg.file_checks import check_output
+from cisreg.files import replace_file
+from cisreg.interpret.bases import BaseContributions
+from cisreg.interpret.doses import DoseResponse
+from cisreg.interpret.factors import FactorEffects
+from cisreg.interpret.sites import SiteContributions
+from cisreg.limits import check_range
+from cisreg.report.plot import check_plot, import_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Of Okabe and Ito: told apart with every kind of colour vision.
+_RAISES, _LOWERS = "#0072B2", "#D55E00"
+_FACTORS = 20
+# Sites of a sequence, and sequences with a curve of their own.
+_DRAWN_SITES, _CURVES = 24, 60
+# Bases that a letter of a site's label is wide.
+_LETTER_BASES = 0.75
+# With more bases their letters would overlap.
+_LETTERS = 160
+_LONGEST_NAME = 24
+
+
+def plot_factors(
+    path: str | os.PathLike[str],
+    effects: FactorEffects,
+    *,
+    most: int = _FACTORS,
+    overwrite: bool = False,
+) -> None:
+    """Draws the factors that matter most: their importance, and the effect of a strongest site.
+
+    Args:
+        path: file to write, .png, .pdf or .svg.
+        effects: from `factor_effects`. Without sequences there is no importance, and the factors
+            are those with the largest effects.
+        most: number of factors.
+        overwrite: whether it may replace a file that exists.
+
+    Raises:
+        ImportError: matplotlib is not installed.
+        FileExistsError: the file exists, and `overwrite` is False.
+        ValueError: the ending is not one of a plot, or `most` is below 1.
+        OSError: the file cannot be written.
+
+    Example:
+        >>> plot_factors("factors.png", factor_effects(model, data))  # doctest: +SKIP
+    """
+    check_range("most", most, 1, 1000)
+    places = effects.order[:most]
+    panels = 1 if effects.importance is None else 2
+    size = (4.6 * panels, 1.2 + 0.24 * len(places))
+    with _figure(path, size, overwrite) as figure:
+        panes = np.ravel(figure.subplots(1, panels, sharey=True))
+        if effects.importance is not None and effects.mean_effect is not None:
+            _draw_bars(panes[0], effects.importance[places], effects.mean_effect[places])
+            panes[0].set_title("Importance")
+            panes[0].set_xlabel(f"mean change of expression without it{_unit(effects.unit)}")
+        _draw_site_effects(panes[-1], effects, places)
+        panes[0].set_yticks(range(len(places)), [_short(effects.factor[at]) for at in places])
+        for label in panes[0].get_yticklabels():
+            label.set_parse_math(False)
+        panes[0].invert_yaxis()
+
+
+def _draw_bars(axes: Axes, importance: np.ndarray, mean_effect: np.ndarray) -> None:
+    raises = mean_effect >= 0
+    for chosen, color, label in (
+        (raises, _RAISES, "raises expression"),
+        (~raises, _LOWERS, "lowers expression"),
+    ):
+        if chosen.any():
+            axes.barh(np.flatnonzero(chosen), importance[chosen], color=color, label=label)
+    axes.legend(loc="lower right", frameon=False)
+
+
+def _draw_site_effects(axes: Axes, effects: FactorEffects, places: np.ndarray) -> None:
+    strands = [(effects.effect, ">" if effects.effect_reverse is not None else "o", "forward")]
+    if effects.effect_reverse is not None:
+        strands.append((effects.effect_reverse, "<", "reverse"))
+    axes.axvline(0, color="0.6", linewidth=0.8)
+    for values, marker, label in strands:
+        colors = np.where(values[places] >= 0, _RAISES, _LOWERS)
+        axes.scatter(values[places], range(len(places)), c=colors, marker=marker, s=28, label=label)
+    if len(strands) > 1:
+        legend = axes.legend(loc="best", frameon=False, title="strand")
+        for handle in legend.legend_handles:
+            handle.set_color("0.4")  # type: ignore[union-attr]
+    axes.set_title("Effect of one strongest site")
+    axes.set_xlabel(f"in accessible chromatin{_unit(effects.unit)}")
+
+
+def plot_sequence(
+    path: str | os.PathLike[str],
+    bases: BaseContributions,
+    sites: SiteContributions,
+    *,
+    row: int = 0,
+    overwrite: bool = False,
+) -> None:
+    """Draws one sequence: its sites on both strands, and what each base adds to expression.
+
+    Args:
+        path: file to write, .png, .pdf or .svg.
+        bases: from `base_contributions`.
+        sites: from `site_contributions` of the same sequences.
+        row: the place of the sequence among them.
+        overwrite: whether it may replace a file that exists.
+
+    Raises:
+        ImportError: matplotlib is not installed.
+        FileExistsError: the file exists, and `overwrite` is False.
+        ValueError: the ending is not one of a plot, there is no such sequence, or the sites are of
+            other sequences.
+        OSError: the file cannot be written.
+
+    Example:
+        >>> plot_sequence("promoter.png", bases, sites)  # doctest: +SKIP
+    """
+    if len(bases) != len(sites.other):
+        raise ValueError(
+            f"sites: expected those of the same {len(bases)} sequences as bases, got those of "
+            f"{len(sites.other)}"
+        )
+    check_range("row", row, 0, len(bases) - 1)
+    length = bases.effect.shape[1]
+    with _figure(path, (max(6.0, 0.095 * length), 5.0), overwrite) as figure:
+        top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+        top.tick_params(axis="x", length=0)
+        _draw_sites(top, sites, row, length)
+        _draw_bases(bottom, bases, row)
+        whole = bases.whole
+        name = f"{_short(str(whole.name[row]))}: " if whole.name is not None else ""
+        title = f"{name}expression {whole.expression[row]:.2f}{_unit(whole.unit)}"
+        if whole.rule == "at value":
+            title += f", accessibility {whole.accessibility[row]:.2f}"
+        top.set_title(title, parse_math=False)
+
+
+def _draw_sites(axes: Axes, sites: SiteContributions, row: int, length: int) -> None:
+    """The sites with the largest effects, strongest at the top, as arrows in lanes."""
+    chosen = np.flatnonzero((sites.sequence == row) & (sites.end > sites.start))
+    effect = sites.effect[chosen]
+    chosen = chosen[np.argsort(-np.abs(effect), kind="stable")[:_DRAWN_SITES]]
+    largest = np.abs(sites.effect[chosen]).max(initial=1e-30)
+    lanes: list[list[tuple[float, float]]] = []
+    for at in chosen:
+        name = _short(sites.whole.motif_names[sites.factor[at]])
+        start, end = float(sites.start[at]), float(sites.end[at])
+        label = f"{name} {sites.effect[at]:+.2g}"
+        # The label is beside the site, where it does not leave the sequence.
+        width = 1.5 + _LETTER_BASES * len(label)
+        is_right = end + width <= length
+        span = (start, end + width) if is_right else (start - width, end)
+        lane = _lane(lanes, span)
+        _draw_arrow(axes, (start, end), lane, float(sites.effect[at]) / largest, sites.strand[at])
+        axes.text(
+            end + 0.7 if is_right else start - 0.7,
+            lane,
+            label,
+            ha="left" if is_right else "right",
+            va="center",
+            fontsize=6.5,
+            color="0.2",
+            parse_math=False,
+        )
+    axes.set_xlim(0, length)
+    axes.set_ylim(max(len(lanes), 1) - 0.4, -0.6)
+    axes.set_yticks([])
+    axes.set_ylabel("sites and their effects")
+
+
+def _lane(lanes: list[list[tuple[float, float]]], span: tuple[float, float]) -> int:
+    """The first lane in which a span covers no other; it is added there."""
+    for place, taken in enumerate(lanes):
+        if all(span[1] <= start or end <= span[0] for start, end in taken):
+            taken.append(span)
+            return place
+    lanes.append([span])
+    return len(lanes) - 1
+
+
+def _draw_arrow(
+    axes: Axes, span: tuple[float, float], lane: int, strength: float, strand: int
+) -> None:
+    """A site that points along its strand; the stronger, the darker."""
+    tip, tail = span[::-1] if strand == 0 else span
+    head = (0.8 if strand == 0 else -0.8) * min(1.0, (span[1] - span[0]) / 2)
+    x = [tail, tip - head, tip, tip - head, tail]
+    y = [lane - 0.32, lane - 0.32, lane, lane + 0.32, lane + 0.32]
+    color = _RAISES if strength >= 0 else _LOWERS
+    axes.fill(x, y, facecolor=color, alpha=0.2 + 0.8 * abs(strength), linewidth=0)
+
+
+def _draw_bases(axes: Axes, bases: BaseContributions, row: int) -> None:
+    effect = bases.effect[row]
+    colors = np.where(effect >= 0, _RAISES, _LOWERS)
+    axes.axhline(0, color="0.6", linewidth=0.8)
+    axes.bar(np.arange(len(effect)) + 0.5, effect, 0.9, color=colors)
+    axes.set_ylabel("effect of a base")
+    if len(effect) <= _LETTERS:
+        letters = ["ACGTN"[code] for code in bases.codes[row]]
+        axes.set_xticks(np.arange(len(effect)) + 0.5, letters, fontsize=6)
+        axes.tick_params(axis="x", length=0)
+    places = axes.secondary_xaxis(-0.14)
+    places.set_xlabel("base, from 0")
+
+
+def plot_doses(
+    path: str | os.PathLike[str], doses: DoseResponse, *, overwrite: bool = False
+) -> None:
+    """Draws expression along the concentration of a factor: median, middle 90 %, some sequences.
+
+    Args:
+        path: file to write, .png, .pdf or .svg.
+        doses: from `dose_response`; a knock-out (0 times) is drawn apart, at the left.
+        overwrite: whether it may replace a file that exists.
+
+    Raises:
+        ImportError: matplotlib is not installed.
+        FileExistsError: the file exists, and `overwrite` is False.
+        ValueError: the ending is not one of a plot, or fewer than 2 concentrations are above 0.
+        OSError: the file cannot be written.
+
+    Example:
+        >>> plot_doses("Reb1.png", dose_response(model, data, "Reb1"))  # doctest: +SKIP
+    """
+    order = np.argsort(doses.times, kind="stable")
+    times, expression = doses.times[order], doses.expression[order]
+    above = times > 0
+    if above.sum() < 2:
+        raise ValueError(
+            f"doses: expected 2 or more concentrations above 0 to draw a curve, got {above.sum()}"
+        )
+    with _figure(path, (5.4, 4.2), overwrite) as figure:
+        axes = figure.subplots()
+        count = expression.shape[1]
+        some = expression[:, :: -(-count // _CURVES)]
+        axes.plot(times[above], some[above], color="0.75", linewidth=0.6, zorder=1)
+        if count > 1:
+            low, median, high = np.quantile(expression[above], (0.05, 0.5, 0.95), axis=1)
+            axes.fill_between(times[above], low, high, color=_RAISES, alpha=0.18, linewidth=0)
+            axes.plot(times[above], median, color=_RAISES, linewidth=2, label="median")
+        else:
+            axes.plot(times[above], expression[above, 0], color=_RAISES, linewidth=2)
+        if not above.all():
+            without = float(np.median(expression[~above]))
+            axes.axhline(without, color=_LOWERS, linestyle=(0, (4, 3)), label="knocked out")
+        axes.axvline(1, color="0.5", linewidth=0.8)
+        axes.set_xscale("log")
+        if count > 1 or not above.all():
+            axes.legend(frameon=False)
+        axes.set_xlabel("times the learned concentration")
+        axes.set_ylabel(f"expression{_unit(doses.unit)}")
+        axes.set_title(f"{_short(doses.factor)}, n = {count:,}", parse_math=False)
+
+
+@contextmanager
+def _figure(
+    path: str | os.PathLike[str], size: tuple[float, float], overwrite: bool
+) -> Iterator[Figure]:
+    """A figure to draw on, which is then written."""
+    ending = check_plot(path)
+    check_output(path, overwrite=overwrite)
+    figure = import_figure()(figsize=size, layout="constrained")
+    yield figure
+    for axes in figure.axes:
+        axes.spines[["top", "right"]].set_visible(False)
+    with replace_file(path, overwrite=overwrite) as file:
+        figure.savefig(file, format=ending, dpi=150)
+
+
+def _unit(unit: str) -> str:
+    return f" ({printable(unit)})" if unit else ""
+
+
+def _short(name: str) -> str:
+    """A name, cut if it is long."""
+    text = printable(name)
+    return text if len(text) <= _LONGEST_NAME else f"{text[: _LONGEST_NAME - 1]}…"

@@ -44,7 +44,7 @@ COMMANDS = {
     "convert": "{sources} --measurements {measurements} --check {check} --output {output}",
     "doctor": "",
     "explain factors": "{model} {table} --output {output} --plot {plot}",
-    "explain sequences": "{model} {table} --versus {versus} --output {output}",
+    "explain sequences": "{model} {table} --versus {versus} --output {output} --plot {plot}",
     "explain dose": "{model} {table} --factor Reb1 --output {output} --plot {plot}",
     "explain diagnosis": "{model} {table} --database {database} --output {output} "
     "--factors {factors}",

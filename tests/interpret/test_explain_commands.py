@@ -131,7 +131,10 @@ def test_doses(files, tmp_path, model):
     ("words", "message"),
     [
         (("sequences", "all.fa", "--sites", "--bases"), "expected one of --sites, --bases"),
-        (("sequences", "all.fa", "--versus", "one.fa", "--shapley"), "neither --shapley nor"),
+        (
+            ("sequences", "all.fa", "--versus", "one.fa", "--shapley"),
+            "expected no --shapley with --versus",
+        ),
         (("factors", "--measured-column", "log2"), "expected SEQUENCES with --measured-column"),
         (("factors", "all.fa", "--plot", "x.gif"), "expected a name that ends in .png"),
         (("dose", "all.fa", "--factor", "Reb"), "got 'Reb'"),

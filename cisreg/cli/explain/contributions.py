@@ -80,8 +80,10 @@ def sequences(
     """
     if sum((sites, bases, versus is not None)) > 1:
         raise typer.BadParameter("expected one of --sites, --bases and --versus, got several")
-    if versus is not None and (shapley or plot is not None):
-        raise typer.BadParameter("expected neither --shapley nor --plot with --versus")
+    if versus is not None and shapley:
+        raise typer.BadParameter(
+            "expected no --shapley with --versus: differences are always divided in that way"
+        )
     check_files([output, plot], inputs=[model, table, versus], overwrite=overwrite)
     from cisreg.cli.explain.sequences import read_sequences
     from cisreg.storage import load_model

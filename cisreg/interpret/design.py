@@ -87,6 +87,7 @@ def design(
     seed: int = 0,
     composition: Sequence[float] = _UNIFORM,
     repair_starts: bool = False,
+    names: Sequence[str] | None = None,
     training: Dataset | None = None,
     threads: int | None = None,
     progress: bool = False,
@@ -118,6 +119,7 @@ def design(
         composition: probabilities of A, C, G and T in random bases.
         repair_starts: whether starts that break a constraint are changed at random until they meet
             it; random starts always are. Changes count from before.
+        names: names of the starts; None: those of a Dataset, or else their numbers.
         training: the training data, to tell extrapolation. None: only the range of the measurements
             is used, if the model has it.
         threads: how many threads compute; None: one for each core. No search depends on it, except
@@ -144,6 +146,8 @@ def design(
     _check(target, how, count, steps)
     threads = None if threads is None else thread_count(threads)
     given = read_starts(model, start, constraints, composition, _generators(seed, 0))
+    if names is not None:
+        given = replace(given, name=_names(names, len(given.codes)))
     if is_count(start):
         given = _admitted(model, replace(constraints, changes=None), given, seed, True, threads)
     starts = _admitted(model, constraints, given, seed, repair_starts, threads)
@@ -158,6 +162,12 @@ def design(
         return result
     reasons = reasons_of_extrapolation(model, seen, result.codes, threads)
     return replace(result, extrapolation=tuple(reasons))
+
+
+def _names(names: Sequence[str], count: int) -> tuple[str, ...]:
+    if isinstance(names, str) or len(names) != count:
+        raise ValueError(f"names: expected a list of {count}, one for each start, got {names!r}")
+    return tuple(map(str, names))
 
 
 def _admitted(

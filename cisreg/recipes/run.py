@@ -353,8 +353,23 @@ def _metadata(plan: TrainingPlan, result: FitResult, ends: Mapping[str, Any]) ->
         "seed": plan.seed,
         "standard_unit": {"scale": result.unit.scale, "shift": result.unit.shift},
         "constant_ends": ends,
+        "measured_range": _measured_range(plan),
         "interrupted": result.interrupted,
     }
+
+
+def _measured_range(plan: TrainingPlan) -> list[float] | None:
+    """The smallest and largest measurement; None if the rows are streamed from files.
+
+    Several measurements of a sequence count by their mean.
+    """
+    feed = plan.training
+    if not isinstance(feed, MemoryFeed):
+        return None
+    measured = feed.dataset.expression
+    if measured.ndim == 2:
+        measured = measured.mean(axis=1)
+    return [float(measured.min()), float(measured.max())]
 
 
 def _initial(

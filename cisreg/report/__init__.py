@@ -1,5 +1,6 @@
 """How good a model is: comparison with known parameters, and plots."""
 
+from cisreg.report.designs import plot_designs
 from cisreg.report.experiments import plot_marginalization, plot_spacing
 from cisreg.report.factors import plot_doses, plot_factors, plot_sequence
 from cisreg.report.logo import plot_logos
@@ -10,6 +11,7 @@ __all__ = [
     "ParameterComparison",
     "check_plot",
     "compare_parameters",
+    "plot_designs",
     "plot_doses",
     "plot_evaluation",
     "plot_factors",

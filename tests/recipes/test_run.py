@@ -115,6 +115,7 @@ def test_the_model_says_in_which_unit_it_was_trained(trained, dataset):
     training = trained.training.expression.astype(np.float64)
     assert unit["scale"] == pytest.approx(training.std() / 4.37, rel=1e-6)
     assert unit["shift"] == pytest.approx(training.mean() - 8.93 * unit["scale"], rel=1e-6)
+    assert trained.model.metadata["measured_range"] == [training.min(), training.max()]
     assert trained.model.metadata["seed"] == 0
 
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 import typer
 
 from cisreg.cli.commands import Command, CommandGroup
-from cisreg.cli.explain import ablate, contributions, diagnosis, dose, factors, marginalize, space
+from cisreg.cli.explain import (
+    ablate,
+    contributions,
+    design,
+    diagnosis,
+    dose,
+    factors,
+    marginalize,
+    space,
+)
 
 app = typer.Typer(
     name="explain",
@@ -22,6 +31,7 @@ COMMANDS: tuple[tuple[object, str], ...] = (
     (factors.factors, factors.EXAMPLE),
     (contributions.sequences, contributions.EXAMPLE),
     (dose.dose, dose.EXAMPLE),
+    (design.design, design.EXAMPLE),
     (diagnosis.diagnosis, diagnosis.EXAMPLE),
 )
 for command, example in COMMANDS:

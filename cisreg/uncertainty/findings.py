@@ -1,0 +1,267 @@
+"""What the data do not determine, named: factors that bind alike, saturated accessibility, ..."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from cisreg.data import Dataset
+from cisreg.display import counted, html_table
+from cisreg.interpret.read_out import read_out, scan_model
+from cisreg.trained_model import Model
+from cisreg.uncertainty.coordinates import Coordinates
+from cisreg.uncertainty.effects import strongest_occupancy
+from cisreg.uncertainty.jacobian import row_batches
+from cisreg.uncertainty.laplace import Certainty, estimate_certainty
+from cisreg.uncertainty.normal_equations import Measured
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Accessibility beyond these shares is saturated: a potentiation changes it by less than 2 %.
+_OPEN, _CLOSED = 0.98, 0.02
+# A factor that binds so few sites in every sequence has no effect that data can show.
+_LEAST_BINDING = 0.01
+# The estimates of a concentration and an activity that are known as a product alone have a
+# correlation of -1; from this one on the product is known three times as well as either.
+_PRODUCT = 0.95
+# How many parameters a sentence names of a direction that the data do not determine.
+_NAMED = 4
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that the data do not determine.
+
+    Attributes:
+        kind: "no binding", "alike", "saturated accessibility", "concentration against activity"
+            or "direction".
+        factors: the factors that it is about, if any.
+        number: what was measured; `text` says what it is.
+        text: a sentence.
+    """
+
+    kind: str
+    factors: tuple[str, ...]
+    number: float
+    text: str
+
+
+@dataclass(frozen=True, repr=False)
+class Undetermined:
+    """What the data do not determine of a model; made by `undetermined`.
+
+    Attributes:
+        findings: the most general first.
+    """
+
+    findings: tuple[Finding, ...]
+
+    def __len__(self) -> int:
+        return len(self.findings)
+
+    def __iter__(self) -> Iterator[Finding]:
+        return iter(self.findings)
+
+    def __repr__(self) -> str:
+        return f"Undetermined({counted(len(self), 'finding')})"
+
+    def __str__(self) -> str:
+        return "\n".join(each.text for each in self.findings)
+
+    def _repr_html_(self) -> str:
+        table = self.to_table()
+        columns = {name: table[name].to_pylist() for name in ("kind", "text")}
+        return html_table(repr(self), columns, len(self))
+
+    def to_table(self) -> pa.Table:
+        """An Arrow table with the columns kind, factors (joined by spaces), number and text."""
+        return pa.table(
+            {
+                "kind": pa.array([each.kind for each in self.findings], pa.string()),
+                "factors": pa.array(
+                    [" ".join(each.factors) for each in self.findings], pa.string()
+                ),
+                "number": pa.array([each.number for each in self.findings], pa.float64()),
+                "text": pa.array([each.text for each in self.findings], pa.string()),
+            }
+        )
+
+    def to_frame(self) -> pd.DataFrame:
+        """`to_table` as a pandas DataFrame.
+
+        Raises:
+            ImportError: pandas is not installed.
+        """
+        return self.to_table().to_pandas()
+
+
+def undetermined(
+    model: Model,
+    dataset: Dataset,
+    *,
+    correlation: float = 0.9,
+    saturated: float = 0.5,
+    certainty: Certainty | None = None,
+    threads: int | None = None,
+) -> Undetermined:
+    """What a dataset does not determine of a model, in sentences with numbers.
+
+    Args:
+        model: a trained model.
+        dataset: what it was trained on.
+        correlation: two factors are alike if the binding of one has at least this correlation with
+            that of the other over the sequences.
+        saturated: accessibility is saturated if it is above 0.98, or below 0.02, in at least this
+            share of the sequences.
+        certainty: of the model, if it has been estimated; None: around the model as it is.
+        threads: of the scans; None: one for each core.
+
+    Returns:
+        An Undetermined, empty if nothing was found.
+
+    Raises:
+        ValueError, TypeError: as `estimate_certainty`.
+
+    Example:
+        >>> print(undetermined(model, data))  # doctest: +SKIP
+        Reb1 and Rap1 bind alike: the correlation of their binding over the 1,500 sequences ...
+    """
+    for name, share in (("correlation", correlation), ("saturated", saturated)):
+        if not 0 < share <= 1:
+            raise ValueError(f"{name}: expected a share above 0 and up to 1, got {share!r}")
+    if certainty is None:
+        certainty = estimate_certainty(model, dataset, refit=False, threads=threads)
+    measured = Measured.of(model, dataset)
+    binding, accessibility = _bound(model, measured, threads)
+    silent = binding.max(axis=0) < _LEAST_BINDING
+    found = [
+        *_saturation(accessibility, saturated, model.spec.potentiation),
+        *_silent(model, binding, silent),
+        *_alike(model, binding, silent, correlation),
+        *_products(model, certainty, silent),
+        *_directions(certainty, silent),
+    ]
+    return Undetermined(tuple(found))
+
+
+def _bound(model: Model, measured: Measured, threads: int | None) -> tuple[np.ndarray, np.ndarray]:
+    """The binding of each factor [N, M], float32, and accessibility [N]."""
+    binding = np.empty((len(measured), model.spec.motif_count), np.float32)
+    accessibility = np.empty(len(measured))
+    for rows in row_batches(len(measured), 2 * model.spec.motif_count):
+        scan = scan_model(model, measured.codes[rows], threads=threads)
+        binding[rows] = scan.opening
+        accessibility[rows] = read_out(model, scan).accessibility
+    return binding, accessibility
+
+
+def _saturation(accessibility: np.ndarray, least: float, has_layer: bool) -> Iterator[Finding]:
+    if not has_layer:
+        return
+    for share, what in (
+        ((accessibility > _OPEN).mean(), f"above {_OPEN}"),
+        ((accessibility < _CLOSED).mean(), f"below {_CLOSED}"),
+    ):
+        if share >= least:
+            yield Finding(
+                "saturated accessibility",
+                (),
+                float(share),
+                f"Accessibility is {what} in {100 * share:.0f} % of the {len(accessibility):,} "
+                "sequences: what opens or closes chromatin hardly shows there, and potentiations "
+                "are known from the other sequences alone.",
+            )
+
+
+def _silent(model: Model, binding: np.ndarray, silent: np.ndarray) -> Iterator[Finding]:
+    for motif in np.flatnonzero(silent).tolist():
+        most = float(binding[:, motif].max())
+        name = model.motif_names[motif]
+        yield Finding(
+            "no binding",
+            (name,),
+            most,
+            f"{name} binds nowhere: in no sequence are more than {most:.2g} of its sites expected "
+            "to be bound. Its activity and potentiation mean nothing.",
+        )
+
+
+def _alike(
+    model: Model, binding: np.ndarray, silent: np.ndarray, least: float
+) -> Iterator[Finding]:
+    known = np.flatnonzero(~silent & (binding.std(axis=0) > 0))
+    if len(known) < 2:
+        return
+    correlations = np.corrcoef(binding[:, known], rowvar=False)
+    pairs = np.argwhere(np.triu(np.abs(correlations) >= least, 1))
+    order = np.argsort([-abs(correlations[tuple(pair)]) for pair in pairs], kind="stable")
+    for first, second in pairs[order].tolist():
+        number = float(correlations[first, second])
+        names = tuple(model.motif_names[known[each]] for each in (first, second))
+        yield Finding(
+            "alike",
+            names,
+            number,
+            f"{names[0]} and {names[1]} bind alike: the correlation of their binding over the "
+            f"{len(binding):,} sequences is {number:.3f}. The data know what they do together, but "
+            "hardly what each of them does.",
+        )
+
+
+def _products(model: Model, certainty: Certainty, silent: np.ndarray) -> Iterator[Finding]:
+    places = certainty.coordinates.places
+    if "activity" not in places or "log_concentration" not in places:
+        return
+    deviation = np.sqrt(np.maximum(np.diag(certainty.covariance), 1e-300))
+    strongest = strongest_occupancy(model)
+    for motif in np.flatnonzero(~silent).tolist():
+        activity, concentration = (
+            places[name].start + motif for name in ("activity", "log_concentration")
+        )
+        number = certainty.covariance[activity, concentration]
+        number /= deviation[activity] * deviation[concentration]
+        # A larger activity, of either sign, goes with a lower concentration.
+        number *= np.sign(certainty.model.parameters["activity"][motif])
+        if number > -_PRODUCT:
+            continue
+        name = model.motif_names[motif]
+        yield Finding(
+            "concentration against activity",
+            (name,),
+            float(number),
+            f"The concentration and the activity of {name} are known only as a product: their "
+            f"estimates have a correlation of {number:.3f}. The strongest site is bound "
+            f"{100 * strongest[motif]:.2g} % of the time, and where binding is weak, twice the "
+            "concentration is the same as twice the activity. The effect of a site is known "
+            "better than either.",
+        )
+
+
+def _directions(certainty: Certainty, silent: np.ndarray) -> Iterator[Finding]:
+    """Directions that the data do not determine at all, but for those of silent factors."""
+    coordinates = certainty.coordinates
+    of_silent = (coordinates.of_motif >= 0) & silent[coordinates.of_motif]
+    for direction in certainty.open_directions.T:
+        share = direction**2
+        if share[of_silent].sum() > 0.5:
+            continue
+        largest = np.argsort(-share, kind="stable")[:_NAMED]
+        largest = largest[share[largest] > 0.01]
+        what = ", ".join(_called(coordinates, int(place)) for place in largest)
+        factors = dict.fromkeys(coordinates.factor[place] for place in largest)
+        yield Finding(
+            "direction",
+            tuple(name for name in factors if name),
+            float(share[largest].sum()),
+            f"Together, these can change without a change of any prediction: {what}.",
+        )
+
+
+def _called(coordinates: Coordinates, place: int) -> str:
+    name, factor = coordinates.parameter[place], coordinates.factor[place]
+    return f"{name} of {factor}" if factor else name

@@ -1,0 +1,368 @@
+"""Training of the members of an ensemble: which rows, which folders, which processes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import multiprocessing
+import os
+import pickle
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cisreg.choices import check_choice
+from cisreg.data import Dataset, DatasetFiles, open_dataset
+from cisreg.data.splitting import as_texts, sequence_hashes, text_hashes
+from cisreg.files import replace_file
+from cisreg.limits import available_cores
+from cisreg.locks import hold_folder
+from cisreg.motifs import MotifSet, read_motifs
+from cisreg.progress import progress_bar
+from cisreg.run_folder import MODEL_FILE
+from cisreg.storage import load_model
+from cisreg.strict_json import parse_json
+from cisreg.trained_model import Model
+from cisreg.uncertainty.ensemble import Ensemble, Resampling
+
+logger = logging.getLogger("cisreg.uncertainty")
+
+ENSEMBLE_FILE = "ensemble.json"
+# Arguments of `cisreg.train` that each member has its own of.
+_OWN = ("output", "resume", "overwrite", "strategy", "metadata")
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One member to train.
+
+    Attributes:
+        number: from 0.
+        data: all rows, of which a bootstrap takes some.
+        rows: int [K], rows to take; None: all.
+        arguments: the other arguments of `cisreg.train`.
+    """
+
+    number: int
+    data: Dataset | DatasetFiles
+    rows: np.ndarray | None
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+def fit_ensemble(
+    data: Any,
+    motifs: MotifSet | str | os.PathLike[str],
+    recipe: Any = "default",
+    *,
+    members: int = 10,
+    resampling: Resampling = "bootstrap",
+    groups: str | None = None,
+    folder: str | os.PathLike[str] | None = None,
+    processes: int = 1,
+    seed: int = 0,
+    progress: bool = False,
+    **options: Any,
+) -> Ensemble:
+    """Trains several models as `cisreg.train` trains one, to see how sure their numbers are.
+
+    With "bootstrap" each member is trained on families of rows that are drawn from all families
+    with replacement, as many as there are. Rows of the same sequence, or of its reverse complement,
+    are one family: near copies would otherwise make a model look surer than it is. Where sequences
+    have mutants of each other, name their family with `groups`. With "seeds" all members have the
+    same rows. In both, member i is trained with `seed` + i, so that the members also differ in
+    their initial activities, in what is held out and in the order of rows.
+
+    Args:
+        data: as for `cisreg.train`. A bootstrap holds the rows in memory.
+        motifs: as for `cisreg.train`.
+        recipe: as for `cisreg.train`.
+        members: how many models, 2 or more; 10 give a rough interval, 30 a good one.
+        resampling: "bootstrap" or "seeds".
+        groups: column of the data, read in addition, whose values are the families.
+        folder: each member gets a model folder in it, member_0, member_1, ... Called again, with
+            the same arguments or more members, finished members are kept and others go on from
+            their checkpoints. None: nothing is written.
+        processes: how many members are trained at a time, each in a process of its own with its
+            share of the cores. Scripts then need `if __name__ == "__main__":`.
+        seed: of the first member.
+        progress: whether to show a progress bar on a terminal.
+        options: further arguments of `cisreg.train`, but not output, resume, overwrite, strategy
+            or metadata.
+
+    Returns:
+        An Ensemble.
+
+    Raises:
+        ValueError: an argument out of its range, a folder that holds other things or an ensemble
+            of other data or arguments; and as `cisreg.train`.
+        TypeError: options that `cisreg.train` does not have, or that members have their own of.
+        OSError: a file cannot be read or written.
+        RuntimeError: a process of a member died; the finished members are kept in `folder`.
+
+    Example:
+        >>> ensemble = fit_ensemble(data, motifs, "quick", folder="ensemble")  # doctest: +SKIP
+        >>> ensemble.effects(0.9).to_frame()  # doctest: +SKIP
+    """
+    from cisreg.recipes import Recipe, read_recipe
+    from cisreg.recipes.writing import format_recipe
+
+    _check(members, processes, options)
+    check_choice("resampling", resampling, Resampling)
+    recipe = recipe if isinstance(recipe, Recipe) else read_recipe(recipe)
+    if not isinstance(motifs, MotifSet):
+        motifs = read_motifs(motifs, width=recipe.motif_width)
+    opened = _open(data, groups, in_memory=resampling == "bootstrap")
+    families = _families(opened, groups) if isinstance(opened, Dataset) else None
+    tasks = [
+        _Task(
+            number,
+            opened,
+            _drawn(families, seed, number) if resampling == "bootstrap" else None,
+            {"motifs": motifs, "recipe": recipe, "seed": seed + number, **options},
+        )
+        for number in range(members)
+    ]
+    description = {
+        "resampling": resampling,
+        "seed": seed,
+        "families": groups or "equal sequences",
+        "data": opened.fingerprint() if isinstance(opened, Dataset) else "streamed files",
+        "motifs": _digest(repr(motifs.names).encode(), motifs.log_kd.tobytes()),
+        "recipe": _digest(format_recipe(recipe).encode()),
+        "options": ", ".join(f"{name}={_shown(options[name])}" for name in sorted(options)),
+    }
+    place = None if folder is None else Path(folder)
+    with nullcontext() if place is None else hold_folder(place):
+        if place is not None:
+            _begin(place, description)
+        models = _trained(tasks, place, processes, progress)
+    return Ensemble(tuple(models), resampling)
+
+
+def load_ensemble(folder: str | os.PathLike[str]) -> Ensemble:
+    """The ensemble that `fit_ensemble` wrote; members that are not finished are left out.
+
+    Raises:
+        ValueError: the folder holds no ensemble, or fewer than 2 finished members.
+        OSError: a file cannot be read.
+
+    Example:
+        >>> load_ensemble("ensemble").predict(["ACGT" * 27]).to_frame()  # doctest: +SKIP
+    """
+    place = Path(folder)
+    description = _described(place)
+    if description is None:
+        raise ValueError(
+            f"{place}: expected a folder of cisreg ensemble train, which holds {ENSEMBLE_FILE}, "
+            "found none"
+        )
+    found = {}
+    for path in place.glob("member_*"):
+        number = path.name.removeprefix("member_")
+        if number.isdecimal() and (model := _finished(path)) is not None:
+            found[int(number)] = model
+    return Ensemble(tuple(found[number] for number in sorted(found)), description["resampling"])
+
+
+def _check(members: int, processes: int, options: Mapping[str, Any]) -> None:
+    if members < 2:
+        raise ValueError(f"members: expected 2 or more, got {members}")
+    if processes < 1:
+        raise ValueError(f"processes: expected 1 or more, got {processes}")
+    own = [name for name in options if name in _OWN]
+    if own:
+        raise TypeError(
+            f"{own[0]}: expected only what all members share, got an argument that each has its "
+            "own of; `folder` says where they are written"
+        )
+
+
+def _open(data: Any, groups: str | None, *, in_memory: bool) -> Dataset | DatasetFiles:
+    from cisreg.data import Columns
+
+    extra = () if groups is None else (groups,)
+    paths = isinstance(data, (str, os.PathLike)) or (
+        isinstance(data, (list, tuple)) and all(isinstance(e, (str, os.PathLike)) for e in data)
+    )
+    if paths:
+        data = open_dataset(data, columns=Columns(extra=extra))
+    if isinstance(data, DatasetFiles):
+        return data.load(progress=True) if in_memory or not data.has_groups else data
+    return data if isinstance(data, Dataset) else Dataset.from_frame(data, extra=extra)
+
+
+def _families(data: Dataset, groups: str | None) -> np.ndarray:
+    """The family of each row, int [N]."""
+    if groups is None:
+        hashes = sequence_hashes(data.sequence)
+    elif groups not in data.extra:
+        raise ValueError(
+            f"groups: expected a column among {', '.join(data.extra) or 'none'}, which the data "
+            f"set has as extra ones, got {groups!r}; open it with "
+            f"columns=Columns(extra=({groups!r},))"
+        )
+    else:
+        hashes = text_hashes(as_texts(data.extra[groups], "groups", len(data)))
+    return np.unique(hashes, return_inverse=True)[1]
+
+
+def _drawn(families: np.ndarray | None, seed: int, number: int) -> np.ndarray:
+    """Rows of families that are drawn with replacement, as many families as there are."""
+    assert families is not None  # a bootstrap has its rows in memory
+    count = int(families.max()) + 1
+    times = np.bincount(
+        np.random.default_rng([seed, number]).integers(0, count, count), minlength=count
+    )
+    return np.repeat(np.arange(len(families)), times[families])
+
+
+def _trained(
+    tasks: Sequence[_Task], place: Path | None, processes: int, progress: bool
+) -> list[Model]:
+    """The models of all tasks; those that are finished in the folder are read."""
+    folders = [None if place is None else place / f"member_{each.number}" for each in tasks]
+    done = {
+        number: model
+        for number, folder in enumerate(folders)
+        if folder is not None and (model := _finished(folder)) is not None
+    }
+    left = [task for task in tasks if task.number not in done]
+    if done:
+        logger.info("%d of %d members are finished, and are kept", len(done), len(tasks))
+    with progress_bar(show=progress, transient=True) as bar:
+        shown = bar.add_task("members", total=len(tasks), completed=len(done))
+        for number, model in _train_all(left, folders, min(processes, max(len(left), 1))):
+            done[number] = model
+            bar.advance(shown)
+    return [done[task.number] for task in tasks]
+
+
+def _train_all(
+    tasks: Sequence[_Task], folders: Sequence[Path | None], processes: int
+) -> Iterator[tuple[int, Model]]:
+    if processes == 1:
+        yield from ((task.number, train_member(task, folders[task.number])) for task in tasks)
+        return
+    try:
+        pickle.dumps(tasks[0])
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise ValueError(
+            f"processes: expected options that other processes can be sent, got one that cannot "
+            f"({error}); give 1 process, or functions of a module instead of lambdas"
+        ) from None
+    threads = max(1, available_cores() // processes)
+    # A process that is forked from one that has used TensorFlow cannot compute.
+    context = multiprocessing.get_context("spawn")
+    try:
+        with ProcessPoolExecutor(
+            processes, mp_context=context, initializer=_begin_process, initargs=(threads,)
+        ) as pool:
+            waited = [
+                (task, pool.submit(train_member, task, folders[task.number])) for task in tasks
+            ]
+            for task, result in waited:
+                yield task.number, result.result()
+    except BrokenProcessPool:
+        raise RuntimeError(
+            "a process that trains a member ended early: it was killed, had too little memory, or "
+            'the script has no `if __name__ == "__main__":`; with a folder, finished members are '
+            "kept when fit_ensemble is called again"
+        ) from None
+
+
+def _begin_process(threads: int) -> None:
+    from cisreg.quiet import start_tensorflow
+
+    start_tensorflow()
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+
+
+def train_member(task: _Task, folder: Path | None) -> Model:
+    """Trains one member; goes on from its checkpoint, if there is one.
+
+    Raises:
+        KeyboardInterrupt: it was interrupted.
+    """
+    from cisreg.recipes import train
+
+    data = task.data
+    if task.rows is not None:
+        assert isinstance(data, Dataset)  # a bootstrap has its rows in memory
+        data = data.take(task.rows)
+    trained = train(
+        data,
+        **task.arguments,
+        output=folder,
+        resume=folder is not None,
+        progress=False,
+        metadata={"member": task.number},
+    )
+    if trained.fit.interrupted:
+        raise KeyboardInterrupt
+    return trained.model
+
+
+def _finished(folder: Path) -> Model | None:
+    """The model of a member that was trained to its end, or None."""
+    if not (folder / MODEL_FILE).exists():
+        return None
+    model = load_model(folder)
+    return None if model.metadata.get("interrupted") else model
+
+
+def _described(place: Path) -> dict[str, Any] | None:
+    path = place / ENSEMBLE_FILE
+    if not path.exists():
+        return None
+    content = parse_json(path.read_bytes())
+    if not isinstance(content, dict) or content.get("resampling") not in ("bootstrap", "seeds"):
+        raise ValueError(f"{path}: expected the description of an ensemble, got something else")
+    return content
+
+
+def _begin(place: Path, description: Mapping[str, str | int]) -> None:
+    """Writes what the ensemble is made of; raises ValueError if another one is there."""
+    earlier = _described(place)
+    if earlier is None:
+        if there := sorted(path.name for path in place.glob("member_*")):
+            raise ValueError(
+                f"{place}: expected a new folder, but it holds {there[0]} and no {ENSEMBLE_FILE}; "
+                "name another folder"
+            )
+        with replace_file(place / ENSEMBLE_FILE) as file:
+            file.write(json.dumps(dict(description), indent=2).encode() + b"\n")
+        return
+    for name, value in description.items():
+        if earlier.get(name) != value:
+            raise ValueError(
+                f"{place}: expected an ensemble of the same {name}, got one of {name} "
+                f"{earlier.get(name)!r}, and not {value!r}; name another folder"
+            )
+
+
+def _digest(*parts: bytes) -> str:
+    total = hashlib.sha256()
+    for part in parts:
+        total.update(part)
+    return total.hexdigest()[:16]
+
+
+def _shown(value: Any) -> str:
+    """An option as text that is the same in every process."""
+    if isinstance(value, np.ndarray):
+        return _digest(value.tobytes())
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{name}: {_shown(value[name])}" for name in sorted(value)) + "}"
+    if isinstance(value, Dataset):
+        return value.fingerprint()
+    return getattr(value, "__qualname__", None) or repr(value)

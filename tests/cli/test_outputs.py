@@ -46,6 +46,10 @@ COMMANDS = {
     "explain factors": "{model} {table} --output {output} --plot {plot}",
     "explain sequences": "{model} {table} --versus {versus} --output {output} --plot {plot}",
     "explain dose": "{model} {table} --factor Reb1 --output {output} --plot {plot}",
+    "explain marginalize": "{model} {sequences} --output {output} --plot {plot}",
+    "explain ablate": "{model} {sequences} --factor Reb1 --output {output}",
+    "explain space": "{model} {sequences} --motif Reb1 --motif Rap1 --distance 3 --output {output} "
+    "--plot {plot}",
     "explain diagnosis": "{model} {table} --database {database} --output {output} "
     "--factors {factors}",
     "motifs convert": "{motifs} {output} --format meme",
@@ -71,6 +75,7 @@ NO_FILES = (
     *("constant_left", "constant_right", "position_knots"),
     *("name", "background"),
     *("factor", "times"),
+    *("motif", "position", "distance", "composition"),
 )
 # The first file that a command writes into its folder, or after its prefix.
 IN_FOLDER = {

@@ -72,7 +72,9 @@ def test_marginalize_writes_the_table_of_the_function(folder, tmp_path):
     expected = marginalize(MODEL, CODES, ["Reb1", "ACNT"], [4, 5, 6, 9], strand="both")
     assert_same(read(path), expected.to_table())
     assert plot.read_bytes().startswith(b"\x89PNG")
-    assert f"16 sites in 5 sequences; written to {path}; plot written to {plot}" in result.output
+    assert (
+        f"16 rows written to {path}" in result.output and f"Plot written to {plot}" in result.output
+    )
 
 
 def test_marginalize_by_sequence_keeps_names(folder, tmp_path):
@@ -115,6 +117,7 @@ def test_ablate_shows_or_writes_the_table_of_the_function(folder, tmp_path):
     )
     expected = ablate(MODEL, CODES, factor="Rap1", occupancy=0.05)
     assert expected.sites.sum()
+    assert read(path)["sequence"].to_pylist() == list("abcde")
     assert_same(read(path).drop(["sequence"]), expected.to_table().drop(["sequence"]))
 
 
@@ -150,6 +153,9 @@ def test_errors_of_the_functions_are_messages(folder, tmp_path):
     assert "--change-ends" in output
     output = run("ablate", folder / "model", "--random", 3, code=1).output
     assert "expected a part (start and end) or a factor" in output
+    words = ["marginalize", folder / "model", "--random", 3]
+    assert "expected a name that ends in" in run(*words, "--plot", "x.jpg", code=1).output
+    assert "expected a name that ends in" in run(*words, "--output", "x.xls", code=1).output
     path = tmp_path / "table.tsv"
     path.write_text("kept")
     output = run("ablate", folder / "model", "--random", 3, "--output", path, code=1).output

@@ -8,8 +8,8 @@ import typer
 
 from cisreg.cli import options
 from cisreg.cli.explain import experiment_options as shared
+from cisreg.cli.explain import tables
 from cisreg.cli.outputs import check_files
-from cisreg.display import counted
 
 EXAMPLE = "cisreg explain ablate model promoters.fa --factor Reb1"
 
@@ -39,7 +39,7 @@ def ablate(
     composition: shared.Composition = None,
     seed: shared.Seed = 0,
     change_ends: shared.ChangeEnds = False,
-    output: shared.Output = None,
+    output: tables.Output = None,
     sequence_column: options.SequenceColumn = None,
     threads: options.Threads = None,
     overwrite: options.Overwrite = False,
@@ -51,28 +51,21 @@ def ablate(
     """
     shared.check_source(context, sequences, random, composition)
     check_files([output], inputs=[model, sequences], overwrite=overwrite)
-    of = shared.read_backgrounds(
-        *(context, model, sequences, random, composition, seed, sequence_column)
+    tables.check_results(output, None)
+    learned, backgrounds = shared.read_backgrounds(
+        *(model, sequences, random, composition, seed, sequence_column)
     )
     from cisreg.interpret import ablate as run
     from cisreg.interpret import dinucleotide_shuffle, shuffle
 
-    found = of.named(
-        run(
-            *(of.model, of.codes, start, end, shuffles),
-            factor=factor,
-            occupancy=occupancy,
-            shuffle_fn=dinucleotide_shuffle if dinucleotides else shuffle,
-            seed=seed,
-            change_ends=change_ends,
-            threads=threads,
-            progress=True,
-        )
+    found = run(
+        *(learned, backgrounds, start, end, shuffles),
+        factor=factor,
+        occupancy=occupancy,
+        shuffle_fn=dinucleotide_shuffle if dinucleotides else shuffle,
+        seed=seed,
+        change_ends=change_ends,
+        threads=threads,
+        progress=True,
     )
-    shared.write_result(
-        found.to_table(),
-        f"{counted(int((found.bases > 0).sum()), 'sequence')} of {len(found):,} changed, mean "
-        f"effect on all {found.mean_effect.mean():.4g}",
-        *(output, None),
-        overwrite=overwrite,
-    )
+    tables.write_result([found.to_table()], output, None, overwrite)

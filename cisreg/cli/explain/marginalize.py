@@ -8,8 +8,8 @@ import typer
 
 from cisreg.cli import options
 from cisreg.cli.explain import experiment_options as shared
+from cisreg.cli.explain import tables
 from cisreg.cli.outputs import check_files
-from cisreg.display import counted
 
 EXAMPLE = "cisreg explain marginalize model --random 100 --motif Reb1 --position all"
 
@@ -47,7 +47,7 @@ def marginalize(
         bool, typer.Option("--by-sequence", help="A row for each sequence instead of means.")
     ] = False,
     change_ends: shared.ChangeEnds = False,
-    output: shared.Output = None,
+    output: tables.Output = None,
     plot: shared.Plot = None,
     sequence_column: options.SequenceColumn = None,
     threads: options.Threads = None,
@@ -61,30 +61,25 @@ def marginalize(
     """
     shared.check_source(context, sequences, random, composition)
     check_files([output, plot], inputs=[model, sequences], overwrite=overwrite)
+    tables.check_results(output, plot)
     places = None
     if position:
         places = "all" if position == ["all"] else shared.whole_numbers("--position", position)
-    of = shared.read_backgrounds(
-        *(context, model, sequences, random, composition, seed, sequence_column)
+    learned, backgrounds = shared.read_backgrounds(
+        *(model, sequences, random, composition, seed, sequence_column)
     )
     from cisreg.interpret import marginalize as run
 
-    found = of.named(
-        run(
-            *(of.model, of.codes, motif or None, places),
-            strand=_STRANDS[strand],
-            change_ends=change_ends,
-            threads=threads,
-            progress=True,
-        )
+    found = run(
+        *(learned, backgrounds, motif or None, places),
+        strand=_STRANDS[strand],
+        change_ends=change_ends,
+        threads=threads,
+        progress=True,
     )
     if plot is not None:
         from cisreg.report.experiments import plot_marginalization
 
         plot_marginalization(plot, found, overwrite=overwrite)
-    shared.write_result(
-        found.by_sequence() if by_sequence else found.to_table(),
-        f"{counted(len(found.position), 'site')} in {counted(len(found), 'sequence')}",
-        *(output, plot),
-        overwrite=overwrite,
-    )
+    table = found.by_sequence() if by_sequence else found.to_table()
+    tables.write_result([table], output, plot, overwrite)

@@ -8,8 +8,8 @@ import typer
 
 from cisreg.cli import options
 from cisreg.cli.explain import experiment_options as shared
+from cisreg.cli.explain import tables
 from cisreg.cli.outputs import check_files
-from cisreg.display import counted
 
 EXAMPLE = "cisreg explain space model --random 100 --motif Reb1 --motif Rap1 --distance 0:50"
 
@@ -46,7 +46,7 @@ def space(
     composition: shared.Composition = None,
     seed: shared.Seed = 0,
     change_ends: shared.ChangeEnds = False,
-    output: shared.Output = None,
+    output: tables.Output = None,
     plot: shared.Plot = None,
     sequence_column: options.SequenceColumn = None,
     threads: options.Threads = None,
@@ -61,27 +61,21 @@ def space(
     if motif is None or len(motif) != 2 or not distance:
         raise typer.BadParameter("expected --motif twice, and --distance", ctx=context)
     check_files([output, plot], inputs=[model, sequences], overwrite=overwrite)
+    tables.check_results(output, plot)
     distances = shared.whole_numbers("--distance", distance)
-    of = shared.read_backgrounds(
-        *(context, model, sequences, random, composition, seed, sequence_column)
+    learned, backgrounds = shared.read_backgrounds(
+        *(model, sequences, random, composition, seed, sequence_column)
     )
     from cisreg.interpret import space as run
 
-    found = of.named(
-        run(
-            *(of.model, of.codes, motif, distances, position),
-            change_ends=change_ends,
-            threads=threads,
-            progress=True,
-        )
+    found = run(
+        *(learned, backgrounds, motif, distances, position),
+        change_ends=change_ends,
+        threads=threads,
+        progress=True,
     )
     if plot is not None:
         from cisreg.report.experiments import plot_spacing
 
         plot_spacing(plot, found, overwrite=overwrite)
-    shared.write_result(
-        found.to_table(),
-        f"{counted(len(found.distance), 'arrangement')} in {counted(len(found), 'sequence')}",
-        *(output, plot),
-        overwrite=overwrite,
-    )
+    tables.write_result([found.to_table()], output, plot, overwrite)

@@ -123,6 +123,34 @@ def occupancy_backward(
     instruction_set: str = "",
     threads: int = 1,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32] | None]: ...
+def mutation_sums(
+    sequence: NDArray[np.uint8],
+    log_kd: NDArray[np.float32],
+    log_concentration: NDArray[np.float32],
+    bound_factor: NDArray[np.float32],
+    acting_factor: NDArray[np.float32],
+    position_weight: NDArray[np.float32] | None = None,
+    *,
+    column_range: NDArray[np.int32] | None = None,
+    span: NDArray[np.int32] | None = None,
+    reduction: str = "expected",
+    padding: str = "same",
+    instruction_set: str = "",
+    threads: int = 1,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...
+def mutation_changes(
+    sequence: NDArray[np.uint8],
+    log_kd: NDArray[np.float32],
+    log_concentration: NDArray[np.float32],
+    position_weight: NDArray[np.float32] | None = None,
+    *,
+    column_range: NDArray[np.int32] | None = None,
+    span: NDArray[np.int32] | None = None,
+    reduction: str = "expected",
+    padding: str = "same",
+    instruction_set: str = "",
+    threads: int = 1,
+) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]: ...
 def cuda_devices() -> list[dict[str, Any]]: ...
 def cuda_limits(device: int = 0) -> tuple[int, int, int]: ...
 def cuda_refusal(

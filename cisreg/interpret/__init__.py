@@ -32,6 +32,8 @@ _MODULES = {
     "cisreg.interpret.doses": ("DoseResponse", "dose_response"),
     "cisreg.interpret.factors": ("FactorEffects", "factor_effects"),
     "cisreg.interpret.findings": ("Finding",),
+    "cisreg.interpret.mutagenesis": ("Mutagenesis", "mutagenesis", "mutagenesis_batches"),
+    "cisreg.interpret.mutation_pairs": ("MutationPairs", "dependency_map", "mutation_pairs"),
     "cisreg.interpret.read_out": ("ModelScan", "ReadOut", "read_out", "scan_model"),
 }
 

@@ -7,7 +7,7 @@ follows is small, and is computed here in float64 without TensorFlow.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -68,33 +68,52 @@ def scan_model(model: AnyModel, codes: np.ndarray, *, threads: int | None = None
         >>> scan_model(model, model.encode(["ACGT" * 27])).opening.shape  # doctest: +SKIP
         (1, 245)
     """
-    spec, parameters = model.spec, model.parameters
+    spec = model.spec
     if codes.ndim != 2 or codes.shape[1] != spec.sequence_length:
         raise ValueError(
             f"codes: expected shape [N, {spec.sequence_length}] as the model was made for, got "
             f"{list(codes.shape)}; Model.encode makes them"
         )
+    scan = scan_of_sums(spec, *site_sums(model, codes, threads))
+    if spec.fused:
+        return scan
+    return scan._replace(site=site_occupancy(model, *between_ends(spec, codes)))
+
+
+def scan_arguments(model: AnyModel, codes: np.ndarray) -> dict[str, Any]:
+    """The arguments of the fused kernels for these sequences, and those of their mutations."""
+    spec, parameters = model.spec, model.parameters
     codes, span = between_ends(spec, codes)
     weights = position_weight(spec, parameters) if spec.positional and spec.fused else None
-    bound, weighted = occupancy(
-        *(codes, parameters["log_kd"], parameters["log_concentration"]),
-        position_weight=weights,
-        column_range=model.column_range,
-        span=span,
-        reduction="expected" if spec.binding == "expected" else "log_unbound",
-        padding=spec.padding,
-        threads=threads,
-    )
-    bound = bound.astype(np.float64)
+    return {
+        "sequence": codes,
+        "log_kd": parameters["log_kd"],
+        "log_concentration": parameters["log_concentration"],
+        "position_weight": weights,
+        "column_range": model.column_range,
+        "span": span,
+        "reduction": "expected" if spec.binding == "expected" else "log_unbound",
+        "padding": spec.padding,
+    }
+
+
+def site_sums(
+    model: AnyModel, codes: np.ndarray, threads: int | None = None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """What the fused kernels give: float64 [N, 2, M], and the same weighted by position or None."""
+    bound, weighted = occupancy(**scan_arguments(model, codes), threads=threads)
+    return bound.astype(np.float64), None if weighted is None else weighted.astype(np.float64)
+
+
+def scan_of_sums(spec: ModelSpec, bound: np.ndarray, weighted: np.ndarray | None) -> ModelScan:
+    """The binding, without that of single sites, from what the kernels give (see `site_sums`)."""
     if spec.binding == "expected":
         opening, by_strand = bound.sum(axis=1), bound
     else:
         opening, by_strand = -np.expm1(bound.sum(axis=1)), -np.expm1(bound)
-    if not spec.fused:
-        return ModelScan(opening, by_strand, site_occupancy(model, codes, span))
     if weighted is not None:
-        return ModelScan(opening, weighted.astype(np.float64))
-    one = spec.binding == "probability" and not spec.stranded
+        return ModelScan(opening, weighted)
+    one = spec.binding == "probability" and not spec.stranded and spec.fused
     return ModelScan(opening, opening[:, np.newaxis] if one else by_strand)
 
 
@@ -163,7 +182,7 @@ def _unlimited(
     spec: ModelSpec, values: Mapping[str, np.ndarray], scan: ModelScan, accessibility: np.ndarray
 ) -> np.ndarray:
     """What each motif would add through each strand without the limit of motifs, [N, S, M]."""
-    accessible = accessibility.reshape(len(accessibility), 1, -1)
+    accessible = accessibility[:, np.newaxis, np.newaxis]
     if scan.site is None:
         return accessible * scan.acting * strand_activity(spec, values)
     limit = np.exp(values["log_binding_limit"])

@@ -4,6 +4,7 @@ from cisreg.report.designs import plot_designs
 from cisreg.report.experiments import plot_marginalization, plot_spacing
 from cisreg.report.factors import plot_doses, plot_factors, plot_sequence
 from cisreg.report.logo import plot_logos
+from cisreg.report.mutations import plot_mutations
 from cisreg.report.plot import check_plot, plot_evaluation
 from cisreg.report.recovery import ParameterComparison, compare_parameters
 
@@ -17,6 +18,7 @@ __all__ = [
     "plot_factors",
     "plot_logos",
     "plot_marginalization",
+    "plot_mutations",
     "plot_sequence",
     "plot_spacing",
 ]

@@ -21,6 +21,7 @@ namespace cisreg {
 void BindCluster(py::module_& module);     // cluster.cc
 void BindFasta(py::module_& module);       // fasta.cc
 void BindLines(py::module_& module);       // lines.cc
+void BindMutations(py::module_& module);   // mutations.cc
 void BindOneHotText(py::module_& module);  // one_hot_text.cc
 void BindReads(py::module_& module);       // reads.cc
 void BindScan(py::module_& module);        // scan.cc
@@ -153,6 +154,7 @@ PYBIND11_MODULE(_native, module) {
   BindCluster(module);
   BindFasta(module);
   BindLines(module);
+  BindMutations(module);
   BindOneHotText(module);
   BindReads(module);
   BindScan(module);

@@ -39,6 +39,11 @@ CALLS = {
         (CODES, LOG_KD, NUMBERS, WEIGHT, SUMS, SUMS, COLUMNS, SPAN, LENGTH),
         {"names": ("column_range", "span", "length"), "reduction": "log_unbound"},
     ),
+    "mutation_sums": ((CODES, LOG_KD, NUMBERS, LIMITS, LIMITS, WEIGHT), {}),
+    "mutation_changes with ranges": (
+        (CODES, LOG_KD, NUMBERS, WEIGHT, COLUMNS, SPAN),
+        {"names": ("column_range", "span"), "reduction": "log_unbound"},
+    ),
     "scan_hits": ((CODES.reshape(-1), BOUNDS, LOG_KD, COLUMNS, LIMITS, BACKGROUND), {}),
     "best_sites": ((CODES.reshape(-1), BOUNDS, LOG_KD, COLUMNS), {}),
     "encode": ((TEXT, OFFSETS, np.array([3, 0, 4])), {"length": 6, "pad_left": True, "rows": 2}),
@@ -330,7 +335,13 @@ def test_kernels_of_any_shape(shape, padding, kernels, seed):
         outputs = _native.occupancy_forward(codes, log_kd, log_concentration, weight, **options)
         arrays = codes, log_kd, log_concentration, weight, sums, sums
         gradients = _native.occupancy_backward(*arrays, **options)
-        assert all(np.isfinite(each).all() for each in (*outputs, *gradients))
+        options.pop("length", None)
+        changes = _native.mutation_changes(codes, log_kd, log_concentration, weight, **options)
+        factors = np.ones((2, motifs), np.float32)
+        totals = _native.mutation_sums(
+            codes, log_kd, log_concentration, factors, factors, weight, **options
+        )
+        assert all(np.isfinite(each).all() for each in (*outputs, *gradients, *changes, *totals))
         limit = np.full(motifs, np.inf, np.float32)
         bounds = np.arange(count) * length + np.array([[0], [length]])
         text = codes.reshape(-1), bounds

@@ -13,6 +13,7 @@ from cisreg.cli.explain import (
     dose,
     factors,
     marginalize,
+    mutations,
     space,
 )
 
@@ -30,6 +31,7 @@ COMMANDS: tuple[tuple[object, str], ...] = (
     (space.space, space.EXAMPLE),
     (factors.factors, factors.EXAMPLE),
     (contributions.sequences, contributions.EXAMPLE),
+    (mutations.mutations, mutations.EXAMPLE),
     (dose.dose, dose.EXAMPLE),
     (design.design, design.EXAMPLE),
     (diagnosis.diagnosis, diagnosis.EXAMPLE),

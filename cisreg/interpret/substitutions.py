@@ -1,0 +1,181 @@
+"""The effects of all substitutions of one base, exact: only windows that a base touches change.
+
+In models whose expression is linear in the binding, up to accessibility, the kernel of mutations
+adds up the motifs itself. For others it gives the change of each motif's binding, which is read
+out here. Where limits apply to single sites, every mutant is scanned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from cisreg.interpret.any_model import AnyModel
+from cisreg.interpret.read_out import (
+    ModelScan,
+    ReadOut,
+    read_out,
+    scan_arguments,
+    scan_model,
+    scan_of_sums,
+    sigmoid,
+    site_sums,
+    strand_activity,
+)
+from cisreg.library import native_module
+from cisreg.limits import thread_count
+from cisreg.occupancy_checks import UNKNOWN
+from cisreg.spec import ModelSpec
+
+BASES = 4
+# Numbers that a batch of mutants may take in one array.
+_NUMBERS = 1 << 22
+
+
+class Substitutions(NamedTuple):
+    """Effects of the substitutions of N sequences; 0 for the base that is there.
+
+    Attributes:
+        reference: float64 [N], the expression of the sequences.
+        effect: float64 [N, L, 4].
+        by_factor: float32 [N, L, 4, M], the change of each factor's contribution; None if it was
+            not asked for.
+        by_accessibility: float32 [N, L, 4], the change of what accessibility itself adds; like
+            `by_factor`, with which it adds up to `effect`.
+    """
+
+    reference: np.ndarray
+    effect: np.ndarray
+    by_factor: np.ndarray | None = None
+    by_accessibility: np.ndarray | None = None
+
+
+def substitutions(
+    model: AnyModel, codes: np.ndarray, *, by_factor: bool = False, threads: int | None = None
+) -> Substitutions:
+    """The effects of all substitutions of a batch of sequences.
+
+    Args:
+        model: a trained model.
+        codes: uint8 [N, L], as `Model.encode` gives them.
+        by_factor: also give the change of each factor's contribution.
+        threads: how many threads compute; None: one for each core.
+    """
+    if not by_factor and is_linear(model.spec):
+        return _linear(model, codes, threads)
+    length, motifs = model.spec.sequence_length, model.spec.motif_count
+    rows = max(1, _NUMBERS // (length * BASES * 2 * motifs))
+    parts = [
+        _read_out_mutants(model, codes[begin : begin + rows], by_factor, threads)
+        for begin in range(0, max(1, len(codes)), rows)
+    ]
+    joined = (
+        None if arrays[0] is None else np.concatenate(arrays) for arrays in zip(*parts, strict=True)
+    )
+    return Substitutions(*joined)  # type: ignore[arg-type]
+
+
+def is_linear(spec: ModelSpec) -> bool:
+    """Whether, at given accessibility, expression is linear in the binding."""
+    return spec.binding == "expected" and not spec.binding_limit
+
+
+def _linear(model: AnyModel, codes: np.ndarray, threads: int | None) -> Substitutions:
+    spec, parameters = model.spec, model.parameters
+    by_strand = (2, spec.motif_count)
+    activity = strand_activity(spec, parameters)
+    opening = parameters["potentiation"] if spec.potentiation else np.zeros(spec.motif_count)
+    signal_change, acting_change = native_module().mutation_sums(
+        bound_factor=np.broadcast_to(opening, by_strand),
+        acting_factor=np.broadcast_to(activity, by_strand),
+        threads=thread_count(threads),
+        **scan_arguments(model, codes),
+    )
+    scan = scan_model(model, codes, threads=threads)
+    before = read_out(model, scan)
+    if not spec.potentiation:
+        return Substitutions(before.expression, acting_change)
+    acting = (scan.acting * activity.astype(np.float64)).sum(axis=(1, 2))
+    direct = float(parameters["accessibility_activity"]) if spec.accessibility_activity else 0.0
+    signal = parameters["potentiation_bias"] + scan.opening @ opening.astype(np.float64)
+    after = sigmoid(signal[:, np.newaxis, np.newaxis] + signal_change)
+    # Both terms are 0 where nothing changes.
+    opened = after - sigmoid(signal)[:, np.newaxis, np.newaxis]
+    effect = after * acting_change + opened * (acting + direct)[:, np.newaxis, np.newaxis]
+    return Substitutions(before.expression, effect)
+
+
+def _read_out_mutants(
+    model: AnyModel, codes: np.ndarray, by_factor: bool, threads: int | None
+) -> Substitutions:
+    before = read_out(model, scan_model(model, codes, threads=threads))
+    made = made_substitutions(codes)
+    effect = np.zeros(made.shape)
+    of_factors = of_access = None
+    if by_factor:
+        of_factors = np.zeros((*made.shape, model.spec.motif_count), np.float32)
+        of_access = np.zeros(made.shape, np.float32)
+    for chosen, after in _mutants(model, codes, made, threads):
+        own = chosen[0]
+        effect[chosen] = after.expression - before.expression[own]
+        if of_factors is not None and of_access is not None:
+            of_factors[chosen] = after.contribution - before.contribution[own]
+            of_access[chosen] = after.direct - before.direct[own]
+    return Substitutions(before.expression, effect, of_factors, of_access)
+
+
+def made_substitutions(codes: np.ndarray) -> np.ndarray:
+    """Which substitutions there are, bool [N, L, 4]: of known bases, by another one."""
+    base = np.arange(BASES)
+    return (codes[..., np.newaxis] != UNKNOWN) & (codes[..., np.newaxis] != base)
+
+
+# The sequence, position and base of each of some substitutions.
+_Chosen = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def _mutants(
+    model: AnyModel, codes: np.ndarray, made: np.ndarray, threads: int | None
+) -> Iterator[tuple[_Chosen, ReadOut]]:
+    """The read-outs of all mutants, in parts."""
+    spec = model.spec
+    sequence, position, base = np.nonzero(made)
+    if spec.fused:
+        bound, weighted = site_sums(model, codes, threads)
+        changes = native_module().mutation_changes(
+            threads=thread_count(threads), **scan_arguments(model, codes)
+        )
+    sites = spec.window_count if not spec.fused else 1
+    rows = max(1, _NUMBERS // (2 * spec.motif_count * sites))
+    for begin in range(0, len(sequence), rows):
+        part = slice(begin, begin + rows)
+        chosen = sequence[part], position[part], base[part]
+        if not spec.fused:
+            scan = _scan_mutants(model, codes, chosen, threads)
+        else:
+            acting = None if weighted is None else weighted[chosen[0]] + changes[1][chosen]
+            scan = scan_of_sums(spec, bound[chosen[0]] + changes[0][chosen], acting)
+        yield chosen, read_out(model, scan)
+
+
+def _scan_mutants(
+    model: AnyModel, codes: np.ndarray, chosen: _Chosen, threads: int | None
+) -> ModelScan:
+    sequence, position, base = chosen
+    mutants = codes[sequence]
+    mutants[np.arange(len(mutants)), position] = base
+    return scan_model(model, mutants, threads=threads)
+
+
+def expression_of(model: AnyModel, codes: np.ndarray, threads: int | None = None) -> np.ndarray:
+    """The expression of many sequences, float64 [N], in bounded memory."""
+    spec = model.spec
+    sites = spec.window_count if not spec.fused else 1
+    rows = max(1, _NUMBERS // (2 * spec.motif_count * sites))
+    parts = [
+        read_out(model, scan_model(model, codes[begin : begin + rows], threads=threads)).expression
+        for begin in range(0, max(1, len(codes)), rows)
+    ]
+    return np.concatenate(parts)

@@ -30,6 +30,7 @@ RECIPE_FILE = "recipe.toml"
 METRICS_FILE = "metrics.jsonl"
 STEPS_FILE = "steps.jsonl"
 MODEL_FILE = "model.json"
+FACTORS_FILE = "factors.tsv"
 CHECKPOINT_FOLDER = "checkpoint"
 TENSORBOARD_FOLDER = "tensorboard"
 PROFILE_FOLDER = "profile"
@@ -37,7 +38,7 @@ REPLACING_FILE = "replacing.json"
 PARAMETERS = re.compile(r"parameters-[0-9a-f]{12}\.npz")
 CHECKPOINT = re.compile(r"checkpoint-([0-9]{12,})\.ckpt")
 
-FILES = (RECIPE_FILE, METRICS_FILE, STEPS_FILE, MODEL_FILE)
+FILES = (RECIPE_FILE, METRICS_FILE, STEPS_FILE, MODEL_FILE, FACTORS_FILE)
 _FOLDERS = (CHECKPOINT_FOLDER, TENSORBOARD_FOLDER, PROFILE_FOLDER)
 # Where TensorFlow's profiler writes, within its folder, to one named by the time.
 TRACES = ("plugins", "profile")
@@ -167,7 +168,7 @@ def _resumes_nothing(folder: Path) -> str | None:
     if _a_checkpoint(folder) or os.path.lexists(folder / REPLACING_FILE):
         return None
     begun = os.path.lexists(folder / RECIPE_FILE)
-    names = (MODEL_FILE,) if begun else (MODEL_FILE, METRICS_FILE, STEPS_FILE)
+    names = (MODEL_FILE,) if begun else (MODEL_FILE, METRICS_FILE, STEPS_FILE, FACTORS_FILE)
     return next((name for name in names if os.path.lexists(folder / name)), None)
 
 

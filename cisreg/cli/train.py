@@ -130,7 +130,8 @@ def train(
 ) -> None:
     """Learn how factors bind and act, from sequences and their measured expression.
 
-    Writes to DIR: the model, recipe.toml, metrics.jsonl with a line per epoch, and checkpoints.
+    Writes to DIR: the model, recipe.toml, metrics.jsonl with a line per epoch, checkpoints, and
+    factors.tsv with what each factor does.
     SIGTERM, SIGHUP and Ctrl-C end the run with a checkpoint and status 75; --resume continues it
     and gives the same model as a run without interruption.
     """

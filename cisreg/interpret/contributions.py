@@ -6,17 +6,18 @@ accessibility. There are two rules by which it becomes a sum.
 "at value": at the accessibility that the sequence has. A factor has accessibility * activity *
 binding, for each strand. It says nothing about which factor opened the chromatin.
 
-"shapley": compared with the absence of all factors. Activity and accessibility are two players of
-a game (Shapley, 1953, Contributions to the Theory of Games 2, 307-317): each gets its mean effect
-over both orders, in which it changes before and after the other. So what factors do counts at the
-mean of both accessibilities, and the change of accessibility at half of what they do. The change of
-accessibility is divided among the factors that open or close in proportion to their log odds: the
-Aumann-Shapley value (Aumann and Shapley, 1974, Values of Non-Atomic Games) of a function of a sum.
+"shapley": compared with the absence of all factors, as a game of three players (Shapley, 1953,
+Contributions to the Theory of Games 2, 307-317): what factors do, the opening of chromatin and its
+closing. Each has its mean effect over the six orders in which the three can come. What factors do
+is a sum over factors and strands. Opening is divided among the factors that open in proportion to
+the log odds that they add, and closing likewise: the Aumann-Shapley value (Aumann and Shapley,
+1974, Values of Non-Atomic Games) of a function of a sum. Opening and closing are kept apart, since
+their log odds may cancel each other, and shares of a small sum would be large without a limit.
 
 Parts add up to the prediction, equal factors have equal parts, and a factor that neither acts nor
-opens has 0. Where accessibility is a linear function of the log odds, and where there is a single
-factor that opens, these are the Shapley values of a game in which each factor is a player
-(Lundberg and Lee, 2017, NeurIPS 30, 4765-4774), which take 2^M predictions.
+opens nor closes has 0. Where accessibility is a linear function of the log odds, and where one
+factor opens and one closes at most, these are the Shapley values of the game in which each factor
+is a player (Lundberg and Lee, 2017, NeurIPS 30, 4765-4774), which take 2^M predictions.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from cisreg.interpret.read_out import (
     ModelScan,
     read_out,
     scan_model,
+    sigmoid,
     strand_contribution,
 )
 from cisreg.limits import check_memory
@@ -47,8 +49,7 @@ if TYPE_CHECKING:
 AccessibilityRule = Literal["at value", "shapley"]
 
 BOTH = "."
-# Changes of log odds below this are computed by the slope, since their quotient is rounding.
-_SMALL = 1e-4
+WEIGHTS = (1 / 3, 1 / 6, 1 / 6, 1 / 3)
 
 
 class Parts(NamedTuple):
@@ -299,9 +300,9 @@ def explain_difference(
 ) -> Contributions:
     """Why expression differs between pairs of sequences: what each factor has to do with it.
 
-    The rule is "shapley" of `contributions`, from the first sequence of a pair to the second:
-    changes of binding count at the mean accessibility of both, and the change of accessibility at
-    the mean activity of both, divided in proportion to the changes of the factors' log odds.
+    The rule is "shapley" of `contributions`, from the first sequence of a pair to the second: the
+    three players are the change of what factors do, all changes of log odds that open chromatin,
+    and all that close it.
 
     Args:
         model: a trained model.
@@ -359,42 +360,65 @@ def change_parts(model: AnyModel, before: ModelScan, after: ModelScan) -> Parts:
         before: N sequences, or `absent(after)`.
         after: N sequences.
     """
-    low, high = (read_out(model, scan).accessibility for scan in (before, after))
-    at_low, at_high = _acting(model, before, after, low), _acting(model, before, after, high)
-    activity = (at_low.change + at_high.change) / 2
+    levels = accessibility_levels(model, before, after)
+    acts = [
+        tuple(strand_contribution(model, scan, level) for scan in (before, after))
+        for level in levels
+    ]
+    activity = sum(
+        weight * (second - first) for weight, (first, second) in zip(WEIGHTS, acts, strict=True)
+    )
     opening = np.zeros_like(after.opening)
     if model.spec.potentiation:
-        opened = (after.opening - before.opening) * model.parameters["potentiation"].astype(float)
-        total = opened.sum(axis=1)
-        near = np.abs(total) < _SMALL
-        if near.any():
-            # The change per log odds, from a change that is large enough to be divided by.
-            total, high = np.where(near, _SMALL, total), np.where(near, _raised(low), high)
-            at_high = _acting(model, before, after, high)
-        gain = (at_high.both - at_low.both) / 2
-        if model.spec.accessibility_activity:
-            gain += float(model.parameters["accessibility_activity"]) * (high - low)
-        opening = opened * (gain / total)[:, np.newaxis]
-    return Parts(activity, opening, np.zeros(len(opening)))
+        direct = float(model.parameters.get("accessibility_activity", 0.0))
+        # Without and with the change of what factors do.
+        worth = [
+            [each.sum(axis=(1, 2)) + direct * level for each in pair]
+            for level, pair in zip(levels, acts, strict=True)
+        ]
+        added = (after.opening - before.opening) * model.parameters["potentiation"].astype(float)
+        for is_opening in (True, False):
+            own = np.maximum(added, 0.0) if is_opening else np.minimum(added, 0.0)
+            opening += _gain(worth, is_opening)[:, np.newaxis] * _shares(own)
+    return Parts(np.asarray(activity), opening, np.zeros(len(opening)))
 
 
-class _Acting(NamedTuple):
-    """What factors do at one accessibility: from the first to the second binding, and summed."""
+def accessibility_levels(
+    model: AnyModel, before: ModelScan, after: ModelScan
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Accessibility [N] before; with all that opens; with all that closes; and after, with both.
 
-    change: np.ndarray
-    both: np.ndarray
+    What factors do counts at their mean, weighted by `WEIGHTS`: of the six orders of three players,
+    two have it first, two last, and one each behind opening and behind closing alone.
+    """
+    if not model.spec.potentiation:
+        return (np.ones(len(after.opening)),) * 4
+    potentiation = model.parameters["potentiation"].astype(np.float64)
+    added = (after.opening - before.opening) * potentiation
+    signal = model.parameters["potentiation_bias"] + before.opening @ potentiation
+    opened, closed = (part(added, 0.0).sum(axis=1) for part in (np.maximum, np.minimum))
+    low, open_only, closed_only = (sigmoid(signal + each) for each in (0.0, opened, closed))
+    return low, open_only, closed_only, read_out(model, after).accessibility
 
 
-def _acting(
-    model: AnyModel, before: ModelScan, after: ModelScan, accessibility: np.ndarray
-) -> _Acting:
-    first, second = (strand_contribution(model, scan, accessibility) for scan in (before, after))
-    return _Acting(second - first, (first + second).sum(axis=(1, 2)))
+def _gain(worth: list[list[np.ndarray]], is_opening: bool) -> np.ndarray:
+    """The Shapley value of opening, or of closing, float64 [N].
+
+    Args:
+        worth: by level of accessibility (as `accessibility_levels` orders them), without and with
+            the change of what factors do.
+        is_opening: whether of opening.
+    """
+    alone, other = (1, 2) if is_opening else (2, 1)
+    first = [worth[alone][each] - worth[0][each] for each in (0, 1)]
+    last = [worth[3][each] - worth[other][each] for each in (0, 1)]
+    return first[0] / 3 + first[1] / 6 + last[0] / 6 + last[1] / 3
 
 
-def _raised(accessibility: np.ndarray) -> np.ndarray:
-    """Accessibility where its log odds are larger by `_SMALL`."""
-    return accessibility + accessibility * (1 - accessibility) * _SMALL
+def _shares(added: np.ndarray) -> np.ndarray:
+    """Log odds [N, M] of one sign as shares of their sum; 0 where that is 0."""
+    total = added.sum(axis=1, keepdims=True)
+    return np.divide(added, total, out=np.zeros_like(added), where=total != 0)
 
 
 def _strands(model: AnyModel) -> tuple[str, ...]:

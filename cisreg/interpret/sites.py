@@ -32,8 +32,10 @@ from cisreg.interpret.batches import (
     sequence_names,
 )
 from cisreg.interpret.contributions import (
+    WEIGHTS,
     AccessibilityRule,
     Contributions,
+    accessibility_levels,
     explain_scan,
     join_contributions,
 )
@@ -43,7 +45,6 @@ from cisreg.interpret.read_out import (
     between_ends,
     limited_contribution,
     position_weight,
-    read_out,
     scan_model,
     site_occupancy,
     strand_activity,
@@ -95,13 +96,15 @@ def site_parts(
     if site is None:
         site = site_occupancy(model, *between_ends(model.spec, codes))
     whole = explain_scan(model, scan, accessibility, name)
-    activity = _site_activity(model, scan, site, whole.accessibility)
-    opening = np.zeros_like(activity)
-    if accessibility == "shapley":
-        without = read_out(model, absent(scan)).accessibility
-        activity = (activity + _site_activity(model, scan, site, without)) / 2
-        weight = _binding_weight(model, site)
-        opening = _divided(whole.opening[:, np.newaxis, np.newaxis], weight, (1, 2))
+    if accessibility == "at value":
+        activity = _site_activity(model, scan, site, whole.accessibility)
+        return SiteParts(site, activity, np.zeros_like(activity), whole)
+    activity = np.zeros(site.shape)
+    levels = accessibility_levels(model, absent(scan), scan)
+    for weight, level in zip(WEIGHTS, levels, strict=True):
+        activity += weight * _site_activity(model, scan, site, level)
+    by_site = _binding_weight(model, site)
+    opening = _divided(whole.opening[:, np.newaxis, np.newaxis], by_site, (1, 2))
     return SiteParts(site, activity, opening, whole)
 
 

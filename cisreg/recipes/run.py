@@ -19,6 +19,7 @@ from cisreg.choices import ConstantEnds
 from cisreg.data import Columns, Dataset, DatasetFiles, HoldOut, open_dataset
 from cisreg.data.feeding.feed import MemoryFeed
 from cisreg.data.formats.rows import Column
+from cisreg.interpret.factors import factor_effects
 from cisreg.locks import hold_folder
 from cisreg.losses import mean_squared_error
 from cisreg.model import ModelSpec
@@ -30,6 +31,7 @@ from cisreg.recipes.recipe import Recipe
 from cisreg.recipes.writing import format_recipe
 from cisreg.run_folder import (
     CHECKPOINT_FOLDER,
+    FACTORS_FILE,
     METRICS_FILE,
     PROFILE_FOLDER,
     STEPS_FILE,
@@ -48,8 +50,12 @@ from cisreg.training.feeds import Cache, Validation, make_feed, some_sequences
 from cisreg.training.options import PathLike
 from cisreg.training.replicas import Replicas
 from cisreg.training.step import Loss
+from cisreg.writing import open_table
 
 logger = logging.getLogger("cisreg.training")
+
+# At most so many sequences are averaged over for factors.tsv; fewer where every site is computed.
+_FACTOR_ROWS, _FACTOR_ROWS_OF_SITES = 4096, 256
 
 
 class Training(NamedTuple):
@@ -116,8 +122,10 @@ def train(
             wider; or anything that `cisreg.read_motifs` reads.
         recipe: layers, penalties and stages: "default", "quick", the path of a TOML file or a
             Recipe.
-        output: folder for the model (see `cisreg.storage`), recipe.toml, metrics.jsonl and
-            checkpoints, created if missing; None: nothing is written.
+        output: folder for the model (see `cisreg.storage`), recipe.toml, metrics.jsonl, checkpoints
+            and factors.tsv (what each factor does, see `cisreg.interpret.factor_effects`, over at
+            most 4,096 sequences that were held out, or of training if none were), created if
+            missing; None: nothing is written.
         validation: what is held out, see `cisreg.training.fit`; or a file or table of separate
             sequences, which is read like `data`. None: the share in the recipe. If a HoldOut names
             a column, that column is also read from paths and tables.
@@ -234,10 +242,24 @@ def train(
         )
         if folder is not None and is_chief:
             save_model(folder, model)
+            _write_factors(folder / FACTORS_FILE, model, plan)
             finish_run(folder)
     feed = plan.training
     training = feed.dataset if isinstance(feed, MemoryFeed) else feed.sample()
     return Training(model, result, training, plan.validation)
+
+
+def _write_factors(path: Path, model: Model, plan: TrainingPlan) -> None:
+    """Writes what each factor does over the sequences that were held out, or else some others."""
+    known = plan.validation
+    sequences = (
+        known.sequence if known is not None and len(known) else some_sequences(plan.training)
+    )
+    most = _FACTOR_ROWS if model.spec.fused else _FACTOR_ROWS_OF_SITES
+    chosen = np.asarray(sequences[:: -(-len(sequences) // most)], np.uint8)
+    table = factor_effects(model, chosen).to_table()
+    with open_table(path, overwrite=True) as write:
+        write({name: table[name].combine_chunks() for name in table.column_names})
 
 
 def _motifs(motifs: MotifSet | PathLike, recipe: Recipe) -> MotifSet:

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 from cisreg.data import Dataset
+from cisreg.interpret import factor_effects
 from cisreg.motifs import MotifSet, demo_motifs, write_motifs
 from cisreg.recipes import RECIPES, format_recipe, read_recipe, train
 from cisreg.sequences import decode
 from cisreg.storage import Model, load_model
 from cisreg.training import Stage
+from cisreg.writing import open_table
 
 
 class Loaded(NamedTuple):
@@ -107,7 +109,20 @@ def test_a_frame_does_as_well(motifs, dataset, trained):
 def test_a_folder_changes_nothing_but_that_it_is_filled(tmp_path, motifs, dataset, trained):
     same(train(dataset, motifs, SHORT, output=tmp_path / "model"), trained)
     files = {path.name for path in (tmp_path / "model").iterdir()}
-    assert {"model.json", "recipe.toml", "metrics.jsonl", "checkpoint"} <= files
+    assert {"model.json", "recipe.toml", "metrics.jsonl", "factors.tsv", "checkpoint"} <= files
+
+
+@pytest.mark.parametrize("validation", [0.3, 0])
+def test_a_folder_has_a_table_of_what_each_factor_does(tmp_path, motifs, dataset, validation):
+    recipe = SHORT.override(validation=validation)
+    done = train(dataset, motifs, recipe, output=tmp_path / "model")
+    sequences = done.training if done.validation is None else done.validation
+    with open_table(tmp_path / "expected.tsv") as write:
+        table = factor_effects(done.model, sequences.sequence).to_table()
+        write({name: table[name].combine_chunks() for name in table.column_names})
+    expected = (tmp_path / "expected.tsv").read_text()
+    assert (tmp_path / "model" / "factors.tsv").read_text() == expected
+    assert (done.validation is None) == (validation == 0)
 
 
 def test_the_model_says_in_which_unit_it_was_trained(trained, dataset):

@@ -176,7 +176,7 @@ def test_a_run_that_replaces_another_removes_what_that_made_and_nothing_else(
     assert [int(name[-9:-5]) for name in steps] == [2, 3, 4]
     rest = names(folder) - set(steps)
     (parameters,) = (name for name in rest if name.startswith("parameters-"))
-    assert rest == {"recipe.toml", "metrics.jsonl", "model.json", parameters}
+    assert rest == {"recipe.toml", "metrics.jsonl", "model.json", "factors.tsv", parameters}
     assert_mine_is_there(folder)
     assert f"{folder}: kept what no run makes: checkpoint/checkpoint-1.ckpt.par" in caplog.text
     assert "and 2 more" in caplog.text
@@ -293,7 +293,9 @@ def test_what_replaced_runs_left_goes_with_the_one_that_is_complete(
     assert_mine_is_there(folder)
 
 
-@pytest.mark.parametrize("name", ["recipe.toml", "metrics.jsonl", "model.json", "steps.jsonl"])
+@pytest.mark.parametrize(
+    "name", ["recipe.toml", "metrics.jsonl", "model.json", "steps.jsonl", "factors.tsv"]
+)
 def test_a_pipe_in_the_folder_of_a_run_is_refused_at_once(tmp_path, motifs, dataset, name):
     os.mkfifo(tmp_path / name)
     for options in ({}, {"resume": True}, {"overwrite": True}):
@@ -318,7 +320,7 @@ def test_a_linked_folder_within_that_of_a_run_is_refused(earlier, tmp_path, moti
 
 
 def test_linked_files_are_replaced_and_what_they_lead_to_stays(folder, tmp_path, motifs, dataset):
-    for name in ("recipe.toml", "metrics.jsonl", "steps.jsonl"):
+    for name in ("recipe.toml", "metrics.jsonl", "steps.jsonl", "factors.tsv"):
         (folder / name).rename(tmp_path / name)
         (folder / name).symlink_to(tmp_path / name)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
@@ -391,7 +393,9 @@ def test_a_folder_reached_through_a_link_is_trained_into(tmp_path, motifs, datas
     assert load_model(tmp_path / "disk")
 
 
-@pytest.mark.parametrize("name", ["metrics.jsonl", "steps.jsonl", "checkpoint", "model.json"])
+@pytest.mark.parametrize(
+    "name", ["metrics.jsonl", "steps.jsonl", "checkpoint", "model.json", "factors.tsv"]
+)
 def test_a_run_whose_recipe_was_lost_is_not_taken_for_a_new_folder(
     earlier, tmp_path, motifs, dataset, name
 ):

@@ -182,7 +182,7 @@ def _unlimited(
     spec: ModelSpec, values: Mapping[str, np.ndarray], scan: ModelScan, accessibility: np.ndarray
 ) -> np.ndarray:
     """What each motif would add through each strand without the limit of motifs, [N, S, M]."""
-    accessible = accessibility[:, np.newaxis, np.newaxis]
+    accessible = np.expand_dims(accessibility, (1, 2) if accessibility.ndim == 1 else 1)
     if scan.site is None:
         return accessible * scan.acting * strand_activity(spec, values)
     limit = np.exp(values["log_binding_limit"])

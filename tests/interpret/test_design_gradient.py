@@ -96,3 +96,19 @@ def numeric_slope(logits, slope, temperature):
         step[place] = 1e-5
         result[place] = (value(logits + step) - value(logits - step)) / 2e-5
     return result
+
+
+@pytest.mark.parametrize("kind", ["trim", "context, limits of sites", "valid", "no potentiation"])
+def test_what_is_drawn_has_the_expression_of_the_model(kind):
+    model = interpret_models.make_model(seed=1, **interpret_models.KINDS[kind])
+    codes = interpret_models.make_codes(3)
+    rules = make_rules(model, Constraints(), codes, np.zeros(codes.shape, bool))
+    problem = Problem(model, 1.0, rules)
+    random = [np.random.default_rng(each) for each in range(3)]
+    soft = _SoftSequences(problem, codes, np.arange(3), Gradient(), random)
+    for _ in range(2):
+        drawn, expression = soft.step()
+        assert np.allclose(expression, problem.expression(drawn), rtol=1e-4, atol=1e-4)
+        # Padding and unknown bases stay.
+        assert np.array_equal(drawn == 4, codes == 4)
+    assert (drawn != codes).any()

@@ -11,6 +11,7 @@ import numpy as np
 
 from cisreg.interpret.any_model import AnyModel
 from cisreg.interpret.design_constraints import Rules
+from cisreg.interpret.mutagenesis import mutagenesis
 from cisreg.interpret.read_out import read_out, scan_model
 from cisreg.occupancy_checks import UNKNOWN
 
@@ -90,17 +91,9 @@ class Problem:
 
         It is that of the sequence itself for the base that is there, and at unknown bases.
         """
-        count, length = codes.shape
-        expression = np.repeat(self.expression(codes), 4 * length).reshape(count, length, 4)
-        row, place, base = np.nonzero(
-            (codes != UNKNOWN)[:, :, np.newaxis] & (codes[:, :, np.newaxis] != np.arange(4))
-        )
-        for first in range(0, len(row), _BATCH):
-            part = slice(first, first + _BATCH)
-            mutants = codes[row[part]]
-            mutants[np.arange(len(mutants)), place[part]] = base[part]
-            expression[row[part], place[part], base[part]] = self.expression(mutants)
-        return expression
+        effect = mutagenesis(self.model, codes, threads=self.threads).effect
+        # Where nothing can be substituted, effects are NaN.
+        return self.expression(codes)[:, np.newaxis, np.newaxis] + np.nan_to_num(effect)
 
 
 class Best:

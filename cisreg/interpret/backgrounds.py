@@ -48,14 +48,18 @@ def random_backgrounds(
         raise ValueError(str(error).replace("background:", "composition:", 1)) from None
     draw = np.random.default_rng(seed).random((count, length))
     codes = np.searchsorted(np.cumsum(shares)[:3], draw, side="right").astype(np.uint8)
-    left, right = (_end(model, side) for side in ("left", "right"))
+    left, right = (constant_end(model, side) for side in ("left", "right"))
     codes[:, : len(left)] = left
     codes[:, length - len(right) :] = right
     return codes
 
 
-def _end(model: AnyModel, side: str) -> np.ndarray:
-    """The bases of a constant end, as codes; none if there is no such end."""
+def constant_end(model: AnyModel, side: str) -> np.ndarray:
+    """The bases of a constant end, as codes; none if there is no such end.
+
+    Raises:
+        ValueError: the model has such an end, but does not say what it is.
+    """
     known = (model.metadata.get("constant_ends") or {}).get(side) or {}
     text = known.get("sequence") or ""
     wanted = getattr(model.spec, f"constant_{side}") if model.spec.has_span else 0

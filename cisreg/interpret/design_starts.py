@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from cisreg.arrays import as_array
 from cisreg.data import Dataset
 from cisreg.interpret.any_model import AnyModel
+from cisreg.interpret.backgrounds import constant_end
 from cisreg.interpret.design_constraints import Constraints, Rules
+from cisreg.motifs.checking import check_background
 from cisreg.occupancy_checks import UNKNOWN
 from cisreg.sequences import decode
 
@@ -73,7 +74,10 @@ def read_starts(
             or N in protected bases.
         TypeError: neither sequences nor a number.
     """
-    probability = _probabilities(composition)
+    try:
+        probability = check_background(composition, zero_allowed=True)
+    except ValueError as error:
+        raise ValueError(str(error).replace("background:", "composition:", 1)) from None
     lower = None
     if is_count(start):
         codes, extent = _random_rows(model, operator.index(start))
@@ -107,34 +111,15 @@ def is_count(start: Any) -> bool:
     return isinstance(start, (int, np.integer)) and not isinstance(start, bool)
 
 
-def _probabilities(composition: Sequence[float]) -> np.ndarray:
-    shares = as_array(composition, "composition", np.float64, (4,), finite=True)
-    if (shares < 0).any() or abs(shares.sum() - 1) > 1e-6:
-        raise ValueError(
-            "composition: expected probabilities of A, C, G and T with the sum 1, got "
-            f"{shares.tolist()}"
-        )
-    return shares / shares.sum()
-
-
 def _random_rows(model: AnyModel, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Rows of unknown bases between the constant ends of the training sequences."""
     if count < 1:
         raise ValueError(f"start: expected sequences, or 1 or more random ones, got {count}")
     length = model.spec.sequence_length
+    left, right = constant_end(model, "left"), constant_end(model, "right")
     row = np.full(length, UNKNOWN, np.uint8)
-    for side in ("left", "right"):
-        bases = getattr(model.spec, f"constant_{side}")
-        if not bases:
-            continue
-        known = (model.metadata.get("constant_ends", {}).get(side) or {}).get("sequence")
-        if known is None or len(known) != bases or set(known) - set("ACGT"):
-            raise ValueError(
-                f"start: expected sequences, since the model has {bases} constant bases on the "
-                f"{side} and does not know which; give them with N for each random base"
-            )
-        codes = np.array(["ACGT".index(base) for base in known], np.uint8)
-        row[slice(bases) if side == "left" else slice(length - bases, None)] = codes
+    row[: len(left)] = left
+    row[length - len(right) :] = right
     return np.tile(row, (count, 1)), np.tile([0, length], (count, 1))
 
 

@@ -228,7 +228,7 @@ def test_n_becomes_random_bases_and_lower_case_letters_can_stay():
 def test_random_starts_have_the_constant_ends_of_training():
     ends = {"left": {"bases": 3, "sequence": "TGC"}, "right": {"bases": 4, "sequence": "GGTT"}}
     model = interpret_models.make_model(constant_left=3, constant_right=4)
-    with pytest.raises(ValueError, match="does not know which"):
+    with pytest.raises(ValueError, match="bases of its constant left end"):
         design(model, 2)
     model = Model(
         *(model.spec, model.parameters, model.motif_names, {"constant_ends": ends}),
@@ -352,7 +352,7 @@ def wrong():
     yield {"start": []}, "start: expected at least one sequence"
     yield {"start": ["ACGR"]}, "got 'R' in sequence 0 at position 3"
     yield {"start": np.full((1, 24), 4, np.uint8)}, "start: expected bases, got none"
-    yield {"composition": (0.5, 0.5, 0.5, 0.5)}, "composition: expected probabilities"
+    yield {"composition": (0.5, 0.5, 0.5, 0.5)}, "composition: expected"
     yield {"constraints": Constraints(protect_lower_case=True)}, "starts as text"
 
 

@@ -26,7 +26,11 @@ from cisreg.spec import ModelSpec, check_finite, check_parameters
 if TYPE_CHECKING:
     import pandas as pd
 
+    from cisreg.interpret.concentrations import ConcentrationEffects
+    from cisreg.interpret.contributions import Contributions
     from cisreg.interpret.diagnosis import Diagnosis
+    from cisreg.interpret.factors import FactorEffects
+    from cisreg.interpret.mutagenesis import Mutagenesis
     from cisreg.occupancy import Implementation
 
 logger = logging.getLogger("cisreg.model")
@@ -313,6 +317,47 @@ class Model:
                 f"{len(batch):,} in its batch): the parameters are too large for {compute_dtype}, "
                 f"up to {sizes[largest]:g} in {largest}"
             )
+
+    def explain(self, sequences: Any, **options: Any) -> Contributions:
+        """Expression as a sum over the factors; see `cisreg.interpret.contributions`.
+
+        Example:
+            >>> model.explain(sequences).to_frame().head()  # doctest: +SKIP
+        """
+        from cisreg.interpret.contributions import contributions
+
+        return contributions(self, sequences, **options)
+
+    def factor_effects(self, sequences: Any = None, **options: Any) -> FactorEffects:
+        """What each factor does, in the unit of expression; see `cisreg.interpret.factor_effects`.
+
+        Example:
+            >>> model.factor_effects(sequences).to_frame().head()  # doctest: +SKIP
+        """
+        from cisreg.interpret.factors import factor_effects
+
+        return factor_effects(self, sequences, **options)
+
+    def knock_outs(self, sequences: Any, **options: Any) -> ConcentrationEffects:
+        """Expression without one factor at a time; see `cisreg.interpret.knock_outs`.
+
+        Example:
+            >>> model.knock_outs(sequences, factors=["Reb1"]).mean_effect  # doctest: +SKIP
+        """
+        from cisreg.interpret.concentrations import knock_outs
+
+        return knock_outs(self, sequences, **options)
+
+    def mutagenesis(self, sequences: Any, **options: Any) -> Mutagenesis:
+        """The effect of every mutation of one base; see `cisreg.interpret.mutagenesis`.
+
+        Example:
+            >>> model.mutagenesis(sequences).effect.shape  # doctest: +SKIP
+            (2, 110, 4)
+        """
+        from cisreg.interpret.mutagenesis import mutagenesis
+
+        return mutagenesis(self, sequences, **options)
 
     def diagnose(self, sequences: Any = None, **options: Any) -> Diagnosis:
         """What makes the model misleading; see `cisreg.interpret.diagnose_model`.

@@ -25,7 +25,7 @@ def test_python_examples(tmp_path, monkeypatch):
     with gzip.open(tmp_path / "train.tsv.gz", "wt") as table:
         table.writelines(lines)
     monkeypatch.chdir(tmp_path)
-    training, by_hand, operation, sites = re.findall(
+    training, by_hand, operation, sites, asking = re.findall(
         r"```python\n(.*?)```", README.read_text(), re.DOTALL
     )
     names: dict[str, object] = {}
@@ -44,6 +44,12 @@ def test_python_examples(tmp_path, monkeypatch):
     assert names["layer"](names["sequence"]).shape == names["bound"].shape
     exec(sites, names)
     assert names["hits"].num_rows > 200
+    exec(asking, names)
+    assert sorted(names["effects"]["factor"]) == sorted(names["motifs"].names)
+    np.testing.assert_allclose(
+        names["parts"].expression, names["model"].predict(names["data"]).expression, rtol=1e-4
+    )
+    assert all(each.state == "warning" for each in names["warnings"])
 
 
 def check_like_the_default_recipe(names, text):

@@ -89,11 +89,11 @@ def test_a_planted_site_is_found_where_it_is_on_both_strands():
     model.parameters["log_concentration"][:] = (
         model.parameters["log_kd"].min(axis=1).sum(axis=0) + 2
     )
-    site = model.motifs.strongest_site()[1]
+    site = model.motifs.strongest_site()[3]
     opposite = site[::-1].translate(str.maketrans("ACGT", "TGCA"))
     background = "N" * LENGTH
     texts = [background[:8] + word + background[8 + len(word) :] for word in (site, opposite)]
-    found = site_contributions(model, texts, factors=["Reb1"], least_occupancy=0.8)
+    found = site_contributions(model, texts, factors=["Gcn4"], least_occupancy=0.8)
     strand = {
         (row, s): (a, b, text)
         for row, s, a, b, text in zip(

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from cisreg.batch_prediction import BATCH_SIZE
 from cisreg.choices import check_choice
+from cisreg.data.ends import known_end_bases
 from cisreg.display import counted
 from cisreg.genome.intervals import Intervals
 from cisreg.genome.places import Places, taken
@@ -255,13 +256,7 @@ class _Construct:
 def _ends(model: Model) -> tuple[np.ndarray, np.ndarray]:
     """The constant ends of the training sequences; empty unless the bases of all are known."""
     known = model.metadata.get("constant_ends", {}) if model.spec.has_span else {}
-    texts = []
-    for side in ("left", "right"):
-        bases = getattr(model.spec, f"constant_{side}")
-        text = known.get(side, {}).get("sequence") or ""
-        if len(text) != bases:
-            return np.zeros(0, np.uint8), np.zeros(0, np.uint8)
-        texts.append(text)
+    texts = known_end_bases(known, model.spec.constant_left, model.spec.constant_right)
     left, right = (np.asarray(encode([text])[0], np.uint8) for text in texts)
     return left, right
 

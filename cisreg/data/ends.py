@@ -127,6 +127,27 @@ def warn_of_other_ends(known: Mapping[str, Mapping[str, Any]], codes: np.ndarray
             )
 
 
+def known_end_bases(
+    known: Mapping[str, Mapping[str, Any]], left: int, right: int
+) -> tuple[str, str]:
+    """The constant ends of the training sequences, if all their bases are known; otherwise "", "".
+
+    Args:
+        known: the constant ends as a model keeps them, see `warn_of_other_ends`.
+        left: how many bases the left end has.
+        right: how many bases the right end has.
+
+    Example:
+        >>> known_end_bases({"left": {"bases": 4, "sequence": "ACGT"}}, 4, 0)
+        ('ACGT', '')
+        >>> known_end_bases({"left": {"bases": 4, "sequence": "ACGT"}}, 4, 6)
+        ('', '')
+    """
+    ends = [known.get(side, {}).get("sequence") or "" for side in ("left", "right")]
+    complete = (len(ends[0]), len(ends[1])) == (left, right)
+    return (ends[0], ends[1]) if complete else ("", "")
+
+
 def check_known_ends(known: Any) -> None:
     """Checks constant ends as a model keeps them; they may come from a file that was edited.
 

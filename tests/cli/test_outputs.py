@@ -43,6 +43,8 @@ COMMANDS = {
     "encode": "{table} --length 5 --output {output}",
     "convert": "{sources} --measurements {measurements} --check {check} --output {output}",
     "doctor": "",
+    "explain variants": "{model} {vcf} --genome {genome} --constructs {constructs} "
+    "--output {output} --by-factor {by_factor} --plot {plot}",
     "explain factors": "{model} {table} --output {output} --plot {plot}",
     "explain sequences": "{model} {table} --versus {versus} --output {output} --plot {plot}",
     "explain dose": "{model} {table} --factor Reb1 --output {output} --plot {plot}",
@@ -63,7 +65,7 @@ COMMANDS = {
     "prepare expression": "{inputs} --output {output}",
 }
 ALL_COMMANDS = typer.main.get_command(app)
-OUTPUTS = ("output", "map_output", "plot", "factors")
+OUTPUTS = ("output", "map_output", "plot", "factors", "by_factor")
 FOLDERS = ("model", "truth", "start")
 # Texts that name no file, and the temporary folder, in which nothing has a name of the user. A
 # track is a file or a folder of files: see `test_scan.py` and `genome/test_tracks.py`.
@@ -76,6 +78,8 @@ NO_FILES = (
     *("name", "background"),
     *("factor", "times"),
     *("motif", "position", "distance", "composition"),
+    # Pairs of sequences are given instead of VARIANTS.
+    *("left", "right", "sample", "pairs", "reference_column", "alternative_column"),
 )
 # The first file that a command writes into its folder, or after its prefix.
 IN_FOLDER = {

@@ -15,6 +15,7 @@ from cisreg.cli.explain import (
     marginalize,
     mutations,
     space,
+    variants,
 )
 
 app = typer.Typer(
@@ -26,6 +27,7 @@ app = typer.Typer(
 )
 # One (function, example) for each command.
 COMMANDS: tuple[tuple[object, str], ...] = (
+    (variants.variants, variants.EXAMPLE),
     (marginalize.marginalize, marginalize.EXAMPLE),
     (ablate.ablate, ablate.EXAMPLE),
     (space.space, space.EXAMPLE),

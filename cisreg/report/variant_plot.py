@@ -1,0 +1,113 @@
+"""A plot of one variant: its effect by factor, and its sites before and after."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cisreg.file_checks import check_output
+from cisreg.files import replace_file
+from cisreg.report.plot import check_plot, import_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from cisreg.interpret import VariantEffects
+
+_BARS = 8
+_UP, _DOWN, _BEFORE = "#1f5a96", "#b3402a", "0.75"
+
+
+def plot_variant(
+    path: str | os.PathLike[str],
+    effects: VariantEffects,
+    row: int = 0,
+    *,
+    overwrite: bool = False,
+) -> None:
+    """Draws one variant: the parts of its effect by factor, and the sites that change most.
+
+    Args:
+        path: file to write, .png, .pdf or .svg.
+        effects: of `cisreg.interpret.variant_effects`.
+        row: which variant.
+        overwrite: whether it may replace a file that exists.
+
+    Raises:
+        ImportError: matplotlib is not installed.
+        FileExistsError: the file exists, and `overwrite` is False.
+        ValueError: the ending is not one of a plot, or there is no such row.
+        OSError: the file cannot be written.
+
+    Example:
+        >>> plot_variant("variant.png", effects, 0)  # doctest: +SKIP
+    """
+    ending = check_plot(path)
+    check_output(path, overwrite=overwrite)
+    if not 0 <= row < len(effects):
+        raise ValueError(f"row: expected 0 to {len(effects) - 1}, got {row}")
+    figure = import_figure()(figsize=(9.2, 3.8), layout="constrained")
+    first, second = figure.subplots(1, 2)
+    for axes in (first, second):
+        axes.spines[["top", "right"]].set_visible(False)
+    _draw_factors(first, effects, row)
+    _draw_sites(second, effects, row)
+    figure.suptitle(_title(effects, row))
+    with replace_file(path, overwrite=overwrite) as file:
+        figure.savefig(file, format=ending, dpi=150)
+
+
+def _title(effects: VariantEffects, row: int) -> str:
+    place = {name: effects.places[name][row].as_py() for name in effects.places.column_names}
+    if "position" in place:
+        alleles = f"{place['reference']}>{place['alternative']}"
+        shown = f"{place['chromosome']}:{place['position']} {alleles} in {place['construct']}"
+    elif "variants" in place:
+        shown = f"{place['variants']} in {place['construct']}"
+    else:
+        name = place["sequence"]
+        shown = name if isinstance(name, str) else f"pair {name}"
+    if len(shown) > 70:
+        shown = shown[:67] + "..."
+    return f"{shown}: effect {effects.effect[row]:+.3g}".replace("$", r"\$")
+
+
+def _draw_factors(axes: Axes, effects: VariantEffects, row: int) -> None:
+    by_factor = effects.by_factor[row]
+    largest = np.argsort(-np.abs(by_factor), kind="stable")[:_BARS]
+    names = [effects.motif_names[each] for each in largest]
+    values = [by_factor[each] for each in largest]
+    rest = float(by_factor.sum() - sum(values))
+    if len(by_factor) > len(largest):
+        names, values = [*names, f"{len(by_factor) - len(largest)} others"], [*values, rest]
+    places = np.arange(len(values))
+    axes.barh(places, values, color=[_UP if each > 0 else _DOWN for each in values])
+    axes.axvline(0, color="0.3", linewidth=0.8)
+    axes.set_yticks(places, [name.replace("$", r"\$") for name in names])
+    axes.invert_yaxis()
+    axes.set_title("Effect by factor")
+    axes.set_xlabel(f"change of expression ({effects.unit or 'unit of the table'})")
+
+
+def _draw_sites(axes: Axes, effects: VariantEffects, row: int) -> None:
+    shown = [
+        place
+        for place in range(effects.sites.motif.shape[1])
+        if effects.sites.motif[row, place] >= 0 and effects.sites.kind[row, place]
+    ]
+    labels = []
+    for line, place in enumerate(shown):
+        name = effects.motif_names[int(effects.sites.motif[row, place])]
+        begin, end = effects.site_range(row, place)
+        labels.append(f"{name}\n{begin}-{end} ({effects.sites.strand[row, place]})")
+        before, after = effects.sites.before[row, place], effects.sites.after[row, place]
+        color = _UP if after > before else _DOWN
+        axes.barh(line - 0.19, before, 0.36, color=_BEFORE, label="without" if not line else None)
+        axes.barh(line + 0.19, after, 0.36, color=color, label="with" if not line else None)
+    axes.set_yticks(range(len(shown)), [each.replace("$", r"\$") for each in labels])
+    axes.invert_yaxis()
+    axes.set_xlim(0, 1)
+    axes.set_title("Sites that change most")
+    axes.set_xlabel("occupancy (grey: without the variant)")

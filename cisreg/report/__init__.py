@@ -6,6 +6,7 @@ from cisreg.report.factors import plot_doses, plot_factors, plot_sequence
 from cisreg.report.logo import plot_logos
 from cisreg.report.mutations import plot_mutations
 from cisreg.report.plot import check_plot, plot_evaluation
+from cisreg.report.profiles import plot_profile
 from cisreg.report.recovery import ParameterComparison, compare_parameters
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "plot_logos",
     "plot_marginalization",
     "plot_mutations",
+    "plot_profile",
     "plot_sequence",
     "plot_spacing",
 ]

@@ -12,6 +12,7 @@ _MODULES: dict[str, tuple[str, ...]] = {
     "cisreg.uncertainty.laplace": ("Certainty", "estimate_certainty", "parameter_intervals"),
     "cisreg.uncertainty.member_training": ("fit_ensemble", "load_ensemble"),
     "cisreg.uncertainty.profiles": ("Profile", "profile"),
+    "cisreg.uncertainty.refit_ensembles": ("refit_ensemble",),
     "cisreg.uncertainty.refitting": ("Refit", "refit"),
 }
 

@@ -4,20 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from cisreg.interpret.factors import strongest_site_occupancy
 from cisreg.interpret.read_out import position_weight, strand_activity
 from cisreg.trained_model import Model
 from cisreg.uncertainty.coordinates import CONTRASTS, Coordinates
-
-
-def strongest_occupancy(model: Model) -> np.ndarray:
-    """The occupancy of each factor's strongest possible site, float64 [M].
-
-    Example:
-        >>> strongest_occupancy(model)  # doctest: +SKIP
-        array([0.5 , 0.12])
-    """
-    lowest = model.parameters["log_kd"].astype(np.float64).min(axis=1).sum(axis=0)
-    return np.exp(-np.logaddexp(0.0, lowest - model.parameters["log_concentration"]))
 
 
 def site_effects(model: Model) -> dict[str, np.ndarray]:
@@ -32,7 +22,7 @@ def site_effects(model: Model) -> dict[str, np.ndarray]:
         >>> site_effects(model)["effect"]  # doctest: +SKIP
         array([ 1.27, -0.3 ])
     """
-    occupancy = strongest_occupancy(model)
+    occupancy = strongest_site_occupancy(model)
     return {name: weight * occupancy for name, (weight, _) in _weights(model).items()}
 
 
@@ -59,7 +49,7 @@ def _weights(model: Model) -> dict[str, tuple[np.ndarray, dict[str, np.ndarray]]
 
 def effect_slopes(model: Model, coordinates: Coordinates) -> np.ndarray:
     """The slopes of all effects, one name after the other, float64 [E * M, K]."""
-    occupancy = strongest_occupancy(model)
+    occupancy = strongest_site_occupancy(model)
     motifs = np.arange(model.spec.motif_count)
     parts = []
     for weight, of_weight in _weights(model).values():

@@ -11,10 +11,10 @@ import pyarrow as pa
 
 from cisreg.data import Dataset
 from cisreg.display import counted, html_table
+from cisreg.interpret.factors import strongest_site_occupancy
 from cisreg.interpret.read_out import read_out, scan_model
 from cisreg.trained_model import Model
 from cisreg.uncertainty.coordinates import Coordinates
-from cisreg.uncertainty.effects import strongest_occupancy
 from cisreg.uncertainty.jacobian import row_batches
 from cisreg.uncertainty.laplace import Certainty, estimate_certainty
 from cisreg.uncertainty.normal_equations import Measured
@@ -218,7 +218,7 @@ def _products(model: Model, certainty: Certainty, silent: np.ndarray) -> Iterato
     if "activity" not in places or "log_concentration" not in places:
         return
     deviation = np.sqrt(np.maximum(np.diag(certainty.covariance), 1e-300))
-    strongest = strongest_occupancy(model)
+    strongest = strongest_site_occupancy(model)
     for motif in np.flatnonzero(~silent).tolist():
         activity, concentration = (
             places[name].start + motif for name in ("activity", "log_concentration")

@@ -54,6 +54,7 @@ COMMANDS = {
     "--plot {plot}",
     "explain diagnosis": "{model} {table} --database {database} --output {output} "
     "--factors {factors}",
+    "explain certainty": "{model} {table} --output {output}",
     "motifs convert": "{motifs} {output} --format meme",
     "motifs info": "{motifs} --output {output}",
     "motifs logo": "{motifs} --output {output}",

@@ -7,6 +7,7 @@ import typer
 from cisreg.cli.commands import Command, CommandGroup
 from cisreg.cli.explain import (
     ablate,
+    certainty,
     contributions,
     design,
     diagnosis,
@@ -37,6 +38,7 @@ COMMANDS: tuple[tuple[object, str], ...] = (
     (dose.dose, dose.EXAMPLE),
     (design.design, design.EXAMPLE),
     (diagnosis.diagnosis, diagnosis.EXAMPLE),
+    (certainty.certainty, certainty.EXAMPLE),
 )
 for command, example in COMMANDS:
     app.command(cls=Command, epilog=f"**Example:** {example}")(command)  # type: ignore[type-var]

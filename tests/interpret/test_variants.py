@@ -176,6 +176,20 @@ def test_a_site_that_an_insertion_breaks_or_only_moves(side, inserted):
     assert back.explanations[0].startswith(f"gains an Abf1 site at {begin}-{begin + 6} (+): +")
 
 
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("place", [4, LENGTH - 3])
+def test_a_site_that_only_moves_is_neither_lost_nor_gained(side, place):
+    """Also where the insertion cuts off an end, so that no column is the same."""
+    model = model_of_one_site(side)
+    whole = AROUND[0] + SITE + AROUND[1]
+    texts = [whole, whole[:place] + "GATTACA" + whole[place:]]
+    before, after = (model.encode([text]) for text in texts)
+    assert SITE in decode(after)[0]
+    for pair in ((before, after), (after, before)):
+        found = site_changes(model, *pair, np.array([[0]]))
+        assert abs(found.after - found.before).max() < 0.1
+
+
 def test_sequences_that_do_not_differ():
     found = variant_effects(make_model(), ["ACGT" * 6, "NNNN"], ["ACGT" * 6, "NNNN"])
     assert found.explanations == ["no binding changes"] * 2

@@ -47,7 +47,9 @@ COMMANDS = {
     "--output {output} --by-factor {by_factor} --plot {plot}",
     "explain factors": "{model} {table} --output {output} --plot {plot}",
     "explain sequences": "{model} {table} --versus {versus} --output {output} --plot {plot}",
+    "explain mutations": "{model} {table} --output {output} --plot {plot}",
     "explain dose": "{model} {table} --factor Reb1 --output {output} --plot {plot}",
+    "explain design": "{model} {starts} --training {training} --output {output} --plot {plot}",
     "explain marginalize": "{model} {sequences} --output {output} --plot {plot}",
     "explain ablate": "{model} {sequences} --factor Reb1 --output {output}",
     "explain space": "{model} {sequences} --motif Reb1 --motif Rap1 --distance 3 --output {output} "
@@ -79,6 +81,7 @@ NO_FILES = (
     *("name", "background"),
     *("factor", "times"),
     *("motif", "position", "distance", "composition"),
+    *("target", "protect", "gc", "forbid", "forbid_factor"),
     # Pairs of sequences are given instead of VARIANTS.
     *("left", "right", "sample", "pairs", "reference_column", "alternative_column"),
 )

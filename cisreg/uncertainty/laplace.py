@@ -2,7 +2,8 @@
 
 Near its least, the squared error is a parabola, and the estimates scatter around the truth with the
 covariance s² (Σ w J Jᵀ)⁻¹, where J are the slopes of expression by the parameters and s² the
-variance of the noise (Seber and Wild, 2003, Nonlinear Regression, chapter 5). The robust covariance
+variance of the noise (Seber and Wild, 2003, Nonlinear Regression, chapter 5); intervals are as many
+standard errors wide as Student's t says for the N - K degrees of freedom. The robust covariance
 (Liang and Zeger, 1986, Biometrika 73, 13-22) takes the scatter from the residuals themselves,
 family by family, so that the noise may differ between sequences.
 """
@@ -24,13 +25,19 @@ from cisreg.uncertainty.effects import effect_slopes, site_effects
 from cisreg.uncertainty.intervals import Intervals, PredictionIntervals
 from cisreg.uncertainty.jacobian import jacobian, row_batches
 from cisreg.uncertainty.normal_equations import Measured, normal_equations
-from cisreg.uncertainty.quantiles import normal_width
-from cisreg.uncertainty.refitting import Refit, least_squares
+from cisreg.uncertainty.quantiles import student_width
+from cisreg.uncertainty.refitting import Refit, least_squares, warn_unless_converged
 
 # Directions with a smaller share of the information of their numbers alone are not determined.
 _LEAST_INFORMATION = 1e-8
 # What a number, or an expression, may have of such a direction and still be determined.
 _SHARE = 1e-4
+# Most steps of the refit.
+_STEPS = 100
+_MORE_STEPS = (
+    "the intervals are not reliable; refit with more steps first, and estimate from "
+    "cisreg.uncertainty.refit(model, dataset, steps=1000).model"
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -82,7 +89,9 @@ class Certainty:
             for each in (self.coordinates.parameter, self.coordinates.factor)
         )
         values = self.coordinates.values(self.model)[shown]
-        return _intervals(names, factors, values, self.standard_error[shown], level)
+        return _intervals(
+            names, factors, values, self.standard_error[shown], self._width(level), level
+        )
 
     def effects(self, level: float = 0.9) -> Intervals:
         """Intervals of the effects of each factor's strongest site, see `site_effects`.
@@ -99,6 +108,7 @@ class Certainty:
             [*motifs] * len(effects),
             np.concatenate(list(effects.values())),
             self._error_of(effect_slopes(self.model, self.coordinates)),
+            self._width(level),
             level,
         )
 
@@ -114,7 +124,7 @@ class Certainty:
             expression[rows], slopes = self._slopes(codes[rows])
             error[rows] = self._error_of(slopes)
         name = sequence.name if isinstance(sequence, Dataset) else None
-        return prediction_intervals(expression, error, normal_width(level), level, name)
+        return prediction_intervals(expression, error, self._width(level), level, name)
 
     def difference(self, first: Any, second: Any, level: float = 0.9) -> PredictionIntervals:
         """Intervals of the expression of `second` minus that of `first`, row by row.
@@ -134,7 +144,12 @@ class Certainty:
             (before, slopes), (after, other) = (self._slopes(each[rows]) for each in codes)
             change[rows], error[rows] = after - before, self._error_of(other - slopes)
         name = second.name if isinstance(second, Dataset) else None
-        return prediction_intervals(change, error, normal_width(level), level, name)
+        return prediction_intervals(change, error, self._width(level), level, name)
+
+    def _width(self, level: float) -> float:
+        """Half the width of intervals, in standard errors."""
+        determined = len(self.coordinates) - self.open_directions.shape[1]
+        return student_width(level, self.count - determined)
 
     def _slopes(self, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return jacobian(self.model, codes, self.coordinates, threads=self.threads)
@@ -178,7 +193,8 @@ def estimate_certainty(
         progress: whether to show a progress bar on a terminal.
 
     Returns:
-        A Certainty, which gives intervals of any level.
+        A Certainty, which gives intervals of any level. The log warns if the least squared error
+        was not reached.
 
     Raises:
         ValueError: parameters that the model does not have or that cannot vary here, fewer rows
@@ -201,10 +217,11 @@ def estimate_certainty(
     if refit:
         found = least_squares(
             *(model, measured, coordinates, np.arange(size)),
-            steps=100,
+            steps=_STEPS,
             threads=threads,
             progress=progress,
         )
+        warn_unless_converged(found, _STEPS, "estimate_certainty", _MORE_STEPS)
         model = found.model
     sums = normal_equations(model, measured, coordinates, scatter=robust, threads=threads)
     inverse, open_directions, scale = _inverse(sums.information)
@@ -286,9 +303,10 @@ def _intervals(
     factor: Sequence[str],
     estimate: np.ndarray,
     standard_error: np.ndarray,
+    width: float,
     level: float,
 ) -> Intervals:
-    reach = normal_width(level) * standard_error
+    reach = width * standard_error
     return Intervals(
         parameter, factor, estimate, standard_error, estimate - reach, estimate + reach, level
     )

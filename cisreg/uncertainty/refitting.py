@@ -95,13 +95,26 @@ def refit(
     found = least_squares(
         *(model, measured, coordinates, free), steps=steps, threads=threads, progress=progress
     )
-    if not found.converged:
-        logger.warning(
-            "refit: after %d steps the optimum is still about %.2g standard errors away; give "
-            "more steps",
-            *(found.steps, found.distance),
-        )
+    warn_unless_converged(found, steps, "refit", "give more steps")
     return found
+
+
+def warn_unless_converged(found: Refit, steps: int, caller: str, more_steps: str) -> None:
+    """Warns in the log of a refit that ended before its optimum.
+
+    Args:
+        found: the refit.
+        steps: the most steps that it was given.
+        caller: the function to name.
+        more_steps: what to do if it ended because these were used up.
+    """
+    if found.converged:
+        return
+    to_do = "no further step lowers the squared error in float32; vary fewer parameters"
+    logger.warning(
+        "%s: after %d steps the least squared error is still about %.2g standard errors away; %s",
+        *(caller, found.steps, found.distance, more_steps if found.steps >= steps else to_do),
+    )
 
 
 def least_squares(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +15,7 @@ from cisreg.trained_model import Model
 from cisreg.uncertainty import estimate_certainty, parameter_intervals, refit
 from cisreg.uncertainty.coordinates import Coordinates
 from cisreg.uncertainty.effects import effect_slopes, site_effects
+from cisreg.uncertainty.refitting import Refit, warn_unless_converged
 
 LINEAR = ["activity", "bias"]
 
@@ -46,7 +48,8 @@ def test_a_linear_model_has_the_estimates_and_errors_of_linear_regression(regres
     found = certainty.predict(data, 0.95)
     errors = np.sqrt(np.einsum("ni,ij,nj->n", x, covariance, x))
     np.testing.assert_allclose(found.standard_error, errors, rtol=1e-4)
-    np.testing.assert_allclose(found.upper - found.expression, 1.959964 * errors, rtol=1e-4)
+    # Student's t of 400 - 5 degrees of freedom, from a printed table.
+    np.testing.assert_allclose(found.upper - found.expression, 1.96600 * errors, rtol=2e-4)
     change = certainty.difference(data[:10], data[10:20])
     errors = np.sqrt(np.einsum("ni,ij,nj->n", x[10:20] - x[:10], covariance, x[10:20] - x[:10]))
     np.testing.assert_allclose(change.standard_error, errors, rtol=1e-4, atol=1e-7)
@@ -94,6 +97,55 @@ def test_the_refit_finds_the_least_error_from_elsewhere():
     error = (truth.predict(data).expression - data.expression) ** 2
     assert first.loss < error.sum(dtype=float)
     assert (first.model.parameters["log_kd"] == truth.parameters["log_kd"]).all()
+
+
+def warnings(caplog):
+    return [each.getMessage() for each in caplog.records if each.levelno == logging.WARNING]
+
+
+def test_a_refit_that_ends_early_is_said_once_with_what_to_do(monkeypatch, caplog):
+    truth, data = simulated(count=300, motifs=3)
+    start = disturbed(truth)
+    monkeypatch.setattr("cisreg.uncertainty.laplace._STEPS", 2)
+    certainty = estimate_certainty(start, data)
+    assert not certainty.refit.converged
+    (said,) = warnings(caplog)
+    assert said.startswith("estimate_certainty: after 2 steps the least squared error is still")
+    assert f"about {certainty.refit.distance:.2g} standard errors away" in said
+    assert "cisreg.uncertainty.refit(model, dataset, steps=1000).model" in said
+    # That remedy works: from there, two steps are enough.
+    caplog.clear()
+    better = refit(start, data, steps=1000).model
+    assert estimate_certainty(better, data).refit.converged
+    assert warnings(caplog) == []
+    refit(start, data, steps=1)
+    (said,) = warnings(caplog)
+    assert said.startswith("refit: after 1 steps")
+    assert said.endswith("give more steps")
+    # Without a refit there is nothing to say.
+    caplog.clear()
+    estimate_certainty(start, data, refit=False)
+    assert warnings(caplog) == []
+
+
+def test_more_steps_are_not_advised_where_none_is_better(caplog):
+    truth, _ = linear(count=20, motifs=2)
+    warn_unless_converged(Refit(truth, 1.0, 3.0, 9.0, 7, False), 100, "refit", "give more steps")
+    (said,) = warnings(caplog)
+    assert "no further step lowers" in said
+    assert "more steps" not in said
+
+
+def test_few_measurements_make_intervals_wider():
+    truth, data = linear(count=8, motifs=4)
+    certainty = estimate_certainty(truth, data, parameters=LINEAR, refit=False)
+    of = certainty.parameters(0.9)
+    # Student's t of 3 degrees of freedom, from a printed table.
+    np.testing.assert_allclose(of.upper - of.estimate, 2.3534 * of.standard_error, rtol=1e-4)
+    effects = certainty.effects(0.9)
+    np.testing.assert_allclose(
+        effects.estimate - effects.lower, 2.3534 * effects.standard_error, rtol=1e-4
+    )
 
 
 def test_what_data_do_not_determine_has_no_end():

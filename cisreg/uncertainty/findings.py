@@ -29,6 +29,8 @@ _LEAST_BINDING = 0.01
 # The estimates of a concentration and an activity that are known as a product alone have a
 # correlation of -1; from this one on the product is known three times as well as either.
 _PRODUCT = 0.95
+# Motifs are the same if their energies have at least this correlation, on their best alignment.
+_SAME_MOTIF = 0.9
 # How many parameters a sentence names of a direction that the data do not determine.
 _NAMED = 4
 
@@ -38,8 +40,8 @@ class Finding:
     """One thing that the data do not determine.
 
     Attributes:
-        kind: "no binding", "alike", "saturated accessibility", "concentration against activity"
-            or "direction".
+        kind: "no binding", "alike", "opposite", "saturated accessibility", "concentration against
+            activity" or "direction".
         factors: the factors that it is about, if any.
         number: what was measured; `text` says what it is.
         text: a sentence.
@@ -115,7 +117,8 @@ def undetermined(
         model: a trained model.
         dataset: what it was trained on.
         correlation: two factors are alike if the binding of one has at least this correlation with
-            that of the other over the sequences.
+            that of the other over the sequences, and opposite from minus this on. The sentence
+            says whether their motifs are the same, too.
         saturated: accessibility is saturated if it is above 0.98, or below 0.02, in at least this
             share of the sequences.
         certainty: of the model, if it has been estimated; None: around the model as it is.
@@ -202,15 +205,49 @@ def _alike(
     order = np.argsort([-abs(correlations[tuple(pair)]) for pair in pairs], kind="stable")
     for first, second in pairs[order].tolist():
         number = float(correlations[first, second])
-        names = tuple(model.motif_names[known[each]] for each in (first, second))
+        pair = known[[first, second]]
+        names = tuple(model.motif_names[each] for each in pair)
+        kind, told = ("alike", "sum") if number > 0 else ("opposite", "difference")
+        how = "bind alike" if number > 0 else "bind to opposite sequences"
         yield Finding(
-            "alike",
+            kind,
             names,
             number,
-            f"{names[0]} and {names[1]} bind alike: the correlation of their binding over the "
-            f"{len(binding):,} sequences is {number:.3f}. The data know what they do together, but "
-            "hardly what each of them does.",
+            f"{names[0]} and {names[1]} {how}: the correlation of their binding over the "
+            f"{len(binding):,} sequences is {number:.3f}. The data know the {told} of what "
+            f"they do, but hardly what each of them does. {_motifs_of_pair(model, *pair)}",
         )
+
+
+def _motifs_of_pair(model: Model, first: int, second: int) -> str:
+    energies = np.moveaxis(np.asarray(model.parameters["log_kd"], np.float64), -1, 0)
+    similarity = motif_similarity(energies[first], energies[second])
+    said = f"(correlation of their energies {similarity:.2f})"
+    if similarity >= _SAME_MOTIF:
+        return f"Their motifs are the same {said}: other sequences would hardly tell them apart."
+    return f"Their motifs differ {said}: other sequences could tell them apart."
+
+
+def motif_similarity(first: np.ndarray, second: np.ndarray) -> float:
+    """Pearson's r of the energies of two motifs on their best alignment, on either strand.
+
+    Of each column the mean is subtracted, so that columns without a preference, and those beyond
+    the other motif, count as 0.
+
+    Args:
+        first: float64 [W, 4], such as log Kd.
+        second: float64 [V, 4].
+
+    Returns:
+        At most 1; 0 where a motif has no preference at all.
+    """
+    one, other = (each - each.mean(axis=1, keepdims=True) for each in (first, second))
+    size = float(np.linalg.norm(one) * np.linalg.norm(other))
+    shifted = [
+        sum(np.correlate(one[:, base], strand[:, base], "full") for base in range(4))
+        for strand in (other, other[::-1, ::-1])
+    ]
+    return float(np.max(shifted)) / size if size else 0.0
 
 
 def _products(model: Model, certainty: Certainty, silent: np.ndarray) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ from uncertain_models import linear, simulated
 
 from cisreg.trained_model import Model
 from cisreg.uncertainty import estimate_certainty, profile, undetermined
+from cisreg.uncertainty.findings import _alike, motif_similarity
 
 LINEAR = ["activity", "bias"]
 
@@ -76,9 +77,46 @@ def test_factors_that_bind_alike_are_named():
     assert [each.factors for each in alike] == [(truth.motif_names[0], "copy")]
     assert alike[0].number == pytest.approx(1, abs=1e-4)
     assert f"{truth.motif_names[0]} and copy bind alike" in alike[0].text
+    assert "Their motifs are the same (correlation of their energies 1.00)" in alike[0].text
     directions = [each for each in found if each.kind == "direction"]
     assert directions
     assert all(set(each.factors) == {truth.motif_names[0], "copy"} for each in directions)
+
+
+@pytest.mark.parametrize(
+    ("sign", "kind", "said"),
+    [(1, "alike", "bind alike: "), (-1, "opposite", "bind to opposite sequences: ")],
+)
+def test_other_motifs_that_these_sequences_bind_alike_are_told_from_equal_ones(sign, kind, said):
+    truth, _ = simulated(count=10, motifs=2, seed=1)
+    first = np.random.default_rng(0).uniform(0.1, 1, 50)
+    binding = np.column_stack([first, 2 + sign * first])
+    (found,) = _alike(truth, binding, np.zeros(2, bool), 0.9)
+    assert (found.kind, found.factors) == (kind, truth.motif_names)
+    assert found.number == pytest.approx(sign)
+    assert said in found.text
+    assert f"know the {'sum' if sign > 0 else 'difference'} of what they do" in found.text
+    assert "Their motifs differ (correlation of their energies" in found.text
+
+
+def test_motifs_are_compared_on_their_best_alignment():
+    random = np.random.default_rng(0)
+    first = random.normal(0, 1, (6, 4))
+    shifted = np.concatenate([np.zeros((3, 4)), first, np.zeros((1, 4))])
+    constant = random.normal(0, 5, (len(shifted), 1))  # the same for all bases
+    assert motif_similarity(first, shifted + constant) == pytest.approx(1)
+    assert motif_similarity(first, shifted[::-1, ::-1]) == pytest.approx(1)
+    assert motif_similarity(first, np.zeros((5, 4))) == 0
+    # Against Pearson's r of every alignment, columns that lie beyond the other motif being 0.
+    other = random.normal(0, 1, (4, 4))
+    found = []
+    for strand in (other, other[::-1, ::-1]):
+        for offset in range(-3, 6):
+            both = np.zeros((2, 12, 4))
+            both[0, 3:9] = first - first.mean(axis=1, keepdims=True)
+            both[1, 3 + offset : 7 + offset] = strand - strand.mean(axis=1, keepdims=True)
+            found.append(np.corrcoef(both[0].ravel(), both[1].ravel())[0, 1])
+    assert motif_similarity(first, other) == pytest.approx(max(found))
 
 
 def test_saturated_accessibility_absent_factors_and_weak_binding_are_named():

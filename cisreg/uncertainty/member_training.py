@@ -132,8 +132,8 @@ def fit_ensemble(
     description = {
         "resampling": resampling,
         "seed": seed,
-        "families": groups or "equal sequences",
-        "data": opened.fingerprint() if isinstance(opened, Dataset) else "streamed files",
+        "families": _families_shown(families, groups),
+        "data": opened.fingerprint(),
         "motifs": _digest(repr(motifs.names).encode(), motifs.log_kd.tobytes()),
         "recipe": _digest(format_recipe(recipe).encode()),
         "options": ", ".join(f"{name}={_shown(options[name])}" for name in sorted(options)),
@@ -160,8 +160,8 @@ def load_ensemble(folder: str | os.PathLike[str]) -> Ensemble:
     description = _described(place)
     if description is None:
         raise ValueError(
-            f"{place}: expected a folder of cisreg ensemble train, which holds {ENSEMBLE_FILE}, "
-            "found none"
+            f"{place}: expected a folder of cisreg.uncertainty.fit_ensemble, which holds "
+            f"{ENSEMBLE_FILE}, found none"
         )
     found = {}
     for path in place.glob("member_*"):
@@ -211,6 +211,12 @@ def _families(data: Dataset, groups: str | None) -> np.ndarray:
     else:
         hashes = text_hashes(as_texts(data.extra[groups], "groups", len(data)))
     return np.unique(hashes, return_inverse=True)[1]
+
+
+def _families_shown(families: np.ndarray | None, groups: str | None) -> str:
+    if groups is None or families is None:
+        return groups or "equal sequences"
+    return f"{groups} {_digest(families.tobytes())}"
 
 
 def _drawn(families: np.ndarray | None, seed: int, number: int) -> np.ndarray:

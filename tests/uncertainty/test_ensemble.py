@@ -6,12 +6,15 @@ import importlib
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from interpret_models import make_codes, make_model
 from uncertain_models import linear
 
 from cisreg.data import Dataset
 from cisreg.recipes import Recipe
+from cisreg.sequences import decode
 from cisreg.storage import load_model
 from cisreg.training import Stage
 from cisreg.uncertainty import Ensemble, fit_ensemble, load_ensemble
@@ -132,6 +135,44 @@ def test_an_ensemble_is_kept_in_its_folder_and_grows(problem, tmp_path, monkeypa
         fit_ensemble(data, motifs, RECIPE, members=2, seed=1, folder=tmp_path / "made")
 
 
+@pytest.fixture
+def without_training(monkeypatch):
+    whole, model = importlib.import_module("cisreg.uncertainty.member_training"), make_model()
+    monkeypatch.setattr(whole, "train_member", lambda task, folder: model)
+
+
+@pytest.mark.parametrize("resampling", ["bootstrap", "seeds"])
+def test_an_ensemble_of_other_files_is_refused(problem, tmp_path, without_training, resampling):
+    """Also with seeds, where the rows are read from the files during training."""
+    motifs, data = problem
+    for name, shift in (("one", 0), ("other", 1)):
+        columns = {"sequence": decode(data.sequence), "expression": data.expression + shift}
+        pq.write_table(pa.table(columns), tmp_path / f"{name}.parquet")
+
+    def fit(name):
+        options = {"members": 2, "resampling": resampling, "folder": tmp_path / "made"}
+        fit_ensemble(tmp_path / name, motifs, RECIPE, **options)
+
+    fit("one.parquet")
+    fit("one.parquet")
+    with pytest.raises(ValueError, match="an ensemble of the same data"):
+        fit("other.parquet")
+
+
+def test_an_ensemble_of_other_families_is_refused(problem, tmp_path, without_training):
+    motifs, data = problem
+
+    def fit(lanes):
+        extra = {"lane": np.repeat(lanes, 75)}
+        rows = Dataset(data.sequence, data.expression, extra=extra)
+        fit_ensemble(rows, motifs, RECIPE, members=2, groups="lane", folder=tmp_path / "made")
+
+    fit(["a", "b"])
+    fit(["a", "b"])
+    with pytest.raises(ValueError, match="an ensemble of the same families"):
+        fit(["a", "a"])
+
+
 def test_seeds_have_the_same_rows(problem, monkeypatch):
     motifs, data = problem
     ensemble = fit_ensemble(data, motifs, RECIPE, members=2, resampling="seeds")
@@ -160,7 +201,7 @@ def test_arguments_that_cannot_be_are_refused(problem, tmp_path):
         fit_ensemble(data, motifs, RECIPE, resampling="jackknife")
     with pytest.raises(TypeError, match="output: expected only what all members share"):
         fit_ensemble(data, motifs, RECIPE, output=tmp_path)
-    with pytest.raises(ValueError, match=r"expected a folder of cisreg ensemble train"):
+    with pytest.raises(ValueError, match=r"expected a folder of cisreg.uncertainty.fit_ensemble"):
         load_ensemble(tmp_path)
     (tmp_path / "member_0").mkdir()
     with pytest.raises(ValueError, match=r"it holds member_0 and no ensemble.json"):

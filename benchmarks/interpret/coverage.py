@@ -136,6 +136,8 @@ def main() -> None:
     """Runs the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--simulations", type=int, default=24, help="how many (%(default)s)")
+    parser.add_argument("--motifs", type=int, default=4, help="of each simulation (%(default)s)")
+    parser.add_argument("--sequences", type=int, default=1000, help="to measure (%(default)s)")
     parser.add_argument("--members", type=int, default=8, help="of a bootstrap (%(default)s)")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--json", type=Path, help="file for the measurements")
@@ -145,7 +147,7 @@ def main() -> None:
         shares: dict[str, list[float]] = defaultdict(list)
         begin = time.perf_counter()
         for seed in range(options.simulations):
-            problem = make_problem(seed)
+            problem = make_problem(seed, options.motifs, options.sequences)
             found = METHODS[method](problem, seed, options)
             for name, share in held(problem, found):
                 shares[name].append(share)

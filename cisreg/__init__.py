@@ -67,8 +67,8 @@ _MODULES = {
 }
 # Modules with further public names, such as `cisreg.motifs.demo_motifs`; imported at first use.
 _SUBMODULES = (
-    *("data", "keras", "legacy", "losses", "metrics", "model", "motifs", "numpy", "recipes"),
-    *("report", "sequences", "training", "uncertainty"),
+    *("data", "genome", "interpret", "keras", "legacy", "losses", "metrics", "model", "motifs"),
+    *("numpy", "recipes", "report", "sequences", "training", "uncertainty"),
 )
 
 __all__ = [  # noqa: RUF022, in the order of use

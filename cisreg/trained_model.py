@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from cisreg.interpret.diagnosis import Diagnosis
     from cisreg.interpret.factors import FactorEffects
     from cisreg.interpret.mutagenesis import Mutagenesis
+    from cisreg.interpret.variants import VariantEffects
     from cisreg.occupancy import Implementation
 
 logger = logging.getLogger("cisreg.model")
@@ -358,6 +359,17 @@ class Model:
         from cisreg.interpret.mutagenesis import mutagenesis
 
         return mutagenesis(self, sequences, **options)
+
+    def variant_effects(self, reference: Any, alternative: Any, **options: Any) -> VariantEffects:
+        """What variants do, for pairs of sequences; see `cisreg.interpret.variant_effects`.
+
+        Example:
+            >>> model.variant_effects(["ACGTTACCCGT"], ["ACGTTACACGT"]).effect  # doctest: +SKIP
+            array([-1.83])
+        """
+        from cisreg.interpret.variants import variant_effects
+
+        return variant_effects(self, reference, alternative, **options)
 
     def diagnose(self, sequences: Any = None, **options: Any) -> Diagnosis:
         """What makes the model misleading; see `cisreg.interpret.diagnose_model`.

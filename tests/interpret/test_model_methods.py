@@ -28,6 +28,7 @@ def same(first, second):
         ("factor_effects", "factor_effects", (CODES,), {"factors": ["Reb1", "Mcm1"]}),
         ("mutagenesis", "mutagenesis", (CODES,), {"by_factor": True}),
         ("knock_outs", "knock_outs", (CODES,), {"factors": ["Reb1"]}),
+        ("variant_effects", "variant_effects", (CODES, CODES[::-1]), {}),
     ],
 )
 def test_a_method_gives_what_the_function_gives(method, function, arguments, options):

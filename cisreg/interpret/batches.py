@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -116,9 +117,14 @@ def factor_places(model: AnyModel, factors: Sequence[str] | None) -> np.ndarray:
     for name in names:
         if name not in model.motif_names:
             count = counted(len(model.motif_names), "factor")
+            close = difflib.get_close_matches(name, model.motif_names)
+            advice = (
+                f"did you mean {' or '.join(map(repr, close))}?"
+                if close
+                else f"they are {', '.join(model.motif_names[:5])} ..."
+            )
             raise ValueError(
-                f"factors: expected names of the model's {count}, got {name!r}; they are "
-                f"{', '.join(model.motif_names[:5])} ..."
+                f"factors: expected names of the model's {count}, got {name!r}; {advice}"
             )
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)

@@ -402,7 +402,8 @@ def _known_ends(subject: Subject, measures: Measures) -> list[Finding]:
         )
         return [Finding("constant ends", "warning", text, number=lowest, limit=LEAST_WITH_ENDS)]
     text = (
-        "The sequences have the constant ends of the training sequences, where no site counts."
+        "The sequences have the constant ends of the training sequences. No site inside of them "
+        "counts; one that reaches out of them does (see constant binding)."
         if shares
         else "The sequences have no constant ends that the model was not told about."
     )

@@ -23,21 +23,22 @@ app = typer.Typer(
     name="explain",
     cls=CommandGroup,
     no_args_is_help=True,
-    help="Ask a trained model: factors, contributions, mutations, variants, experiments, design.",
+    help="Ask a trained model: is it to be trusted, which factors matter, where, what mutations "
+    "and variants do, experiments, design, and how sure it is.",
     epilog="**Example:** cisreg explain factors model",
 )
 # One (function, example) for each command.
 COMMANDS: tuple[tuple[object, str], ...] = (
-    (variants.variants, variants.EXAMPLE),
-    (marginalize.marginalize, marginalize.EXAMPLE),
-    (ablate.ablate, ablate.EXAMPLE),
-    (space.space, space.EXAMPLE),
+    (diagnosis.diagnosis, diagnosis.EXAMPLE),
     (factors.factors, factors.EXAMPLE),
     (contributions.sequences, contributions.EXAMPLE),
     (mutations.mutations, mutations.EXAMPLE),
+    (variants.variants, variants.EXAMPLE),
     (dose.dose, dose.EXAMPLE),
+    (marginalize.marginalize, marginalize.EXAMPLE),
+    (ablate.ablate, ablate.EXAMPLE),
+    (space.space, space.EXAMPLE),
     (design.design, design.EXAMPLE),
-    (diagnosis.diagnosis, diagnosis.EXAMPLE),
     (certainty.certainty, certainty.EXAMPLE),
 )
 for command, example in COMMANDS:

@@ -30,7 +30,11 @@ def certainty(
     ] = 0.9,
     robust: Annotated[
         bool,
-        typer.Option("--robust", help="Where the noise differs between sequences (see the page)."),
+        typer.Option(
+            "--robust",
+            help="Take the scatter from the residuals: where the noise is not the same everywhere, "
+            "or equal sequences err together.",
+        ),
     ] = False,
     sequence_column: options.SequenceColumn = None,
     expression_column: options.ExpressionColumn = None,

@@ -16,6 +16,8 @@ def same(first, second):
     """Whether two results are equal, part by part."""
     if isinstance(first, np.ndarray):
         return np.array_equal(first, second, equal_nan=first.dtype.kind == "f")
+    if isinstance(first, tuple):
+        return len(first) == len(second) and all(map(same, first, second))
     if hasattr(first, "__dict__"):
         return all(same(vars(first)[name], vars(second)[name]) for name in vars(first))
     return first == second or (first != first and second != second)

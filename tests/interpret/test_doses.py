@@ -43,7 +43,7 @@ def test_a_table_has_a_row_for_each_sequence_and_concentration():
     ("factor", "times", "message"),
     [
         ("Reb", (1,), "of the model's 5 factors, got 'Reb'; did you mean 'Reb1'?"),
-        ("Zap1", (1,), "of the model's 5 factors, got 'Zap1'; they are "),
+        ("YBX9", (1,), "of the model's 5 factors, got 'YBX9'; they are "),
         ("Reb1", (), "times: expected one or more numbers"),
         ("Reb1", (-1,), "times of Reb1: expected a finite number of 0 or more, got -1"),
     ],

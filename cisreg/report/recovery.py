@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from cisreg.interpret.factors import factor_effects
 from cisreg.metrics import pearson_correlation
-from cisreg.spline import spline_basis
 from cisreg.trained_model import Model
 
 
@@ -35,10 +35,11 @@ class ParameterComparison(NamedTuple):
 def compare_parameters(learned: Model, truth: Model) -> list[ParameterComparison]:
     """Compares the effects of the factors that two models share.
 
-    The effect is that of the strongest site: activity (or potentiation) times the occupancy of the
-    site that the motif binds best. Activity and concentration cannot be compared separately: where
-    binding is weak, half the activity at twice the concentration predicts the same. For a stranded
-    or positional model, activity is averaged over strands and windows.
+    The effect is that of the strongest site, as `cisreg.interpret.factor_effects` gives it:
+    activity (or potentiation) times the occupancy of the site that the motif binds best. Activity
+    and concentration cannot be compared separately: where binding is weak, half the activity at
+    twice the concentration predicts the same. For a stranded or positional model, the effect is
+    averaged over strands and windows.
 
     Returns:
         Comparisons of activity and, where both models have it, potentiation.
@@ -69,20 +70,11 @@ def compare_parameters(learned: Model, truth: Model) -> list[ParameterComparison
 
 def strongest_site_effects(model: Model) -> dict[str, np.ndarray]:
     """The effect of each factor's strongest site, float64 [M] by the name of the parameter."""
-    parameters = {name: np.asarray(value, np.float64) for name, value in model.parameters.items()}
-    activity = np.stack([parameters["activity"]] * 2)
-    if model.spec.stranded:
-        activity[1] += parameters["activity_difference"]
-    if model.spec.positional:
-        weight = parameters["position_weight"]
-        if model.spec.position_knots is not None:
-            basis = np.asarray(spline_basis(model.spec.window_count, model.spec.position_knots))
-            weight = np.einsum("pk,skm->spm", basis, weight)
-        activity = activity * weight.mean(axis=1)
-    lowest_log_kd = parameters["log_kd"].min(axis=1).sum(axis=0)
-    # This form does not overflow.
-    occupancy = np.exp(-np.logaddexp(0, lowest_log_kd - parameters["log_concentration"]))
-    values = {"activity": activity.mean(axis=0) * occupancy}
-    if model.spec.potentiation:
-        values["potentiation"] = parameters["potentiation"] * occupancy
+    effects = factor_effects(model)
+    strands = [effects.effect]
+    if effects.effect_reverse is not None:
+        strands.append(effects.effect_reverse)
+    values = {"activity": np.mean(strands, axis=0)}
+    if effects.potentiation_effect is not None:
+        values["potentiation"] = effects.potentiation_effect
     return values

@@ -85,12 +85,21 @@ def measured_range(metadata: Mapping[str, Any]) -> tuple[float, float] | None:
     return float(stated[0]), float(stated[1])
 
 
+def with_margin(limits: tuple[float, float]) -> tuple[float, float]:
+    """Ends beyond which a number is clearly outside of a range: 1 % of the range farther out.
+
+    Example:
+        >>> with_margin((0.0, 100.0))
+        (-1.0, 101.0)
+    """
+    low, high = limits
+    margin = _MARGIN * (high - low)
+    return low - margin, high + margin
+
+
 def _of_training(model: AnyModel, training: Dataset, threads: int | None) -> Seen:
     if not len(training):
         raise ValueError("training: expected sequences, got none")
-    measured = training.expression
-    if measured.ndim == 2:
-        measured = measured.mean(axis=1)
     rows = np.linspace(0, len(training) - 1, min(len(training), _SAMPLE)).astype(np.int64)
     codes = model.encode(training)[np.unique(rows)]
     predicted, accessibility = [], []
@@ -102,7 +111,7 @@ def _of_training(model: AnyModel, training: Dataset, threads: int | None) -> See
         accessibility.append(result.accessibility)
         binding = np.maximum(binding, scanned.opening.max(axis=0))
     return Seen(
-        _ends(measured),
+        _ends(training.mean_expression),
         _ends(np.concatenate(predicted)),
         _ends(np.concatenate(accessibility)) if model.spec.potentiation else None,
         binding,
@@ -148,10 +157,10 @@ def _beyond(name: str, how: str, limits: tuple[float, float] | None, value: floa
     if limits is None:
         return ""
     low, high = limits
-    margin = _MARGIN * (high - low)
-    if value > high + margin:
+    lowest, highest = with_margin(limits)
+    if value > highest:
         return f"{name} {value:.4g} is above {high:.4g}, the largest {how} in training"
-    if value < low - margin:
+    if value < lowest:
         return f"{name} {value:.4g} is below {low:.4g}, the smallest {how} in training"
     return ""
 

@@ -9,6 +9,7 @@ import numpy as np
 from cisreg.data.ends import describe_ends, find_constant_ends, share_with_end
 from cisreg.display import counted
 from cisreg.interpret.any_model import AnyModel
+from cisreg.interpret.design_range import measured_range, with_margin
 from cisreg.interpret.diagnosis_measures import Measures, OwnMeasures, Trained
 from cisreg.interpret.findings import Finding, State, listed
 from cisreg.occupancy_checks import UNKNOWN
@@ -43,8 +44,8 @@ LARGEST_BASE = 14.0
 # normal distribution, one would be farther away once in a thousand times.
 FAR = 5.0
 # Predictions farther from the mean of the training set, in its standard deviations, are beyond all
-# measurements: even of an exponential distribution only 0.25 % lie there. Four times that is no
-# chance.
+# measurements, if their range is not known: even of an exponential distribution only 0.25 % lie
+# there. Four times that is no chance.
 BEYOND_DEVIATIONS, BEYOND_SHARE = 5.0, 0.01
 # Share of unknown bases (padding too) from which on a prediction rests on what is not there.
 MOST_UNKNOWN = 0.5
@@ -412,43 +413,58 @@ def _known_ends(subject: Subject, measures: Measures) -> list[Finding]:
 
 def check_extrapolation(subject: Subject) -> list[Finding]:
     """Sequences and predictions unlike those of training."""
-    measures, trained = subject.measures, subject.trained
+    measures = subject.measures
     if measures is None:
         return []
-    findings = []
-    unknown = (measures.codes == UNKNOWN).mean(axis=1)
-    share = float((unknown > MOST_UNKNOWN).mean())
-    if share > 0:
-        text = (
-            f"{share:.0%} of the sequences are shorter than half of the model's "
-            f"{measures.codes.shape[1]} bases, or unknown there. Predictions for them say what the "
-            "bases that are there would do in the place where the model puts them: give sequences "
-            "of the length of the training sequences."
+    short = _mostly_unknown(measures.codes)
+    beyond = _beyond_training(subject, measures.expression)
+    return short if short and beyond.state == "ok" else [*short, beyond]
+
+
+def _mostly_unknown(codes: np.ndarray) -> list[Finding]:
+    """Sequences of which the model sees less than half."""
+    share = float(((codes == UNKNOWN).mean(axis=1) > MOST_UNKNOWN).mean())
+    if share == 0:
+        return []
+    text = (
+        f"{share:.0%} of the sequences are shorter than half of the model's "
+        f"{codes.shape[1]} bases, or unknown there. Predictions for them say what the "
+        "bases that are there would do in the place where the model puts them: give sequences "
+        "of the length of the training sequences."
+    )
+    return [Finding("extrapolation", "warning", text, number=share, limit=0.0)]
+
+
+def _beyond_training(subject: Subject, expression: np.ndarray) -> Finding:
+    """Predictions beyond what was measured in training.
+
+    The range of the measurements says it; where the model does not know it, their mean and
+    standard deviation do.
+    """
+    measured, trained = measured_range(subject.model.metadata), subject.trained
+    if measured is not None:
+        (low, high), (lowest, highest) = measured, with_margin(measured)
+        known = f"the training measurements are {low:.3g} to {high:.3g}"
+        outside, where = (expression < lowest) | (expression > highest), "outside of these"
+    elif trained is not None and trained.deviation > 0:
+        known = (
+            f"the training measurements have the mean {trained.mean:.3g} and the standard "
+            f"deviation {trained.deviation:.3g}"
         )
-        findings.append(Finding("extrapolation", "warning", text, number=share, limit=0.0))
-    if trained is None or trained.deviation == 0:
+        outside = np.abs(expression - trained.mean) > BEYOND_DEVIATIONS * trained.deviation
+        where = f"farther than {BEYOND_DEVIATIONS:g} standard deviations from the mean"
+    else:
         text = (
             "The range of the training measurements is not known for this model: predictions were "
             "not compared with it."
         )
-        return [*findings, Finding("extrapolation", "note", text)]
-    away = np.abs(measures.expression - trained.mean) / trained.deviation
-    beyond = float((away > BEYOND_DEVIATIONS).mean())
-    what = (
-        f"Predictions are {measures.expression.min():.3g} to {measures.expression.max():.3g}; the "
-        f"training measurements have the mean {trained.mean:.3g} and the standard deviation "
-        f"{trained.deviation:.3g}"
+        return Finding("extrapolation", "note", text)
+    what = f"Predictions are {expression.min():.3g} to {expression.max():.3g}; {known}"
+    share = float(outside.mean())
+    if share <= BEYOND_SHARE:
+        return Finding("extrapolation", "ok", f"{what}.", number=share, limit=BEYOND_SHARE)
+    text = (
+        f"{what}: {share:.0%} are {where}, where nothing was measured. Take them for 'high' or "
+        "'low', not as numbers."
     )
-    if beyond > BEYOND_SHARE:
-        text = (
-            f"{what}: {beyond:.0%} are farther than {BEYOND_DEVIATIONS:g} standard deviations from "
-            "the mean, where nothing was measured. Take them for 'high' or 'low', not as numbers."
-        )
-        findings.append(
-            Finding("extrapolation", "warning", text, number=beyond, limit=BEYOND_SHARE)
-        )
-    elif not findings:
-        findings.append(
-            Finding("extrapolation", "ok", f"{what}.", number=beyond, limit=BEYOND_SHARE)
-        )
-    return findings
+    return Finding("extrapolation", "warning", text, number=share, limit=BEYOND_SHARE)

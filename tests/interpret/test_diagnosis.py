@@ -344,6 +344,20 @@ def test_predictions_beyond_the_training_set_are_a_warning():
     assert unknown.state == "note"
 
 
+def test_predictions_are_compared_with_the_range_of_the_measurements_where_it_is_known():
+    predicted = SOUND.predict(TEXT).expression
+    low, high = float(predicted.min()), float(predicted.max())
+    within = {**SOUND.metadata, "measured_range": [low, high]}
+    found = by_check(diagnose_model(replace(SOUND, metadata=within), TEXT))["extrapolation"]
+    assert (found.state, found.number) == ("ok", 0.0)
+    # Not beyond five standard deviations, but beyond what was measured.
+    narrow = {**SOUND.metadata, "measured_range": [low, float(np.quantile(predicted, 0.9))]}
+    found = by_check(diagnose_model(replace(SOUND, metadata=narrow), TEXT))["extrapolation"]
+    assert found.state == "warning"
+    assert 0.05 < found.number <= 0.1
+    assert f"the training measurements are {low:.3g} to" in found.sentence
+
+
 def test_sequences_that_are_mostly_padding_are_a_warning():
     finding = by_check(diagnose_model(SOUND, [each[:20] for each in TEXT]))["extrapolation"]
     assert finding.state == "warning"

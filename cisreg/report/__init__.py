@@ -8,6 +8,7 @@ from cisreg.report.mutations import plot_mutations
 from cisreg.report.plot import check_plot, plot_evaluation
 from cisreg.report.profiles import plot_profile
 from cisreg.report.recovery import ParameterComparison, compare_parameters
+from cisreg.report.variant_plot import plot_variant
 
 __all__ = [
     "ParameterComparison",
@@ -23,6 +24,7 @@ __all__ = [
     "plot_profile",
     "plot_sequence",
     "plot_spacing",
+    "plot_variant",
 ]
 
 

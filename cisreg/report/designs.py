@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cisreg.display import counted
-from cisreg.file_checks import check_output
-from cisreg.files import replace_file
-from cisreg.report.plot import check_plot, import_figure
+from cisreg.report.labels import with_unit
+from cisreg.report.plot import new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,14 +43,8 @@ def plot_designs(
     Example:
         >>> plot_designs("designs.png", designs)  # doctest: +SKIP
     """
-    ending = check_plot(path)
-    check_output(path, overwrite=overwrite)
-    figure = import_figure()(figsize=_INCHES, layout="constrained")
-    axes = figure.subplots()
-    axes.spines[["top", "right"]].set_visible(False)
-    _draw_ways(axes, designs)
-    with replace_file(path, overwrite=overwrite) as file:
-        figure.savefig(file, format=ending, dpi=150)
+    with new_figure(path, _INCHES, overwrite=overwrite) as figure:
+        _draw_ways(figure.subplots(), designs)
 
 
 def _draw_ways(axes: Axes, designs: Designs) -> None:
@@ -75,7 +68,7 @@ def _draw_ways(axes: Axes, designs: Designs) -> None:
         f"{designs.method.capitalize()} search from {counted(len(first), 'start')}, target {wanted}"
     )
     axes.set_xlabel("step")
-    axes.set_ylabel(f"expression of the best so far ({designs.unit or 'unit of the table'})")
+    axes.set_ylabel(with_unit("expression of the best so far", designs.unit))
     axes.margins(x=0.03)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     _draw_legend(axes, designs, first)

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cisreg.display import counted
-from cisreg.file_checks import check_output
-from cisreg.files import replace_file
 from cisreg.interpret.experiment_results import Marginalization, Spacing, mean_and_error
-from cisreg.report.plot import check_plot, import_figure
+from cisreg.report.labels import short_name, with_unit
+from cisreg.report.plot import new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 _MOST_PANELS, _MOST_ROWS = 6, 40
 _STRAND_COLORS = {"+": "#1f5a96", "-": "#d1741f"}
 _ORIENTATION_COLORS = {"++": "#1f5a96", "+-": "#d1741f", "-+": "#3a8a5f", "--": "#8c4a9c"}
-_LONGEST = 24
 
 
 def plot_marginalization(
@@ -46,18 +44,14 @@ def plot_marginalization(
     Example:
         >>> plot_marginalization("reb1.png", result)  # doctest: +SKIP
     """
-    ending = check_plot(path)
-    check_output(path, overwrite=overwrite)
     motifs = list(dict.fromkeys(result.motif))
     places = set(zip(result.motif, result.position.tolist(), strict=True))
     if len(places) == len(motifs):
-        figure = _points(result, motifs)
-    elif len(motifs) <= _MOST_PANELS:
-        figure = _lines(result, motifs)
+        draw = _draw_points
     else:
-        figure = _heat_map(result, motifs)
-    with replace_file(path, overwrite=overwrite) as file:
-        figure.savefig(file, format=ending, dpi=150)
+        draw = _draw_lines if len(motifs) <= _MOST_PANELS else _draw_heat_map
+    with new_figure(path, (5.6, 4.2), overwrite=overwrite) as figure:
+        draw(figure, result, motifs)
 
 
 def plot_spacing(path: str | os.PathLike[str], result: Spacing, *, overwrite: bool = False) -> None:
@@ -80,9 +74,11 @@ def plot_spacing(path: str | os.PathLike[str], result: Spacing, *, overwrite: bo
     Example:
         >>> plot_spacing("reb1_rap1.png", result)  # doctest: +SKIP
     """
-    ending = check_plot(path)
-    check_output(path, overwrite=overwrite)
-    figure = import_figure()(figsize=(10.8, 4.2), layout="constrained")
+    with new_figure(path, (10.8, 4.2), overwrite=overwrite) as figure:
+        _draw_spacing(figure, result)
+
+
+def _draw_spacing(figure: Figure, result: Spacing) -> None:
     left, right = figure.subplots(1, 2)
     alone = result.effects_alone.sum(axis=0).mean(axis=0)
     orientations = np.array(result.orientation)
@@ -93,12 +89,12 @@ def plot_spacing(path: str | os.PathLike[str], result: Spacing, *, overwrite: bo
         _draw_line(left, distance, result.effect[:, chosen], color, orientation)
         left.plot(distance, alone[chosen], color=color, linewidth=1, linestyle=(0, (4, 3)))
         _draw_line(right, distance, result.interaction[:, chosen], color, orientation)
-    first, second = map(_shortened, result.motifs)
+    first, second = map(short_name, result.motifs)
     for axes, title in ((left, f"{first}, then {second}"), (right, "Interaction")):
         _style(axes, title)
         axes.set_xlabel("bases between the two sites")
     right.axhline(0, color="0.5", linewidth=0.8, zorder=0)
-    left.set_ylabel(_effect_label(result.unit))
+    left.set_ylabel(with_unit("effect on expression", result.unit))
     right.set_ylabel("effect of both, less the sum of each alone")
     left.plot([], [], color="0.4", linewidth=1, linestyle=(0, (4, 3)), label="sum of each alone")
     figure.legend(
@@ -109,14 +105,12 @@ def plot_spacing(path: str | os.PathLike[str], result: Spacing, *, overwrite: bo
         title_fontsize=8,
         handles=left.get_legend_handles_labels()[0],
     )
-    with replace_file(path, overwrite=overwrite) as file:
-        figure.savefig(file, format=ending, dpi=150)
 
 
-def _lines(result: Marginalization, motifs: list[str]) -> Figure:
+def _draw_lines(figure: Figure, result: Marginalization, motifs: list[str]) -> None:
     columns = 2 if len(motifs) == 4 else min(len(motifs), 3)
     rows = -(-len(motifs) // columns)
-    figure = import_figure()(figsize=(4.6 * columns, 3.6 * rows), layout="constrained")
+    figure.set_size_inches(4.6 * columns, 3.6 * rows)
     panels = np.ravel(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False))
     for axes, motif in zip(panels, motifs, strict=False):
         for strand, color in _STRAND_COLORS.items():
@@ -124,25 +118,24 @@ def _lines(result: Marginalization, motifs: list[str]) -> Figure:
             if len(chosen):
                 label = "forward strand" if strand == "+" else "reverse strand"
                 _draw_line(axes, result.position[chosen], result.effect[:, chosen], color, label)
-        _style(axes, _shortened(motif))
+        _style(axes, short_name(motif))
         axes.axhline(0, color="0.5", linewidth=0.8, zorder=0)
         axes.set_xlabel("first base of the site")
         axes.tick_params(labelbottom=True)
     for axes in panels[len(motifs) :]:
         axes.set_visible(False)
     for axes in panels[::columns]:
-        axes.set_ylabel(_effect_label(result.unit))
+        axes.set_ylabel(with_unit("effect on expression", result.unit))
     panels[0].legend(frameon=False, fontsize=8, title=counted(len(result), "sequence"))
-    return figure
 
 
-def _heat_map(result: Marginalization, motifs: list[str]) -> Figure:
+def _draw_heat_map(figure: Figure, result: Marginalization, motifs: list[str]) -> None:
     strands = list(dict.fromkeys(result.strand))
     mean = result.mean_effect
     shown = _largest(result, motifs)
     first, last = int(result.position.min()), int(result.position.max())
     height = 1.2 + 0.19 * len(shown)
-    figure = import_figure()(figsize=(1.5 + 4.6 * len(strands), height), layout="constrained")
+    figure.set_size_inches(1.5 + 4.6 * len(strands), height)
     panels = np.ravel(figure.subplots(1, len(strands), sharey=True, squeeze=False))
     most = float(np.abs(mean).max()) or 1.0
     for axes, strand in zip(panels, strands, strict=True):
@@ -164,14 +157,15 @@ def _heat_map(result: Marginalization, motifs: list[str]) -> Figure:
         axes.spines[:].set_visible(False)
     _name_rows(panels[0], shown)
     figure.suptitle(f"{_cut(shown, motifs)} {counted(len(result), 'sequence')}".strip(), fontsize=9)
-    figure.colorbar(image, ax=list(panels), label=_effect_label(result.unit), shrink=0.8)
-    return figure
+    figure.colorbar(
+        image, ax=list(panels), label=with_unit("effect on expression", result.unit), shrink=0.8
+    )
 
 
-def _points(result: Marginalization, motifs: list[str]) -> Figure:
+def _draw_points(figure: Figure, result: Marginalization, motifs: list[str]) -> None:
     mean, error = mean_and_error(result.effect)
     shown = _largest(result, motifs)
-    figure = import_figure()(figsize=(5.6, 1.3 + 0.19 * len(shown)), layout="constrained")
+    figure.set_size_inches(5.6, 1.3 + 0.19 * len(shown))
     axes = figure.subplots()
     strands = list(dict.fromkeys(result.strand))
     for number, strand in enumerate(strands):
@@ -189,9 +183,8 @@ def _points(result: Marginalization, motifs: list[str]) -> Figure:
     axes.axvline(0, color="0.5", linewidth=0.8, zorder=0)
     axes.set_ylim(len(shown) - 0.4, -0.6)
     _name_rows(axes, shown)
-    axes.set_xlabel(_effect_label(result.unit))
+    axes.set_xlabel(with_unit("effect on expression", result.unit))
     axes.legend(frameon=False, fontsize=8, title=counted(len(result), "sequence"))
-    return figure
 
 
 def _largest(result: Marginalization, motifs: list[str]) -> list[str]:
@@ -224,21 +217,12 @@ def _draw_line(axes: Axes, x: np.ndarray, effect: np.ndarray, color: str, label:
 
 
 def _style(axes: Axes, title: str) -> None:
-    axes.spines[["top", "right"]].set_visible(False)
     # Dollar signs in a name are not math.
     axes.set_title(title, parse_math=False, fontsize=10)
 
 
 def _name_rows(axes: Axes, names: list[str]) -> None:
     axes.set_yticks(range(len(names)))
-    labels = axes.set_yticklabels([_shortened(name) for name in names], fontsize=7.5)
+    labels = axes.set_yticklabels([short_name(name) for name in names], fontsize=7.5)
     for label in labels:
         label.set_parse_math(False)
-
-
-def _shortened(name: str) -> str:
-    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
-
-
-def _effect_label(unit: str) -> str:
-    return f"effect on expression ({unit or 'unit of the table'})"

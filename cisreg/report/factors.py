@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cisreg.display import printable
-from cisreg.file_checks import check_output
-from cisreg.files import replace_file
 from cisreg.interpret.bases import BaseContributions
 from cisreg.interpret.doses import DoseResponse
 from cisreg.interpret.factors import FactorEffects
 from cisreg.interpret.sites import SiteContributions
 from cisreg.limits import check_range
-from cisreg.report.plot import check_plot, import_figure
+from cisreg.report.labels import short_name, with_unit
+from cisreg.report.plot import new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 # Of Okabe and Ito: told apart with every kind of colour vision.
 _RAISES, _LOWERS = "#0072B2", "#D55E00"
@@ -32,7 +27,6 @@ _DRAWN_SITES, _CURVES = 24, 60
 _LETTER_BASES = 0.75
 # With more bases their letters would overlap.
 _LETTERS = 160
-_LONGEST_NAME = 24
 
 
 def plot_factors(
@@ -64,14 +58,14 @@ def plot_factors(
     places = effects.order[:most]
     panels = 1 if effects.importance is None else 2
     size = (4.6 * panels, 1.2 + 0.24 * len(places))
-    with _figure(path, size, overwrite) as figure:
+    with new_figure(path, size, overwrite=overwrite) as figure:
         panes = np.ravel(figure.subplots(1, panels, sharey=True))
         if effects.importance is not None and effects.mean_effect is not None:
             _draw_bars(panes[0], effects.importance[places], effects.mean_effect[places])
             panes[0].set_title("Importance")
-            panes[0].set_xlabel(f"mean change of expression without it{_unit(effects.unit)}")
+            panes[0].set_xlabel(with_unit("mean change of expression without it", effects.unit))
         _draw_site_effects(panes[-1], effects, places)
-        panes[0].set_yticks(range(len(places)), [_short(effects.factor[at]) for at in places])
+        panes[0].set_yticks(range(len(places)), [short_name(effects.factor[at]) for at in places])
         for label in panes[0].get_yticklabels():
             label.set_parse_math(False)
         panes[0].invert_yaxis()
@@ -101,7 +95,7 @@ def _draw_site_effects(axes: Axes, effects: FactorEffects, places: np.ndarray) -
         for handle in legend.legend_handles:
             handle.set_color("0.4")  # type: ignore[union-attr]
     axes.set_title("Effect of one strongest site")
-    axes.set_xlabel(f"in accessible chromatin{_unit(effects.unit)}")
+    axes.set_xlabel(with_unit("in accessible chromatin", effects.unit))
 
 
 def plot_sequence(
@@ -138,14 +132,14 @@ def plot_sequence(
         )
     check_range("row", row, 0, len(bases) - 1)
     length = bases.effect.shape[1]
-    with _figure(path, (max(6.0, 0.095 * length), 5.0), overwrite) as figure:
+    with new_figure(path, (max(6.0, 0.095 * length), 5.0), overwrite=overwrite) as figure:
         top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
         top.tick_params(axis="x", length=0)
         _draw_sites(top, sites, row, length)
         _draw_bases(bottom, bases, row)
         whole = bases.whole
-        name = f"{_short(str(whole.name[row]))}: " if whole.name is not None else ""
-        title = f"{name}expression {whole.expression[row]:.2f}{_unit(whole.unit)}"
+        name = f"{short_name(str(whole.name[row]))}: " if whole.name is not None else ""
+        title = with_unit(f"{name}expression {whole.expression[row]:.2f}", whole.unit)
         if whole.rule == "at value":
             title += f", accessibility {whole.accessibility[row]:.2f}"
         top.set_title(title, parse_math=False)
@@ -159,7 +153,7 @@ def _draw_sites(axes: Axes, sites: SiteContributions, row: int, length: int) -> 
     largest = np.abs(sites.effect[chosen]).max(initial=1e-30)
     lanes: list[list[tuple[float, float]]] = []
     for at in chosen:
-        name = _short(sites.whole.motif_names[sites.factor[at]])
+        name = short_name(sites.whole.motif_names[sites.factor[at]])
         start, end = float(sites.start[at]), float(sites.end[at])
         label = f"{name} {sites.effect[at]:+.2g}"
         # The label is beside the site, where it does not leave the sequence.
@@ -246,7 +240,7 @@ def plot_doses(
         raise ValueError(
             f"doses: expected 2 or more concentrations above 0 to draw a curve, got {above.sum()}"
         )
-    with _figure(path, (5.4, 4.2), overwrite) as figure:
+    with new_figure(path, (5.4, 4.2), overwrite=overwrite) as figure:
         axes = figure.subplots()
         count = expression.shape[1]
         some = expression[:, :: -(-count // _CURVES)]
@@ -265,30 +259,5 @@ def plot_doses(
         if count > 1 or not above.all():
             axes.legend(frameon=False)
         axes.set_xlabel("times the learned concentration")
-        axes.set_ylabel(f"expression{_unit(doses.unit)}")
-        axes.set_title(f"{_short(doses.factor)}, n = {count:,}", parse_math=False)
-
-
-@contextmanager
-def _figure(
-    path: str | os.PathLike[str], size: tuple[float, float], overwrite: bool
-) -> Iterator[Figure]:
-    """A figure to draw on, which is then written."""
-    ending = check_plot(path)
-    check_output(path, overwrite=overwrite)
-    figure = import_figure()(figsize=size, layout="constrained")
-    yield figure
-    for axes in figure.axes:
-        axes.spines[["top", "right"]].set_visible(False)
-    with replace_file(path, overwrite=overwrite) as file:
-        figure.savefig(file, format=ending, dpi=150)
-
-
-def _unit(unit: str) -> str:
-    return f" ({printable(unit)})" if unit else ""
-
-
-def _short(name: str) -> str:
-    """A name, cut if it is long."""
-    text = printable(name)
-    return text if len(text) <= _LONGEST_NAME else f"{text[: _LONGEST_NAME - 1]}…"
+        axes.set_ylabel(with_unit("expression", doses.unit))
+        axes.set_title(f"{short_name(doses.factor)}, n = {count:,}", parse_math=False)

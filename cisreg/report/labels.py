@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cisreg.display import printable
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -26,6 +28,27 @@ _PLACES = [
 _LINE_FROM = 10.0
 
 
+def short_name(name: str, longest: int = 24) -> str:
+    """A name that can be printed, cut if it is longer.
+
+    Example:
+        >>> short_name("a_very_long_name_of_a_factor")
+        'a_very_long_name_of_a_f…'
+    """
+    text = printable(name)
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def with_unit(text: str, unit: str) -> str:
+    """The label of an axis with the unit of expression; "" stands for a unit that is not known.
+
+    Example:
+        >>> with_unit("effect", ""), with_unit("effect", "log2 YFP/RFP")
+        ('effect (unit of the table)', 'effect (log2 YFP/RFP)')
+    """
+    return f"{text} ({printable(unit) or 'unit of the table'})"
+
+
 def draw_labels(axes: Axes, names: Sequence[str], x: np.ndarray, y: np.ndarray) -> None:
     """Writes each name beside its point; a line connects them where the name is not next to it.
 
@@ -43,7 +66,7 @@ def draw_labels(axes: Axes, names: Sequence[str], x: np.ndarray, y: np.ndarray) 
     figure.draw_without_rendering()  # type: ignore[union-attr]
     at = axes.transData.transform(np.column_stack([x, y])) * (_POINTS_PER_INCH / figure.dpi)
     taken = [_box(point, np.full(2, _POINT_SIZE)) for point in at]
-    shown = [name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…" for name in names]
+    shown = [short_name(name, _LONGEST) for name in names]
     for name, point, position in zip(shown, at, zip(x, y, strict=True), strict=True):
         size = np.array([_LETTER_WIDTH * len(name), 1.0]) * _FONT_SIZE
         offsets = [direction * (distance + size / 2) for direction, distance in _PLACES]

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cisreg.file_checks import check_output
-from cisreg.files import replace_file
-from cisreg.report.plot import check_plot, import_figure
+from cisreg.occupancy_checks import UNKNOWN
+from cisreg.report.labels import short_name
+from cisreg.report.plot import new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from cisreg.interpret import Mutagenesis
 
 _LETTERS = "ACGT"
-_UNKNOWN = 4
 _MOST_PANELS = 12
 # Inches of a base, at least and at most, and of a panel.
 _BASE_INCHES, _LEAST_WIDTH, _MOST_WIDTH, _PANEL_HEIGHT = 0.13, 6.0, 40.0, 1.5
@@ -56,11 +55,9 @@ def plot_mutations(
     Example:
         >>> plot_mutations("mutations.png", mutagenesis(model, sequences))  # doctest: +SKIP
     """
-    ending = check_plot(path)
-    check_output(path, overwrite=overwrite)
     if not 0 < len(rows) <= _MOST_PANELS:
         raise ValueError(f"rows: expected 1 to {_MOST_PANELS} sequences, got {len(rows)}")
-    known = [np.flatnonzero(mutations.codes[row] != _UNKNOWN) for row in rows]
+    known = [np.flatnonzero(mutations.codes[row] != UNKNOWN) for row in rows]
     for row, places in zip(rows, known, strict=True):
         if not len(places):
             raise ValueError(f"rows: expected sequences with known bases, {row} has none")
@@ -68,15 +65,13 @@ def plot_mutations(
     bases = max(places[-1] + 1 - places[0] for places in known)
     width = float(np.clip(bases * _BASE_INCHES + 1.5, _LEAST_WIDTH, _MOST_WIDTH))
     height = _PANEL_HEIGHT * len(rows) + 0.5
-    figure = import_figure()(figsize=(width, height), layout="constrained")
-    panels = np.ravel(figure.subplots(len(rows), 1))
-    for axes, row, places in zip(panels, rows, known, strict=True):
-        image = _draw(axes, mutations, row, places, most or 1.0)
-    panels[-1].set_xlabel("position")
-    label = "effect on expression" + (f"\n({unit})" if unit else "")
-    figure.colorbar(image, ax=list(panels), label=label, fraction=0.05, pad=0.01)
-    with replace_file(path, overwrite=overwrite) as file:
-        figure.savefig(file, format=ending, dpi=150)
+    with new_figure(path, (width, height), overwrite=overwrite) as figure:
+        panels = np.ravel(figure.subplots(len(rows), 1))
+        for axes, row, places in zip(panels, rows, known, strict=True):
+            image = _draw(axes, mutations, row, places, most or 1.0)
+        panels[-1].set_xlabel("position")
+        label = "effect on expression" + (f"\n({unit})" if unit else "")
+        figure.colorbar(image, ax=list(panels), label=label, fraction=0.05, pad=0.01)
 
 
 def _draw(
@@ -102,7 +97,7 @@ def _draw(
     axes.spines[:].set_visible(False)
     name = str(row) if mutations.name is None else mutations.name[row].as_py()
     axes.set_title(
-        f"{name}: expression {mutations.reference[row]:.3g}",
+        f"{short_name(name, 60)}: expression {mutations.reference[row]:.3g}",
         fontsize=9,
         loc="left",
         parse_math=False,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,17 +76,49 @@ def plot_evaluation(
     Example:
         >>> plot_evaluation("test.png", predicted, measured)  # doctest: +SKIP
     """
-    ending = check_plot(path)
-    check_output(path, overwrite=overwrite)
     numbers = [
         as_array(values, name, np.float64, ("N",), finite=True)
         for name, values in (("predicted", predicted), ("measured", measured))
     ]
-    figure = _new_figure(1 + len(comparisons))
-    first, *others = figure.axes
-    _draw_expression(first, *numbers)
-    for axes, comparison in zip(others, comparisons, strict=True):
-        _draw_comparison(axes, comparison)
+    panels = 1 + len(comparisons)
+    with new_figure(path, (_PANEL_INCHES * panels, _PANEL_INCHES), overwrite=overwrite) as figure:
+        first, *others = np.ravel(figure.subplots(1, panels))
+        for axes in figure.axes:
+            axes.set_box_aspect(1)
+        _draw_expression(first, *numbers)
+        for axes, comparison in zip(others, comparisons, strict=True):
+            _draw_comparison(axes, comparison)
+
+
+@contextmanager
+def new_figure(
+    path: str | os.PathLike[str], inches: tuple[float, float], *, overwrite: bool = False
+) -> Iterator[Figure]:
+    """A figure to draw on, which is then written to a file; nothing is written after an error.
+
+    Its axes lose their lines at the top and on the right.
+
+    Args:
+        path: file to write, .png, .pdf or .svg.
+        inches: width and height.
+        overwrite: whether it may replace a file that exists.
+
+    Raises:
+        ImportError: matplotlib is not installed.
+        FileExistsError: the file exists, and `overwrite` is False.
+        ValueError: the ending is not one of `PLOT_FORMATS`.
+        OSError: the file cannot be written.
+
+    Example:
+        >>> with new_figure("line.png", (4.0, 3.0)) as figure:  # doctest: +SKIP
+        ...     figure.subplots().plot([0, 1])
+    """
+    ending = check_plot(path)
+    check_output(path, overwrite=overwrite)
+    figure = import_figure()(figsize=inches, layout="constrained")
+    yield figure
+    for axes in figure.axes:
+        axes.spines[["top", "right"]].set_visible(False)
     with replace_file(path, overwrite=overwrite) as file:
         figure.savefig(file, format=ending, dpi=150)
 
@@ -104,14 +137,6 @@ def import_figure() -> type[Figure]:
             f"plots need matplotlib ({error}): run pip install 'cisreg[plot]'"
         ) from error
     return Figure
-
-
-def _new_figure(panels: int) -> Figure:
-    figure = import_figure()(figsize=(_PANEL_INCHES * panels, _PANEL_INCHES), layout="constrained")
-    for axes in np.ravel(figure.subplots(1, panels)):
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.set_box_aspect(1)
-    return figure
 
 
 def _draw_expression(axes: Axes, predicted: np.ndarray, measured: np.ndarray) -> None:

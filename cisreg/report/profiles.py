@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cisreg.file_checks import check_output
-from cisreg.files import replace_file
-from cisreg.report.plot import check_plot, import_figure
+from cisreg.report.plot import new_figure
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from cisreg.uncertainty.profiles import Profile
 
 _COLOR, _LIGHT = "#1f5a96", "#dbe6f2"
@@ -43,16 +43,18 @@ def plot_profile(
     """
     from cisreg.uncertainty.quantiles import normal_width
 
-    ending = check_plot(path)
-    check_output(path, overwrite=overwrite)
-    limit, (low, high) = normal_width(level) ** 2, profile.interval(level)
-    figure = import_figure()(figsize=(4.6, 3.4), layout="constrained")
-    axes = figure.subplots()
-    axes.spines[["top", "right"]].set_visible(False)
+    limit, interval = normal_width(level) ** 2, profile.interval(level)
+    with new_figure(path, (4.6, 3.4), overwrite=overwrite) as figure:
+        _draw(figure.subplots(), profile, limit, interval, level)
+
+
+def _draw(
+    axes: Axes, profile: Profile, limit: float, interval: tuple[float, float], level: float
+) -> None:
     value = np.append(profile.value, profile.estimate)
     order = np.argsort(value)
     begin, end = value.min(), value.max()
-    axes.axvspan(max(low, begin), min(high, end), color=_LIGHT, linewidth=0)
+    axes.axvspan(max(interval[0], begin), min(interval[1], end), color=_LIGHT, linewidth=0)
     axes.axhline(limit, color="0.5", linewidth=1, linestyle=(0, (4, 3)))
     axes.plot(value[order], np.append(profile.excess, 0.0)[order], color=_COLOR, zorder=3)
     axes.scatter(profile.value, profile.excess, s=14, color=_COLOR, zorder=4)
@@ -72,5 +74,3 @@ def plot_profile(
     axes.set_xlabel(label, parse_math=False)
     axes.set_ylabel("excess squared error\n(units of the noise variance)")
     axes.set_ylim(bottom=0)
-    with replace_file(path, overwrite=overwrite) as file:
-        figure.savefig(file, format=ending, dpi=150)

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cisreg.file_checks import check_output
-from cisreg.files import replace_file
-from cisreg.report.plot import check_plot, import_figure
+from cisreg.report.labels import short_name, with_unit
+from cisreg.report.plot import new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,19 +43,13 @@ def plot_variant(
     Example:
         >>> plot_variant("variant.png", effects, 0)  # doctest: +SKIP
     """
-    ending = check_plot(path)
-    check_output(path, overwrite=overwrite)
     if not 0 <= row < len(effects):
         raise ValueError(f"row: expected 0 to {len(effects) - 1}, got {row}")
-    figure = import_figure()(figsize=(9.2, 3.8), layout="constrained")
-    first, second = figure.subplots(1, 2)
-    for axes in (first, second):
-        axes.spines[["top", "right"]].set_visible(False)
-    _draw_factors(first, effects, row)
-    _draw_sites(second, effects, row)
-    figure.suptitle(_title(effects, row))
-    with replace_file(path, overwrite=overwrite) as file:
-        figure.savefig(file, format=ending, dpi=150)
+    with new_figure(path, (9.2, 3.8), overwrite=overwrite) as figure:
+        first, second = figure.subplots(1, 2)
+        _draw_factors(first, effects, row)
+        _draw_sites(second, effects, row)
+        figure.suptitle(_title(effects, row), parse_math=False)
 
 
 def _title(effects: VariantEffects, row: int) -> str:
@@ -69,15 +62,13 @@ def _title(effects: VariantEffects, row: int) -> str:
     else:
         name = place["sequence"]
         shown = name if isinstance(name, str) else f"pair {name}"
-    if len(shown) > 70:
-        shown = shown[:67] + "..."
-    return f"{shown}: effect {effects.effect[row]:+.3g}".replace("$", r"\$")
+    return f"{short_name(shown, 70)}: effect {effects.effect[row]:+.3g}"
 
 
 def _draw_factors(axes: Axes, effects: VariantEffects, row: int) -> None:
     by_factor = effects.by_factor[row]
     largest = np.argsort(-np.abs(by_factor), kind="stable")[:_BARS]
-    names = [effects.motif_names[each] for each in largest]
+    names = [short_name(effects.motif_names[each]) for each in largest]
     values = [by_factor[each] for each in largest]
     rest = float(by_factor.sum() - sum(values))
     if len(by_factor) > len(largest):
@@ -85,10 +76,10 @@ def _draw_factors(axes: Axes, effects: VariantEffects, row: int) -> None:
     places = np.arange(len(values))
     axes.barh(places, values, color=[_UP if each > 0 else _DOWN for each in values])
     axes.axvline(0, color="0.3", linewidth=0.8)
-    axes.set_yticks(places, [name.replace("$", r"\$") for name in names])
+    axes.set_yticks(places, names, parse_math=False)
     axes.invert_yaxis()
     axes.set_title("Effect by factor")
-    axes.set_xlabel(f"change of expression ({effects.unit or 'unit of the table'})")
+    axes.set_xlabel(with_unit("change of expression", effects.unit))
 
 
 def _draw_sites(axes: Axes, effects: VariantEffects, row: int) -> None:
@@ -99,14 +90,14 @@ def _draw_sites(axes: Axes, effects: VariantEffects, row: int) -> None:
     ]
     labels = []
     for line, place in enumerate(shown):
-        name = effects.motif_names[int(effects.sites.motif[row, place])]
+        name = short_name(effects.motif_names[int(effects.sites.motif[row, place])])
         begin, end = effects.site_range(row, place)
         labels.append(f"{name}\n{begin}-{end} ({effects.sites.strand[row, place]})")
         before, after = effects.sites.before[row, place], effects.sites.after[row, place]
         color = _UP if after > before else _DOWN
         axes.barh(line - 0.19, before, 0.36, color=_BEFORE, label="without" if not line else None)
         axes.barh(line + 0.19, after, 0.36, color=color, label="with" if not line else None)
-    axes.set_yticks(range(len(shown)), [each.replace("$", r"\$") for each in labels])
+    axes.set_yticks(range(len(shown)), labels, parse_math=False)
     axes.invert_yaxis()
     axes.set_xlim(0, 1)
     axes.set_title("Sites that change most")

@@ -12,16 +12,13 @@ import numpy as np
 from cisreg.interpret.any_model import AnyModel
 from cisreg.interpret.design_constraints import Rules
 from cisreg.interpret.mutagenesis import mutagenesis
-from cisreg.interpret.read_out import read_out, scan_model
+from cisreg.interpret.substitutions import expression_of
 from cisreg.occupancy_checks import UNKNOWN
 
 Target = Literal["max", "min"] | float
 
 # Candidates whose constraints are tested at first; four times as many each further time.
 _FIRST_TESTED = 16
-# Numbers of a scan that are held at a time, for models that need every single site.
-_MOST_SITES = 1 << 24
-_BATCH = 1024
 
 
 class Step(NamedTuple):
@@ -68,15 +65,7 @@ class Problem:
 
     def expression(self, codes: np.ndarray) -> np.ndarray:
         """The expression of sequences [K, L], float64 [K]."""
-        spec = self.model.spec
-        batch = _BATCH
-        if not spec.fused:
-            batch = max(1, _MOST_SITES // (2 * spec.window_count * spec.motif_count))
-        parts = [np.empty(0)]
-        for first in range(0, len(codes), batch):
-            scanned = scan_model(self.model, codes[first : first + batch], threads=self.threads)
-            parts.append(read_out(self.model, scanned).expression)
-        return np.concatenate(parts)
+        return expression_of(self.model, codes, self.threads)
 
     def score(self, expression: np.ndarray) -> np.ndarray:
         """How good expressions are: the higher the better."""

@@ -16,8 +16,8 @@ import pyarrow as pa
 
 from cisreg.batch_prediction import BATCH_SIZE
 from cisreg.choices import check_choice
-from cisreg.data import Dataset
 from cisreg.interpret.any_model import AnyModel
+from cisreg.interpret.batches import encode_some, sequence_names
 from cisreg.interpret.experiment_results import Ablation, Marginalization, Spacing
 from cisreg.interpret.placed_sites import (
     FreeBases,
@@ -257,10 +257,7 @@ def space(
 
 def _backgrounds(model: AnyModel, sequences: Any) -> tuple[np.ndarray, pa.Array | None]:
     """The sequences as the model's input, and their names."""
-    codes = np.asarray(model.encode(sequences))
-    if not len(codes):
-        raise ValueError("sequences: expected at least one, got none")
-    return codes, sequences.name if isinstance(sequences, Dataset) else None
+    return encode_some(model, sequences), sequence_names(sequences)
 
 
 def _predict(model: AnyModel, codes: np.ndarray, run: Run) -> np.ndarray:

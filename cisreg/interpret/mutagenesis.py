@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from cisreg.data import Dataset
 from cisreg.display import SHOWN_ROWS, counted, html_table
 from cisreg.interpret.any_model import AnyModel
+from cisreg.interpret.batches import sequence_names
 from cisreg.interpret.indels import deletion_effects, insertion_effects
 from cisreg.interpret.substitutions import made_substitutions, substitutions
 from cisreg.progress import progress_bar
@@ -237,11 +237,11 @@ def mutagenesis(
             progress=progress,
         )
     )
-    joined = {}
-    for key in ("codes", "reference", "effect", "by_factor", "by_accessibility"):
-        joined[key] = _joined([getattr(part, key) for part in parts])
-    for key in ("deletion", "insertion"):
-        joined[key] = _joined([getattr(part, key) for part in parts])
+    arrays = ("codes", "reference", "effect", "by_factor", "by_accessibility")
+    joined = {
+        key: _joined([getattr(part, key) for part in parts])
+        for key in (*arrays, "deletion", "insertion")
+    }
     names = [part.name for part in parts if part.name is not None]
     name = pa.concat_arrays(names) if names else None
     return Mutagenesis(**joined, name=name, motif_names=model.motif_names)  # type: ignore[arg-type]
@@ -268,7 +268,7 @@ def mutagenesis_batches(
     if batch_size < 1:
         raise ValueError(f"batch_size: expected 1 or more sequences, got {batch_size}")
     codes = np.asarray(model.encode(sequences))
-    name = sequences.name if isinstance(sequences, Dataset) else None
+    name = sequence_names(sequences)
     if names is not None:
         name = pa.array(names, pa.string())
         if len(name) != len(codes):

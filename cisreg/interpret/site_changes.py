@@ -9,8 +9,9 @@ import numpy as np
 
 from cisreg.interpret.any_model import AnyModel
 from cisreg.interpret.read_out import between_ends, sigmoid
+from cisreg.occupancy_checks import UNKNOWN
 
-_UNKNOWN, _OUTSIDE = 4, 5
+_OUTSIDE = 5
 # A site is lost, or gained, where less than this share of its occupancy is left, or was there.
 LEFT = 0.25
 # Windows that are computed at a time.
@@ -115,7 +116,7 @@ def _changed_regions(first: np.ndarray, second: np.ndarray) -> _Regions:
 
 def _bounds(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The first known base of each row, and the one after the last."""
-    known = codes != _UNKNOWN
+    known = codes != UNKNOWN
     begin = np.where(known.any(axis=1), known.argmax(axis=1), codes.shape[1])
     end = codes.shape[1] - np.where(known.any(axis=1), known[:, ::-1].argmax(axis=1), 0)
     return begin, end
@@ -246,7 +247,7 @@ def _occupancies(
     column = begin[:, np.newaxis] + np.arange(count + width - 1)
     inside = (column >= 0) & (column < length)
     under = np.where(
-        inside, np.take_along_axis(codes, np.clip(column, 0, length - 1), axis=1), _UNKNOWN
+        inside, np.take_along_axis(codes, np.clip(column, 0, length - 1), axis=1), UNKNOWN
     )
     log_kd = model.parameters["log_kd"][:, :, motif].astype(np.float64)
     table = np.concatenate([log_kd, np.zeros_like(log_kd[:, :1])], axis=1).transpose(2, 0, 1)

@@ -13,10 +13,12 @@ from cisreg.data import Dataset
 from cisreg.data.frames import is_frame
 from cisreg.display import counted, html_table
 from cisreg.interpret.any_model import AnyModel
+from cisreg.interpret.batches import sequence_names
 from cisreg.interpret.contributions import change_parts
 from cisreg.interpret.read_out import read_out, scan_model
 from cisreg.interpret.site_changes import SiteChanges, site_changes
 from cisreg.limits import MOST_ROWS_AT_ONCE, check_range
+from cisreg.occupancy_checks import UNKNOWN
 from cisreg.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
 BATCH_SIZE = 512
 # Factors of an explanation: so many at most, with at least this share of the largest effect.
 _MOST_FACTORS, _LEAST_SHARE = 3, 0.1
-_UNKNOWN = 4
 _VOWELS = "AEIOaeio"
 
 
@@ -329,7 +330,7 @@ def first_columns(model: AnyModel, sequence: Any, codes: np.ndarray) -> np.ndarr
     base is the first that is known.
     """
     if not _is_list_of_text(sequence):
-        return (codes != _UNKNOWN).argmax(axis=1).astype(np.int64)
+        return (codes != UNKNOWN).argmax(axis=1).astype(np.int64)
     if model.padding_side == "right":
         return np.zeros(len(codes), np.int64)
     length = [len(str(text).strip()) for text in sequence]
@@ -345,7 +346,7 @@ def _is_list_of_text(sequence: Any) -> bool:
 
 def _names(reference: Any, names: Sequence[str] | None, count: int) -> pa.Array:
     if names is None:
-        named = reference.name if isinstance(reference, Dataset) else None
+        named = sequence_names(reference)
         return pa.array(np.arange(count)) if named is None else named
     if isinstance(names, str) or len(names) != count:
         raise ValueError(

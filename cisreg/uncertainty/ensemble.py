@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pyarrow as pa
 
-from cisreg.data import Dataset
 from cisreg.display import counted, html_table
+from cisreg.interpret.batches import sequence_names
 from cisreg.trained_model import Model
 from cisreg.uncertainty.effects import site_effects
 from cisreg.uncertainty.intervals import Intervals, PredictionIntervals
@@ -144,7 +144,7 @@ class Ensemble:
 
     def _predicted(self, values: np.ndarray, level: float, sequence: Any) -> PredictionIntervals:
         mean, error, width = self._summary(values, level)
-        name = sequence.name if isinstance(sequence, Dataset) else None
+        name = sequence_names(sequence)
         return prediction_intervals(mean, error, width, level, name)
 
     def _summary(self, values: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray, float]:

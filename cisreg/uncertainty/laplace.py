@@ -19,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 
 from cisreg.data import Dataset
+from cisreg.interpret.batches import sequence_names
 from cisreg.trained_model import Model
 from cisreg.uncertainty.coordinates import Coordinates
 from cisreg.uncertainty.effects import effect_slopes, site_effects
@@ -123,7 +124,7 @@ class Certainty:
         for rows in row_batches(len(codes), len(self.coordinates)):
             expression[rows], slopes = self._slopes(codes[rows])
             error[rows] = self._error_of(slopes)
-        name = sequence.name if isinstance(sequence, Dataset) else None
+        name = sequence_names(sequence)
         return prediction_intervals(expression, error, self._width(level), level, name)
 
     def difference(self, first: Any, second: Any, level: float = 0.9) -> PredictionIntervals:
@@ -143,7 +144,7 @@ class Certainty:
         for rows in row_batches(len(change), len(self.coordinates)):
             (before, slopes), (after, other) = (self._slopes(each[rows]) for each in codes)
             change[rows], error[rows] = after - before, self._error_of(other - slopes)
-        name = second.name if isinstance(second, Dataset) else None
+        name = sequence_names(second)
         return prediction_intervals(change, error, self._width(level), level, name)
 
     def _width(self, level: float) -> float:

@@ -103,6 +103,15 @@ def test_the_largest_effect_is_drawn(files):
     assert plot.read_bytes().startswith(b"\x89PNG")
 
 
+def test_names_of_files_are_checked_before_anything_is_computed(files):
+    genome = "--genome", files / "genome.fa"
+    for option, name in (("--plot", "x.txt"), ("--by-factor", "x.txt")):
+        outputs = "--output", files / "out.tsv", option, files / name
+        found = run(files, files / "x.vcf", *genome, *outputs, status=1)
+        assert "expected a name that ends in" in found.output
+        assert not (files / "out.tsv").exists()
+
+
 def test_faults_are_messages(files):
     genome = "--genome", files / "genome.fa"
     for words in ((), (files / "x.vcf",), (files / "x.vcf", "--pairs", "x.tsv"), genome):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from cisreg.cli import options
+from cisreg.cli.explain.tables import check_results
 from cisreg.cli.outputs import check_files
 from cisreg.cli.prepare.step_options import destination, tell
 from cisreg.cli.terminal import TextTable, new_console
@@ -203,15 +204,8 @@ def _check_options(
             raise typer.BadParameter(
                 f"expected --{name} with --method {owner} alone, got {method}", ctx=context
             )
-    if output is not None and output.suffix.lower() not in _FASTA:
-        from cisreg.writing import check_ending
-
-        check_ending(output)
-    if plot is not None:
-        from cisreg.report.plot import check_plot, import_figure
-
-        check_plot(plot)
-        import_figure()
+    is_fasta = output is not None and output.suffix.lower() in _FASTA
+    check_results(None if is_fasta else output, plot)
 
 
 def _constraints(

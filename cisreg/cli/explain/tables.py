@@ -29,18 +29,20 @@ Factors = Annotated[
 
 
 def check_results(output: Path | None, plot: Path | None) -> None:
-    """Checks the names of the files that a command is to write.
+    """Checks that a command can write its files, before it computes anything.
 
     Raises:
         ValueError: an ending that no table or plot has.
+        ImportError: a plot was asked for, and matplotlib is not installed.
     """
-    from cisreg.report.plot import check_plot
+    from cisreg.report.plot import check_plot, import_figure
     from cisreg.writing import check_ending
 
     if output is not None:
         check_ending(output)
     if plot is not None:
         check_plot(plot)
+        import_figure()
 
 
 def write_result(

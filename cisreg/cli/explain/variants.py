@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from cisreg.cli import options
+from cisreg.cli.explain.tables import check_results
 from cisreg.cli.outputs import check_files
 from cisreg.cli.prepare.step_options import destination, tell
 from cisreg.display import counted
@@ -138,6 +139,8 @@ def variants(
         inputs=[model, vcf, genome, constructs, pairs],
         overwrite=overwrite,
     )
+    check_results(output, plot)
+    check_results(by_factor, None)
     from cisreg.storage import load_model
 
     learned = load_model(model)

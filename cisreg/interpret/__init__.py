@@ -24,11 +24,20 @@ _MODULES = {
     "cisreg.interpret.design_genetic": ("Genetic",),
     "cisreg.interpret.design_gradient": ("Gradient",),
     "cisreg.interpret.design_result": ("Designs",),
-    "cisreg.interpret.bases": ("BaseContributions", "base_contributions"),
-    "cisreg.interpret.contributions": (
-        *("Contributions", "contribution_batches", "contributions", "explain_difference"),
+    "cisreg.interpret.bases": (
+        "BaseContributions",
+        "base_contribution_batches",
+        "base_contributions",
     ),
-    "cisreg.interpret.sites": ("SiteContributions", "site_contributions"),
+    "cisreg.interpret.contributions": (
+        *("Contributions", "contribution_batches", "contributions"),
+        *("difference_batches", "explain_difference"),
+    ),
+    "cisreg.interpret.sites": (
+        "SiteContributions",
+        "site_contribution_batches",
+        "site_contributions",
+    ),
     "cisreg.interpret.doses": ("DoseResponse", "dose_response"),
     "cisreg.interpret.factors": ("FactorEffects", "factor_effects"),
     "cisreg.interpret.findings": ("Finding",),

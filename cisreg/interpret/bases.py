@@ -10,7 +10,7 @@ what a base would change is another question (`mutagenesis`).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from cisreg.interpret.batches import batches, encode_some, sequence_column, sequ
 from cisreg.interpret.contributions import (
     AccessibilityRule,
     Contributions,
+    check_contributions_memory,
     join_contributions,
 )
 from cisreg.interpret.read_out import between_ends, windows_of
@@ -72,7 +73,9 @@ class BaseContributions:
     def _columns(self) -> dict[str, pa.Array]:
         count, length = self.effect.shape
         return {
-            "sequence": sequence_column(self.whole.name, np.repeat(np.arange(count), length)),
+            "sequence": sequence_column(
+                self.whole.name, np.repeat(np.arange(count), length), self.whole.begin
+            ),
             "position": pa.array(np.tile(np.arange(length), count)),
             "base": pa.array(_LETTERS[self.codes.ravel()], pa.string()),
             "effect": pa.array(self.effect.ravel()),
@@ -118,36 +121,64 @@ def base_contributions(
         progress: whether to show a progress bar.
 
     Raises:
-        ValueError: no sequences, or more than fit into memory.
+        ValueError: no sequences, or more than fit into memory (take `base_contribution_batches`).
 
     Example:
         >>> base_contributions(model, ["ACGT" * 27]).effect.shape  # doctest: +SKIP
         (1, 108)
     """
-    check_choice("accessibility", accessibility, AccessibilityRule)
-    codes, names = encode_some(model, sequences), sequence_names(sequences)
+    codes = encode_some(model, sequences)
+    remedy = "take base_contribution_batches"
+    check_contributions_memory(model, len(codes), remedy)
     if by_factor:
         numbers = codes.size * model.spec.motif_count
-        check_memory("by_factor of all bases", 8 * numbers, "give fewer sequences at once")
-    effects, wholes, outside, factors = [], [], [], []
+        check_memory("by_factor of all bases", 8 * numbers, remedy)
+    parts = list(
+        base_contribution_batches(
+            *(model, sequences),
+            accessibility=accessibility,
+            by_factor=by_factor,
+            batch_size=batch_size,
+            threads=threads,
+            progress=progress,
+        )
+    )
+    factors = [part.by_factor for part in parts if part.by_factor is not None]
+    return BaseContributions(
+        np.concatenate([part.effect for part in parts]),
+        np.concatenate(factors) if by_factor else None,
+        np.concatenate([part.outside for part in parts]),
+        codes,
+        join_contributions([part.whole for part in parts]),
+    )
+
+
+def base_contribution_batches(
+    model: AnyModel,
+    sequences: Any,
+    *,
+    accessibility: AccessibilityRule = "at value",
+    by_factor: bool = False,
+    batch_size: int | None = None,
+    threads: int | None = None,
+    progress: bool = False,
+) -> Iterator[BaseContributions]:
+    """Like `base_contributions`, but yields batch after batch, in the order of the sequences.
+
+    Example:
+        >>> for batch in base_contribution_batches(model, data):  # doctest: +SKIP
+        ...     print(batch.effect.mean(axis=0))
+    """
+    check_choice("accessibility", accessibility, AccessibilityRule)
+    codes, names = encode_some(model, sequences), sequence_names(sequences)
     how: dict[str, Any] = {"batch_size": batch_size, "progress": progress, "every_site": True}
     for rows, part in batches(model, codes, description="bases", **how):
-        parts = site_parts(
-            model, part, accessibility, None if names is None else names[rows], threads
-        )
-        site = parts.activity + parts.opening
-        effect, of_factor = _of_bases(model, part, site, by_factor)
-        effects.append(effect)
-        factors.append(of_factor)
-        wholes.append(parts.whole)
-        outside.append(parts.whole.by_factor.sum(axis=1) - effect.sum(axis=1))
-    return BaseContributions(
-        np.concatenate(effects),
-        np.concatenate(factors) if by_factor else None,
-        np.concatenate(outside),
-        codes,
-        join_contributions(wholes),
-    )
+        name = None if names is None else names[rows]
+        parts = site_parts(model, part, accessibility, name, threads)
+        effect, of_factor = _of_bases(model, part, parts.activity + parts.opening, by_factor)
+        whole = replace(parts.whole, begin=rows.start)
+        outside = whole.by_factor.sum(axis=1) - effect.sum(axis=1)
+        yield BaseContributions(effect, of_factor if by_factor else None, outside, part, whole)
 
 
 def _of_bases(

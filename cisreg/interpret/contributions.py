@@ -218,11 +218,8 @@ def contributions(
         >>> found = contributions(model, ["ACGT" * 27], accessibility="shapley")  # doctest: +SKIP
         >>> found.to_frame(largest=5)  # doctest: +SKIP
     """
-    codes = encode_some(model, sequences)
-    numbers = len(codes) * (len(_strands(model)) + 1) * model.spec.motif_count
-    check_memory(
-        f"contributions of {len(codes):,} sequences", 8 * numbers, "take contribution_batches"
-    )
+    count = len(encode_some(model, sequences))
+    check_contributions_memory(model, count, "take contribution_batches")
     parts = contribution_batches(
         *(model, sequences),
         accessibility=accessibility,
@@ -297,6 +294,7 @@ def explain_difference(
     *,
     batch_size: int | None = None,
     threads: int | None = None,
+    progress: bool = False,
 ) -> Contributions:
     """Why expression differs between pairs of sequences: what each factor has to do with it.
 
@@ -311,16 +309,39 @@ def explain_difference(
             single sequence, it is compared with all of the other.
         batch_size: sequences scanned at a time; None: as many as take a few hundred megabytes.
         threads: how many threads compute; None: one for each core.
+        progress: whether to show a progress bar.
 
     Returns:
         Contributions of the second sequences, whose baseline is the expression of the first: all
         other parts add up to the difference.
 
     Raises:
-        ValueError: no sequences, or other numbers of sequences.
+        ValueError: no sequences, other numbers of sequences, or more than fit into memory (take
+            `difference_batches`).
 
     Example:
         >>> explain_difference(model, [wild_type], [mutant]).to_frame(largest=5)  # doctest: +SKIP
+    """
+    count = max(len(encode_some(model, each)) for each in (first, second))
+    check_contributions_memory(model, count, "take difference_batches")
+    how: dict[str, Any] = {"batch_size": batch_size, "threads": threads, "progress": progress}
+    return join_contributions(list(difference_batches(model, first, second, **how)))
+
+
+def difference_batches(
+    model: AnyModel,
+    first: Any,
+    second: Any,
+    *,
+    batch_size: int | None = None,
+    threads: int | None = None,
+    progress: bool = False,
+) -> Iterator[Contributions]:
+    """Like `explain_difference`, but yields batch after batch, in the order of the pairs.
+
+    Example:
+        >>> for batch in difference_batches(model, [wild_type], mutants):  # doctest: +SKIP
+        ...     print(batch.by_factor.mean(axis=0))
     """
     codes, others = encode_some(model, first), encode_some(model, second)
     if len(codes) != len(others) and 1 not in (len(codes), len(others)):
@@ -331,25 +352,38 @@ def explain_difference(
     names = sequence_names(second if len(others) >= len(codes) else first)
     shape = np.broadcast_shapes(codes.shape, others.shape)
     codes, others = np.broadcast_to(codes, shape), np.broadcast_to(others, shape)
-    found = []
-    for rows, part in batches(model, codes, batch_size=batch_size):
+    how: dict[str, Any] = {"batch_size": batch_size, "progress": progress}
+    for rows, part in batches(model, codes, description="differences", **how):
         scans = [
             scan_model(model, np.ascontiguousarray(each), threads=threads)
             for each in (part, others[rows])
         ]
         before, after = (read_out(model, scan) for scan in scans)
-        found.append(
-            Contributions(
-                *(after.expression, before.expression, *change_parts(model, *scans)),
-                accessibility=after.accessibility,
-                strands=_strands(model),
-                motif_names=tuple(model.motif_names),
-                rule="difference",
-                name=None if names is None else names[rows],
-                unit=model.unit,
-            )
+        yield Contributions(
+            *(after.expression, before.expression, *change_parts(model, *scans)),
+            accessibility=after.accessibility,
+            strands=_strands(model),
+            motif_names=tuple(model.motif_names),
+            rule="difference",
+            name=None if names is None else names[rows],
+            unit=model.unit,
+            begin=rows.start,
         )
-    return join_contributions(found)
+
+
+def check_contributions_memory(model: AnyModel, count: int, remedy: str) -> None:
+    """Refuses contributions of so many sequences that do not fit into memory.
+
+    Args:
+        model: the model.
+        count: number of sequences.
+        remedy: what to do, for the error.
+
+    Raises:
+        ValueError: they do not fit.
+    """
+    numbers = count * (len(_strands(model)) + 1) * model.spec.motif_count
+    check_memory(f"contributions of {count:,} sequences", 8 * numbers, remedy)
 
 
 def change_parts(model: AnyModel, before: ModelScan, after: ModelScan) -> Parts:

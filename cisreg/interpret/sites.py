@@ -14,8 +14,8 @@ sites. The parts add up to the contribution of the factor.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -36,6 +36,7 @@ from cisreg.interpret.contributions import (
     AccessibilityRule,
     Contributions,
     accessibility_levels,
+    check_contributions_memory,
     explain_scan,
     join_contributions,
 )
@@ -152,7 +153,7 @@ class SiteContributions:
     """What K sites of N sequences contribute to expression; the sites of a sequence are together.
 
     Attributes:
-        sequence: int64 [K], the place of its sequence.
+        sequence: int64 [K], the place of its sequence among these N.
         factor: int64 [K], the place of its factor among `motif_names`.
         strand: int8 [K], 0 forward, 1 reverse.
         start: int64 [K], the first base that the factor's own columns touch, from 0, in the model's
@@ -201,7 +202,7 @@ class SiteContributions:
     def _columns(self) -> dict[str, pa.Array]:
         names = np.array(self.whole.motif_names, object)
         columns = {
-            "sequence": sequence_column(self.whole.name, self.sequence),
+            "sequence": sequence_column(self.whole.name, self.sequence, self.whole.begin),
             "factor": pa.array(names[self.factor], pa.string()),
             "strand": pa.array(np.array(["+", "-"], object)[self.strand], pa.string()),
             "start": pa.array(self.start),
@@ -261,10 +262,44 @@ def site_contributions(
         progress: whether to show a progress bar.
 
     Raises:
-        ValueError: an argument is out of its range, or a name that the model does not have.
+        ValueError: an argument is out of its range, a name that the model does not have, or more
+            sequences than fit into memory (take `site_contribution_batches`).
 
     Example:
         >>> site_contributions(model, data, largest=10).to_frame()  # doctest: +SKIP
+    """
+    count = len(encode_some(model, sequences))
+    check_contributions_memory(model, count, "take site_contribution_batches")
+    parts = site_contribution_batches(
+        *(model, sequences),
+        accessibility=accessibility,
+        least_occupancy=least_occupancy,
+        largest=largest,
+        factors=factors,
+        batch_size=batch_size,
+        threads=threads,
+        progress=progress,
+    )
+    return _joined(list(parts))
+
+
+def site_contribution_batches(
+    model: AnyModel,
+    sequences: Any,
+    *,
+    accessibility: AccessibilityRule = "at value",
+    least_occupancy: float = 0.05,
+    largest: int | None = None,
+    factors: Sequence[str] | None = None,
+    batch_size: int | None = None,
+    threads: int | None = None,
+    progress: bool = False,
+) -> Iterator[SiteContributions]:
+    """Like `site_contributions`, but yields batch after batch, in the order of the sequences.
+
+    Example:
+        >>> for batch in site_contribution_batches(model, data):  # doctest: +SKIP
+        ...     print(batch.to_frame())
     """
     check_choice("accessibility", accessibility, AccessibilityRule)
     if not 0 <= least_occupancy <= 1:
@@ -274,14 +309,13 @@ def site_contributions(
     codes, names = encode_some(model, sequences), sequence_names(sequences)
     chosen = np.zeros(model.spec.motif_count, bool)
     chosen[factor_places(model, factors)] = True
-    found = []
     how: dict[str, Any] = {"batch_size": batch_size, "progress": progress, "every_site": True}
     for rows, part in batches(model, codes, description="sites", **how):
         name = None if names is None else names[rows]
         parts = site_parts(model, part, accessibility, name, threads)
         is_shown = (parts.occupancy >= least_occupancy) & chosen
-        found.append(_shown_sites(model, part, parts, is_shown, largest, rows.start))
-    return _joined(found)
+        found = _shown_sites(model, part, parts, is_shown, largest)
+        yield replace(found, whole=replace(found.whole, begin=rows.start))
 
 
 def _shown_sites(
@@ -290,7 +324,6 @@ def _shown_sites(
     parts: SiteParts,
     is_shown: np.ndarray,
     largest: int | None,
-    begin: int,
 ) -> SiteContributions:
     row, strand, window, factor = np.nonzero(is_shown)
     effect = (parts.activity + parts.opening)[row, strand, window, factor]
@@ -311,7 +344,7 @@ def _shown_sites(
     shown = np.zeros_like(parts.whole.by_factor)
     np.add.at(shown, (row, factor), (parts.activity + parts.opening)[at])
     return SiteContributions(
-        *(row + begin, factor, strand.astype(np.int8), start, end, parts.occupancy[at]),
+        *(row, factor, strand.astype(np.int8), start, end, parts.occupancy[at]),
         *(parts.activity[at], parts.opening[at]),
         site=tuple(
             _read(codes[row[each]], strand[each], start[each], end[each])
@@ -346,8 +379,10 @@ def _read(codes: np.ndarray, strand: Any, start: Any, end: Any) -> str:
 
 def _joined(found: list[SiteContributions]) -> SiteContributions:
     """The sites of several batches, in their order."""
-    arrays = ("sequence", "factor", "strand", "start", "end", "occupancy", "activity", "opening")
+    arrays = ("factor", "strand", "start", "end", "occupancy", "activity", "opening")
+    begin = found[0].whole.begin
     return SiteContributions(
+        sequence=np.concatenate([part.sequence + part.whole.begin - begin for part in found]),
         **{name: np.concatenate([getattr(part, name) for part in found]) for name in arrays},
         site=tuple(site for part in found for site in part.site),
         other=np.concatenate([part.other for part in found]),

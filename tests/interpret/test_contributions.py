@@ -6,12 +6,14 @@ import itertools
 import math
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from interpret_models import KINDS, MOTIFS, NAMES, make_bound_model, make_codes, make_model
 
 from cisreg.data import Dataset
 from cisreg.interpret import (
     contributions,
+    difference_batches,
     explain_difference,
     knock_outs,
     read_out,
@@ -260,3 +262,20 @@ def test_what_cannot_be_is_refused(arguments, message):
 def test_a_table_has_at_least_one_factor():
     with pytest.raises(ValueError, match="largest: expected 1 or more factors, got 0"):
         contributions(make_model(), make_codes()).to_table(largest=0)
+
+
+def test_batches_of_differences_are_the_whole_and_count_on():
+    model, codes = make_bound_model(), make_codes(7)
+    whole = explain_difference(model, codes[:1], codes)
+    parts = list(difference_batches(model, codes[:1], codes, batch_size=3))
+    assert [len(part) for part in parts] == [3, 3, 1]
+    joined = pa.concat_tables([part.to_table() for part in parts])
+    assert joined["sequence"] == whole.to_table()["sequence"]
+    np.testing.assert_array_equal(joined["effect"], whole.to_table()["effect"])
+
+
+def test_differences_that_do_not_fit_into_memory_are_refused(monkeypatch):
+    model, codes = make_bound_model(), make_codes()
+    monkeypatch.setattr("cisreg.limits.host_memory", lambda: 1000)
+    with pytest.raises(ValueError, match=r"contributions of 12 sequences: .*difference_batches"):
+        explain_difference(model, codes[:1], codes)

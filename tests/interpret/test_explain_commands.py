@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -105,6 +106,19 @@ def test_sites_and_bases_of_sequences(files, tmp_path, model):
     np.testing.assert_allclose(
         bases["effect"], base_contributions(model, CODES).effect.ravel(), rtol=1e-9
     )
+
+
+@pytest.mark.parametrize("kind", [["--sites"], ["--bases"], ["--versus"]])
+def test_many_sequences_are_written_batch_after_batch(files, tmp_path, monkeypatch, kind):
+    words = ["sequences", files / "all.fa", *kind]
+    words += [files / "one.fa"] if kind == ["--versus"] else []
+    whole = run(files, tmp_path, *words)
+    (tmp_path / "out.tsv").unlink()
+    monkeypatch.setattr("cisreg.interpret.batches._MOST_ROWS", 4)
+    # What holds all sequences at once is refused.
+    module = sys.modules["cisreg.interpret.contributions"]
+    monkeypatch.setattr(module, "check_memory", pytest.fail)
+    assert run(files, tmp_path, *words).equals(whole)
 
 
 def test_a_difference_to_one_sequence(files, tmp_path, model):

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from interpret_models import COLUMN_RANGE, KINDS, LENGTH, NAMES, WIDTH, make_bound_model, make_codes
 
 from cisreg.data import Dataset
-from cisreg.interpret import base_contributions, contributions, site_contributions
+from cisreg.interpret import (
+    base_contribution_batches,
+    base_contributions,
+    contributions,
+    site_contribution_batches,
+    site_contributions,
+)
 from cisreg.interpret.sites import site_parts
 
 RULES = ("at value", "shapley")
@@ -161,3 +168,31 @@ def test_tables_of_sites_and_bases():
 def test_what_cannot_be_is_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         site_contributions(make_bound_model(), make_codes(), **arguments)
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_batches_of_sites_and_bases_are_the_whole_and_count_on(named):
+    model, codes = make_bound_model(), make_codes(7)
+    data = Dataset(codes, np.zeros(7, np.float32), name=[f"p{n}" for n in range(7)])
+    sequences = data if named else codes
+    for whole, batches in (
+        (site_contributions, site_contribution_batches),
+        (base_contributions, base_contribution_batches),
+    ):
+        parts = list(batches(model, sequences, batch_size=3))
+        assert [len(part.whole) for part in parts] == [3, 3, 1]
+        joined = pa.concat_tables([part.to_table() for part in parts])
+        expected = whole(model, sequences).to_table()
+        assert joined.select(["sequence"]) == expected.select(["sequence"])
+        np.testing.assert_array_equal(joined["effect"], expected["effect"])
+        np.testing.assert_array_equal(
+            whole(model, sequences, batch_size=3).to_table()["effect"], expected["effect"]
+        )
+
+
+@pytest.mark.parametrize("question", [site_contributions, base_contributions])
+def test_what_does_not_fit_into_memory_is_refused(monkeypatch, question):
+    model, codes = make_bound_model(), make_codes()
+    monkeypatch.setattr("cisreg.limits.host_memory", lambda: 1000)
+    with pytest.raises(ValueError, match=r"contributions of 12 sequences: .*take \w+_batches"):
+        question(model, codes)

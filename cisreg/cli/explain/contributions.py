@@ -96,11 +96,12 @@ def sequences(
     if plot is not None:
         _plot(plot, learned, data[:1], how, least_occupancy, overwrite)
     if versus is not None:
-        from cisreg.interpret import explain_difference
+        from cisreg.interpret import difference_batches
 
         others = read_sequences(learned, versus, sequence_column)
-        difference = explain_difference(learned, others, data, threads=threads)
-        tables.write_result([difference.to_table(largest)], output, plot, overwrite)
+        parts = difference_batches(learned, others, data, threads=threads, progress=True)
+        rows = (part.to_table(largest) for part in parts)
+        tables.write_result(rows, output, plot, overwrite)
         return
     kind = "sites" if sites else "bases" if bases else "factors"
     rows = _tables(kind, learned, data, how, largest, least_occupancy)
@@ -116,15 +117,20 @@ def _tables(
     least_occupancy: float,
 ) -> Iterator[pa.Table]:
     """The rows of some sequences at a time."""
-    from cisreg.interpret import base_contributions, contribution_batches, site_contributions
+    from cisreg.interpret import (
+        base_contribution_batches,
+        contribution_batches,
+        site_contribution_batches,
+    )
 
     if kind == "sites":
-        found = site_contributions(
+        for sites in site_contribution_batches(
             model, data, largest=largest, least_occupancy=least_occupancy, progress=True, **how
-        )
-        yield found.to_table()
+        ):
+            yield sites.to_table()
     elif kind == "bases":
-        yield base_contributions(model, data, progress=True, **how).to_table()
+        for bases in base_contribution_batches(model, data, progress=True, **how):
+            yield bases.to_table()
     else:
         for batch in contribution_batches(model, data, progress=True, **how):
             yield batch.to_table(largest)

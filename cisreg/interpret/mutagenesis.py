@@ -11,9 +11,10 @@ import pyarrow as pa
 
 from cisreg.display import SHOWN_ROWS, counted, html_table
 from cisreg.interpret.any_model import AnyModel
-from cisreg.interpret.batches import sequence_names
+from cisreg.interpret.batches import sequence_column, sequence_names
 from cisreg.interpret.indels import deletion_effects, insertion_effects
 from cisreg.interpret.substitutions import made_substitutions, substitutions
+from cisreg.limits import check_memory
 from cisreg.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Mutagenesis:
             at the end; None if it was not asked for.
         name: Arrow strings [N], names of the sequences; None if they have no names.
         motif_names: M names of the factors.
+        begin: the place of the first of these sequences among all that were asked about.
     """
 
     codes: np.ndarray
@@ -58,6 +60,7 @@ class Mutagenesis:
     insertion: np.ndarray | None = None
     name: pa.Array | None = None
     motif_names: tuple[str, ...] = ()
+    begin: int = 0
 
     def __len__(self) -> int:
         """N, the number of sequences."""
@@ -85,9 +88,10 @@ class Mutagenesis:
         arrays = {
             key: value[rows]
             for key, value in vars(self).items()
-            if key != "motif_names" and value is not None
+            if key not in ("motif_names", "begin") and value is not None
         }
-        return Mutagenesis(**arrays, motif_names=self.motif_names)
+        begin = self.begin + rows.indices(len(self))[0]
+        return Mutagenesis(**arrays, motif_names=self.motif_names, begin=begin)
 
     def to_table(self, *, by_factor: bool = False) -> pa.Table:
         """An Arrow table with one row for each mutation, those of a sequence together.
@@ -175,10 +179,8 @@ class Mutagenesis:
         return self._named(long.add_column(4, "factor", factor))
 
     def _named(self, table: pa.Table) -> pa.Table:
-        if self.name is None:
-            return table
-        names = self.name.take(table["sequence"].combine_chunks())
-        return table.set_column(0, "sequence", names)
+        rows = np.asarray(table["sequence"])
+        return table.set_column(0, "sequence", sequence_column(self.name, rows, self.begin))
 
 
 def mutagenesis(
@@ -218,13 +220,15 @@ def mutagenesis(
         are those of `cisreg.model.predict` within 1e-5 of the scale of expression.
 
     Raises:
-        ValueError, TypeError: sequences that `Model.encode` refuses, or a batch size below 1.
+        ValueError, TypeError: sequences that `Model.encode` refuses, a batch size below 1, or more
+            sequences than fit into memory (take `mutagenesis_batches`).
 
     Example:
         >>> found = mutagenesis(model, ["ACGT" * 27])  # doctest: +SKIP
         >>> found.effect.shape, np.nanargmin(found.effect)  # doctest: +SKIP
         ((1, 110, 4), 215)
     """
+    _check_memory(model, len(model.encode(sequences)), by_factor, insertions)
     parts = list(
         mutagenesis_batches(
             *(model, sequences),
@@ -245,6 +249,14 @@ def mutagenesis(
     names = [part.name for part in parts if part.name is not None]
     name = pa.concat_arrays(names) if names else None
     return Mutagenesis(**joined, name=name, motif_names=model.motif_names)  # type: ignore[arg-type]
+
+
+def _check_memory(model: AnyModel, count: int, by_factor: bool, insertions: bool) -> None:
+    """Refuses results that do not fit: 4 bytes for each effect, twice while batches are joined."""
+    arrays = 1 + insertions + by_factor * (1 + model.spec.motif_count)
+    size = 2 * 4 * 4 * arrays * count * model.spec.sequence_length
+    fewer = "take mutagenesis_batches, or fewer sequences at once"
+    check_memory(f"mutations of {counted(count, 'sequence')}", size, fewer)
 
 
 def mutagenesis_batches(
@@ -281,7 +293,7 @@ def mutagenesis_batches(
             rows = slice(begin, begin + batch_size)
             batch = _mutate(model, codes[rows], deletions, insertions, by_factor, threads)
             named = None if name is None else name[begin : begin + batch_size]
-            yield Mutagenesis(**batch, name=named, motif_names=model.motif_names)
+            yield Mutagenesis(**batch, name=named, motif_names=model.motif_names, begin=begin)
 
 
 def _mutate(

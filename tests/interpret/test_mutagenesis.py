@@ -218,3 +218,23 @@ def test_text_is_encoded_as_for_predictions():
     codes = np.asarray(cisreg.encode(["ACGTTGCATTACGATCAGGTACCA"]))
     np.testing.assert_array_equal(found.effect, mutagenesis(model, codes).effect)
     assert found.name is None
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_tables_of_batches_count_on(named):
+    model, codes = make_model(), make_codes(7)
+    names = list("abcdefg") if named else None
+    options = {"names": names, "deletions": True}
+    parts = list(mutagenesis_batches(model, codes, batch_size=3, **options))
+    joined = pa.concat_tables([part.to_table() for part in parts])
+    assert joined["sequence"] == mutagenesis(model, codes, **options).to_table()["sequence"]
+    assert parts[1]._part(slice(1, 3)).begin == 4
+
+
+@pytest.mark.parametrize("options", [{}, {"by_factor": True}])
+def test_what_does_not_fit_into_memory_is_refused(monkeypatch, options):
+    model, codes = make_model(), make_codes(12)
+    numbers = codes.size * 4 * (MOTIFS if options else 1)
+    monkeypatch.setattr("cisreg.limits.host_memory", lambda: 4 * numbers)
+    with pytest.raises(ValueError, match=r"mutations of 12 sequences: .*take mutagenesis_batches"):
+        mutagenesis(model, codes, **options)

@@ -161,7 +161,8 @@ def ablate(
         array([-0.82, 0.05])
         >>> ablate(model, promoters, factor="Reb1").to_frame()  # doctest: +SKIP
     """
-    if (factor is None) == (start is None or end is None):
+    of_part = [each is not None for each in (start, end)]
+    if any(of_part) == (factor is not None) or any(of_part) != all(of_part):
         raise ValueError(
             f"start, end, factor: expected a part (start and end) or a factor, got start={start}, "
             f"end={end}, factor={factor!r}"
@@ -175,6 +176,12 @@ def ablate(
         assert start is not None and end is not None
         free_bases(model, codes, change_ends=change_ends).check("start, end", start, end)
         shuffled = np.asarray(shuffle_fn(codes, start, end, n, seed=seed))
+        if shuffled.shape != (len(codes), n, codes.shape[1]):
+            raise ValueError(
+                f"shuffle_fn: expected a function that gives base codes of shape "
+                f"{[len(codes), n, codes.shape[1]]} (sequences, shuffles, bases), got "
+                f"{list(shuffled.shape)}"
+            )
         sites, bases = None, np.full(len(codes), end - start)
     run = Run(threads, batch_size, progress)
     rows = shuffled.reshape(-1, codes.shape[1])

@@ -293,6 +293,10 @@ def test_a_name_that_could_be_bases_is_refused():
     assert marginalize(model, codes).motif == model.motif_names
 
 
+def shuffles_outermost(codes, start, end, n, seed):
+    return shuffle(codes, start, end, n, seed=seed).swapaxes(0, 1)
+
+
 def test_wrong_arguments_are_named():
     model, codes = make_model(), make_codes(2, unknown=False)
     with pytest.raises(ValueError, match=r"motif: expected the name.*'Reb2'; did you mean 'Reb1'"):
@@ -313,6 +317,11 @@ def test_wrong_arguments_are_named():
         ablate(model, codes, 3)
     with pytest.raises(ValueError, match="start, end, factor: expected a part"):
         ablate(model, codes, 3, 9, factor="Reb1")
+    for part in ({"start": 3}, {"end": 9}):
+        with pytest.raises(ValueError, match="start, end, factor: expected a part"):
+            ablate(model, codes, factor="Reb1", **part)
+    with pytest.raises(ValueError, match=r"shuffle_fn: expected .*\[2, 5, 24\].*got \[5, 2, 24\]"):
+        ablate(model, codes, 3, 9, 5, shuffle_fn=shuffles_outermost)
     with pytest.raises(ValueError, match=r"factor: expected a name.*did you mean 'Reb1'"):
         ablate(model, codes, factor="Reb")
     with pytest.raises(ValueError, match="motifs: expected two"):

@@ -238,7 +238,7 @@ def _occupancy_quantiles(
 ) -> np.ndarray:
     """Quantiles of the binding of factors over sequences, float64 [K, Q]."""
     codes, threads = encode_some(model, sequences), how.pop("threads")
-    most = max(1, _MOST_OCCUPANCIES // len(places))
+    most = max(1, _MOST_OCCUPANCIES // max(1, len(places)))
     codes = codes[:: -(-len(codes) // most)]
     found = np.empty((len(codes), len(places)), np.float32)
     for rows, part in batches(model, codes, description="occupancy", **how):

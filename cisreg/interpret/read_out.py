@@ -14,7 +14,7 @@ import numpy as np
 from cisreg.interpret.any_model import AnyModel
 from cisreg.numpy import occupancy
 from cisreg.occupancy_checks import UNKNOWN
-from cisreg.spec import ModelSpec
+from cisreg.spec import ModelSpec, check_finite
 from cisreg.spline import spline_basis
 
 
@@ -62,7 +62,7 @@ def scan_model(model: AnyModel, codes: np.ndarray, *, threads: int | None = None
             it.
 
     Raises:
-        ValueError: codes of the wrong shape.
+        ValueError: codes of the wrong shape, or a parameter that is not finite.
 
     Example:
         >>> scan_model(model, model.encode(["ACGT" * 27])).opening.shape  # doctest: +SKIP
@@ -74,6 +74,8 @@ def scan_model(model: AnyModel, codes: np.ndarray, *, threads: int | None = None
             f"codes: expected shape [N, {spec.sequence_length}] as the model was made for, got "
             f"{list(codes.shape)}; Model.encode makes them"
         )
+    # The arrays of a model can be changed after it was made.
+    check_finite(model.parameters, model.motif_names)
     scan = scan_of_sums(spec, *site_sums(model, codes, threads))
     if spec.fused:
         return scan

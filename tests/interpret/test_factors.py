@@ -127,3 +127,9 @@ def test_a_factor_that_is_knocked_out_has_no_effect():
 def test_quantiles_are_shares():
     with pytest.raises(ValueError, match="quantiles: expected shares of 0 to 1, got 5"):
         factor_effects(make_model(), make_codes(), quantiles=(5,))
+
+
+def test_no_factors_have_no_rows():
+    found = factor_effects(make_model(), make_codes(), factors=[])
+    assert len(found.to_table()) == 0
+    assert found.occupancy.shape == (0, len(found.quantiles))

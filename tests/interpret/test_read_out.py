@@ -51,3 +51,10 @@ def test_the_scan_has_a_column_for_each_factor_and_refuses_other_lengths():
     assert scan_model(model, codes).acting.shape == (len(codes), 2, MOTIFS) == (12, 2, len(NAMES))
     with pytest.raises(ValueError, match=r"codes: expected shape \[N, 24\].*got \[12, 23\]"):
         scan_model(model, codes[:, 1:])
+
+
+def test_parameters_that_became_infinite_are_refused():
+    model = make_model()
+    model.parameters["activity"][1] = np.inf
+    with pytest.raises(ValueError, match=r"finite numbers in activity, got inf.*motif 'Reb1'"):
+        scan_model(model, make_codes())

@@ -244,7 +244,7 @@ def motif_similarity(first: np.ndarray, second: np.ndarray) -> float:
     one, other = (each - each.mean(axis=1, keepdims=True) for each in (first, second))
     size = float(np.linalg.norm(one) * np.linalg.norm(other))
     shifted = [
-        sum(np.correlate(one[:, base], strand[:, base], "full") for base in range(4))
+        np.sum([np.correlate(one[:, base], strand[:, base], "full") for base in range(4)], axis=0)
         for strand in (other, other[::-1, ::-1])
     ]
     return float(np.max(shifted)) / size if size else 0.0

@@ -100,8 +100,8 @@ def sequences(
 
         others = read_sequences(learned, versus, sequence_column)
         parts = difference_batches(learned, others, data, threads=threads, progress=True)
-        rows = (part.to_table(largest) for part in parts)
-        tables.write_result(rows, output, plot, overwrite)
+        differences = (part.to_table(largest) for part in parts)
+        tables.write_result(differences, output, plot, overwrite)
         return
     kind = "sites" if sites else "bases" if bases else "factors"
     rows = _tables(kind, learned, data, how, largest, least_occupancy)

@@ -146,7 +146,7 @@ def _draw_heat_map(figure: Figure, result: Marginalization, motifs: list[str]) -
         image = axes.imshow(
             grid,
             aspect="auto",
-            cmap="RdBu_r",
+            cmap="RdBu",
             vmin=-most,
             vmax=most,
             interpolation="nearest",

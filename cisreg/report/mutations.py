@@ -22,7 +22,7 @@ _LETTERS = "ACGT"
 _MOST_PANELS = 12
 # Inches of a base, at least and at most, and of a panel.
 _BASE_INCHES, _LEAST_WIDTH, _MOST_WIDTH, _PANEL_HEIGHT = 0.13, 6.0, 40.0, 1.5
-_COLORS = "RdBu_r"
+_COLORS = "RdBu"
 
 
 def plot_mutations(
@@ -35,7 +35,7 @@ def plot_mutations(
 ) -> None:
     """Draws the effect of each base at each position, one panel for each sequence.
 
-    Red raises expression, blue lowers it; white is no effect. The letters of the sequence stand in
+    Blue raises expression, red lowers it; white is no effect. The letters of the sequence stand in
     their cells. Positions before the first and behind the last known base are left out.
 
     Args:

@@ -330,7 +330,7 @@ def test_wrong_arguments_are_named():
         space(model, codes, ["ACGT", "ACGT"], [-1, 2])
     with pytest.raises(ValueError, match="orientations: expected one of"):
         space(model, codes, ["ACGT", "ACGT"], 3, orientations=["+"])
-    with pytest.raises(ValueError, match="sequences: expected at least one"):
+    with pytest.raises(ValueError, match="sequences: expected one or more"):
         marginalize(model, codes[:0], "ACGT")
     with pytest.raises(ValueError, match="batch_size: expected 1 or more"):
         marginalize(model, codes, "ACGT", batch_size=0)

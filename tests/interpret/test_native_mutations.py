@@ -24,13 +24,15 @@ def example(shape, padding, seed=0, strength=2.0):
     width, motifs, length, count = shape
     random = np.random.default_rng(seed)
     windows = length if padding == "same" else length - width + 1
+    # The first motif has columns of its own, others may have none.
     first = random.integers(0, width, motifs)
+    end = np.where(np.arange(motifs) > 0, random.integers(first, width + 1), width)
     return {
         "sequence": random.integers(0, 5, (count, length)).astype(np.uint8),
         "log_kd": random.normal(0, strength, (width, 4, motifs)).astype(np.float32),
         "log_concentration": random.normal(-3, 2, motifs).astype(np.float32),
         "position_weight": random.normal(0, 1, (2, windows, motifs)).astype(np.float32),
-        "column_range": np.stack([first, random.integers(first, width + 1)]).astype(np.int32),
+        "column_range": np.stack([first, end]).astype(np.int32),
     }
 
 

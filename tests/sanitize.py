@@ -25,6 +25,7 @@ TESTS = (
     "scan/test_scan_native.py",
     "scan/test_best_hits.py",
     "scan/test_p_values.py",
+    "interpret/test_native_mutations.py",
     "genome/test_fasta.py",
     "genome/test_fasta_text.py",
     "genome/test_hit_files.py",

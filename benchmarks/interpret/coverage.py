@@ -42,7 +42,7 @@ TESTED = 200
 # The name of each number in the tables, in their order.
 NUMBERS = (
     *("log_concentration", "activity", "potentiation", "potentiation_bias", "bias"),
-    *("effect", "opening", "prediction", "difference"),
+    *("effect", "potentiation_effect", "prediction", "difference"),
 )
 
 

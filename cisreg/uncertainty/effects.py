@@ -14,9 +14,11 @@ def site_effects(model: Model) -> dict[str, np.ndarray]:
     """The effects of each factor's strongest site by name, float64 [M] each.
 
     `effect` is activity * occupancy of the strongest site, where all chromatin is accessible; in a
-    stranded model it is `effect_forward` and `effect_reverse`, in a positional one it is multiplied
-    by the mean position weight. `opening` is potentiation * occupancy of the site: by how much the
-    log odds of accessibility rise. Binding limits are left out.
+    stranded model it is that on the forward strand, and `effect_reverse` is beside it; in a
+    positional one it is multiplied by the mean position weight. `potentiation_effect` is
+    potentiation * occupancy of the site: by how much the log odds of accessibility rise. The names
+    are those of `cisreg.interpret.factor_effects`, whose numbers these are but for binding limits,
+    which are left out here.
 
     Example:
         >>> site_effects(model)["effect"]  # doctest: +SKIP
@@ -36,14 +38,14 @@ def _weights(model: Model) -> dict[str, tuple[np.ndarray, dict[str, np.ndarray]]
     found = {}
     if spec.stranded:
         forward, reverse = by_position
-        found["effect_forward"] = (activity[0] * forward, {"activity": forward})
+        found["effect"] = (activity[0] * forward, {"activity": forward})
         slopes = {"activity": reverse, "activity_difference": reverse}
         found["effect_reverse"] = (activity[1] * reverse, slopes)
     else:
         found["effect"] = (activity[0] * by_position[0], {"activity": by_position[0]})
     if spec.potentiation:
         potentiation = parameters["potentiation"].astype(np.float64)
-        found["opening"] = (potentiation, {"potentiation": np.ones(spec.motif_count)})
+        found["potentiation_effect"] = (potentiation, {"potentiation": np.ones(spec.motif_count)})
     return found
 
 

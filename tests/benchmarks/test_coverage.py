@@ -31,7 +31,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say():
         "activity",
         "potentiation",
         "effect",
-        "opening",
+        "potentiation_effect",
         "prediction",
         "difference",
     ):

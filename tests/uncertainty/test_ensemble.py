@@ -55,7 +55,7 @@ def test_intervals_are_those_of_student_for_one_more_draw():
     np.testing.assert_allclose(
         change.standard_error, (each[:, 4:8] - each[:, :4]).std(axis=0, ddof=1) * np.sqrt(1.2)
     )
-    assert set(ensemble.effects().parameter) == {"effect", "opening"}
+    assert set(ensemble.effects().parameter) == {"effect", "potentiation_effect"}
     table = ensemble.to_table().to_pydict()
     assert table["member"][:1] + table["member"][-1:] == [0, 4]
     assert table["factor"][-1] is None

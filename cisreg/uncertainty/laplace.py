@@ -10,6 +10,7 @@ family by family, so that the noise may differ between sequences.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -28,6 +29,8 @@ from cisreg.uncertainty.jacobian import jacobian, row_batches
 from cisreg.uncertainty.normal_equations import Measured, normal_equations
 from cisreg.uncertainty.quantiles import student_width
 from cisreg.uncertainty.refitting import Refit, least_squares, warn_unless_converged
+
+logger = logging.getLogger("cisreg.uncertainty")
 
 # Directions with a smaller share of the information of their numbers alone are not determined.
 _LEAST_INFORMATION = 1e-8
@@ -195,7 +198,7 @@ def estimate_certainty(
 
     Returns:
         A Certainty, which gives intervals of any level. The log warns if the least squared error
-        was not reached.
+        was not reached, and if motifs that training changed are taken for known.
 
     Raises:
         ValueError: parameters that the model does not have or that cannot vary here, fewer rows
@@ -209,6 +212,7 @@ def estimate_certainty(
     coordinates = Coordinates.of(model, parameters)
     measured = Measured.of(model, dataset)
     size = len(coordinates)
+    _warn_of_learned_motifs(model, coordinates)
     if len(measured) <= size:
         raise ValueError(
             f"dataset: expected more sequences than the {size:,} numbers that vary, got "
@@ -238,6 +242,18 @@ def estimate_certainty(
         *(model, found, coordinates, covariance, open_directions, scale, noise, len(measured)),
         threads=threads,
     )
+
+
+def _warn_of_learned_motifs(model: Model, coordinates: Coordinates) -> None:
+    """Warns where motifs that training changed are taken for known."""
+    first = model.initial_motifs
+    learned = first is not None and (first.log_kd != model.parameters["log_kd"]).any()
+    if learned and "log_kd" not in coordinates.names:
+        logger.warning(
+            "estimate_certainty: the motifs were trained and are taken for known, so that all "
+            "intervals are far too narrow; let motifs vary (parameters with log_kd) where there "
+            "are few, or train an ensemble (cisreg.uncertainty.fit_ensemble)"
+        )
 
 
 def parameter_intervals(

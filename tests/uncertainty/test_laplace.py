@@ -128,6 +128,22 @@ def test_a_refit_that_ends_early_is_said_once_with_what_to_do(monkeypatch, caplo
     assert warnings(caplog) == []
 
 
+def test_motifs_that_were_trained_are_not_taken_for_known_without_a_word(caplog):
+    truth, data = linear(count=200, motifs=2)
+    same = replace(truth, initial_motifs=truth.motifs)
+    estimate_certainty(same, data)
+    assert warnings(caplog) == []
+    log_kd = truth.parameters["log_kd"] + np.float32(0.01)
+    moved = replace(same, parameters={**truth.parameters, "log_kd": log_kd}, column_range=None)
+    estimate_certainty(moved, data, refit=False)
+    (said,) = warnings(caplog)
+    assert "the motifs were trained and are taken for known" in said
+    caplog.clear()
+    names = ["log_kd", *estimate_certainty(same, data).coordinates.names]
+    estimate_certainty(moved, data, refit=False, parameters=names)
+    assert warnings(caplog) == []
+
+
 def test_more_steps_are_not_advised_where_none_is_better(caplog):
     truth, _ = linear(count=20, motifs=2)
     warn_unless_converged(Refit(truth, 1.0, 3.0, 9.0, 7, False), 100, "refit", "give more steps")

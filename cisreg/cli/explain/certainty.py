@@ -45,7 +45,8 @@ def certainty(
     """Show how sure the parameters are, and what the data do not determine.
 
     TABLE is what the model was trained on. Intervals are around the least squares, with the motifs
-    and position weights as they are. What the data do not determine is said in sentences: factors
+    and position weights as they are: where training changed the motifs, they are far too narrow,
+    which the log says. What the data do not determine is said in sentences: factors
     that bind alike, saturated accessibility, concentration against activity.
     """
     check_files([output], inputs=[model, table], overwrite=overwrite)

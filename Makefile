@@ -23,7 +23,7 @@ INSTALL_CISREG := $(PIP_INSTALL) --quiet --no-build-isolation --check-build-depe
 # Tests run in as many processes as there are cores, at most 4.
 PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
-.PHONY: help environment demo test test-slow test-all sanitize aarch64 bench gpu-check wheel install-matrix \
+.PHONY: help environment demo test test-slow test-all fuzz sanitize aarch64 bench gpu-check wheel install-matrix \
   lint format clean
 
 help:
@@ -31,6 +31,7 @@ help:
 	@echo "make test         run the tests, but the slow ones"
 	@echo "make test-all     run all tests"
 	@echo "make aarch64      kernels for 64-bit Arm, compiled and tested in an emulator where there is one"
+	@echo "make fuzz         try damaged files that no run had before, for minutes"
 	@echo "make sanitize     test the native code, built to stop at accesses out of bounds"
 	@echo "make bench        measure what README shows and draw docs/images, in a quarter of an hour"
 	@echo "make gpu-check    test and measure on this machine's GPU: benchmarks/results/launchers.html, gpu.html"
@@ -89,6 +90,9 @@ test: .venv/installed-test
 test-slow: .venv/installed-test
 	$(PYTEST) -m slow
 	CISREG_FUZZ_EXAMPLES=600 $(PYTEST) tests/fuzz
+
+fuzz: .venv/installed-test
+	CISREG_FUZZ_NEW=1 CISREG_FUZZ_EXAMPLES=3000 $(PYTEST) -m "slow or not slow" tests/fuzz
 
 sanitize: .venv/installed-test
 	$(BIN)/python tests/sanitize.py

@@ -20,13 +20,13 @@ _MOST_DIGITS = 300
 
 
 def is_float(text: str) -> bool:
-    """Whether text is a number in the digits 0 to 9, with a decimal point or an exponent or not.
+    """Whether text is a finite number in the digits 0 to 9, as `parse_float` reads it.
 
     Example:
-        >>> [is_float(text) for text in ("-1.5e3", ".5", "1_0", "nan", " 1")]
-        [True, True, False, False, False]
+        >>> [is_float(text) for text in ("-1.5e3", ".5", "1_0", "nan", " 1", "1e999")]
+        [True, True, False, False, False, False]
     """
-    return _FLOAT.fullmatch(text) is not None
+    return _FLOAT.fullmatch(text) is not None and math.isfinite(float(text))
 
 
 def parse_float(text: str, *, largest: float = sys.float_info.max) -> float:

@@ -10,13 +10,15 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-_ENVIRONMENT = "CISREG_FUZZ_EXAMPLES"
+EXAMPLES = int(os.environ.get("CISREG_FUZZ_EXAMPLES", "60"))
+# The examples are the same on every run, so that a run that fails can be repeated; other ones each
+# time are for a search, `make fuzz`.
+ARE_NEW = "CISREG_FUZZ_NEW" in os.environ
 
-# The examples are the same on every run, unless the environment asks for a different number.
 fuzz = settings(
-    max_examples=int(os.environ.get(_ENVIRONMENT, "60")),
+    max_examples=EXAMPLES,
     deadline=None,
-    derandomize=_ENVIRONMENT not in os.environ,
+    derandomize=not ARE_NEW,
     database=None,
     print_blob=True,
     # All examples may share one folder, since each one writes its file again.

@@ -103,6 +103,8 @@ def test_bed(tmp_path, content):
         reads_or_says(lambda: open_genome(tmp_path / "x.fa", intervals=found).close(), path)
 
 
+@example(MEME.replace("2.0", "1" * 5000, 1).encode())
+@example(MEME.replace("2.0e-01", "1e999", 1).encode())
 @fuzz
 @given(damaged(MEME.encode()))
 def test_background(tmp_path, content):

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from fuzz.damage import ARE_NEW
 
 PROGRAM = Path(__file__).with_name("occupancy_calls.py")
 # Cases of three calls each in one process; further processes go on where one was ended.
@@ -59,8 +60,8 @@ def test_calls(tmp_path):
 
 @pytest.mark.slow
 def test_many_calls(tmp_path):
-    """CISREG_FUZZ_EXAMPLES=3400 makes more than 10,000 calls, others each time."""
-    seed = time.time_ns() if "CISREG_FUZZ_EXAMPLES" in os.environ else 2
+    """CISREG_FUZZ_EXAMPLES=3400 makes more than 10,000 calls; `make fuzz` others each time."""
+    seed = time.time_ns() if ARE_NEW else 2
     cases = int(os.environ.get("CISREG_FUZZ_EXAMPLES", "500"))
     calls, findings = run_cases(seed, cases, tmp_path / "log")
     assert not findings, "\n".join([f"seed {seed}", *findings])

@@ -1,6 +1,6 @@
 """Damaged datasets: readers give valid rows or an error that names the file, and never crash.
 
-For more examples than usual: CISREG_FUZZ_EXAMPLES=100000 pytest tests/fuzz
+For more examples than usual: CISREG_FUZZ_NEW=1 CISREG_FUZZ_EXAMPLES=100000 pytest tests/fuzz
 """
 
 from __future__ import annotations

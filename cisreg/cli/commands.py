@@ -55,7 +55,8 @@ class _PlainHelp:
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Arguments, and options by their groups, with their whole text; then the commands."""
         groups: dict[str, list[tuple[str, str]]] = {}
-        for parameter in self.get_params(ctx):  # type: ignore[attr-defined]
+        every = self.get_params(ctx)  # type: ignore[attr-defined]
+        for parameter in sorted(every, key=lambda each: each.param_type_name != "argument"):
             if (record := parameter.get_help_record(ctx)) is not None:
                 usual = "Arguments" if parameter.param_type_name == "argument" else "Options"
                 name = getattr(parameter, "rich_help_panel", None) or usual

@@ -67,6 +67,14 @@ ExpressionColumn = Annotated[
         "or of two columns the one that is not the sequence.",
     ),
 ]
+NameColumn = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN",
+        help="Column with the names of the sequences, by name or number; default: the one called "
+        "name or id, if there is one. For FASTA it is the first word of the header.",
+    ),
+]
 DecimalComma = Annotated[
     bool, typer.Option("--decimal-comma", help="Numbers in the table have a decimal comma (5,1).")
 ]

@@ -41,14 +41,7 @@ def predict(
         ),
     ] = False,
     sequence_column: options.SequenceColumn = None,
-    name_column: Annotated[
-        str | None,
-        typer.Option(
-            metavar="COLUMN",
-            help="Column with the names of the sequences, by name or number; default: the one "
-            "called name or id, if there is one. For FASTA it is the first word of the header.",
-        ),
-    ] = None,
+    name_column: options.NameColumn = None,
     keep_columns: Annotated[
         bool,
         typer.Option("--keep-columns", help="Copy all other columns of the table to the output."),

@@ -134,6 +134,16 @@ def test_a_difference_to_one_sequence(files, tmp_path, model):
     assert table["sequence"].unique()[0] == "p0"
 
 
+@pytest.mark.parametrize("words", [("sequences",), ("dose", "--factor", "Reb1", "--times", "0")])
+def test_names_are_those_of_the_column_asked_for(files, tmp_path, words):
+    rows = [f"{text}\tx\tp {place}\n" for place, text in enumerate(TEXTS)]
+    (tmp_path / "named.tsv").write_text("sequence\tname\tpromoter\n" + "".join(rows))
+    for more, expected in (((), "x"), (("--name-column", "promoter"), "p 0")):
+        table = run(files, tmp_path, words[0], tmp_path / "named.tsv", *words[1:], *more)
+        assert table["sequence"][0] == expected
+        (tmp_path / "out.tsv").unlink()
+
+
 def test_doses(files, tmp_path, model):
     words = ("dose", files / "all.fa", "--factor", "Reb1", "--times", "0,1,10")
     table = run(files, tmp_path, *words)

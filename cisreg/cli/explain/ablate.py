@@ -6,18 +6,17 @@ from typing import Annotated
 
 import typer
 
-from cisreg.cli import options
 from cisreg.cli.explain import experiment_options as shared
 from cisreg.cli.explain import tables
-from cisreg.cli.outputs import check_files
+from cisreg.cli.option_groups import spread
 
 EXAMPLE = "cisreg explain ablate model promoters.fa --factor Reb1"
 
 
+@spread
 def ablate(
+    *,
     context: typer.Context,
-    model: options.ModelFolder,
-    sequences: shared.Sequences = None,
     start: Annotated[
         int | None, typer.Option(min=0, help="First base to shuffle, counted from 0.")
     ] = None,
@@ -35,37 +34,24 @@ def ablate(
     dinucleotides: Annotated[
         bool, typer.Option("--dinucleotides", help="Keep the dinucleotides of what is shuffled.")
     ] = False,
-    random: shared.Random = None,
-    composition: shared.Composition = None,
-    seed: shared.Seed = 0,
-    change_ends: shared.ChangeEnds = False,
-    output: tables.Output = None,
-    sequence_column: options.SequenceColumn = None,
-    threads: options.Threads = None,
-    overwrite: options.Overwrite = False,
+    experiment: shared.Experiment,
 ) -> None:
     """Shuffle a part of sequences, or the sites of a factor, and predict what this does.
 
     The table has a row for each sequence: expression before, the mean after the shuffles, and the
     mean effect with its standard error over the shuffles.
     """
-    shared.check_source(context, sequences, random, composition)
-    check_files([output], inputs=[model, sequences], overwrite=overwrite)
-    tables.check_results(output, None)
-    learned, backgrounds = shared.read_backgrounds(
-        *(model, sequences, random, composition, seed, sequence_column)
-    )
+    experiment.check(context)
+    model, backgrounds = experiment.read()
     from cisreg.interpret import ablate as run
     from cisreg.interpret import dinucleotide_shuffle, shuffle
 
     found = run(
-        *(learned, backgrounds, start, end, shuffles),
+        *(model, backgrounds, start, end, shuffles),
         factor=factor,
         occupancy=occupancy,
         shuffle_fn=dinucleotide_shuffle if dinucleotides else shuffle,
-        seed=seed,
-        change_ends=change_ends,
-        threads=threads,
-        progress=True,
+        seed=experiment.seed,
+        **experiment.how(),
     )
-    tables.write_result([found.to_table()], output, None, overwrite)
+    tables.write_result([found.to_table()], experiment.output, None, experiment.overwrite)

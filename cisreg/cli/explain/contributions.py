@@ -69,6 +69,7 @@ def sequences(
         ),
     ] = None,
     sequence_column: options.SequenceColumn = None,
+    name_column: options.NameColumn = None,
     threads: options.Threads = None,
     overwrite: options.Overwrite = False,
 ) -> None:
@@ -90,7 +91,7 @@ def sequences(
 
     tables.check_results(output, plot)
     learned = load_model(model)
-    data = read_sequences(learned, table, sequence_column)
+    data = read_sequences(learned, table, sequence_column, name_column)
     rule = "shapley" if shapley else "at value"
     how = {"accessibility": rule, "threads": threads}
     if plot is not None:

@@ -148,9 +148,7 @@ def design(
         ),
     ] = None,
     sequence_column: options.SequenceColumn = None,
-    name_column: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Column with the names of STARTS.")
-    ] = None,
+    name_column: options.NameColumn = None,
     threads: options.Threads = None,
     overwrite: options.Overwrite = False,
 ) -> None:

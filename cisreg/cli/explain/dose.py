@@ -39,6 +39,7 @@ def dose(
         ),
     ] = None,
     sequence_column: options.SequenceColumn = None,
+    name_column: options.NameColumn = None,
     threads: options.Threads = None,
     overwrite: options.Overwrite = False,
 ) -> None:
@@ -54,7 +55,7 @@ def dose(
     tables.check_results(output, plot)
     asked = numbers("--times", times) or TIMES
     learned = load_model(model)
-    data = read_sequences(learned, table, sequence_column)
+    data = read_sequences(learned, table, sequence_column, name_column)
     found = dose_response(learned, data, factor, asked, threads=threads, progress=True)
     if plot is not None:
         from cisreg.report.factors import plot_doses

@@ -1,12 +1,16 @@
-"""What the commands of experiments share: sequences, and numbers as ranges."""
+"""What the commands of experiments share: their options, and numbers as ranges."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cisreg.cli import options
+from cisreg.cli.explain import tables
+from cisreg.cli.outputs import check_files
 from cisreg.cli.prepare.step_options import numbers
 from cisreg.number_text import parse_integer
 
@@ -47,45 +51,80 @@ ChangeEnds = Annotated[
 ]
 
 
-def read_backgrounds(
-    folder: Path,
-    table: str | None,
-    random: int | None,
-    composition: str | None,
-    seed: int,
-    sequence_column: str | None,
-) -> tuple[Model, Dataset | np.ndarray]:
-    """The model of a folder, and the sequences that the options of `check_source` say.
+@dataclass(frozen=True)
+class Experiment:
+    """The options of every experiment, see `cisreg.cli.option_groups.spread`.
 
-    Raises:
-        ValueError, OSError: what cannot be read.
+    Attributes:
+        model: folder of the model.
+        sequences: file of sequences; None with `random`.
+        random: how many random sequences; None with `sequences`.
+        composition: their shares of bases, as text.
+        seed: of all that is random.
+        change_ends: whether bases of constant ends may change.
+        output: table to write.
+        sequence_column: of the file.
+        name_column: of the file.
+        threads: to compute with.
+        overwrite: whether files may be replaced.
     """
-    from cisreg.storage import load_model
 
-    model = load_model(folder)
-    if random is None:
-        assert table is not None
-        from cisreg.cli.explain.sequences import read_sequences
+    model: options.ModelFolder
+    sequences: Sequences = None
+    random: Random = None
+    composition: Composition = None
+    seed: Seed = 0
+    change_ends: ChangeEnds = False
+    output: tables.Output = None
+    sequence_column: options.SequenceColumn = None
+    name_column: options.NameColumn = None
+    threads: options.Threads = None
+    overwrite: options.Overwrite = False
 
-        return model, read_sequences(model, table, sequence_column)
-    from cisreg.interpret import random_backgrounds
+    def check(self, context: typer.Context, plot: Path | None = None) -> None:
+        """Refuses options and files that cannot be, before anything is computed.
 
-    shares = numbers("--composition", composition)
-    return model, random_backgrounds(model, random, composition=shares, seed=seed)
+        Args:
+            context: of the command.
+            plot: a plot that the command writes, too.
 
+        Raises:
+            typer.BadParameter: neither or both of a table and random sequences, or a composition of
+                no random ones.
+            ValueError, OSError, ImportError: a file that cannot be written.
+        """
+        if (self.sequences is None) == (self.random is None):
+            raise typer.BadParameter("expected SEQUENCES or --random COUNT, not both", ctx=context)
+        if self.composition is not None and self.random is None:
+            raise typer.BadParameter("--composition: expected --random beside it", ctx=context)
+        files = [self.output, plot]
+        check_files(files, inputs=[self.model, self.sequences], overwrite=self.overwrite)
+        tables.check_results(self.output, plot)
 
-def check_source(
-    context: typer.Context, table: str | None, random: int | None, composition: str | None
-) -> None:
-    """Refuses neither or both of a table and random sequences.
+    def read(self) -> tuple[Model, Dataset | np.ndarray]:
+        """The model, and the sequences of the file or random ones.
 
-    Raises:
-        typer.BadParameter: these, or a composition of no random sequences.
-    """
-    if (table is None) == (random is None):
-        raise typer.BadParameter("expected SEQUENCES or --random COUNT, not both", ctx=context)
-    if composition is not None and random is None:
-        raise typer.BadParameter("--composition: expected --random beside it", ctx=context)
+        Raises:
+            ValueError, OSError: what cannot be read.
+        """
+        from cisreg.storage import load_model
+
+        model = load_model(self.model)
+        if self.random is None:
+            assert self.sequences is not None
+            from cisreg.cli.explain.sequences import read_sequences
+
+            return model, read_sequences(
+                model, self.sequences, self.sequence_column, self.name_column
+            )
+        from cisreg.interpret import random_backgrounds
+
+        shares = numbers("--composition", self.composition)
+        return model, random_backgrounds(model, self.random, composition=shares, seed=self.seed)
+
+    def how(self) -> dict[str, Any]:
+        """The arguments that the functions of all experiments have."""
+        return {"change_ends": self.change_ends, "threads": self.threads, "progress": True}
 
 
 def whole_numbers(option: str, texts: list[str]) -> list[int]:

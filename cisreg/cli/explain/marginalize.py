@@ -6,20 +6,19 @@ from typing import Annotated, Literal
 
 import typer
 
-from cisreg.cli import options
 from cisreg.cli.explain import experiment_options as shared
 from cisreg.cli.explain import tables
-from cisreg.cli.outputs import check_files
+from cisreg.cli.option_groups import spread
 
 EXAMPLE = "cisreg explain marginalize model --random 100 --motif Reb1 --position all"
 
 _STRANDS = {"forward": "+", "reverse": "-", "both": "both"}
 
 
+@spread
 def marginalize(
+    *,
     context: typer.Context,
-    model: options.ModelFolder,
-    sequences: shared.Sequences = None,
     motif: Annotated[
         list[str] | None,
         typer.Option(
@@ -40,18 +39,11 @@ def marginalize(
         Literal["forward", "reverse", "both"],
         typer.Option(metavar="KIND", help="forward, reverse (the reverse complement), or both."),
     ] = "forward",
-    random: shared.Random = None,
-    composition: shared.Composition = None,
-    seed: shared.Seed = 0,
     by_sequence: Annotated[
         bool, typer.Option("--by-sequence", help="A row for each sequence instead of means.")
     ] = False,
-    change_ends: shared.ChangeEnds = False,
-    output: tables.Output = None,
     plot: shared.Plot = None,
-    sequence_column: options.SequenceColumn = None,
-    threads: options.Threads = None,
-    overwrite: options.Overwrite = False,
+    experiment: shared.Experiment,
 ) -> None:
     """Write sites into sequences, and predict what this does to expression.
 
@@ -59,27 +51,21 @@ def marginalize(
     the mean effect with its standard error over the sequences. Every combination is predicted for
     every sequence; a hundred sequences are enough for most questions.
     """
-    shared.check_source(context, sequences, random, composition)
-    check_files([output, plot], inputs=[model, sequences], overwrite=overwrite)
-    tables.check_results(output, plot)
+    experiment.check(context, plot)
     places = None
     if position:
         places = "all" if position == ["all"] else shared.whole_numbers("--position", position)
-    learned, backgrounds = shared.read_backgrounds(
-        *(model, sequences, random, composition, seed, sequence_column)
-    )
+    model, backgrounds = experiment.read()
     from cisreg.interpret import marginalize as run
 
     found = run(
-        *(learned, backgrounds, motif or None, places),
+        *(model, backgrounds, motif or None, places),
         strand=_STRANDS[strand],
-        change_ends=change_ends,
-        threads=threads,
-        progress=True,
+        **experiment.how(),
     )
     if plot is not None:
         from cisreg.report.experiments import plot_marginalization
 
-        plot_marginalization(plot, found, overwrite=overwrite)
+        plot_marginalization(plot, found, overwrite=experiment.overwrite)
     table = found.by_sequence() if by_sequence else found.to_table()
-    tables.write_result([table], output, plot, overwrite)
+    tables.write_result([table], experiment.output, plot, experiment.overwrite)

@@ -60,14 +60,7 @@ def mutations(
         ),
     ] = None,
     sequence_column: options.SequenceColumn = None,
-    name_column: Annotated[
-        str | None,
-        typer.Option(
-            metavar="COLUMN",
-            help="Column with the names of the sequences, by name or number; default: the one "
-            "called name or id, if there is one.",
-        ),
-    ] = None,
+    name_column: options.NameColumn = None,
     threads: options.Threads = None,
     overwrite: options.Overwrite = False,
 ) -> None:

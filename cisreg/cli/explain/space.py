@@ -6,18 +6,17 @@ from typing import Annotated
 
 import typer
 
-from cisreg.cli import options
 from cisreg.cli.explain import experiment_options as shared
 from cisreg.cli.explain import tables
-from cisreg.cli.outputs import check_files
+from cisreg.cli.option_groups import spread
 
 EXAMPLE = "cisreg explain space model --random 100 --motif Reb1 --motif Rap1 --distance 0:50"
 
 
+@spread
 def space(
+    *,
     context: typer.Context,
-    model: options.ModelFolder,
-    sequences: shared.Sequences = None,
     motif: Annotated[
         list[str] | None,
         typer.Option(
@@ -42,40 +41,24 @@ def space(
             "middle.",
         ),
     ] = None,
-    random: shared.Random = None,
-    composition: shared.Composition = None,
-    seed: shared.Seed = 0,
-    change_ends: shared.ChangeEnds = False,
-    output: tables.Output = None,
     plot: shared.Plot = None,
-    sequence_column: options.SequenceColumn = None,
-    threads: options.Threads = None,
-    overwrite: options.Overwrite = False,
+    experiment: shared.Experiment,
 ) -> None:
     """Write two sites at several distances into sequences, in all four orientations.
 
     The table has a row for each orientation and distance: the mean effect of both sites, of each
     one alone, and their interaction, which is the effect of both minus the sum of the others.
     """
-    shared.check_source(context, sequences, random, composition)
     if motif is None or len(motif) != 2 or not distance:
         raise typer.BadParameter("expected --motif twice, and --distance", ctx=context)
-    check_files([output, plot], inputs=[model, sequences], overwrite=overwrite)
-    tables.check_results(output, plot)
+    experiment.check(context, plot)
     distances = shared.whole_numbers("--distance", distance)
-    learned, backgrounds = shared.read_backgrounds(
-        *(model, sequences, random, composition, seed, sequence_column)
-    )
+    model, backgrounds = experiment.read()
     from cisreg.interpret import space as run
 
-    found = run(
-        *(learned, backgrounds, motif, distances, position),
-        change_ends=change_ends,
-        threads=threads,
-        progress=True,
-    )
+    found = run(model, backgrounds, motif, distances, position, **experiment.how())
     if plot is not None:
         from cisreg.report.experiments import plot_spacing
 
-        plot_spacing(plot, found, overwrite=overwrite)
-    tables.write_result([found.to_table()], output, plot, overwrite)
+        plot_spacing(plot, found, overwrite=experiment.overwrite)
+    tables.write_result([found.to_table()], experiment.output, plot, experiment.overwrite)

@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 # cmake is there, unless the machine has one.
 export PATH := $(PATH):$(CURDIR)/.venv/bin
-PYTHON_SOURCES := cisreg tests benchmarks .ci/release setup.py
+PYTHON_SOURCES := cisreg tests benchmarks docs .ci/release setup.py
 SOURCES := pyproject.toml setup.py CMakeLists.txt $(wildcard cmake/* csrc/*/* cuda/*)
 # Those that wheels are built for, and that the install matrix uses: PYTHONS="python3.10 python3.12"
 PYTHONS ?= $(PYTHON)
@@ -24,7 +24,7 @@ INSTALL_CISREG := $(PIP_INSTALL) --quiet --no-build-isolation --check-build-depe
 PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 .PHONY: help environment demo test test-slow test-all fuzz sanitize aarch64 bench gpu-check wheel install-matrix \
-  lint format clean
+  lint format docs clean
 
 help:
 	@echo "make demo         simulate, train, evaluate: ends with a table and demo/evaluation.png"
@@ -39,6 +39,7 @@ help:
 	@echo "make install-matrix  install them beside each TensorFlow, and check them there: an hour"
 	@echo "make environment  build cisreg into .venv, with what the tests need"
 	@echo "make lint         check the form of the code, and its types"
+	@echo "make docs         build the site of pages into build/docs; NOTEBOOKS=off leaves out the tutorials' results"
 	@echo "make format       put the code into that form"
 	@echo "make clean        remove everything that was built"
 
@@ -64,6 +65,11 @@ $(BIN)/pip:
 .venv/installed-lint: .venv/installed
 	@echo "== what checks the form of the code"
 	$(INSTALL_CISREG) '.[lint]'
+	touch $@
+
+.venv/installed-docs: .venv/installed
+	@echo "== what builds the site of pages"
+	$(INSTALL_CISREG) '.[docs]'
 	touch $@
 
 .venv/installed-release: .venv/installed
@@ -130,6 +136,11 @@ format: .venv/installed-lint
 	$(BIN)/ruff check --fix $(PYTHON_SOURCES)
 	$(BIN)/ruff format $(PYTHON_SOURCES)
 	$(BIN)/clang-format -i $(CPP_SOURCES)
+
+# Warnings are errors: links, anchors, names in docstrings, cells of tutorials.
+docs: .venv/installed-docs
+	NOTEBOOKS=$(NOTEBOOKS) $(BIN)/python -m sphinx --fail-on-warning --keep-going -q docs build/docs
+	@echo "build/docs/index.html"
 
 clean:
 	rm -rf .venv build demo dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

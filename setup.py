@@ -35,7 +35,7 @@ def check_platform(platform: str) -> None:
     if platform != "linux":
         raise SystemExit(
             f"cisreg: expected Linux on x86-64 or 64-bit Arm, got {platform}; on Windows build it "
-            "in WSL 2, on a Mac in a Linux container (docs/embedding.md, Platforms)"
+            "in WSL 2, on a Mac in a Linux container (docs/start/install.md, Platforms)"
         )
 
 

@@ -13,7 +13,7 @@ from cisreg.arrays import as_array
 from cisreg.spec import ModelSpec, check_finite
 
 # Training computes in a unit in which the measurements have this mean and standard deviation: those
-# of the promoters that the recipes were tuned on (docs/accuracy.md).
+# of the promoters that the recipes were tuned on (docs/measurements/accuracy.md).
 STANDARD_MEAN = 8.93
 STANDARD_DEVIATION = 4.37
 
@@ -70,7 +70,7 @@ def init_parameters(
     then the activities do not explain it at first.
 
     Bias and activities are in the standard unit, in which measurements have the mean 8.93 and the
-    standard deviation 4.37 (docs/model.md). `cisreg.fit` converts them to the unit of its
+    standard deviation 4.37 (docs/explanation/training.md). `cisreg.fit` converts them to the unit of its
     measurements, unless they were changed or copied to a plain dictionary.
 
     Args:

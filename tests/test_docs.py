@@ -9,6 +9,11 @@ import pytest
 
 TESTS = Path(__file__).parent
 DOCS = TESTS.parent / "docs"
+# What `make docs` writes into docs/ is checked when it builds the site.
+WRITTEN = [DOCS / "reference" / "api", DOCS / "reference" / "commands"]
+PAGES = [DOCS.parent / "README.md", DOCS.parent / "CONTRIBUTING.md"] + [
+    page for page in sorted(DOCS.glob("**/*.md")) if page.parent not in WRITTEN
+]
 
 
 def named_tests(page):
@@ -17,14 +22,15 @@ def named_tests(page):
 
 
 @pytest.mark.parametrize(
-    ("file", "name"), [*named_tests("reliability.md"), *named_tests("embedding.md")]
+    ("file", "name"),
+    [*named_tests("measurements/faults.md"), *named_tests("measurements/programs.md")],
 )
 def test_a_row_of_the_tables_is_a_test(file, name):
     assert f"\ndef {name}(" in (TESTS / file).read_text(encoding="utf-8")
 
 
 def test_the_table_has_as_many_faults_as_it_should():
-    assert len(set(named_tests("reliability.md"))) >= 200
+    assert len(set(named_tests("measurements/faults.md"))) >= 200
 
 
 LINK = re.compile(r"\]\(([\w./#-]+)\)")
@@ -36,13 +42,13 @@ def anchors(page):
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize(
-    "page", [DOCS.parent / "README.md", *sorted(DOCS.glob("*.md"))], ids=lambda page: page.name
-)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS.parent)))
 def test_links_between_pages_lead_somewhere(page):
     for link in LINK.findall(page.read_text(encoding="utf-8")):
         name, _, part = link.partition("#")
         target = (page.parent / name) if name else page
+        if any(folder in target.resolve().parents for folder in WRITTEN) and not target.exists():
+            continue
         assert target.exists(), link
         assert not part or part in anchors(target), link
 

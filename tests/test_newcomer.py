@@ -20,8 +20,9 @@ pytest.importorskip("pyjaspar", reason="holds the motifs of the pages")
 pytest.importorskip("pysam", reason="writes the index of the page")
 
 DOCS = Path(__file__).parents[1] / "docs"
-GENOMES = (DOCS / "genomes.md").read_text(encoding="utf-8")
-MOTIFS = (DOCS / "motifs.md").read_text(encoding="utf-8")
+GENOMES = (DOCS / "howto" / "genomes.md").read_text(encoding="utf-8")
+GENOME_FILES = (DOCS / "reference" / "genome_files.md").read_text(encoding="utf-8")
+MOTIFS = (DOCS / "howto" / "motif_files.md").read_text(encoding="utf-8")
 COMMAND = re.compile(r"^    cisreg (.+)$", re.MULTILINE)
 STEP = re.compile(r"^```python\n(.+?)^```|^    cisreg ([^\n]+)$", re.MULTILINE | re.DOTALL)
 FENCED = re.compile(r"^```(\w*)\n(.+?)^```$", re.MULTILINE | re.DOTALL)
@@ -208,7 +209,7 @@ def test_motif_files_on_the_command_line(converted):
     assert load_model(converted.folder / "model").spec.motif_count == 178
 
 
-@pytest.mark.parametrize("page", [GENOMES, MOTIFS], ids=["genomes", "motifs"])
+@pytest.mark.parametrize("page", [GENOMES + GENOME_FILES, MOTIFS], ids=["genomes", "motifs"])
 def test_every_option_of_a_page_is_one_of_the_command(page):
     known = set(options_of(typer.main.get_command(app)))
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", page))

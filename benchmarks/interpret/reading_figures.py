@@ -1,4 +1,4 @@
-"""Which numbers and figures are in docs/reading.md?
+"""Which numbers and figures are in docs/start/reading.md?
 
     python -m benchmarks.interpret.reading_figures --data FOLDER --model MODEL --figures docs/images
 

@@ -50,7 +50,7 @@ def genome_variant_effects(
 ) -> Iterator[VariantEffects]:
     """The effects of variants of a genome on the expression of constructs, batch after batch.
 
-    docs/explaining.md says what happens to every kind of record.
+    docs/howto/variants.md says what happens to every kind of record.
 
     Args:
         model: a trained model.

@@ -43,7 +43,7 @@ class ThermodynamicModel(keras.Model):
 
     `compile` and `fit` are those of Keras. They train in the unit of the measurements: learning
     rates, penalties and the values that `init_parameters` chooses are numbers in the standard unit
-    (docs/model.md), so bring measurements to it, or choose your own.
+    (docs/explanation/training.md), so bring measurements to it, or choose your own.
 
     Args:
         spec: the layers.

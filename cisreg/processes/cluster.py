@@ -75,7 +75,7 @@ def read_cluster(strategy: str = "auto") -> Cluster | None:
     if strategy == "workers" and (cluster is None or len(cluster.addresses) == 1):
         raise ValueError(
             "strategy: expected a TF_CONFIG that lists several workers with 'workers', got "
-            f"{_shown(text)}; see docs/scaling.md"
+            f"{_shown(text)}; see docs/howto/several_machines.md"
         )
     return cluster
 
@@ -180,7 +180,7 @@ def _own_number(jobs: dict[str, Any], task: dict[str, Any]) -> int:
 
 def _refuse(expected: str, got: object, more: str = "") -> NoReturn:
     raise ValueError(
-        f"{TF_CONFIG}: expected {expected}, got {_shown(got)}{more}; see docs/scaling.md"
+        f"{TF_CONFIG}: expected {expected}, got {_shown(got)}{more}; see docs/howto/several_machines.md"
     ) from None
 
 

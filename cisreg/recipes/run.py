@@ -143,7 +143,7 @@ def train(
         cache: see `cisreg.training.fit`.
         strategy: see `cisreg.training.RunOptions`; only the chief writes to `output`.
         overwrite: replace an earlier run in `output`. Its model stays, and can be loaded, until the
-            new one is complete; see docs/reliability.md.
+            new one is complete; see docs/howto/interrupted_runs.md.
         resume: continue from the newest undamaged checkpoint in `output`.
         checkpoint_every: see `cisreg.training.RunOptions`.
         checkpoint_minutes: see `cisreg.training.RunOptions`.

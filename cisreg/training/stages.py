@@ -26,7 +26,7 @@ class Stage:
         trainable: names of the parameters that train; all others are held.
         epochs: maximum number of passes over the data.
         learning_rate: the optimizer's rate when the schedule's factor is 1. Parameters that have
-            the unit of expression train in the standard unit, see docs/model.md.
+            the unit of expression train in the standard unit, see docs/explanation/training.md.
         schedule: how the learning rate changes during the stage.
         batch_size: maximum number of sequences per step. An epoch is divided into batches whose
             sizes differ by at most 1, so that there is no short last batch.

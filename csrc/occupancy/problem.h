@@ -15,7 +15,7 @@ enum class Reduction { kExpected, kLogUnbound };
 
 // Number type for the computation of sites. Parameters, sums and results are always float32. The
 // CPU kernels always use float32: with k-mer tables, narrower types are no faster
-// (docs/performance.md has the measurement).
+// (docs/measurements/ideas.md has the measurement).
 enum class ComputeType { kFloat32, kBfloat16, kFloat16 };
 
 struct OccupancyShape {

@@ -45,7 +45,7 @@ def test_every_folder_is_a_room_of_the_index():
         ROOT / "Makefile",
         ROOT / "README.md",
         ROOT / "CONTRIBUTING.md",
-        *sorted((ROOT / "docs").glob("*.md")),
+        *sorted((ROOT / "docs").glob("**/*.md")),
         *sorted(BENCHMARKS.glob("*/*.py")),
     ],
     ids=lambda path: str(path.relative_to(ROOT)),
@@ -61,7 +61,7 @@ def test_commands_and_paths_of_a_page_are_there(page):
 @pytest.mark.parametrize("row", re.findall(r"^\| \w+ \|.*", INDEX, re.MULTILINE)[1:])
 def test_the_page_of_a_script_speaks_of_it(row):
     script = row.split("|")[1].strip()
-    pages = re.findall(r"\((\.\./docs/\w+\.md)(?:#[\w-]+)?\)", row)
+    pages = re.findall(r"\((\.\./docs/[\w/]+\.md)(?:#[\w-]+)?\)", row)
     assert pages
     assert any(script in (BENCHMARKS / page).read_text() for page in pages)
 

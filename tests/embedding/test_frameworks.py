@@ -1,4 +1,4 @@
-"""The lines of docs/embedding.md that make the kernels a function of JAX and of PyTorch."""
+"""The lines of docs/howto/frameworks.md that make the kernels a function of JAX and of PyTorch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 import cisreg.numpy
 from cisreg.oracle import occupancy_oracle, occupancy_oracle_gradient
 
-PAGE = Path(__file__).parents[2] / "docs" / "embedding.md"
+PAGE = Path(__file__).parents[2] / "docs" / "howto" / "frameworks.md"
 TRAINED = ("log_kd", "log_concentration", "position_weight")
 OPTIONS = {"padding": "valid", "reduction": "log_unbound"}
 

@@ -303,13 +303,13 @@ def test_a_model_for_onnx(folder):
     assert_close(outputs, predicted(made()))
 
 
-PAGE_FILE = Path(__file__).parents[2] / "docs" / "embedding.md"
-SECTION = PAGE_FILE.read_text(encoding="utf-8").partition("\n## SavedModels and serving\n")[2]
+PAGE_FILE = Path(__file__).parents[2] / "docs" / "howto" / "serve.md"
+PAGE = PAGE_FILE.read_text(encoding="utf-8")
 
 
 def block(language):
-    """The first block of code of the section in a language."""
-    return re.search(rf"^```{language}\n(.*?)^```", SECTION, re.DOTALL | re.MULTILINE)[1]
+    """The first block of code of the page in a language."""
+    return re.search(rf"^```{language}\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)[1]
 
 
 def test_the_c_program_of_the_page_predicts_to_the_bit(folder, tmp_path):
@@ -327,7 +327,7 @@ def test_the_c_program_of_the_page_predicts_to_the_bit(folder, tmp_path):
     names = signature["inputs"]["sequence"], signature["outputs"]["expression"]
     command = [tmp_path / "predict", cisreg.ops_library(), folder / "fused", *names]
     texts = [text for text in TEXT if text]
-    assert all(name.removesuffix(":0") in SECTION for name in names), "the command of the page"
+    assert all(name.removesuffix(":0") in PAGE for name in names), "the command of the page"
     done = subprocess.run([*command, *texts], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     lines = np.array(done.stdout.split(), np.float32)

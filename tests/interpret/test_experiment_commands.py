@@ -198,9 +198,8 @@ def test_a_plot_of_distances_shows_each_orientation(tmp_path):
 
 
 def test_the_lines_of_the_page_run(tmp_path, monkeypatch):
-    page = (Path(__file__).parents[2] / "docs" / "explaining.md").read_text(encoding="utf-8")
-    section = page.partition("\n## Experiments\n")[2].partition("\n## ")[0]
-    code = re.search(r"```python\n(.*?)```", section, re.DOTALL)
+    file = Path(__file__).parents[2] / "docs" / "howto" / "experiments.md"
+    code = re.search(r"```python\n(.*?)```", file.read_text(encoding="utf-8"), re.DOTALL)
     names = ("Reb1", "Rap1")
     spec = ModelSpec(motif_count=2, motif_width=7, sequence_length=110)
     motifs = demo_motifs(width=7)[list(names)]
@@ -208,7 +207,7 @@ def test_the_lines_of_the_page_run(tmp_path, monkeypatch):
     save_model(tmp_path / "model", Model(spec, parameters, names))
     monkeypatch.chdir(tmp_path)
     found: dict[str, object] = {}
-    exec(compile(code[1], "explaining.md", "exec"), found)
+    exec(compile(code[1], file.name, "exec"), found)
     assert found["pairs"].interaction.shape == (100, 4 * 51)
     assert found["found"].after.shape == (100, 1)
     assert (tmp_path / "pairs.png").exists()

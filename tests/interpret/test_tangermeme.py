@@ -1,6 +1,6 @@
 """Experiments against tangermeme on the same model in PyTorch; skipped where that is missing.
 
-The model in PyTorch is made of the lines of docs/embedding.md and the law of docs/model.md, without
+The model in PyTorch is made of the lines of docs/howto/frameworks.md and the law of docs/explanation/model.md, without
 `cisreg.interpret`. No TensorFlow is needed.
 """
 
@@ -25,7 +25,7 @@ from cisreg.sequences import decode
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 tangermeme = pytest.importorskip("tangermeme", reason="tangermeme is not installed")
 
-PAGE = Path(__file__).parents[2] / "docs" / "embedding.md"
+PAGE = Path(__file__).parents[2] / "docs" / "howto" / "frameworks.md"
 KINDS = {
     "plain": {},
     "positional, stranded": {"positional": True, "stranded": True},

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-PAGE = Path(__file__).parents[2] / "docs" / "motifs.md"
+DOCS = Path(__file__).parents[2] / "docs"
+# The second goes on with the names of the first.
+PAGES = (DOCS / "explanation" / "matrices.md", DOCS / "howto" / "motif_files.md")
 MODULES = [
     *("checking", "conversion", "editing", "gomer", "information"),
     *("motif_set", "pkdm", "sites", "writing"),
@@ -24,10 +26,11 @@ def test_docstrings(name, tmp_path, monkeypatch):
     assert tried > 0
 
 
-def test_the_page_on_motifs(tmp_path, monkeypatch):
+def test_the_pages_on_motifs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    examples = "\n".join(re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL))
-    parsed = doctest.DocTestParser().get_doctest(examples, {}, PAGE.name, str(PAGE), 0)
+    text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+    examples = "\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
+    parsed = doctest.DocTestParser().get_doctest(examples, {}, "motifs", None, 0)
     failed, tried = doctest.DocTestRunner().run(parsed)
     assert failed == 0
     assert tried > 10

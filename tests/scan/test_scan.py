@@ -462,7 +462,7 @@ def test_results_are_shown_short_and_escaped():
 
 
 def test_example_of_the_page():
-    page = (Path(__file__).parents[2] / "docs" / "scanning.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "howto" / "scan.md").read_text()
     example = re.findall(r"```python\n(.*?)```", page, re.DOTALL)[0]
     names: dict[str, object] = {}
     exec(example, names)

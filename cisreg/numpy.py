@@ -1,8 +1,8 @@
 """The occupancy operation on NumPy arrays, without TensorFlow: values and gradients.
 
 The kernels are those of `cisreg.occupancy`, and the results have the same bits as there on a CPU.
-For programs in plain NumPy, and for other frameworks: docs/howto/frameworks.md has the lines that make it
-a function of JAX or PyTorch.
+For programs in plain NumPy, and for other frameworks: docs/howto/frameworks.md has the lines
+that make it a function of JAX or PyTorch.
 """
 
 from __future__ import annotations

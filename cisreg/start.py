@@ -70,8 +70,8 @@ def init_parameters(
     then the activities do not explain it at first.
 
     Bias and activities are in the standard unit, in which measurements have the mean 8.93 and the
-    standard deviation 4.37 (docs/explanation/training.md). `cisreg.fit` converts them to the unit of its
-    measurements, unless they were changed or copied to a plain dictionary.
+    standard deviation 4.37 (docs/explanation/training.md). `cisreg.fit` converts them to the unit
+    of its measurements, unless they were changed or copied to a plain dictionary.
 
     Args:
         spec: the model.

@@ -8,9 +8,9 @@ batch, what surrounds them, and an all-reduce of the gradient that begins when t
     t = batch / n * kernel + surroundings + all-reduce(n)
     all-reduce(n) = 2 (n - 1) / n * bytes / bandwidth + 2 log2(n) * latency
 
-The kernels' time is that of docs/measurements/gpu.md for an H100, between its lower bound and what follows if
-tensor cores and the busiest other unit took turns. Inside a machine of 8 GPUs the all-reduce goes
-over NVLink, between machines over one network port a GPU.
+The kernels' time is that of docs/measurements/gpu.md for an H100, between its lower bound and what
+follows if tensor cores and the busiest other unit took turns. Inside a machine of 8 GPUs the
+all-reduce goes over NVLink, between machines over one network port a GPU.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ from pathlib import Path
 
 from benchmarks.shared.suite import Row, print_table, write_json
 
-# Microseconds for 8,192 sequences of 110 bases, 245 motifs: forward and gradient (docs/measurements/gpu.md).
+# Microseconds for 8,192 sequences of 110 bases, 245 motifs: forward and gradient
+# (docs/measurements/gpu.md).
 SEQUENCES = 8192
 KERNELS_BOUND = 182 + 641
 KERNELS_WITHOUT_OVERLAP = 162 / 0.46 + 487 / 0.42
-# Launching 45 operations a step (docs/measurements/gpu.md), at 2 to 5 microseconds each: the middle.
+# Launching 45 operations a step (docs/measurements/gpu.md), 2 to 5 microseconds each: the middle.
 SURROUNDINGS = 160.0
 GPUS_OF_A_MACHINE = 8
 # Bytes a microsecond, and microseconds: NVLink within a machine; a port of 400 Gbit/s and a switch

@@ -213,7 +213,8 @@ MotifFlank = Annotated[
 ActivityL1 = Annotated[
     float | None,
     _training(
-        "Penalty on the sum of |activity|, in the standard unit (docs/explanation/training.md).", metavar="WEIGHT"
+        "Penalty on the sum of |activity|, in the standard unit (docs/explanation/training.md).",
+        metavar="WEIGHT",
     ),
 ]
 PotentiationL1 = Annotated[

@@ -115,8 +115,8 @@ def merge_pairs(
     differences, with the error probabilities of the qualities (Phred, letters from "!" on), and on
     how frequent the overlap is among those of the first 16,384 pairs that have a single possible
     overlap; if there are none, the expected overlap is preferred. A pair whose best overlap has a
-    probability below 0.999 is ambiguous: it is counted and left out. docs/explanation/overlaps.md has the
-    formulas.
+    probability below 0.999 is ambiguous: it is counted and left out. docs/explanation/overlaps.md
+    has the formulas.
 
     At each position the base with the higher quality is used, that of read 2 if qualities are
     equal, and a known base instead of an unknown one. Its quality is the higher one if the reads

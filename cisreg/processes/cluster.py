@@ -180,7 +180,8 @@ def _own_number(jobs: dict[str, Any], task: dict[str, Any]) -> int:
 
 def _refuse(expected: str, got: object, more: str = "") -> NoReturn:
     raise ValueError(
-        f"{TF_CONFIG}: expected {expected}, got {_shown(got)}{more}; see docs/howto/several_machines.md"
+        f"{TF_CONFIG}: expected {expected}, got {_shown(got)}{more}; "
+        "see docs/howto/several_machines.md"
     ) from None
 
 

@@ -149,8 +149,8 @@ def fit(
     On the CPU of one machine the same arguments give the same bits, also if the run was killed and
     resumed. The arguments from `checkpoint_directory` to `progress` do not change the result.
     Batches are the same for every number of replicas and workers; the parameters then differ only
-    by rounding. docs/howto/several_machines.md says how to start several workers, docs/howto/interrupted_runs.md what happens
-    when something fails.
+    by rounding. docs/howto/several_machines.md says how to start several workers,
+    docs/howto/interrupted_runs.md what happens when something fails.
 
     Args:
         spec: the model.
@@ -202,9 +202,9 @@ def fit(
             float16 values on a CPU; there the scale changes only the rounding.
         standardize: compute in the standard unit, in which the measurements have the mean 8.93 and
             the standard deviation 4.37: learning rates and penalties then mean the same for
-            measurements in any unit (docs/explanation/training.md). False: compute in the unit of the
-            measurements, as CisRegModels does. Inputs and results are always in the unit of the
-            measurements.
+            measurements in any unit (docs/explanation/training.md). False: compute in the
+            unit of the measurements, as CisRegModels does. Inputs and results are always in the
+            unit of the measurements.
         implementation: of the occupancy operation: "auto", "fused" or "standard".
 
     Returns:

@@ -130,7 +130,8 @@ def make_train_steps(
     """Compiles the training steps of a stage.
 
     On a GPU nothing is copied between device and host within a call: the host counts steps and
-    slices batches with int32, and reads what all steps found out at the end (docs/measurements/gpu.md).
+    slices batches with int32, and reads what all steps found out at the end
+    (docs/measurements/gpu.md).
 
     Args:
         spec: the model.

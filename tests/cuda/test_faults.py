@@ -493,7 +493,9 @@ def test_without_a_fault_nothing_is_noticed():
 
 
 def test_the_page_names_as_many_problems_and_faults_as_there_are():
-    page = (Path(__file__).parents[2] / "docs" / "measurements" / "gpu.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "measurements" / "gpu.md").read_text(
+        encoding="utf-8"
+    )
     assert [int(each) for each in re.findall(r"One table of (\d+) problems", page)] == [len(CASES)]
     assert [int(each) for each in re.findall(r"(\d+) faults planted", page)] == [len(FAULTS)]
     assert len(CASES) >= 110 and len(FAULTS) >= 25

@@ -1,7 +1,7 @@
 """Experiments against tangermeme on the same model in PyTorch; skipped where that is missing.
 
-The model in PyTorch is made of the lines of docs/howto/frameworks.md and the law of docs/explanation/model.md, without
-`cisreg.interpret`. No TensorFlow is needed.
+The model in PyTorch is made of the lines of docs/howto/frameworks.md and the law of
+docs/explanation/model.md, without `cisreg.interpret`. No TensorFlow is needed.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ KINDS = {
 
 
 class Expression(torch.nn.Module):
-    """The model of docs/explanation/model.md in PyTorch; only the sums of occupancy come from cisreg."""
+    """The model of docs/explanation/model.md in PyTorch; only occupancy comes from cisreg."""
 
     def __init__(self, model):
         super().__init__()

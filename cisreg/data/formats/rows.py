@@ -16,8 +16,8 @@ Column = int | str
 class Columns:
     """The column of each role in a table, by name or by position from 0.
 
-    Roles that are not given are found by usual names. docs/reference/tables.md lists these names and says what
-    happens if there is none.
+    Roles that are not given are found by usual names. docs/reference/tables.md lists these
+    names and says what happens if there is none.
 
     Attributes:
         sequence: the sequence; None: found.

@@ -6,6 +6,8 @@ import itertools
 
 import numpy as np
 
+from cisreg.interpret.read_out import read_out, scan_arguments, scan_of_sums
+from cisreg.oracle import occupancy_oracle
 from cisreg.spec import ModelSpec
 from cisreg.start import init_parameters
 from cisreg.trained_model import Model
@@ -78,3 +80,28 @@ def make_codes(count=12, seed=1, *, unknown=True):
         codes[1, :5] = 4
         codes[2, 11] = 4
     return codes
+
+
+def expression_in_float64(model, codes):
+    """Expression [N] from the oracle's scan, and the read-out that test_read_out.py checks.
+
+    TensorFlow computes in float32. Where binding saturates and potentiation is large, its rounding
+    is a hundred times that of what is tested here.
+    """
+    arguments = scan_arguments(model, codes)
+    if model.spec.fused:
+        scan = scan_of_sums(model.spec, *occupancy_oracle(**arguments))
+    else:
+        bound, _ = occupancy_oracle(**arguments)
+        scan = scan_of_sums(model.spec, bound, None)._replace(site=_sites(model, arguments))
+    return read_out(model, scan).expression
+
+
+def _sites(model, arguments):
+    """The occupancy of every single site, [N, 2, P, M]: position weights that choose a window."""
+    windows, motifs = model.spec.window_count, model.spec.motif_count
+    chosen = np.eye(windows)[:, None, :, None] * np.ones((2, 1, motifs))
+    weighted = [
+        occupancy_oracle(**{**arguments, "position_weight": weight})[1] for weight in chosen
+    ]
+    return np.stack(weighted, axis=2)

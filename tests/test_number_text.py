@@ -49,7 +49,7 @@ NO_NUMBERS = ["", "-", ".", "e5", "1e", "0x10", "1d3", "1,5", "--1", "1 0", "\u0
 def test_texts_that_are_no_numbers(text):
     with pytest.raises(ValueError, match="expected a finite number such as 5"):
         parse_float(text)
-    assert not is_float(text) or text == "1e400"
+    assert not is_float(text)
     with pytest.raises(ValueError, match="expected a whole number such as 5"):
         parse_integer(text)
     assert not is_integer(text)
@@ -160,11 +160,7 @@ def test_numbers_of_bins():
 
 @pytest.mark.parametrize("text", NO_FLOATS)
 def test_options_that_are_numbers_or_texts(text, tmp_path):
-    if text == "1e400":
-        with pytest.raises(ValueError, match="--validation: expected a finite number"):
-            validation_share(text)
-    else:
-        assert validation_share(text) is None  # a file
+    assert validation_share(text) is None  # a file
     with pytest.raises(ValueError, match="--cells: expected numbers separated by commas"):
         numbers("--cells", f"5,{text}")
     message = "--initial-activity: expected a finite number"

@@ -6,7 +6,16 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from interpret_models import COLUMN_RANGE, KINDS, LENGTH, NAMES, WIDTH, make_codes, make_model
+from interpret_models import (
+    COLUMN_RANGE,
+    KINDS,
+    LENGTH,
+    NAMES,
+    WIDTH,
+    expression_in_float64,
+    make_codes,
+    make_model,
+)
 
 from cisreg.data import Dataset
 from cisreg.interpret import explain_difference, read_out, variant_effects
@@ -17,15 +26,7 @@ from cisreg.sequences import decode, encode
 
 
 def truth(model, sequences):
-    """Expression of sequences by the model in TensorFlow, float64 [N]."""
-    from cisreg.model import predict
-
-    found = predict(
-        *(model.spec, model.parameters, model.encode(sequences)),
-        column_range=model.column_range,
-        implementation="standard",
-    )
-    return np.asarray(found.expression, np.float64)
+    return expression_in_float64(model, model.encode(sequences))
 
 
 def mutated(codes, seed=2, changes=2):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -383,3 +384,66 @@ Overwrite = Annotated[
         "Replace the run in DIR; its model stays until the new one is complete.", "--overwrite"
     ),
 ]
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """What is trained, and how: options of every command that trains, each above with its help.
+
+    See `cisreg.cli.option_groups.spread`. What is left out belongs to a single run: its folder,
+    its processes, and how it is resumed.
+    """
+
+    table: Table = None
+    motifs: Motifs = None
+    recipe: RecipeSource = None
+    random_motifs: RandomMotifs = 0
+    concentrations: Concentrations = None
+    initial_activity: InitialActivity = None
+    initial_potentiation: InitialPotentiation = None
+    initial_binding_limit: InitialBindingLimit = None
+    start: Start = None
+    length: Length = None
+    side: PaddingSide = "left"
+    sequence_column: SequenceColumn = None
+    expression_column: ExpressionColumn = None
+    weight_column: WeightColumn = None
+    measurements: Measurements = None
+    name_column: NameColumn = None
+    decimal_comma: DecimalComma = False
+    strict: Strict = False
+    cache: Cache = "auto"
+    lanes: Lanes = 16
+    validation: Validation = None
+    split_column: SplitColumn = None
+    fold: Fold = None
+    group_column: GroupColumn = None
+    potentiation: Potentiation = None
+    positional: Positional = None
+    stranded: Stranded = None
+    binding: Binding = None
+    accessibility_activity: AccessibilityActivity = None
+    binding_limit: BindingLimit = None
+    position_knots: PositionKnots = None
+    padding: Padding = None
+    constant_left: ConstantLeft = None
+    constant_right: ConstantRight = None
+    constant_ends: ConstantEnds = None
+    motif_width: MotifWidth = None
+    motif_flank: MotifFlank = None
+    activity_l1: ActivityL1 = None
+    potentiation_l1: PotentiationL1 = None
+    motif_l2: MotifL2 = None
+    motif_pull: MotifPull = None
+    position_smoothness: PositionSmoothness = None
+    likelihood: Likelihood = None
+    epochs: Epochs = None
+    precision: PrecisionName = None
+    seed: Seed = 0
+    threads: options.Threads = None
+    implementation: options.Implementation = "auto"
+    checkpoint_every: CheckpointEvery = None
+    checkpoint_minutes: CheckpointMinutes = None
+    keep_checkpoints: KeepCheckpoints = 3
+    report_every: ReportEvery = None
+    tensorboard: TensorBoard = False

@@ -1,0 +1,187 @@
+"""From the options of a command that trains to the arguments of `cisreg.train`."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import typer
+
+from cisreg.cli import options
+from cisreg.cli.train_options import TrainingOptions
+from cisreg.cli.train_start import (
+    carried_over,
+    check_names,
+    choose_motifs,
+    initial_concentrations,
+    initial_values,
+    load_earlier,
+)
+from cisreg.cli.train_validation import asked_split, chosen_validation, validation_share
+from cisreg.number_text import is_integer, parse_integer
+
+if TYPE_CHECKING:
+    from cisreg.data import Dataset, DatasetFiles
+    from cisreg.motifs import MotifSet
+    from cisreg.recipes import Recipe
+    from cisreg.training.step import Loss
+
+_LAYERS = (
+    "potentiation",
+    "positional",
+    "stranded",
+    "binding",
+    "accessibility_activity",
+    "binding_limit",
+    "position_knots",
+    "padding",
+    "constant_left",
+    "constant_right",
+    "constant_ends",
+)
+_PENALTIES = (
+    "activity_l1",
+    "potentiation_l1",
+    "motif_l2",
+    "motif_pull",
+    "position_smoothness",
+)
+# Options that name files.
+_READ = (
+    *("table", "recipe", "concentrations", "start", "measurements", "validation", "likelihood"),
+    *("initial_activity", "initial_potentiation", "initial_binding_limit"),
+)
+_OTHERS = ("epochs", "motif_width", "motif_flank", "precision")
+# Options that `cisreg.train` has, too.
+_PASSED = (
+    *("seed", "cache", "implementation", "checkpoint_every", "checkpoint_minutes"),
+    *("keep_checkpoints", "tensorboard", "report_every"),
+)
+
+
+class TrainingPlan(NamedTuple):
+    """What is trained.
+
+    Attributes:
+        data: the rows; those of Parquet files are not read yet.
+        motifs: where they start.
+        recipe: layers, penalties and stages.
+        extra: the column that was asked for in addition, by name or position.
+        arguments: the further arguments of `cisreg.train`.
+    """
+
+    data: Dataset | DatasetFiles
+    motifs: MotifSet
+    recipe: Recipe
+    extra: str | int | None
+    arguments: dict[str, Any]
+
+
+def check_options(context: typer.Context, given: TrainingOptions) -> None:
+    """Refuses options that contradict each other, and those without motifs.
+
+    Raises:
+        typer.BadParameter: these.
+    """
+    if given.motifs is None and given.start is None and not given.random_motifs:
+        raise typer.BadParameter(
+            "expected motifs to train: --motifs, --random-motifs or the --start of a model",
+            ctx=context,
+        )
+    asked_split(vars(given))
+
+
+def files_read(given: TrainingOptions) -> list[str | Path | None]:
+    """Files and folders that are read, by the options."""
+    return [options.motif_source(given.motifs), *(getattr(given, name) for name in _READ)]
+
+
+def make_plan(given: TrainingOptions, recipe: str, extra: str | None = None) -> TrainingPlan:
+    """Reads what the options name.
+
+    Args:
+        given: the options, with a table.
+        recipe: name or file of the recipe, which the options override.
+        extra: a column to read in addition.
+
+    Raises:
+        ValueError, OSError: what cannot be read, or does not fit together.
+    """
+    assert given.table is not None
+    chosen = _recipe(recipe, given)
+    earlier = load_earlier(given.start)
+    motif_set, random_count = choose_motifs(
+        given.motifs, given.random_motifs, chosen.motif_width, earlier, given.seed
+    )
+    check_names(earlier, motif_set)
+    measured = None if given.expression_column is None else [given.expression_column]
+    columns = options.asked_columns(
+        given.sequence_column, measured, given.weight_column, given.name_column
+    )
+    split_by = asked_split(vars(given))
+    further = dict.fromkeys(options.column(each) for each in (extra, split_by) if each is not None)
+    how: dict[str, Any] = {
+        "measurements": given.measurements,
+        "decimal_comma": given.decimal_comma,
+        "side": given.side,
+        "strict": given.strict,
+    }
+    files = options.open_files(
+        given.table,
+        columns | ({"extra": tuple(further)} if further else {}),
+        length=given.length,
+        lanes=given.lanes,
+        **how,
+    )
+    # Text is read into memory, where its length is known from it then.
+    data = files if files.has_groups or given.length is not None else files.load()
+    length = files.length
+    names = chosen.spec(len(motif_set), length).parameter_shapes
+    start = initial_values(
+        *(given.initial_activity, given.initial_potentiation, given.initial_binding_limit),
+        *(motif_set, random_count, names),
+    )
+    arguments = {
+        "log_concentration": initial_concentrations(
+            given.concentrations, motif_set, random_count, length
+        ),
+        "start": start | carried_over(earlier, names),
+        "loss": _loss(given.likelihood),
+        "validation": chosen_validation(
+            *(vars(given), chosen.validation, files),
+            lambda path: options.open_files(path, columns, length=length, **how),
+        ),
+        **{name: getattr(given, name) for name in _PASSED},
+    }
+    added = files.extra_names[0] if extra is not None else None
+    return TrainingPlan(data, motif_set, chosen, added, arguments)
+
+
+def _recipe(source: str, given: TrainingOptions) -> Recipe:
+    """The recipe, with the values that were given as options; the names are the same in both."""
+    from cisreg.recipes import read_recipe
+
+    values = vars(given)
+    model = {name: values[name] for name in _LAYERS if values[name] is not None}
+    for name in ("constant_left", "constant_right"):
+        if name in model and is_integer(model[name]):
+            model[name] = parse_integer(model[name])
+    return read_recipe(source).override(
+        model=model,
+        penalty={name: values[name] for name in _PENALTIES if values[name] is not None},
+        validation=validation_share(given.validation),
+        **{name: values[name] for name in _OTHERS},
+    )
+
+
+def _loss(table: Path | None) -> Loss:
+    from cisreg.losses import (
+        mean_squared_error,
+        negative_log_likelihood,
+        read_mean_standard_deviation,
+    )
+
+    if table is None:
+        return mean_squared_error
+    return functools.partial(negative_log_likelihood, table=read_mean_standard_deviation(table))

@@ -14,6 +14,7 @@ from cisreg.cli import (
     convert,
     doctor,
     encode,
+    ensemble,
     evaluate,
     explain,
     export_model,
@@ -69,6 +70,7 @@ for name, command, example in (
 ):
     kind = ResumableCommand if command in (train.train, scan.scan) else Command
     app.command(name, cls=kind, epilog=f"**Example:** {example}")(command)
+app.add_typer(ensemble.app)
 app.add_typer(explain.app)
 app.add_typer(motifs.app)
 app.add_typer(prepare.app)

@@ -63,9 +63,7 @@ def evaluate(
     if plot is not None:
         check_plot(plot)
     learned = load_model(model)
-    dataset = _load(table, learned, sequence_column, expression_column, decimal_comma)
-    if len(dataset) < 2:
-        raise ValueError(f"{table}: expected at least 2 rows to compare, got {len(dataset)}")
+    dataset = read_measured(table, learned, sequence_column, expression_column, decimal_comma)
     if learned.spec.ends_unsaid:
         warn_of_ends(dataset.sequence)
     true_model = None if truth is None else load_model(truth)
@@ -89,10 +87,22 @@ def evaluate(
         _show(len(dataset), expression, comparisons, plot)
 
 
-def _load(
+def read_measured(
     table: str, model: Model, sequence: str | None, expression: str | None, decimal_comma: bool
 ) -> Dataset:
-    """The sequences, encoded for the model, and their measurements."""
+    """The sequences of a table, encoded for a model, and their measurements.
+
+    Args:
+        table: see `cisreg.open_dataset`.
+        model: the model.
+        sequence: column of the sequences; None: found by its name.
+        expression: column of the measurements; the same.
+        decimal_comma: whether numbers have a decimal comma.
+
+    Raises:
+        ValueError: a row without sequence or measurement, or fewer than 2 rows.
+        OSError: the table cannot be read.
+    """
     asked = options.asked_columns(sequence, expression and [expression], None)
     files = options.open_files(
         table,
@@ -104,6 +114,8 @@ def _load(
     )
     dataset = files.load()
     model.warn_of_trimmed(files.trimmed)
+    if len(dataset) < 2:
+        raise ValueError(f"{table}: expected at least 2 rows to compare, got {len(dataset)}")
     return dataset
 
 
@@ -131,12 +143,18 @@ def _json(
     content: dict[str, Any] = {"sequences": count}
     for against, metrics in expression.items():
         content[against.replace(" ", "_")] = {
-            name: _number(value) for name, value in metrics._asdict().items()
+            name: json_number(value) for name, value in metrics._asdict().items()
         }
     if comparisons:
-        content["parameters"] = {each.name: _number(each.pearson) for each in comparisons}
+        content["parameters"] = {each.name: json_number(each.pearson) for each in comparisons}
     return json.dumps(content, indent=2, allow_nan=False)
 
 
-def _number(value: float) -> float | None:
+def json_number(value: float) -> float | None:
+    """A number for JSON, which knows neither NaN nor infinity: null.
+
+    Example:
+        >>> json_number(float("nan")), json_number(0.5)
+        (None, 0.5)
+    """
     return value if math.isfinite(value) else None

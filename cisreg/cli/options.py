@@ -34,6 +34,9 @@ Motifs = Annotated[
 ModelFolder = Annotated[
     Path, typer.Argument(metavar="MODEL", help="Folder that **cisreg train** wrote.")
 ]
+EnsembleFolder = Annotated[
+    Path, typer.Argument(metavar="ENSEMBLE", help="Folder that **cisreg ensemble train** wrote.")
+]
 _FOLDERS = "a folder of **cisreg convert**, a pattern such as '*.parquet', or a URL."
 MeasuredTable = Annotated[
     str,
@@ -89,6 +92,9 @@ Implementation = Annotated[
 Overwrite = Annotated[
     bool,
     typer.Option("--overwrite", help="Replace files that exist, but never one that is read."),
+]
+Level = Annotated[
+    float, typer.Option(help="Share of the intervals that are meant to hold the truth.")
 ]
 Threads = Annotated[
     int | None,

@@ -149,7 +149,7 @@ def predict(
 
     check_ending(output)
     learned = load_model(model)
-    kept = _read(table, sequence_column, name_column, measured_column, keep_columns)
+    kept = read_columns(table, sequence_column, name_column, measured_column, keep_columns)
     codes = learned.encode(kept["sequence"])
     start_tensorflow()
     options.set_threads(threads)
@@ -189,10 +189,26 @@ def _check_genome_options(
         )
 
 
-def _read(
-    table: str, sequence: str | None, name: str | None, measured: str | None, keep: bool
+def read_columns(
+    table: str,
+    sequence: str | None,
+    name: str | None,
+    measured: str | None = None,
+    keep: bool = False,
 ) -> dict[str, Any]:
-    """The columns to copy, by their names in the output."""
+    """The columns of a table to copy to predictions, by their names in the output.
+
+    Args:
+        table: see `cisreg.open_dataset`.
+        sequence: column of the sequences; None: found by its name.
+        name: column of their names; the same.
+        measured: column that is copied as `measured`, or None.
+        keep: whether to copy all others too.
+
+    Raises:
+        ValueError: no sequences, or columns that are not there.
+        OSError: the table cannot be read.
+    """
     import numpy as np
     import pyarrow as pa
 

@@ -111,6 +111,7 @@ class ConcentrationEffects:
         order = np.argsort(-self.importance, kind="stable")
         columns = {
             "factor": pa.array([self.factor[place] for place in order], pa.string()),
+            "times": pa.array([self.times] * len(self), pa.float64()),
             "mean_effect": pa.array(self.mean_effect[order]),
             "importance": pa.array(self.importance[order]),
         }
@@ -123,7 +124,7 @@ class ConcentrationEffects:
 
         Example:
             >>> knock_outs(model, sequences).to_table().column_names  # doctest: +SKIP
-            ['factor', 'mean_effect', 'importance']
+            ['factor', 'times', 'mean_effect', 'importance']
         """
         return pa.table(self._columns())
 

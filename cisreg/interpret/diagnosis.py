@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -35,7 +34,7 @@ from cisreg.interpret.diagnosis_motifs import (
     drift_of,
     nearest_in,
 )
-from cisreg.interpret.findings import Finding
+from cisreg.interpret.findings import Finding, finding_columns
 from cisreg.motifs import MotifSet, read_motifs
 
 if TYPE_CHECKING:
@@ -84,24 +83,8 @@ class Diagnosis:
         return html_table(self._title(), shown, len(self))
 
     def columns(self) -> dict[str, pa.Array]:
-        """The findings as columns: check, state, finding (a sentence), factors, number, limit.
-
-        `factors` are the names, separated by semicolons. Number and limit are missing where there
-        are none.
-        """
-        every = self.findings
-
-        def numbers(values: Iterable[float]) -> pa.Array:
-            return pa.array([None if np.isnan(each) else each for each in values], pa.float64())
-
-        return {
-            "check": pa.array([each.check for each in every], pa.string()),
-            "state": pa.array([each.state for each in every], pa.string()),
-            "finding": pa.array([each.sentence for each in every], pa.string()),
-            "factors": pa.array(["; ".join(each.factors) for each in every], pa.string()),
-            "number": numbers(each.number for each in every),
-            "limit": numbers(each.limit for each in every),
-        }
+        """The findings as columns, see `cisreg.interpret.findings.finding_columns`."""
+        return finding_columns(self.findings)
 
     def to_table(self) -> pa.Table:
         """An Arrow table of `columns`, one row per finding.

@@ -1,10 +1,13 @@
-"""What a diagnosis finds: each a state, a number and a sentence."""
+"""What is found of a model: each a state, a number and a sentence."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
+
+import pyarrow as pa
 
 State = Literal["ok", "note", "warning"]
 
@@ -14,7 +17,7 @@ _SHOWN = 6
 
 @dataclass(frozen=True)
 class Finding:
-    """One result of a diagnosis.
+    """One result of `diagnose_model`, or of `cisreg.uncertainty.undetermined`.
 
     Attributes:
         check: what was looked at, such as "duplicates".
@@ -32,6 +35,31 @@ class Finding:
     factors: tuple[str, ...] = ()
     number: float = float("nan")
     limit: float = float("nan")
+
+
+def finding_columns(findings: Sequence[Finding]) -> dict[str, pa.Array]:
+    """Findings as columns: check, state, finding (a sentence), factors, number, limit.
+
+    `factors` are the names, separated by semicolons. Number and limit are missing where there are
+    none.
+
+    Example:
+        >>> found = Finding("constant ends", "ok", "There are none.", ("Abf1", "Reb1"))
+        >>> finding_columns([found])["factors"].to_pylist()
+        ['Abf1; Reb1']
+    """
+
+    def numbers(values: Iterable[float]) -> pa.Array:
+        return pa.array([None if math.isnan(each) else each for each in values], pa.float64())
+
+    return {
+        "check": pa.array([each.check for each in findings], pa.string()),
+        "state": pa.array([each.state for each in findings], pa.string()),
+        "finding": pa.array([each.sentence for each in findings], pa.string()),
+        "factors": pa.array(["; ".join(each.factors) for each in findings], pa.string()),
+        "number": numbers(each.number for each in findings),
+        "limit": numbers(each.limit for each in findings),
+    }
 
 
 def listed(names: Sequence[str] | Iterable[str]) -> str:

@@ -12,12 +12,15 @@ from cisreg.display import counted
 from cisreg.interpret.any_model import AnyModel
 from cisreg.interpret.mutagenesis import BATCH_SIZE, Mutagenesis, mutagenesis
 from cisreg.interpret.substitutions import BASES, made_substitutions
+from cisreg.limits import check_memory
 from cisreg.progress import progress_bar
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _LETTERS = np.array(list("ACGT-"))
+# Arrays of the size of all effects that there are at a time.
+_COPIES = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +80,17 @@ class MutationPairs:
         at = position[first], base[first], position[second], base[second]
         return pa.table({**columns, "effect": self.effect[at], "epistasis": self.epistasis[at]})
 
+    def position_table(self) -> pa.Table:
+        """An Arrow table with one row for each two positions with known bases, the first one first.
+
+        Columns: position_1, position_2 and epistasis, the largest of any two bases as in
+        `dependency`.
+        """
+        known = np.flatnonzero(self.codes < BASES).astype(np.int32)
+        first, second = (known[which] for which in np.triu_indices(len(known), 1))
+        epistasis = self.dependency()[first, second]
+        return pa.table({"position_1": first, "position_2": second, "epistasis": epistasis})
+
     def to_frame(self) -> pd.DataFrame:
         """A pandas DataFrame of `to_table`.
 
@@ -98,7 +112,8 @@ def mutation_pairs(model: AnyModel, sequence: Any, *, threads: int | None = None
         threads: how many threads compute; None: one for each core.
 
     Raises:
-        ValueError: more or fewer than one sequence, or what `Model.encode` refuses.
+        ValueError: more or fewer than one sequence, one whose pairs do not fit into memory, or what
+            `Model.encode` refuses.
 
     Example:
         >>> pairs = mutation_pairs(model, ["ACGT" * 27])  # doctest: +SKIP
@@ -111,6 +126,8 @@ def mutation_pairs(model: AnyModel, sequence: Any, *, threads: int | None = None
             f"sequence: expected one sequence, got {len(codes)}; take them one by one, or use "
             "dependency_map"
         )
+    size = _COPIES * 4 * (codes.shape[1] * BASES) ** 2
+    check_memory(f"pairs of mutations of {codes.shape[1]:,} bases", size, "take shorter sequences")
     alone = mutagenesis(model, codes, threads=threads)
     made = made_substitutions(codes)[0]
     position, base = np.nonzero(made)

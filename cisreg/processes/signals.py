@@ -105,13 +105,16 @@ class StopRequest:
 
 
 @contextmanager
-def stop_at_once(signals: Collection[int]) -> Iterator[None]:
+def stop_at_once(
+    signals: Collection[int], advice: str = "checkpoints are kept, --resume continues"
+) -> Iterator[None]:
     """Makes signals end this process with status 75, also while C++ code waits.
 
     For the time before and after training; during training `StopRequest` is active.
 
     Args:
         signals: for example SIGTERM; outside the main thread they are not handled.
+        advice: what the message says about going on.
 
     Example:
         >>> with stop_at_once([signal.SIGTERM]):  # doctest: +SKIP
@@ -119,11 +122,11 @@ def stop_at_once(signals: Collection[int]) -> Iterator[None]:
     """
 
     def stop(number: int, frame: object) -> None:
-        _say_stopped(number)
+        _say_stopped(number, advice)
         sys.exit(RESUMABLE_STATUS)
 
     def end(number: int) -> None:
-        _say_stopped(number)
+        _say_stopped(number, advice)
         os._exit(RESUMABLE_STATUS)
 
     if not _in_main_thread():
@@ -275,13 +278,10 @@ def _in_main_thread() -> bool:
     return threading.current_thread() is threading.main_thread()
 
 
-def _say_stopped(number: int) -> None:
+def _say_stopped(number: int, advice: str) -> None:
     """Writes a line to standard error, if somebody takes it."""
     while_waiting = f" while waiting for {_state['waiting']()}" if _state["waiting"] else ""
-    text = (
-        f"stopped: by {signal_name(number)}{while_waiting}; checkpoints are kept, --resume "
-        "continues\n"
-    )
+    text = f"stopped: by {signal_name(number)}{while_waiting}; {advice}\n"
     # Not sys.stderr: the signal may have interrupted a write to it. Nor may it wait for a reader.
     with suppress(OSError, ValueError):
         if select.select([], [2], [], 1.0)[1]:

@@ -195,6 +195,22 @@ def _start(
     )
 
 
+def end_with_parent(parent: int) -> None:
+    """Makes this process get SIGTERM when its parent dies (Linux), or end if that is dead already.
+
+    Args:
+        parent: the process number of the parent.
+
+    Example:
+        >>> end_with_parent(os.getppid())  # doctest: +SKIP
+    """
+    if sys.platform != "linux":
+        return
+    ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGTERM)
+    if os.getppid() != parent:
+        os._exit(RESUMABLE_STATUS)
+
+
 def _end_with_parent() -> Callable[[], object] | None:
     """A function for the child process that makes it get SIGTERM when its parent dies (Linux)."""
     if sys.platform != "linux":

@@ -4,7 +4,7 @@ from cisreg.report.designs import plot_designs
 from cisreg.report.experiments import plot_marginalization, plot_spacing
 from cisreg.report.factors import plot_doses, plot_factors, plot_sequence
 from cisreg.report.logo import plot_logos
-from cisreg.report.mutations import plot_mutations
+from cisreg.report.mutations import plot_dependency, plot_mutations
 from cisreg.report.plot import check_plot, plot_evaluation
 from cisreg.report.profiles import plot_profile
 from cisreg.report.recovery import ParameterComparison, compare_parameters
@@ -14,6 +14,7 @@ __all__ = [
     "ParameterComparison",
     "check_plot",
     "compare_parameters",
+    "plot_dependency",
     "plot_designs",
     "plot_doses",
     "plot_evaluation",

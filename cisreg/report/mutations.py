@@ -23,6 +23,8 @@ _MOST_PANELS = 12
 # Inches of a base, at least and at most, and of a panel.
 _BASE_INCHES, _LEAST_WIDTH, _MOST_WIDTH, _PANEL_HEIGHT = 0.13, 6.0, 40.0, 1.5
 _COLORS = "RdBu"
+# Panels of dependency maps: beside each other, and inches of each.
+_MAP_COLUMNS, _MAP_INCHES = 3, 3.2
 
 
 def plot_mutations(
@@ -72,6 +74,52 @@ def plot_mutations(
         panels[-1].set_xlabel("position")
         label = "effect on expression" + (f"\n({unit})" if unit else "")
         figure.colorbar(image, ax=list(panels), label=label, fraction=0.05, pad=0.01)
+
+
+def plot_dependency(
+    path: str | os.PathLike[str],
+    maps: Sequence[np.ndarray] | np.ndarray,
+    *,
+    names: Sequence[str] | None = None,
+    unit: str = "",
+    overwrite: bool = False,
+) -> None:
+    """Draws how much the effect of mutating one position depends on another one, as heat maps.
+
+    Args:
+        path: file to write, .png, .pdf or .svg.
+        maps: float [N, L, L] from `cisreg.interpret.dependency_map`, 1 to 12 sequences.
+        names: of the sequences, N or more; None: their numbers.
+        unit: the unit of expression, such as `model.unit`.
+        overwrite: whether it may replace a file that exists.
+
+    Raises:
+        ImportError: matplotlib is not installed.
+        FileExistsError: the file exists, and `overwrite` is False.
+        ValueError: the ending is not one of `PLOT_FORMATS`, or too many sequences or none.
+        OSError: the file cannot be written.
+
+    Example:
+        >>> plot_dependency("pairs.png", dependency_map(model, sequences))  # doctest: +SKIP
+    """
+    if not 0 < len(maps) <= _MOST_PANELS:
+        raise ValueError(f"maps: expected 1 to {_MOST_PANELS} sequences, got {len(maps)}")
+    columns = min(len(maps), _MAP_COLUMNS)
+    lines = -(-len(maps) // columns)
+    most = max(float(np.max(each)) for each in maps)
+    size = (_MAP_INCHES * columns + 1.2, _MAP_INCHES * lines + 0.3)
+    with new_figure(path, size, overwrite=overwrite) as figure:
+        panels = np.ravel(figure.subplots(lines, columns))
+        for number, (axes, each) in enumerate(zip(panels, maps, strict=False)):
+            image = axes.imshow(each, cmap="Blues", vmin=0, vmax=most or 1.0)
+            name = str(number) if names is None else str(names[number])
+            axes.set_title(short_name(name, 30), fontsize=9, loc="left", parse_math=False)
+            axes.set_xlabel("position")
+            axes.set_ylabel("position")
+        for axes in panels[len(maps) :]:
+            axes.set_visible(False)
+        label = "largest epistasis" + (f"\n({unit})" if unit else "")
+        figure.colorbar(image, ax=list(panels), label=label, fraction=0.05, pad=0.02)
 
 
 def _draw(

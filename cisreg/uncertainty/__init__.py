@@ -6,10 +6,11 @@ from cisreg.lazy import names_at_first_use
 
 _MODULES: dict[str, tuple[str, ...]] = {
     "cisreg.uncertainty.effects": ("site_effects",),
-    "cisreg.uncertainty.ensemble": ("Ensemble",),
-    "cisreg.uncertainty.findings": ("Finding", "Undetermined", "undetermined"),
+    "cisreg.uncertainty.ensemble": ("Ensemble", "EnsembleAgreement"),
+    "cisreg.uncertainty.findings": ("Undetermined", "undetermined"),
     "cisreg.uncertainty.intervals": ("Intervals", "PredictionIntervals"),
     "cisreg.uncertainty.laplace": ("Certainty", "estimate_certainty", "parameter_intervals"),
+    "cisreg.uncertainty.member_processes": ("EnsembleStoppedError",),
     "cisreg.uncertainty.member_training": ("fit_ensemble", "load_ensemble"),
     "cisreg.uncertainty.profiles": ("Profile", "profile"),
     "cisreg.uncertainty.refit_ensembles": ("refit_ensemble",),

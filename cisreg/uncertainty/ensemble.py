@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
+from cisreg.arrays import as_array
+from cisreg.data import Dataset
 from cisreg.display import counted, html_table
 from cisreg.interpret.batches import sequence_names
+from cisreg.metrics import Metrics, agreement
 from cisreg.trained_model import Model
 from cisreg.uncertainty.effects import site_effects
 from cisreg.uncertainty.intervals import Intervals, PredictionIntervals
@@ -21,6 +24,18 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Resampling = Literal["bootstrap", "seeds"]
+
+
+class EnsembleAgreement(NamedTuple):
+    """How well an ensemble predicts measurements; made by `Ensemble.evaluate`.
+
+    Attributes:
+        mean: metrics of the mean of the members' predictions.
+        members: those of each member.
+    """
+
+    mean: Metrics
+    members: tuple[Metrics, ...]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -78,8 +93,63 @@ class Ensemble:
         Example:
             >>> ensemble.predict(["ACGT" * 27]).to_frame()  # doctest: +SKIP
         """
-        expression = self._expression(self.models[0].encode(sequence))
-        return self._predicted(expression, level, sequence)
+        return self.intervals_of(self.expression(sequence), level, sequence_names(sequence))
+
+    def expression(self, sequence: Any) -> np.ndarray:
+        """What each member predicts for sequences, given as to `Model.predict`, float64 [B, N].
+
+        Example:
+            >>> ensemble.expression(["ACGT" * 27]).std(axis=0, ddof=1)  # doctest: +SKIP
+            array([0.21])
+        """
+        codes = self.models[0].encode(sequence)
+        return np.stack([model.predict(codes).expression for model in self.models]).astype(float)
+
+    def intervals_of(
+        self, values: np.ndarray, level: float = 0.9, name: pa.Array | None = None
+    ) -> PredictionIntervals:
+        """Intervals of numbers of which each member has its own.
+
+        Args:
+            values: float64 [B, N], such as `expression`, or what is computed from it.
+            level: the share of such intervals that are meant to hold the true number.
+            name: Arrow strings [N], or None.
+
+        Raises:
+            ValueError: not a row for each member, or a level that is none.
+
+        Example:
+            >>> ratio = ensemble.expression(mutants) / ensemble.expression(wild)  # doctest: +SKIP
+            >>> ensemble.intervals_of(ratio).to_frame()  # doctest: +SKIP
+        """
+        values = as_array(values, "values", np.float64, (len(self), "N"))
+        return prediction_intervals(*self._summary(values, level), level, name)
+
+    def evaluate(self, dataset: Dataset) -> EnsembleAgreement:
+        """Metrics of the mean of the members, and of each member, against measurements.
+
+        The mean predicts better than most members do: their differences cancel. Rows that members
+        were trained on say nothing of new sequences.
+
+        Args:
+            dataset: sequences with measurements, 2 or more; several of a sequence are averaged.
+
+        Raises:
+            ValueError: fewer than 2 rows, or no measurements.
+
+        Example:
+            >>> ensemble.evaluate(test).mean.pearson  # doctest: +SKIP
+            0.92
+        """
+        if len(dataset) < 2 or not dataset.expression.size:
+            raise ValueError(
+                f"dataset: expected 2 or more rows with measurements, got {len(dataset):,} rows"
+            )
+        values, measured = self.expression(dataset), dataset.mean_expression
+        return EnsembleAgreement(
+            agreement(values.mean(axis=0), measured),
+            tuple(agreement(each, measured) for each in values),
+        )
 
     def difference(self, first: Any, second: Any, level: float = 0.9) -> PredictionIntervals:
         """Intervals of the expression of `second` minus that of `first`, row by row.
@@ -92,8 +162,8 @@ class Ensemble:
         Example:
             >>> ensemble.difference(["ACGT" * 27], ["ACGA" * 27]).to_frame()  # doctest: +SKIP
         """
-        before, after = map(self._expression, paired_codes(self.models[0], first, second))
-        return self._predicted(after - before, level, second)
+        before, after = map(self.expression, paired_codes(self.models[0], first, second))
+        return self.intervals_of(after - before, level, sequence_names(second))
 
     def parameters(self, level: float = 0.9) -> Intervals:
         """Intervals of the parameters that factors have one of, and of those that have no factor.
@@ -137,15 +207,6 @@ class Ensemble:
             ImportError: pandas is not installed.
         """
         return self.to_table().to_pandas()
-
-    def _expression(self, codes: np.ndarray) -> np.ndarray:
-        """float64 [B, N]."""
-        return np.stack([model.predict(codes).expression for model in self.models]).astype(float)
-
-    def _predicted(self, values: np.ndarray, level: float, sequence: Any) -> PredictionIntervals:
-        mean, error, width = self._summary(values, level)
-        name = sequence_names(sequence)
-        return prediction_intervals(mean, error, width, level, name)
 
     def _summary(self, values: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray, float]:
         """Mean and standard error of each column, and the width in standard errors."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ import pyarrow as pa
 from cisreg.data import Dataset
 from cisreg.display import counted, html_table
 from cisreg.interpret.factors import strongest_site_occupancy
+from cisreg.interpret.findings import Finding, finding_columns
 from cisreg.interpret.read_out import read_out, scan_model
 from cisreg.trained_model import Model
 from cisreg.uncertainty.coordinates import Coordinates
@@ -35,30 +37,14 @@ _SAME_MOTIF = 0.9
 _NAMED = 4
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing that the data do not determine.
-
-    Attributes:
-        kind: "no binding", "alike", "opposite", "saturated accessibility", "concentration against
-            activity" or "direction".
-        factors: the factors that it is about, if any.
-        number: what was measured; `text` says what it is.
-        text: a sentence.
-    """
-
-    kind: str
-    factors: tuple[str, ...]
-    number: float
-    text: str
-
-
 @dataclass(frozen=True, repr=False)
 class Undetermined:
     """What the data do not determine of a model; made by `undetermined`.
 
     Attributes:
-        findings: the most general first.
+        findings: the most general first. Their checks are "saturated accessibility", "no binding",
+            "alike", "opposite", "concentration against activity" and "direction". A warning is
+            about numbers that alone mean nothing, a note about such that are not known well.
     """
 
     findings: tuple[Finding, ...]
@@ -73,25 +59,16 @@ class Undetermined:
         return f"Undetermined({counted(len(self), 'finding')})"
 
     def __str__(self) -> str:
-        return "\n".join(each.text for each in self.findings)
+        return "\n".join(each.sentence for each in self.findings)
 
     def _repr_html_(self) -> str:
-        table = self.to_table()
-        columns = {name: table[name].to_pylist() for name in ("kind", "text")}
-        return html_table(repr(self), columns, len(self))
+        columns = {name: each.to_pylist() for name, each in finding_columns(self.findings).items()}
+        shown = {name: columns[name] for name in ("check", "state", "finding")}
+        return html_table(repr(self), shown, len(self))
 
     def to_table(self) -> pa.Table:
-        """An Arrow table with the columns kind, factors (joined by spaces), number and text."""
-        return pa.table(
-            {
-                "kind": pa.array([each.kind for each in self.findings], pa.string()),
-                "factors": pa.array(
-                    [" ".join(each.factors) for each in self.findings], pa.string()
-                ),
-                "number": pa.array([each.number for each in self.findings], pa.float64()),
-                "text": pa.array([each.text for each in self.findings], pa.string()),
-            }
-        )
+        """An Arrow table with the columns check, state, finding, factors, number and limit."""
+        return pa.table(finding_columns(self.findings))
 
     def to_frame(self) -> pd.DataFrame:
         """`to_table` as a pandas DataFrame.
@@ -173,11 +150,12 @@ def _saturation(accessibility: np.ndarray, least: float, has_layer: bool) -> Ite
         if share >= least:
             yield Finding(
                 "saturated accessibility",
-                (),
-                float(share),
+                "note",
                 f"Accessibility is {what} in {100 * share:.0f} % of the {len(accessibility):,} "
                 "sequences: what opens or closes chromatin hardly shows there, and potentiations "
                 "are known from the other sequences alone.",
+                number=float(share),
+                limit=least,
             )
 
 
@@ -187,10 +165,10 @@ def _silent(model: Model, binding: np.ndarray, silent: np.ndarray) -> Iterator[F
         name = model.motif_names[motif]
         yield Finding(
             "no binding",
-            (name,),
-            most,
+            "warning",
             f"{name} binds nowhere: in no sequence are more than {most:.2g} of its sites expected "
             "to be bound. Its activity and potentiation mean nothing.",
+            *((name,), most, _LEAST_BINDING),
         )
 
 
@@ -207,15 +185,15 @@ def _alike(
         number = float(correlations[first, second])
         pair = known[[first, second]]
         names = tuple(model.motif_names[each] for each in pair)
-        kind, told = ("alike", "sum") if number > 0 else ("opposite", "difference")
+        check, told = ("alike", "sum") if number > 0 else ("opposite", "difference")
         how = "bind alike" if number > 0 else "bind to opposite sequences"
         yield Finding(
-            kind,
-            names,
-            number,
+            check,
+            "warning",
             f"{names[0]} and {names[1]} {how}: the correlation of their binding over the "
             f"{len(binding):,} sequences is {number:.3f}. The data know the {told} of what "
             f"they do, but hardly what each of them does. {_motifs_of_pair(model, *pair)}",
+            *(names, number, math.copysign(least, number)),
         )
 
 
@@ -269,13 +247,13 @@ def _products(model: Model, certainty: Certainty, silent: np.ndarray) -> Iterato
         name = model.motif_names[motif]
         yield Finding(
             "concentration against activity",
-            (name,),
-            float(number),
+            "note",
             f"The concentration and the activity of {name} are known only as a product: their "
             f"estimates have a correlation of {number:.3f}. The strongest site is bound "
             f"{100 * strongest[motif]:.2g} % of the time, and where binding is weak, twice the "
             "concentration is the same as twice the activity. The effect of a site is known "
             "better than either.",
+            *((name,), float(number), -_PRODUCT),
         )
 
 
@@ -293,9 +271,10 @@ def _directions(certainty: Certainty, silent: np.ndarray) -> Iterator[Finding]:
         factors = dict.fromkeys(coordinates.factor[place] for place in largest)
         yield Finding(
             "direction",
+            "warning",
+            f"Together, these can change without a change of any prediction: {what}.",
             tuple(name for name in factors if name),
             float(share[largest].sum()),
-            f"Together, these can change without a change of any prediction: {what}.",
         )
 
 

@@ -1,18 +1,14 @@
-"""Training of the members of an ensemble: which rows, which folders, which processes."""
+"""Training of the members of an ensemble: which rows, which folders, what they are made of."""
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import logging
-import multiprocessing
 import os
-import pickle
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +17,8 @@ import numpy as np
 from cisreg.choices import check_choice
 from cisreg.data import Dataset, DatasetFiles, open_dataset
 from cisreg.data.splitting import as_texts, sequence_hashes, text_hashes
+from cisreg.file_checks import check_own_file
 from cisreg.files import replace_file
-from cisreg.limits import available_cores
 from cisreg.locks import hold_folder
 from cisreg.motifs import MotifSet, read_motifs
 from cisreg.progress import progress_bar
@@ -31,29 +27,18 @@ from cisreg.storage import load_model
 from cisreg.strict_json import parse_json
 from cisreg.trained_model import Model
 from cisreg.uncertainty.ensemble import Ensemble, Resampling
+from cisreg.uncertainty.member_processes import Task, train_all
 
 logger = logging.getLogger("cisreg.uncertainty")
 
 ENSEMBLE_FILE = "ensemble.json"
 # Arguments of `cisreg.train` that each member has its own of.
 _OWN = ("output", "resume", "overwrite", "strategy", "metadata")
-
-
-@dataclass(frozen=True)
-class _Task:
-    """One member to train.
-
-    Attributes:
-        number: from 0.
-        data: all rows, of which a bootstrap takes some.
-        rows: int [K], rows to take; None: all.
-        arguments: the other arguments of `cisreg.train`.
-    """
-
-    number: int
-    data: Dataset | DatasetFiles
-    rows: np.ndarray | None
-    arguments: Mapping[str, Any] = field(default_factory=dict)
+# Arguments that change no model, which may differ when an ensemble goes on.
+_RECORDS = (
+    *("stop_signals", "checkpoint_every", "checkpoint_minutes", "keep_checkpoints"),
+    *("report_every", "tensorboard", "profile"),
+)
 
 
 def fit_ensemble(
@@ -66,6 +51,7 @@ def fit_ensemble(
     groups: str | None = None,
     folder: str | os.PathLike[str] | None = None,
     processes: int = 1,
+    threads: int | None = None,
     seed: int = 0,
     progress: bool = False,
     **options: Any,
@@ -85,12 +71,14 @@ def fit_ensemble(
         recipe: as for `cisreg.train`.
         members: how many models, 2 or more; 10 give a rough interval, 30 a good one.
         resampling: "bootstrap" or "seeds".
-        groups: column of the data, read in addition, whose values are the families.
+        groups: column of the data, read in addition, whose values are the families; only of a
+            bootstrap.
         folder: each member gets a model folder in it, member_0, member_1, ... Called again, with
             the same arguments or more members, finished members are kept and others go on from
             their checkpoints. None: nothing is written.
         processes: how many members are trained at a time, each in a process of its own with its
             share of the cores. Scripts then need `if __name__ == "__main__":`.
+        threads: of each process, where there are several; None: its share of the cores.
         seed: of the first member.
         progress: whether to show a progress bar on a terminal.
         options: further arguments of `cisreg.train`, but not output, resume, overwrite, strategy
@@ -104,7 +92,8 @@ def fit_ensemble(
             of other data or arguments; and as `cisreg.train`.
         TypeError: options that `cisreg.train` does not have, or that members have their own of.
         OSError: a file cannot be read or written.
-        RuntimeError: a process of a member died; the finished members are kept in `folder`.
+        RuntimeError: a process of a member died, or one of `stop_signals` came (then it has the
+            attribute exit_status); finished members and checkpoints are kept in `folder`.
 
     Example:
         >>> ensemble = fit_ensemble(data, motifs, "quick", folder="ensemble")  # doctest: +SKIP
@@ -113,15 +102,15 @@ def fit_ensemble(
     from cisreg.recipes import Recipe, read_recipe
     from cisreg.recipes.writing import format_recipe
 
-    _check(members, processes, options)
     check_choice("resampling", resampling, Resampling)
+    _check(members, processes, groups, resampling, options)
     recipe = recipe if isinstance(recipe, Recipe) else read_recipe(recipe)
     if not isinstance(motifs, MotifSet):
         motifs = read_motifs(motifs, width=recipe.motif_width)
     opened = _open(data, groups, in_memory=resampling == "bootstrap")
     families = _families(opened, groups) if isinstance(opened, Dataset) else None
     tasks = [
-        _Task(
+        Task(
             number,
             opened,
             _drawn(families, seed, number) if resampling == "bootstrap" else None,
@@ -136,13 +125,15 @@ def fit_ensemble(
         "data": opened.fingerprint(),
         "motifs": _digest(repr(motifs.names).encode(), motifs.log_kd.tobytes()),
         "recipe": _digest(format_recipe(recipe).encode()),
-        "options": ", ".join(f"{name}={_shown(options[name])}" for name in sorted(options)),
+        "options": ", ".join(
+            f"{name}={_shown(options[name])}" for name in sorted(set(options) - set(_RECORDS))
+        ),
     }
     place = None if folder is None else Path(folder)
     with nullcontext() if place is None else hold_folder(place):
         if place is not None:
             _begin(place, description)
-        models = _trained(tasks, place, processes, progress)
+        models = _trained(tasks, place, processes, threads, progress)
     return Ensemble(tuple(models), resampling)
 
 
@@ -160,8 +151,8 @@ def load_ensemble(folder: str | os.PathLike[str]) -> Ensemble:
     description = _described(place)
     if description is None:
         raise ValueError(
-            f"{place}: expected a folder of cisreg.uncertainty.fit_ensemble, which holds "
-            f"{ENSEMBLE_FILE}, found none"
+            f"{place}: expected a folder of cisreg.uncertainty.fit_ensemble or of cisreg ensemble "
+            f"train, which holds {ENSEMBLE_FILE}, found none"
         )
     found = {}
     for path in place.glob("member_*"):
@@ -171,11 +162,59 @@ def load_ensemble(folder: str | os.PathLike[str]) -> Ensemble:
     return Ensemble(tuple(found[number] for number in sorted(found)), description["resampling"])
 
 
-def _check(members: int, processes: int, options: Mapping[str, Any]) -> None:
+def is_ensemble(folder: str | os.PathLike[str]) -> bool:
+    """Whether a folder is one that `fit_ensemble` wrote.
+
+    Example:
+        >>> is_ensemble("model")
+        False
+    """
+    return (Path(folder) / ENSEMBLE_FILE).is_file()
+
+
+def check_ensemble_folder(folder: str | os.PathLike[str]) -> None:
+    """Checks that an ensemble can be trained, or go on, in a folder.
+
+    Raises:
+        ValueError: the folder is a file, or holds other things.
+
+    Example:
+        >>> check_ensemble_folder("a new folder")
+    """
+    place = Path(folder)
+    if place.exists() and not place.is_dir():
+        raise ValueError(f"{place}: expected a folder, or a new name for one, got a file")
+    check_own_file(place / ENSEMBLE_FILE)
+    if _described(place) is not None:
+        return
+    if there := sorted(path.name for path in place.glob("member_*")):
+        raise ValueError(
+            f"{place}: expected a new folder, but it holds {there[0]} and no {ENSEMBLE_FILE}; "
+            "name another folder"
+        )
+    if (place / MODEL_FILE).exists():
+        raise ValueError(
+            f"{place}: expected a new folder, or one of an ensemble, got that of a single model; "
+            "name another folder"
+        )
+
+
+def _check(
+    members: int,
+    processes: int,
+    groups: str | None,
+    resampling: Resampling,
+    options: Mapping[str, Any],
+) -> None:
     if members < 2:
         raise ValueError(f"members: expected 2 or more, got {members}")
     if processes < 1:
         raise ValueError(f"processes: expected 1 or more, got {processes}")
+    if groups is not None and resampling == "seeds":
+        raise ValueError(
+            'groups: expected None with resampling "seeds", where all members have all rows, got '
+            f"{groups!r}; to hold out whole groups, give validation=HoldOut(0.1, groups={groups!r})"
+        )
     own = [name for name in options if name in _OWN]
     if own:
         raise TypeError(
@@ -230,7 +269,11 @@ def _drawn(families: np.ndarray | None, seed: int, number: int) -> np.ndarray:
 
 
 def _trained(
-    tasks: Sequence[_Task], place: Path | None, processes: int, progress: bool
+    tasks: Sequence[Task],
+    place: Path | None,
+    processes: int,
+    threads: int | None,
+    progress: bool,
 ) -> list[Model]:
     """The models of all tasks; those that are finished in the folder are read."""
     folders = [None if place is None else place / f"member_{each.number}" for each in tasks]
@@ -244,78 +287,10 @@ def _trained(
         logger.info("%d of %d members are finished, and are kept", len(done), len(tasks))
     with progress_bar(show=progress, transient=True) as bar:
         shown = bar.add_task("members", total=len(tasks), completed=len(done))
-        for number, model in _train_all(left, folders, min(processes, max(len(left), 1))):
+        for number, model in train_all(left, folders, processes, threads):
             done[number] = model
             bar.advance(shown)
     return [done[task.number] for task in tasks]
-
-
-def _train_all(
-    tasks: Sequence[_Task], folders: Sequence[Path | None], processes: int
-) -> Iterator[tuple[int, Model]]:
-    if processes == 1:
-        yield from ((task.number, train_member(task, folders[task.number])) for task in tasks)
-        return
-    try:
-        pickle.dumps(tasks[0])
-    except (pickle.PicklingError, AttributeError, TypeError) as error:
-        raise ValueError(
-            f"processes: expected options that other processes can be sent, got one that cannot "
-            f"({error}); give 1 process, or functions of a module instead of lambdas"
-        ) from None
-    threads = max(1, available_cores() // processes)
-    # A process that is forked from one that has used TensorFlow cannot compute.
-    context = multiprocessing.get_context("spawn")
-    try:
-        with ProcessPoolExecutor(
-            processes, mp_context=context, initializer=_begin_process, initargs=(threads,)
-        ) as pool:
-            waited = [
-                (task, pool.submit(train_member, task, folders[task.number])) for task in tasks
-            ]
-            for task, result in waited:
-                yield task.number, result.result()
-    except BrokenProcessPool:
-        raise RuntimeError(
-            "a process that trains a member ended early: it was killed, had too little memory, or "
-            'the script has no `if __name__ == "__main__":`; with a folder, finished members are '
-            "kept when fit_ensemble is called again"
-        ) from None
-
-
-def _begin_process(threads: int) -> None:
-    from cisreg.quiet import start_tensorflow
-
-    start_tensorflow()
-    import tensorflow as tf
-
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
-
-
-def train_member(task: _Task, folder: Path | None) -> Model:
-    """Trains one member; goes on from its checkpoint, if there is one.
-
-    Raises:
-        KeyboardInterrupt: it was interrupted.
-    """
-    from cisreg.recipes import train
-
-    data = task.data
-    if task.rows is not None:
-        assert isinstance(data, Dataset)  # a bootstrap has its rows in memory
-        data = data.take(task.rows)
-    trained = train(
-        data,
-        **task.arguments,
-        output=folder,
-        resume=folder is not None,
-        progress=False,
-        metadata={"member": task.number},
-    )
-    if trained.fit.interrupted:
-        raise KeyboardInterrupt
-    return trained.model
 
 
 def _finished(folder: Path) -> Model | None:
@@ -338,13 +313,9 @@ def _described(place: Path) -> dict[str, Any] | None:
 
 def _begin(place: Path, description: Mapping[str, str | int]) -> None:
     """Writes what the ensemble is made of; raises ValueError if another one is there."""
+    check_ensemble_folder(place)
     earlier = _described(place)
     if earlier is None:
-        if there := sorted(path.name for path in place.glob("member_*")):
-            raise ValueError(
-                f"{place}: expected a new folder, but it holds {there[0]} and no {ENSEMBLE_FILE}; "
-                "name another folder"
-            )
         with replace_file(place / ENSEMBLE_FILE) as file:
             file.write(json.dumps(dict(description), indent=2).encode() + b"\n")
         return
@@ -369,6 +340,10 @@ def _shown(value: Any) -> str:
         return _digest(value.tobytes())
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{name}: {_shown(value[name])}" for name in sorted(value)) + "}"
-    if isinstance(value, Dataset):
+    if isinstance(value, (Dataset, DatasetFiles)):
         return value.fingerprint()
+    if isinstance(value, functools.partial):
+        return (
+            f"{_shown(value.func)}({', '.join(map(_shown, value.args))} {_shown(value.keywords)})"
+        )
     return getattr(value, "__qualname__", None) or repr(value)

@@ -33,6 +33,13 @@ COMMANDS = {
     "--measurements {measurements} --validation {validation} --output {output}",
     "predict": "{model} {table} --intervals {intervals} --output {output}",
     "evaluate": "{model} {table} --truth {truth} --plot {plot}",
+    "ensemble train": "{table} --motifs {motifs} --recipe {recipe} "
+    "--concentrations {concentrations} --initial-activity {initial_activity} "
+    "--initial-potentiation {initial_potentiation} "
+    "--initial-binding-limit {initial_binding_limit} --start {start} --likelihood {likelihood} "
+    "--measurements {measurements} --validation {validation} --output {output}",
+    "ensemble predict": "{ensemble} {table} --output {output}",
+    "ensemble evaluate": "{ensemble} {table}",
     "scan": "{genome} --motifs {motifs} --model {model} --intervals {intervals} "
     "--background {background} --occupancy 0.5 --concentrations {concentrations} "
     "--output {output}",
@@ -48,6 +55,7 @@ COMMANDS = {
     "explain factors": "{model} {table} --output {output} --plot {plot}",
     "explain sequences": "{model} {table} --versus {versus} --output {output} --plot {plot}",
     "explain mutations": "{model} {table} --output {output} --plot {plot}",
+    "explain pairs": "{model} {table} --output {output} --plot {plot}",
     "explain dose": "{model} {table} --factor Reb1 --output {output} --plot {plot}",
     "explain design": "{model} {starts} --training {training} --output {output} --plot {plot}",
     "explain marginalize": "{model} {sequences} --output {output} --plot {plot}",
@@ -56,7 +64,7 @@ COMMANDS = {
     "--plot {plot}",
     "explain diagnosis": "{model} {table} --database {database} --output {output} "
     "--factors {factors}",
-    "explain certainty": "{model} {table} --output {output}",
+    "explain certainty": "{model} {table} --profile bias --output {output} --plot {plot}",
     "motifs convert": "{motifs} {output} --format meme",
     "motifs info": "{motifs} --output {output}",
     "motifs logo": "{motifs} --output {output}",
@@ -69,17 +77,26 @@ COMMANDS = {
 }
 ALL_COMMANDS = typer.main.get_command(app)
 OUTPUTS = ("output", "map_output", "plot", "factors", "by_factor")
-FOLDERS = ("model", "truth", "start")
+FOLDERS = ("model", "truth", "start", "ensemble")
 # Texts that name no file, and the temporary folder, in which nothing has a name of the user. A
 # track is a file or a folder of files: see `test_scan.py` and `genome/test_tracks.py`.
 NO_FILES = (
     *("sequence_column", "expression_column", "weight_column", "name_column", "measured_column"),
-    *("label_column", "split_column", "group_column", "fold", "names", "bins", "bin_values"),
+    *(
+        "label_column",
+        "split_column",
+        "group_column",
+        "family_column",
+        "fold",
+        "names",
+        "bins",
+        "bin_values",
+    ),
     *("cells", "pseudocount", "memory", "temporary_folder", "like_cisregmodels"),
     "track",
     *("constant_left", "constant_right", "position_knots"),
     *("name", "background"),
-    *("factor", "times"),
+    *("factor", "times", "profile", "values"),
     *("motif", "position", "distance", "composition"),
     *("target", "protect", "gc", "forbid", "forbid_factor"),
     # Pairs of sequences are given instead of VARIANTS.
@@ -92,8 +109,9 @@ IN_FOLDER = {
     "import": "/model.json",
     "export": ".params",
 }
-# `convert` writes a whole folder, see `data/conversion/test_convert_folders.py`.
-WRITERS = [name for name in COMMANDS if name not in ("doctor", "convert")]
+# `convert` writes a whole folder, see `data/conversion/test_convert_folders.py`. An ensemble is
+# never replaced, see `uncertainty/test_ensemble_commands.py`.
+WRITERS = [name for name in COMMANDS if name not in ("doctor", "convert", "ensemble train")]
 FILE_WRITERS = [name for name in WRITERS if name not in IN_FOLDER]
 
 
@@ -126,7 +144,8 @@ def test_every_command_and_option_that_may_name_a_file_is_tried_here():
         unknown = {*texts(callback)} - {*NO_FILES, *re.findall("{(.*?)}", COMMANDS[name])}
         assert not unknown, f"{name}: add {unknown} to COMMANDS or to NO_FILES"
         writes = parameters(name, True)
-        assert bool(writes) == ("overwrite" in inspect.signature(callback).parameters), name
+        replaces = "overwrite" in inspect.signature(callback).parameters
+        assert bool(writes) == (replaces or name == "ensemble train"), name
     assert [name for name, _ in commands(prepare_commands.app)]
 
 

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from cisreg.cli import app
 from cisreg.interpret import (
     base_contributions,
+    change_concentration,
     contributions,
     dose_response,
     explain_difference,
@@ -75,6 +76,17 @@ def test_factors_over_sequences_with_measurements(files, tmp_path, model):
     for name in ("effect_reverse", "importance", "occupancy_50_percent"):
         np.testing.assert_allclose(table[name], expected[name], rtol=1e-6)
     assert table["lost_pearson"].max() > 0
+
+
+def test_another_concentration_of_each_factor(files, tmp_path, model):
+    table = run(files, tmp_path, "factors", files / "all.fa", "--times", "3")
+    before = model.predict(CODES).expression.astype(float)
+    assert set(table["factor"]) == set(NAMES)
+    for row in table.itertuples():
+        more = change_concentration(model, {row.factor: 3.0}).predict(CODES).expression - before
+        np.testing.assert_allclose(row.mean_effect, more.mean(), atol=1e-5)
+        np.testing.assert_allclose(row.importance, np.abs(more).mean(), atol=1e-5)
+        assert row.times == 3
 
 
 def test_factors_without_sequences_are_shown(files, model):
@@ -160,6 +172,9 @@ def test_doses(files, tmp_path, model):
             "expected no --shapley with --versus",
         ),
         (("factors", "--measured-column", "log2"), "expected SEQUENCES with --measured-column"),
+        (("factors", "--times", "2"), "expected SEQUENCES with --times"),
+        (("factors", "all.fa", "--times", "2", "--plot", "x.png"), "expected no --plot with"),
+        (("factors", "all.fa", "--times", "1"), "times: expected another number than 1"),
         (("factors", "all.fa", "--plot", "x.gif"), "expected a name that ends in .png"),
         (("dose", "all.fa", "--factor", "Reb"), "got 'Reb'"),
         (("dose", "all.fa", "--factor", "Reb1", "--times", "1,a"), "--times: expected numbers"),

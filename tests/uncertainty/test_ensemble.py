@@ -55,10 +55,30 @@ def test_intervals_are_those_of_student_for_one_more_draw():
     np.testing.assert_allclose(
         change.standard_error, (each[:, 4:8] - each[:, :4]).std(axis=0, ddof=1) * np.sqrt(1.2)
     )
+    np.testing.assert_array_equal(ensemble.expression(codes), each)
+    ratio = ensemble.intervals_of(each[:, :3] / each[:, 3:6], 0.9)
+    np.testing.assert_allclose(ratio.expression, (each[:, :3] / each[:, 3:6]).mean(axis=0))
+    with pytest.raises(ValueError, match="values: expected"):
+        ensemble.intervals_of(each[:2])
     assert set(ensemble.effects().parameter) == {"effect", "potentiation_effect"}
     table = ensemble.to_table().to_pydict()
     assert table["member"][:1] + table["member"][-1:] == [0, 4]
     assert table["factor"][-1] is None
+
+
+def test_the_mean_and_each_member_are_compared_with_measurements():
+    models, codes = members(), make_codes(30, seed=4)
+    measured = np.random.default_rng(5).normal(size=(30, 2))
+    found = Ensemble(tuple(models), "seeds").evaluate(Dataset(codes, measured))
+    each = np.stack([model.predict(codes).expression for model in models]).astype(float)
+    truth = measured.mean(axis=1)
+    correlations = np.corrcoef(np.vstack([truth, each.mean(axis=0), each]))[0, 1:]
+    np.testing.assert_allclose(
+        [found.mean.pearson, *(m.pearson for m in found.members)], correlations, rtol=1e-5
+    )
+    assert np.isclose(found.mean.mean_squared_error, ((each.mean(axis=0) - truth) ** 2).mean())
+    with pytest.raises(ValueError, match="dataset: expected 2 or more rows"):
+        Ensemble(tuple(models), "seeds").evaluate(Dataset(codes[:1], measured[:1]))
 
 
 def test_models_that_do_not_belong_together_are_refused():
@@ -102,7 +122,7 @@ def test_an_ensemble_is_kept_in_its_folder_and_grows(problem, tmp_path, monkeypa
         np.testing.assert_array_equal(made.parameters["activity"], read.parameters["activity"])
     assert not np.array_equal(*(each.parameters["activity"] for each in models))
     trained = []
-    whole = importlib.import_module("cisreg.uncertainty.member_training")
+    whole = importlib.import_module("cisreg.uncertainty.member_processes")
     train = whole.train_member
     monkeypatch.setattr(
         whole,
@@ -137,7 +157,7 @@ def test_an_ensemble_is_kept_in_its_folder_and_grows(problem, tmp_path, monkeypa
 
 @pytest.fixture
 def without_training(monkeypatch):
-    whole, model = importlib.import_module("cisreg.uncertainty.member_training"), make_model()
+    whole, model = importlib.import_module("cisreg.uncertainty.member_processes"), make_model()
     monkeypatch.setattr(whole, "train_member", lambda task, folder: model)
 
 
@@ -199,6 +219,8 @@ def test_arguments_that_cannot_be_are_refused(problem, tmp_path):
         fit_ensemble(data, motifs, RECIPE, processes=0)
     with pytest.raises(ValueError, match="resampling: expected"):
         fit_ensemble(data, motifs, RECIPE, resampling="jackknife")
+    with pytest.raises(ValueError, match='groups: expected None with resampling "seeds"'):
+        fit_ensemble(data, motifs, RECIPE, resampling="seeds", groups="lane")
     with pytest.raises(TypeError, match="output: expected only what all members share"):
         fit_ensemble(data, motifs, RECIPE, output=tmp_path)
     with pytest.raises(ValueError, match=r"expected a folder of cisreg.uncertainty.fit_ensemble"):

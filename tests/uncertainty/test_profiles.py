@@ -62,7 +62,7 @@ def doubled(truth):
 
 
 def kinds(found):
-    return [(each.kind, each.factors) for each in found]
+    return [(each.check, each.factors) for each in found]
 
 
 def test_nothing_is_found_where_all_is_determined():
@@ -73,12 +73,12 @@ def test_nothing_is_found_where_all_is_determined():
 def test_factors_that_bind_alike_are_named():
     truth, data = simulated(count=400, motifs=3, seed=1)
     found = list(undetermined(doubled(truth), data))
-    alike = [each for each in found if each.kind == "alike"]
+    alike = [each for each in found if each.check == "alike"]
     assert [each.factors for each in alike] == [(truth.motif_names[0], "copy")]
     assert alike[0].number == pytest.approx(1, abs=1e-4)
-    assert f"{truth.motif_names[0]} and copy bind alike" in alike[0].text
-    assert "Their motifs are the same (correlation of their energies 1.00)" in alike[0].text
-    directions = [each for each in found if each.kind == "direction"]
+    assert f"{truth.motif_names[0]} and copy bind alike" in alike[0].sentence
+    assert "Their motifs are the same (correlation of their energies 1.00)" in alike[0].sentence
+    directions = [each for each in found if each.check == "direction"]
     assert directions
     assert all(set(each.factors) == {truth.motif_names[0], "copy"} for each in directions)
 
@@ -92,11 +92,11 @@ def test_other_motifs_that_these_sequences_bind_alike_are_told_from_equal_ones(s
     first = np.random.default_rng(0).uniform(0.1, 1, 50)
     binding = np.column_stack([first, 2 + sign * first])
     (found,) = _alike(truth, binding, np.zeros(2, bool), 0.9)
-    assert (found.kind, found.factors) == (kind, truth.motif_names)
+    assert (found.check, found.factors) == (kind, truth.motif_names)
     assert found.number == pytest.approx(sign)
-    assert said in found.text
-    assert f"know the {'sum' if sign > 0 else 'difference'} of what they do" in found.text
-    assert "Their motifs differ (correlation of their energies" in found.text
+    assert said in found.sentence
+    assert f"know the {'sum' if sign > 0 else 'difference'} of what they do" in found.sentence
+    assert "Their motifs differ (correlation of their energies" in found.sentence
 
 
 def test_motifs_are_compared_on_their_best_alignment():
@@ -129,10 +129,10 @@ def test_saturated_accessibility_absent_factors_and_weak_binding_are_named():
     (found,) = [
         each
         for each in undetermined(changed(potentiation_bias=bias + np.float32(20)), data)
-        if each.kind == "saturated accessibility"
+        if each.check == "saturated accessibility"
     ]
     assert found.number > 0.95
-    assert "above 0.98" in found.text
+    assert "above 0.98" in found.sentence
     concentration = truth.log_concentration.copy()
     concentration[1] -= 20
     found = list(undetermined(changed(log_concentration=concentration), data))

@@ -15,6 +15,7 @@ from cisreg.cli.explain import (
     factors,
     marginalize,
     mutations,
+    pairs,
     space,
     variants,
 )
@@ -33,6 +34,7 @@ COMMANDS: tuple[tuple[object, str], ...] = (
     (factors.factors, factors.EXAMPLE),
     (contributions.sequences, contributions.EXAMPLE),
     (mutations.mutations, mutations.EXAMPLE),
+    (pairs.pairs, pairs.EXAMPLE),
     (variants.variants, variants.EXAMPLE),
     (dose.dose, dose.EXAMPLE),
     (marginalize.marginalize, marginalize.EXAMPLE),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -34,6 +34,14 @@ def factors(
         ),
     ] = None,
     factor: tables.Factors = None,
+    times: Annotated[
+        float | None,
+        typer.Option(
+            metavar="NUMBER",
+            help="Instead: what it does if the concentration of each factor alone is multiplied by "
+            "this number: 2 is overexpression, 0 a knock-out.",
+        ),
+    ] = None,
     measured_column: Annotated[
         str | None,
         typer.Option(
@@ -54,8 +62,11 @@ def factors(
     is bound (quantiles). Compare factors by these, not by activity: where binding is weak, half the
     activity at twice the concentration predicts the same.
     """
-    if measured_column is not None and table is None:
-        raise typer.BadParameter("expected SEQUENCES with --measured-column, got none")
+    for name, given in (("--measured-column", measured_column), ("--times", times)):
+        if given is not None and table is None:
+            raise typer.BadParameter(f"expected SEQUENCES with {name}, got none")
+    if times is not None and plot is not None:
+        raise typer.BadParameter("expected no --plot with --times, which has none")
     check_files([output, plot], inputs=[model, table], overwrite=overwrite)
     from cisreg.cli.explain.sequences import read_sequences
     from cisreg.interpret.factors import factor_effects
@@ -66,9 +77,14 @@ def factors(
     sequences = None
     if table is not None:
         sequences = read_sequences(learned, table, sequence_column, measured_column=measured_column)
-    found = factor_effects(
-        learned, sequences, factors=factor or None, threads=threads, progress=True
-    )
+    how: dict[str, Any] = {"factors": factor or None, "threads": threads, "progress": True}
+    if times is not None:
+        from cisreg.interpret import change_each_concentration
+
+        changed = change_each_concentration(learned, sequences, times, **how)
+        tables.write_result([changed.to_table()], output, None, overwrite)
+        return
+    found = factor_effects(learned, sequences, **how)
     if plot is not None:
         from cisreg.report.factors import plot_factors
 

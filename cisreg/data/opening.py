@@ -102,7 +102,18 @@ def open_dataset(
         without_expression=asked.expression == (),
     )
     logger.info("%s: %s", data.files[0], data.columns.described)
+    if isinstance(reader, (TableReader, ParquetReader)) and data.expression_names:
+        _tell_parts(reader)
     return data
+
+
+def _tell_parts(reader: TableReader | ParquetReader) -> None:
+    if reader.unread_parts is not None:
+        logger.warning(
+            "%s: the column %r says which rows are for training, validation and test; all of them "
+            "are read alike, unless it is given as --split-column, in Python HoldOut(folds=%r)",
+            *(reader.files[0].name, reader.unread_parts, reader.unread_parts),
+        )
 
 
 def read_dataset(

@@ -1,6 +1,7 @@
 """Tables of counts: a sequence and one count per bin in each line, with or without a header.
 
 Columns are found by name, see `COLUMN_NAMES`; in a table without a header the sequence is first.
+They are separated by tabs, or by commas where the first line has no tab.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ COLUMN_NAMES = {
     TOTAL: ("total", "totals", "sum"),
     "index": ("", "index", "unnamed: 0", "row", "rownames", "row_names", "id", "ids", "name"),
 }
+# Beside counts of bins, MAVE-NN has the sequence in x, and in set which rows are for training.
+_MAVE_NN = ("set", "x")
 _LARGEST = 2**63 - 1
 _COMMENTS = re.compile(rb"(?:#[^\n]*\n)*")
 _ANY_CASE = (NUCLEOTIDES + NUCLEOTIDES.lower()).decode()
@@ -46,6 +49,7 @@ class _Columns:
         bins: columns of counts.
         totals: columns of sums of counts.
         left_out: all other columns.
+        delimiter: between the columns.
     """
 
     names: tuple[str, ...] | None
@@ -53,6 +57,7 @@ class _Columns:
     bins: tuple[int, ...]
     totals: tuple[int, ...] = ()
     left_out: tuple[int, ...] = ()
+    delimiter: str = "\t"
 
     @property
     def count(self) -> int:
@@ -138,15 +143,17 @@ def count_column(index: int) -> str:
 
 
 def read_count_table(path: str | os.PathLike[str], *, letters: str = _ANY_CASE) -> CountTable:
-    """Opens a tab-separated table of sequences and counts, such as `collapse` writes.
+    """Opens a table of sequences and counts, such as `collapse` writes.
 
-    Lines at the top that begin with # are comments. The first line is a header if it contains a
-    usual name of the sequence column, or if it neither begins with a sequence nor has a number.
-    With a header, columns are found by name, in upper or lower case. The column sequence, sequences
-    or seq has the sequences, otherwise the only column with a sequence in its first row. Columns
-    named total, totals or sum, and a last column without a name, are sums and not bins. Any other
-    column without a name, and columns named index, row, id or name, are left out. It is an error if
-    the last bin is the sum of all other bins in every row.
+    Columns are separated by tabs, or by commas if the first line has no tab. Lines at the top that
+    begin with # are comments. The first line is a header if it contains a usual name of the
+    sequence column, or if it neither begins with a sequence nor has a number. With a header,
+    columns are found by name, in upper or lower case. The column sequence, sequences or seq has the
+    sequences, otherwise the only column with a sequence in its first row. Columns named total,
+    totals or sum, and a last column without a name, are sums and not bins. Any other column without
+    a name, and columns named index, row, id or name, are left out; so is the column set of MAVE-NN,
+    which has the sequence in x. It is an error if the last bin is the sum of all other bins in
+    every row.
 
     Args:
         path: the file, plain or compressed; "-" is standard input.
@@ -174,7 +181,9 @@ def read_count_table(path: str | os.PathLike[str], *, letters: str = _ANY_CASE) 
     if not rows and (second := next(blocks, None)) is not None:
         rows = second[1]
         text += rows
-    columns = _find_columns(name, line, _fields(name, line, header), rows.partition(b"\n")[0])
+    delimiter = "," if b"\t" not in header and b"," in header else "\t"
+    fields = _fields(name, line, header, delimiter)
+    columns = _find_columns(name, line, fields, rows.partition(b"\n")[0], delimiter)
     if columns.names is not None:
         check_shown(f"{name}:{line}", columns.names)
         line, text = line + 1, rows
@@ -196,20 +205,22 @@ def read_count_table(path: str | os.PathLike[str], *, letters: str = _ANY_CASE) 
 
 
 def parse_columns(
-    lines: bytes, types: dict[str, pa.DataType], *, quoted: bool = False
+    lines: bytes, types: dict[str, pa.DataType], *, quoted: bool = False, delimiter: str = "\t"
 ) -> pa.RecordBatch | None:
-    """Lines of tab-separated fields as columns, or None if a line does not fit the types.
+    """Lines of fields as columns, or None if a line does not fit the types.
 
     Args:
         lines: complete lines that end in LF.
         types: names and types of the columns.
         quoted: whether to remove quotes around a field.
+        delimiter: between the fields.
 
     Returns:
         A batch with one row per line.
     """
     # Arrow reads a single CR as the end of a line, and 0x10 as a number.
-    if b"\r" in lines or b"\t0x" in lines or b"\t0X" in lines:
+    between = delimiter.encode()
+    if b"\r" in lines or between + b"0x" in lines or between + b"0X" in lines:
         return None
     try:
         table = pyarrow.csv.read_csv(
@@ -218,7 +229,9 @@ def parse_columns(
                 use_threads=False, block_size=len(lines) + 1, column_names=list(types)
             ),
             pyarrow.csv.ParseOptions(
-                delimiter="\t", quote_char='"' if quoted else False, ignore_empty_lines=False
+                delimiter=delimiter,
+                quote_char='"' if quoted else False,
+                ignore_empty_lines=False,
             ),
             pyarrow.csv.ConvertOptions(
                 column_types=types, null_values=[], strings_can_be_null=False
@@ -278,32 +291,31 @@ def _without_comments(name: str, blocks: Iterator[tuple[int, bytes]]) -> tuple[i
     raise ValueError(f"{name}: expected lines with a sequence and counts, got an empty file")
 
 
-def _fields(name: str, line: int, text: bytes) -> list[str]:
+def _fields(name: str, line: int, text: bytes, delimiter: str) -> list[str]:
     try:
-        fields = split_fields(text.decode())
+        fields = split_fields(text.decode(), delimiter)
     except UnicodeDecodeError:
         raise ValueError(f"{name}:{line}: expected UTF-8 text; save the file as UTF-8") from None
     except ValueError as error:
         raise ValueError(f"{name}:{line}: {error}") from None
     check_columns(f"{name}:{line}", len(fields))
     if len(fields) < 2:
-        comma = "; put tabs in the place of its commas" if "," in fields[0] else ""
         raise ValueError(
-            f"{name}:{line}: expected a sequence and one count or more, separated by tabs, got "
-            f"{fields[0][:40]!r}{comma}"
+            f"{name}:{line}: expected a sequence and one count or more, separated by tabs or "
+            f"commas, got {fields[0][:40]!r}; write it with tabs"
         )
     return fields
 
 
-def _find_columns(name: str, line: int, fields: list[str], row: bytes) -> _Columns:
+def _find_columns(name: str, line: int, fields: list[str], row: bytes, delimiter: str) -> _Columns:
     """The roles of the columns, by name or, without a header, by position."""
     plain = [field.strip().lower() for field in fields]
     called = [index for index, each in enumerate(plain) if each in COLUMN_NAMES[SEQUENCE]]
     if not called and (_is_sequence(fields[0]) or any(map(_is_count, fields))):
-        return _Columns(None, 0, tuple(range(1, len(fields))))
+        return _Columns(None, 0, tuple(range(1, len(fields))), delimiter=delimiter)
     if not row:
         raise ValueError(f"{name}: expected rows after the names of the columns, got none")
-    values = _fields(name, line + 1, row)
+    values = _fields(name, line + 1, row, delimiter)
     if len(values) == len(fields) + 1:
         raise ValueError(
             f"{name}:{line + 1}: expected {len(fields)} columns as in line {line}, got "
@@ -324,7 +336,7 @@ def _find_columns(name: str, line: int, fields: list[str], row: bytes) -> _Colum
             continue
         if plain[index] in COLUMN_NAMES[TOTAL] or is_last_unnamed:
             totals.append(index)
-        elif plain[index] in COLUMN_NAMES["index"]:
+        elif plain[index] in COLUMN_NAMES["index"] or (plain[index], plain[called[0]]) == _MAVE_NN:
             left_out.append(index)
         else:
             bins.append(index)
@@ -335,7 +347,8 @@ def _find_columns(name: str, line: int, fields: list[str], row: bytes) -> _Colum
             f"{name}:{line}: expected columns of counts besides {SEQUENCE}, got "
             f"{_show(fields, values)}; rename them"
         )
-    return _Columns(tuple(fields), called[0], tuple(bins), tuple(totals), tuple(left_out))
+    roles = called[0], tuple(bins), tuple(totals), tuple(left_out)
+    return _Columns(tuple(fields), *roles, delimiter)
 
 
 def _show(fields: Sequence[str], values: Sequence[str]) -> str:
@@ -401,10 +414,10 @@ class _Reader:
             )
 
     def _parse(self, lines: bytes) -> pa.RecordBatch | None:
-        batch = parse_columns(lines, self._types, quoted=b'"' in lines)
+        columns = self._columns
+        batch = parse_columns(lines, self._types, quoted=b'"' in lines, delimiter=columns.delimiter)
         if batch is None:
             return None
-        columns = self._columns
         order = columns.sequence, *columns.bins, *columns.totals
         return pa.record_batch([batch.column(each) for each in order], schema=self._schema)
 
@@ -444,7 +457,7 @@ class _Reader:
     def _problem(self, line: bytes) -> str | None:
         columns = self._columns
         try:
-            fields = split_fields(line.decode(errors="replace"))
+            fields = split_fields(line.decode(errors="replace"), columns.delimiter)
         except ValueError as error:
             return str(error)
         if len(fields) != columns.count:

@@ -74,6 +74,7 @@ COMMANDS = {
     "prepare cluster": "{counts} --output {output} --map {map_output}",
     "prepare translate": "{sequences} {dictionary} --output {output}",
     "prepare expression": "{inputs} --output {output}",
+    "prepare activity": "{inputs} --sequences {sequences} --output {output}",
 }
 ALL_COMMANDS = typer.main.get_command(app)
 OUTPUTS = ("output", "map_output", "plot", "factors", "by_factor")

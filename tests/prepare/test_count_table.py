@@ -58,6 +58,33 @@ def test_the_only_column_of_sequences_needs_no_usual_name(tmp_path):
     assert read(write(tmp_path, "sequence\ttotal\nACGT\t1\n"))[:2] == (("total",), 1)
 
 
+def test_commas_separate_columns_where_there_are_no_tabs(tmp_path):
+    text = 'sequence,"a, b",total\nACGT,"1",2\n'
+    assert read(write(tmp_path, text)) == (("a, b", "total"), 1, [("ACGT", 1, 2)])
+    assert read(write(tmp_path, "ACGT,1,2\nACGA,0,1\n")) == (
+        *(None, 2),
+        [("ACGT", 1, 2), ("ACGA", 0, 1)],
+    )
+    for row, message in (
+        ("ACGA,0x10,1", "got '0x10'"),
+        ("ACGA,1", "3 columns as in line 1, got 2"),
+    ):
+        with pytest.raises(ValueError, match=f":3: expected .*{message}"):
+            read(write(tmp_path, f"sequence,a,b\nACGT,1,2\n{row}\n"))
+
+
+def test_tables_of_mave_nn(tmp_path):
+    path = write(tmp_path, "set,ct_1,ct_10,ct_2,x\ntraining,1,0,2,ACGT\ntest,3,4,0,ACGA\n")
+    rows = [("ACGT", 1, 0, 2), ("ACGA", 3, 4, 0)]
+    assert read(path) == (("ct_1", "ct_10", "ct_2"), 3, rows)
+    assert "left out: set" in read_count_table(path).columns
+    pytest.importorskip("duckdb")
+    done = expression([path], tmp_path / "expression")
+    assert done.bin_values == (("ct_1", 0), ("ct_2", 1), ("ct_10", 2))
+    # Elsewhere a bin may be called set.
+    assert read(write(tmp_path, "seq,set\nACGT,3\n"))[0] == ("set",)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -78,7 +105,7 @@ def test_the_only_column_of_sequences_needs_no_usual_name(tmp_path):
         ),
         ("AXC\t1\nACGT\t1\n", ":1: expected a sequence of nucleotide letters, got 'X' at base 2"),
         ("sequence\ta\tb\nr1\tACGT\t1\t2\n", r":2: expected 3 columns.*row names of R"),
-        ("sequence,a,b\nACGT,1,2\n", "separated by tabs.*put tabs in the place of its commas"),
+        ("sequence a b\nACGT 1 2\n", "separated by tabs or commas, got 'sequence a b'"),
         ('sequence\t"a\nACGT\t1\n', ":1: expected quotes around whole fields"),
         ("A\t1\t2\t3\nC\t2\t2\t4\n", r": expected counts of a bin in column 4, got the sum"),
         ("seq\tx\ty\treads\nA\t1\t2\t3\nC\t0\t2\t2\n", r"column 4 \('reads'\), got the sum"),

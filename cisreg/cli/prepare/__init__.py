@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from cisreg.cli.commands import Command, CommandGroup
-from cisreg.cli.prepare import cluster, collapse, expression, merge_pairs, translate
+from cisreg.cli.prepare import activity, cluster, collapse, expression, merge_pairs, translate
 
 app = typer.Typer(
     name="prepare",
@@ -22,6 +22,7 @@ COMMANDS: tuple[tuple[object, str], ...] = (
     (cluster.cluster, cluster.EXAMPLE),
     (translate.translate, translate.EXAMPLE),
     (expression.expression, expression.EXAMPLE),
+    (activity.activity, activity.EXAMPLE),
 )
 for command, example in COMMANDS:
     app.command(cls=Command, epilog=f"**Example:** {example}")(command)  # type: ignore[type-var]

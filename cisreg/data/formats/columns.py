@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 from typing import Literal
 
+from cisreg.data.formats.known_tables import KnownTable, known_table, marks_parts, plain_name
 from cisreg.data.formats.rows import Column, Columns
 from cisreg.number_text import is_float
 
@@ -23,12 +24,11 @@ WEIGHT_NAMES = ("weight",)
 # In order of preference. A choice among several is harmless: names do not affect any number.
 RECORD_NAMES = (
     *("name", "id", "sequence_name", "sequence_id", "seq_name", "seq_id", "record"),
-    *("identifier", "accession"),
+    *("identifier", "accession", "oligo_name"),
 )
 _NUMBERED = re.compile(r"expression_[0-9]+")
 # Names of columns that are an index; pandas writes the first three.
 _INDEX = re.compile(r"|unnamed:_[0-9]+|__index_level_[0-9]+__|index|row|row_number|rank")
-_SEPARATORS = re.compile(r"[\s.-]+")
 
 # Text that stands for a missing number in tables.
 MISSING = ("", "-", ".", "na", "n/a", "nan", "null", "none", "inf", "+inf", "-inf", "<na>")
@@ -85,6 +85,25 @@ class TableStart:
     def described(self) -> str:
         """All columns, each with a value, for errors."""
         return ", ".join(map(self._described, range(self.count))) or "no columns"
+
+    def known(self) -> KnownTable | None:
+        """What is known of the columns from where the table comes; None if nothing is.
+
+        Values must agree with the names: a table of MAVE-NN that has proteins is none of sequences.
+        """
+        found = known_table(self.names)
+        if found is None or found.parts is None:
+            return found
+        agree = marks_parts(self.values(found.parts))
+        is_sequence = found.sequence is None or self.kind(found.sequence) == "sequence"
+        return found if agree and is_sequence else None
+
+    def unread_parts(self, places: Places) -> Column | None:
+        """The column that marks the rows of training, validation and test, if it is not read."""
+        known = self.known()
+        if known is None or known.parts is None or known.parts in places.all:
+            return None
+        return self.label(known.parts)
 
     def _described(self, column: int) -> str:
         value = next((each for each in self.values(column) if each), "")
@@ -156,10 +175,6 @@ def count_bases(text: str) -> int:
     return len(text) if 2 * len(_PLAIN.findall(text)) >= len(text) else 0
 
 
-def _plain(name: str) -> str:
-    return _SEPARATORS.sub("_", name.strip().lower())
-
-
 def is_usual(name: str) -> bool:
     """Whether a column of this name has a role by default.
 
@@ -168,7 +183,7 @@ def is_usual(name: str) -> bool:
         (True, False)
     """
     usual = (*SEQUENCE_NAMES, *EXPRESSION_NAMES, *WEIGHT_NAMES, *RECORD_NAMES)
-    return _plain(name) in usual or _NUMBERED.fullmatch(_plain(name)) is not None
+    return plain_name(name) in usual or _NUMBERED.fullmatch(plain_name(name)) is not None
 
 
 def is_expression(name: str) -> bool:
@@ -178,7 +193,7 @@ def is_expression(name: str) -> bool:
         >>> is_expression("Mean expression")
         True
     """
-    return _plain(name) in EXPRESSION_NAMES
+    return plain_name(name) in EXPRESSION_NAMES
 
 
 def find_columns(start: TableStart, asked: Columns, key: Key = "sequence") -> Places:
@@ -264,6 +279,9 @@ def _asked(start: TableStart, column: Column) -> int:
 
 def _find_sequence(start: TableStart, taken: Set[int]) -> int:
     named = _named(start, SEQUENCE_NAMES, taken)
+    known = start.known()
+    if known is not None and known.sequence is not None and known.sequence not in taken:
+        named.append(known.sequence)
     if len(named) > 1:
         # If "sequence" holds numbers and "seq" letters, the former is a running number.
         named = [each for each in named if start.kind(each) == "sequence"] or named
@@ -285,7 +303,8 @@ def _find_record(start: TableStart, taken: Set[int]) -> int:
     """The column of the names in a table of measurements."""
     named = _named(start, RECORD_NAMES, taken)
     if len(named) > 1:
-        named = [each for each in named if _plain(_name(start, each)) == RECORD_NAMES[0]] or named
+        best = [each for each in named if plain_name(_name(start, each)) == RECORD_NAMES[0]]
+        named = best or named
     if len(named) == 1:
         return named[0]
     left = [each for each in range(start.count) if each not in taken]
@@ -309,6 +328,9 @@ def _find_weight(start: TableStart, asked: Column | bool, taken: Set[int]) -> in
 
 def _find_expression(start: TableStart, taken: Set[int]) -> tuple[int, ...]:
     named = _named(start, EXPRESSION_NAMES, taken)
+    known = start.known()
+    if known is not None and known.expression is not None and known.expression not in taken:
+        named.append(known.expression)
     numbered = [each for each in _numbered(start) if each not in taken]
     if len(named) == 1 and not numbered:
         return tuple(named)
@@ -330,7 +352,7 @@ def _find_name(start: TableStart, asked: Column | bool, taken: Set[int]) -> int 
     if not isinstance(asked, bool):
         return _asked(start, asked)
     named = _named(start, RECORD_NAMES, taken) if asked else []
-    ranks = {each: RECORD_NAMES.index(_plain(_name(start, each))) for each in named}
+    ranks = {each: RECORD_NAMES.index(plain_name(_name(start, each))) for each in named}
     return min(named, key=ranks.__getitem__, default=None)
 
 
@@ -354,16 +376,16 @@ def _with_extra(
 def _named(start: TableStart, usual: Sequence[str], taken: Set[int]) -> list[int]:
     """The columns with one of these names that do not have a role yet."""
     names = enumerate(start.names or ())
-    return [i for i, name in names if _plain(name) in usual and i not in taken]
+    return [i for i, name in names if plain_name(name) in usual and i not in taken]
 
 
 def _numbered(start: TableStart) -> list[int]:
-    return [i for i, name in enumerate(start.names or ()) if _NUMBERED.fullmatch(_plain(name))]
+    return [i for i, name in enumerate(start.names or ()) if _NUMBERED.fullmatch(plain_name(name))]
 
 
 def _counts(start: TableStart, column: int) -> bool:
     """Whether a column is, by its name, an index or the names of sequences."""
-    name = "" if start.names is None else _plain(start.names[column])
+    name = "" if start.names is None else plain_name(start.names[column])
     return start.names is not None and (name in RECORD_NAMES or bool(_INDEX.fullmatch(name)))
 
 
@@ -381,10 +403,11 @@ def _measurement_names(start: TableStart, expression: tuple[int, ...]) -> tuple[
 
 def _unclear(start: TableStart, role: str, usual: Sequence[str]) -> ValueError:
     """The error for a role that no column has, or several could have."""
+    known = start.known()
     return ValueError(
         f"{start.place}: expected one column named {usual[0]}, or two columns of which one clearly "
         f"has {_CLEAR[role]}, got {start.described()}; say which is the {role} with "
-        f"{start.option.format(role=role)}{start.hint}"
+        f"{start.option.format(role=role)}{start.hint}{known.advice if known else ''}"
     )
 
 

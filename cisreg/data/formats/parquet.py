@@ -48,6 +48,7 @@ class ParquetReader:
         columns: the columns that are read.
         places: their positions in the first file.
         group_rows: int64 [G], rows of every row group.
+        unread_parts: see `TableStart.unread_parts`.
     """
 
     kind = PARQUET
@@ -72,6 +73,7 @@ class ParquetReader:
             self._places.append(places)
             asked = asked if len(self._places) > 1 else resolved(each.start, places, key)
         self.columns, self.places = asked, self._places[0]
+        self.unread_parts = self._start.unread_parts(self.places)
         if manifest is not None:
             for stated, file, footer in zip(manifest.files, files, self._footers, strict=True):
                 check_row_count(stated, file.name, footer.num_rows)

@@ -28,6 +28,7 @@ class TableReader(WholeFiles):
         columns: the columns that are read.
         places: their positions in the first file.
         described: all columns of the first file with a value of each, for errors.
+        unread_parts: see `TableStart.unread_parts`.
     """
 
     kind = TABLE
@@ -51,6 +52,7 @@ class TableReader(WholeFiles):
         first = self._layouts[0]
         self.columns, self.places = first.columns, first.places
         self.described = first.start.described()
+        self.unread_parts = first.start.unread_parts(first.places)
 
     def read(self, part: int) -> Iterator[RawRows]:
         """The rows of a file, about 4 MB of its text at a time.

@@ -41,6 +41,23 @@ CLEAR = {
         "sequence,seq,expression\n1,ACGT,5.1\n2,TTGA,7.2\n",
         ("seq", "expression"),
     ),
+    "MAVE-NN": (
+        "set,tot_ct,ex_ct,y,x\ntraining,28,2,5.1,GGAGUGAUG\ntest,315,7,7.2,AGUGUGCAA\n",
+        ("x", "y"),
+    ),
+    "MAVE-NN with errors": (
+        "set,dist,y,dy,x\ntraining,1,5.1,0.2,ACGT\nvalidation,1,7.2,0.1,TTGA\n",
+        ("x", "y"),
+    ),
+    "MPRAflow with sequences": (
+        "name,dna_count,rna_count,ratio,log2,n_obs_bc,sequence\na,3,9,3,5.1,7,ACGT\n"
+        "b,1,9,9,7.2,7,TTGA\n",
+        ("sequence", "log2"),
+    ),
+    "names of Vaishnav": (
+        "sequence\texpression\nACGTN\t5.1\nTTGAN\t7.2\n",
+        ("sequence", "expression"),
+    ),
     "short names of bases": ("A\tACGTACGTACGT\nG\tTTGAACGTACGT\n", None),
 }
 UNCLEAR = {
@@ -69,8 +86,38 @@ UNCLEAR = {
         r"'chrom' \(chr1\), 'start' \(100\), 'sequence' \(ACGT\), 'expr' \(5.1\)",
     ),
     "x and y": (
-        "set,tot_ct,ex_ct,y,x\ntraining,28,2,0.023,GGAG\n",
-        r"one column named sequence, .*'set' \(training\), .*'x' \(GGAG\); say which is the seq",
+        "group,tot_ct,ex_ct,y,x\ntraining,28,2,0.023,GGAG\n",
+        r"one column named sequence, .*'group' \(training\), .*'x' \(GGAG\); say which is the seq",
+    ),
+    "a set that marks no parts": (
+        "set,y,x\n1,0.023,GGAG\n2,0.5,GGAG\n",
+        r"one column named sequence, .*'set' \(1\), .*'x' \(GGAG\); say which is the sequence",
+    ),
+    "proteins of MAVE-NN": (
+        "set,dist,y,x\ntraining,1,0.5,MQYKLILNGK\ntest,1,0.5,MQYKLILNGW\n",
+        r"one column named sequence, .*'x' \(MQYKLILNGK\)",
+    ),
+    "MAVE-NN and an expression": (
+        "set,y,x,expression\ntraining,0.5,GGAG,3\n",
+        r"one column named expression, .*'y' \(0.5\), .*'expression' \(3\)",
+    ),
+    "MAVE-NN and a sequence": (
+        "set,y,x,sequence\ntraining,0.5,GGAG,ACGT\n",
+        r"one column named sequence, .*'x' \(GGAG\), 'sequence' \(ACGT\)",
+    ),
+    "bins of MAVE-NN": (
+        "set,ct_0,ct_1,ct_2,x\ntraining,0,1,2,GGAG\n",
+        r"one column named expression, .*'ct_0' \(0\).*; these are counts of sorting bins, from "
+        "which cisreg prepare expression",
+    ),
+    "MPRAflow": (
+        "name,dna_count,rna_count,ratio,log2,n_obs_bc\na,3,9,3,1.58,7\n",
+        r"one column named sequence, .*'log2' \(1.58\).*in the FASTA file of the design",
+    ),
+    "barcodes of MPRAsnakeflow": (
+        "barcode,oligo_name,dna_count_1,rna_count_1\nACGT,a,3,9\n",
+        r"one column named sequence, .*'barcode' \(ACGT\).*; from counts of DNA and RNA, cisreg "
+        "prepare activity",
     ),
     "three columns without names": (
         "ACGT\t120\t5.1\nTTGA\t80\t7.2\n",
@@ -212,3 +259,44 @@ def test_measurements_of_fasta_follow_the_same_rule(tmp_path):
     asked = Columns(name="probe", expression="y", extra=("reads",))
     data = open_dataset(fasta, measurements=measured, columns=asked)
     assert data.load().extra["reads"].to_pylist() == ["9", "9"]
+
+
+@pytest.mark.parametrize("kind", ["text", "parquet"])
+def test_rows_that_mave_nn_marks_are_not_read_alike_without_a_word(tmp_path, caplog, kind):
+    path = tmp_path / "x.csv"
+    path.write_text(CLEAR["MAVE-NN"][0])
+    if kind == "parquet":
+        pq.write_table(pa.csv.read_csv(path), path)
+    data = open_dataset(path)
+    assert data.load().expression.tolist() == pytest.approx([5.1, 7.2])
+    assert "the column 'set' says which rows are for training, validation and test" in caplog.text
+    caplog.clear()
+    data = open_dataset(path, columns=Columns(extra=("set",)))
+    assert data.load().extra["set"].to_pylist() == ["training", "test"]
+    # Nothing is measured.
+    open_dataset(path, columns=Columns(expression=()))
+    assert not caplog.text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "name\tdna_count\trna_count\tratio\tlog2\tn_obs_bc\na\t3\t9\t3\t5\t7\nb\t1\t9\t9\t7\t7\n",
+        "oligo_name\tdna_counts\trna_counts\tratio\tlog2FoldChange\tn_bc\na\t3\t9\t3\t5\t7\n"
+        "b\t1\t9\t9\t7\t7\n",
+        "oligo_name\treplicates\tdna_counts\trna_counts\tlog2FoldChange\tmean_log2FoldChange\n"
+        "a\t3\t9\t3\t5\t0\nb\t1\t9\t9\t7\t0\n",
+    ],
+)
+def test_oligos_of_mpraflow_measure_the_fasta_of_their_design(tmp_path, text, caplog):
+    (tmp_path / "design.fa").write_text(">a one\nACGT\n>b two\nGG\n")
+    (tmp_path / "counts.tsv").write_text(text)
+    with caplog.at_level("INFO", "cisreg.data"):
+        data = read_dataset(tmp_path / "design.fa", measurements=tmp_path / "counts.tsv")
+    assert data.expression.tolist() == [5, 7]
+    assert "expression from 'log2" in caplog.text
+
+
+def test_tables_of_vaishnav_have_no_names(tmp_path):
+    (tmp_path / "x.txt").write_text("TGCATTTTTTTCACATC\t8.0\nTGCATTTTTTTCANNTC\t11.5\n")
+    assert read_dataset(tmp_path / "x.txt").expression.tolist() == [8.0, 11.5]

@@ -55,6 +55,14 @@ def test_merge_repeats(tmp_path):
 
 
 @pytest.mark.slow
+def test_activity(tmp_path):
+    pytest.importorskip("duckdb")
+    rows = benchmark_rows("reads.activity", tmp_path, "--quick")
+    assert len(rows) == 20
+    assert all(row["r"] > 0.8 for row in rows)
+
+
+@pytest.mark.slow
 def test_reads_to_model(tmp_path):
     pytest.importorskip("duckdb")
     small = ("--pairs", "20000", "--promoters", "300", "--recipe", "quick")

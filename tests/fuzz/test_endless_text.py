@@ -55,6 +55,11 @@ REFUSED = {
         b"sequence\ta\tb\n",
         b"1\t",
     ),
+    "a table of barcodes, a line": (
+        "activity([{file}], out + '.tsv', overwrite=True)",
+        b"barcode\tname\tdna_count\trna_count\nA\tx\t1\t1\n",
+        b"A",
+    ),
     "lines to translate": ("translate({file}, map, out, overwrite=True)", b"ACGT\n", b"A"),
     "a dictionary": ("translate(lines, {file}, out, overwrite=True)", b"ACGT\tACGA\n", b"A"),
     "counts to translate": (
@@ -106,6 +111,7 @@ from cisreg.legacy.inputs import count_sequences, list_motifs
 from cisreg.legacy.text import read_params, read_positional
 from cisreg.losses import read_mean_standard_deviation
 from cisreg.motifs import read_log_concentration, read_motifs, read_pkdm
+from cisreg.prepare.activity import activity
 from cisreg.prepare.cluster import cluster_file
 from cisreg.prepare.collapse import collapse
 from cisreg.prepare.database import Resources

@@ -26,6 +26,7 @@ from cisreg.data.formats.manifest import (
     write_manifest,
 )
 from cisreg.data.formats.one_hot import format_one_hot
+from cisreg.prepare.reporter_counts import read_reporter_counts
 
 LENGTH = 20
 TEXTS = ["ACGTACGTAC", "GGTTNNRYAC", "TTTTTTTTTT", "CAGCAGCAGC"]
@@ -34,6 +35,9 @@ TABLE = "sequence\texpression\tweight\n" + "".join(
 )
 QUOTED = "\ufeffid,Sequence,expression\r\n" + "".join(
     f'"a ""{row}""","{text}",{row}e0\r\n' for row, text in enumerate(TEXTS)
+)
+BARCODES = "barcode\tname\tdna_count_1\trna_count_1\tdna_count_2\trna_count_2\n" + "".join(
+    f"{text}\toligo{row % 2}\t{row}\t{9 * row}\t\t{row}.0\n" for row, text in enumerate(TEXTS)
 )
 FASTA = "".join(f">record{row} of the run\n{text}\n{text}\n" for row, text in enumerate(TEXTS))
 MEASURED = "name\texpression\n" + "".join(f"record{row}\t{row}\n" for row in range(4))
@@ -96,6 +100,20 @@ def test_tables(tmp_path, content):
 @given(damaged(QUOTED.encode()))
 def test_quoted_tables(tmp_path, content):
     try_file(tmp_path, "x.csv", content)
+
+
+@fuzz
+@given(damaged(BARCODES.encode()))
+def test_counts_of_barcodes(tmp_path, content):
+    path = tmp_path / "x.tsv"
+    path.write_bytes(content)
+
+    def read():
+        for batch in read_reporter_counts([path]).batches:
+            for column in ("dna", "rna"):
+                assert min(batch[column].to_pylist(), default=0) >= 0
+
+    reads_or_says(path, read)
 
 
 @pytest.mark.parametrize("compress", [compressed_by_gzip, compressed_by_zstd], ids=["gz", "zst"])

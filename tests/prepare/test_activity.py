@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks.shared.reporter_assay import design, simulate
 from cisreg.data import read_dataset
 from cisreg.prepare.activity import Barcodes, activity
-from tests.prepare.reporter_assay import design, simulate
 
 pytest.importorskip("duckdb")
 

@@ -130,6 +130,7 @@ lint: .venv/installed-lint
 	$(BIN)/ruff check $(PYTHON_SOURCES)
 	$(BIN)/ruff format --check $(PYTHON_SOURCES)
 	$(BIN)/mypy
+	$(BIN)/codespell cisreg csrc cuda docs benchmarks setup.py *.md CITATION.cff
 	$(BIN)/clang-format --dry-run --Werror $(CPP_SOURCES)
 
 format: .venv/installed-lint

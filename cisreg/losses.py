@@ -297,9 +297,9 @@ class Penalty:
     """Weights of the penalties on the parameters; 0 leaves a penalty out.
 
     Attributes:
-        activity_l1: weight of the sum of |activity|; in a stranded model, of its mean over both
+        activity_l1: weight of the sum of `|activity|`; in a stranded model, of its mean over both
             strands.
-        potentiation_l1: weight of the sum of |potentiation|.
+        potentiation_l1: weight of the sum of `|potentiation|`.
         motif_l2: weight of half the sum of log_kd^2.
         motif_pull: weight of half the sum of (log_kd - initial log_kd)^2, which keeps motifs near
             their initial matrices.

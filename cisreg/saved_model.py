@@ -33,12 +33,10 @@ def export_saved_model(
 
     It computes what `Model.predict` does. Its signatures:
 
-    | signature | input | outputs |
-    |---|---|---|
-    | `serving_default` | `sequence`, string [N] | `expression` [N], `accessibility` [N] |
-    | `binding` | `sequence`, string [N] | the same, and `binding` [N, 2, M] |
-    | `codes` | `codes`, uint8 [N, L] base codes | as `serving_default` |
-    | `codes_binding` | `codes`, uint8 [N, L] base codes | as `binding` |
+    - `serving_default`: of `sequence`, string [N], `expression` [N] and `accessibility` [N];
+    - `binding`: the same, and `binding` [N, 2, M];
+    - `codes`: of `codes`, uint8 [N, L] base codes, what `serving_default` gives;
+    - `codes_binding`: of `codes`, what `binding` gives.
 
     Text is read as `Model.predict` reads it: sequences that are shorter or longer than the model's
     are padded or trimmed on the side of the training sequences, upper and lower case are alike,

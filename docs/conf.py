@@ -8,9 +8,11 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "_ext"))
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import cisreg  # noqa: E402
+from cisreg.quiet import start_tensorflow  # noqa: E402
+
+start_tensorflow()
 
 project = "cisreg"
 author = "The cisreg developers"
@@ -24,6 +26,7 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_design",
     "references",
+    "generated",
     "notebooks",
     "code_languages",
 ]
@@ -49,6 +52,7 @@ autodoc_preserve_defaults = True
 python_maximum_signature_line_length = 80
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
+napoleon_use_ivar = True
 napoleon_use_rtype = False
 napoleon_preprocess_types = False
 

@@ -1,4 +1,4 @@
-"""The README's Python examples run unchanged, and train like the default recipe."""
+"""The README's Python and that of its page run unchanged, and train like the default recipe."""
 
 from __future__ import annotations
 
@@ -13,7 +13,17 @@ from shared_data import shared_data
 from cisreg.recipes import read_recipe
 from cisreg.storage import load_model
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "howto" / "python.md").read_text(encoding="utf-8")
+
+
+def blocks_of(page):
+    return re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+
+
+def test_the_readme_shows_the_first_example_of_the_page():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert blocks_of(readme) == blocks_of(PAGE)[:1]
 
 
 def test_python_examples(tmp_path, monkeypatch):
@@ -25,9 +35,7 @@ def test_python_examples(tmp_path, monkeypatch):
     with gzip.open(tmp_path / "train.tsv.gz", "wt") as table:
         table.writelines(lines)
     monkeypatch.chdir(tmp_path)
-    training, by_hand, operation, sites, asking = re.findall(
-        r"```python\n(.*?)```", README.read_text(), re.DOTALL
-    )
+    training, by_hand, operation, sites, asking = blocks_of(PAGE)
     names: dict[str, object] = {}
     exec(training, names)
     assert len(names["predicted"]) == 1

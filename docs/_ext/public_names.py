@@ -10,9 +10,6 @@ from typing import Any
 
 import cisreg
 
-# Besides those that `dir(cisreg)` lists.
-_FURTHER_MODULES = ("scan",)
-
 
 @dataclass(frozen=True)
 class PublicName:
@@ -26,15 +23,9 @@ class PublicName:
 
 def public_modules() -> list[str]:
     """Full names of the package and of its modules with public names."""
-    inner = {name for name in dir(cisreg) if inspect.ismodule(_module_or_none(name))}
-    return ["cisreg", *(f"cisreg.{name}" for name in sorted({*inner, *_FURTHER_MODULES}))]
-
-
-def _module_or_none(name: str) -> Any:
-    try:
-        return importlib.import_module(f"cisreg.{name}") if name != "__version__" else None
-    except ImportError:
-        return None
+    # A function has the name of the last one, which `dir` lists as a name of the package.
+    inner = set(dir(cisreg)) - {*cisreg.__all__, "__version__"} | {"scan"}
+    return ["cisreg", *(f"cisreg.{name}" for name in sorted(inner))]
 
 
 @cache

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 from docutils import nodes
+from page_links import link_pages
 from public_names import documented_name
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
@@ -63,7 +64,7 @@ def resolve(app: Sphinx, env: Any, node: pending_xref, content: nodes.Element) -
         return None
     target = node["reftarget"]
     if not target.startswith("cisreg."):
-        is_annotation = node.get("reftype") in ("class", "obj") and "refwarn" not in node
+        is_annotation = node.get("reftype") in ("class", "exc", "obj")
         return content if is_annotation else None
     found = find(target)
     if found is None:
@@ -78,9 +79,17 @@ def resolve(app: Sphinx, env: Any, node: pending_xref, content: nodes.Element) -
     return content
 
 
+def link_docstring(
+    app: Sphinx, what: str, name: str, value: Any, options: Any, lines: list[str]
+) -> None:
+    """Makes links of the pages that a docstring names."""
+    lines[:] = [link_pages(line) for line in lines]
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Registers the role of single backticks and the resolver."""
     app.add_role("cisreg-code", CodeRole())
     app.config.default_role = "cisreg-code"
     app.connect("missing-reference", resolve)
+    app.connect("autodoc-process-docstring", link_docstring)
     return {"parallel_read_safe": True}

@@ -37,7 +37,10 @@ LINK = re.compile(r"\]\(([\w./#-]+)\)")
 
 def anchors(page):
     """What a link to a part of a page can name: its headings in lower case, with hyphens."""
-    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    text = page.read_text(encoding="utf-8")
+    if (other := re.match(r"```\{include\} (\S+)", text)) is not None:
+        return anchors(page.parent / other[1])
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 

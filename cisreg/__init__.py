@@ -13,6 +13,7 @@ from cisreg.lazy import keep_functions, names_at_first_use
 from cisreg.registration import register_with_tensorflow
 
 if TYPE_CHECKING:
+    from cisreg.checks import DatasetCheck, check_dataset
     from cisreg.data import Dataset, open_dataset, read_dataset
     from cisreg.library import ops_library
     from cisreg.losses import Penalty
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from cisreg.version import __version__ as __version__
 
 _MODULES = {
+    "cisreg.checks": ("DatasetCheck", "check_dataset"),
     "cisreg.data": ("Dataset", "open_dataset", "read_dataset"),
     "cisreg.library": ("ops_library",),
     "cisreg.losses": ("Penalty",),
@@ -67,8 +69,8 @@ _MODULES = {
 }
 # Modules with further public names, such as `cisreg.motifs.demo_motifs`; imported at first use.
 _SUBMODULES = (
-    *("data", "genome", "interpret", "keras", "legacy", "losses", "metrics", "model", "motifs"),
-    *("numpy", "recipes", "report", "sequences", "training", "uncertainty"),
+    *("checks", "data", "genome", "interpret", "keras", "legacy", "losses", "metrics", "model"),
+    *("motifs", "numpy", "recipes", "report", "sequences", "training", "uncertainty"),
 )
 
 __all__ = [  # noqa: RUF022, in the order of use
@@ -78,6 +80,8 @@ __all__ = [  # noqa: RUF022, in the order of use
     "read_recipe",
     "read_dataset",
     "open_dataset",
+    "check_dataset",
+    "DatasetCheck",
     "Dataset",
     "read_motifs",
     "MotifSet",

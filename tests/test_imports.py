@@ -19,7 +19,7 @@ ROOT = Path(cisreg.__file__).parent
 # Rooms from top to bottom: each one imports only from its own row and those below.
 ROWS = [
     ("__main__", "cli"),
-    ("report", "legacy", "diagnosis", "uncertainty"),
+    ("report", "legacy", "diagnosis", "uncertainty", "checks"),
     ("recipes",),
     ("training", "keras"),
     ("saved_model",),
@@ -51,7 +51,7 @@ RANK = {room: len(ROWS) - row for row, rooms in enumerate(ROWS) for room in room
 # Importing these does not import TensorFlow, which takes seconds.
 WITHOUT_TENSORFLOW = (
     *("data", "genome", "motifs", "sequences", "scan", "prepare", "streams", "writing"),
-    "interpret",
+    *("checks", "interpret"),
     *("ahead", "metrics", "display"),
     *("progress", "quiet", "arrays", "choices", "files", "file_checks"),
     *("locks", "library", "limits", "numpy", "occupancy_checks", "registration"),

@@ -11,6 +11,7 @@ import typer
 
 import cisreg
 from cisreg.cli import (
+    check,
     convert,
     doctor,
     encode,
@@ -57,6 +58,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for name, command, example in (
+    ("check", check.check, check.EXAMPLE),
     ("train", train.train, train.EXAMPLE),
     ("predict", predict.predict, predict.EXAMPLE),
     ("evaluate", evaluate.evaluate, evaluate.EXAMPLE),

@@ -67,8 +67,8 @@ def find_constant_ends(codes: np.ndarray) -> ConstantEnds:
     codes = codes[np.sort(first)]
     if len(codes) < _FEWEST_SEQUENCES:
         return ConstantEnds(None, None)
-    from_left, lengths = _aligned(codes)
-    from_right = _aligned(codes[:, ::-1])[0]
+    from_left, lengths = from_first_base(codes)
+    from_right = from_first_base(codes[:, ::-1])[0]
     left, right = _constant_columns(from_left), _constant_columns(from_right)
     if left + right > np.median(lengths) / 2:
         return ConstantEnds(None, None)
@@ -181,13 +181,18 @@ def share_with_end(codes: np.ndarray, sequence: str, *, left: bool) -> float:
     """
     if not sequence or not len(codes):
         return 1.0
-    aligned = _aligned(codes if left else codes[:, ::-1])[0][:, : len(sequence)]
+    aligned = from_first_base(codes if left else codes[:, ::-1])[0][:, : len(sequence)]
     ends = decode(aligned if left else aligned[:, ::-1])
     return sum(end == sequence for end in ends) / len(ends)
 
 
-def _aligned(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The rows moved so that each begins with its first base, and their lengths."""
+def from_first_base(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The rows moved so that each begins with its first base, and their lengths, int64 [N].
+
+    Example:
+        >>> from_first_base(np.array([[4, 0, 1], [2, 3, 4]], np.uint8))[0].tolist()
+        [[0, 1, 4], [2, 3, 4]]
+    """
     known = codes != _UNKNOWN
     begin = np.where(known.any(axis=1), known.argmax(axis=1), codes.shape[1])
     column = begin[:, None] + np.arange(codes.shape[1])

@@ -1,5 +1,6 @@
 """How good a model is: comparison with known parameters, and plots."""
 
+from cisreg.report.dataset_plot import plot_dataset
 from cisreg.report.designs import plot_designs
 from cisreg.report.experiments import plot_marginalization, plot_spacing
 from cisreg.report.factors import plot_doses, plot_factors, plot_sequence
@@ -14,6 +15,7 @@ __all__ = [
     "ParameterComparison",
     "check_plot",
     "compare_parameters",
+    "plot_dataset",
     "plot_dependency",
     "plot_designs",
     "plot_doses",

@@ -27,6 +27,8 @@ from cisreg.saved_model_folder import FILES
 
 # How each command is called; names in braces are its parameters, those of files alone.
 COMMANDS = {
+    "check": "{table} --motifs {motifs} --measurements {measurements} --output {output} "
+    "--plot {plot}",
     "train": "{table} --motifs {motifs} --recipe {recipe} --concentrations {concentrations} "
     "--initial-activity {initial_activity} --initial-potentiation {initial_potentiation} "
     "--initial-binding-limit {initial_binding_limit} --start {start} --likelihood {likelihood} "

@@ -1,0 +1,189 @@
+"""One pass over a data set, which keeps a few bytes of each row and the sequences of a sample."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from cisreg.checks.blocks import Block
+from cisreg.checks.families import MOST_ROWS as MOST_COMPARED
+from cisreg.checks.families import Relatives, Sketcher, find_relatives
+from cisreg.checks.kept import KeptRows, SequenceSample
+from cisreg.checks.measured import Composition, Extremes, Moments, complexity
+from cisreg.checks.repeats import ROW, Repeats, find_repeats
+from cisreg.data import HoldOut
+from cisreg.data.ends import ConstantEnds, find_constant_ends
+from cisreg.data.folds import HELD_OUT, TRAINING, provisional_sides
+from cisreg.data.splitting import as_texts, group_hashes, hash_threshold, sequence_hashes
+from cisreg.library import native_module
+
+logger = logging.getLogger("cisreg.checks")
+
+_SEED = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """What one pass found.
+
+    Attributes:
+        count: number of usable rows.
+        lengths: number of rows by their number of bases.
+        composition: bases, and how they go with expression.
+        measurements: means and covariances of the K measurements of a row.
+        extremes: of all measurements.
+        repeats: rows of the same sequence.
+        kept_share: share of the sequences that `repeats` and `expression` are of.
+        expression: float32, the mean measurement of each row that was kept, ascending.
+        relatives: sequences that are alike; None with `families` off.
+        compared_rows: number of rows, from the first on, among which relatives were looked for.
+        rows_by_side: rows to train on, held out, and of neither side.
+        sample: uint8 [S, L], different sequences drawn by their hash; each begins with its first
+            base and ends with codes 4.
+        sample_length: int64 [S].
+        sample_expression: float32 [S].
+        sample_complexity: float64 [S], see `cisreg.checks.measured.complexity`.
+        ends: the constant ends of the sample.
+    """
+
+    count: int
+    lengths: Counter[int]
+    composition: Composition
+    measurements: Moments
+    extremes: Extremes
+    repeats: Repeats
+    kept_share: float
+    expression: np.ndarray
+    relatives: Relatives | None
+    compared_rows: int
+    rows_by_side: np.ndarray
+    sample: np.ndarray
+    sample_length: np.ndarray
+    sample_expression: np.ndarray
+    sample_complexity: np.ndarray
+    ends: ConstantEnds
+
+
+def take_survey(
+    blocks: Iterable[Block],
+    measurements: int,
+    hold_out: HoldOut,
+    *,
+    families: bool = True,
+    advance: Callable[[int], None] = lambda rows: None,
+) -> Survey:
+    """Looks at every row once.
+
+    Args:
+        blocks: the rows.
+        measurements: K.
+        hold_out: the split that is tried.
+        families: whether to look for relatives.
+        advance: is told how many rows were looked at.
+
+    Raises:
+        ValueError: a row without the group or fold that `hold_out` needs.
+    """
+    lengths: Counter[int] = Counter()
+    composition, moments, extremes = Composition(), Moments(measurements), Extremes()
+    kept, sample, sketcher = KeptRows(), SequenceSample(), Sketcher()
+    sketches: list[np.ndarray] = []
+    compared = count = 0
+    rows_by_side = np.zeros(3, np.int64)
+    for block in blocks:
+        count += len(block.length)
+        lengths.update(dict(zip(*map(np.ndarray.tolist, _counted(block.length)), strict=True)))
+        expression = _mean(block.expression)
+        composition.add(block.codes, block.length, expression)
+        moments.add(block.expression)
+        extremes.add(block.expression.ravel())
+        rows = _rows(block, expression, hold_out)
+        rows_by_side += np.bincount(rows["side"], minlength=3)
+        kept.add(rows)
+        sample.add(rows["hash"], block.codes, expression)
+        if families and compared < MOST_COMPARED:
+            sketches.append(_with_sketch(rows, sketcher.add(block.codes, block.length)))
+            compared += len(rows)
+        advance(len(rows))
+    every = kept.sorted(ROW)
+    codes, sample_length, sample_expression = sample.sequences()
+    return Survey(
+        count=count,
+        lengths=lengths,
+        composition=composition,
+        measurements=moments,
+        extremes=extremes,
+        repeats=find_repeats(every),
+        kept_share=kept.share,
+        expression=np.sort(every["expression"]),
+        relatives=_relatives(sketches) if sketches else None,
+        compared_rows=compared,
+        rows_by_side=rows_by_side,
+        sample=codes,
+        sample_length=sample_length,
+        sample_expression=sample_expression,
+        sample_complexity=complexity(codes),
+        ends=find_constant_ends(codes),
+    )
+
+
+def _counted(length: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return np.unique(length, return_counts=True)
+
+
+def _mean(expression: np.ndarray) -> np.ndarray:
+    """The mean measurement of each row, float32 [n]; NaN without any."""
+    if not expression.shape[1]:
+        return np.full(len(expression), np.nan, np.float32)
+    return expression.mean(axis=1, dtype=np.float64).astype(np.float32)
+
+
+def _rows(block: Block, expression: np.ndarray, hold_out: HoldOut) -> np.ndarray:
+    rows = np.empty(len(block.length), ROW)
+    rows["hash"] = sequence_hashes(block.codes, _SEED)
+    rows["strand"] = _strand_hashes(block)
+    rows["expression"] = expression
+    rows["side"] = _sides(rows["hash"], block.held_out_by, hold_out)
+    return rows
+
+
+def _strand_hashes(block: Block) -> np.ndarray:
+    """A hash of each sequence, which differs from that of its reverse complement; uint32 [n]."""
+    first = int(block.length[0])
+    if (block.length == first).all():
+        text = np.ascontiguousarray(block.codes[:, :first]).ravel()
+    else:
+        text = block.codes[np.arange(block.codes.shape[1]) < block.length[:, None]]
+    offsets = np.concatenate([[0], np.cumsum(block.length)]).astype(np.int64)
+    return native_module().text_hashes(text, offsets, _SEED).astype(np.uint32)
+
+
+def _sides(hashes: np.ndarray, values: pa.Array | None, hold_out: HoldOut) -> np.ndarray:
+    """The side of each row, as `cisreg.data.split` with the seed 0 chooses it."""
+    if values is not None and hold_out.folds is not None:
+        return provisional_sides(as_texts(values, "folds", len(hashes)), hold_out.fold)
+    if values is not None:
+        hashes = group_hashes(as_texts(values, "groups", len(hashes)), _SEED)
+    assert hold_out.fraction is not None  # without folds it is given
+    threshold = np.uint64(hash_threshold(hold_out.fraction))
+    return np.where(hashes < threshold, HELD_OUT, TRAINING).astype(np.uint8)
+
+
+_SKETCHED = np.dtype([("hash", "u8"), ("side", "u1"), ("sketch", "u4", 4)])
+
+
+def _with_sketch(rows: np.ndarray, sketch: np.ndarray) -> np.ndarray:
+    found = np.empty(len(rows), _SKETCHED)
+    found["hash"], found["side"], found["sketch"] = rows["hash"], rows["side"], sketch
+    return found
+
+
+def _relatives(sketches: list[np.ndarray]) -> Relatives:
+    every = np.concatenate(sketches)
+    _, first = np.unique(every["hash"], return_index=True)
+    return find_relatives(every["sketch"][first], every["side"][first])

@@ -1,0 +1,141 @@
+"""Plot of a data set: how measurements, lengths and bases are distributed."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cisreg.data.ends import from_first_base
+from cisreg.report.plot import new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from cisreg.checks import DatasetCheck
+    from cisreg.checks.survey import Survey
+
+_COLOR = "#1f5a96"
+# As logos colour the bases A, C, G, T.
+_BASES = {"A": "#2e8b57", "C": "#1f5a96", "G": "#e0a100", "T": "#c0392b"}
+_BINS = 60
+# Positions that are shown from each end.
+_POSITIONS = 60
+_FEWEST_SEQUENCES = 2
+
+
+def plot_dataset(
+    path: str | os.PathLike[str], check: DatasetCheck, *, overwrite: bool = False
+) -> None:
+    """Draws the distributions of a data set, and its bases by position from both ends.
+
+    Six panels: expression, length, GC content, expression against GC content, and the share of
+    each base by position from the first and from the last base. GC content, the fourth panel and
+    the bases are those of the sample of the check, up to 16,384 different sequences.
+
+    Args:
+        path: file to write, .png, .pdf or .svg.
+        check: from `cisreg.check_dataset`.
+        overwrite: whether it may replace a file that exists.
+
+    Raises:
+        ImportError: matplotlib is not installed.
+        FileExistsError: the file exists, and `overwrite` is False.
+        ValueError: the ending is none of a plot, or the data set could not be read or has fewer
+            than two different sequences.
+        OSError: the file cannot be written.
+
+    Example:
+        >>> plot_dataset("train.png", cisreg.check_dataset("train.tsv.gz"))  # doctest: +SKIP
+    """
+    survey = check.survey
+    if survey is None or len(survey.sample) < _FEWEST_SEQUENCES:
+        raise ValueError(
+            f"check: expected a data set of at least {_FEWEST_SEQUENCES} different sequences to "
+            "draw, got one that could not be read, or fewer; see its findings"
+        )
+    with new_figure(path, (11.0, 6.2), overwrite=overwrite) as figure:
+        (first, second, third), (fourth, fifth, sixth) = figure.subplots(2, 3)
+        _draw_expression(first, survey)
+        _draw_lengths(second, survey)
+        content = gc_content(survey.sample)
+        _draw_content(third, content)
+        _draw_content_and_expression(fourth, content, survey.sample_expression)
+        _draw_bases(fifth, survey.sample, "first")
+        _draw_bases(sixth, from_first_base(survey.sample[:, ::-1])[0], "last")
+        fifth.legend(ncols=4, frameon=False, loc="upper center", fontsize=8, handlelength=1)
+
+
+def gc_content(codes: np.ndarray) -> np.ndarray:
+    """The share of C and G among the known bases of each sequence, float64 [n]; or NaN.
+
+    Example:
+        >>> gc_content(np.array([[0, 1, 2, 4]], np.uint8)).round(2).tolist()
+        [0.67]
+    """
+    with np.errstate(invalid="ignore"):
+        return ((codes == 1) | (codes == 2)).sum(axis=1) / (codes < 4).sum(axis=1)
+
+
+def _draw_expression(axes: Axes, survey: Survey) -> None:
+    known = survey.expression[np.isfinite(survey.expression)]
+    axes.set_xlabel("expression (unit of the table)")
+    axes.set_ylabel("rows")
+    if len(known):
+        axes.hist(known, bins=_BINS, color=_COLOR)
+        axes.set_title(f"Expression, {survey.count:,} rows")
+    else:
+        axes.set_title("Expression: none measured")
+
+
+def _draw_lengths(axes: Axes, survey: Survey) -> None:
+    lengths = np.array(sorted(survey.lengths))
+    rows = np.array([survey.lengths[length] for length in lengths.tolist()])
+    bins = min(_BINS, int(lengths[-1] - lengths[0]) + 1)
+    edges = np.linspace(lengths[0] - 0.5, lengths[-1] + 0.5, bins + 1)
+    axes.hist(lengths, bins=edges.tolist(), weights=rows, color=_COLOR)
+    axes.set_title("Length")
+    axes.set_xlabel("bases")
+    axes.set_ylabel("rows")
+
+
+def _draw_content(axes: Axes, content: np.ndarray) -> None:
+    # Few bins: the share of a sequence of L bases is a multiple of 1 / L.
+    axes.hist(content[np.isfinite(content)], bins=_BINS // 3, color=_COLOR)
+    axes.set_title("GC content")
+    axes.set_xlabel("share of C and G")
+    axes.set_ylabel("sequences of the sample")
+
+
+def _draw_content_and_expression(axes: Axes, content: np.ndarray, expression: np.ndarray) -> None:
+    known = np.isfinite(content) & np.isfinite(expression)
+    axes.set_title("Expression and GC content")
+    axes.set_xlabel("share of C and G")
+    axes.set_ylabel("expression (unit of the table)")
+    if known.any():
+        from matplotlib.colors import LogNorm
+
+        axes.hexbin(
+            *(content[known], expression[known]),
+            gridsize=40,
+            mincnt=1,
+            norm=LogNorm(vmin=0.2),
+            cmap="Blues",
+            linewidths=0.1,
+        )
+
+
+def _draw_bases(axes: Axes, codes: np.ndarray, end: str) -> None:
+    codes = codes[:, :_POSITIONS]
+    known = (codes < 4).sum(axis=0)
+    place = np.arange(1, codes.shape[1] + 1)[known > 0]
+    for base, (letter, color) in enumerate(_BASES.items()):
+        share = (codes == base).sum(axis=0)[known > 0] / known[known > 0]
+        axes.plot(place, share, color=color, label=letter, linewidth=1.4)
+    axes.set_ylim(0, 1.12)
+    axes.set_title(f"Bases, from the {end} one")
+    axes.set_xlabel(f"position from the {end} base")
+    axes.set_ylabel("share of the sequences")
+    if end == "last":
+        axes.invert_xaxis()

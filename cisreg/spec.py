@@ -18,6 +18,7 @@ from cisreg.limits import (
     check_memory,
     check_range,
 )
+from cisreg.number_text import LARGEST_FLOAT32
 
 Binding = Literal["expected", "probability"]
 
@@ -282,3 +283,50 @@ def check_finite(parameters: Mapping[str, Any], motif_names: Sequence[str] = ())
         motif = int(np.argwhere(~np.isfinite(array))[0][-1]) if array.ndim else len(motif_names)
         of_motif = f", of motif {motif_names[motif]!r}" if motif < len(motif_names) else ""
         raise ValueError(f"parameters: expected finite numbers in {name}, got {fault}{of_motif}")
+
+
+def check_overflow(
+    output: str,
+    values: np.ndarray,
+    parameters: Mapping[str, Any],
+    *,
+    begin: int | None = None,
+    dtype: str = "float32",
+) -> None:
+    """Refuses what a model makes of sequences if it is beyond float32, wherever it is computed.
+
+    Args:
+        output: what the values are, such as "expression".
+        values: float [N, ...], a row for each sequence.
+        parameters: of the model, arrays by name.
+        begin: the number of the first sequence, for the error; None: rows are no sequences of the
+            caller's, such as mutants.
+        dtype: what the parameters are too large for.
+
+    Raises:
+        OverflowError: names the first such value, how many there are, and the parameter with the
+            largest numbers.
+
+    Example:
+        >>> check_overflow("expression", np.array([1.0, 2.0]), {"bias": np.zeros(())})
+    """
+    if not values.size:
+        return
+    # Not a number, too, is neither above nor below.
+    if values.min() >= -LARGEST_FLOAT32 and values.max() <= LARGEST_FLOAT32:
+        return
+    bad = np.argwhere(~(np.abs(values) <= LARGEST_FLOAT32))
+    first = values[tuple(bad[0])]
+    # Beyond float32, also where it was computed in float64.
+    shown = first if np.isnan(first) else np.copysign(np.inf, first)
+    rows, of = f"{len(np.unique(bad[:, 0])):,} of {len(values):,}", "in its batch"
+    where = f" for sequence {begin + int(bad[0][0])}, counted from 0" if begin is not None else ""
+    sizes = {
+        name: np.abs(value[np.isfinite(value)]).max(initial=0.0)
+        for name, value in ((name, np.asarray(each)) for name, each in parameters.items())
+    }
+    largest = max(sizes, key=sizes.__getitem__)
+    raise OverflowError(
+        f"{output}: expected finite numbers, got {shown}{where} ({rows} {of}): the parameters are "
+        f"too large for {dtype}, up to {sizes[largest]:g} in {largest}"
+    )

@@ -21,7 +21,7 @@ from cisreg.display import counted, html_table
 from cisreg.motifs import MotifSet
 from cisreg.names import check_names
 from cisreg.sequences import encode
-from cisreg.spec import ModelSpec, check_finite, check_parameters
+from cisreg.spec import ModelSpec, check_finite, check_overflow, check_parameters
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -294,30 +294,15 @@ class Model:
             compute_dtype=compute_dtype,
             implementation=implementation,
         ):
-            self._check_predicted(batch, begin, compute_dtype)
+            for output in ("expression", "accessibility", "binding"):
+                if (values := getattr(batch, output)) is not None:
+                    check_overflow(
+                        *(output, values, self.parameters), begin=begin, dtype=compute_dtype
+                    )
             end = begin + len(batch)
             names = None if name is None else name[begin:end]
             yield replace(batch, name=names, motif_names=self.motif_names)
             begin = end
-
-    def _check_predicted(self, batch: BatchPrediction, begin: int, compute_dtype: str) -> None:
-        """Raises OverflowError for a prediction that overflows; the batch begins at `begin`."""
-        for output in ("expression", "accessibility", "binding"):
-            values = getattr(batch, output)
-            if values is None or np.isfinite(values).all():
-                continue
-            bad = np.argwhere(~np.isfinite(values))
-            sizes = {
-                name: np.abs(value[np.isfinite(value)]).max(initial=0.0)
-                for name, value in self.parameters.items()
-            }
-            largest = max(sizes, key=sizes.__getitem__)
-            raise OverflowError(
-                f"{output}: expected finite numbers, got {values[tuple(bad[0])]} for sequence "
-                f"{begin + int(bad[0][0])}, counted from 0 ({len(np.unique(bad[:, 0])):,} of "
-                f"{len(batch):,} in its batch): the parameters are too large for {compute_dtype}, "
-                f"up to {sizes[largest]:g} in {largest}"
-            )
 
     def explain(self, sequences: Any, **options: Any) -> Contributions:
         """Expression as a sum over the factors; see `cisreg.interpret.contributions`.

@@ -45,7 +45,9 @@ _MODULES = {
     "cisreg.interpret.mutation_pairs": ("MutationPairs", "dependency_map", "mutation_pairs"),
     "cisreg.interpret.genome_variants": ("genome_variant_effects",),
     "cisreg.interpret.read_out": ("ModelScan", "ReadOut", "read_out", "scan_model"),
-    "cisreg.interpret.variants": ("VariantEffects", "join_effects", "variant_effects"),
+    "cisreg.interpret.variants": (
+        *("VariantEffects", "join_effects", "variant_effect_batches", "variant_effects"),
+    ),
 }
 
 __all__ = [name for names in _MODULES.values() for name in names]

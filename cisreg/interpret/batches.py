@@ -13,11 +13,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from cisreg.data import Dataset
 from cisreg.display import counted
 from cisreg.interpret.any_model import AnyModel
-from cisreg.limits import check_range
+from cisreg.limits import MOST_ROWS_AT_ONCE, check_range
 from cisreg.progress import progress_bar
+from cisreg.spec import ModelSpec
 
-# Sequences scanned at a time, and numbers of an array that has one for every site.
-_MOST_ROWS, _MOST_SITES = 1024, 1 << 23
+# Sequences computed at a time, and numbers of an array of them: a few such arrays are a few hundred
+# megabytes.
+_MOST_ROWS, _MOST_NUMBERS = 1024, 1 << 23
 
 
 class Batch(NamedTuple):
@@ -30,6 +32,37 @@ class Batch(NamedTuple):
 
     rows: slice
     codes: np.ndarray
+
+
+def rows_at_once(
+    spec: ModelSpec, batch_size: int | None = None, *, every_site: bool = False, numbers: int = 0
+) -> int:
+    """Sequences of a batch, of every question to a model.
+
+    Args:
+        spec: the layers of the model.
+        batch_size: what was asked for; None: as many as take a few hundred megabytes.
+        every_site: whether arrays with a number for every site are computed; they always are in
+            models whose limits apply to single sites.
+        numbers: of the largest further array, for each sequence.
+
+    Raises:
+        ValueError: a batch size below 1, or above 65,536.
+
+    Example:
+        >>> rows_at_once(ModelSpec(motif_count=245, motif_width=30, sequence_length=110))
+        1024
+        >>> spec = ModelSpec(motif_count=245, motif_width=30, sequence_length=110)
+        >>> rows_at_once(spec, every_site=True)
+        155
+    """
+    if batch_size is not None:
+        check_range("batch_size", batch_size, 1, MOST_ROWS_AT_ONCE)
+        return batch_size
+    each = 2 * spec.motif_count
+    if every_site or not spec.fused:
+        each *= spec.window_count
+    return min(_MOST_ROWS, max(1, _MOST_NUMBERS // max(each, numbers)))
 
 
 def batches(
@@ -54,11 +87,7 @@ def batches(
     Raises:
         ValueError: a batch size below 1.
     """
-    if batch_size is None:
-        sites = 2 * model.spec.window_count * model.spec.motif_count
-        needs_sites = every_site or not model.spec.fused
-        batch_size = min(_MOST_ROWS, max(1, _MOST_SITES // sites)) if needs_sites else _MOST_ROWS
-    check_range("batch_size", batch_size, 1, 1 << 16)
+    batch_size = rows_at_once(model.spec, batch_size, every_site=every_site)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with progress_bar(*columns, TimeRemainingColumn(), show=progress) as bar:
         task = bar.add_task(description, total=len(codes))

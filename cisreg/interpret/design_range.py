@@ -12,13 +12,13 @@ import numpy as np
 
 from cisreg.data import Dataset
 from cisreg.interpret.any_model import AnyModel
+from cisreg.interpret.batches import batches
 from cisreg.interpret.read_out import ModelScan, read_out, scan_model
 
 logger = logging.getLogger("cisreg.interpret")
 
 # Training sequences that are scanned, spread over the data set.
 _SAMPLE = 10_000
-_BATCH = 256
 # Less than this share of a range beyond its ends is not beyond it.
 _MARGIN = 0.01
 # Factors that a reason names.
@@ -104,8 +104,8 @@ def _of_training(model: AnyModel, training: Dataset, threads: int | None) -> See
     codes = model.encode(training)[np.unique(rows)]
     predicted, accessibility = [], []
     binding = np.zeros(model.spec.motif_count)
-    for first in range(0, len(codes), _BATCH):
-        scanned = scan_model(model, codes[first : first + _BATCH], threads=threads)
+    for _, part in batches(model, codes):
+        scanned = scan_model(model, part, threads=threads)
         result = read_out(model, scanned)
         predicted.append(result.expression)
         accessibility.append(result.accessibility)
@@ -139,8 +139,8 @@ def reasons_of_extrapolation(
         K texts.
     """
     reasons: list[str] = []
-    for first in range(0, len(codes), _BATCH):
-        scanned = scan_model(model, codes[first : first + _BATCH], threads=threads)
+    for _, part in batches(model, codes):
+        scanned = scan_model(model, part, threads=threads)
         result = read_out(model, scanned)
         for row, expression in enumerate(result.expression.tolist()):
             opened = float(result.accessibility[row])

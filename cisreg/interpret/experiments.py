@@ -14,7 +14,6 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 
-from cisreg.batch_prediction import BATCH_SIZE
 from cisreg.choices import check_choice
 from cisreg.interpret.any_model import AnyModel
 from cisreg.interpret.batches import encode_some, sequence_names
@@ -50,7 +49,7 @@ def marginalize(
     strand: Strand = "+",
     change_ends: bool = False,
     threads: int | None = None,
-    batch_size: int = BATCH_SIZE,
+    batch_size: int | None = None,
     progress: bool = False,
 ) -> Marginalization:
     """The effect of a site on expression, when it is written into background sequences.
@@ -72,7 +71,7 @@ def marginalize(
         strand: "+", "-" (the reverse complement is written), or "both".
         change_ends: whether bases of constant ends may be replaced.
         threads: how many threads compute; None: one for each core.
-        batch_size: sequences that are computed at a time.
+        batch_size: sequences computed at a time; None: as many as take a few hundred megabytes.
         progress: whether to show a progress bar on a terminal.
 
     Returns:
@@ -121,7 +120,7 @@ def ablate(
     seed: int = 0,
     change_ends: bool = False,
     threads: int | None = None,
-    batch_size: int = BATCH_SIZE,
+    batch_size: int | None = None,
     progress: bool = False,
 ) -> Ablation:
     """The effect of a part of the sequences, or of a factor's sites: they are shuffled.
@@ -146,7 +145,7 @@ def ablate(
         change_ends: whether bases of constant ends may be shuffled. Sites of a factor that reach
             into a constant end are otherwise shuffled up to it.
         threads: how many threads compute; None: one for each core.
-        batch_size: sequences that are computed at a time.
+        batch_size: sequences computed at a time; None: as many as take a few hundred megabytes.
         progress: whether to show a progress bar on a terminal.
 
     Returns:
@@ -199,7 +198,7 @@ def space(
     orientations: Sequence[str] = ORIENTATIONS,
     change_ends: bool = False,
     threads: int | None = None,
-    batch_size: int = BATCH_SIZE,
+    batch_size: int | None = None,
     progress: bool = False,
 ) -> Spacing:
     """The effect of two sites at distances and orientations, and of each of them alone.
@@ -218,7 +217,7 @@ def space(
         orientations: of "++", "+-", "-+" and "--", the strands of the left and the right site.
         change_ends: whether bases of constant ends may be replaced.
         threads: how many threads compute; None: one for each core.
-        batch_size: sequences that are computed at a time.
+        batch_size: sequences computed at a time; None: as many as take a few hundred megabytes.
         progress: whether to show a progress bar on a terminal.
 
     Returns:

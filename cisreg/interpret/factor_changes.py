@@ -14,6 +14,7 @@ from cisreg.interpret.read_out import (
     strand_activity,
     strand_contribution,
 )
+from cisreg.spec import check_overflow
 
 
 def absent(scan: ModelScan) -> ModelScan:
@@ -39,6 +40,9 @@ def factor_changes(
     Returns:
         float64 [N, K], expression with the change minus expression without it.
 
+    Raises:
+        OverflowError: expression is beyond float32.
+
     Example:
         >>> factor_changes(model, scan, absent(scan), np.arange(245))  # doctest: +SKIP
     """
@@ -56,7 +60,9 @@ def factor_changes(
     totals += (new - replaced)[:, places]
     if spec.accessibility_activity:
         totals += model.parameters["accessibility_activity"] * accessibility
-    return totals + model.parameters["bias"] - before.expression[:, np.newaxis]
+    after = totals + model.parameters["bias"]
+    check_overflow("expression at another concentration", after, model.parameters)
+    return after - before.expression[:, np.newaxis]
 
 
 def _totals(model: AnyModel, scan: ModelScan, accessibility: np.ndarray) -> np.ndarray:

@@ -24,7 +24,8 @@ from cisreg.genome.sequence_files import PathLike
 from cisreg.genome.variant_pairs import Mismatch
 from cisreg.genome.variants import LeftOut, Unusable
 from cisreg.interpret.any_model import AnyModel
-from cisreg.interpret.variants import BATCH_SIZE, VariantEffects, effects_of_codes
+from cisreg.interpret.batches import rows_at_once
+from cisreg.interpret.variants import VariantEffects, effects_of_codes
 from cisreg.progress import progress_bar
 from cisreg.sequences import encode_text
 
@@ -44,7 +45,7 @@ def genome_variant_effects(
     unusable: Unusable = "skip",
     together: bool = False,
     sample: str | None = None,
-    batch_size: int = BATCH_SIZE,
+    batch_size: int | None = None,
     threads: int | None = None,
     progress: bool = False,
 ) -> Iterator[VariantEffects]:
@@ -66,7 +67,7 @@ def genome_variant_effects(
         unusable: see `cisreg.genome.read_variants`.
         together: all variants of a construct at once; otherwise each alone.
         sample: only the variants of this sample, those of each haplotype together.
-        batch_size: pairs computed at a time.
+        batch_size: pairs computed at a time; None: as many as take a few hundred megabytes.
         threads: how many threads compute; None: one for each core.
         progress: whether to show progress.
 
@@ -84,7 +85,7 @@ def genome_variant_effects(
         ... ):
         ...     print(batch.to_frame())
     """
-    left_out = LeftOut()
+    left_out, batch_size = LeftOut(), rows_at_once(model.spec, batch_size)
     with ExitStack() as stack:
         if not isinstance(genome, GenomeSource):
             genome = stack.enter_context(open_genome(genome))

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from cisreg.display import SHOWN_ROWS, counted, html_table
 from cisreg.interpret.any_model import AnyModel
-from cisreg.interpret.batches import sequence_column, sequence_names
+from cisreg.interpret.batches import rows_at_once, sequence_column, sequence_names
 from cisreg.interpret.indels import deletion_effects, insertion_effects
 from cisreg.interpret.substitutions import made_substitutions, substitutions
 from cisreg.limits import check_memory
@@ -20,7 +20,6 @@ from cisreg.progress import progress_bar
 if TYPE_CHECKING:
     import pandas as pd
 
-BATCH_SIZE = 1024
 # Name of what accessibility itself adds, beside the names of the factors.
 BY_ACCESSIBILITY = "accessibility"
 _LETTERS = "ACGT"
@@ -191,7 +190,7 @@ def mutagenesis(
     insertions: bool = False,
     by_factor: bool = False,
     names: Sequence[str] | None = None,
-    batch_size: int = BATCH_SIZE,
+    batch_size: int | None = None,
     threads: int | None = None,
     progress: bool = False,
 ) -> Mutagenesis:
@@ -210,7 +209,7 @@ def mutagenesis(
         by_factor: also give the change of each factor's contribution to expression, which takes
             N * L * 4 * M numbers of memory; pass few sequences at a time.
         names: N names of the sequences; default: those of a `Dataset`, if it has them.
-        batch_size: sequences that are computed together.
+        batch_size: sequences computed at a time; None: as many as take a few hundred megabytes.
         threads: how many threads compute; None: one for each core. The result does not depend on
             it.
         progress: whether to show a progress bar on a terminal.
@@ -267,7 +266,7 @@ def mutagenesis_batches(
     insertions: bool = False,
     by_factor: bool = False,
     names: Sequence[str] | None = None,
-    batch_size: int = BATCH_SIZE,
+    batch_size: int | None = None,
     threads: int | None = None,
     progress: bool = False,
 ) -> Iterator[Mutagenesis]:
@@ -277,8 +276,9 @@ def mutagenesis_batches(
         >>> for part in mutagenesis_batches(model, codes, batch_size=100):  # doctest: +SKIP
         ...     print(np.nanmax(np.abs(part.effect)))
     """
-    if batch_size < 1:
-        raise ValueError(f"batch_size: expected 1 or more sequences, got {batch_size}")
+    spec = model.spec
+    numbers = 4 * spec.sequence_length * (spec.motif_count if by_factor else 1)
+    batch_size = rows_at_once(spec, batch_size, numbers=numbers)
     codes = np.asarray(model.encode(sequences))
     name = sequence_names(sequences)
     if names is not None:

@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from cisreg.display import counted
 from cisreg.interpret.any_model import AnyModel
-from cisreg.interpret.mutagenesis import BATCH_SIZE, Mutagenesis, mutagenesis
+from cisreg.interpret.batches import rows_at_once
+from cisreg.interpret.mutagenesis import Mutagenesis, mutagenesis
 from cisreg.interpret.substitutions import BASES, made_substitutions
 from cisreg.limits import check_memory
 from cisreg.progress import progress_bar
@@ -132,8 +133,9 @@ def mutation_pairs(model: AnyModel, sequence: Any, *, threads: int | None = None
     made = made_substitutions(codes)[0]
     position, base = np.nonzero(made)
     effect = np.full((*made.shape, *made.shape), np.nan, np.float32)
-    for begin in range(0, len(position), BATCH_SIZE):
-        part = slice(begin, begin + BATCH_SIZE)
+    at_once = rows_at_once(model.spec)
+    for begin in range(0, len(position), at_once):
+        part = slice(begin, begin + at_once)
         both = _second_mutations(model, codes[0], position[part], base[part], threads)
         # Expression of the double mutants, less that of the sequence.
         change = (both.reference - alone.reference)[:, np.newaxis, np.newaxis] + both.effect

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cisreg.batch_prediction import BATCH_SIZE
 from cisreg.interpret.any_model import AnyModel
+from cisreg.interpret.batches import rows_at_once
 from cisreg.interpret.read_out import between_ends, read_out, scan_model
 from cisreg.interpret.sequence_edits import MotifSite
 from cisreg.interpret.shuffling import known_range
@@ -17,21 +17,18 @@ from cisreg.occupancy_checks import UNKNOWN
 from cisreg.progress import progress_bar
 from cisreg.spec import check_finite
 
-# Sites whose occupancy is computed at a time for models that need that of every single one.
-_SITES_AT_ONCE = 1 << 24
-
 
 class Run(NamedTuple):
     """How predictions are computed.
 
     Attributes:
         threads: threads to compute with; None: one for each core.
-        batch_size: sequences that are computed at a time.
+        batch_size: sequences computed at a time; None: as many as take a few hundred megabytes.
         progress: whether to show a progress bar on a terminal.
     """
 
     threads: int | None = None
-    batch_size: int = BATCH_SIZE
+    batch_size: int | None = None
     progress: bool = False
 
 
@@ -162,14 +159,9 @@ def predict_rows(
         ValueError: a parameter is not finite, or there are too many sequences for the memory.
     """
     check_finite(model.parameters, model.motif_names)
-    if run.batch_size < 1:
-        raise ValueError(f"batch_size: expected 1 or more sequences, got {run.batch_size}")
+    at_once = rows_at_once(model.spec, run.batch_size)
     check_memory(f"the expression of {count:,} changed sequences", 8 * count, "take fewer at once")
     expression = np.empty(count)
-    at_once = run.batch_size
-    if not model.spec.fused:
-        sites = 2 * model.spec.window_count * model.spec.motif_count
-        at_once = min(at_once, max(1, _SITES_AT_ONCE // sites))
     with progress_bar(show=run.progress, transient=True) as bar:
         for begin in bar.track(range(0, count, at_once), description="predicting"):
             rows = np.arange(begin, min(begin + at_once, count))

@@ -14,7 +14,7 @@ import numpy as np
 from cisreg.interpret.any_model import AnyModel
 from cisreg.numpy import occupancy
 from cisreg.occupancy_checks import UNKNOWN
-from cisreg.spec import ModelSpec, check_finite
+from cisreg.spec import ModelSpec, check_finite, check_overflow
 from cisreg.spline import spline_basis
 
 
@@ -119,6 +119,7 @@ def scan_of_sums(spec: ModelSpec, bound: np.ndarray, weighted: np.ndarray | None
     return ModelScan(opening, opening[:, np.newaxis] if one else by_strand)
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def read_out(model: AnyModel, scan: ModelScan) -> ReadOut:
     """Expression, accessibility and contributions, from the binding.
 
@@ -126,6 +127,9 @@ def read_out(model: AnyModel, scan: ModelScan) -> ReadOut:
         model: the model that was scanned. Another model of the same motifs and concentrations (for
             example with other activities) gives what it would make of this binding.
         scan: from `scan_model`, or changed: where a factor's columns are 0, it is knocked out.
+
+    Raises:
+        OverflowError: expression, or what a motif adds to it, is beyond float32.
 
     Example:
         >>> scan = scan_model(model, model.encode(["ACGT" * 27]))  # doctest: +SKIP
@@ -143,6 +147,9 @@ def read_out(model: AnyModel, scan: ModelScan) -> ReadOut:
     if spec.accessibility_activity:
         direct = values["accessibility_activity"] * accessibility
     expression = values["bias"] + contribution.sum(axis=1) + direct
+    # All questions come through here, and are refused what predictions are.
+    check_overflow("contribution to expression", contribution, model.parameters)
+    check_overflow("expression", expression, model.parameters)
     return ReadOut(expression, accessibility, contribution, direct)
 
 

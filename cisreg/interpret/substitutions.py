@@ -27,7 +27,7 @@ from cisreg.interpret.read_out import (
 from cisreg.library import native_module
 from cisreg.limits import thread_count
 from cisreg.occupancy_checks import UNKNOWN
-from cisreg.spec import ModelSpec
+from cisreg.spec import ModelSpec, check_overflow
 
 BASES = 4
 # Numbers that a batch of mutants may take in one array.
@@ -62,9 +62,15 @@ def substitutions(
         codes: uint8 [N, L], as `Model.encode` gives them.
         by_factor: also give the change of each factor's contribution.
         threads: how many threads compute; None: one for each core.
+
+    Raises:
+        OverflowError: the expression of a sequence or mutant is beyond float32.
     """
     if not by_factor and is_linear(model.spec):
-        return _linear(model, codes, threads)
+        found = _linear(model, codes, threads)
+        mutants = found.reference[:, np.newaxis, np.newaxis] + found.effect
+        check_overflow("expression of mutants", mutants, model.parameters)
+        return found
     length, motifs = model.spec.sequence_length, model.spec.motif_count
     rows = max(1, _NUMBERS // (length * BASES * 2 * motifs))
     parts = [

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -13,18 +13,17 @@ from cisreg.data import Dataset
 from cisreg.data.frames import is_frame
 from cisreg.display import counted, html_table
 from cisreg.interpret.any_model import AnyModel
-from cisreg.interpret.batches import sequence_names
+from cisreg.interpret.batches import rows_at_once, sequence_names
 from cisreg.interpret.contributions import change_parts
 from cisreg.interpret.read_out import read_out, scan_model
 from cisreg.interpret.site_changes import SiteChanges, site_changes
-from cisreg.limits import MOST_ROWS_AT_ONCE, check_range
+from cisreg.limits import check_memory
 from cisreg.occupancy_checks import UNKNOWN
 from cisreg.progress import progress_bar
 
 if TYPE_CHECKING:
     import pandas as pd
 
-BATCH_SIZE = 512
 # Factors of an explanation: so many at most, with at least this share of the largest effect.
 _MOST_FACTORS, _LEAST_SHARE = 3, 0.1
 _VOWELS = "AEIOaeio"
@@ -210,7 +209,7 @@ def variant_effects(
     alternative: Any,
     *,
     names: Sequence[str] | None = None,
-    batch_size: int = BATCH_SIZE,
+    batch_size: int | None = None,
     threads: int | None = None,
     progress: bool = False,
 ) -> VariantEffects:
@@ -226,7 +225,7 @@ def variant_effects(
         alternative: as many sequences.
         names: names of the pairs; None: those of the references if they are a Dataset with names,
             otherwise their numbers from 0.
-        batch_size: pairs computed at a time.
+        batch_size: pairs computed at a time; None: as many as take a few hundred megabytes.
         threads: how many threads compute; None: one for each core.
         progress: whether to show progress.
 
@@ -234,7 +233,9 @@ def variant_effects(
         Effects with their parts by factor.
 
     Raises:
-        ValueError: different numbers of sequences or names, or no sequences that the model takes.
+        ValueError: different numbers of sequences or names, no sequences that the model takes, or
+            more pairs than fit into memory (take `variant_effect_batches`).
+        OverflowError: expression is beyond float32.
 
     Example:
         >>> found = variant_effects(  # doctest: +SKIP
@@ -243,31 +244,83 @@ def variant_effects(
         >>> found.effect, found.explanations  # doctest: +SKIP
         (array([-1.83]), ['loses a Reb1 site at 3-10 (+): -1.8'])
     """
-    check_range("batch_size", batch_size, 1, MOST_ROWS_AT_ONCE)
-    codes = model.encode(reference), model.encode(alternative)
-    count = len(codes[0])
-    if len(codes[1]) != count:
-        raise ValueError(
-            f"alternative: expected {counted(count, 'sequence')}, one for each reference, got "
-            f"{len(codes[1]):,}"
-        )
-    origin = np.stack(
-        [
+    pairs = _Pairs.of(model, reference, alternative, names)
+    # Two parts of each factor, and both again while batches are joined.
+    check_memory(
+        f"parts of the effects of {counted(len(pairs.places), 'variant')}",
+        2 * 2 * 8 * len(pairs.places) * model.spec.motif_count,
+        "take variant_effect_batches, or fewer pairs at once",
+    )
+    return join_effects(_effects_of_pairs(model, pairs, batch_size, threads, progress))
+
+
+def variant_effect_batches(
+    model: AnyModel,
+    reference: Any,
+    alternative: Any,
+    *,
+    names: Sequence[str] | None = None,
+    batch_size: int | None = None,
+    threads: int | None = None,
+    progress: bool = False,
+) -> Iterator[VariantEffects]:
+    """Like `variant_effects`, but yields batch after batch, in the order of the pairs.
+
+    Example:
+        >>> for part in variant_effect_batches(model, before, after):  # doctest: +SKIP
+        ...     print(np.abs(part.effect).max())
+    """
+    pairs = _Pairs.of(model, reference, alternative, names)
+    return _effects_of_pairs(model, pairs, batch_size, threads, progress)
+
+
+class _Pairs(NamedTuple):
+    """Pairs of sequences as the model's input; attributes as of `VariantEffects`.
+
+    Attributes:
+        reference: uint8 [N, L].
+        alternative: uint8 [N, L].
+        origin: int64 [N, 2].
+        places: N rows.
+    """
+
+    reference: np.ndarray
+    alternative: np.ndarray
+    origin: np.ndarray
+    places: pa.Table
+
+    @classmethod
+    def of(
+        cls, model: AnyModel, reference: Any, alternative: Any, names: Sequence[str] | None
+    ) -> _Pairs:
+        codes = model.encode(reference), model.encode(alternative)
+        count = len(codes[0])
+        if len(codes[1]) != count:
+            raise ValueError(
+                f"alternative: expected {counted(count, 'sequence')}, one for each reference, got "
+                f"{len(codes[1]):,}"
+            )
+        columns = [
             first_columns(model, text, rows)
             for text, rows in zip((reference, alternative), codes, strict=True)
-        ],
-        axis=1,
-    )
-    places = pa.table({"sequence": _names(reference, names, count)})
-    parts = []
+        ]
+        places = pa.table({"sequence": _names(reference, names, count)})
+        return cls(*codes, np.stack(columns, axis=1), places)
+
+
+def _effects_of_pairs(
+    model: AnyModel, pairs: _Pairs, batch_size: int | None, threads: int | None, progress: bool
+) -> Iterator[VariantEffects]:
+    batch_size = rows_at_once(model.spec, batch_size)
     with progress_bar(show=progress) as bar:
-        starts = range(0, max(count, 1), batch_size)
+        starts = range(0, max(len(pairs.places), 1), batch_size)
         for begin in bar.track(starts, description="variants"):
             rows = slice(begin, begin + batch_size)
-            some = codes[0][rows], codes[1][rows]
-            table = places.slice(begin, len(some[0]))
-            parts.append(effects_of_codes(model, *some, table, origin[rows], threads=threads))
-    return join_effects(parts)
+            yield effects_of_codes(
+                *(model, pairs.reference[rows], pairs.alternative[rows]),
+                *(pairs.places.slice(begin, batch_size), pairs.origin[rows]),
+                threads=threads,
+            )
 
 
 def effects_of_codes(

@@ -144,7 +144,7 @@ def least_squares(
                 step = total.copy()
                 step[free] += _step(sums, free, damping)
                 tried = coordinates.moved(start, step)
-                loss = squared_loss(tried, measured, threads)
+                loss = _loss_of(tried, measured, threads)
                 better = step if loss < sums.loss else None
                 damping = max(damping / 10, _LEAST_DAMPING) if loss < sums.loss else 10 * damping
             if better is None:
@@ -154,6 +154,14 @@ def least_squares(
     # Where rounding hides the way, what is left of it is small.
     converged = bool(distance**2 < (_TOLERANCE if taken == steps else 0.1))
     return Refit(model, sums.loss, float(distance), float(first), taken, converged)
+
+
+def _loss_of(model: Model, measured: Measured, threads: int | None) -> float:
+    """The loss, infinite where a step went so far that predictions overflow."""
+    try:
+        return squared_loss(model, measured, threads)
+    except OverflowError:
+        return float("inf")
 
 
 def _scaled(sums: NormalEquations, free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

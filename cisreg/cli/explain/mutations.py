@@ -120,13 +120,9 @@ def _write(
     from cisreg.interpret import mutagenesis_batches
     from cisreg.writing import open_table
 
-    # Tables by factor have M + 1 rows for each mutation.
-    batch_size = 1024 if not by_factor else max(1, 1024 // len(learned.motif_names))
     written = 0
     with open_table(output, overwrite=overwrite) as write:
-        for part in mutagenesis_batches(
-            learned, codes, by_factor=by_factor, batch_size=batch_size, **options_of_parts
-        ):
+        for part in mutagenesis_batches(learned, codes, by_factor=by_factor, **options_of_parts):
             rows = part.to_table(by_factor=by_factor)
             write({name: rows[name].combine_chunks() for name in rows.column_names})
             written += len(rows)

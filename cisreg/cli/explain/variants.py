@@ -122,8 +122,14 @@ def variants(
         ),
     ] = None,
     batch_size: Annotated[
-        int, typer.Option(min=1, help="Variants that are computed at a time.")
-    ] = 512,
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="COUNT",
+            help="Variants that are computed at a time; default: as many as take a few hundred "
+            "megabytes.",
+        ),
+    ] = None,
     threads: options.Threads = None,
     overwrite: options.Overwrite = False,
 ) -> None:
@@ -202,7 +208,7 @@ def _of_pairs(
     import numpy as np
     import pyarrow as pa
 
-    from cisreg.interpret import variant_effects
+    from cisreg.interpret import variant_effect_batches
 
     asked = {
         "sequence": options.column(reference),
@@ -215,11 +221,13 @@ def _of_pairs(
     first = 0
     for rows in files.blocks():
         after = next(iter(rows.extra.values())).cast(pa.string())
-        found = variant_effects(model, rows.sequence, after, **settings)
-        numbers = np.arange(first, first + len(found))
-        names = pa.array(numbers) if rows.name is None else rows.name
-        yield dataclasses.replace(found, places=pa.table({"sequence": names}))
-        first += len(found)
+        begin = first
+        for found in variant_effect_batches(model, rows.sequence, after, **settings):
+            names = pa.array(np.arange(first, first + len(found)))
+            if rows.name is not None:
+                names = rows.name.slice(first - begin, len(found))
+            yield dataclasses.replace(found, places=pa.table({"sequence": names}))
+            first += len(found)
     if not first:
         raise ValueError(files.unusable.none_left(table))
 

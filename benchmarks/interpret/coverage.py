@@ -134,28 +134,45 @@ METHODS: dict[str, Callable[[Problem, int, argparse.Namespace], Certainty | Ense
 
 def main() -> None:
     """Runs the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--simulations", type=int, default=24, help="how many (%(default)s)")
     parser.add_argument("--motifs", type=int, default=4, help="of each simulation (%(default)s)")
     parser.add_argument("--sequences", type=int, default=1000, help="to measure (%(default)s)")
     parser.add_argument("--members", type=int, default=8, help="of a bootstrap (%(default)s)")
+    parser.add_argument(
+        "--minutes", type=float, default=float("inf"), help="of each method (as long as it takes)"
+    )
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--json", type=Path, help="file for the measurements")
     options = parser.parse_args()
     results = []
     for method in options.methods:
-        shares: dict[str, list[float]] = defaultdict(list)
-        begin = time.perf_counter()
-        for seed in range(options.simulations):
-            problem = make_problem(seed, options.motifs, options.sequences)
-            found = METHODS[method](problem, seed, options)
-            for name, share in held(problem, found):
-                shares[name].append(share)
-            so_far = {name: round(float(np.mean(each)), 3) for name, each in shares.items()}
-            print(method, seed, f"{time.perf_counter() - begin:.0f} s", so_far, file=sys.stderr)
-        results.append({"method": method, "shares": dict(shares)})
+        results.append({"method": method, "shares": simulations(method, options)})
         show(results[-1])
     write_json(options.json, machine(), results)
+
+
+def simulations(method: str, options: argparse.Namespace) -> dict[str, list[float]]:
+    """The shares of each simulation by the name of the number, as many as there is time for."""
+    shares: dict[str, list[float]] = defaultdict(list)
+    begin = last = time.perf_counter()
+    longest = 0.0
+    for seed in range(options.simulations):
+        # Two at least, whose difference says how sure the table is.
+        if seed >= 2 and last - begin + longest > 60 * options.minutes:
+            print(f"{method}: {options.minutes:g} minutes are up", file=sys.stderr)
+            break
+        problem = make_problem(seed, options.motifs, options.sequences)
+        found = METHODS[method](problem, seed, options)
+        for name, share in held(problem, found):
+            shares[name].append(share)
+        now = time.perf_counter()
+        longest, last = max(longest, now - last), now
+        so_far = {name: round(float(np.mean(each)), 3) for name, each in shares.items()}
+        print(method, seed, f"{now - begin:.0f} s", so_far, file=sys.stderr, flush=True)
+    return dict(shares)
 
 
 def held(problem: Problem, found: Certainty | Ensemble) -> Iterator[tuple[str, float]]:
@@ -186,9 +203,9 @@ def show(result: dict[str, Any]) -> None:
         shares = np.array(result["shares"][name])
         error = shares.std(ddof=1) / np.sqrt(len(shares)) if len(shares) > 1 else np.nan
         rows.append([name, f"{100 * shares.mean():.1f} %", f"{100 * error:.1f} %"])
-    print_table(
-        f"{result['method']}: 90 % intervals that hold the truth", ("number", "share", "±"), rows
-    )
+    count = len(result["shares"]["prediction"])
+    title = f"{result['method']}: 90 % intervals that hold the truth, {count} simulations"
+    print_table(title, ("number", "share", "±"), rows)
 
 
 if __name__ == "__main__":

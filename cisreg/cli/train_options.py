@@ -64,8 +64,8 @@ RecipeSource = Annotated[
     typer.Option(
         metavar="NAME|FILE",
         help="Layers, penalties and stages: **default**, **quick** or a TOML file, such as the "
-        "recipe.toml that every run writes. Default: **default**, or DIR/recipe.toml with "
-        "--resume. The options below override it.",
+        "recipe.toml that every run writes. Default: **default**, or that of the run that is "
+        "resumed. The options below override it.",
     ),
 ]
 

@@ -108,7 +108,7 @@ def test_a_table_has_the_most_important_factor_first():
     assert table["factor"][0].as_py() == best
     assert best in found._repr_html_()
     assert "5 factors at 0 times" in repr(found)
-    assert found.to_frame().shape == (5, 3)
+    assert found.to_frame().shape == (5, 4)
 
 
 def test_concentrations_are_multiplied_and_the_model_stays():

@@ -60,7 +60,6 @@ def train(
             help="Folder for the members, each a folder of **cisreg train** in it. Required.",
         ),
     ] = None,
-    given: choose.TrainingOptions,
     members: Annotated[
         int,
         typer.Option(
@@ -100,6 +99,7 @@ def train(
             rich_help_panel=_PANEL,
         ),
     ] = 1,
+    given: choose.TrainingOptions,
 ) -> None:
     """Train several models alike; their differences say how sure parameters and predictions are.
 

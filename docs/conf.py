@@ -33,6 +33,8 @@ extensions = [
 exclude_patterns = ["conf.py", "_ext", "_static", "images"]
 suppress_warnings = ["myst.strikethrough"]
 nitpicky = True
+# --resume must not become a dash.
+smartquotes = False
 
 myst_heading_anchors = 4
 myst_enable_extensions = ["colon_fence", "fieldlist"]

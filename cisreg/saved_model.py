@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -175,10 +176,22 @@ def _save(folder: Path, module: _Exported, description: dict[str, Any]) -> None:
     asset = folder.with_name(DESCRIPTION)
     _write(asset, description)
     module.description = tf.saved_model.Asset(str(asset))
-    with for_any_device():
+    with for_any_device(), _without_notices():
         tf.saved_model.save(module, str(folder), signatures=module.signatures())
     # Programs in C look tensors up by name; which names they have is known now.
     _write(folder / "assets" / DESCRIPTION, {**description, "signatures": _signatures_in(folder)})
+
+
+@contextmanager
+def _without_notices() -> Iterator[None]:
+    """Within it TensorFlow does not tell where it writes: the folder gets its name later."""
+    logger = tf.get_logger()
+    level = logger.level
+    logger.setLevel("WARNING")
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _write(path: Path, description: Mapping[str, Any]) -> None:

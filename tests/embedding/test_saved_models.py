@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import shutil
 import subprocess
@@ -429,6 +430,21 @@ def test_an_export_replaces_its_own_files_and_no_others(tmp_path):
     assert texts_in(tmp_path) == {**dict.fromkeys(FILES, "old"), **mine}
     fill(tmp_path, "new", overwrite=True)
     assert texts_in(tmp_path) == {**dict.fromkeys(FILES, "new"), **mine}
+
+
+def test_an_export_does_not_tell_of_the_folder_that_it_fills(tmp_path):
+    notices, logger = [], tf.get_logger()
+    handler, level = logging.Handler(), logger.level
+    handler.emit = lambda record: notices.append(record.getMessage())
+    logger.addHandler(handler)
+    logger.setLevel("INFO")
+    try:
+        cisreg.export_saved_model(tmp_path / "model", made())
+        assert logger.level == logging.INFO
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+    assert notices == []
 
 
 @pytest.mark.parametrize("there", [True, False])

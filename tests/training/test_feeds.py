@@ -258,6 +258,7 @@ def test_rows_held_out_of_a_stream_are_those_held_out_in_memory(tmp_path, worker
     np.testing.assert_array_equal(unseen.expression, expected.expression)
     assert feed.count == memory.count == 400 - len(unseen)
     assert f"held out: {len(unseen)} of 400 rows" in caplog.text
+    assert "chosen by a hash of the sequence and seed 5; " in caplog.text
     assert f"of which {len(unseen)} share their sequence" in caplog.text
     for epoch in (1, 2):
         seen = trained_rows(feed, epoch, workers)

@@ -141,6 +141,12 @@ class _ByHash:
         self._threshold = at_least_one(before, self._lowest, self._highest, self.what)
         return self._threshold == before
 
+    @property
+    def described(self) -> str:
+        """How rows are chosen, for the log."""
+        column = "" if self._how.groups is None else f" {self._how.groups}"
+        return f"a hash of the {self.what}{column} and seed {self._seed}"
+
     def __str__(self) -> str:
         column = "" if self._how.groups is None else f" {self._how.groups}"
         return f"hashes of the {self.what}{column} from {self._threshold} with seed {self._seed}"
@@ -169,6 +175,12 @@ class _ByFold:
         """Always True; raises ValueError if the values do not say which rows are held out."""
         sides_by_value(self._rows, self._how.fold)
         return True
+
+    @property
+    def described(self) -> str:
+        """How rows are chosen, for the log."""
+        value = "" if self._how.fold is None else f", where it is {self._how.fold}"
+        return f"the column {self._how.folds}{value}"
 
     def __str__(self) -> str:
         return f"folds of {self._how.folds} but {self._how.fold}"
@@ -203,7 +215,7 @@ def hold_out_rows(files: RowGroups, how: HoldOut, seed: int) -> tuple[Unseen, Da
     logger.info(
         "held out: %d of %d rows (%.1f %%), chosen by %s; validation reads %d of them, of which %d "
         "share their sequence with another one",
-        *(held_out, usable, 100 * held_out / usable, rule, len(found.hashes)),
+        *(held_out, usable, 100 * held_out / usable, rule.described, len(found.hashes)),
         count_shared(found.hashes),
     )
     return Unseen(rule, trained, found.rows), found.rows

@@ -198,8 +198,7 @@ Image("variant.png")
 #
 # ## Where next
 #
-# - [Reading a model](../reading.md): the same questions to a model of 8,982 measured
+# - [Reading a model](../start/reading.md): the same questions to a model of 8,982 measured
 #   yeast promoters, and the traps
 # - [Variants of a promoter](variants.py): VCF files, and how sure a prediction is
-# - [Barcodes and replicates](mpra.py): from counts to a table
-# - [The model](../model.md): what is computed, and its parameters
+# - [The model](../explanation/model.md): what is computed, and its parameters

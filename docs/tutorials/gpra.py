@@ -198,7 +198,7 @@ Image("variant.png")
 #
 # ## Where next
 #
-# - [Reading a model](../start/reading.md): the same questions to a model of 8,982 measured
-#   yeast promoters, and the traps
+# - [Reading a model](../start/reading.md): the same questions to a model of 8,982
+#   measured yeast promoters, and the traps
 # - [Variants of a promoter](variants.py): VCF files, and how sure a prediction is
 # - [The model](../explanation/model.md): what is computed, and its parameters

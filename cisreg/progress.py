@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import sys
@@ -134,7 +135,8 @@ def progress_bar(
         columns: as of `rich.progress.Progress`.
         show: False: never.
         transient: whether the bar vanishes at its end.
-        notebook: whether to show it in notebooks too, where rich draws it.
+        notebook: whether to show it in notebooks too, where rich draws it by ipywidgets; without
+            that package nothing is shown.
 
     Returns:
         The bar, a context manager; its attribute `disable` says that nothing is shown.
@@ -154,5 +156,10 @@ def progress_bar(
         transient=transient,
         # What is printed to another standard output must not go to the terminal.
         redirect_stdout=is_terminal(sys.stdout),
-        disable=not (show and (shown or (notebook and console.is_jupyter))),
+        disable=not (show and (shown or (notebook and console.is_jupyter and _has_widgets()))),
     )
+
+
+def _has_widgets() -> bool:
+    """Whether rich can draw in a notebook. Without the package it warns instead."""
+    return importlib.util.find_spec("ipywidgets") is not None

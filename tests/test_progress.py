@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import importlib.machinery
 import io
 import sys
 import threading
+import types
 
 import pytest
 from rich.progress import BarColumn, SpinnerColumn, TextColumn
@@ -115,3 +117,13 @@ def test_without_a_standard_error_nothing_is_drawn(terminal):
     assert not is_terminal(None)
     with progress_bar(show=True) as bar:
         bar.advance(bar.add_task("reading", total=1))
+
+
+@pytest.mark.parametrize("widgets", [True, False])
+def test_a_notebook_shows_a_bar_where_it_has_widgets(monkeypatch, widgets):
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    package = types.ModuleType("ipywidgets")
+    package.__spec__ = importlib.machinery.ModuleSpec("ipywidgets", None)
+    monkeypatch.setitem(sys.modules, "ipywidgets", package if widgets else None)
+    assert progress_bar(show=True, notebook=True).disable is not widgets
+    assert progress_bar(show=True).disable

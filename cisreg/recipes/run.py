@@ -206,6 +206,7 @@ def train(
         seed=seed,
         cache=cache,
         implementation=implementation,
+        progress=progress,
     )
 
     def place(name: str, wanted: bool = True) -> Path | None:
@@ -329,6 +330,7 @@ def _plan(
     seed: int,
     cache: Cache,
     implementation: Implementation,
+    progress: bool,
 ) -> tuple[TrainingPlan, Recipe, dict[str, Any]]:
     """The plan; raises ValueError if parts do not fit together.
 
@@ -336,7 +338,7 @@ def _plan(
     """
     # Text files of any size are read into memory, which gives the length of the sequences.
     streams = isinstance(opened, DatasetFiles) and opened.has_groups
-    dataset = opened if streams or isinstance(opened, Dataset) else opened.load(progress=True)
+    dataset = opened if streams or isinstance(opened, Dataset) else opened.load(progress=progress)
     length = dataset.sequence.shape[1] if isinstance(dataset, Dataset) else dataset.length
     # Refuse an impossible model before the sequences are read.
     recipe.spec(len(motif_set), length)
@@ -346,7 +348,7 @@ def _plan(
         validation = recipe.validation or None
     elif not isinstance(validation, (int, float, HoldOut, Dataset, DatasetFiles)):
         validation = _open_like(opened, validation, length)
-    feed, held_out = make_feed(dataset, validation, seed, cache)
+    feed, held_out = make_feed(dataset, validation, seed, cache, progress=progress)
     some = some_sequences(feed)
     trimmed = opened.side if opened.trimmed else None
     recipe, ends = settle_ends(recipe, some, trimmed)

@@ -36,6 +36,8 @@ def make_feed(
     validation: Validation,
     seed: int,
     cache: Cache = "auto",
+    *,
+    progress: bool = True,
 ) -> tuple[Feed, Dataset | None]:
     """The feed of the training data, and the data that is held out.
 
@@ -47,6 +49,7 @@ def make_feed(
         validation: see `fit`; no share can be held out of a feed.
         seed: of split and order.
         cache: see `fit`.
+        progress: whether a long reading shows a bar.
 
     Raises:
         ValueError: a share that is not between 0 and 1, or a cache that this data set cannot have.
@@ -68,7 +71,7 @@ def make_feed(
     if isinstance(dataset, DatasetFiles):
         if cache == "none" or (cache == "auto" and not _fits_host(dataset)):
             return _stream(dataset, validation, seed)
-        dataset = dataset.load(progress=True)
+        dataset = dataset.load(progress=progress)
     if not isinstance(dataset, Dataset):
         if isinstance(validation, HoldOut):
             raise ValueError("validation: expected a dataset or None with a feed, got a share")

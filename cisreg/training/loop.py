@@ -244,7 +244,7 @@ def fit(
         progress=progress,
     )
     check_seed(seed)
-    feed, held_out = make_feed(dataset, validation, seed, cache)
+    feed, held_out = make_feed(dataset, validation, seed, cache, progress=progress)
     if spec.ends_unsaid:
         warn_of_ends(some_sequences(feed))
     plan = TrainingPlan(

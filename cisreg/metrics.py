@@ -42,6 +42,11 @@ class Metrics(NamedTuple):
     mean_squared_error: float
     spearman: float
 
+    def __repr__(self) -> str:
+        """The numbers with four digits, for notebooks and prompts."""
+        shown = ", ".join(f"{name}={value:.4g}" for name, value in self._asdict().items())
+        return f"Metrics({shown})"
+
 
 def agreement(predicted: npt.ArrayLike, measured: npt.ArrayLike) -> Metrics:
     """All metrics of `predicted` against `measured`, both [N], lists or columns too.
@@ -50,8 +55,8 @@ def agreement(predicted: npt.ArrayLike, measured: npt.ArrayLike) -> Metrics:
         ValueError: different shapes, not one dimension, or no values.
 
     Example:
-        >>> agreement(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 3.0])).pearson
-        1.0
+        >>> agreement([1.0, 2.0, 3.0], [1.5, 1.5, 3.5])
+        Metrics(pearson=0.866, r_squared=0.7188, mean_squared_error=0.25, spearman=0.866)
     """
     return Metrics(
         pearson_correlation(predicted, measured),

@@ -81,7 +81,7 @@ axes.spines[["top", "right"]].set_visible(False)
 # `"jaspar:fungi"`, or a file of any usual format, does as well. Training changes them
 # where the data say so.
 
-# %%
+# %% tags=["remove-stderr"]
 trained = cisreg.train(data, motifs, output="model", progress=False)
 trained
 

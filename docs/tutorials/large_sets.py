@@ -25,7 +25,7 @@
 #
 # As it often comes: four files, and within them sorted by expression.
 
-# %% tags=["remove-stderr"]
+# %%
 import json
 import os
 import signal
@@ -108,7 +108,7 @@ batch.sequence.shape, batch.sequence.dtype, batch.expression.mean()
 # `checkpoint_minutes=10` writes some within. Here a timer presses the stop button after
 # the first one.
 
-# %%
+# %% tags=["remove-stderr"]
 recipe = cisreg.read_recipe("quick").override(epochs=4)
 options = {"cache": "none", "progress": False, "seed": 1}
 

@@ -103,12 +103,14 @@ Image("variant.png", width=700)
 
 # %% [markdown]
 # Each factor has two parts. *Through binding* is what it does itself, *through
-# accessibility* what it does for all others by opening or closing chromatin. **Trap:**
-# a factor without any activity of its own may be behind the largest effects.
+# accessibility* what it does for all others by opening or closing chromatin. Here is
+# the variant that acts most through chromatin. **Trap:** a factor without any activity
+# of its own may be behind a large effect.
 
 # %%
-parts = effects.row(largest).factor_table(least=0.05).to_pandas()
-parts[["factor", "effect", "through_binding", "through_accessibility"]].round(2)
+by_chromatin = np.abs(effects.through_accessibility).max(axis=1).argmax()
+parts = effects.row(int(by_chromatin)).factor_table(least=0.02).to_pandas()
+parts[["position", "factor", "through_binding", "through_accessibility"]].round(2)
 
 # %% [markdown]
 # ## All at once

@@ -484,7 +484,7 @@ def test_options_of_another_format_are_refused(tmp_path, words, message):
 
 def test_the_target_for_servers_has_the_sources_of_the_build():
     """csrc/BUILD.bazel and CMakeLists.txt: what either has and the other lacks would not link."""
-    root = PAGE_FILE.parents[1]
+    root = PAGE_FILE.parents[2]
     bazel = (root / "csrc" / "BUILD.bazel").read_text()
     built = (root / "CMakeLists.txt").read_text()
 

@@ -201,4 +201,5 @@ Image("variant.png")
 # - [Reading a model](../start/reading.md): the same questions to a model of 8,982
 #   measured yeast promoters, and the traps
 # - [Variants of a promoter](variants.py): VCF files, and how sure a prediction is
+# - [Barcodes and replicates](mpra.py): from counts to a table
 # - [The model](../explanation/model.md): what is computed, and its parameters

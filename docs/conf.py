@@ -28,13 +28,14 @@ extensions = [
     "references",
     "generated",
     "notebooks",
-    "code_languages",
+    "typography",
 ]
 exclude_patterns = ["conf.py", "_ext", "_static", "images"]
 suppress_warnings = ["myst.strikethrough"]
 nitpicky = True
-# --resume must not become a dash.
+# Two hyphens are the beginning of an option.
 smartquotes = False
+toc_object_entries_show_parents = "hide"
 
 myst_heading_anchors = 4
 myst_enable_extensions = ["colon_fence", "fieldlist"]
@@ -51,6 +52,7 @@ nb_merge_streams = True
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
+autodoc_type_aliases = {"ArrayLike": "ArrayLike", "npt.ArrayLike": "ArrayLike"}
 python_maximum_signature_line_length = 80
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False

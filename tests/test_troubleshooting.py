@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
-MESSAGES = re.findall(r'^### "(.+)"$', PAGE, re.MULTILINE)
+MESSAGES = re.findall(r"^> (.+)$", PAGE, re.MULTILINE)
 
 
 def text_of(node):

@@ -47,12 +47,11 @@ def _own_doc(value: Any) -> str | None:
 
 def _description(each: PublicName) -> str:
     full = f"{each.module}.{each.name}"
-    heading = f"{each.name}\n{'-' * len(each.name)}\n\n"
     if inspect.isclass(each.value):
         bases = each.value.__mro__[1:]
         foreign = [base.__name__ for base in bases if not base.__module__.startswith("cisreg.")]
         inherited = f"   :inherited-members: {', '.join(foreign)}\n"
-        return f"{heading}.. autoclass:: {full}\n   :members:\n{inherited}\n"
+        return f".. autoclass:: {full}\n   :members:\n{inherited}\n"
     if inspect.isroutine(each.value):
-        return f"{heading}.. autofunction:: {full}\n\n"
-    return f"{heading}.. autodata:: {full}\n\n"
+        return f".. autofunction:: {full}\n\n"
+    return f".. autodata:: {full}\n\n"

@@ -42,6 +42,16 @@ def public_names() -> tuple[PublicName, ...]:
     return tuple(found)
 
 
+@cache
+def bare_names() -> dict[str, str]:
+    """Full names by names that can be meant alone in a docstring: classes, and longer functions."""
+    found = {}
+    for each in reversed(public_names()):
+        if inspect.isclass(each.value) or (inspect.isroutine(each.value) and "_" in each.name):
+            found[each.name] = f"{each.home}.{each.name}"
+    return found
+
+
 def documented_name(value: Any, asked: str) -> str | None:
     """The name under which an object of cisreg, or the attribute of one, is described."""
     for each in public_names():

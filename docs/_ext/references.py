@@ -9,7 +9,7 @@ from typing import Any
 
 from docutils import nodes
 from page_links import link_pages
-from public_names import documented_name
+from public_names import bare_names, documented_name
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxRole
@@ -43,6 +43,9 @@ class CodeRole(SphinxRole):
         """The nodes of the text."""
         literal = nodes.literal(self.rawtext, self.text)
         target = self.text.partition("(")[0]
+        first, dot, rest = target.partition(".")
+        if first in bare_names():
+            target = bare_names()[first] + dot + rest
         if not _DOTTED.fullmatch(target):
             return [literal], []
         reference = pending_xref(

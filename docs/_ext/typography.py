@@ -1,4 +1,4 @@
-"""Blocks of code that do not say their language: commands of a shell are coloured as such."""
+"""How text looks: commands of a shell are coloured, and lists of arguments have dashes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
+from sphinx.transforms.post_transforms import SphinxPostTransform
 
 _PROGRAMS = {"cisreg", "python", "make", "pip", "export", "srun", "#!/bin/bash"}
 
@@ -25,7 +26,20 @@ class CodeLanguages(SphinxTransform):
                 block["language"] = "bash" if first in _PROGRAMS else "text"
 
 
+class Dashes(SphinxPostTransform):
+    """Replaces the two hyphens that Sphinx puts between an argument and its description."""
+
+    default_priority = 900
+
+    def run(self, **options: Any) -> None:
+        """Looks at every text; those of options begin with two hyphens and stay."""
+        for text in list(self.document.findall(nodes.Text)):
+            if text == " -- ":
+                text.parent.replace(text, nodes.Text(" – "))
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Registers the transform."""
     app.add_transform(CodeLanguages)
+    app.add_post_transform(Dashes)
     return {"parallel_read_safe": True}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ from api_pages import api_pages
 from command_pages import command_pages
 from recipe_pages import recipe_pages
 from sphinx.application import Sphinx
+
+_ALIAS = re.compile(r"TypeAliasForwardRef\('([\w.]+)'\)")
 
 
 def write_pages(app: Sphinx) -> None:
@@ -32,8 +35,16 @@ def skip_fields(
     return True if type(value).__name__ == "_tuplegetter" else None
 
 
+def short_types(
+    app: Sphinx, what: str, name: str, value: Any, options: Any, signature: str, returned: str
+) -> tuple[str | None, str | None]:
+    """Writes aliases of types in unions by their names alone, such as ArrayLike."""
+    return tuple(text and _ALIAS.sub(r"\1", text) for text in (signature, returned))
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Registers the step before the build."""
     app.connect("builder-inited", write_pages)
     app.connect("autodoc-skip-member", skip_fields)
+    app.connect("autodoc-process-signature", short_types)
     return {"parallel_read_safe": True}

@@ -35,7 +35,7 @@ class Dashes(SphinxPostTransform):
         """Looks at every text; those of options begin with two hyphens and stay."""
         for text in list(self.document.findall(nodes.Text)):
             if text == " -- ":
-                text.parent.replace(text, nodes.Text(" – "))
+                text.parent.replace(text, nodes.Text(" \u2013 "))
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

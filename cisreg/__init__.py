@@ -69,7 +69,8 @@ _MODULES = {
 }
 # Modules with further public names, such as `cisreg.motifs.demo_motifs`; imported at first use.
 _SUBMODULES = (
-    *("checks", "data", "genome", "interpret", "keras", "legacy", "losses", "metrics", "model"),
+    *("checks", "data", "datasets", "genome", "interpret", "keras", "legacy", "losses", "metrics"),
+    "model",
     *("motifs", "numpy", "recipes", "report", "sequences", "training", "uncertainty"),
 )
 

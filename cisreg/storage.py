@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,6 +15,8 @@ from typing import Any
 import numpy as np
 
 from cisreg.arrays import pack_arrays, unpack_arrays
+from cisreg.datasets.named import Registries, model_folder
+from cisreg.datasets.simulated import DEMO_MODEL
 from cisreg.files import open_regular_file, read_regular_file, replace_file
 from cisreg.limits import read_description
 from cisreg.locks import hold_for_a_moment
@@ -22,6 +25,8 @@ from cisreg.run_folder import MODEL_FILE, PARAMETERS, warn_of_earlier_model
 from cisreg.spec import ModelSpec, check_finite
 from cisreg.strict_json import parse_json
 from cisreg.trained_model import Model
+
+logger = logging.getLogger("cisreg.storage")
 
 _FORMAT_VERSION = 2
 # Names of the arrays in the npz file that are not parameters.
@@ -102,23 +107,29 @@ def description_text(description: Mapping[str, Any]) -> bytes:
         ) from None
 
 
-def load_model(directory: str | os.PathLike[str]) -> Model:
+def load_model(directory: str | os.PathLike[str], *, registry: Registries = None) -> Model:
     """Loads a model that `save_model` wrote; while another one is saved, either of them.
 
+    Args:
+        directory: its folder; or, where nothing has that name, the name of a model: "demo" comes
+            with cisreg, trained on simulated data, others are in registries (`cisreg.datasets`).
+        registry: path or URL of a registry, or several, which list the model of that name.
+
     Raises:
-        FileNotFoundError: there is no model in this folder.
+        FileNotFoundError: there is no model in this folder, and no model of that name.
         ValueError: the files are damaged, not from cisreg, or of a different format version, or a
             parameter is not finite; the message names the file.
+        OSError, ImportError: a model of a registry cannot be downloaded.
 
     Example:
-        >>> model = load_model("model")  # doctest: +SKIP
-        >>> model.spec.motif_count  # doctest: +SKIP
-        245
+        >>> load_model("demo").spec.motif_count
+        16
     """
-    path = Path(directory) / MODEL_FILE
+    path = _model_folder(directory, registry) / MODEL_FILE
     if not os.path.lexists(path):
         raise FileNotFoundError(
-            f"{directory}: expected a folder with {MODEL_FILE} as save_model writes it, found none"
+            f"{directory}: expected a folder with {MODEL_FILE} as save_model writes it, found "
+            "none; nor is it the name of a model (cisreg datasets list)"
         )
     while True:
         description = _read_description(path)
@@ -128,6 +139,16 @@ def load_model(directory: str | os.PathLike[str]) -> Model:
             # Another process may have replaced the model while it was read.
             if _read_description(path) == description:
                 raise
+
+
+def _model_folder(directory: str | os.PathLike[str], registry: Registries) -> Path:
+    """The folder of a model that is given by its folder or name."""
+    name, path = os.fspath(directory), Path(directory)
+    if registry is not None or not os.path.lexists(path):
+        return model_folder(name, registry) or path
+    if name == DEMO_MODEL.name:
+        logger.warning("the folder %s is read, not the model of that name", name)
+    return path
 
 
 def saved_files(directory: str | os.PathLike[str]) -> list[Path]:

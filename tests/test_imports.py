@@ -24,7 +24,7 @@ ROWS = [
     ("training", "keras"),
     ("saved_model",),
     ("window_prediction",),
-    ("storage", "trained_model", "simulate"),
+    ("storage", "trained_model", "simulate", "datasets"),
     ("interpret",),
     ("prediction",),
     ("batch_prediction",),
@@ -57,6 +57,7 @@ WITHOUT_TENSORFLOW = (
     *("locks", "library", "limits", "numpy", "occupancy_checks", "registration"),
     *("names", "number_text", "run_folder", "saved_model_folder", "cli", "tensorflow_package"),
     *("trained_model", "batch_prediction", "storage", "simulate", "report", "window_prediction"),
+    "datasets",
     *("spec", "start", "spline", "losses", "lazy", "version", "oracle", "strict_json"),
 )
 

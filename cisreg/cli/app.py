@@ -13,6 +13,7 @@ import cisreg
 from cisreg.cli import (
     check,
     convert,
+    datasets,
     doctor,
     encode,
     ensemble,
@@ -72,6 +73,7 @@ for name, command, example in (
 ):
     kind = ResumableCommand if command in (train.train, scan.scan) else Command
     app.command(name, cls=kind, epilog=f"**Example:** {example}")(command)
+app.add_typer(datasets.app)
 app.add_typer(ensemble.app)
 app.add_typer(explain.app)
 app.add_typer(motifs.app)

@@ -166,14 +166,18 @@ def open_files(
     """Opens a dataset; columns that are not in `asked` are found by their names.
 
     Args:
-        source: see `cisreg.data.open_dataset`.
+        source: see `cisreg.data.open_dataset`; or the name of a data set, see
+            `cisreg.datasets.named.dataset_files`.
         asked: some fields of `cisreg.data.Columns`.
         measurements: see `cisreg.data.open_dataset`.
         settings: its other arguments.
     """
     from cisreg.data import Columns, open_dataset
+    from cisreg.datasets.named import dataset_files
 
-    return open_dataset(source, columns=Columns(**asked), measurements=measurements, **settings)
+    names = [source] if isinstance(source, str) else source
+    found = dataset_files(names[0]) if len(names) == 1 else source
+    return open_dataset(found, columns=Columns(**asked), measurements=measurements, **settings)
 
 
 def motif_source(source: str | None) -> str | None:

@@ -19,6 +19,7 @@ from cisreg.choices import ConstantEnds
 from cisreg.data import Columns, Dataset, DatasetFiles, HoldOut, open_dataset
 from cisreg.data.feeding.feed import MemoryFeed
 from cisreg.data.formats.rows import Column
+from cisreg.datasets.named import dataset_files
 from cisreg.interpret.factors import factor_effects
 from cisreg.locks import hold_folder
 from cisreg.losses import mean_squared_error
@@ -116,8 +117,8 @@ def train(
 
     Args:
         data: sequences and their measurements: a Dataset, files opened by `cisreg.open_dataset`,
-            the path of such files or a list of paths, or a table in memory (pandas, Arrow) whose
-            columns have the usual names.
+            the path of such files or a list of paths, the name of a data set (`cisreg.datasets`),
+            or a table in memory (pandas, Arrow) whose columns have the usual names.
         motifs: a MotifSet, which is placed in the recipe's motif_width columns and may not be
             wider; or anything that `cisreg.read_motifs` reads.
         recipe: layers, penalties and stages: "default", "quick", the path of a TOML file or a
@@ -286,7 +287,7 @@ def _open(data: Any, column: Column | None) -> Dataset | DatasetFiles:
     """Opens paths or a table in memory, with the column that says what is held out, if any."""
     extra = () if column is None else (column,)
     if _is_paths(data):
-        data = open_dataset(data, columns=Columns(extra=extra))
+        data = open_dataset(dataset_files(data), columns=Columns(extra=extra))
     if isinstance(data, (Dataset, DatasetFiles)):
         return data
     return Dataset.from_frame(data, extra=extra)

@@ -52,6 +52,9 @@ COMMANDS = {
     "encode": "{table} --length 5 --output {output}",
     "convert": "{sources} --measurements {measurements} --check {check} --output {output}",
     "doctor": "",
+    "datasets list": "",
+    "datasets describe": "demo",
+    "datasets fetch": "demo",
     "explain variants": "{model} {vcf} --genome {genome} --constructs {constructs} "
     "--output {output} --by-factor {by_factor} --plot {plot}",
     "explain factors": "{model} {table} --output {output} --plot {plot}",
@@ -104,6 +107,8 @@ NO_FILES = (
     *("target", "protect", "gc", "forbid", "forbid_factor"),
     # Pairs of sequences are given instead of VARIANTS.
     *("left", "right", "sample", "pairs", "reference_column", "alternative_column"),
+    # Of a data set; a registry is only read.
+    *("part", "registry"),
 )
 # The first file that a command writes into its folder, or after its prefix.
 IN_FOLDER = {

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +27,7 @@ from cisreg.data.formats.manifest import (
     write_manifest,
 )
 from cisreg.data.formats.one_hot import format_one_hot
+from cisreg.datasets import read_registry
 from cisreg.prepare.reporter_counts import read_reporter_counts
 
 LENGTH = 20
@@ -39,6 +41,20 @@ QUOTED = "\ufeffid,Sequence,expression\r\n" + "".join(
 BARCODES = "barcode\tname\tdna_count_1\trna_count_1\tdna_count_2\trna_count_2\n" + "".join(
     f"{text}\toligo{row % 2}\t{row}\t{9 * row}\t\t{row}.0\n" for row, text in enumerate(TEXTS)
 )
+REGISTRY = f"""kind = "cisreg registry"
+format_version = 1
+[[dataset]]
+name = "mpra"
+version = "1"
+description = "Of a test."
+licence = "CC0"
+columns = {{ sequence = "x", expression = ["y"] }}
+[[dataset.file]]
+name = "train.tsv"
+url = ["train.tsv", "https://example.org/train.tsv"]
+size = 12
+sha256 = "{"0" * 64}"
+"""
 FASTA = "".join(f">record{row} of the run\n{text}\n{text}\n" for row, text in enumerate(TEXTS))
 MEASURED = "name\texpression\n" + "".join(f"record{row}\t{row}\n" for row in range(4))
 ONE_HOT = format_one_hot(
@@ -112,6 +128,22 @@ def test_counts_of_barcodes(tmp_path, content):
         for batch in read_reporter_counts([path]).batches:
             for column in ("dna", "rna"):
                 assert min(batch[column].to_pylist(), default=0) >= 0
+
+    reads_or_says(path, read)
+
+
+@fuzz
+@given(damaged(REGISTRY.encode()))
+def test_registries(tmp_path, content):
+    path = tmp_path / "registry.toml"
+    path.write_bytes(content)
+
+    def read():
+        for entry in read_registry(path):
+            for file in entry.files:
+                assert file.name == Path(file.name).name
+                assert len(file.sha256) == 64
+                assert file.size > 0
 
     reads_or_says(path, read)
 

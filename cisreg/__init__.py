@@ -70,8 +70,7 @@ _MODULES = {
 # Modules with further public names, such as `cisreg.motifs.demo_motifs`; imported at first use.
 _SUBMODULES = (
     *("checks", "data", "datasets", "genome", "interpret", "keras", "legacy", "losses", "metrics"),
-    "model",
-    *("motifs", "numpy", "recipes", "report", "sequences", "training", "uncertainty"),
+    *("model", "motifs", "numpy", "recipes", "report", "sequences", "training", "uncertainty"),
 )
 
 __all__ = [  # noqa: RUF022, in the order of use

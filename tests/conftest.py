@@ -20,6 +20,8 @@ os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 # Processes that tests start can import the same modules, in every working folder.
 TESTS = Path(__file__).parent
 PATHS = [str(TESTS.parent), str(TESTS), os.environ.get("PYTHONPATH", "")]
+# What tests make by name stays out of the cache of who runs them.
+os.environ["CISREG_CACHE"] = str(TESTS.parent / "build" / "cache")
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, PATHS))
 
 

@@ -39,8 +39,8 @@ def test_import_does_not_wait_for_tensorflow():
 
 
 MODULES = (
-    *("checks", "data", "genome", "interpret", "keras", "legacy", "losses", "metrics", "model"),
-    *("motifs", "numpy", "recipes", "report", "sequences", "training", "uncertainty"),
+    *("checks", "data", "datasets", "genome", "interpret", "keras", "legacy", "losses", "metrics"),
+    *("model", "motifs", "numpy", "recipes", "report", "sequences", "training", "uncertainty"),
 )
 
 

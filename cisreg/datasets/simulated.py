@@ -25,6 +25,7 @@ NOISE, SEED, MOTIF_WIDTH = 0.1, 20, 20
 DEMO_DATASET = Entry(
     name="yeast_gpra_demo",
     kind="dataset",
+    # The name of its folder in caches ends in this: a change of the simulation is a new version.
     version="1",
     description=(
         "Simulated, not measured: 12,000 random promoters of 110 bases with sites of 16 motifs of "

@@ -22,3 +22,7 @@ __all__ = [
     "load",
     "read_registry",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

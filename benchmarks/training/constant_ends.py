@@ -63,7 +63,7 @@ def _train(data: Path, output: Path, kind: str, seed: int) -> float:
     subprocess.run(list(map(str, train)), check=True, stdout=subprocess.DEVNULL)
     evaluate = [*cisreg_command, "evaluate", output, data / "test.tsv.gz", "--json"]
     printed = subprocess.run(list(map(str, evaluate)), check=True, capture_output=True, text=True)
-    return json.loads(printed.stdout)["measured"]["pearson"]
+    return json.loads(printed.stdout)["results"]["expression"][0]["pearson"]
 
 
 def _on_the_ends(model: Model, ends: list[str]) -> list[str]:

@@ -95,7 +95,7 @@ def _train(
     last_epoch = json.loads((model / "metrics.jsonl").read_text().splitlines()[-1])
     evaluate = [*command, "evaluate", model, folder / "test.tsv", "--json"]
     printed = subprocess.run(list(map(str, evaluate)), check=True, capture_output=True, text=True)
-    test_r = json.loads(printed.stdout)["measured"]["pearson"]
+    test_r = json.loads(printed.stdout)["results"]["expression"][0]["pearson"]
     return {"validation_r": last_epoch["validation_r"], "test_r": test_r}
 
 

@@ -38,10 +38,7 @@ def check_lengths(survey: Survey) -> Finding:
     if len(lengths) == 1:
         return Finding("length", "ok", f"All sequences have {counted(longest, 'base')}.", longest)
     text = f"Sequences have {lengths[0]:,} to {longest:,} bases, half of them at most {median:,}."
-    advice = (
-        "Shorter ones are padded on the left: --padding-side right pads on the right, "
-        "--length trims."
-    )
+    advice = "Shorter ones are padded on the left: --side right pads on the right, --length trims."
     if longest > _FAR_ABOVE_MEDIAN * median:
         text += " The longest makes most of what is computed padding."
         return Finding("length", "warning", text, longest, f"{advice} Or take the longest out.")

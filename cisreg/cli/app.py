@@ -29,6 +29,7 @@ from cisreg.cli import (
     train,
 )
 from cisreg.cli.commands import Command, Commands, ResumableCommand
+from cisreg.cli.exit_status import listed
 from cisreg.cli.log_file import LogFile
 from cisreg.cli.standard_streams import log_to, open_standard_streams
 from cisreg.cli.terminal import new_console
@@ -54,7 +55,7 @@ app = typer.Typer(
     name="cisreg",
     cls=Commands,
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -86,7 +87,16 @@ def _show_version(asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(epilog="**Example:** cisreg simulate --motifs demo --output data")
+@app.callback(
+    help=f"""Thermodynamic models of gene regulation: how strongly factors bind, and what that does.
+
+    Each row of a table has a DNA sequence and its measured expression.
+    **cisreg doctor** checks what works on this machine.
+
+    Exit status: {listed()}.
+    """,
+    epilog="**Example:** cisreg simulate --motifs demo --output data",
+)
 def options(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of errors.")] = False,
     quiet: Annotated[
@@ -107,11 +117,7 @@ def options(
         ),
     ] = False,
 ) -> None:
-    """Thermodynamic models of gene regulation: how strongly factors bind, and what that does.
-
-    Each row of a table has a DNA sequence and its measured expression.
-    **cisreg doctor** checks what works on this machine.
-    """
+    """Sets up the log."""
     logger = logging.getLogger("cisreg")
     if quiet and verbose:
         raise typer.BadParameter("--quiet and --verbose exclude each other")
@@ -122,6 +128,7 @@ def options(
 
 
 def main() -> None:
-    """Runs the command line; exit status 0, 1 after an error, 2 after a usage error."""
+    """Runs the command line; ends with a status of `cisreg.cli.exit_status`."""
     open_standard_streams()
-    app()
+    # Also as `python -m cisreg`, so that the script of --show-completion has the program's name.
+    app(prog_name="cisreg")

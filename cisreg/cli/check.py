@@ -10,6 +10,7 @@ import typer
 
 from cisreg.cli import options
 from cisreg.cli import train_options as choose
+from cisreg.cli.completion import motif_sources
 from cisreg.cli.outputs import check_files
 from cisreg.cli.prepare.step_options import destination, tell
 from cisreg.cli.terminal import TextTable, new_console
@@ -36,6 +37,7 @@ def check(
         str | None,
         typer.Option(
             metavar="SOURCE",
+            autocompletion=motif_sources,
             help="The motifs that are to be trained, for the number of parameters: as of "
             "**cisreg train**.",
         ),
@@ -142,14 +144,19 @@ def _hold_out(
 def _write(found: DatasetCheck, output: Path | None, plot: Path | None, overwrite: bool) -> None:
     """The findings, shown or as a table, and the plot where there is something to draw."""
     if output is None:
-        shown = TextTable(found.title, ("state", "check", "finding", "number", "advice"), False)
+        columns = ("state", "check", "finding", "number", "advice")
+        shown = TextTable(found.title, columns, False, "findings", wraps=True)
         for each in found.findings:
+            number = "" if isnan(each.number) else f"{each.number:.4g}"
             shown.add_row(
-                each.state,
-                each.check,
-                each.sentence,
-                "" if isnan(each.number) else f"{each.number:.4g}",
-                each.advice,
+                *(each.state, each.check, each.sentence, number, each.advice),
+                record={
+                    "check": each.check,
+                    "state": each.state,
+                    "finding": each.sentence,
+                    "number": each.number,
+                    "advice": each.advice,
+                },
             )
         new_console(results=True).print(shown)
     else:

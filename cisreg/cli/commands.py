@@ -5,13 +5,16 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
+from functools import cache
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+from cisreg.cli import json_output
+from cisreg.cli.exit_status import ExitStatus
 from cisreg.cli.log_file import LogFile, check_log
 from cisreg.cli.standard_streams import give_up_output, is_of_output, spelled
 from cisreg.cli.strict_command import StrictCommand
@@ -20,9 +23,6 @@ from cisreg.limits import is_out_of_memory, out_of_memory
 from cisreg.processes.signals import end_by_signals
 from cisreg.progress import is_terminal, terminal_width
 
-_ERROR_STATUS = 1
-# What a shell shows of a program that SIGPIPE ended.
-_BROKEN_PIPE_STATUS = 141
 # Errors with a message for the user; any other exception is a bug and shows a traceback.
 _EXPECTED = (ValueError, OSError, ImportError, ArithmeticError)
 # What TensorFlow puts before and after the message of an operation.
@@ -77,6 +77,10 @@ class _PlainHelp:
 class Command(_PlainHelp, StrictCommand):
     """A command, which leaves no temporary files behind when a signal ends it."""
 
+    def __init__(self, *words: Any, **settings: Any) -> None:
+        super().__init__(*words, **settings)
+        self.params.append(_json_option())
+
     def invoke(self, ctx: Any) -> Any:
         """Begins the log that `--log` names, and runs the command."""
         with end_by_signals():
@@ -98,12 +102,48 @@ class ResumableCommand(Command):
         return self._run(ctx)
 
 
+@cache
+def _json_option() -> Any:
+    """The option `--json`, which is read from the command line before it is parsed."""
+    asked = typer.Typer(add_completion=False)
+
+    @asked.command()
+    def _ask(
+        as_json: Annotated[bool, typer.Option(json_output.OPTION, help=json_output.HELP)] = False,
+    ) -> None:
+        pass
+
+    (option,) = typer.main.get_command(asked).params
+    option.expose_value = False
+    return option
+
+
 class CommandGroup(_PlainHelp, TyperGroup):
     """Commands below one name."""
 
 
 class Commands(CommandGroup):
     """All commands; their errors become a message and an exit status."""
+
+    def main(self, args: Sequence[str] | None = None, *others: Any, **settings: Any) -> Any:
+        """Runs the command line; with `--json`, what is printed becomes one document."""
+        words = list(sys.argv[1:] if args is None else args)
+        # An old command line runs several commands, the results of which are one document.
+        if not json_output.asks_for_json(words) or json_output.current() is not None:
+            return super().main(args, *others, **settings)
+        result, ended = None, None
+        with json_output.collected(_name_of(self, words)) as document:
+            try:
+                result = super().main(args, *others, **settings)
+            except BaseException as error:
+                ended = error
+                if not isinstance(error, SystemExit):
+                    json_output.note_error(f"{type(error).__name__}: {error}")
+        status = _status_of(ended) if ended is not None else result or ExitStatus.DONE
+        _print_document(document, status)
+        if ended is not None:
+            raise ended
+        return result
 
     def make_context(self, *words: Any, **settings: Any) -> Any:
         """Reads the command line, which may be enough: --help, --version."""
@@ -114,6 +154,35 @@ class Commands(CommandGroup):
         """Runs the command."""
         with _reported(ctx.params.get("debug", False)):
             return super().invoke(ctx)
+
+
+def _status_of(error: BaseException) -> int:
+    """The exit status that an exception leads to."""
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else int(error.code is not None)
+    return ExitStatus.FAILED
+
+
+def _print_document(document: json_output.Document, status: int) -> None:
+    if status > ExitStatus.USAGE and not document.error:
+        known = status in list(ExitStatus)
+        document.error = ExitStatus(status).meaning if known else f"status {status}"
+    try:
+        with _reported(debug=False):
+            sys.stdout.write(document.text(int(status)))
+    except typer.Exit as error:
+        sys.exit(error.exit_code)
+
+
+def _name_of(group: Any, words: Sequence[str]) -> str:
+    """The name of the command of a command line, such as "explain factors"; "" if it has none."""
+    names = []
+    for word in words:
+        commands = getattr(group, "commands", {})
+        if word in commands:
+            names.append(word)
+            group = commands[word]
+    return " ".join(names)
 
 
 def _files(parameters: Any, values: dict[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -137,6 +206,8 @@ def _reported(debug: bool) -> Iterator[None]:
         sys.stdout.flush()
     except Exception as error:
         broken_pipe = isinstance(error, BrokenPipeError) and is_of_output(error)
+        if not broken_pipe and (_is_expected(error) or hasattr(error, "format_message")):
+            json_output.note_error(message_of(error))
         if not broken_pipe and (debug or not _is_expected(error)):
             raise
         if not broken_pipe:
@@ -147,8 +218,8 @@ def _reported(debug: bool) -> Iterator[None]:
         if isinstance(error, OSError) and is_of_output(error):
             give_up_output()
         # If whoever reads the output has enough of it, as `| head` has, that is no fault.
-        status = _BROKEN_PIPE_STATUS if broken_pipe else _ERROR_STATUS
-        raise typer.Exit(getattr(error, "exit_status", status)) from None
+        status = ExitStatus.NO_READER if broken_pipe else ExitStatus.FAILED
+        raise typer.Exit(int(getattr(error, "exit_status", status))) from None
 
 
 def _show(error: Exception) -> None:
@@ -171,7 +242,9 @@ def message_of(error: Exception) -> str:
         return f"{error.filename}: {error.strerror}"
     if is_out_of_memory(error):
         return out_of_memory(error)
-    text = str(error)
+    # Errors of the command line say the name of the option in another way.
+    of_usage = getattr(error, "format_message", None)
+    text = str(error) if of_usage is None else of_usage()
     if type(error).__module__.startswith("tensorflow."):
         text = " ".join(_AROUND_MESSAGE.sub("", text).split())
     return text or type(error).__name__

@@ -21,9 +21,16 @@ def doctor() -> None:
     from cisreg.diagnosis import diagnose
 
     findings = diagnose(messages)
-    table = TextTable("", numbers=False)
+    table = TextTable("", numbers=False, name="findings")
     for finding in findings:
-        table.add_row(finding.subject, finding.state, finding.text)
+        table.add_row(
+            *(finding.subject, finding.state, finding.text),
+            record={
+                "subject": finding.subject,
+                "state": finding.state,
+                "finding": finding.text,
+            },
+        )
     console = new_console(results=True)
     console.print(table)
     states = {finding.state for finding in findings}

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -41,7 +39,6 @@ def evaluate(
             metavar="FILE", help="Plot the comparisons as .png, .pdf or .svg (needs matplotlib)."
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     sequence_column: options.SequenceColumn = None,
     expression_column: options.ExpressionColumn = None,
     decimal_comma: options.DecimalComma = False,
@@ -80,11 +77,7 @@ def evaluate(
         comparisons = compare_parameters(learned, true_model)
     if plot is not None:
         plot_evaluation(plot, predicted, measured, comparisons, overwrite=overwrite)
-    if as_json:
-        for line in _json(len(dataset), expression, comparisons).splitlines():
-            new_console(results=True).print(line)
-    else:
-        _show(len(dataset), expression, comparisons, plot)
+    _show(len(dataset), expression, comparisons, plot)
 
 
 def read_measured(
@@ -126,35 +119,18 @@ def _show(
     plot: Path | None,
 ) -> None:
     console = new_console(results=True)
-    console.print(metrics_table(f"Predicted expression of {count:,} sequences against", expression))
+    title = f"Predicted expression of {count:,} sequences against"
+    records = [{"against": name.replace(" ", "_"), "count": count} for name in expression]
+    console.print(metrics_table(title, expression, records=records))
     if comparisons:
-        table = TextTable("Effects, learned against true", ("effect", "r", "factors"))
+        columns = ("effect", "r", "factors")
+        table = TextTable("Effects, learned against true", columns, name="effects")
         for each in comparisons:
             name = each.name.replace("_", " ")
-            table.add_row(name, f"{each.pearson:.4f}", str(len(each.true)))
+            table.add_row(
+                *(name, f"{each.pearson:.4f}", str(len(each.true))),
+                record={"effect": each.name, "pearson": each.pearson, "factors": len(each.true)},
+            )
         console.print(table)
     if plot is not None:
         console.print(f"Plot written to {plot}")
-
-
-def _json(
-    count: int, expression: dict[str, Metrics], comparisons: list[ParameterComparison]
-) -> str:
-    content: dict[str, Any] = {"sequences": count}
-    for against, metrics in expression.items():
-        content[against.replace(" ", "_")] = {
-            name: json_number(value) for name, value in metrics._asdict().items()
-        }
-    if comparisons:
-        content["parameters"] = {each.name: json_number(each.pearson) for each in comparisons}
-    return json.dumps(content, indent=2, allow_nan=False)
-
-
-def json_number(value: float) -> float | None:
-    """A number for JSON, which knows neither NaN nor infinity: null.
-
-    Example:
-        >>> json_number(float("nan")), json_number(0.5)
-        (None, 0.5)
-    """
-    return value if math.isfinite(value) else None

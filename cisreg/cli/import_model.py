@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from cisreg.cli import options
+from cisreg.cli.completion import motif_sources
 from cisreg.cli.outputs import check_folder, fill_folder
 from cisreg.cli.terminal import new_console
 from cisreg.quiet import start_tensorflow
@@ -47,6 +48,7 @@ def import_model(
         str | None,
         typer.Option(
             metavar="SOURCE",
+            autocompletion=motif_sources,
             help="The motifs (-dm), for their names, and for their matrices if the model held them "
             "constant (-ntm).",
         ),

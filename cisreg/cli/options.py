@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from cisreg.cli.completion import motif_sources
 from cisreg.number_text import parse_integer
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ Motifs = Annotated[
     typer.Option(
         "--motifs",
         metavar="SOURCE",
+        autocompletion=motif_sources,
         help=MOTIFS_HELP,
     ),
 ]

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from cisreg.cli.completion import motif_sources
+
 _HITS, _STATISTICS = "Which sites are hits (one of them)", "Statistics"
 _TRACKS = "Tracks of occupancy"
 
@@ -22,6 +24,7 @@ Motifs = Annotated[
     typer.Option(
         "--motifs",
         metavar="SOURCE",
+        autocompletion=motif_sources,
         help="A file of motifs (JASPAR, MEME, TRANSFAC, HOMER, .pkdm and others), a folder of "
         "them, a file that lists them, jaspar: with a group or an accession, or **demo**.",
     ),

@@ -6,20 +6,24 @@ Text from files and names is escaped, so that it has no effect on a terminal.
 from __future__ import annotations
 
 import io
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import IO, cast
+from typing import IO, Any, cast
 
 from rich import box
 from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from cisreg.cli.json_output import current
 from cisreg.cli.standard_streams import log_to
 from cisreg.display import printable
+from cisreg.number_text import is_float, is_integer
 from cisreg.progress import TerminalConsole, is_terminal, terminal_width
 
+_WORDS = re.compile(r"[^0-9a-z]+")
 _STATE_STYLES = {"ok": "green", "warning": "yellow", "error": "bold red"}
 
 
@@ -31,16 +35,43 @@ class TextTable:
         title: a line above the table; "": none.
         columns: names of the columns; (): they have none.
         numbers: whether the other columns are numbers.
+        name: the name of the table in JSON; tables of one name are one.
+        wraps: whether long text may go on in the next line of a terminal.
+        records: the rows as JSON has them.
     """
 
     title: str
     columns: Sequence[str] = ()
     numbers: bool = True
+    name: str = "rows"
+    wraps: bool = False
     rows: list[tuple[str, ...]] = field(default_factory=list)
+    records: list[Mapping[str, Any]] = field(default_factory=list)
 
-    def add_row(self, *cells: str) -> None:
-        """Adds a row of as many cells as there are columns."""
+    def add_row(self, *cells: str, record: Mapping[str, Any] | None = None) -> None:
+        """Adds a row.
+
+        Args:
+            cells: as many as there are columns, as they are shown.
+            record: what JSON has instead, with all digits; None: the cells by the names of the
+                columns, as numbers where the table has numbers.
+
+        Example:
+            >>> table = TextTable("", ("stage", "validation r"))
+            >>> table.add_row("1", "0.912")
+            >>> table.records
+            [{'stage': '1', 'validation_r': 0.912}]
+        """
         self.rows.append(tuple(printable(cell) for cell in cells))
+        self.records.append(self._record(cells) if record is None else record)
+
+    def _record(self, cells: Sequence[str]) -> dict[str, Any]:
+        names = [_WORDS.sub("_", each.lower()).strip("_") for each in self.columns]
+        names = names or [f"column_{number}" for number in range(1, len(cells) + 1)]
+        values = [
+            _value(cell) if place and self.numbers else cell for place, cell in enumerate(cells)
+        ]
+        return dict(zip(names, values, strict=True))
 
     def as_text(self) -> str:
         r"""Lines of cells that tabs separate, below a line # with the title.
@@ -89,6 +120,12 @@ class Output:
 
     def print(self, shown: str | TextTable, *, style: str = "", end: str = "\n") -> None:
         """Writes text, or a table, in the order of the calls."""
+        if not self._stderr and (document := current()) is not None:
+            if isinstance(shown, TextTable):
+                document.add_rows(shown.name, shown.records)
+            else:
+                document.add_message(shown + end)
+            return
         stream = sys.stderr if self._stderr else sys.stdout
         text = _as_text(shown, style, end, stream)
         if self._results:
@@ -97,6 +134,11 @@ class Output:
             return
         with log_to(stream) as log:
             log.write(text)
+
+    def add_rows(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Adds rows that only JSON has; without `--json` nothing happens."""
+        if not self._stderr and (document := current()) is not None:
+            document.add_rows(name, rows)
 
 
 def new_console(*, stderr: bool = False, results: bool = False) -> Output:
@@ -112,6 +154,16 @@ def new_console(*, stderr: bool = False, results: bool = False) -> Output:
         model[b]\x1b[31m written
     """
     return Output(stderr=stderr, results=results)
+
+
+def _value(cell: str) -> int | float | str | None:
+    """The number that a cell shows, or its text; None if it is empty."""
+    text = cell.replace(",", "")
+    if is_integer(text):
+        return int(text)
+    if is_float(text):
+        return float(text)
+    return cell or None
 
 
 def _as_text(shown: str | TextTable, style: str, end: str, stream: IO[str] | None) -> str:
@@ -130,7 +182,8 @@ def _drawn(table: TextTable, stream: IO[str] | None) -> str:
     drawn = table.as_box()
     console = _console(stream)
     width = Measurement.get(console, console.options.update(max_width=10**6), drawn).maximum
-    return _rendered(drawn, stream) if width <= terminal_width(stream) else ""
+    fits = table.wraps or width <= terminal_width(stream)
+    return _rendered(drawn, stream) if fits else ""
 
 
 class _Screen(io.StringIO):

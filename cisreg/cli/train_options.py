@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from cisreg.cli import options
+from cisreg.cli.completion import motif_sources, recipe_names
 from cisreg.limits import MOST_WORKERS
 
 _DATA, _TRAINING, _OUTPUT, _WORKERS = "Data", "Training", "Records", "Several processes"
@@ -52,6 +53,7 @@ Motifs = Annotated[
     str | None,
     typer.Option(
         metavar="SOURCE",
+        autocompletion=motif_sources,
         help=options.MOTIFS_HELP,
     ),
 ]
@@ -63,6 +65,7 @@ RecipeSource = Annotated[
     str | None,
     typer.Option(
         metavar="NAME|FILE",
+        autocompletion=recipe_names,
         help="Layers, penalties and stages: **default**, **quick** or a TOML file, such as the "
         "recipe.toml that every run writes. Default: **default**, or that of the run that is "
         "resumed. The options below override it.",

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
+import tempfile
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import typer
 
+from cisreg.cli.json_output import current, note_error
 from cisreg.cli.terminal import new_console
 from cisreg.limits import available_cores
 from cisreg.processes.cluster import cluster_size
@@ -52,9 +56,10 @@ def train_in_processes(workers: int, restarts: int, threads: int | None, output:
     if threads is None:
         command = with_options(command, "--threads", str(max(1, available_cores() // workers)))
     before = _identity(output / "recipe.toml")
-    with Workers(workers) as processes:
+    with _first_output() as printed, Workers(workers, printed) as processes:
         for left in range(restarts, -1, -1):
             result = processes.run(command)
+            _add_document(printed)
             if processes.asked or not result.is_lost or not left:
                 break
             logger.warning("%s; continuing from the last checkpoint", _describe(result, workers))
@@ -68,6 +73,27 @@ def train_in_processes(workers: int, restarts: int, threads: int | None, output:
             raise typer.Exit(RESUMABLE_STATUS if result.is_lost else result.status)
 
 
+@contextmanager
+def _first_output() -> Iterator[BinaryIO | None]:
+    """Where the first process prints: with `--json` a file, the document of which is read."""
+    if current() is None:
+        yield None
+        return
+    with tempfile.TemporaryFile() as file:
+        yield file
+
+
+def _add_document(printed: BinaryIO | None) -> None:
+    """Adds what the first process printed to the document of this command."""
+    document = current()
+    if printed is None or document is None:
+        return
+    printed.seek(0)
+    document.add_document(printed.read())
+    printed.seek(0)
+    printed.truncate()
+
+
 def _say(result: WorkersResult, workers: int, asked: str) -> None:
     """Says on standard error why the processes ended, unless the first one said it."""
     if result.worker == 0 < result.status:
@@ -75,6 +101,7 @@ def _say(result: WorkersResult, workers: int, asked: str) -> None:
     label, what = "error:", _describe(result, workers)
     if asked and result.is_lost:
         label, what = "stopped:", f"by {asked}"
+    note_error(f"{what}; checkpoints are kept, --resume continues")
     console = new_console(stderr=True)
     console.print(label, style="bold red", end=" ")
     for line in f"{what}; checkpoints are kept, --resume continues".splitlines():

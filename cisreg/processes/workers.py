@@ -59,6 +59,7 @@ class Workers:
 
     Args:
         count: number of processes, 1 or more.
+        output: where the standard output of the first process goes; None: to that of this one.
 
     Example:
         >>> with Workers(2) as workers:  # doctest: +SKIP
@@ -66,8 +67,8 @@ class Workers:
         WorkersResult(status=0, worker=0, message='')
     """
 
-    def __init__(self, count: int) -> None:
-        self._count = count
+    def __init__(self, count: int, output: BinaryIO | None = None) -> None:
+        self._count, self._output = count, output
         self._processes: list[subprocess.Popen[bytes]] = []
         self._tails: list[_Tail] = []
         self._signals = PassSignals(self._pass)
@@ -110,7 +111,7 @@ class Workers:
     def _start_all(self, command: Sequence[str]) -> None:
         cluster = {"worker": [f"{_LOOPBACK}:{port}" for port in _free_ports(self._count)]}
         for index in range(self._count):
-            process = _start(command, cluster, index)
+            process = _start(command, cluster, index, self._output)
             self._processes.append(process)
             if self._signals.count:
                 # It may have come before this process was on the list.
@@ -180,7 +181,10 @@ def _free_ports(count: int) -> list[int]:
 
 
 def _start(
-    command: Sequence[str], cluster: dict[str, list[str]], index: int
+    command: Sequence[str],
+    cluster: dict[str, list[str]],
+    index: int,
+    output: BinaryIO | None,
 ) -> subprocess.Popen[bytes]:
     config = json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})
     streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
@@ -191,7 +195,7 @@ def _start(
         # Ctrl-C reaches only this process, which forwards it once.
         start_new_session=True,
         preexec_fn=_end_with_parent(),
-        **(streams if index else {}),
+        **(streams if index else {"stdout": output}),
     )
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pyarrow.parquet
 import pytest
+import typer
 from typer.testing import CliRunner
 
+import cisreg
 from cisreg.checks import check_dataset
 from cisreg.cli import app
 from cisreg.data import Dataset
@@ -55,6 +60,21 @@ def test_an_error_that_is_found_is_the_exit_status(table, tmp_path):
     assert "--expression-column" in result.stdout
     assert "error:" not in result.stderr
     assert not plot.exists()
+
+
+def test_the_options_that_findings_name_are_there():
+    commands = typer.main.get_command(app).commands
+    options = {
+        option
+        for name in ("check", "train")
+        for parameter in commands[name].params
+        for option in (*parameter.opts, *parameter.secondary_opts)
+    }
+    folder = Path(cisreg.checks.__file__).parent
+    texts = "".join(path.read_text() for path in folder.glob("*.py"))
+    named = set(re.findall(r"--[a-z][a-z0-9-]*[a-z0-9]", texts))
+    assert len(named) > 10
+    assert named <= options
 
 
 def test_options_that_contradict_each_other(table):

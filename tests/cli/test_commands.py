@@ -124,11 +124,17 @@ def assert_same_parameters(first, second):
 
 
 def test_layers_and_penalties_override_the_recipe(data, tmp_path):
-    succeed(
+    printed = succeed(
         *(*TRAIN, data / "train.tsv.gz", "--output", tmp_path, "--epochs", 1, "--validation", 0),
         *("--positional", "--position-knots", 5, "--stranded", "--no-potentiation"),
-        *("--motif-pull", 0.25, "--motif-width", 18),
+        *("--motif-pull", 0.25, "--motif-width", 18, "--json"),
     )
+    content = json.loads(printed)
+    assert [each["stage"] for each in content["results"]["stages"]] == [1, 2]
+    assert content["results"]["stages"][0]["validation_r"] is None
+    (training,) = content["results"]["expression"]
+    assert (training["sequences"], training["count"]) == ("training", 300)
+    assert content["messages"][0].startswith(f"Model written to {tmp_path}")
     spec = load_model(tmp_path).spec
     assert (spec.positional, spec.position_knots, spec.stranded) == (True, 5, True)
     assert not spec.potentiation
@@ -251,12 +257,13 @@ def test_evaluate_agrees_with_numpy(data, model):
     )
     dataset = read_dataset(data / "test.tsv.gz")
     predicted = load_model(model).predict(dataset.sequence).expression
-    assert content["sequences"] == 60
-    measured = content["measured"]
+    measured = content["results"]["expression"][0]
+    assert (measured["against"], measured["count"]) == ("measured", 60)
     assert measured["pearson"] == pytest.approx(np.corrcoef(predicted, dataset.expression)[0, 1])
     error = np.mean((predicted - dataset.expression) ** 2)
     assert measured["mean_squared_error"] == pytest.approx(error, rel=1e-5)
-    assert set(content["parameters"]) == {"activity", "potentiation"}
+    effects = content["results"]["effects"]
+    assert {each["effect"] for each in effects} == {"activity", "potentiation"}
 
 
 def test_the_same_sequences_in_any_kind_of_file(data, model, tmp_path, monkeypatch):
@@ -279,7 +286,7 @@ def test_the_same_sequences_in_any_kind_of_file(data, model, tmp_path, monkeypat
         assert output.read_text() == expected
         assert succeed("evaluate", model, source, "--json") == report
     single = folder / "part-00000.parquet"
-    assert json.loads(succeed("evaluate", model, single, "--json"))["sequences"] == 25
+    assert measured_metrics(succeed("evaluate", model, single, "--json"))["count"] == 25
     fasta = tmp_path / "x.fa"
     sequences = [line.split(",")[0] for line in expected.splitlines()[1:]]
     fasta.write_text("".join(f">{row}\n{text}\n" for row, text in enumerate(sequences)))
@@ -287,6 +294,11 @@ def test_the_same_sequences_in_any_kind_of_file(data, model, tmp_path, monkeypat
     succeed("predict", model, table, "--output", tmp_path / "3.csv")
     assert (tmp_path / "2.csv").read_text().startswith("name,sequence,")
     assert without_names(tmp_path / "2.csv") == without_names(tmp_path / "3.csv")
+
+
+def measured_metrics(printed):
+    """The metrics against what was measured, of `evaluate --json`."""
+    return json.loads(printed)["results"]["expression"][0]
 
 
 def without_names(predictions):
@@ -359,8 +371,8 @@ def test_a_model_keeps_which_columns_it_was_trained_on(data, tmp_path):
     assert kept["sequence"] == "seq"
     assert kept["expression"] == ["log2 ratio"]
     assert kept["weight"] is None
-    report = json.loads(succeed("evaluate", tmp_path / "model", table, *words, "--json"))
-    assert report["sequences"] == len(fields)
+    report = measured_metrics(succeed("evaluate", tmp_path / "model", table, *words, "--json"))
+    assert report["count"] == len(fields)
 
 
 def test_the_mean_of_several_measurements_is_compared(data, model, tmp_path):
@@ -372,12 +384,13 @@ def test_the_mean_of_several_measurements_is_compared(data, model, tmp_path):
         "sequence\texpression_1\texpression_2\tweight\n"
         + "".join(f"{text}\t{float(y) - 1}\t{float(y) + 1}\tx\n" for text, y in fields)
     )
-    report = json.loads(succeed("evaluate", model, data / "test.tsv.gz", "--json"))
-    found = json.loads(succeed("evaluate", model, table, "--json"))
-    assert found["measured"] == pytest.approx(report["measured"], rel=1e-4)
+    report = measured_metrics(succeed("evaluate", model, data / "test.tsv.gz", "--json"))
+    found = measured_metrics(succeed("evaluate", model, table, "--json"))
+    for metric in ("pearson", "r_squared", "mean_squared_error", "spearman"):
+        assert found[metric] == pytest.approx(report[metric], rel=1e-4), metric
     one = succeed("evaluate", model, table, "--json", "--expression-column", "expression_2")
-    error = json.loads(one)["measured"]["mean_squared_error"]
-    assert error != pytest.approx(report["measured"]["mean_squared_error"], rel=1e-2)
+    error = measured_metrics(one)["mean_squared_error"]
+    assert error != pytest.approx(report["mean_squared_error"], rel=1e-2)
     table.write_text(table.read_text().replace("\tx\n", "\t1\n"))
     output = succeed(*TRAIN, table, "--output", tmp_path / "model")
     assert sum(part_sizes(output)) == 60

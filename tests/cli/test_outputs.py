@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import inspect
 import io
+import json
 import os
 import re
 import shlex
@@ -204,12 +205,33 @@ class Files:
         assert self.content() == content
         return " ".join(output.getvalue().split())
 
+    def document(self):
+        """What the command prints with --json, when its inputs cannot be read."""
+        words = {name: shlex.quote(str(path)) for name, path in self.paths.items()}
+        line = COMMANDS[self.command].format(**words)
+        output = io.StringIO()
+        with redirect_stdout(output), redirect_stderr(io.StringIO()), pytest.raises(SystemExit):
+            words = [*self.command.split(), *shlex.split(line), "--json"]
+            ALL_COMMANDS.main(words, prog_name="cisreg")
+        return json.loads(output.getvalue())
+
     def content(self):
         return {
             path: (path.lstat().st_ino, path.lstat().st_mtime_ns, path.read_bytes())
             for path in self.folder.rglob("*")
             if path.is_file()
         }
+
+
+# The others read and write no files that are named, and would do their work.
+@pytest.mark.parametrize("command", [name for name, words in COMMANDS.items() if "{" in words])
+def test_with_json_an_error_is_one_document(tmp_path, command):
+    found = Files(tmp_path, command).document()
+    assert found["command"] == command
+    assert found["exit_status"] in (1, 2)
+    if command != "check":  # there what cannot be read is a finding
+        assert found["error"]["message"]
+        assert found["results"] == {}
 
 
 def pairs(names):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import html
+import json
 import sys
 from dataclasses import replace
 
 import numpy as np
+import pandas
 import pyarrow.csv
 import pyarrow.parquet
 import pytest
@@ -66,6 +68,20 @@ def run(files, tmp_path, *words):
     assert result.exit_code == 0, result.output
     assert f"rows written to {output}" in result.output.replace("\n", "")
     return table_of(output)
+
+
+def test_shown_tables_are_the_rows_of_json(files, tmp_path):
+    expected = run(files, tmp_path, "factors", files / "measured.tsv")
+    result = explain("factors", files / "model", files / "measured.tsv", "--json")
+    rows = pandas.DataFrame(json.loads(result.stdout)["results"]["rows"])
+    # Of the columns that are shown, with all digits.
+    assert 3 < len(rows.columns) <= len(expected.columns)
+    for name in rows:
+        shown = expected[name] if name in expected else expected[name.replace(" ", "_")]
+        numbers = shown.dtype.kind == "f"
+        assert rows[name].tolist() == (
+            pytest.approx(shown.tolist(), rel=1e-6, nan_ok=True) if numbers else shown.tolist()
+        )
 
 
 def test_factors_over_sequences_with_measurements(files, tmp_path, model):

@@ -188,14 +188,13 @@ def test_the_mean_of_the_members_is_compared_with_measurements(problem, folder):
         run("evaluate", folder / "made", folder / "table.tsv", "--json", stdout=True)
     )
     each = [load_model(folder / "made" / f"member_{i}").predict(data).expression for i in range(3)]
-    for numbers, predicted in zip(
-        (found["mean"], *found["members"]), (np.mean(each, axis=0), *each), strict=True
-    ):
+    mean, members = found["results"]["expression"][0], found["results"]["members"]
+    for numbers, predicted in zip((mean, *members), (np.mean(each, axis=0), *each), strict=True):
         r = np.corrcoef(predicted, data.expression)[0, 1]
         assert np.isclose(numbers["pearson"], r, rtol=1e-5)
     shown = run("evaluate", folder / "made", folder / "table.tsv")
-    assert f"{found['mean']['pearson']:.4f}" in shown
-    middle = sorted(member["pearson"] for member in found["members"])[1]
+    assert f"{mean['pearson']:.4f}" in shown
+    middle = sorted(member["pearson"] for member in members)[1]
     assert "members, median" in shown and f"{middle:.4f}" in shown
 
 

@@ -20,11 +20,14 @@ def describe(
     from cisreg.datasets import describe as describe_entry
 
     entry = describe_entry(name, kind, registry)
-    table = TextTable("", (), numbers=False)
+    table = TextTable("", (), False, "fields")
     for field, value in entry.to_dict().items():
-        table.add_row(field, str(value))
+        table.add_row(field, str(value), record={"field": field, "value": value})
     for file in entry.files:
         part = f", part {file.part}" if file.part else ""
         kept = f"{file.size:,} bytes, sha256 {file.sha256}" if file.urls else "made at first use"
-        table.add_row("file", f"{file.name}{part}: {kept}")
-    new_console(results=True).print(table)
+        text = f"{file.name}{part}: {kept}"
+        table.add_row("file", text, record={"field": "file", "value": text})
+    output = new_console(results=True)
+    output.print(table)
+    output.add_rows("files", [vars(file) for file in entry.files])

@@ -34,3 +34,4 @@ def fetch(
     output = new_console(results=True)
     for path in fetch_entry(name, part, kind=kind, registry=registry, check=check):
         output.print(str(path))
+        output.add_rows("files", [{"path": path}])

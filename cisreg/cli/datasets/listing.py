@@ -12,9 +12,12 @@ def listing(registry: choosing.Registry = None) -> None:
     """List data sets and models by name: version, size, licence, description."""
     from cisreg.datasets import available
 
-    table = TextTable("", ("name", "kind", "version", "MB", "licence", "description"), False)
+    columns = ("name", "kind", "version", "MB", "licence", "description")
+    table = TextTable("", columns, False, "entries")
     for entry in available(registry):
         size = f"{entry.size / 1e6:.3g}" if entry.size else "-"
         described = (entry.version, size, entry.licence, entry.description)
-        table.add_row(entry.name, entry.kind, *described)
+        record = {name: getattr(entry, name) for name in columns if name != "MB"}
+        record["bytes"] = entry.size or None
+        table.add_row(entry.name, entry.kind, *described, record=record)
     new_console(results=True).print(table)

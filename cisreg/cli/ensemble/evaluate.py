@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import numpy as np
-import typer
 
 from cisreg.cli import options
-from cisreg.cli.evaluate import json_number, read_measured
+from cisreg.cli.evaluate import read_measured
 from cisreg.cli.tables import metrics_table
 from cisreg.cli.terminal import new_console
 from cisreg.quiet import start_tensorflow
@@ -24,7 +22,6 @@ EXAMPLE = "cisreg ensemble evaluate models test.tsv.gz"
 def evaluate(
     ensemble: options.EnsembleFolder,
     table: options.MeasuredTable,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     sequence_column: options.SequenceColumn = None,
     expression_column: options.ExpressionColumn = None,
     decimal_comma: options.DecimalComma = False,
@@ -43,12 +40,9 @@ def evaluate(
     start_tensorflow()
     found = loaded.evaluate(dataset)
     console = new_console(results=True)
-    if as_json:
-        for line in _json(len(dataset), found).splitlines():
-            console.print(line)
-        return
     title = f"Predicted expression of {len(dataset):,} sequences against measured"
     console.print(metrics_table(title, _rows(found)))
+    console.add_rows("members", [each._asdict() for each in found.members])
 
 
 def _rows(found: EnsembleAgreement) -> dict[str, Metrics]:
@@ -58,15 +52,3 @@ def _rows(found: EnsembleAgreement) -> dict[str, Metrics]:
     for name, share in (("lowest", 0.0), ("median", 0.5), ("highest", 1.0)):
         rows[f"members, {name}"] = type(found.mean)(*np.quantile(values, share, axis=0).tolist())
     return rows
-
-
-def _json(count: int, found: EnsembleAgreement) -> str:
-    def numbers(metrics: Metrics) -> dict[str, float | None]:
-        return {name: json_number(value) for name, value in metrics._asdict().items()}
-
-    content = {
-        "sequences": count,
-        "mean": numbers(found.mean),
-        "members": [numbers(each) for each in found.members],
-    }
-    return json.dumps(content, indent=2, allow_nan=False)

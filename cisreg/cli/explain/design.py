@@ -328,9 +328,9 @@ def _beyond(found: Designs) -> str:
 
 def _shown(found: Designs) -> TextTable:
     columns = found.columns()
-    shown = TextTable("", tuple(columns), False)
+    shown = TextTable("", tuple(columns), False, "designs")
     for row in zip(*(column.to_pylist() for column in columns.values()), strict=True):
-        shown.add_row(*map(_cell, row))
+        shown.add_row(*map(_cell, row), record=dict(zip(columns, row, strict=True)))
     return shown
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cisreg.cli import options
+from cisreg.cli.completion import motif_sources
 from cisreg.cli.outputs import check_files
 from cisreg.cli.prepare.step_options import destination, tell
 from cisreg.cli.terminal import TextTable, new_console
@@ -33,6 +34,7 @@ def diagnosis(
         str | None,
         typer.Option(
             metavar="SOURCE",
+            autocompletion=motif_sources,
             help="Motifs to compare with, such as **jaspar:fungi** or a file: is each factor still "
             "the one that it began as?",
         ),
@@ -100,7 +102,19 @@ def _show(found: Diagnosis) -> None:
         title + (f", {found.count:,} sequences" if found.count else ""),
         ("state", "check", "finding"),
         False,
+        "findings",
+        wraps=True,
     )
     for each in found.findings:
-        shown.add_row(each.state, each.check, each.sentence)
+        shown.add_row(
+            *(each.state, each.check, each.sentence),
+            record={
+                "check": each.check,
+                "state": each.state,
+                "finding": each.sentence,
+                "factors": each.factors,
+                "number": each.number,
+                "limit": each.limit,
+            },
+        )
     console.print(shown)

@@ -157,10 +157,12 @@ def _show(learned: Any, codes: np.ndarray, options_of_parts: dict[str, Any]) -> 
         count += len(rows)
         best = _strongest(rows if best is None else _joined(best, rows))
     assert best is not None
-    shown = TextTable("", tuple(best.column_names), False)
-    for row in best.to_pylist():
+    shown = TextTable("", tuple(best.column_names), False, "mutations")
+    for record in best.to_pylist():
+        row = dict(record)
         effect = row.pop("effect")
-        shown.add_row(*(printable(str(value)) for value in row.values()), f"{effect:+.4g}")
+        cells = (printable(str(value)) for value in row.values())
+        shown.add_row(*cells, f"{effect:+.4g}", record=record)
     new_console(results=True).print(shown)
     new_console(stderr=True).print(
         f"{counted(count, 'mutation')} of {counted(len(codes), 'sequence')}; the {len(best)} "

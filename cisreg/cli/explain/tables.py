@@ -77,7 +77,7 @@ def _shown(table: pa.Table, *, with_names: bool) -> TextTable:
     names = tuple(name.replace("_", " ") for name in table.column_names)
     shown = TextTable("", names if with_names else (), False)
     for row in zip(*(column.to_pylist() for column in table.columns), strict=True):
-        shown.add_row(*map(_cell, row))
+        shown.add_row(*map(_cell, row), record=dict(zip(table.column_names, row, strict=True)))
     return shown
 
 

@@ -97,9 +97,10 @@ def compare(
 
 
 def _shown(table: pa.Table) -> TextTable:
-    shown = TextTable("", tuple(map(_title, table.column_names)), False)
+    shown = TextTable("", tuple(map(_title, table.column_names)), False, "pairs")
     for row in table.to_pylist():
-        shown.add_row(*(format(value, _FORMATS.get(key, "")) for key, value in row.items()))
+        cells = (format(value, _FORMATS.get(key, "")) for key, value in row.items())
+        shown.add_row(*cells, record=row)
     return shown
 
 

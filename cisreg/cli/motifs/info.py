@@ -82,10 +82,12 @@ def _shown(columns: dict[str, pa.Array]) -> TextTable:
     titles = {"information": "bits", "lowest_log_kd": "lowest log Kd"}
     formats = {"information": ".2f", "lowest_log_kd": ".2f", "sites": "g"}
     kept = {name: values for name, values in columns.items() if values.null_count < len(values)}
-    table = TextTable(
-        "", tuple(titles.get(name, name.replace("_", " ")) for name in kept), numbers=False
-    )
+    shown = tuple(titles.get(name, name.replace("_", " ")) for name in kept)
+    table = TextTable("", shown, numbers=False, name="motifs")
     for row in zip(*(values.to_pylist() for values in kept.values()), strict=True):
         cells = zip(kept, row, strict=True)
-        table.add_row(*("" if v is None else format(v, formats.get(name, "")) for name, v in cells))
+        table.add_row(
+            *("" if v is None else format(v, formats.get(name, "")) for name, v in cells),
+            record=dict(zip(kept, row, strict=True)),
+        )
     return table

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import typer
 
+from cisreg.cli.completion import motif_sources
 from cisreg.cli.prepare.step_options import numbers, split
 
 if TYPE_CHECKING:
@@ -17,7 +18,12 @@ _FORMATS = (
     "JASPAR, MEME, TRANSFAC, HOMER, HOCOMOCO, CIS-BP, UniPROBE, .pkdm and others (also gzip), a "
     "folder, a file that lists files, **jaspar:fungi**, **jaspar:MA0271.1**, or **demo**"
 )
-Source = Annotated[str, typer.Argument(metavar="MOTIFS", help=f"A motif file: {_FORMATS}.")]
+Source = Annotated[
+    str,
+    typer.Argument(
+        metavar="MOTIFS", autocompletion=motif_sources, help=f"A motif file: {_FORMATS}."
+    ),
+]
 Names = Annotated[
     list[str] | None,
     typer.Option(

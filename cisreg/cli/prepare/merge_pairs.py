@@ -115,7 +115,7 @@ def merge_pairs(
 
 
 def _table(counts: MergeCounts) -> TextTable:
-    table = TextTable("", ("pairs", "count", "share"))
+    table = TextTable("", ("pairs", "count", "share"), name="pairs")
     for label, count in (
         ("merged", counts.merged),
         ("  of these cut at an adapter", counts.read_through),
@@ -125,7 +125,11 @@ def _table(counts: MergeCounts) -> TextTable:
         ("too many unknown bases", counts.too_many_unknown),
         ("all", counts.pairs),
     ):
-        table.add_row(label, f"{count:,}", _share(count, counts.pairs))
+        share = count / counts.pairs if counts.pairs else None
+        table.add_row(
+            *(label, f"{count:,}", _share(count, counts.pairs)),
+            record={"pairs": label.strip(), "count": count, "share": share},
+        )
     return table
 
 

@@ -22,6 +22,7 @@ import numpy as np
 
 import cisreg
 from benchmarks.shared.suite import machine, print_table, write_json
+from cisreg.metrics import pearson_correlation
 from cisreg.motifs import random_motifs
 from cisreg.recipes import Recipe, read_recipe
 from cisreg.simulate import simulate
@@ -44,6 +45,8 @@ NUMBERS = (
     *("log_concentration", "activity", "potentiation", "potentiation_bias", "bias"),
     *("effect", "potentiation_effect", "prediction", "difference"),
 )
+# Not a share of intervals, but why they may miss: r of predicted with true expression.
+ACCURACY = "r"
 
 
 class Problem(NamedTuple):
@@ -176,7 +179,7 @@ def simulations(method: str, options: argparse.Namespace) -> dict[str, list[floa
 
 
 def held(problem: Problem, found: Certainty | Ensemble) -> Iterator[tuple[str, float]]:
-    """The share of intervals that hold the true number, by the name of the number."""
+    """The share of intervals that hold the true number, by the name of the number; and r."""
     truth, tested = problem.truth, problem.tested
     expression = truth.predict(tested).expression.astype(float)
     half = TESTED // 2
@@ -187,7 +190,9 @@ def held(problem: Problem, found: Certainty | Ensemble) -> Iterator[tuple[str, f
         for name in dict.fromkeys(kind.parameter):
             rows = [row for row, each in enumerate(kind.parameter) if each == name]
             yield name, _share(kind, np.ravel(true[name]), rows)
-    yield "prediction", _share(found.predict(tested, LEVEL), expression)
+    predicted = found.predict(tested, LEVEL)
+    yield "prediction", _share(predicted, expression)
+    yield ACCURACY, pearson_correlation(predicted.expression, expression)
     change = found.difference(tested[:half], tested[half:], LEVEL)
     yield "difference", _share(change, expression[half:] - expression[:half])
 
@@ -206,6 +211,10 @@ def show(result: dict[str, Any]) -> None:
     count = len(result["shares"]["prediction"])
     title = f"{result['method']}: 90 % intervals that hold the truth, {count} simulations"
     print_table(title, ("number", "share", "±"), rows)
+    r = np.array(result["shares"][ACCURACY])
+    print(
+        f"r of predicted with true expression: {r.mean():.3f}, from {r.min():.3f} to {r.max():.3f}"
+    )
 
 
 if __name__ == "__main__":

@@ -56,8 +56,9 @@ def test_a_run_ends_when_its_time_is_up_with_the_simulations_done(monkeypatch, c
         options = argparse.Namespace(simulations=5, minutes=minutes, motifs=2, sequences=9)
         shares = coverage.simulations("bootstrap", options)
         assert [len(each) for each in shares.values()] == [expected] * len(NUMBERS)
-    coverage.show({"method": "bootstrap", "shares": {name: [0.5, 0.7] for name in NUMBERS}})
+    coverage.show({"method": "bootstrap", "shares": {name: [0.5, 0.7] for name in (*NUMBERS, "r")}})
     shown = " ".join(capsys.readouterr().out.split())
     assert "90 % intervals that hold the truth, 2 simulations" in shown
     # Mean 0.6; a standard deviation of 0.141 over the root of 2.
     assert "60.0 %" in shown and "10.0 %" in shown
+    assert "r of predicted with true expression: 0.600, from 0.500 to 0.700" in shown

@@ -145,5 +145,6 @@ docs: .venv/installed-docs
 
 clean:
 	rm -rf .venv build demo dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -f docs/reference/*/*.rst
 	find cisreg -name '*.so' -delete
 	find cisreg tests benchmarks -name __pycache__ -prune -exec rm -rf {} +

@@ -163,6 +163,11 @@ def test_the_page_of_formats_has_the_keys_of_files(tmp_path):
     assert keys_of(text) == keys | {"motif_details"}
 
 
+def test_the_citation_is_of_this_version():
+    text = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert set(re.findall(r"^ *version: (.+)$", text, re.MULTILINE)) == {cisreg.__version__}
+
+
 def test_the_map_has_the_rows_of_the_rooms():
     tree = ast.parse((ROOT / "tests" / "test_imports.py").read_text(encoding="utf-8"))
     (rows,) = [

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 import cisreg
+from cisreg.cli import app
 from cisreg.motifs import demo_motifs, write_motifs
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -47,6 +50,23 @@ def folder(tmp_path_factory):
 def here(folder, monkeypatch):
     monkeypatch.chdir(folder.path)
     return folder
+
+
+def test_a_first_model(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    page = (DOCS / "start" / "first_model.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^    cisreg (.+)$", page, re.MULTILINE)
+    small = {"simulate": " --train 120 --test 40", "train": " --recipe quick --epochs 1"}
+    for command in commands:
+        words = shlex.split(command + small.get(command.split()[0], ""))
+        result = CliRunner().invoke(app, words)
+        assert result.exit_code == 0, f"{command}: {result.output}"
+    assert len(commands) == 6
+    assert len((tmp_path / "predictions.tsv").read_text().splitlines()) == 41
+    assert (tmp_path / "evaluation.png").exists() and (tmp_path / "factors.png").exists()
+    names = {}
+    run("start/first_model.md", names, replace=[('"default"', '"quick"')])
+    assert names["trained"].model.motif_names == demo_motifs().names
 
 
 def test_questions_to_a_model(here):

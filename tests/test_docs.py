@@ -55,6 +55,16 @@ def test_links_between_pages_lead_somewhere(page):
         assert not part or part in anchors(target), link
 
 
+@pytest.mark.parametrize("folder", ["howto", "explanation", "measurements", "tutorials", "project"])
+def test_an_index_describes_all_pages_of_its_folder(folder):
+    text = (DOCS / folder / "index.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| \[.+?\]\(([\w/]+)\.(?:md|py)\) \| .+ \|$", text, re.MULTILINE)
+    menu = text.partition("```{toctree}\n:hidden:\n\n")[2].split("\n```")[0].split("\n")
+    assert rows == menu
+    pages = [*(DOCS / folder).glob("*.md"), *(DOCS / folder).glob("*.py")]
+    assert {page.stem for page in pages} == {*menu, "index"}
+
+
 def test_no_file_has_the_marks_of_a_merge():
     root = DOCS.parent
     folders = ("docs", "cisreg", "csrc", "cuda", "cmake", "tests", "benchmarks", ".ci")

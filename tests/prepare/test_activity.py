@@ -71,9 +71,10 @@ def in_pandas(table, replicates, minimum, p=0.5):
     return pd.DataFrame(found).T
 
 
-def test_against_pandas(tmp_path):
+@pytest.mark.parametrize("spread", [0.4, 0.2, 0.0])
+def test_against_pandas(tmp_path, spread):
     """With the priors that were found; those are compared in `test_moderation.py`."""
-    table, _ = simulate(names=60, depth=4, barcodes=(1, 9))
+    table, _ = simulate(names=60, depth=4, barcodes=(1, 9), spread=spread)
     found, done = written(tmp_path, table, barcodes=Barcodes(minimum=2))
     expected = in_pandas(table, (1, 2, 3), 2).loc[found.name].reset_index()
     assert len(found) == len(expected) > 40
@@ -162,6 +163,9 @@ def test_a_barcode_that_a_replicate_does_not_have_is_not_counted_there(tmp_path)
     x = found.set_index("name").loc["x"]
     assert (x.barcodes, x.dna_count, x.rna_count) == (2, 31, 76)
     assert x.activity_2 == pytest.approx(log_ratio(0, 9, 8, 29))
+    # Nor is it one without reads.
+    found, _ = written(tmp_path, rows, barcodes=Barcodes(minimum=2, minimum_dna=0))
+    assert found.set_index("name").replicates.to_dict() == {"x": 1}
 
 
 def test_tables_of_whole_sequences(tmp_path):

@@ -246,15 +246,20 @@ class _Table:
             for column in {*(each for pair in layout.pairs for each in pair[1:]), layout.barcodes}
             if column is not None
         }
-        usable = np.array([each.lower() not in (*MISSING, UNASSIGNED) for each in name.to_pylist()])
+        nameless = compute.is_in(compute.ascii_lower(name), pa.array((*MISSING, UNASSIGNED)))
+        usable = ~nameless.to_numpy(zero_copy_only=False)
         left_out.unassigned += int((~usable).sum())
         unit = name if layout.barcode is None else compute.ascii_upper(text[layout.barcode])
         if layout.barcode is not None:
-            empty = compute.is_in(compute.ascii_lower(unit), pa.array(MISSING)).to_numpy(False)
+            empty = compute.is_in(compute.ascii_lower(unit), pa.array(MISSING)).to_numpy(
+                zero_copy_only=False
+            )
             left_out.without_barcode += int((usable & empty).sum())
             usable &= ~empty
         for label, dna, rna in layout.pairs:
-            there = compute.or_(counts[dna].is_valid(), counts[rna].is_valid()).to_numpy(False)
+            there = compute.or_(counts[dna].is_valid(), counts[rna].is_valid()).to_numpy(
+                zero_copy_only=False
+            )
             named = pa.array([label] * len(name)) if layout.replicate is None else None
             columns = [
                 *(name, unit, named if named is not None else text[layout.replicate]),
@@ -274,7 +279,9 @@ def _counts(raw: RawRows, column: str, text: pa.Array) -> pa.Array:
     # Tables that pandas joined have 3.0 for 3.
     digits = compute.replace_substring_regex(given, _POINT_ZERO, r"\1")
     whole = compute.match_substring_regex(digits, f"^{_WHOLE.pattern}$")
-    wrong = np.flatnonzero(compute.equal(whole, False).fill_null(False).to_numpy(False))
+    wrong = np.flatnonzero(
+        compute.equal(whole, False).fill_null(False).to_numpy(zero_copy_only=False)
+    )
     if wrong.size:
         row = int(wrong[0])
         raise ValueError(

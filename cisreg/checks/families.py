@@ -1,6 +1,6 @@
 """Sequences that are alike but not equal: variants, or overlapping pieces of a locus.
 
-Each sequence has a sketch: of all its words of 12 bases, the least under each of four hash
+Each sequence has a sketch: of all its words of 16 bases, the least under each of four hash
 functions. Two sequences have the same least word with the probability that is the Jaccard
 similarity J of their sets of words (Broder 1997, On the resemblance and containment of documents).
 Relatives are those that share at least two of four, which 69 % of the pairs with J = 0.5 do, 95 %
@@ -18,9 +18,12 @@ import numpy as np
 from cisreg.data.ends import find_constant_ends
 from cisreg.data.folds import HELD_OUT, TRAINING
 
-WORD = 12
+# Shorter words are shared by chance: with 12 bases, 14 % of two million random sequences would be
+# relatives, with 16 below 0.1 %. A word of 16 is a number of 32 bits.
+WORD = 16
 # Fewer words are too few to compare.
 _FEWEST_WORDS = 12
+SHORTEST = WORD + _FEWEST_WORDS - 1
 _FUNCTIONS = 4
 # Odd factors of four hash functions, and what is added before: fixed random numbers.
 _FACTORS = np.array([0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D, 0x27D4EB2F], np.uint32)
@@ -32,6 +35,8 @@ MOST_ROWS = 1 << 21
 _BASES = 1 << 18
 # A column hardly varies if one base has at least this share; so many rows tell.
 _CONSTANT_SHARE, _ROWS_LOOKED_AT = 0.9, 1 << 13
+# Of fewer rows, columns are alike by chance, as for `find_constant_ends`.
+_FEWEST_ROWS = 50
 _UNKNOWN = 4
 
 
@@ -84,7 +89,8 @@ class Sketcher:
         constant = most >= _CONSTANT_SHARE * np.maximum((codes < _UNKNOWN).sum(axis=0), 1)
         right = find_constant_ends(codes).right
         # Variants of one promoter hardly vary anywhere: they are relatives.
-        if np.median(length) - int(constant.sum()) < 2 * WORD:
+        varying = np.median(length) - int(constant.sum())
+        if len(codes) < _FEWEST_ROWS or varying < 2 * WORD:
             self._constant = np.zeros_like(constant)
             return
         self._constant, self._right = constant, 0 if right is None else len(right.sequence)
@@ -117,11 +123,11 @@ def _sketches(codes: np.ndarray) -> np.ndarray:
 def _joined(
     base: np.ndarray, join: Callable[[np.ndarray, np.ndarray, int], np.ndarray]
 ) -> np.ndarray:
-    """What `join` makes of the 12 bases from each column on: 1, 2, 4, 8 and 8 + 4 of them."""
+    """What `join` makes of the 16 bases from each column on: of 1, 2, 4, 8 and 16 of them."""
     two = join(base[:, :-1], base[:, 1:], 1)
     four = join(two[:, :-2], two[:, 2:], 2)
     eight = join(four[:, :-4], four[:, 4:], 4)
-    return join(eight[:, :-4], four[:, 8:], 4)
+    return join(eight[:, :-8], eight[:, 8:], 8)
 
 
 def find_relatives(sketch: np.ndarray, side: np.ndarray) -> Relatives:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cisreg.checks.families import WORD
+from cisreg.checks.families import SHORTEST, WORD
 from cisreg.checks.findings import Finding, State, percent
 from cisreg.checks.survey import Survey
 from cisreg.data import HoldOut
@@ -167,7 +167,7 @@ def check_relatives(survey: Survey, hold_out: HoldOut) -> Finding:
     if found is None:
         return Finding(name, "ok", "Not looked for.")
     if not found.compared:
-        return Finding(name, "ok", f"The sequences are too short: below {2 * WORD - 1} bases.")
+        return Finding(name, "ok", f"The sequences are too short: below {SHORTEST} bases.")
     of = (
         ""
         if survey.compared_rows == survey.count

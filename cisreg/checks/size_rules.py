@@ -83,7 +83,7 @@ def trained_parameters(recipe: Recipe, length: int, motifs: MotifSet | None) -> 
 
     Example:
         >>> trained_parameters(read_recipe("quick"), 110, None)
-        50
+        51
     """
     count = 1 if motifs is None else len(motifs)
     shapes = dict(recipe.spec(count, length).parameter_shapes)

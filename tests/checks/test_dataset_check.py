@@ -9,6 +9,7 @@ import pytest
 
 import cisreg
 from cisreg.checks import check_dataset
+from cisreg.checks.families import Sketcher, find_relatives
 from cisreg.data import Columns, Dataset, HoldOut
 from cisreg.metrics import pearson_correlation
 
@@ -134,7 +135,7 @@ def mutated(codes, changes, seed):
 
 
 def jaccard(one, other):
-    words = [{text[at : at + 12] for at in range(len(text) - 11)} for text in (one, other)]
+    words = [{text[at : at + 16] for at in range(len(text) - 15)} for text in (one, other)]
     return len(words[0] & words[1]) / len(words[0] | words[1])
 
 
@@ -149,6 +150,21 @@ def test_similar_sequences_are_found_as_often_as_their_words_say():
     assert share == pytest.approx(expected, abs=4 * (expected * (1 - expected) / 1000) ** 0.5)
     assert only(data, "similar sequences").state == "warning"
     assert only(Dataset(texts(codes), normal(1000)), "similar sequences").number == 0
+
+
+def test_random_sequences_share_words_by_chance_but_are_no_relatives():
+    """Words that are too short would be shared by many: among 2 million, by a seventh with 12."""
+    codes = random_codes(150_000, 80, seed=11)
+    sketch = Sketcher().add(codes, np.full(len(codes), 80))
+    side = np.zeros(len(codes), np.uint8)
+    # Pairs grow with the square of the number: as 0.5 % of two million.
+    assert find_relatives(sketch, side).related <= 0.005 * len(codes) * 150_000 / 2e6
+
+
+def test_a_few_sequences_are_compared_too():
+    codes = random_codes(10, 60, seed=5)
+    data = Dataset(texts(np.concatenate([codes, mutated(codes[:1], 1, seed=1)])), normal(11))
+    assert check_dataset(data).survey.relatives.related == 2
 
 
 def test_constant_parts_make_no_relatives():

@@ -19,8 +19,9 @@ ROOT = Path(cisreg.__file__).parent
 # Rooms from top to bottom: each one imports only from its own row and those below.
 ROWS = [
     ("__main__", "cli"),
-    ("report", "legacy", "diagnosis", "uncertainty", "checks"),
+    ("legacy", "diagnosis", "uncertainty", "checks"),
     ("recipes",),
+    ("report",),
     ("training", "keras"),
     ("saved_model",),
     ("window_prediction",),
@@ -39,7 +40,10 @@ ROWS = [
     ("arguments", "autograph", "devices", "xla"),
     ("data", "prepare"),
     ("sequences",),
-    ("streams", "writing", "processes", "metrics", "display", "progress", "quiet", "forking"),
+    (
+        *("streams", "writing", "processes", "metrics", "quantiles", "display", "progress"),
+        *("quiet", "forking"),
+    ),
     ("run_folder", "saved_model_folder"),
     (
         *("ahead", "arrays", "choices", "files", "library", "names", "number_text", "once"),
@@ -52,7 +56,7 @@ RANK = {room: len(ROWS) - row for row, rooms in enumerate(ROWS) for room in room
 WITHOUT_TENSORFLOW = (
     *("data", "genome", "motifs", "sequences", "scan", "prepare", "streams", "writing"),
     *("checks", "interpret"),
-    *("ahead", "metrics", "display"),
+    *("ahead", "metrics", "quantiles", "display"),
     *("progress", "quiet", "arrays", "choices", "files", "file_checks"),
     *("locks", "library", "limits", "numpy", "occupancy_checks", "registration"),
     *("names", "number_text", "run_folder", "saved_model_folder", "cli", "tensorflow_package"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -116,6 +117,28 @@ def _json_option() -> Any:
     (option,) = typer.main.get_command(asked).params
     option.expose_value = False
     return option
+
+
+def spelled_command(context: Any) -> str:
+    """The command of a context as one line of a shell, with the options that were given.
+
+    Options that only say what becomes of an earlier run are left out: --resume, --overwrite.
+    """
+    words = context.command_path.split()
+    for each in context.command.params:
+        value, given = context.params.get(each.name), context.get_parameter_source(each.name)
+        if value is None or given is None or given.name != "COMMANDLINE":
+            continue
+        if each.name in ("resume", "overwrite"):
+            continue
+        if each.param_type_name == "argument":
+            words += map(str, value) if isinstance(value, (list, tuple)) else [str(value)]
+        elif getattr(each, "is_flag", False):
+            words.append(each.opts[0] if value else (each.secondary_opts or each.opts)[0])
+        else:
+            for item in value if isinstance(value, (list, tuple)) else [value]:
+                words += [each.opts[0], str(item)]
+    return shlex.join(words)
 
 
 class CommandGroup(_PlainHelp, TyperGroup):

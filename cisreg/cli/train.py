@@ -9,11 +9,13 @@ import typer
 
 from cisreg.cli import options
 from cisreg.cli import train_options as choose
+from cisreg.cli.commands import spelled_command
 from cisreg.cli.old_commands import run_old_command
 from cisreg.cli.option_groups import spread
 from cisreg.cli.outputs import check_folder
 from cisreg.cli.tables import show_run
 from cisreg.cli.train_plan import check_options, files_read, make_plan
+from cisreg.cli.train_validation import validation_file
 from cisreg.cli.train_workers import check_workers, train_in_processes
 from cisreg.processes.cluster import this_worker
 from cisreg.processes.signals import stop_at_once, stop_signals
@@ -65,6 +67,7 @@ def train(
         start_tensorflow()
         options.set_threads(given.threads)
         from cisreg.recipes import train as train_model
+        from cisreg.recipes.origin import describe_source
         from cisreg.training.replicas import find_strategy
 
         together = find_strategy(strategy)
@@ -77,7 +80,13 @@ def train(
             resume=resume,
             stop_signals=heard,
             profile=profile,
-            metadata={"table": str(given.table), "motifs": given.motifs},
+            metadata={
+                **describe_source(str(given.table), validation_file(given.validation)),
+                "motifs": given.motifs,
+                "measurements": None if given.measurements is None else str(given.measurements),
+                "decimal_comma": given.decimal_comma,
+                "command": spelled_command(context),
+            },
             **plan.arguments,
         )
         if is_chief:

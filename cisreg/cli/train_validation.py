@@ -23,6 +23,11 @@ def validation_share(validation: str | None) -> float | None:
         raise ValueError(f"--validation: {error}") from None
 
 
+def validation_file(validation: str | None) -> str | None:
+    """The file that --validation names; None if it is a share, or was not given."""
+    return None if validation_share(validation) is not None else validation
+
+
 def asked_split(given: Mapping[str, Any]) -> str | None:
     """The column given by --split-column or --group-column, or None.
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -27,6 +27,7 @@ from cisreg.model import ModelSpec
 from cisreg.motifs import MotifSet, read_motifs, strongest_site_log_concentration
 from cisreg.occupancy import Implementation
 from cisreg.recipes.ends import settle_ends
+from cisreg.recipes.origin import describe_data, describe_source, versions
 from cisreg.recipes.reading import read_recipe
 from cisreg.recipes.recipe import Recipe
 from cisreg.recipes.writing import format_recipe
@@ -53,6 +54,9 @@ from cisreg.training.replicas import Replicas
 from cisreg.training.step import Loss
 from cisreg.writing import open_table
 
+if TYPE_CHECKING:
+    from cisreg.report.page.content import Report
+
 logger = logging.getLogger("cisreg.training")
 
 # At most so many sequences are averaged over for factors.tsv; fewer where every site is computed.
@@ -73,6 +77,29 @@ class Training(NamedTuple):
     fit: FitResult
     training: Dataset
     validation: Dataset | None
+
+    def report(self, path: PathLike, **options: Any) -> Report:
+        """Writes an HTML report that says whether the model is any good, and what to doubt.
+
+        Args:
+            path: the file, .html.
+            options: see `cisreg.report.write_report`.
+
+        Example:
+            >>> trained.report("report.html").sentences[0]  # doctest: +SKIP
+            'The model predicts well: ...'
+        """
+        from cisreg.report.page import write_report
+        from cisreg.report.page.run import Run
+
+        given = {"training": self.training, "held out": self.validation}
+        run = Run(
+            "model",
+            self.model,
+            history=self.fit.to_table(),
+            given={name: data for name, data in given.items() if data is not None},
+        )
+        return write_report(path, run, **options)
 
     def __repr__(self) -> str:
         rows = f"{len(self.training):,} sequences"
@@ -199,9 +226,10 @@ def train(
     recipe = recipe.override(model=given, penalty={})
     motif_set = _motifs(motifs, recipe)
     opened = _open(data, validation.column if isinstance(validation, HoldOut) else None)
+    source = describe_source(data, validation)
     if isinstance(validation, HoldOut) and opened is not data:
         validation = _by_name(validation, opened)
-    plan, recipe, known_ends = _plan(
+    plan, recipe, origin = _plan(
         *(opened, motif_set, recipe, validation, log_concentration, start or {}),
         loss=loss,
         seed=seed,
@@ -237,7 +265,7 @@ def train(
             plan.spec,
             result.parameters,
             motif_set.names,
-            metadata=_metadata(plan, result, known_ends) | side | dict(metadata or {}),
+            metadata=_metadata(plan, result, origin | source) | side | dict(metadata or {}),
             initial_motifs=_initial_motifs(motif_set, plan, start or {}),
             column_range=plan.column_range,
             table_columns=opened.columns_used,
@@ -335,7 +363,8 @@ def _plan(
 ) -> tuple[TrainingPlan, Recipe, dict[str, Any]]:
     """The plan; raises ValueError if parts do not fit together.
 
-    It also returns the recipe with the constant ends of the sequences, and a description of them.
+    It also returns the recipe with the constant ends of the sequences, and a description of these
+    ends and of the rows that are held out.
     """
     # Text files of any size are read into memory, which gives the length of the sequences.
     streams = isinstance(opened, DatasetFiles) and opened.has_groups
@@ -369,17 +398,19 @@ def _plan(
         precision=recipe.precision,
         standardize=recipe.standardize,
     )
-    return plan, recipe, ends
+    data = describe_data(feed, held_out, validation)
+    return plan, recipe, {"constant_ends": ends, "data": data}
 
 
-def _metadata(plan: TrainingPlan, result: FitResult, ends: Mapping[str, Any]) -> dict[str, Any]:
+def _metadata(plan: TrainingPlan, result: FitResult, origin: Mapping[str, Any]) -> dict[str, Any]:
     """The part of model.json that says how the model was trained."""
     return {
         "seed": plan.seed,
         "standard_unit": {"scale": result.unit.scale, "shift": result.unit.shift},
-        "constant_ends": ends,
         "measured_range": _measured_range(plan),
         "interrupted": result.interrupted,
+        "versions": dict(versions()),
+        **origin,
     }
 
 

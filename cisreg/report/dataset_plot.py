@@ -3,31 +3,60 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from cisreg.data.ends import from_first_base
-from cisreg.report.plot import new_figure
+from cisreg.report.plot import draw_density, limits_of, new_figure
+from cisreg.report.style import BASE_COLORS, BLUE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-    from cisreg.checks import DatasetCheck
-    from cisreg.checks.survey import Survey
-
-_COLOR = "#1f5a96"
-# As logos colour the bases A, C, G, T.
-_BASES = {"A": "#2e8b57", "C": "#1f5a96", "G": "#e0a100", "T": "#c0392b"}
 _BINS = 60
 # Positions that are shown from each end.
 _POSITIONS = 60
 _FEWEST_SEQUENCES = 2
 
 
+class AnySurvey(Protocol):
+    """What is drawn of a survey of `cisreg.checks`, which says what each part means."""
+
+    @property
+    def count(self) -> int:
+        """Number of usable rows."""
+
+    @property
+    def lengths(self) -> Mapping[int, int]:
+        """Number of rows by their number of bases."""
+
+    @property
+    def expression(self) -> np.ndarray:
+        """Mean measurements."""
+
+    @property
+    def sample(self) -> np.ndarray:
+        """uint8 [S, L], different sequences."""
+
+    @property
+    def sample_expression(self) -> np.ndarray:
+        """float32 [S]."""
+
+
+class AnyCheck(Protocol):
+    """What is drawn of a `cisreg.checks.DatasetCheck`."""
+
+    @property
+    def survey(self) -> AnySurvey | None:
+        """What was found in the data set; None if it could not be read."""
+
+
 def plot_dataset(
-    path: str | os.PathLike[str], check: DatasetCheck, *, overwrite: bool = False
-) -> None:
+    path: str | os.PathLike[str] | None, check: AnyCheck, *, overwrite: bool = False
+) -> Figure:
     """Draws the distributions of a data set, and its bases by position from both ends.
 
     Six panels: expression, length, GC content, expression against GC content, and the share of
@@ -35,7 +64,7 @@ def plot_dataset(
     the bases are those of the sample of the check, up to 16,384 different sequences.
 
     Args:
-        path: file to write, .png, .pdf or .svg.
+        path: file to write, .png, .pdf or .svg; None: none, the figure is only returned.
         check: from `cisreg.check_dataset`.
         overwrite: whether it may replace a file that exists.
 
@@ -65,6 +94,7 @@ def plot_dataset(
         _draw_bases(fifth, survey.sample, "first")
         _draw_bases(sixth, from_first_base(survey.sample[:, ::-1])[0], "last")
         fifth.legend(ncols=4, frameon=False, loc="upper center", fontsize=8, handlelength=1)
+    return figure
 
 
 def gc_content(codes: np.ndarray) -> np.ndarray:
@@ -78,23 +108,23 @@ def gc_content(codes: np.ndarray) -> np.ndarray:
         return ((codes == 1) | (codes == 2)).sum(axis=1) / (codes < 4).sum(axis=1)
 
 
-def _draw_expression(axes: Axes, survey: Survey) -> None:
+def _draw_expression(axes: Axes, survey: AnySurvey) -> None:
     known = survey.expression[np.isfinite(survey.expression)]
     axes.set_xlabel("expression (unit of the table)")
     axes.set_ylabel("rows")
     if len(known):
-        axes.hist(known, bins=_BINS, color=_COLOR)
+        axes.hist(known, bins=_BINS, color=BLUE)
         axes.set_title(f"Expression, {survey.count:,} rows")
     else:
         axes.set_title("Expression: none measured")
 
 
-def _draw_lengths(axes: Axes, survey: Survey) -> None:
+def _draw_lengths(axes: Axes, survey: AnySurvey) -> None:
     lengths = np.array(sorted(survey.lengths))
     rows = np.array([survey.lengths[length] for length in lengths.tolist()])
     bins = min(_BINS, int(lengths[-1] - lengths[0]) + 1)
     edges = np.linspace(lengths[0] - 0.5, lengths[-1] + 0.5, bins + 1)
-    axes.hist(lengths, bins=edges.tolist(), weights=rows, color=_COLOR)
+    axes.hist(lengths, bins=edges.tolist(), weights=rows, color=BLUE)
     axes.set_title("Length")
     axes.set_xlabel("bases")
     axes.set_ylabel("rows")
@@ -102,7 +132,7 @@ def _draw_lengths(axes: Axes, survey: Survey) -> None:
 
 def _draw_content(axes: Axes, content: np.ndarray) -> None:
     # Few bins: the share of a sequence of L bases is a multiple of 1 / L.
-    axes.hist(content[np.isfinite(content)], bins=_BINS // 3, color=_COLOR)
+    axes.hist(content[np.isfinite(content)], bins=_BINS // 3, color=BLUE)
     axes.set_title("GC content")
     axes.set_xlabel("share of C and G")
     axes.set_ylabel("sequences of the sample")
@@ -114,23 +144,15 @@ def _draw_content_and_expression(axes: Axes, content: np.ndarray, expression: np
     axes.set_xlabel("share of C and G")
     axes.set_ylabel("expression (unit of the table)")
     if known.any():
-        from matplotlib.colors import LogNorm
-
-        axes.hexbin(
-            *(content[known], expression[known]),
-            gridsize=40,
-            mincnt=1,
-            norm=LogNorm(vmin=0.2),
-            cmap="Blues",
-            linewidths=0.1,
-        )
+        x, y = content[known], expression[known]
+        draw_density(axes, x, y, (*limits_of(x), *limits_of(y)))
 
 
 def _draw_bases(axes: Axes, codes: np.ndarray, end: str) -> None:
     codes = codes[:, :_POSITIONS]
     known = (codes < 4).sum(axis=0)
     place = np.arange(1, codes.shape[1] + 1)[known > 0]
-    for base, (letter, color) in enumerate(_BASES.items()):
+    for base, (letter, color) in enumerate(BASE_COLORS.items()):
         share = (codes == base).sum(axis=0)[known > 0] / known[known > 0]
         axes.plot(place, share, color=color, label=letter, linewidth=1.4)
     axes.set_ylim(0, 1.12)

@@ -10,27 +10,29 @@ import numpy as np
 from cisreg.display import counted
 from cisreg.report.labels import with_unit
 from cisreg.report.plot import new_figure
+from cisreg.report.style import BLUE, DASHED, GUIDE, VERMILION
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from cisreg.interpret.design_result import Designs
 
 # Of Okabe and Ito: told apart with every kind of colour vision.
-_INSIDE, _BEYOND, _UNKNOWN = "#0072B2", "#D55E00", "#1f5a96"
+_INSIDE, _BEYOND, _UNKNOWN = BLUE, VERMILION, BLUE
 _INCHES = (6.4, 4.4)
 
 
 def plot_designs(
-    path: str | os.PathLike[str], designs: Designs, *, overwrite: bool = False
-) -> None:
+    path: str | os.PathLike[str] | None, designs: Designs, *, overwrite: bool = False
+) -> Figure:
     """Draws the expression of the best design so far against the steps of each search.
 
     There is one line for each start, which ends in a point: the best design. Its colour says
     whether it lies beyond what training saw.
 
     Args:
-        path: file to write, .png, .pdf or .svg.
+        path: file to write, .png, .pdf or .svg; None: none, the figure is only returned.
         designs: what `cisreg.interpret.design` returned.
         overwrite: whether it may replace a file that exists.
 
@@ -45,6 +47,7 @@ def plot_designs(
     """
     with new_figure(path, _INCHES, overwrite=overwrite) as figure:
         _draw_ways(figure.subplots(), designs)
+    return figure
 
 
 def _draw_ways(axes: Axes, designs: Designs) -> None:
@@ -62,7 +65,7 @@ def _draw_ways(axes: Axes, designs: Designs) -> None:
         axes.plot(np.arange(len(way)), way, color=color, linewidth=width, alpha=opacity)
         axes.plot(len(way) - 1, way[-1], "o", color=color, markersize=4, zorder=3)
     if not isinstance(designs.target, str):
-        axes.axhline(designs.target, color="0.5", linewidth=1, linestyle=(0, (4, 3)), zorder=1)
+        axes.axhline(designs.target, color=GUIDE, linewidth=1, linestyle=DASHED, zorder=1)
     wanted = designs.target if isinstance(designs.target, str) else f"{designs.target:g}"
     axes.set_title(
         f"{designs.method.capitalize()} search from {counted(len(first), 'start')}, target {wanted}"

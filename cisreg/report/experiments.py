@@ -11,6 +11,7 @@ from cisreg.display import counted
 from cisreg.interpret.experiment_results import Marginalization, Spacing, mean_and_error
 from cisreg.report.labels import short_name, with_unit
 from cisreg.report.plot import new_figure
+from cisreg.report.style import BLUE, DASHED, GREEN, GUIDE, MUTED, PURPLE, VERMILION
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,20 +19,20 @@ if TYPE_CHECKING:
 
 # Of more motifs than these, a plot shows those with the largest effects.
 _MOST_PANELS, _MOST_ROWS = 6, 40
-_STRAND_COLORS = {"+": "#1f5a96", "-": "#d1741f"}
-_ORIENTATION_COLORS = {"++": "#1f5a96", "+-": "#d1741f", "-+": "#3a8a5f", "--": "#8c4a9c"}
+_STRAND_COLORS = {"+": BLUE, "-": VERMILION}
+_ORIENTATION_COLORS = {"++": BLUE, "+-": VERMILION, "-+": GREEN, "--": PURPLE}
 
 
 def plot_marginalization(
-    path: str | os.PathLike[str], result: Marginalization, *, overwrite: bool = False
-) -> None:
+    path: str | os.PathLike[str] | None, result: Marginalization, *, overwrite: bool = False
+) -> Figure:
     """Draws the mean effect of sites on expression.
 
     At several places: against the position, a line for each strand with its standard error, and a
     panel for each motif; a heat map of more than six motifs. At one place: a point for each motif.
 
     Args:
-        path: file to write, .png, .pdf or .svg.
+        path: file to write, .png, .pdf or .svg; None: none, the figure is only returned.
         result: from `cisreg.interpret.marginalize`.
         overwrite: whether it may replace a file that exists.
 
@@ -52,16 +53,19 @@ def plot_marginalization(
         draw = _draw_lines if len(motifs) <= _MOST_PANELS else _draw_heat_map
     with new_figure(path, (5.6, 4.2), overwrite=overwrite) as figure:
         draw(figure, result, motifs)
+    return figure
 
 
-def plot_spacing(path: str | os.PathLike[str], result: Spacing, *, overwrite: bool = False) -> None:
+def plot_spacing(
+    path: str | os.PathLike[str] | None, result: Spacing, *, overwrite: bool = False
+) -> Figure:
     """Draws the mean effect of two sites, and their interaction, against their distance.
 
     Each orientation has its colour, with the standard error around it. Dashed lines are the sums of
     the effects of both sites alone.
 
     Args:
-        path: file to write, .png, .pdf or .svg.
+        path: file to write, .png, .pdf or .svg; None: none, the figure is only returned.
         result: from `cisreg.interpret.space`.
         overwrite: whether it may replace a file that exists.
 
@@ -76,6 +80,7 @@ def plot_spacing(path: str | os.PathLike[str], result: Spacing, *, overwrite: bo
     """
     with new_figure(path, (10.8, 4.2), overwrite=overwrite) as figure:
         _draw_spacing(figure, result)
+    return figure
 
 
 def _draw_spacing(figure: Figure, result: Spacing) -> None:
@@ -87,16 +92,16 @@ def _draw_spacing(figure: Figure, result: Spacing) -> None:
         chosen = chosen[np.argsort(result.distance[chosen], kind="stable")]
         color, distance = _ORIENTATION_COLORS[orientation], result.distance[chosen]
         _draw_line(left, distance, result.effect[:, chosen], color, orientation)
-        left.plot(distance, alone[chosen], color=color, linewidth=1, linestyle=(0, (4, 3)))
+        left.plot(distance, alone[chosen], color=color, linewidth=1, linestyle=DASHED)
         _draw_line(right, distance, result.interaction[:, chosen], color, orientation)
     first, second = map(short_name, result.motifs)
     for axes, title in ((left, f"{first}, then {second}"), (right, "Interaction")):
         _style(axes, title)
         axes.set_xlabel("bases between the two sites")
-    right.axhline(0, color="0.5", linewidth=0.8, zorder=0)
+    right.axhline(0, color=GUIDE, linewidth=0.8, zorder=0)
     left.set_ylabel(with_unit("effect on expression", result.unit))
     right.set_ylabel("effect of both, less the sum of each alone")
-    left.plot([], [], color="0.4", linewidth=1, linestyle=(0, (4, 3)), label="sum of each alone")
+    left.plot([], [], color=MUTED, linewidth=1, linestyle=DASHED, label="sum of each alone")
     figure.legend(
         loc="outside right center",
         frameon=False,
@@ -119,7 +124,7 @@ def _draw_lines(figure: Figure, result: Marginalization, motifs: list[str]) -> N
                 label = "forward strand" if strand == "+" else "reverse strand"
                 _draw_line(axes, result.position[chosen], result.effect[:, chosen], color, label)
         _style(axes, short_name(motif))
-        axes.axhline(0, color="0.5", linewidth=0.8, zorder=0)
+        axes.axhline(0, color=GUIDE, linewidth=0.8, zorder=0)
         axes.set_xlabel("first base of the site")
         axes.tick_params(labelbottom=True)
     for axes in panels[len(motifs) :]:
@@ -180,7 +185,7 @@ def _draw_points(figure: Figure, result: Marginalization, motifs: list[str]) -> 
             label="forward strand" if strand == "+" else "reverse strand",
         )
     _style(axes, _cut(shown, motifs).removesuffix(";"))
-    axes.axvline(0, color="0.5", linewidth=0.8, zorder=0)
+    axes.axvline(0, color=GUIDE, linewidth=0.8, zorder=0)
     axes.set_ylim(len(shown) - 0.4, -0.6)
     _name_rows(axes, shown)
     axes.set_xlabel(with_unit("effect on expression", result.unit))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,12 +14,12 @@ from cisreg.interpret.sites import SiteContributions
 from cisreg.limits import check_range
 from cisreg.report.labels import short_name, with_unit
 from cisreg.report.plot import new_figure
+from cisreg.report.style import DASHED, GUIDE, LOWERS, MUTED, RAISES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-# Of Okabe and Ito: told apart with every kind of colour vision.
-_RAISES, _LOWERS = "#0072B2", "#D55E00"
 _FACTORS = 20
 # Sites of a sequence, and sequences with a curve of their own.
 _DRAWN_SITES, _CURVES = 24, 60
@@ -30,16 +30,16 @@ _LETTERS = 160
 
 
 def plot_factors(
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | None,
     effects: FactorEffects,
     *,
     most: int = _FACTORS,
     overwrite: bool = False,
-) -> None:
+) -> Figure:
     """Draws the factors that matter most: their importance, and the effect of a strongest site.
 
     Args:
-        path: file to write, .png, .pdf or .svg.
+        path: file to write, .png, .pdf or .svg; None: none, the figure is only returned.
         effects: from `factor_effects`. Without sequences there is no importance, and the factors
             are those with the largest effects.
         most: number of factors.
@@ -69,13 +69,14 @@ def plot_factors(
         for label in panes[0].get_yticklabels():
             label.set_parse_math(False)
         panes[0].invert_yaxis()
+    return figure
 
 
 def _draw_bars(axes: Axes, importance: np.ndarray, mean_effect: np.ndarray) -> None:
     raises = mean_effect >= 0
     for chosen, color, label in (
-        (raises, _RAISES, "raises expression"),
-        (~raises, _LOWERS, "lowers expression"),
+        (raises, RAISES, "raises expression"),
+        (~raises, LOWERS, "lowers expression"),
     ):
         if chosen.any():
             axes.barh(np.flatnonzero(chosen), importance[chosen], color=color, label=label)
@@ -86,30 +87,30 @@ def _draw_site_effects(axes: Axes, effects: FactorEffects, places: np.ndarray) -
     strands = [(effects.effect, ">" if effects.effect_reverse is not None else "o", "forward")]
     if effects.effect_reverse is not None:
         strands.append((effects.effect_reverse, "<", "reverse"))
-    axes.axvline(0, color="0.6", linewidth=0.8)
+    axes.axvline(0, color=GUIDE, linewidth=0.8)
     for values, marker, label in strands:
-        colors = np.where(values[places] >= 0, _RAISES, _LOWERS)
+        colors = np.where(values[places] >= 0, RAISES, LOWERS)
         axes.scatter(values[places], range(len(places)), c=colors, marker=marker, s=28, label=label)
     if len(strands) > 1:
         legend = axes.legend(loc="best", frameon=False, title="strand")
         for handle in legend.legend_handles:
-            handle.set_color("0.4")  # type: ignore[union-attr]
+            handle.set_color(MUTED)  # type: ignore[union-attr]
     axes.set_title("Effect of one strongest site")
     axes.set_xlabel(with_unit("in accessible chromatin", effects.unit))
 
 
 def plot_sequence(
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | None,
     bases: BaseContributions,
     sites: SiteContributions,
     *,
     row: int = 0,
     overwrite: bool = False,
-) -> None:
+) -> Figure:
     """Draws one sequence: its sites on both strands, and what each base adds to expression.
 
     Args:
-        path: file to write, .png, .pdf or .svg.
+        path: file to write, .png, .pdf or .svg; None: none, the figure is only returned.
         bases: from `base_contributions`.
         sites: from `site_contributions` of the same sequences.
         row: the place of the sequence among them.
@@ -143,6 +144,7 @@ def plot_sequence(
         if whole.rule == "at value":
             title += f", accessibility {whole.accessibility[row]:.2f}"
         top.set_title(title, parse_math=False)
+    return figure
 
 
 def _draw_sites(axes: Axes, sites: SiteContributions, row: int, length: int) -> None:
@@ -169,7 +171,7 @@ def _draw_sites(axes: Axes, sites: SiteContributions, row: int, length: int) -> 
             ha="left" if is_right else "right",
             va="center",
             fontsize=6.5,
-            color="0.2",
+            color=MUTED,
             parse_math=False,
         )
     axes.set_xlim(0, length)
@@ -196,31 +198,38 @@ def _draw_arrow(
     head = (0.8 if strand == 0 else -0.8) * min(1.0, (span[1] - span[0]) / 2)
     x = [tail, tip - head, tip, tip - head, tail]
     y = [lane - 0.32, lane - 0.32, lane, lane + 0.32, lane + 0.32]
-    color = _RAISES if strength >= 0 else _LOWERS
-    axes.fill(x, y, facecolor=color, alpha=0.2 + 0.8 * abs(strength), linewidth=0)
+    color = RAISES if strength >= 0 else LOWERS
+    axes.fill(x, y, facecolor=color, alpha=0.3 + 0.7 * abs(strength), linewidth=0)
 
 
 def _draw_bases(axes: Axes, bases: BaseContributions, row: int) -> None:
     effect = bases.effect[row]
-    colors = np.where(effect >= 0, _RAISES, _LOWERS)
-    axes.axhline(0, color="0.6", linewidth=0.8)
+    colors = np.where(effect >= 0, RAISES, LOWERS)
+    axes.axhline(0, color=GUIDE, linewidth=0.8)
     axes.bar(np.arange(len(effect)) + 0.5, effect, 0.9, color=colors)
     axes.set_ylabel("effect of a base")
     if len(effect) <= _LETTERS:
-        letters = ["ACGTN"[code] for code in bases.codes[row]]
-        axes.set_xticks(np.arange(len(effect)) + 0.5, letters, fontsize=6)
-        axes.tick_params(axis="x", length=0)
+        axes.set_xticks([])
+        _draw_letters(axes, bases.codes[row])
     places = axes.secondary_xaxis(-0.14)
     places.set_xlabel("base, from 0")
 
 
+def _draw_letters(axes: Axes, codes: np.ndarray) -> None:
+    """The bases below the axis; labels of ticks would take several times as long."""
+    below = axes.get_xaxis_transform()
+    how: dict[str, Any] = {"fontsize": 6, "ha": "center", "va": "top", "in_layout": False}
+    for place, code in enumerate(codes):
+        axes.text(place + 0.5, -0.025, "ACGTN"[code], transform=below, **how)
+
+
 def plot_doses(
-    path: str | os.PathLike[str], doses: DoseResponse, *, overwrite: bool = False
-) -> None:
+    path: str | os.PathLike[str] | None, doses: DoseResponse, *, overwrite: bool = False
+) -> Figure:
     """Draws expression along the concentration of a factor: median, middle 90 %, some sequences.
 
     Args:
-        path: file to write, .png, .pdf or .svg.
+        path: file to write, .png, .pdf or .svg; None: none, the figure is only returned.
         doses: from `dose_response`; a knock-out (0 times) is drawn apart, at the left.
         overwrite: whether it may replace a file that exists.
 
@@ -244,20 +253,21 @@ def plot_doses(
         axes = figure.subplots()
         count = expression.shape[1]
         some = expression[:, :: -(-count // _CURVES)]
-        axes.plot(times[above], some[above], color="0.75", linewidth=0.6, zorder=1)
+        axes.plot(times[above], some[above], color=GUIDE, alpha=0.5, linewidth=0.6, zorder=1)
         if count > 1:
             low, median, high = np.quantile(expression[above], (0.05, 0.5, 0.95), axis=1)
-            axes.fill_between(times[above], low, high, color=_RAISES, alpha=0.18, linewidth=0)
-            axes.plot(times[above], median, color=_RAISES, linewidth=2, label="median")
+            axes.fill_between(times[above], low, high, color=RAISES, alpha=0.18, linewidth=0)
+            axes.plot(times[above], median, color=RAISES, linewidth=2, label="median")
         else:
-            axes.plot(times[above], expression[above, 0], color=_RAISES, linewidth=2)
+            axes.plot(times[above], expression[above, 0], color=RAISES, linewidth=2)
         if not above.all():
             without = float(np.median(expression[~above]))
-            axes.axhline(without, color=_LOWERS, linestyle=(0, (4, 3)), label="knocked out")
-        axes.axvline(1, color="0.5", linewidth=0.8)
+            axes.axhline(without, color=LOWERS, linestyle=DASHED, label="knocked out")
+        axes.axvline(1, color=GUIDE, linewidth=0.8)
         axes.set_xscale("log")
         if count > 1 or not above.all():
             axes.legend(frameon=False)
         axes.set_xlabel("times the learned concentration")
         axes.set_ylabel(with_unit("expression", doses.unit))
         axes.set_title(f"{short_name(doses.factor)}, n = {count:,}", parse_math=False)
+    return figure

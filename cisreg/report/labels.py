@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cisreg.display import printable
+from cisreg.report.style import GUIDE, MUTED
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -76,7 +77,7 @@ def draw_labels(axes: Axes, names: Sequence[str], x: np.ndarray, y: np.ndarray) 
         ]
         best = int(np.argmin(covered))
         taken.append(_box(point + offsets[best], size))
-        line = {"arrowstyle": "-", "color": "0.7", "linewidth": 0.6, "shrinkA": 0, "shrinkB": 2}
+        line = {"arrowstyle": "-", "color": GUIDE, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 2}
         axes.annotate(
             name,
             position,
@@ -87,7 +88,7 @@ def draw_labels(axes: Axes, names: Sequence[str], x: np.ndarray, y: np.ndarray) 
             # Dollar signs in a name are not math.
             parse_math=False,
             fontsize=_FONT_SIZE,
-            color="0.25",
+            color=MUTED,
             arrowprops=line if _PLACES[best][1] > _LINE_FROM else None,
         )
 

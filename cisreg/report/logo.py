@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
@@ -18,6 +19,7 @@ from cisreg.motifs.bases import BASES
 from cisreg.motifs.conversion import LogKdConvention
 from cisreg.progress import progress_bar
 from cisreg.report.plot import check_plot, import_figure
+from cisreg.report.style import BASE_COLORS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("cisreg.report")
 
-# Of Okabe and Ito: told apart with every kind of colour vision.
-_COLORS = {"A": "#009E73", "C": "#0072B2", "G": "#E69F00", "T": "#D55E00"}
 _BITS = 2
 # More logos than this on one page are no longer a picture; PDF has further pages.
 MOST_ON_PAGE = 480
@@ -40,6 +40,8 @@ _FONT_SIZE, _NAME_SIZE = 6.0, 8.0
 _NAME_LETTER = 0.62
 _POINTS_PER_INCH = 72.0
 _DOTS_PER_INCH = 150
+# How codes of outlines are written in SVG, and their number of points.
+_PATH_WORDS = {1: ("M", 1), 2: ("L", 1), 3: ("Q", 2), 4: ("C", 3), 79: ("Z", 0)}
 # Letters lower than this, in inches, cannot be seen.
 _LOWEST_LETTER = 1e-3
 
@@ -126,6 +128,49 @@ def _logos(
         yield Logo(f"{shown}  ({information.sum():.1f} bits)", heights)
         if both_strands:
             yield Logo(f"{shown}  reverse complement", heights[::-1, ::-1])
+
+
+def logo_heights(motifs: MotifSet) -> list[np.ndarray]:
+    """The heights of the letters of each logo, from log Kd, in bits: M arrays [own width, 4].
+
+    Unlike `MotifSet.probabilities` they never come from what a motif was read from, so that motifs
+    before and after training are on one scale.
+
+    Example:
+        >>> from cisreg.motifs import demo_motifs
+        >>> logo_heights(demo_motifs())[0].shape[1]
+        4
+    """
+    details = tuple(each.of_other_numbers() for each in motifs.details)
+    own = replace(motifs, details=details)
+    return [
+        each * np.maximum(information_content(each), 0)[:, np.newaxis]
+        for each in own.probabilities()
+    ]
+
+
+def letter_paths() -> dict[str, str]:
+    """The outline of each base's letter in the unit square, as the path of an SVG, y downwards.
+
+    Raises:
+        ImportError: matplotlib is not installed.
+
+    Example:
+        >>> letter_paths()["T"][:1]  # doctest: +SKIP
+        'M'
+    """
+    import_figure()
+    found = {}
+    for letter in BASES:
+        outline, codes = _outline(letter)
+        words, place = [], 0
+        while place < len(codes):
+            word, count = _PATH_WORDS[int(codes[place])]
+            numbers = outline[place : place + count] * (1, -1) + (0, 1)
+            words.append(word + " ".join(f"{each:.3g}" for each in numbers.ravel()))
+            place += max(count, 1)
+        found[letter] = "".join(words)
+    return found
 
 
 class _Page(NamedTuple):
@@ -247,7 +292,7 @@ def _draw_letters(axes: Axes, heights: np.ndarray, left: float, base: float) -> 
         vertices = corner[:, np.newaxis] + size[:, np.newaxis] * outline
         path = Path(vertices.reshape(-1, 2), np.tile(codes, len(at)))
         # Not add_patch, which measures every curve for limits that are given.
-        axes.add_artist(PathPatch(path, facecolor=_COLORS[letter], linewidth=0))
+        axes.add_artist(PathPatch(path, facecolor=BASE_COLORS[letter], linewidth=0))
 
 
 @cache

@@ -14,6 +14,7 @@ from cisreg.report.plot import new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
 
     from cisreg.interpret import Mutagenesis
@@ -28,20 +29,20 @@ _MAP_COLUMNS, _MAP_INCHES = 3, 3.2
 
 
 def plot_mutations(
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | None,
     mutations: Mutagenesis,
     *,
     rows: Sequence[int] = (0,),
     unit: str = "",
     overwrite: bool = False,
-) -> None:
+) -> Figure:
     """Draws the effect of each base at each position, one panel for each sequence.
 
     Blue raises expression, red lowers it; white is no effect. The letters of the sequence stand in
     their cells. Positions before the first and behind the last known base are left out.
 
     Args:
-        path: file to write, .png, .pdf or .svg.
+        path: file to write, .png, .pdf or .svg; None: none, the figure is only returned.
         mutations: from `cisreg.interpret.mutagenesis`.
         rows: indices of the sequences to draw, at most 12.
         unit: the unit of expression, such as `model.unit`.
@@ -74,20 +75,21 @@ def plot_mutations(
         panels[-1].set_xlabel("position")
         label = "effect on expression" + (f"\n({unit})" if unit else "")
         figure.colorbar(image, ax=list(panels), label=label, fraction=0.05, pad=0.01)
+    return figure
 
 
 def plot_dependency(
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | None,
     maps: Sequence[np.ndarray] | np.ndarray,
     *,
     names: Sequence[str] | None = None,
     unit: str = "",
     overwrite: bool = False,
-) -> None:
+) -> Figure:
     """Draws how much the effect of mutating one position depends on another one, as heat maps.
 
     Args:
-        path: file to write, .png, .pdf or .svg.
+        path: file to write, .png, .pdf or .svg; None: none, the figure is only returned.
         maps: float [N, L, L] from `cisreg.interpret.dependency_map`, 1 to 12 sequences.
         names: of the sequences, N or more; None: their numbers.
         unit: the unit of expression, such as `model.unit`.
@@ -120,6 +122,7 @@ def plot_dependency(
             axes.set_visible(False)
         label = "largest epistasis" + (f"\n({unit})" if unit else "")
         figure.colorbar(image, ax=list(panels), label=label, fraction=0.05, pad=0.02)
+    return figure
 
 
 def _draw(
@@ -133,13 +136,15 @@ def _draw(
         vmin=-most,
         vmax=most,
         aspect="auto",
-        interpolation="nearest",
+        interpolation="none",
         extent=(first - 0.5, last + 0.5, 3.5, -0.5),
     )
     axes.set_facecolor("#dddddd")
     for place in places:
         base = int(mutations.codes[row, place])
-        axes.text(place, base, _LETTERS[base], ha="center", va="center", fontsize=6.5)
+        axes.text(
+            place, base, _LETTERS[base], ha="center", va="center", fontsize=6.5, color="black"
+        )
     axes.set_yticks(range(len(_LETTERS)), list(_LETTERS))
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)

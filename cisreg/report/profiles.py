@@ -3,31 +3,57 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from cisreg.quantiles import normal_width
 from cisreg.report.plot import new_figure
+from cisreg.report.style import BLUE, DASHED, GUIDE, MUTED
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-    from cisreg.uncertainty.profiles import Profile
 
-_COLOR, _LIGHT = "#1f5a96", "#dbe6f2"
+class AnyProfile(Protocol):
+    """What is drawn of a `cisreg.uncertainty.Profile`, which says what each part means."""
+
+    @property
+    def parameter(self) -> str:
+        """The name of the parameter."""
+
+    @property
+    def factor(self) -> str | None:
+        """The factor that it belongs to."""
+
+    @property
+    def estimate(self) -> float:
+        """Where the squared error is least."""
+
+    @property
+    def value(self) -> np.ndarray:
+        """float64 [K], other values."""
+
+    @property
+    def excess(self) -> np.ndarray:
+        """float64 [K], by how much the squared error is larger there."""
+
+    def interval(self, level: float = 0.9) -> tuple[float, float]:
+        """The interval that the profile gives."""
 
 
 def plot_profile(
-    path: str | os.PathLike[str],
-    profile: Profile,
+    path: str | os.PathLike[str] | None,
+    profile: AnyProfile,
     *,
     level: float = 0.9,
     overwrite: bool = False,
-) -> None:
+) -> Figure:
     """Draws the excess of the squared error over its least, and the interval that it gives.
 
     Args:
-        path: file to write, .png, .pdf or .svg.
+        path: file to write, .png, .pdf or .svg; None: none, the figure is only returned.
         profile: from `cisreg.uncertainty.profile`.
         level: of the interval.
         overwrite: whether it may replace a file that exists.
@@ -41,23 +67,24 @@ def plot_profile(
     Example:
         >>> plot_profile("reb1.png", profile)  # doctest: +SKIP
     """
-    from cisreg.uncertainty.quantiles import normal_width
-
     limit, interval = normal_width(level) ** 2, profile.interval(level)
     with new_figure(path, (4.6, 3.4), overwrite=overwrite) as figure:
         _draw(figure.subplots(), profile, limit, interval, level)
+    return figure
 
 
 def _draw(
-    axes: Axes, profile: Profile, limit: float, interval: tuple[float, float], level: float
+    axes: Axes, profile: AnyProfile, limit: float, interval: tuple[float, float], level: float
 ) -> None:
     value = np.append(profile.value, profile.estimate)
     order = np.argsort(value)
     begin, end = value.min(), value.max()
-    axes.axvspan(max(interval[0], begin), min(interval[1], end), color=_LIGHT, linewidth=0)
-    axes.axhline(limit, color="0.5", linewidth=1, linestyle=(0, (4, 3)))
-    axes.plot(value[order], np.append(profile.excess, 0.0)[order], color=_COLOR, zorder=3)
-    axes.scatter(profile.value, profile.excess, s=14, color=_COLOR, zorder=4)
+    axes.axvspan(
+        max(interval[0], begin), min(interval[1], end), color=BLUE, alpha=0.15, linewidth=0
+    )
+    axes.axhline(limit, color=GUIDE, linewidth=1, linestyle=DASHED)
+    axes.plot(value[order], np.append(profile.excess, 0.0)[order], color=BLUE, zorder=3)
+    axes.scatter(profile.value, profile.excess, s=14, color=BLUE, zorder=4)
     axes.annotate(
         f"{100 * level:g} % interval",
         (1, limit),
@@ -65,7 +92,7 @@ def _draw(
         xytext=(0, 4),
         textcoords="offset points",
         ha="right",
-        color="0.35",
+        color=MUTED,
         fontsize=8,
     )
     name = profile.parameter.replace("_", " ")

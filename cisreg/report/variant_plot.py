@@ -9,27 +9,29 @@ import numpy as np
 
 from cisreg.report.labels import short_name, with_unit
 from cisreg.report.plot import new_figure
+from cisreg.report.style import GUIDE, LOWERS, RAISES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from cisreg.interpret import VariantEffects
 
 _BARS = 8
-_UP, _DOWN, _BEFORE = "#1f5a96", "#b3402a", "0.75"
+_UP, _DOWN, _BEFORE = RAISES, LOWERS, GUIDE
 
 
 def plot_variant(
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | None,
     effects: VariantEffects,
     row: int = 0,
     *,
     overwrite: bool = False,
-) -> None:
+) -> Figure:
     """Draws one variant: the parts of its effect by factor, and the sites that change most.
 
     Args:
-        path: file to write, .png, .pdf or .svg.
+        path: file to write, .png, .pdf or .svg; None: none, the figure is only returned.
         effects: of `cisreg.interpret.variant_effects`.
         row: which variant.
         overwrite: whether it may replace a file that exists.
@@ -50,6 +52,7 @@ def plot_variant(
         _draw_factors(first, effects, row)
         _draw_sites(second, effects, row)
         figure.suptitle(_title(effects, row), parse_math=False)
+    return figure
 
 
 def _title(effects: VariantEffects, row: int) -> str:
@@ -75,7 +78,7 @@ def _draw_factors(axes: Axes, effects: VariantEffects, row: int) -> None:
         names, values = [*names, f"{len(by_factor) - len(largest)} others"], [*values, rest]
     places = np.arange(len(values))
     axes.barh(places, values, color=[_UP if each > 0 else _DOWN for each in values])
-    axes.axvline(0, color="0.3", linewidth=0.8)
+    axes.axvline(0, color=GUIDE, linewidth=0.8)
     axes.set_yticks(places, names, parse_math=False)
     axes.invert_yaxis()
     axes.set_title("Effect by factor")

@@ -14,11 +14,11 @@ from cisreg.data import Dataset
 from cisreg.display import counted, html_table
 from cisreg.interpret.batches import sequence_names
 from cisreg.metrics import Metrics, agreement
+from cisreg.quantiles import student_width
 from cisreg.trained_model import Model
 from cisreg.uncertainty.effects import site_effects
 from cisreg.uncertainty.intervals import Intervals, PredictionIntervals
 from cisreg.uncertainty.laplace import paired_codes, prediction_intervals
-from cisreg.uncertainty.quantiles import student_width
 
 if TYPE_CHECKING:
     import pandas as pd

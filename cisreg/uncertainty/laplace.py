@@ -21,13 +21,13 @@ import pyarrow as pa
 
 from cisreg.data import Dataset
 from cisreg.interpret.batches import sequence_names
+from cisreg.quantiles import student_width
 from cisreg.trained_model import Model
 from cisreg.uncertainty.coordinates import Coordinates
 from cisreg.uncertainty.effects import effect_slopes, site_effects
 from cisreg.uncertainty.intervals import Intervals, PredictionIntervals
 from cisreg.uncertainty.jacobian import jacobian, row_batches
 from cisreg.uncertainty.normal_equations import Measured, normal_equations
-from cisreg.uncertainty.quantiles import student_width
 from cisreg.uncertainty.refitting import Refit, least_squares, warn_unless_converged
 
 logger = logging.getLogger("cisreg.uncertainty")

@@ -15,10 +15,10 @@ from cisreg.arrays import as_array
 from cisreg.data import Dataset
 from cisreg.display import counted, html_table
 from cisreg.progress import progress_bar
+from cisreg.quantiles import normal_width
 from cisreg.trained_model import Model
 from cisreg.uncertainty.laplace import estimate_certainty
 from cisreg.uncertainty.normal_equations import Measured
-from cisreg.uncertainty.quantiles import normal_width
 from cisreg.uncertainty.refitting import least_squares
 
 if TYPE_CHECKING:

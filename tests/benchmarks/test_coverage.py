@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.interpret import coverage
 from benchmarks.interpret.coverage import NUMBERS, held, known_motifs, make_problem
-from cisreg.uncertainty.quantiles import student_width
+from cisreg.quantiles import student_width
 
 LEVEL, SIMULATIONS = 0.9, 24
 

@@ -43,6 +43,7 @@ COMMANDS = {
     "--measurements {measurements} --validation {validation} --output {output}",
     "ensemble predict": "{ensemble} {table} --output {output}",
     "ensemble evaluate": "{ensemble} {table}",
+    "report": "{model} {other} --data {data} --certainty {certainty} --output {output}",
     "scan": "{genome} --motifs {motifs} --model {model} --intervals {intervals} "
     "--background {background} --occupancy 0.5 --concentrations {concentrations} "
     "--output {output}",
@@ -84,7 +85,7 @@ COMMANDS = {
 }
 ALL_COMMANDS = typer.main.get_command(app)
 OUTPUTS = ("output", "map_output", "plot", "factors", "by_factor")
-FOLDERS = ("model", "truth", "start", "ensemble")
+FOLDERS = ("model", "truth", "start", "ensemble", "other")
 # Texts that name no file, and the temporary folder, in which nothing has a name of the user. A
 # track is a file or a folder of files: see `test_scan.py` and `genome/test_tracks.py`.
 NO_FILES = (

@@ -29,7 +29,9 @@ def letters(axes):
     for patch in axes.artists + axes.patches:
         if isinstance(patch, PathPatch):
             color = to_hex(patch.get_facecolor()).upper()
-            outline, codes = logo._outline(next(b for b, c in logo._COLORS.items() if c == color))
+            outline, codes = logo._outline(
+                next(b for b, c in logo.BASE_COLORS.items() if c == color)
+            )
             for part in patch.get_path().vertices.reshape(-1, len(outline), 2):
                 told = part[codes != Path.CLOSEPOLY]
                 yield color, told[:, 0].min(), told[:, 1].min(), told[:, 1].max()

@@ -14,6 +14,7 @@ from uncertain_models import linear
 
 from cisreg.cli import app
 from cisreg.motifs import write_motifs
+from cisreg.quantiles import student_width
 from cisreg.recipes import Recipe
 from cisreg.recipes.writing import format_recipe
 from cisreg.run_folder import MODEL_FILE
@@ -22,7 +23,6 @@ from cisreg.storage import load_model
 from cisreg.training import Stage
 from cisreg.training.training_run import TrainingRun
 from cisreg.uncertainty import fit_ensemble, load_ensemble, member_processes
-from cisreg.uncertainty.quantiles import student_width
 
 RECIPE = Recipe(
     (Stage(("activity", "bias"), epochs=3, learning_rate=0.1, batch_size=50),),

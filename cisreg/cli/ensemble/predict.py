@@ -53,8 +53,8 @@ def predict(
     the mean of many measurements; of seeds it is where one more training would end.
     """
     check_files([output], inputs=[ensemble, table], overwrite=overwrite)
+    from cisreg.quantiles import check_level
     from cisreg.uncertainty import load_ensemble
-    from cisreg.uncertainty.quantiles import check_level
     from cisreg.writing import check_ending, open_table
 
     check_ending(output)

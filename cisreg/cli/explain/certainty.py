@@ -102,9 +102,9 @@ def certainty(
     if profile is None and any(each is not None for each in (factor, values, plot)):
         raise typer.BadParameter("--factor, --values, --plot: expected --profile too", ctx=context)
     check_files([output, plot], inputs=[model, table], overwrite=overwrite)
+    from cisreg.quantiles import check_level
     from cisreg.storage import load_model
     from cisreg.uncertainty.member_training import is_ensemble, load_ensemble
-    from cisreg.uncertainty.quantiles import check_level
 
     tables.check_results(output, plot)
     check_level(level)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cisreg.uncertainty.quantiles import normal_width, student_width
+from cisreg.quantiles import normal_width, student_width
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,107 @@
+"""The report of a run as one HTML page, and of two runs side by side.
+
+From a run to a page: `run.py` what is left of it, `data.py` its sequences, `compute.py`,
+`verdict.py` and `compare.py` what there is to say, as the plain values of `content.py`;
+`figures.py` draws, `html.py` fills the templates.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from cisreg.file_checks import check_output
+from cisreg.files import replace_file
+from cisreg.report.page.compare import compare_runs
+from cisreg.report.page.compute import describe_run
+from cisreg.report.page.content import Comparison, Report, RunContent
+from cisreg.report.page.data import find_parts
+from cisreg.report.page.html import comparison_page, run_page
+from cisreg.report.page.run import Run, open_run
+from cisreg.report.plot import import_figure
+from cisreg.trained_model import Model
+
+__all__ = ["Report", "Run", "write_report"]
+
+_ENDINGS = (".html", ".htm")
+
+
+def write_report(
+    path: str | os.PathLike[str],
+    run: str | os.PathLike[str] | Model | Run,
+    other: str | os.PathLike[str] | Model | Run | None = None,
+    *,
+    data: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
+    intervals: Any = None,
+    threads: int | None = None,
+    overwrite: bool = False,
+    progress: bool = False,
+) -> Report:
+    """Writes an HTML page that says whether a model is any good, and what to doubt.
+
+    The page is one file that loads nothing. It begins with three sentences and a table; then come
+    training, predictions and their errors, factors, example sequences, the diagnosis and settings.
+    It compares with the rows that were held out of training: they are read again from the table
+    that the model names, and are the same ones only if their checksum says so.
+
+    Args:
+        path: the file, .html.
+        run: the folder of a run or a model, or a model.
+        other: another one, to compare with; None: the page is about one run.
+        data: further tables of measured sequences that training did not see, such as a test set.
+        intervals: intervals of effects: the table of `cisreg.uncertainty.Certainty.effects`, or
+            one with the columns parameter, factor, lower and upper. Of `run`, not of `other`.
+        threads: how many threads compute; None: one for each core.
+        overwrite: whether it may replace a file that exists.
+        progress: whether to show progress bars.
+
+    Returns:
+        A Report: the sentences, and all findings as `to_json`.
+
+    Raises:
+        ImportError: matplotlib or Jinja is not installed.
+        FileExistsError: the file exists, and `overwrite` is False.
+        FileNotFoundError: a folder without a model, or a table that is not there.
+        ValueError: another ending, a damaged model or table, or intervals of another kind.
+        OSError: the file cannot be written.
+
+    Example:
+        >>> report = write_report("report.html", "model")  # doctest: +SKIP
+        >>> print(report.sentences[0])  # doctest: +SKIP
+        The model predicts well: on 908 sequences that were held out of training, ...
+    """
+    check_page(path)
+    check_output(path, overwrite=overwrite)
+    import_figure()
+    tables = [data] if isinstance(data, (str, os.PathLike)) else list(data)
+    content: RunContent | Comparison
+    how: dict[str, Any] = {"threads": threads, "progress": progress}
+    first = open_run(run)
+    found = find_parts(first, tables)
+    content = describe_run(first, found, intervals=intervals, **how)
+    if other is None:
+        text = run_page(content)
+    else:
+        second = open_run(other)
+        others = find_parts(second, tables)
+        content = compare_runs(content, describe_run(second, others, **how), (found, others))
+        text = comparison_page(content)
+    written = text.encode()
+    with replace_file(path, overwrite=overwrite) as file:
+        file.write(written)
+    return Report(content, len(written))
+
+
+def check_page(path: str | os.PathLike[str]) -> None:
+    """Checks the name of a page.
+
+    Raises:
+        ValueError: it does not end in .html.
+
+    Example:
+        >>> check_page("report.html")
+    """
+    if Path(path).suffix.lower() not in _ENDINGS:
+        raise ValueError(f"{path}: expected a name that ends in .html")

@@ -1,0 +1,305 @@
+"""Finds the rows that a model was trained on and those that were held out, and checks them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+
+from cisreg.data import Columns, Dataset, DatasetFiles, HoldOut, open_dataset
+from cisreg.data.splitting import sequence_hashes
+from cisreg.datasets.named import dataset_files
+from cisreg.display import counted
+from cisreg.report.page.run import Run
+from cisreg.trained_model import Model
+
+logger = logging.getLogger("cisreg.report")
+
+Role = Literal["training", "held out", "other"]
+
+# More rows than these are not read: a report is to take seconds, and needs no more.
+MOST_ROWS = 1 << 21
+# Columns that say where something was measured, and how many of them are looked at.
+_PLACES = re.compile(
+    "(plate|well|batch|row|col|column|lane|chip|array|run|replicate|date|library|pool|bin)"
+    "([ _-]?(id|name|number|no|[0-9]+))?",
+    re.IGNORECASE,
+)
+_MOST_PLACES = 4
+_ROW = "row of the table"
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Sequences with measurements that a report looks at together.
+
+    Attributes:
+        name: "training", "held out", or the name of a table.
+        role: "other" are rows that are neither those of training nor of validation.
+        data: the sequences, encoded for the model, and their measurements.
+        places: by name, what says where a row was measured: its number, columns of the table.
+    """
+
+    name: str
+    role: Role
+    data: Dataset
+    places: Mapping[str, pa.Array] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """The parts that were found, best evidence first, and what is to be said about them."""
+
+    parts: tuple[Part, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def judged(self) -> Part | None:
+        """The part that a model is judged by: held out, else other rows, else training."""
+        order: tuple[Role, ...] = ("held out", "other", "training")
+        ranked = sorted(self.parts, key=lambda part: order.index(part.role))
+        return ranked[0] if ranked else None
+
+    def of(self, role: Role) -> Part | None:
+        """The first part with a role."""
+        return next((part for part in self.parts if part.role == role), None)
+
+
+def find_parts(run: Run, tables: Sequence[str | os.PathLike[str]] = ()) -> Found:
+    """Finds the data of a run: in memory, where its metadata say, and in other tables.
+
+    The rows of a table are split as in training. Only if number and fingerprint of the rows are
+    those that model.json knows, they are called training and held out.
+
+    Args:
+        run: the run.
+        tables: further tables, read like that of training.
+
+    Raises:
+        FileNotFoundError, ValueError: one of `tables` cannot be read.
+
+    Example:
+        >>> find_parts(open_run("model")).judged.name  # doctest: +SKIP
+        'held out'
+    """
+    notes: list[str] = []
+    parts = [Part(name, _role(name), data) for name, data in run.given.items()]
+    if not parts:
+        parts = _own_parts(run, notes)
+    for table in tables:
+        parts += _parts_of_table(run, table, parts, notes)
+    if not parts:
+        notes.append(
+            "There are no measured sequences: predictions, residuals, example sequences and what "
+            "factors do in sequences are left out. Give a table with --data, in Python data=."
+        )
+    named = [
+        replace(part, places=_places(part.data)) if not part.places else part for part in parts
+    ]
+    return Found(tuple(named), tuple(notes))
+
+
+def _role(name: str) -> Role:
+    return "training" if name == "training" else "held out" if name == "held out" else "other"
+
+
+def _own_parts(run: Run, notes: list[str]) -> list[Part]:
+    """Training and validation rows from the files that the metadata of the model name."""
+    metadata = run.model.metadata
+    source = metadata.get("table")
+    if not isinstance(source, (str, list)) or not source or source == "-":
+        notes.append("The model does not say which table it was trained on.")
+        return []
+    paths = _resolved(source, metadata.get("working_folder"))
+    try:
+        data, whole = _read(run.model, paths)
+    except (OSError, ValueError) as error:
+        notes.append(f"The table of training cannot be read: {error}")
+        return []
+    if whole is not None:
+        notes.append(
+            f"Of {whole:,} rows of {_shown(source)}, {len(data):,} are looked at, evenly spaced. "
+            "They are split as in training, and not compared with it by a checksum."
+        )
+    parts = _split_as_in_training(run.model, data, notes, check=whole is None)
+    if parts is None:
+        notes.append(
+            f"{_shown(source)} does not hold the rows that the model was trained on (their number "
+            "or checksum differs), so it is left out; --data takes it as it is."
+        )
+        return []
+    validation = metadata.get("validation_table")
+    known = (metadata.get("data") or {}).get("validation")
+    if isinstance(validation, (str, list)) and known and len(parts) == 1:
+        try:
+            held_out, _ = _read(run.model, _resolved(validation, metadata.get("working_folder")))
+        except (OSError, ValueError) as error:
+            notes.append(f"The table of validation cannot be read: {error}")
+            return parts
+        if _is(held_out, known):
+            parts.insert(0, Part("held out", "held out", held_out))
+        else:
+            notes.append(f"{_shown(validation)} is not what validation was: it is left out.")
+    return parts
+
+
+def _resolved(source: str | list[Any], folder: Any) -> list[str]:
+    """The files of a table, by their names from the folder in which training began."""
+    names = [str(each) for each in (source if isinstance(source, list) else [source])]
+    if len(names) == 1 and (found := dataset_files(names[0])) != names[0]:
+        # The name of a data set.
+        return [os.fspath(each) for each in found]
+    if not isinstance(folder, str):
+        return names
+    return [name if "://" in name else os.path.join(folder, name) for name in names]  # noqa: PTH118
+
+
+def _shown(source: str | list[Any]) -> str:
+    return source if isinstance(source, str) else ", ".join(map(str, source))
+
+
+def _parts_of_table(
+    run: Run, table: str | os.PathLike[str], known: Sequence[Part], notes: list[str]
+) -> list[Part]:
+    data, whole = _read(run.model, _resolved(os.fspath(table), None))
+    if not known:
+        parts = _split_as_in_training(run.model, data, [], check=whole is None)
+        if parts is not None:
+            return parts
+    seen = [part for part in known if part.role == "training"]
+    name = Path(os.fspath(table)).name
+    if seen:
+        hashes = sequence_hashes(data.sequence)
+        shared = np.isin(hashes, sequence_hashes(seen[0].data.sequence))
+        if shared.any():
+            notes.append(
+                f"{name}: {counted(int(shared.sum()), 'sequence')} of {len(data):,} are also among "
+                "those of training, and were left out."
+            )
+            data = data.take(~shared)
+    else:
+        notes.append(
+            f"{name}: whether its sequences were among those of training is not known, since these "
+            "were not found."
+        )
+    return [Part(name, "other", data)] if len(data) else []
+
+
+def _read(model: Model, paths: list[str]) -> tuple[Dataset, int | None]:
+    """The rows of tables as those of training were read, numbered, with columns of places.
+
+    Beside them is the number of all rows if only some were read, else None.
+    """
+    metadata = model.metadata
+    columns = Columns(**model.table_columns) if model.table_columns else Columns()
+    # Names are not needed to train, and a report shows them where the table has some.
+    columns = replace(columns, name=columns.name or True, weight=columns.weight or False)
+    how: dict[str, Any] = {
+        "length": model.spec.sequence_length,
+        "side": model.padding_side,
+        "decimal_comma": bool(metadata.get("decimal_comma", False)),
+    }
+    if metadata.get("measurements"):
+        how["measurements"] = _resolved(metadata["measurements"], metadata.get("working_folder"))[0]
+    split_by = _held_out(model)
+    own = () if split_by is None or split_by.column is None else (split_by.column,)
+    wanted = (*own, *(each for each in _place_columns(paths, columns, how) if each not in own))
+    files = open_dataset(paths, columns=replace(columns, extra=wanted), **how)
+    data = _load(files)
+    partly = files.has_groups and files.group_rows.sum() > MOST_ROWS
+    return _numbered(data), int(files.group_rows.sum()) if partly else None
+
+
+def _place_columns(paths: list[str], columns: Columns, how: Mapping[str, Any]) -> list[str]:
+    """Names of columns that say where a row was measured."""
+    try:
+        every = open_dataset(paths, columns=replace(columns, extra=True), **how).extra_names
+    except (ValueError, OSError):
+        # FASTA and tables without names; whatever else is wrong is said where they are read.
+        return []
+    return [name for name in every if _PLACES.fullmatch(str(name))][:_MOST_PLACES]
+
+
+def _load(files: DatasetFiles) -> Dataset:
+    if not files.has_groups or files.group_rows.sum() <= MOST_ROWS:
+        return files.load(progress=True)
+    # Evenly spaced row groups.
+    rows = files.group_rows
+    count = max(1, int(MOST_ROWS // rows.max()))
+    groups = np.unique(np.linspace(0, len(rows) - 1, count).astype(np.int64))
+    logger.info("read %d of %d row groups of %s", len(groups), len(rows), files.files[0])
+    return files.load(groups=groups, progress=True)
+
+
+def _numbered(data: Dataset) -> Dataset:
+    if _ROW in data.extra:
+        return data
+    numbers = pa.array(np.arange(1, len(data) + 1))
+    copied = data.take(np.arange(len(data)))
+    copied.__dict__["extra"] = {**data.extra, _ROW: numbers}
+    return copied
+
+
+def _places(data: Dataset) -> dict[str, pa.Array]:
+    """What says where rows were measured."""
+    return {
+        name: column
+        for name, column in data.extra.items()
+        if name == _ROW or _PLACES.fullmatch(str(name))
+    }
+
+
+def _held_out(model: Model) -> HoldOut | None:
+    how = (model.metadata.get("data") or {}).get("held_out")
+    return HoldOut(**how) if isinstance(how, dict) else None
+
+
+def _split_as_in_training(
+    model: Model, data: Dataset, notes: list[str], *, check: bool
+) -> list[Part] | None:
+    """The parts of the table as training had them; None if these are other rows.
+
+    Args:
+        model: the model.
+        data: the rows.
+        notes: gets what is to be said.
+        check: whether the rows must be those that model.json describes.
+    """
+    record = model.metadata.get("data")
+    if not isinstance(record, dict):
+        notes.append(
+            "The model does not say which rows were held out: it was made by an earlier version."
+        )
+        return None
+    how = _held_out(model)
+    training, held_out = data, None
+    if how is not None:
+        training, held_out = how.split(data, int(model.metadata.get("seed", 0)))
+    if check and held_out is not None and not _is(held_out, record["validation"]):
+        return None
+    if check and not _is(training, record["training"]):
+        return None
+    parts = [Part("training", "training", training)]
+    if held_out is not None:
+        parts.insert(0, Part("held out", "held out", held_out))
+    # Folds may name a third part, which neither trained nor validated.
+    used = np.concatenate([part.data.extra[_ROW].to_numpy() for part in parts])
+    left = ~np.isin(data.extra[_ROW].to_numpy(), used)
+    if left.any():
+        parts.insert(1, Part("not used in training", "other", data.take(left)))
+    return parts
+
+
+def _is(data: Dataset, record: Mapping[str, Any] | None) -> bool:
+    """Whether these are the rows that a record of model.json describes."""
+    if record is None or record["rows"] != len(data):
+        return False
+    # The checksum of rows that were streamed is not known; their number is.
+    return record["fingerprint"] is None or record["fingerprint"] == data.fingerprint()

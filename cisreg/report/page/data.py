@@ -153,9 +153,11 @@ def _own_parts(run: Run, notes: list[str]) -> list[Part]:
 def _resolved(source: str | list[Any], folder: Any) -> list[str]:
     """The files of a table, by their names from the folder in which training began."""
     names = [str(each) for each in (source if isinstance(source, list) else [source])]
-    if len(names) == 1 and (found := dataset_files(names[0])) != names[0]:
-        # The name of a data set.
-        return [os.fspath(each) for each in found]
+    if len(names) == 1:
+        named = dataset_files(names[0])
+        if isinstance(named, list):
+            # Not a path, but the name of a data set.
+            return [os.fspath(each) for each in named]
     if not isinstance(folder, str):
         return names
     return [name if "://" in name else os.path.join(folder, name) for name in names]  # noqa: PTH118

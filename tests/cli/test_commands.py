@@ -346,7 +346,7 @@ def test_no_command_takes_a_column_because_of_where_it_stands(model, tmp_path, c
         "convert": ("convert", table, "--output", output),
         "encode": ("encode", table, "--length", "10", "--output", output),
     }[command]
-    table.write_text("# made by hand\nset,reads,y,x\ntraining,28,0.02,GGAG\ntest,9,-0.07,AGTG\n")
+    table.write_text("# made by hand\npart,reads,y,x\na,28,0.02,GGAG\nb,9,-0.07,AGTG\n")
     said = fail(1, *words)
     assert f"{table}:2: expected one column named sequence" in said
     assert "'reads' (28), 'y' (0.02), 'x' (GGAG)" in said

@@ -1,4 +1,4 @@
-"""Tutorials as notebooks to download: each page of docs/tutorials links its own .ipynb."""
+"""Tutorials: each page of docs/tutorials links its own .ipynb, and shows whole lines."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import jupytext
+from myst_nb.core import render
+from nbformat import NotebookNode
 from sphinx.application import Sphinx
+
+_streams_of_myst = render.coalesce_streams
 
 
 def write_notebooks(app: Sphinx, error: Exception | None) -> None:
@@ -27,12 +31,32 @@ def add_link(app: Sphinx, page: str, template: str, context: dict[str, Any], tre
         context["body"] = context["body"].replace("</h1>", f"</h1>\n{link}", 1)
 
 
+def join_pieces(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    """Streams of a cell as MyST shows them, without a line end after each piece.
+
+    A cell of %%bash prints in pieces of 100 characters, and MyST ends a line after each.
+    """
+    joined: list[NotebookNode] = []
+    for output in outputs:
+        same = [
+            each
+            for each in joined
+            if each.output_type == output.output_type == "stream" and each.name == output.name
+        ]
+        if same:
+            same[0].text += output.text
+        else:
+            joined.append(output)
+    return _streams_of_myst(joined)
+
+
 def _sources(app: Sphinx) -> list[Path]:
     return sorted(Path(app.srcdir, "tutorials").glob("*.py"))
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Registers the link and the step after the build."""
+    render.coalesce_streams = join_pieces
     app.connect("html-page-context", add_link)
     app.connect("build-finished", write_notebooks)
     return {"parallel_read_safe": True}

@@ -42,7 +42,7 @@ Image("logos.png", width=620)
 # as a random base. The strongest sites and their log Kd:
 
 # %%
-dict(zip(motifs.strongest_site(), motifs.lowest_log_kd().round(2), strict=True))
+pd.Series(motifs.lowest_log_kd(), motifs.strongest_site(), name="log Kd").round(2)
 
 # %% [markdown]
 # ## A genome

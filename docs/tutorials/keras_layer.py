@@ -27,6 +27,8 @@ from IPython.display import Image
 import cisreg
 from cisreg.keras import MotifOccupancy, ThermodynamicModel
 
+tf.get_logger().setLevel("WARNING")
+
 motifs = cisreg.motifs.demo_motifs()
 assay = cisreg.simulate(motifs, sequence_count=5000, sequence_length=80, seed=3)
 codes, expression = assay.sequence, assay.expression
@@ -77,7 +79,7 @@ cisreg.metrics.agreement(predicted, expression[test])
 figure, axes = plt.subplots(figsize=(5, 2.8))
 axes.plot(history.history["loss"], label="training", color="#a9c6e3")
 axes.plot(history.history["val_loss"], label="held out", color="#1f5a96")
-axes.set(xlabel="epoch", ylabel="mean squared error", yscale="log")
+axes.set(xlabel="epoch", ylabel="mean squared error", ylim=(0, None))
 axes.legend(frameon=False)
 axes.spines[["top", "right"]].set_visible(False)
 

@@ -162,7 +162,7 @@ axes.errorbar(
 )
 axes.set(xlabel="measured difference (log2)", ylabel="predicted difference")
 axes.spines[["top", "right"]].set_visible(False)
-np.corrcoef(measured, effects.effect)[0, 1].round(3)
+f"r = {np.corrcoef(measured, effects.effect)[0, 1]:.3f}"
 
 # %% [markdown]
 # The bars are one standard error of the measurement: most of the scatter of the small

@@ -252,7 +252,8 @@ def _warn_of_learned_motifs(model: Model, coordinates: Coordinates) -> None:
         logger.warning(
             "estimate_certainty: the motifs were trained and are taken for known, so that all "
             "intervals are far too narrow; let motifs vary (parameters with log_kd) where there "
-            "are few, or train an ensemble (cisreg.uncertainty.fit_ensemble)"
+            "are few, or train an ensemble (cisreg.uncertainty.fit_ensemble), which shows the "
+            "scatter of training but not its bias"
         )
 
 

@@ -65,6 +65,9 @@ def fit_ensemble(
     same rows. In both, member i is trained with `seed` + i, so that the members also differ in
     their initial activities, in what is held out and in the order of rows.
 
+    The members show the scatter of training, not its bias: where training ends before the least
+    squares, intervals hold the truth far less often than they say.
+
     Args:
         data: as for `cisreg.train`. A bootstrap holds the rows in memory.
         motifs: as for `cisreg.train`.

@@ -49,8 +49,9 @@ def predict(
 
     The columns are name (if there are names), sequence, expression (the mean of the members),
     standard_deviation (of the members), lower and upper: the interval, mean ± t · standard
-    deviation · √(1 + 1/B) of B members. Of a bootstrap it is an interval of the true expression,
-    the mean of many measurements; of seeds it is where one more training would end.
+    deviation · √(1 + 1/B) of B members. Of a bootstrap it is what other data would change; it holds
+    the true expression only where training is not biased. Of seeds it is where one more training
+    would end.
     """
     check_files([output], inputs=[ensemble, table], overwrite=overwrite)
     from cisreg.quantiles import check_level

@@ -140,6 +140,10 @@ Image("factors.png")
 #
 # **Trap:** do not compare activities. Where binding is weak, half the concentration and
 # twice the activity predict the same. Effects of sites do not change by such a trade.
+#
+# **Trap:** the sites of Gcn4, Mbp1 and Mcm1 read nearly alike on both strands. Each is
+# bound as two sites, and how their effect is shared out between the strands means
+# nothing: read the sum.
 
 # %%
 effects.to_frame().head(6)[

@@ -4,8 +4,10 @@
 
 RUN and OTHER are folders that `cisreg train` wrote, beside tables that are still there. The script
 writes the page of RUN and that of both, prints times and sizes, and shows them in Chromium, which
-must be installed, as report_begin.png, report_factors.png (dark) and report_two_runs.png.
-With --sequences it also times a report of RUN with so many random sequences.
+must be installed, as report_begin.png, report_factors.png (dark), report_two_runs.png, and
+report_widths.png: at 400, 1,000 and 1,600 pixels, light and dark. With --site, the folder of
+`make docs`, site_widths.png shows the first page of the site in the same way. With --sequences it
+also times a report of RUN with so many random sequences.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import shutil
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +30,10 @@ from cisreg.report.page import Run
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 # Colours of a picture that is kept: enough for pages, and a quarter of the size.
 COLORS = 96
+WIDTHS = (400, 1000, 1600)
+HEIGHT = 900
+# Of the pictures beside each other.
+SCALE = 0.4
 
 
 def main() -> None:
@@ -37,13 +44,14 @@ def main() -> None:
     parser.add_argument("run", type=Path, help="folder of a run")
     parser.add_argument("other", type=Path, help="folder of another run")
     parser.add_argument("--figures", type=Path, help="folder for the pictures")
+    parser.add_argument("--site", type=Path, help="folder of the built pages, such as build/docs")
     parser.add_argument("--sequences", type=int, help="random sequences of a further report")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         rows = measure(arguments.run, arguments.other, Path(folder), arguments.sequences)
         print_table("Reports", ("page", "seconds", "of them predicting", "megabytes"), rows)
         if arguments.figures is not None:
-            take_pictures(Path(folder), arguments.figures)
+            take_pictures(Path(folder), arguments.figures, arguments.site)
 
 
 def measure(run: Path, other: Path, folder: Path, count: int | None) -> list[list[str]]:
@@ -82,8 +90,8 @@ def _row(name: str, seconds: float, predicting: float | None, report: Report) ->
     return [name, f"{seconds:.1f}", known, f"{report.bytes / 1e6:.2f}"]
 
 
-def take_pictures(folder: Path, figures: Path) -> None:
-    """Shows the pages in Chromium, and keeps what is seen.
+def take_pictures(folder: Path, figures: Path, site: Path | None) -> None:
+    """Shows the pages, and those of the site if it is given, in Chromium; keeps what is seen.
 
     Raises:
         FileNotFoundError: Chromium is not installed.
@@ -105,14 +113,40 @@ def take_pictures(folder: Path, figures: Path) -> None:
             tab.evaluate(
                 "part => document.querySelector(part).scrollIntoView({behavior: 'instant'})", part
             )
-            _keep(tab.screenshot(), figures / f"{name}.png")
+            _keep(_image(tab.screenshot()), figures / f"{name}.png")
+        _keep(_at_all_widths(browser, folder / "run.html"), figures / "report_widths.png")
+        if site is not None:
+            _keep(_at_all_widths(browser, site / "index.html"), figures / "site_widths.png")
         browser.close()
 
 
-def _keep(picture: bytes, path: Path) -> None:
+def _at_all_widths(browser: Any, page: Path) -> Any:
+    """What is seen first at each width, light above dark, reduced to one picture."""
     from PIL import Image
 
-    image = Image.open(io.BytesIO(picture)).convert("RGB")
+    widths = [round(width * SCALE) for width in WIDTHS]
+    height, gap = round(HEIGHT * SCALE), 10
+    sheet = Image.new("RGB", (sum(widths) + gap * 2, height * 2 + gap), "gray")
+    for row, theme in enumerate(("light", "dark")):
+        for column, width in enumerate(WIDTHS):
+            tab = browser.new_page(viewport={"width": width, "height": HEIGHT}, color_scheme=theme)
+            tab.goto(page.resolve().as_uri())
+            seen = _image(tab.screenshot()).resize(
+                (widths[column], height), Image.Resampling.LANCZOS
+            )
+            sheet.paste(seen, (sum(widths[:column]) + gap * column, row * (height + gap)))
+    return sheet
+
+
+def _image(picture: bytes) -> Any:
+    from PIL import Image
+
+    return Image.open(io.BytesIO(picture)).convert("RGB")
+
+
+def _keep(image: Any, path: Path) -> None:
+    from PIL import Image
+
     image.quantize(COLORS, dither=Image.Dither.NONE).save(path, optimize=True)
     print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
 

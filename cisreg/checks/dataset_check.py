@@ -31,7 +31,7 @@ from cisreg.checks.sequence_rules import (
     check_repeats,
     check_unknown,
 )
-from cisreg.checks.size_rules import check_size
+from cisreg.checks.size_rules import check_size, check_split
 from cisreg.checks.survey import Survey, take_survey
 from cisreg.data import Columns, Dataset, DatasetFiles, HoldOut, open_dataset
 from cisreg.display import counted, html_table
@@ -139,7 +139,7 @@ def check_dataset(
     The checks: columns (what was taken as what, and why), rows left out, length, constant ends,
     unknown bases, base composition, low complexity, equal sequences, similar sequences across the
     split, expression (scale), saturation, outliers, replicates (the highest r that any model can
-    reach) and size. docs/howto/check.md says how each is computed, and its limits.
+    reach), split and size. docs/howto/check.md says how each is computed, and its limits.
 
     What the reader refuses, such as columns that are not clear, is a finding too, an error.
 
@@ -185,9 +185,12 @@ def check_dataset(
         return DatasetCheck(_sorted([*findings, _refused("reading", error)]), 0, None)
     if isinstance(data, DatasetFiles):
         findings.append(check_left_out(data.unusable, survey.count))
+    if not survey.count and not any(each.state == "error" for each in findings):
+        findings.append(_refused("reading", ValueError("expected rows of sequences, got none")))
     if survey.count:
         findings += _of_sequences(survey, hold_out)
         findings += _of_expression(survey, names)
+        findings.append(check_split(survey))
         findings.append(check_size(survey.count, max(survey.lengths), chosen))
     return DatasetCheck(_sorted(findings), survey.count, survey)
 
@@ -217,9 +220,13 @@ def _opened(
 
 
 def _names(data: Dataset) -> tuple[str, ...]:
-    if data.expression.ndim == 1:
-        return ("expression",)
-    return tuple(f"expression_{number + 1}" for number in range(data.expression.shape[1]))
+    """Names of the measurements: those of the columns of a table, else numbers."""
+    count = 1 if data.expression.ndim == 1 else data.expression.shape[1]
+    used = data.columns_used.get("expression")
+    names = (used,) if isinstance(used, (str, int)) else tuple(used or ())
+    if len(names) == count and all(isinstance(name, str) for name in names):
+        return names
+    return tuple(f"expression_{number + 1}" for number in range(count))
 
 
 def _surveyed(

@@ -112,7 +112,7 @@ def check_outliers(survey: Survey) -> Finding:
     far = int((distance > _OUTLYING * scale).sum())
     farthest = float(distance.max()) / scale
     text = f"{far:,} of {len(values):,} measurements are more than {_OUTLYING:g} robust standard "
-    text += f"deviations from the median; the farthest {farthest:.1f}."
+    text += f"deviations from the median; the farthest {farthest:.3g}."
     if not far:
         return Finding(name, "ok", text, 0)
     return Finding(

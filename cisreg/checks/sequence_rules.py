@@ -92,6 +92,13 @@ def check_unknown(survey: Survey) -> Finding:
 def check_composition(survey: Survey) -> Finding:
     """GC content, and how well base composition alone predicts expression."""
     composition = survey.composition
+    if np.isnan(composition.gc_content):
+        return Finding(
+            "base composition",
+            "error",
+            "No base of any sequence is known: there is nothing to learn.",
+            advice="--sequence-column names another column.",
+        )
     text = f"GC content is {percent(composition.gc_content)}"
     r = composition.r
     if np.isnan(r):

@@ -1,4 +1,4 @@
-"""Whether there are enough sequences for the recipes."""
+"""Whether there are enough sequences for the recipes, and rows on both sides of the split."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import math
 
 import numpy as np
 
-from cisreg.checks.findings import Finding
+from cisreg.checks.findings import Finding, percent
+from cisreg.checks.survey import Survey
+from cisreg.data.folds import HELD_OUT, NEITHER
 from cisreg.display import counted
 from cisreg.limits import LONGEST_SEQUENCE
 from cisreg.motifs import MotifSet
@@ -17,6 +19,31 @@ from cisreg.recipes.recipe import Recipe
 _USUAL_COLUMNS = 10
 # Fewer sequences than this for each motif, or fewer than this in all, tell little of a factor.
 _FEWEST_FOR_MOTIF, _FEWEST = 10, 500
+
+
+def check_split(survey: Survey) -> Finding:
+    """Whether training can hold out rows as asked; the number is that of rows held out."""
+    held_out, every = int(survey.rows_by_side[HELD_OUT]), int(survey.rows_by_side.sum())
+    if survey.split_problem:
+        return Finding(
+            "split",
+            "error",
+            f"Training would refuse this split: {survey.split_problem}.",
+            held_out,
+            "--split-column with --fold, --group-column or --validation choose another.",
+        )
+    if not survey.rows_by_side[:NEITHER].all():
+        return Finding(
+            "split",
+            "warning",
+            f"Of {counted(every, 'row')}, those of one sequence or group would be alone on a side.",
+            held_out,
+            "--validation with another share, or --group-column with smaller groups.",
+        )
+    text = f"{held_out:,} of {counted(every, 'row')} ({percent(held_out, every)}) would be held out"
+    unused = int(survey.rows_by_side[NEITHER])
+    text += f", {unused:,} would not be used." if unused else "."
+    return Finding("split", "ok", text, held_out)
 
 
 def check_size(count: int, longest: int, motifs: MotifSet | None) -> Finding:
@@ -37,8 +64,8 @@ def check_size(count: int, longest: int, motifs: MotifSet | None) -> Finding:
             return Finding(
                 "size",
                 "warning",
-                f"{counted(count, 'row')} of {length} bases: the recipe {name} cannot be used "
-                f"({error}).",
+                f"{counted(count, 'row')} of {counted(length, 'base')}: the recipe {name} cannot "
+                f"be used ({error}).",
                 count,
                 "--recipe quick, or another --position-knots.",
             )
@@ -47,7 +74,8 @@ def check_size(count: int, longest: int, motifs: MotifSet | None) -> Finding:
     if motifs is None:
         text = (
             f"{counted(count, 'row')}. A motif of {_USUAL_COLUMNS} columns has numbers to learn: "
-            f"{shown}. With {max(count // most, 1):,} motifs there are as many of them as rows."
+            f"{shown}. With {counted(max(count // most, 1), 'motif')} there are as many of them as "
+            "rows."
         )
     else:
         text = f"{counted(count, 'row')} for {counted(motif_count, 'motif')}, which have numbers "

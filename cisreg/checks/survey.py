@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
 
 from cisreg.checks.blocks import Block
 from cisreg.checks.families import MOST_ROWS as MOST_COMPARED
@@ -16,15 +15,13 @@ from cisreg.checks.families import Relatives, Sketcher, find_relatives
 from cisreg.checks.kept import KeptRows, SequenceSample
 from cisreg.checks.measured import Composition, Extremes, Moments, complexity
 from cisreg.checks.repeats import ROW, Repeats, find_repeats
+from cisreg.checks.tried_split import SEED, TriedSplit
 from cisreg.data import HoldOut
 from cisreg.data.ends import ConstantEnds, find_constant_ends
-from cisreg.data.folds import HELD_OUT, TRAINING, provisional_sides
-from cisreg.data.splitting import as_texts, group_hashes, hash_threshold, sequence_hashes
+from cisreg.data.splitting import sequence_hashes
 from cisreg.library import native_module
 
 logger = logging.getLogger("cisreg.checks")
-
-_SEED = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +40,7 @@ class Survey:
         relatives: sequences that are alike; None with `families` off.
         compared_rows: number of rows, from the first on, among which relatives were looked for.
         rows_by_side: rows to train on, held out, and of neither side.
+        split_problem: why training would refuse the split; "" where it would not.
         sample: uint8 [S, L], different sequences drawn by their hash; each begins with its first
             base and ends with codes 4.
         sample_length: int64 [S].
@@ -62,6 +60,7 @@ class Survey:
     relatives: Relatives | None
     compared_rows: int
     rows_by_side: np.ndarray
+    split_problem: str
     sample: np.ndarray
     sample_length: np.ndarray
     sample_expression: np.ndarray
@@ -94,7 +93,7 @@ def take_survey(
     kept, sample, sketcher = KeptRows(), SequenceSample(), Sketcher()
     sketches: list[np.ndarray] = []
     compared = count = 0
-    rows_by_side = np.zeros(3, np.int64)
+    split = TriedSplit(hold_out)
     for block in blocks:
         count += len(block.length)
         lengths.update(dict(zip(*map(np.ndarray.tolist, _counted(block.length)), strict=True)))
@@ -102,8 +101,7 @@ def take_survey(
         composition.add(block.codes, block.length, expression)
         moments.add(block.expression)
         extremes.add(block.expression.ravel())
-        rows = _rows(block, expression, hold_out)
-        rows_by_side += np.bincount(rows["side"], minlength=3)
+        rows = _rows(block, expression, split)
         kept.add(rows)
         sample.add(rows["hash"], block.codes, expression)
         if families and compared < MOST_COMPARED:
@@ -123,7 +121,8 @@ def take_survey(
         expression=np.sort(every["expression"]),
         relatives=_relatives(sketches) if sketches else None,
         compared_rows=compared,
-        rows_by_side=rows_by_side,
+        rows_by_side=split.rows_by_side,
+        split_problem=split.problem,
         sample=codes,
         sample_length=sample_length,
         sample_expression=sample_expression,
@@ -143,12 +142,12 @@ def _mean(expression: np.ndarray) -> np.ndarray:
     return expression.mean(axis=1, dtype=np.float64).astype(np.float32)
 
 
-def _rows(block: Block, expression: np.ndarray, hold_out: HoldOut) -> np.ndarray:
+def _rows(block: Block, expression: np.ndarray, split: TriedSplit) -> np.ndarray:
     rows = np.empty(len(block.length), ROW)
-    rows["hash"] = sequence_hashes(block.codes, _SEED)
+    rows["hash"] = sequence_hashes(block.codes, SEED)
     rows["strand"] = _strand_hashes(block)
     rows["expression"] = expression
-    rows["side"] = _sides(rows["hash"], block.held_out_by, hold_out)
+    rows["side"] = split.sides(rows["hash"], block.held_out_by)
     return rows
 
 
@@ -160,18 +159,7 @@ def _strand_hashes(block: Block) -> np.ndarray:
     else:
         text = block.codes[np.arange(block.codes.shape[1]) < block.length[:, None]]
     offsets = np.concatenate([[0], np.cumsum(block.length)]).astype(np.int64)
-    return native_module().text_hashes(text, offsets, _SEED).astype(np.uint32)
-
-
-def _sides(hashes: np.ndarray, values: pa.Array | None, hold_out: HoldOut) -> np.ndarray:
-    """The side of each row, as `cisreg.data.split` with the seed 0 chooses it."""
-    if values is not None and hold_out.folds is not None:
-        return provisional_sides(as_texts(values, "folds", len(hashes)), hold_out.fold)
-    if values is not None:
-        hashes = group_hashes(as_texts(values, "groups", len(hashes)), _SEED)
-    assert hold_out.fraction is not None  # without folds it is given
-    threshold = np.uint64(hash_threshold(hold_out.fraction))
-    return np.where(hashes < threshold, HELD_OUT, TRAINING).astype(np.uint8)
+    return native_module().text_hashes(text, offsets, SEED).astype(np.uint32)
 
 
 _SKETCHED = np.dtype([("hash", "u8"), ("side", "u1"), ("sketch", "u4", 4)])

@@ -93,8 +93,8 @@ def check(
 
     Which columns are read and why, rows left out, lengths, constant ends, base composition, repeats
     and similar sequences across the split, the scale of expression, saturation, outliers,
-    replicates (the highest r that any model can reach), and the number of parameters. Each finding
-    says what to do. The exit status is 1 if one of them is an error.
+    replicates (the highest r that any model can reach), the split, and the number of
+    parameters. Each finding says what to do. The exit status is 1 if one of them is an error.
     """
     from cisreg.cli.train_validation import asked_split
 

@@ -73,10 +73,18 @@ def read_registry(place: PathLike) -> tuple[Entry, ...]:
     except Exception as error:  # every filesystem has errors of its own
         return _from_copy(place, copy, error)
     entries = _parsed(content, place)
-    copy.parent.mkdir(parents=True, exist_ok=True)
-    with replace_file(copy) as file:
-        file.write(content)
+    _keep_copy(copy, content)
     return entries
+
+
+def _keep_copy(copy: Path, content: bytes) -> None:
+    """Keeps what a URL held, where it can be kept: the registry itself was read."""
+    try:
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        with replace_file(copy) as file:
+            file.write(content)
+    except OSError as error:
+        logger.warning("no copy of the registry is kept: %s", error)
 
 
 def _parsed(content: bytes, place: str) -> tuple[Entry, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,8 @@ def parse_registry(text: str, place: str) -> tuple[Entry, ...]:
     """
     try:
         content = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
+        # Also of a number with more digits than Python reads.
         raise ValueError(f"{place}: expected a registry in TOML, got none ({error})") from None
     _check_names(place, content, *_TOP)
     if content["kind"] != _KIND or content["format_version"] != FORMAT_VERSION:
@@ -67,9 +69,8 @@ def parse_registry(text: str, place: str) -> tuple[Entry, ...]:
         for kind in kinds
         for table in _tables(place, content.get(kind, []), kind, _MOST_ENTRIES)
     ]
-    names = [(entry.kind, entry.name) for entry in found]
-    for kind, name in names:
-        if names.count((kind, name)) > 1:
+    for (kind, name), number in Counter((entry.kind, entry.name) for entry in found).items():
+        if number > 1:
             raise ValueError(f"{place}: expected one {kind} {name!r}, got several; rename one")
     return tuple(found)
 
@@ -160,7 +161,9 @@ def _url(here: str, place: str, url: str) -> str:
     check_shown(f"{here}: url", [url], "remove these characters")
     remote = "://" in place
     scheme = url.partition("://")[0].lower() if "://" in url else ""
-    if "::" in url or (remote and scheme in ("file", "local")):
+    # Without //, what is before the first colon of a relative URL may still name a scheme.
+    other = remote and not scheme and ":" in url.partition("/")[0]
+    if "::" in url or other or (remote and scheme in ("file", "local")):
         raise ValueError(
             f"{here}: expected a URL of one file that others can reach, got {shown(url)}"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 
 import numpy as np
 import pytest
@@ -204,6 +205,49 @@ def test_the_split_that_is_tried_is_that_of_training():
     assert survey.rows_by_side.tolist() == [550 - len(held_out), len(held_out), 0]
 
 
+@pytest.mark.parametrize(
+    ("split", "said"),
+    [
+        (HoldOut(folds="fold", fold="x"), "fold: expected one of a (60 rows), b (40 rows), got x"),
+        (HoldOut(folds="all", fold="1"), "expected rows to train on"),
+        (HoldOut(folds="fold"), "expected train, validation and test"),
+        (HoldOut(0.1, groups="all"), "got the same group in all rows"),
+    ],
+)
+def test_a_split_that_training_would_refuse_is_an_error(tmp_path, split, said):
+    table = tmp_path / "t.tsv"
+    lines = [
+        f"{text}\t{at}\t{'ab'[at >= 60]}\t1\n" for at, text in enumerate(texts(random_codes(100)))
+    ]
+    table.write_text("sequence\texpression\tfold\tall\n" + "".join(lines))
+    finding = only(table, "split", validation=split)
+    assert finding.state == "error" and said in finding.sentence
+    # It says what training says.
+    extra = Columns(extra=(split.column,))
+    with pytest.raises(ValueError, match=re.escape(said)):
+        split.split(cisreg.read_dataset(table, columns=extra), 0)
+    sound = only(table, "split", validation=HoldOut(folds="fold", fold="b"))
+    assert (sound.state, sound.number) == ("ok", 40)
+
+
+def test_few_rows_leave_one_side_of_the_split_nearly_empty():
+    finding = only(Dataset(texts(random_codes(3)), normal(3)), "split", validation=0.001)
+    assert finding.state == "warning"
+
+
+def test_a_table_without_rows_is_an_error(tmp_path):
+    table = tmp_path / "t.tsv"
+    table.write_text("sequence\texpression\n")
+    assert [each.check for each in check_dataset(table).errors] == ["reading"]
+
+
+def test_a_table_without_known_bases_is_an_error(tmp_path):
+    table = write(tmp_path / "t.tsv", ["N" * 30] * 100, normal(100))
+    for source in (table, {"sequence": ["N" * 30] * 100, "expression": normal(100)}):
+        finding = only(source, "base composition")
+        assert finding.state == "error" and "nan" not in finding.sentence
+
+
 def test_rows_of_one_sequence_on_both_sides_are_a_warning(tmp_path):
     codes = texts(random_codes(100))
     table = tmp_path / "t.tsv"
@@ -247,6 +291,8 @@ def test_outliers():
     values[[3, 40]] = 30.0, 500.0
     finding = only(Dataset(texts(random_codes()), values), "outliers")
     assert (finding.state, finding.number) == ("warning", 2)
+    values[3] = 1e38
+    assert len(only(Dataset(texts(random_codes()), values), "outliers").sentence) < 120
 
 
 def test_the_ceiling_of_r_is_the_r_of_the_truth_with_replicate_columns(tmp_path):
@@ -278,6 +324,10 @@ def test_a_measurement_that_does_not_vary_is_named():
     finding = only(Dataset(texts(random_codes()), measured), "replicates")
     assert finding.state == "error"
     assert "expression_2" in finding.sentence
+    # In a table, by its name there.
+    columns = {"sequence": texts(random_codes()), "first": measured[:, 0], "other": measured[:, 1]}
+    asked = Columns("sequence", ("first", "other"))
+    assert "'other'" in only(columns, "replicates", columns=asked).sentence
 
 
 def test_rows_left_out_are_counted_by_reason(tmp_path):

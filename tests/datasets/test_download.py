@@ -191,6 +191,19 @@ def test_what_is_in_the_cache_is_used_only_if_it_is_right(server):
         fetch("mpra", registry=url)
 
 
+def test_a_cache_that_cannot_be_written_keeps_no_copy_of_a_registry(server, cache, caplog):
+    url = publish(server, files={"train.tsv": TRAIN}, more=COLUMNS)
+    (path,) = fetch("mpra", registry=url)
+    shutil.rmtree(cache / "registries")
+    # A file where the folder should be: nobody, root neither, can make one there.
+    (cache / "registries").write_text("")
+    assert fetch("mpra", registry=url) == (path,)
+    assert "no copy of the registry is kept" in caplog.text
+    server.files.clear()
+    with pytest.raises(OSError, match="there is no copy of it"):
+        fetch("mpra", registry=url)
+
+
 def test_two_at_once_download_it_once(server):
     url = publish_large(server)
     read_registry(url)

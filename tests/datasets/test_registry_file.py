@@ -67,6 +67,8 @@ def test_urls_are_relative_to_the_registry(place, url, expected):
         ("size = 1", "size = 1e3", "expected the size in bytes"),
         ("['train.tsv.gz']", "[]", "expected a URL, or a list of URLs"),
         ("['train.tsv.gz']", "'file:///etc/passwd'", "expected a URL of one file that others can"),
+        ("['train.tsv.gz']", "'file:/etc/passwd'", "expected a URL of one file that others can"),
+        ("size = 1", f"size = {'1' * 5000}", "expected a registry in TOML"),
         ("['train.tsv.gz']", "'zip://a::https://b'", "expected a URL of one file that others can"),
         ('part = "train"', 'part = "a b"', "expected text such as train as part"),
         ('sequence = "insert"', 'sequence = ["insert"]', "columns: expected a name as sequence"),

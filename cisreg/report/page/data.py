@@ -34,6 +34,8 @@ _PLACES = re.compile(
 )
 _MOST_PLACES = 4
 _ROW = "row of the table"
+# Parts of the rows in the metadata of a model.
+_ROLES = ("training", "validation")
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,12 +86,14 @@ def find_parts(run: Run, tables: Sequence[str | os.PathLike[str]] = ()) -> Found
 
     Raises:
         FileNotFoundError, ValueError: one of `tables` cannot be read.
+        ValueError: the model says of its rows what no training writes.
 
     Example:
         >>> find_parts(open_run("model")).judged.name  # doctest: +SKIP
         'held out'
     """
     notes: list[str] = []
+    _record(run.model)
     parts = [Part(name, _role(name), data) for name, data in run.given.items()]
     if not parts:
         parts = _own_parts(run, notes)
@@ -121,7 +125,9 @@ def _own_parts(run: Run, notes: list[str]) -> list[Part]:
     try:
         data, whole = _read(run.model, paths)
     except (OSError, ValueError) as error:
-        notes.append(f"The table of training cannot be read: {error}")
+        # The reason may quote the file, which need not be a table: the page is sent to others.
+        notes.append(f"The table of training, {_shown(source)}, cannot be read; the log says why.")
+        logger.warning("the table of training cannot be read: %s", error)
         return []
     if whole is not None:
         notes.append(
@@ -136,12 +142,15 @@ def _own_parts(run: Run, notes: list[str]) -> list[Part]:
         )
         return []
     validation = metadata.get("validation_table")
-    known = (metadata.get("data") or {}).get("validation")
+    known = (_record(run.model) or {}).get("validation")
     if isinstance(validation, (str, list)) and known and len(parts) == 1:
         try:
             held_out, _ = _read(run.model, _resolved(validation, metadata.get("working_folder")))
         except (OSError, ValueError) as error:
-            notes.append(f"The table of validation cannot be read: {error}")
+            notes.append(
+                f"The table of validation, {_shown(validation)}, cannot be read; the log says why."
+            )
+            logger.warning("the table of validation cannot be read: %s", error)
             return parts
         if _is(held_out, known):
             parts.insert(0, Part("held out", "held out", held_out))
@@ -212,21 +221,27 @@ def _read(model: Model, paths: list[str]) -> tuple[Dataset, int | None]:
         how["measurements"] = _resolved(metadata["measurements"], metadata.get("working_folder"))[0]
     split_by = _held_out(model)
     own = () if split_by is None or split_by.column is None else (split_by.column,)
-    wanted = (*own, *(each for each in _place_columns(paths, columns, how) if each not in own))
+    names = _column_names(paths, columns, how)
+    # A table of other sequences need not have the column that split those of training.
+    own = tuple(each for each in own if not names or each in names)
+    places = [name for name in names if _PLACES.fullmatch(name)][:_MOST_PLACES]
+    wanted = (*own, *(each for each in places if each not in own))
     files = open_dataset(paths, columns=replace(columns, extra=wanted), **how)
     data = _load(files)
     partly = files.has_groups and files.group_rows.sum() > MOST_ROWS
     return _numbered(data), int(files.group_rows.sum()) if partly else None
 
 
-def _place_columns(paths: list[str], columns: Columns, how: Mapping[str, Any]) -> list[str]:
-    """Names of columns that say where a row was measured."""
+def _column_names(paths: list[str], columns: Columns, how: Mapping[str, Any]) -> list[str]:
+    """Names of the columns, those without a role first; none where they are not known."""
     try:
-        every = open_dataset(paths, columns=replace(columns, extra=True), **how).extra_names
+        files = open_dataset(paths, columns=replace(columns, extra=True), **how)
     except (ValueError, OSError):
         # FASTA and tables without names; whatever else is wrong is said where they are read.
         return []
-    return [name for name in every if _PLACES.fullmatch(str(name))][:_MOST_PLACES]
+    of = files.columns
+    roles = (of.sequence, *files.expression_names, of.weight, of.name)
+    return [*files.extra_names, *(each for each in roles if isinstance(each, str))]
 
 
 def _load(files: DatasetFiles) -> Dataset:
@@ -258,9 +273,44 @@ def _places(data: Dataset) -> dict[str, pa.Array]:
     }
 
 
+def _record(model: Model) -> Mapping[str, Any] | None:
+    """What the model says of the rows of its training; None if it says nothing.
+
+    Raises:
+        ValueError: it says something else, such as in a model.json that was edited.
+    """
+    record, seed = model.metadata.get("data"), model.metadata.get("seed", 0)
+    if record is None:
+        return None
+    parts = [record.get(name) for name in _ROLES] if isinstance(record, dict) else [record]
+    sound = type(seed) is int and parts[0] is not None and all(map(_is_part_record, parts))
+    try:
+        if sound and record.get("held_out") is not None:
+            HoldOut(**record["held_out"])
+    except (TypeError, ValueError):
+        sound = False
+    if not sound:
+        raise ValueError(
+            'model.json: expected the "seed", and as "data" of "training" and "validation" the '
+            'number of "rows" and their "fingerprint", and which rows were "held_out", as cisreg '
+            f"train writes them, got {record!r:.200} and the seed {seed!r:.20}"
+        )
+    return record
+
+
+def _is_part_record(part: Any) -> bool:
+    if part is None:
+        return True
+    return (
+        isinstance(part, dict)
+        and type(part.get("rows")) is int
+        and isinstance(part.get("fingerprint"), (str, type(None)))
+    )
+
+
 def _held_out(model: Model) -> HoldOut | None:
-    how = (model.metadata.get("data") or {}).get("held_out")
-    return HoldOut(**how) if isinstance(how, dict) else None
+    how = (_record(model) or {}).get("held_out")
+    return None if how is None else HoldOut(**how)
 
 
 def _split_as_in_training(
@@ -274,8 +324,8 @@ def _split_as_in_training(
         notes: gets what is to be said.
         check: whether the rows must be those that model.json describes.
     """
-    record = model.metadata.get("data")
-    if not isinstance(record, dict):
+    record = _record(model)
+    if record is None:
         notes.append(
             "The model does not say which rows were held out: it was made by an earlier version."
         )
@@ -283,8 +333,12 @@ def _split_as_in_training(
     how = _held_out(model)
     training, held_out = data, None
     if how is not None:
-        training, held_out = how.split(data, int(model.metadata.get("seed", 0)))
-    if check and held_out is not None and not _is(held_out, record["validation"]):
+        try:
+            training, held_out = how.split(data, int(model.metadata.get("seed", 0)))
+        except ValueError as error:
+            logger.info("the rows cannot be split as in training: %s", error)
+            return None
+    if check and held_out is not None and not _is(held_out, record.get("validation")):
         return None
     if check and not _is(training, record["training"]):
         return None
@@ -304,4 +358,4 @@ def _is(data: Dataset, record: Mapping[str, Any] | None) -> bool:
     if record is None or record["rows"] != len(data):
         return False
     # The checksum of rows that were streamed is not known; their number is.
-    return record["fingerprint"] is None or record["fingerprint"] == data.fingerprint()
+    return record.get("fingerprint") in (None, data.fingerprint())

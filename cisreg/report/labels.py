@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,16 @@ _PLACES = [
     for direction in ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1))
 ]
 _LINE_FROM = 10.0
+
+
+def fixed(value: float) -> str:
+    """A metric with three decimal places, as plots and reports write it.
+
+    Example:
+        >>> fixed(0.98765), fixed(float("nan"))
+        ('0.988', 'not defined')
+    """
+    return f"{value:.3f}" if math.isfinite(value) else "not defined"
 
 
 def short_name(name: str, longest: int = 24) -> str:

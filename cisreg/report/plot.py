@@ -18,7 +18,7 @@ from cisreg.arrays import as_array
 from cisreg.file_checks import check_output
 from cisreg.files import replace_file
 from cisreg.metrics import agreement
-from cisreg.report.labels import draw_labels, with_unit
+from cisreg.report.labels import draw_labels, fixed, with_unit
 from cisreg.report.recovery import ParameterComparison
 from cisreg.report.style import BLUE, DASHED, GUIDE, SETTINGS
 
@@ -166,7 +166,10 @@ def _draw_expression(
     axes.set_title(title, parse_math=False)
     axes.set_xlabel(with_unit("measured", unit), parse_math=False)
     axes.set_ylabel(with_unit("predicted", unit), parse_math=False)
-    note(axes, f"r = {metrics.pearson:.3f}\nR² = {metrics.r_squared:.3f}\nn = {len(measured):,}")
+    note(
+        axes,
+        f"r = {fixed(metrics.pearson)}\nR² = {fixed(metrics.r_squared)}\nn = {len(measured):,}",
+    )
 
 
 def _draw_comparison(axes: Axes, comparison: ParameterComparison) -> None:
@@ -179,7 +182,7 @@ def _draw_comparison(axes: Axes, comparison: ParameterComparison) -> None:
     axes.set_title(comparison.name.replace("_", " ").capitalize())
     axes.set_xlabel(f"true ({unit})")
     axes.set_ylabel(f"learned ({unit})")
-    note(axes, f"r = {comparison.pearson:.3f}\nn = {len(comparison.true)} factors")
+    note(axes, f"r = {fixed(comparison.pearson)}\nn = {len(comparison.true)} factors")
 
 
 def draw_density(

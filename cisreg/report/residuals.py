@@ -9,7 +9,7 @@ import numpy as np
 
 from cisreg.arrays import as_array
 from cisreg.metrics import pearson_correlation
-from cisreg.report.labels import short_name, with_unit
+from cisreg.report.labels import fixed, short_name, with_unit
 from cisreg.report.plot import draw_density, limits_of, new_figure, note
 from cisreg.report.style import DASHED, GUIDE, PANEL, VERMILION
 
@@ -76,7 +76,7 @@ def plot_residuals(
             for label in axes.get_xticklabels():
                 label.set_parse_math(False)
         else:
-            note(axes, f"r = {pearson_correlation(along, residual):.3f}\nn = {len(along):,}")
+            note(axes, f"r = {fixed(pearson_correlation(along, residual))}\nn = {len(along):,}")
         axes.legend(loc="lower right")
     return figure
 

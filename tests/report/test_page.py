@@ -260,6 +260,68 @@ def test_further_tables_lose_what_was_trained_on(trained, table, tmp_path):
     assert "1 sequence of 3 are also among those of training" in found.notes[0]
 
 
+@pytest.fixture(scope="module")
+def folded(trained, table):
+    """A model that says that a column of folds, which no other table has, split its table."""
+    model = cisreg.load_model(trained[0])
+    part = {"rows": 1, "fingerprint": None}
+    data = {"training": part, "validation": part, "held_out": {"folds": "fold", "fold": "1"}}
+    return replaced(model, {**model.metadata, "table": "/there/is/none.tsv", "data": data})
+
+
+def test_a_table_of_other_sequences_needs_no_column_of_folds(folded, table, tmp_path, caplog):
+    found = find_parts(Run("folded", folded), [table])
+    assert [(part.role, len(part.data)) for part in found.parts] == [("other", 700)]
+    # With the column it is split, if it can be.
+    lines = table.read_text().splitlines()
+    for folds, roles in (("12", ["held out", "training"]), ("22", ["other"])):
+        rows = [f"{line}\t{folds[place % 2]}" for place, line in enumerate(lines[1:])]
+        (tmp_path / "t.tsv").write_text("\n".join([f"{lines[0]}\tfold", *rows]) + "\n")
+        table_of = {**folded.metadata, "data": {**folded.metadata["data"]}}
+        for role in ("training", "validation"):
+            table_of["data"][role] = {"rows": 350, "fingerprint": None}
+        found = find_parts(Run("folded", replaced(folded, table_of)), [tmp_path / "t.tsv"])
+        assert [part.role for part in found.parts] == roles
+
+
+def test_a_page_quotes_no_file_that_is_no_table(trained, tmp_path, caplog):
+    (tmp_path / "secret").write_text("password: 1234\n")
+    model = cisreg.load_model(trained[0])
+    run = Run("received", replaced(model, {**model.metadata, "table": str(tmp_path / "secret")}))
+    notes = " ".join(find_parts(run).notes)
+    assert "cannot be read; the log says why" in notes and "1234" not in notes
+    assert "1234" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"seed": "x"},
+        {"data": [1]},
+        {"data": {"training": None}},
+        {"data": {"training": {"rows": "<b>", "fingerprint": None}}},
+        {"data": {"training": {"rows": 1, "fingerprint": None}, "held_out": {"shares": 1}}},
+    ],
+)
+def test_what_no_training_writes_is_said(trained, changes):
+    model = cisreg.load_model(trained[0])
+    run = Run("edited", replaced(model, {**model.metadata, **changes}))
+    with pytest.raises(ValueError, match=r"model.json: expected the \"seed\", and as \"data\""):
+        find_parts(run)
+
+
+def test_sequences_that_tell_nothing_are_no_reason_to_stop(folded, tmp_path):
+    texts = {"one.tsv": ["ACGT" * 20], "unknown.tsv": ["N" * 80] * 3}
+    for name, sequences in texts.items():
+        rows = [f"{text}\t{place}.5\n" for place, text in enumerate(sequences)]
+        (tmp_path / name).write_text("sequence\texpression\n" + "".join(rows))
+        page = tmp_path / "page.html"
+        report = write_report(page, folded, data=tmp_path / name, overwrite=True)
+        left_out = " ".join(report.to_json()["left_out"])
+        assert ("example sequences are left out" in left_out) == (name == "unknown.tsv")
+        assert not re.search(r"\bnan\b", page.read_text())
+
+
 def test_a_model_without_data_says_what_is_left_out(trained, tmp_path):
     model = replaced(cisreg.load_model(trained[0]), {})
     report = write_report(tmp_path / "report.html", model)

@@ -87,6 +87,7 @@ CASES = {
         (part(8 + 0.6 * (near(0.5) - 8)),)
     ),
     "training was interrupted": lambda: phrases(run=changed(metadata={"interrupted": True})),
+    "only 1 sequence judges it": lambda: phrases((part(MEASURED[:1], MEASURED[:1]),)),
     "no measured sequence was there to judge the model by": lambda: phrases(()),
     "Abf1 adds nearly the same everywhere": lambda: phrases(
         constant=[ConstantPart("Abf1", 3.0, 0.05)]
@@ -166,12 +167,15 @@ def test_slope_is_that_of_a_line():
 
 
 def test_examples_are_the_best_the_worst_and_another():
-    rows = example_rows(GOOD)
+    every = np.arange(GOOD.count)
+    rows = example_rows(GOOD, every)
     error = np.abs(GOOD.residual)
     assert rows["worst"] == error.argmax()
     upper = GOOD.measured >= np.median(GOOD.measured)
     assert upper[rows["best"]] and error[rows["best"]] == error[upper].min()
-    assert len(set(rows.values())) == 3 and rows == example_rows(GOOD)
+    assert len(set(rows.values())) == 3 and rows == example_rows(GOOD, every)
+    others = np.setdiff1d(every, list(rows.values()))
+    assert not {*rows.values()} & {*example_rows(GOOD, others).values()}
 
 
 def test_words_are_counted_where_all_bases_are_known():

@@ -10,6 +10,7 @@ from cisreg.data.splitting import sequence_hashes
 from cisreg.display import counted
 from cisreg.metrics import Metrics, agreement
 from cisreg.quantiles import normal_width
+from cisreg.report.labels import fixed
 from cisreg.report.page.content import Comparison, Predicted, RunContent
 from cisreg.report.page.data import Found, Part
 from cisreg.report.page.verdict import percent
@@ -169,7 +170,7 @@ def _sentences(
     else:
         one = _better(names, count, difference)
         two = (
-            f"r is {metrics[0].pearson:.3f} in the first and {metrics[1].pearson:.3f} in the "
+            f"r is {fixed(metrics[0].pearson)} in the first and {fixed(metrics[1].pearson)} in the "
             f"second, the explained variance {percent(metrics[0].r_squared)} and "
             f"{percent(metrics[1].r_squared)}; the models share {counted(len(shared), 'factor')}."
         )

@@ -79,7 +79,7 @@ def describe_run(
         doubts=doubts,
         sentences=sentences_of(run, predicted, baseline, doubts),
         settings=settings_of(run),
-        notes=(*run.notes, *found.notes, *_missing(run, known)),
+        notes=(*run.notes, *found.notes, *_missing(run, known), *_without_bases(judged, examples)),
     )
 
 
@@ -215,8 +215,11 @@ def _values(table: Any, name: str) -> Sequence[Any]:
 def _examples(
     model: Model, judged: Part, predicted: Predicted, threads: int | None
 ) -> Examples | None:
-    """The best, the worst and a random sequence of the judged part."""
-    rows = example_rows(predicted)
+    """The best, the worst and a random sequence of the judged part; None without known bases."""
+    known = np.flatnonzero((judged.data.sequence < 4).any(axis=1))
+    if not len(known):
+        return None
+    rows = example_rows(predicted, known)
     data = judged.data.take(list(rows.values()))
     how: dict[str, Any] = {"threads": threads}
     names = [_name(judged, row) for row in rows.values()]
@@ -230,17 +233,17 @@ def _examples(
     )
 
 
-def example_rows(predicted: Predicted) -> Mapping[str, int]:
-    """Places of the sequences that are shown, by what they are.
+def example_rows(predicted: Predicted, among: np.ndarray) -> Mapping[str, int]:
+    """Places of the sequences that are shown, of those in `among`, int64 [n], by what they are.
 
     Best is the smallest error among the upper half of the measurements, since a promoter without
     sites is easy and shows nothing; worst is the largest error of all; random is always the same.
     """
-    error = np.abs(predicted.residual)
-    upper = predicted.measured >= np.median(predicted.measured)
-    best = int(np.flatnonzero(upper)[np.argmin(error[upper])])
-    found = {"best": best, "worst": int(np.argmax(error))}
-    others = np.setdiff1d(np.arange(predicted.count), list(found.values()))
+    error, measured = np.abs(predicted.residual), predicted.measured
+    upper = among[measured[among] >= np.median(measured[among])]
+    best, worst = upper[np.argmin(error[upper])], among[np.argmax(error[among])]
+    found = {"best": int(best), "worst": int(worst)}
+    others = np.setdiff1d(among, list(found.values()))
     if len(others):
         found["random"] = int(np.random.default_rng(0).choice(others))
     return found
@@ -251,6 +254,12 @@ def _name(part: Part, row: int) -> str:
         return str(name)
     numbers = part.places.get("row of the table")
     return f"row {row + 1 if numbers is None else numbers[row].as_py()}"
+
+
+def _without_bases(judged: Part | None, examples: Examples | None) -> list[str]:
+    if judged is None or examples is not None:
+        return []
+    return [f"No sequence ({judged.name}) has a known base: example sequences are left out."]
 
 
 def _missing(run: Run, intervals: Mapping[tuple[str, str], Interval]) -> list[str]:

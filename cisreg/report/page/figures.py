@@ -13,7 +13,7 @@ from cisreg.display import counted, printable
 from cisreg.report.effects import mean_site_effect, plot_effects, plot_pairs, plot_positions
 from cisreg.report.factors import plot_factors, plot_sequence
 from cisreg.report.history import plot_training
-from cisreg.report.labels import with_unit
+from cisreg.report.labels import fixed, with_unit
 from cisreg.report.mutations import plot_mutations
 from cisreg.report.page.content import Comparison, Examples, Predicted, RunContent
 from cisreg.report.page.svg import inline_svg
@@ -74,7 +74,8 @@ class Pictures:
     def _prediction(self, part: Predicted, unit: str) -> Picture:
         label = (
             f"Predicted against measured expression of {counted(part.count, 'sequence')}, "
-            f"{part.name}: r = {part.metrics.pearson:.3f}, R² = {part.metrics.r_squared:.3f}."
+            f"{part.name}: r = {fixed(part.metrics.pearson)}, "
+            f"R² = {fixed(part.metrics.r_squared)}."
         )
         figure = plot_evaluation(None, part.predicted, part.measured, title=part.name, unit=unit)
         return self.draw(

@@ -12,6 +12,7 @@ from typing import Any
 
 from cisreg.display import counted, printable
 from cisreg.metrics import Metrics
+from cisreg.report.labels import fixed
 from cisreg.report.logo import letter_paths
 from cisreg.report.page.content import Comparison, Predicted, RunContent
 from cisreg.report.page.factor_rows import Column, FactorRow, factor_columns, factor_rows
@@ -263,13 +264,9 @@ def _cells(count: int, metrics: Metrics, interval: tuple[float, float] | None) -
     if interval is not None and math.isfinite(interval[0]):
         between = f"{interval[0]:.3f} to {interval[1]:.3f}"
     return (
-        *(f"{count:,}", _fixed(metrics.pearson), between, _fixed(metrics.r_squared)),
-        *(f"{math.sqrt(metrics.mean_squared_error):.3g}", _fixed(metrics.spearman)),
+        *(f"{count:,}", fixed(metrics.pearson), between, fixed(metrics.r_squared)),
+        *(f"{math.sqrt(metrics.mean_squared_error):.3g}", fixed(metrics.spearman)),
     )
-
-
-def _fixed(value: float) -> str:
-    return f"{value:.3f}" if math.isfinite(value) else "not defined"
 
 
 def _compared_scores(content: Comparison) -> list[Score]:

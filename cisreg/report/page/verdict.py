@@ -11,6 +11,7 @@ from cisreg.display import counted
 from cisreg.interpret.diagnosis import Diagnosis
 from cisreg.interpret.findings import listed
 from cisreg.metrics import Metrics, pearson_correlation
+from cisreg.report.labels import fixed
 from cisreg.report.page.constant_parts import ConstantPart
 from cisreg.report.page.content import Doubt, Predicted
 from cisreg.report.page.run import Run
@@ -93,14 +94,10 @@ def _of_evidence(run: Run, predicted: Sequence[Predicted]) -> list[Doubt]:
         ]
     if judged.count < _FEW:
         low, high = judged.interval
-        return [
-            Doubt(
-                4.0,
-                f"only {counted(judged.count, 'sequence')} judge it",
-                f"Only {counted(judged.count, 'sequence')} judge the model: r may be anything from "
-                f"{low:.2f} to {high:.2f}.",
-            )
-        ]
+        few = f"{counted(judged.count, 'sequence')} {'judges' if judged.count == 1 else 'judge'}"
+        between = f" from {low:.2f} to {high:.2f}" if math.isfinite(low) else ""
+        said = f"Only {few} the model: r may be anything{between}."
+        return [Doubt(4.0, f"only {few} it", said)]
     return []
 
 
@@ -134,7 +131,7 @@ def percent(share: float) -> str:
         >>> percent(0.8654)
         '86.5 %'
     """
-    return f"{100 * share:.1f} %"
+    return f"{100 * share:.1f} %" if math.isfinite(share) else "not defined"
 
 
 def still_falling(run: Run) -> float:
@@ -278,7 +275,7 @@ def _how_good(judged: Predicted) -> str:
     between = f", 95 % interval {low:.3f} to {high:.3f}" if math.isfinite(low) else ""
     return (
         f"{word}: on {counted(judged.count, 'sequence')} {where}, it explains "
-        f"{percent(metrics.r_squared)} of the variance (r = {metrics.pearson:.3f}{between})."
+        f"{percent(metrics.r_squared)} of the variance (r = {fixed(metrics.pearson)}{between})."
     )
 
 

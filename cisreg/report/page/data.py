@@ -220,10 +220,10 @@ def _read(model: Model, paths: list[str]) -> tuple[Dataset, int | None]:
     if metadata.get("measurements"):
         how["measurements"] = _resolved(metadata["measurements"], metadata.get("working_folder"))[0]
     split_by = _held_out(model)
-    own = () if split_by is None or split_by.column is None else (split_by.column,)
     names = _column_names(paths, columns, how)
+    column = None if split_by is None else split_by.column
     # A table of other sequences need not have the column that split those of training.
-    own = tuple(each for each in own if not names or each in names)
+    own = () if column is None or (names and column not in names) else (column,)
     places = [name for name in names if _PLACES.fullmatch(name)][:_MOST_PLACES]
     wanted = (*own, *(each for each in places if each not in own))
     files = open_dataset(paths, columns=replace(columns, extra=wanted), **how)

@@ -47,7 +47,7 @@ ROWS = [
     ("run_folder", "saved_model_folder"),
     (
         *("ahead", "arrays", "choices", "files", "library", "names", "number_text", "once"),
-        *("occupancy_checks", "oracle", "strict_json"),
+        *("occupancy_checks", "oracle", "strict_json", "strict_toml"),
     ),
     ("file_checks", "lazy", "limits", "locks", "tensorflow_package", "version"),
 ]
@@ -61,8 +61,18 @@ WITHOUT_TENSORFLOW = (
     *("locks", "library", "limits", "numpy", "occupancy_checks", "registration"),
     *("names", "number_text", "run_folder", "saved_model_folder", "cli", "tensorflow_package"),
     *("trained_model", "batch_prediction", "storage", "simulate", "report", "window_prediction"),
-    "datasets",
-    *("spec", "start", "spline", "losses", "lazy", "version", "oracle", "strict_json"),
+    *("datasets", "strict_toml"),
+    *(
+        "spec",
+        "start",
+        "spline",
+        "losses",
+        "lazy",
+        "version",
+        "oracle",
+        "strict_json",
+        "strict_toml",
+    ),
 )
 
 

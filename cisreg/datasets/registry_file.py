@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import posixpath
 import re
-import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -15,11 +14,7 @@ from cisreg.data import Columns
 from cisreg.datasets.entries import Entry, Kind, RemoteFile
 from cisreg.names import check_shown
 from cisreg.number_text import shown
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib  # type: ignore[import-not-found, unused-ignore]
+from cisreg.strict_toml import parse_toml
 
 FORMAT_VERSION = 1
 _KIND = "cisreg registry"
@@ -52,7 +47,7 @@ def parse_registry(text: str, place: str) -> tuple[Entry, ...]:
         ()
     """
     try:
-        content = tomllib.loads(text)
+        content = parse_toml(text)
     except (ValueError, RecursionError) as error:
         # Also of a number with more digits than Python reads.
         raise ValueError(f"{place}: expected a registry in TOML, got none ({error})") from None

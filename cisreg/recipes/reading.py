@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -13,13 +12,9 @@ from cisreg.losses import Penalty
 from cisreg.recipes.checking import check_types, check_value
 from cisreg.recipes.recipe import Recipe, check_keys
 from cisreg.spec import ModelSpec
+from cisreg.strict_toml import parse_toml
 from cisreg.training.schedules import Constant, CosineWarmup, ExponentialDecay, TriangularCycle
 from cisreg.training.stages import Stage
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib  # type: ignore[import-not-found, unused-ignore]
 
 RECIPES = ("default", "quick")
 SCHEDULES: dict[str, Any] = {
@@ -71,7 +66,7 @@ def read_recipe(source: str | os.PathLike[str]) -> Recipe:
             f"{path}: expected {', '.join(RECIPES)} or the path of a recipe, found no such file"
         ) from None
     try:
-        return _recipe(tomllib.loads(content.decode()))
+        return _recipe(parse_toml(content.decode()))
     except (ValueError, TypeError, RecursionError) as error:
         raise ValueError(f"{path}: {error}") from None
 

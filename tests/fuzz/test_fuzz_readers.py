@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 from fuzz.damage import damaged, fuzz, reads_or_says
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cisreg.data import Columns, open_dataset, read_dataset
@@ -134,6 +134,7 @@ def test_counts_of_barcodes(tmp_path, content):
 
 @fuzz
 @given(damaged(REGISTRY.encode()))
+@example(REGISTRY.replace("= 1", "= 0x" + "f" * 5000, 1).encode())
 def test_registries(tmp_path, content):
     path = tmp_path / "registry.toml"
     path.write_bytes(content)

@@ -6,14 +6,15 @@ from cisreg.motifs import MotifSet, demo_motifs
 
 # Names of factors and sequences that a page must show as they are.
 EVIL = "<script>alert(1)</script>"
+FORMULA = '=HYPERLINK("https://example.org")'
 QUOTED = '"\' onmouseover=alert(2) id="x" &amp;'
 
 
 def evil_motifs():
-    """The demo motifs, two of them under names that try to act, and one of them twice."""
+    """The demo motifs, three of them under names that try to act, and one of them twice."""
     motifs = demo_motifs(width=20)
     twice = [*range(len(motifs)), len(motifs) - 1]
-    names = (EVIL, QUOTED, *motifs.names[2:], "again")
+    names = (EVIL, QUOTED, FORMULA, *motifs.names[3:], "again")
     return MotifSet(
         names, motifs.log_kd[..., twice], motifs.first_column[twice], motifs.widths[twice]
     )

@@ -28,6 +28,10 @@ class _OtherFileError(Exception):
     """The server has another file than the registry says: another attempt is in vain."""
 
 
+class _DiskError(Exception):
+    """What came cannot be written: every other attempt is in vain."""
+
+
 def download(file: RemoteFile, folder: Path, tell: Callable[[int], None]) -> None:
     """Downloads a file into a folder that this process holds; it gets its name when it is right.
 
@@ -59,6 +63,8 @@ def download(file: RemoteFile, folder: Path, tell: Callable[[int], None]) -> Non
                 problems.append(f"{printable(url)}: {error}")
             except ConnectionError as error:
                 problems.append(f"{printable(url)}: {error}")
+            except _DiskError as error:
+                raise OSError(*error.args, str(folder / file.name)) from None
         else:
             raise _failure(file, partial, problems, wrong)
         target.flush()
@@ -106,11 +112,11 @@ def _from_url(url: str, file: RemoteFile, target: BinaryIO, tell: Callable[[int]
             except (_OtherFileError, ImportError):
                 target.truncate(0)
                 raise
+            except _DiskError:
+                raise
             except FileNotFoundError:
                 raise ConnectionError("no such file") from None
             except Exception as error:  # every filesystem has errors of its own
-                if isinstance(error, OSError) and error.filename == target.name:
-                    raise
                 there = target.seek(0, os.SEEK_END)
                 attempt = 1 if there > before else attempt + 1
                 if attempt >= _ATTEMPTS:
@@ -133,6 +139,7 @@ def _append(url: str, file: RemoteFile, target: BinaryIO, tell: Callable[[int], 
 
     Raises:
         _OtherFileError: the file has more bytes than it should.
+        _DiskError: the target cannot be written.
         ConnectionError: it ended too early.
         Exception: whatever the filesystem raises.
     """
@@ -146,8 +153,11 @@ def _append(url: str, file: RemoteFile, target: BinaryIO, tell: Callable[[int], 
             if there > file.size:
                 raise _OtherFileError(f"more than {file.size:,} bytes")
             left = memoryview(block)
-            while left:
-                left = left[target.write(left) :]
+            try:
+                while left:
+                    left = left[target.write(left) :]
+            except OSError as error:
+                raise _DiskError(error.errno, error.strerror) from None
             tell(there)
     if there < file.size:
         raise ConnectionError(f"it ended after {there:,} of {file.size:,} bytes")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import io
 import logging
 import os
 import shutil
@@ -174,6 +176,25 @@ def test_there_must_be_space_before_anything_is_written(server, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10, 9, 1))
     with pytest.raises(OSError, match=r"expected space for 3,000,000 bytes of large.bin, got 1;"):
         fetch("large", registry=url)
+
+
+def test_a_disk_that_is_full_ends_the_download_at_once(server, monkeypatch):
+    url = publish_large(server, urls={"large.bin": ["large.bin", "mirror.bin"]})
+    read_registry(url)
+    kept, real = partial(url), os.open
+
+    class Full(io.FileIO):
+        def write(self, block):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def opened(path):
+        return Full(real(path, os.O_RDWR | os.O_CREAT), "r+b")
+
+    monkeypatch.setattr("cisreg.datasets.remote.open_own_file", opened)
+    with pytest.raises(OSError, match="No space left on device") as raised:
+        fetch("large", registry=url)
+    assert raised.value.filename == str(kept.with_name("large.bin"))
+    assert not any("mirror" in name for name, _ in server.asked)
 
 
 def test_what_is_in_the_cache_is_used_only_if_it_is_right(server):

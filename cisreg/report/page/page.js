@@ -55,11 +55,16 @@ for (const box of document.querySelectorAll("[data-table]")) {
   });
 
   const quoted = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+  // A spreadsheet would take a name that begins so for a formula.
+  const cell = (row, head, place) => {
+    const text = value(row, place);
+    return quoted(head.dataset.kind === "text" && /^[=+\-@]/.test(text) ? `'${text}` : text);
+  };
   const csv = () => {
     const columns = heads.map((head, place) => [head, place]).filter(([head]) => head.dataset.name);
     const lines = [columns.map(([head]) => quoted(head.dataset.name)).join(",")];
     for (const row of rows.filter((each) => !each.hidden)) {
-      lines.push(columns.map(([, place]) => quoted(value(row, place))).join(","));
+      lines.push(columns.map(([head, place]) => cell(row, head, place)).join(","));
     }
     return lines.join("\r\n") + "\r\n";
   };

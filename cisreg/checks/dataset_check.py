@@ -34,6 +34,7 @@ from cisreg.checks.sequence_rules import (
 from cisreg.checks.size_rules import check_size, check_split
 from cisreg.checks.survey import Survey, take_survey
 from cisreg.data import Columns, Dataset, DatasetFiles, HoldOut, open_dataset
+from cisreg.datasets.named import dataset_files
 from cisreg.display import counted, html_table
 from cisreg.motifs import MotifSet, read_motifs
 from cisreg.progress import progress_bar
@@ -145,7 +146,8 @@ def check_dataset(
 
     Args:
         source: a Dataset, files opened by `cisreg.open_dataset`, the path, glob or URL of such
-            files or a list of them, or a table in memory (pandas, Arrow).
+            files or a list of them, the name of a data set (`cisreg.datasets`), or a table in
+            memory (pandas, Arrow).
         columns: the column of each role, see `cisreg.data.Columns`; None: found by usual names.
         measurements: for FASTA, a table with the columns name and expression.
         decimal_comma: whether numbers in text have a decimal comma.
@@ -207,8 +209,9 @@ def _opened(
         return source
     extra = () if hold_out.column is None else (hold_out.column,)
     if isinstance(source, (str, os.PathLike, list, tuple)):
+        one = source[0] if isinstance(source, (list, tuple)) and len(source) == 1 else source
         return open_dataset(
-            source,
+            dataset_files(one),
             columns=Columns(**{**vars(asked), "extra": extra}),
             measurements=measurements,
             decimal_comma=decimal_comma,

@@ -90,6 +90,7 @@ def test_the_commands(cache, tmp_path, monkeypatch):
     )
     table = run("evaluate", "demo", "yeast_gpra_demo:test")
     assert "measured\t0.94" in table
+    assert "# 2,000 rows: 0 errors" in run("check", "yeast_gpra_demo:test", "--no-families")
     # A file comes before a name.
     os.link(said, "yeast_gpra_demo")
     assert "the file yeast_gpra_demo is read" in run("evaluate", "demo", "yeast_gpra_demo")

@@ -8,6 +8,7 @@ from cisreg.checks.findings import Finding, State, percent
 from cisreg.data import Columns, Dataset, DatasetFiles
 from cisreg.data.formats.columns import is_usual
 from cisreg.data.formats.rows import Column, Unusable
+from cisreg.data.formats.usable import no_number_among
 from cisreg.display import counted
 
 # Rows that are left out beyond this share are more than a few faults.
@@ -37,7 +38,7 @@ def check_columns(data: Dataset | DatasetFiles, asked: Columns) -> Finding:
 def _roles(columns: Columns, asked: Columns, kind: str, *, by_manifest: bool = False) -> str:
     parts = []
     for role in ("sequence", "expression", "weight", "name"):
-        given = getattr(asked, role) not in (None, (), True, False)
+        given = bool(_of_role(getattr(asked, role)))
         for column in _of_role(getattr(columns, role)):
             why = "as asked" if given else _why(column, kind, by_manifest)
             parts.append(f"{role} from {_called(column)} ({why})")
@@ -64,14 +65,25 @@ def _called(column: Column) -> str:
     return repr(column) if isinstance(column, str) else f"column {column + 1}"
 
 
-def check_left_out(unusable: Unusable, count: int) -> Finding:
-    """How many rows could not be used, and why."""
+def check_left_out(unusable: Unusable, count: int, measurements: int) -> Finding:
+    """How many rows could not be used, and why.
+
+    Args:
+        unusable: the rows that were left out.
+        count: number of rows that can be used.
+        measurements: columns of expression.
+    """
     if not unusable.count:
         return Finding("rows left out", "ok", "All rows can be used.", 0)
     total = unusable.count + count
     text = f"{counted(unusable.count, 'row')} of {total:,} ({percent(unusable.count, total)}) "
     text += f"cannot be used: {unusable}."
     advice = "train leaves them out; --strict makes them an error. Correct or remove them."
+    if measurements > 1 and no_number_among(measurements) in unusable.reasons:
+        advice += (
+            " To keep rows that were not measured in every replicate, write the mean of those that "
+            "were into a column, and give that as --expression-column."
+        )
     if not count:
         return Finding("rows left out", "error", text, unusable.count, advice)
     state: State = "warning" if unusable.count >= _MANY_LEFT_OUT * total else "note"

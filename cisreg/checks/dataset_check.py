@@ -186,7 +186,7 @@ def check_dataset(
     except ValueError as error:
         return DatasetCheck(_sorted([*findings, _refused("reading", error)]), 0, None)
     if isinstance(data, DatasetFiles):
-        findings.append(check_left_out(data.unusable, survey.count))
+        findings.append(check_left_out(data.unusable, survey.count, len(data.expression_names)))
     if not survey.count and not any(each.state == "error" for each in findings):
         findings.append(_refused("reading", ValueError("expected rows of sequences, got none")))
     if survey.count:

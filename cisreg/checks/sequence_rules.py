@@ -81,7 +81,7 @@ def check_unknown(survey: Survey) -> Finding:
     return Finding(
         "unknown bases",
         "warning" if share >= _MANY_UNKNOWN else "note",
-        f"{percent(share)} of the bases, in {percent(rows, survey.count)} of the sequences, are N "
+        f"Of the bases, {percent(share)}, in {percent(rows, survey.count)} of the sequences, are N "
         "or another code for several bases.",
         share,
         "They count as unknown, and no site covers them: take such sequences out if there are "
@@ -124,7 +124,7 @@ def check_complexity(survey: Survey) -> Finding:
         return Finding("low complexity", "ok", "The sequences are too short to be repetitive.")
     share = float((known < _SIMPLE_WORDS).mean())
     text = (
-        f"{percent(share)} of the sequences consist of a few short words, such as a run of A or a "
+        f"Of the sequences, {percent(share)} consist of a few short words, such as a run of A or a "
         "repeat of CA."
     )
     if share < _MANY_SIMPLE:
@@ -183,7 +183,7 @@ def check_relatives(survey: Survey, hold_out: HoldOut) -> Finding:
     share = found.related / found.compared
     leaked = found.leaked / found.held_out if found.held_out else 0.0
     text = (
-        f"{percent(share)} of the sequences{of} are variants of another, or overlap with it: they "
+        f"Of the sequences{of}, {percent(share)} are variants of another, or overlap with it: they "
         f"share about half of its words of {WORD} bases, or more."
     )
     if share < _SOME_RELATED:

@@ -14,6 +14,8 @@ from cisreg.cli.terminal import TextTable, new_console
 from cisreg.quiet import start_tensorflow
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cisreg.data import Dataset
     from cisreg.metrics import Metrics
     from cisreg.report import ParameterComparison
@@ -81,7 +83,11 @@ def evaluate(
 
 
 def read_measured(
-    table: str, model: Model, sequence: str | None, expression: str | None, decimal_comma: bool
+    table: str,
+    model: Model,
+    sequence: str | None,
+    expression: Sequence[str] | None,
+    decimal_comma: bool,
 ) -> Dataset:
     """The sequences of a table, encoded for a model, and their measurements.
 
@@ -89,14 +95,14 @@ def read_measured(
         table: see `cisreg.open_dataset`.
         model: the model.
         sequence: column of the sequences; None: found by its name.
-        expression: column of the measurements; the same.
+        expression: columns of the measurements; the same.
         decimal_comma: whether numbers have a decimal comma.
 
     Raises:
         ValueError: a row without sequence or measurement, or fewer than 2 rows.
         OSError: the table cannot be read.
     """
-    asked = options.asked_columns(sequence, expression and [expression], None)
+    asked = options.asked_columns(sequence, expression, None)
     files = options.open_files(
         table,
         {**asked, "weight": False},

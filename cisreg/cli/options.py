@@ -65,11 +65,12 @@ SequenceColumn = Annotated[
     ),
 ]
 ExpressionColumn = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option(
         metavar="COLUMN",
         help="Column with the expression, by name or number; default: the one called expression, "
-        "or of two columns the one that is not the sequence.",
+        "or of two columns the one that is not the sequence. Given once for each replicate, their "
+        "mean counts.",
     ),
 ]
 NameColumn = Annotated[

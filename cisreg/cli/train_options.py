@@ -282,10 +282,11 @@ SequenceColumn = Annotated[
     ),
 ]
 ExpressionColumn = Annotated[
-    str | None,
+    list[str] | None,
     _data(
         "Column with the expression, by name or number; default: the one called expression, or of "
-        "two columns the one that is not the sequence.",
+        "two columns the one that is not the sequence. Given once for each replicate, their mean "
+        "counts.",
         metavar="COLUMN",
     ),
 ]
@@ -303,7 +304,8 @@ Measurements = Annotated[
 NameColumn = Annotated[
     str | None,
     _data(
-        "Column of --measurements with the record names, by name or number.",
+        "Column with the names of the sequences, by name or number; for FASTA that of "
+        "--measurements.",
         metavar="COLUMN",
     ),
 ]

@@ -115,9 +115,8 @@ def make_plan(given: TrainingOptions, recipe: str, extra: str | None = None) -> 
         given.motifs, given.random_motifs, chosen.motif_width, earlier, given.seed
     )
     check_names(earlier, motif_set)
-    measured = None if given.expression_column is None else [given.expression_column]
     columns = options.asked_columns(
-        given.sequence_column, measured, given.weight_column, given.name_column
+        *(given.sequence_column, given.expression_column, given.weight_column, given.name_column)
     )
     split_by = asked_split(vars(given))
     further = dict.fromkeys(options.column(each) for each in (extra, split_by) if each is not None)

@@ -390,10 +390,15 @@ def test_the_mean_of_several_measurements_is_compared(data, model, tmp_path):
         assert found[metric] == pytest.approx(report[metric], rel=1e-4), metric
     one = succeed("evaluate", model, table, "--json", "--expression-column", "expression_2")
     error = measured_metrics(one)["mean_squared_error"]
+    replicates = [w for n in (1, 2) for w in ("--expression-column", f"expression_{n}")]
+    both = measured_metrics(succeed("evaluate", model, table, "--json", *replicates))
+    assert both == found
     assert error != pytest.approx(report["mean_squared_error"], rel=1e-2)
     table.write_text(table.read_text().replace("\tx\n", "\t1\n"))
-    output = succeed(*TRAIN, table, "--output", tmp_path / "model")
+    output = succeed(*TRAIN, table, *replicates, "--output", tmp_path / "model")
     assert sum(part_sizes(output)) == 60
+    kept = json.loads((tmp_path / "model" / "model.json").read_text())["table_columns"]
+    assert kept["expression"] == ["expression_1", "expression_2"]
 
 
 def test_predict_names_the_line_that_is_no_sequence(model, tmp_path):

@@ -89,6 +89,13 @@ def test_pairs_of_a_table(files):
     assert [row["explanation"] for row in rows] == expected.explanations
 
 
+def test_the_columns_of_a_pair_are_asked_for_by_their_options(files):
+    (files / "pairs.tsv").write_text("name\tbefore\tafter\na\tACGT\tACGA\n")
+    found = run(files, "--pairs", files / "pairs.tsv", status=1)
+    assert "expected one column named 'reference', got 'name', 'before', 'after'" in found.output
+    assert "--reference-column and --alternative-column" in found.output
+
+
 def test_an_empty_file_gives_an_empty_table(files):
     (files / "x.vcf").write_text(vcf_text())
     found = run(files, files / "x.vcf", "--genome", files / "genome.fa")

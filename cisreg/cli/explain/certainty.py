@@ -15,6 +15,8 @@ from cisreg.cli.terminal import new_console
 from cisreg.display import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pyarrow as pa
 
     from cisreg.data import Dataset
@@ -130,11 +132,15 @@ def certainty(
 
 
 def _read(
-    model: Model, table: str, sequence: str | None, expression: str | None, decimal_comma: bool
+    model: Model,
+    table: str,
+    sequence: str | None,
+    expression: Sequence[str] | None,
+    decimal_comma: bool,
 ) -> Dataset:
     return options.open_files(
         table,
-        options.asked_columns(sequence, None if expression is None else [expression], None),
+        options.asked_columns(sequence, expression, None),
         decimal_comma=decimal_comma,
         length=model.spec.sequence_length,
         side=model.padding_side,

@@ -93,7 +93,8 @@ def variants(
         str | None,
         typer.Option(
             metavar="TABLE",
-            help="Instead of VARIANTS: a table with a pair of sequences in each row.",
+            help="Instead of VARIANTS: a table with a pair of sequences in each row, and their "
+            "name, if there is a column called name or id.",
         ),
     ] = None,
     reference_column: Annotated[
@@ -208,6 +209,7 @@ def _of_pairs(
     import numpy as np
     import pyarrow as pa
 
+    from cisreg.data.formats.columns import ColumnNameError
     from cisreg.interpret import variant_effect_batches
 
     asked = {
@@ -217,7 +219,12 @@ def _of_pairs(
         "weight": False,
         "name": True,
     }
-    files = options.open_files(table, asked, strict=True)
+    try:
+        files = options.open_files(table, asked, strict=True)
+    except ColumnNameError as error:
+        raise ColumnNameError(
+            f"{error}; --reference-column and --alternative-column name the sequences of a pair"
+        ) from None
     first = 0
     for rows in files.blocks():
         after = next(iter(rows.extra.values())).cast(pa.string())

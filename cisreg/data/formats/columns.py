@@ -257,6 +257,10 @@ def resolved(start: TableStart, places: Places, key: Key = "sequence") -> Column
     )
 
 
+class ColumnNameError(ValueError):
+    """A table has no column, or several, of a name that was asked for."""
+
+
 def _asked(start: TableStart, column: Column) -> int:
     """The position of a column that the caller names."""
     names = start.names
@@ -265,7 +269,7 @@ def _asked(start: TableStart, column: Column) -> int:
         if len(found) == 1:
             return found[0]
         listed = ", ".join(map(repr, names)) if names else f"{start.count} without names"
-        raise ValueError(
+        raise ColumnNameError(
             f"{start.place}: expected one column named {column!r}, got {listed}"
             f"{'; give its position' if found else ''}"
         )

@@ -105,9 +105,26 @@ def check_rows(
     # Most blocks have no fault, so this loop is short.
     for number in np.unique(faults[wrong]).tolist():
         rows = wrong[faults[wrong] == number]
-        unusable.add(_REASONS[number], len(rows), raw.place(int(rows[0])))
+        reason = _REASONS[number]
+        if reason == NO_NUMBER:
+            reason = no_number_among(len(raw.expression))
+        unusable.add(reason, len(rows), raw.place(int(rows[0])))
     name = None if raw.name is None else to_text(raw.name)
     return Rows(raw.sequence, expression, weight, name, raw.extra, raw.place), faults == 0
+
+
+def no_number_among(measurements: int) -> str:
+    """The reason under which rows are counted that lack one of so many measurements.
+
+    Example:
+        >>> no_number_among(1)
+        'no finite number as expression'
+        >>> no_number_among(2)
+        'no finite number in at least one of the 2 columns of expression'
+    """
+    if measurements == 1:
+        return NO_NUMBER
+    return f"no finite number in at least one of the {measurements} columns of expression"
 
 
 def usable_rows(raw: RawRows, unusable: Unusable, *, strict: bool) -> Rows:

@@ -297,7 +297,7 @@ def _compared(run: Run, predicted: Sequence[Predicted], baseline: Metrics | None
 
 def _doubted(doubts: Sequence[Doubt]) -> str:
     if not doubts:
-        return "Nothing that was checked speaks against it; what was checked is listed below."
+        return "Nothing that was checked speaks against it; what was checked is listed on the page."
     first, *others = doubts
     text = f"What to doubt first: {first.phrase}"
     if first.weight < _GRAVE:
@@ -305,7 +305,7 @@ def _doubted(doubts: Sequence[Doubt]) -> str:
     if others:
         text += f"; then: {others[0].phrase}"
     if len(others) > 1:
-        text += f"; and {len(others) - 1} more below"
+        text += f"; and {len(others) - 1} more on the page"
     return f"{text}."
 
 

@@ -166,7 +166,8 @@ def _of_fit(predicted: Sequence[Predicted], baseline: Metrics | None) -> list[Do
                 5.0,
                 f"its error is {ratio:.2f} times that on the training sequences",
                 f"The error is {ratio:.2f} times that on the training sequences: the model has "
-                "learned some of them by heart. Train with larger penalties or fewer epochs.",
+                "learned some of them by heart. Train with larger penalties, fewer "
+                "epochs or --recipe quick.",
             )
         )
     explained = judged.metrics.r_squared
@@ -174,7 +175,8 @@ def _of_fit(predicted: Sequence[Predicted], baseline: Metrics | None) -> list[Do
         found.append(
             Doubt(
                 5.5,
-                "counts of three-letter words predict nearly as well",
+                "counts of three-letter words predict "
+                + ("better" if baseline.r_squared > explained else "nearly as well"),
                 f"Counts of words of three bases explain {percent(baseline.r_squared)} of the "
                 f"variance, the model {percent(explained)}: it may have learned composition "
                 "instead of sites.",

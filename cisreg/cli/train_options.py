@@ -361,7 +361,7 @@ CheckpointEvery = Annotated[
     ),
 ]
 TensorBoard = Annotated[
-    bool, _record("Write scalars and histograms to DIR/tensorboard.", "--tensorboard")
+    bool, _record("Write scalars, histograms and plots to DIR/tensorboard.", "--tensorboard")
 ]
 ReportEvery = Annotated[
     int | None,

@@ -26,6 +26,7 @@ from cisreg.losses import mean_squared_error
 from cisreg.model import ModelSpec
 from cisreg.motifs import MotifSet, read_motifs, strongest_site_log_concentration
 from cisreg.occupancy import Implementation
+from cisreg.processes.session import in_notebook
 from cisreg.recipes.ends import settle_ends
 from cisreg.recipes.origin import describe_data, describe_source, versions
 from cisreg.recipes.reading import read_recipe
@@ -50,6 +51,7 @@ from cisreg.training import FitResult, RunOptions, TrainingPlan, run
 from cisreg.training.checkpoint import Checkpoints
 from cisreg.training.feeds import Cache, Validation, make_feed, some_sequences
 from cisreg.training.options import PathLike
+from cisreg.training.pictures import Plots
 from cisreg.training.replicas import Replicas
 from cisreg.training.step import Loss
 from cisreg.writing import open_table
@@ -177,10 +179,13 @@ def train(
         checkpoint_minutes: see `cisreg.training.RunOptions`.
         keep_checkpoints: see `cisreg.training.RunOptions`.
         stop_signals: see `cisreg.training.RunOptions`.
-        tensorboard: write scalars and histograms to the folder tensorboard in `output`.
+        tensorboard: write scalars and histograms to the folder tensorboard in `output`; where
+            matplotlib is installed, also plots at the end of each stage.
         report_every: see `cisreg.training.RunOptions`; the reports are written to steps.jsonl.
         profile: write a trace of some steps to the folder profile in `output`.
-        progress: see `cisreg.training.RunOptions`.
+        progress: draw a progress bar if standard error is a terminal. In a notebook, a bar and a
+            plot of all epochs, which is drawn again at the end of an epoch; without matplotlib, one
+            line per epoch.
         implementation: of the occupancy operation, see `cisreg.occupancy`.
         metadata: anything else to save with the model.
 
@@ -254,6 +259,7 @@ def train(
         report_every=report_every,
         steps_path=place(STEPS_FILE),
         profile_directory=place(PROFILE_FOLDER, profile),
+        plots=_plots() if tensorboard or (progress and in_notebook()) else None,
         progress=progress,
     )
     with hold_folder(folder) if folder is not None and is_chief else nullcontext():
@@ -277,6 +283,15 @@ def train(
     feed = plan.training
     training = feed.dataset if isinstance(feed, MemoryFeed) else feed.sample()
     return Training(model, result, training, plan.validation)
+
+
+def _plots() -> Plots | None:
+    """What draws the run, or None where matplotlib is not installed."""
+    if importlib.util.find_spec("matplotlib") is None:
+        return None
+    from cisreg import report
+
+    return report
 
 
 def _write_factors(path: Path, model: Model, plan: TrainingPlan) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cisreg.training.feeds import Cache
     from cisreg.training.loop import fit, run
     from cisreg.training.options import RunOptions
+    from cisreg.training.pictures import Plots
     from cisreg.training.plan import TrainingPlan
     from cisreg.training.replicas import StrategyName, find_strategy
     from cisreg.training.reports import StepRecord
@@ -42,6 +43,7 @@ _MODULES = {
     "cisreg.training.feeds": ("Cache",),
     "cisreg.training.loop": ("fit", "run"),
     "cisreg.training.options": ("RunOptions",),
+    "cisreg.training.pictures": ("Plots",),
     "cisreg.training.plan": ("TrainingPlan",),
     "cisreg.training.replicas": ("StrategyName", "find_strategy"),
     "cisreg.training.reports": ("StepRecord",),
@@ -63,6 +65,7 @@ __all__ = [
     "FitResult",
     "Loss",
     "NonFiniteLossError",
+    "Plots",
     "Precision",
     "RunOptions",
     "Schedule",

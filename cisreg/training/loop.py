@@ -27,6 +27,7 @@ from cisreg.training.errors import FitInterrupt
 from cisreg.training.feeds import Cache, Validation, make_feed, some_sequences
 from cisreg.training.monitor import Monitor
 from cisreg.training.options import RunOptions
+from cisreg.training.pictures import Plots
 from cisreg.training.plan import TrainingPlan, check_seed
 from cisreg.training.replicas import Replicas, name_lost_worker
 from cisreg.training.result import FitResult
@@ -139,6 +140,7 @@ def fit(
     steps_path: str | os.PathLike[str] | None = None,
     profile_directory: str | os.PathLike[str] | None = None,
     steps_per_call: int = 64,
+    plots: Plots | None = None,
     progress: bool = True,
     precision: Precision = "float32",
     standardize: bool = True,
@@ -190,6 +192,8 @@ def fit(
         steps_path: file for these reports.
         profile_directory: folder for a trace of some steps.
         steps_per_call: maximum number of steps in one call of the compiled function.
+        plots: what draws the run in notebooks and for TensorBoard: the module `cisreg.report`; it
+            needs matplotlib. None: there are no plots.
         progress: draw a progress bar.
         precision: "float32", "mixed_bfloat16" or "mixed_float16", as Keras names them. With mixed
             precision the occupancy operation may compute its sites in 16 bits (see its
@@ -241,6 +245,7 @@ def fit(
         steps_path=steps_path,
         profile_directory=profile_directory,
         steps_per_call=steps_per_call,
+        plots=plots,
         progress=progress,
     )
     check_seed(seed)

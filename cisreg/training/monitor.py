@@ -22,6 +22,7 @@ from cisreg.files import append_to_file, open_regular_file, read_regular_file, r
 from cisreg.processes.session import in_notebook
 from cisreg.progress import progress_bar
 from cisreg.training.options import RunOptions
+from cisreg.training.pictures import LivePlot, Pictures
 from cisreg.training.reports import StepRecord
 from cisreg.training.stages import Stage
 from cisreg.training.state import EpochRecord, TrainingState
@@ -38,8 +39,8 @@ _BEGIN = b'{"stage": '
 class Monitor:
     """Reports each epoch to the places that the options name; a context manager.
 
-    On a terminal it draws a progress bar, in a notebook a bar and one line per epoch; elsewhere it
-    logs one line per epoch.
+    On a terminal it draws a progress bar, in a notebook a bar and a plot of all epochs or, without
+    plots, one line per epoch; elsewhere it logs one line per epoch.
 
     Args:
         stages: the run's stages.
@@ -55,7 +56,9 @@ class Monitor:
     def __init__(
         self, stages: Sequence[Stage], count: int, options: RunOptions, state: TrainingState
     ) -> None:
-        self._bar = _make_bar(stages, count) if options.progress else None
+        self._history = list(state.history)
+        self._pictures = Pictures(options.plots, self._history)
+        self._bar = _make_bar(stages, count, self._pictures) if options.progress else None
         log, metrics, steps = options.log_directory, options.metrics_path, options.steps_path
         for path in (metrics, steps):
             if path is not None:
@@ -104,6 +107,7 @@ class Monitor:
         accessibility: np.ndarray | None,
     ) -> None:
         """Writes the record of an epoch, and histograms of parameters and accessibility."""
+        self._history.append(record)
         if self._metrics is not None:
             self._metrics.append(record)
         if self._board is not None:
@@ -112,6 +116,25 @@ class Monitor:
             self._bar.end_epoch(record)
         else:
             logger.info("%s", _line(record))
+
+    def end_stage(
+        self, stage: int, predicted: np.ndarray | None, measured: np.ndarray | None
+    ) -> None:
+        """Draws the epochs so far, and the validation of a stage, for TensorBoard.
+
+        Args:
+            stage: its number, from 1.
+            predicted: float [N], expression as the model at the end of the stage predicts it, in
+                the unit of the measurements; None: unknown.
+            measured: float [N]; None: nothing is held out.
+        """
+        if self._board is None:
+            return
+        pictures = {"plots/training": self._pictures.training()}
+        if predicted is not None and measured is not None:
+            title = f"Validation after stage {stage}"
+            pictures["plots/validation"] = self._pictures.evaluation(predicted, measured, title)
+        self._board.write_pictures(pictures, len(self._history))
 
 
 def _line(record: EpochRecord) -> str:
@@ -161,10 +184,11 @@ class _Bar:
 
 
 class _NotebookBar:
-    """A line of text that is replaced during an epoch, and one line for each finished epoch."""
+    """A line of text that is replaced during an epoch; a plot, or lines, of finished epochs."""
 
-    def __init__(self, stages: Sequence[Stage], count: int) -> None:
+    def __init__(self, stages: Sequence[Stage], count: int, pictures: Pictures) -> None:
         self._steps = _StageProgress(stages, count)
+        self._plot = LivePlot(pictures)
         self._shown_at = -math.inf
         self._display: Any = None
 
@@ -174,6 +198,7 @@ class _NotebookBar:
         self._display = display({"text/plain": ""}, raw=True, display_id=True)
 
     def stop(self) -> None:
+        self._plot.finish()
         self._show("")
 
     def begin_epoch(self, stage: int, epoch: int, done: int) -> None:
@@ -188,8 +213,10 @@ class _NotebookBar:
 
     def end_epoch(self, record: EpochRecord) -> None:
         self._steps.validation_r = record.validation_r
-        with suppress(OSError):  # a log: the run goes on without it
-            print(_line(record))
+        line = _line(record)
+        if not self._plot.show(line):
+            with suppress(OSError):  # a log: the run goes on without it
+                print(line)
 
     def _show(self, text: str) -> None:
         self._shown_at = time.monotonic()
@@ -227,9 +254,11 @@ class _StageProgress:
         return f"loss {loss:.4g}{r} {rate:,.0f} sequences/s"
 
 
-def _make_bar(stages: Sequence[Stage], count: int) -> _Bar | _NotebookBar | None:
+def _make_bar(
+    stages: Sequence[Stage], count: int, pictures: Pictures
+) -> _Bar | _NotebookBar | None:
     if in_notebook():
-        return _NotebookBar(stages, count)
+        return _NotebookBar(stages, count, pictures)
     bar = _Bar(stages, count)
     return bar if bar.shown else None
 
@@ -318,6 +347,14 @@ class _TensorBoard:
         with self._writer.as_default():
             tf.summary.scalar("steps/loss", record.loss, step=record.step)
             tf.summary.scalar("steps/learning_rate", record.learning_rate, step=record.step)
+        self._writer.flush()
+
+    def write_pictures(self, pictures: Mapping[str, bytes | None], step: int) -> None:
+        with self._writer.as_default():
+            for name, content in pictures.items():
+                if content is not None:
+                    pixels = tf.io.decode_png(content, channels=3)
+                    tf.summary.image(name, pixels[tf.newaxis], step=step)
         self._writer.flush()
 
     def close(self) -> None:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
+from cisreg.training.pictures import Plots
+
 PathLike = str | os.PathLike[str]
 
 
@@ -34,14 +36,19 @@ class RunOptions:
             the compiled function, writes a checkpoint and ends with a StoppedError.
         metrics_path: file for one JSON object per epoch (see `EpochRecord`); that of an earlier run
             is replaced.
-        log_directory: folder for TensorBoard scalars and histograms; needs the package tensorboard.
+        log_directory: folder for TensorBoard scalars and histograms, and with `plots` pictures at
+            the end of each stage; needs the package tensorboard.
         report_every: also report the mean loss after each this many steps: in the log, in
             `steps_path` and for TensorBoard.
         steps_path: file for one JSON object per report (see `cisreg.training.StepRecord`); that of
             an earlier run is replaced, except that a resumed run keeps its earlier reports.
         profile_directory: folder for a trace of some steps, see `cisreg.training.reports.Trace`.
         steps_per_call: maximum number of steps in one call of the compiled function.
-        progress: draw a progress bar if standard error is a terminal; in a notebook, a bar and one
+        plots: what draws the run, the module `cisreg.report`, in a notebook with `progress` and for
+            TensorBoard; needs matplotlib. None: there are no plots. If drawing fails, that is
+            logged, and the run goes on without plots.
+        progress: draw a progress bar if standard error is a terminal; in a notebook, a bar and a
+            plot of all epochs, which is drawn again at the end of an epoch, or without `plots` one
             line per epoch.
 
     Raises:
@@ -65,6 +72,7 @@ class RunOptions:
     steps_path: PathLike | None = None
     profile_directory: PathLike | None = None
     steps_per_call: int = 64
+    plots: Plots | None = None
     progress: bool = True
 
     def __post_init__(self) -> None:

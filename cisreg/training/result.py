@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -66,14 +67,7 @@ class FitResult:
         Example:
             >>> result.to_table()["validation_r"].to_pylist()  # doctest: +SKIP
         """
-        names = [field.name for field in dataclasses.fields(EpochRecord)]
-        types = [pa.int64() if name in _INTEGERS else pa.float64() for name in names]
-        return pa.table(
-            {
-                name: pa.array([getattr(record, name) for record in self.history], kind)
-                for name, kind in zip(names, types, strict=True)
-            }
-        )
+        return history_table(self.history)
 
     def to_frame(self) -> pd.DataFrame:
         """The history as a pandas DataFrame.
@@ -88,3 +82,20 @@ class FitResult:
 
 
 _INTEGERS = ("stage", "epoch", "total_epoch", "step")
+
+
+def history_table(history: Sequence[EpochRecord]) -> pa.Table:
+    """Epochs as an Arrow table, a row for each and a column for each field.
+
+    Example:
+        >>> history_table([]).column_names[:2]
+        ['stage', 'epoch']
+    """
+    names = [field.name for field in dataclasses.fields(EpochRecord)]
+    types = [pa.int64() if name in _INTEGERS else pa.float64() for name in names]
+    return pa.table(
+        {
+            name: pa.array([getattr(record, name) for record in history], kind)
+            for name, kind in zip(names, types, strict=True)
+        }
+    )

@@ -42,12 +42,16 @@ class _InterruptedError(Exception):
 
 
 class _Evaluation(NamedTuple):
-    """How well a model predicts; the loss is in the standard unit."""
+    """How well a model predicts.
+
+    The loss is in the standard unit, `predicted` in the unit of the measurements.
+    """
 
     loss: float
     r: float
     r_squared: float
     accessibility: np.ndarray | None
+    predicted: np.ndarray
     beyond_table: str
 
 
@@ -177,10 +181,13 @@ class TrainingRun:
             replicas=self._replicas,
             residents=self._residents,
         )
+        # Those of the parameters that the stage would end with; unknown after resuming.
+        self._predicted: np.ndarray | None = None
         if stage.patience is not None and self._state.best is None:
             assert self._plan.validation is not None  # checked by the plan
-            loss = self._evaluate(self._plan.validation).loss
-            self._state.best = Best(loss, len(self._state.history), self._values())
+            start = self._evaluate(self._plan.validation)
+            self._predicted = start.predicted
+            self._state.best = Best(start.loss, len(self._state.history), self._values())
 
     def _objective(self) -> Objective:
         expression = self._sample.expression
@@ -303,8 +310,11 @@ class TrainingRun:
         state.history.append(record)
         state.epoch, state.step, state.sequences = state.epoch + 1, 0, 0
         state.loss_sum, state.penalty_sum = 0.0, 0.0
-        if state.best is not None and evaluation.loss < state.best.validation_loss:
+        if state.best is None:
+            self._predicted = evaluation.predicted
+        elif evaluation.loss < state.best.validation_loss:
             state.best = Best(evaluation.loss, record.total_epoch, values)
+            self._predicted = evaluation.predicted
         shown = self._unit.from_standard(values)
         self._monitor.end_epoch(record, shown, evaluation.accessibility)
         self._health.check(
@@ -313,6 +323,10 @@ class TrainingRun:
         )
         if self._stage_is_over():
             self._finish_stage(values)
+            measured = None if validation is None else validation.expression
+            if measured is not None and measured.ndim == 2:
+                measured = measured.mean(axis=1)
+            self._monitor.end_stage(record.stage, self._predicted, measured)
         else:
             self._assign(raw)
             self._keep()
@@ -345,6 +359,7 @@ class TrainingRun:
         if not (np.isfinite(predicted).all() and np.isfinite(loss)):
             self._stop("validation: predictions or loss are not finite")
         measured = self._unit.measured(measured)
+        in_unit = predicted * self._unit.scale + self._unit.shift
         if measured.ndim == 2:
             measured = measured.mean(axis=1)
         return _Evaluation(
@@ -352,7 +367,8 @@ class TrainingRun:
             pearson_correlation(predicted, measured),
             r_squared(predicted, measured),
             accessibility,
-            beyond_table(self._plan.loss, predicted * self._unit.scale + self._unit.shift),
+            in_unit,
+            beyond_table(self._plan.loss, in_unit),
         )
 
     def _predict_all(self, sequence: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:

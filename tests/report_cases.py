@@ -6,7 +6,7 @@ from cisreg.motifs import MotifSet, demo_motifs
 
 # Names of factors and sequences that a page must show as they are.
 EVIL = "<script>alert(1)</script>"
-FORMULA = '=HYPERLINK("https://example.org")'
+FORMULA = '=SUM(1,"2")'
 QUOTED = '"\' onmouseover=alert(2) id="x" &amp;'
 
 

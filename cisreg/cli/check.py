@@ -135,6 +135,8 @@ def _hold_out(
     from cisreg.data import HoldOut
 
     share = _SHARE if share is None else share
+    if not 0 < share < 1:
+        raise ValueError(f"--validation: expected a share between 0 and 1, got {share:g}")
     if column is None:
         return share
     by = options.column(column)

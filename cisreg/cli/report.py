@@ -105,7 +105,10 @@ def _read_intervals(path: Path) -> pa.Table:
             return pyarrow.parquet.read_table(path)
         delimiter = "\t" if ending.startswith(".tsv") else ","
         parse = pyarrow.csv.ParseOptions(delimiter=delimiter)
-        return pyarrow.csv.read_csv(path, parse_options=parse)
+        # A name such as 01 is no number.
+        texts = dict.fromkeys(("parameter", "factor"), pyarrow.string())
+        convert = pyarrow.csv.ConvertOptions(column_types=texts)
+        return pyarrow.csv.read_csv(path, parse_options=parse, convert_options=convert)
     except ValueError as error:
         raise ValueError(
             f"--certainty: expected the table of cisreg explain certainty, got {path}: {error}"

@@ -79,6 +79,7 @@ def test_the_options_that_findings_name_are_there():
 
 def test_options_that_contradict_each_other(table):
     assert "--split-column" in run(2, table, "--fold", "1").output
+    assert "--validation: expected a share" in run(1, table, "--validation", "0").output
     run(2, table, "--split-column", "group", "--fold", "1", "--validation", "0.2")
 
 

@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 
 import cisreg
 from cisreg.cli import app
+from cisreg.cli.report import _read_intervals
 from cisreg.data import Columns, split
 from cisreg.interpret import factor_effects
 from cisreg.metrics import agreement
@@ -27,6 +28,7 @@ from cisreg.report.page import open_run
 from cisreg.report.page.compute import read_intervals
 from cisreg.report.page.data import find_parts
 from cisreg.report.page.factor_rows import factor_columns, factor_rows
+from cisreg.report.page.html import run_page
 from cisreg.report.page.run import Run
 
 pytest.importorskip("jinja2")
@@ -361,6 +363,30 @@ def test_intervals_are_shown_where_they_are_given(page):
     assert "effect_lower" not in {each.name for each in factor_columns(content)}
     with pytest.raises(ValueError, match="intervals: expected a table with the column lower"):
         read_intervals(table.drop(["lower"]))
+    swapped = table.rename_columns(["parameter", "factor", "upper", "lower"])
+    for wrong in (swapped, table.set_column(2, "lower", table["parameter"])):
+        with pytest.raises(ValueError, match="intervals: expected numbers, lower not above upper"):
+            read_intervals(wrong)
+
+
+def test_intervals_of_some_factors_are_shown(page):
+    content = page[1].content
+    name = content.effects.factor[0]
+    row = {"parameter": "effect", "factor": name, "lower": -7.25, "upper": 9.25}
+    shown = replace(content, intervals=read_intervals(pa.Table.from_pylist([row])))
+    text = run_page(shown)
+    assert text.count('data-value="-7.25"') == text.count('data-value="9.25"') == 1
+    numbers = {row.name: row.numbers for row in factor_rows(shown)}
+    assert [name for name, each in numbers.items() if each["effect_lower"] is not None] == [name]
+
+
+def test_intervals_of_another_model_are_said(folded, tmp_path):
+    rows = ["parameter\tfactor\tlower\tupper", "effect\t01\t1\t2", "effect\t02\t1\t2"]
+    (tmp_path / "c.tsv").write_text("\n".join(rows) + "\n")
+    table = _read_intervals(tmp_path / "c.tsv")
+    assert set(read_intervals(table)) == {("effect", "01"), ("effect", "02")}
+    report = write_report(tmp_path / "page.html", folded, intervals=table)
+    assert "The intervals are of other factors" in " ".join(report.to_json()["left_out"])
 
 
 def test_two_runs_are_compared_on_what_neither_saw(trained, other_run, table, comparison):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -182,7 +183,7 @@ def read_intervals(table: Any) -> dict[tuple[str, str], Interval]:
             writes: columns parameter, factor, lower and upper; an Arrow table or a DataFrame too.
 
     Raises:
-        ValueError: a column is missing.
+        ValueError: a column is missing, or has no numbers; or a lower end is above the upper one.
 
     Example:
         >>> import pyarrow as pa
@@ -195,10 +196,20 @@ def read_intervals(table: Any) -> dict[tuple[str, str], Interval]:
     names = ("parameter", "factor", "lower", "upper")
     columns = [_values(table, name) for name in names]
     return {
-        (str(parameter), str(factor)): Interval(float(lower), float(upper))
+        (str(parameter), str(factor)): _interval(lower, upper, str(factor))
         for parameter, factor, lower, upper in zip(*columns, strict=True)
         if not (factor is None or lower is None or upper is None)
     }
+
+
+def _interval(lower: Any, upper: Any, factor: str) -> Interval:
+    is_number = isinstance(lower, numbers.Real) and isinstance(upper, numbers.Real)
+    if not is_number or lower > upper:
+        raise ValueError(
+            f"intervals: expected numbers, lower not above upper, got {lower!r:.40} and "
+            f"{upper!r:.40} of the factor {factor!r:.60}"
+        )
+    return Interval(float(lower), float(upper))
 
 
 def _values(table: Any, name: str) -> Sequence[Any]:
@@ -269,6 +280,8 @@ def _missing(run: Run, intervals: Mapping[tuple[str, str], Interval]) -> list[st
             "Effects have no intervals: cisreg explain certainty makes a table of them, which the "
             "option --certainty adds."
         )
+    elif not {factor for _, factor in intervals} & {*run.model.motif_names}:
+        notes.append("The intervals are of other factors than those of the model: none is shown.")
     if run.history is None and not run.notes:
         notes.append("How training went is not known: its curves are left out.")
     if run.model.initial_motifs is None:

@@ -125,7 +125,9 @@ def _numbers(content: RunContent) -> list[dict[str, float | None]]:
     columns["occupancy_50_percent"] = _median(effects)
     rows = []
     for place, name in enumerate(effects.factor):
-        row = {
+        # Some factors may have an interval, and others none.
+        row: dict[str, float | None] = dict.fromkeys(each.name for each in _COLUMNS)
+        row |= {
             key: None if values is None else _finite(values[place])
             for key, values in columns.items()
         }

@@ -432,10 +432,15 @@ def test_a_damaged_record_of_training_is_said(trained, tmp_path):
     model = cisreg.load_model(trained[0])
     cisreg.save_model(tmp_path / "run", model)
     good = (trained[0] / "metrics.jsonl").read_text()
-    (tmp_path / "run" / "metrics.jsonl").write_text(good + '{"stage": "2"}\n')
-    run = open_run(tmp_path / "run")
     line = len(good.splitlines()) + 1
-    assert run.history is None and f"metrics.jsonl, line {line}" in run.notes[0]
+    sound = json.loads(good.splitlines()[-1])
+    for wrong in ({"stage": "2"}, {"stage": None}, {"seconds": None}, {"loss": 10**400}):
+        last = json.dumps({**sound, **wrong})
+        (tmp_path / "run" / "metrics.jsonl").write_text(f"{good}{last}\n")
+        run = open_run(tmp_path / "run")
+        assert run.history is None and f"metrics.jsonl, line {line}" in run.notes[0], wrong
+    (tmp_path / "run" / "metrics.jsonl").write_text(f"{good}{json.dumps(sound)}\n")
+    assert len(open_run(tmp_path / "run").history["loss"]) == line
 
 
 def test_a_page_of_245_factors_is_below_5_megabytes(tmp_path):

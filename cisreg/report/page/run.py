@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,6 +81,21 @@ def _read_text(path: Path, notes: list[str]) -> str | None:
     return None
 
 
+def _check_record(record: Mapping[str, Any]) -> None:
+    """Checks the numbers of an epoch; what is not finite, and validation, may be missing.
+
+    Raises:
+        ValueError: other values.
+    """
+    for name, value in record.items():
+        counts = name in ("stage", "epoch", "total_epoch")
+        if value is None and not counts and name != "seconds":
+            continue
+        kinds = (int,) if counts else (int, float)
+        if type(value) not in kinds or not abs(value) <= sys.float_info.max:
+            raise ValueError(f"expected a number as {name}")
+
+
 def _read_history(path: Path, notes: list[str]) -> dict[str, list[Any]] | None:
     text = _read_text(path, notes)
     if text is None:
@@ -89,8 +105,7 @@ def _read_history(path: Path, notes: list[str]) -> dict[str, list[Any]] | None:
         try:
             record = parse_json(line)
             values = [record[name] for name in _COLUMNS]
-            if not all(each is None or isinstance(each, (int, float)) for each in values):
-                raise ValueError("expected numbers")
+            _check_record(dict(zip(_COLUMNS, values, strict=True)))
         except (ValueError, KeyError, TypeError, RecursionError):
             notes.append(
                 f"{path.name}, line {number}: expected the record of an epoch, got something else: "

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -14,7 +15,7 @@ import pyarrow as pa
 from cisreg.arrays import as_array
 from cisreg.batch_prediction import BATCH_SIZE, BatchPrediction, join_predictions
 from cisreg.choices import ComputeDtype
-from cisreg.data import Dataset
+from cisreg.data import Columns, Dataset
 from cisreg.data.ends import check_known_ends, warn_of_other_ends
 from cisreg.data.frames import is_frame, named_columns
 from cisreg.display import counted, html_table
@@ -97,6 +98,7 @@ class Model:
                 f'metadata: expected padding_side "left" or "right", got {self.padding_side!r}'
             )
         check_known_ends(self.metadata.get("constant_ends", {}))
+        _check_origin(self.table_columns, self.metadata.get("standard_unit"))
         if self.column_range is not None:
             object.__setattr__(self, "column_range", np.array(self.column_range, np.int32))
             self._check_column_range()
@@ -420,6 +422,28 @@ class Model:
                 "constant; train with a --length that holds them",
                 *(count, self.spec.sequence_length, side),
             )
+
+
+def _check_origin(columns: Mapping[str, Any], unit: Any) -> None:
+    """Checks what a model keeps of its table; it may come from a file that was edited.
+
+    Raises:
+        ValueError: columns of roles that there are none of, or a unit that is no scale and shift.
+    """
+    try:
+        Columns(**columns)
+    except TypeError:
+        raise ValueError(
+            f"table_columns: expected the fields of cisreg.data.Columns, got {columns!r:.200}"
+        ) from None
+    sound = unit is None or (
+        isinstance(unit, Mapping) and all(isinstance(each, Real) for each in unit.values())
+    )
+    if not sound:
+        raise ValueError(
+            'metadata: expected standard_unit with the numbers "scale" and "shift", got '
+            f"{unit!r:.200}"
+        )
 
 
 def _used_columns(log_kd: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -306,10 +306,20 @@ def test_a_foreign_or_damaged_description_is_said(tmp_path, change, message):
         load_model(tmp_path)
 
 
+def test_columns_of_other_roles_are_said(tmp_path):
+    save_model(tmp_path, make_model())
+    path = tmp_path / "model.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"table_columns": {"foo": "x"}}))
+    with pytest.raises(ValueError, match=r"model.json: table_columns: expected the fields of"):
+        load_model(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("metadata", "message"),
     [
         ({"padding_side": 5}, 'metadata: expected padding_side "left" or "right", got 5'),
+        ({"standard_unit": {"scale": "x"}}, "metadata: expected standard_unit with the numbers"),
+        ({"standard_unit": [1]}, "metadata: expected standard_unit"),
         ({"padding_side": "middle"}, "metadata: expected padding_side .* got 'middle'"),
         *(
             ({"constant_ends": ends}, 'constant_ends: expected for "left" or "right" the number of')

@@ -93,9 +93,13 @@ demo: .venv/installed
 test: .venv/installed-test
 	$(PYTEST)
 
+# CI takes fewer: `.ci/run`.
+SLOW ?= slow
+FUZZ_EXAMPLES ?= 600
+
 test-slow: .venv/installed-test
-	$(PYTEST) -m slow
-	CISREG_FUZZ_EXAMPLES=600 $(PYTEST) tests/fuzz
+	$(PYTEST) -m "$(SLOW)"
+	CISREG_FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(PYTEST) tests/fuzz
 
 fuzz: .venv/installed-test
 	CISREG_FUZZ_NEW=1 CISREG_FUZZ_EXAMPLES=3000 $(PYTEST) -m "slow or not slow" tests/fuzz

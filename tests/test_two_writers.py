@@ -257,6 +257,7 @@ def test_lines_that_two_processes_append_stay_whole(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", KINDS)
 def test_files_are_those_of_one_of_two_writers_200_times(tmp_path, kind):
     write_at_once(kind, tmp_path, 200)

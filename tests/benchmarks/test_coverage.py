@@ -16,6 +16,7 @@ LEVEL, SIMULATIONS = 0.9, 24
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_intervals_hold_the_truth_as_often_as_they_say():
     """Each simulation is one observation: the intervals of one model err together.
 

@@ -7,6 +7,7 @@ from benchmark_runs import benchmark_rows
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_read_sequences(tmp_path):
     rows = benchmark_rows(
         "data.read_sequences", tmp_path, "--quick", "--folder", str(tmp_path / "data")
@@ -25,6 +26,7 @@ def test_training_from_files(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_workers(tmp_path):
     one, two = benchmark_rows("training.workers", tmp_path, "--quick", "--threads", "1")
     assert (one["workers"], two["workers"]) == (1, 2)

@@ -8,6 +8,7 @@ from shared_data import shared_data
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_one_hot_text(tmp_path):
     rows = benchmark_rows("data.one_hot_text", tmp_path, "--quick", "--threads", "1")
     assert len(rows) == 8
@@ -15,6 +16,7 @@ def test_one_hot_text(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_old_commands(tmp_path):
     rows = benchmark_rows(
         "training.old_commands", tmp_path, "--quick", "--data", str(shared_data("gpra_example"))
@@ -25,6 +27,7 @@ def test_old_commands(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_replicates(tmp_path):
     data = str(shared_data("gpra_example"))
     small = ("--promoters", "100", "--replicates", "4", "--seeds", "1", "--recipe", "quick")
@@ -37,6 +40,7 @@ def test_replicates(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_units(tmp_path):
     data = str(shared_data("gpra_example"))
     rows = benchmark_rows("training.units", tmp_path, "--data", data, "--recipe", "quick")
@@ -55,6 +59,7 @@ def test_merge_repeats(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_activity(tmp_path):
     pytest.importorskip("duckdb")
     rows = benchmark_rows("reads.activity", tmp_path, "--quick")
@@ -63,6 +68,7 @@ def test_activity(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_reads_to_model(tmp_path):
     pytest.importorskip("duckdb")
     small = ("--pairs", "20000", "--promoters", "300", "--recipe", "quick")

@@ -26,6 +26,7 @@ def run(script, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_fused_vs_standard(tmp_path):
     rows, printed = run("operation.fused_vs_standard", tmp_path)
     assert (tmp_path / "plot_grid.png").exists()
@@ -55,6 +56,7 @@ def test_scaling(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_train_throughput(tmp_path):
     rows, _ = run("training.train_throughput", tmp_path)
     assert {"fused", "conv2d graph", "conv1d XLA"} <= {row["implementation"] for row in rows}
@@ -66,6 +68,7 @@ def test_train_throughput(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_keras_step(tmp_path):
     rows, printed = run("training.keras_step", tmp_path)
     assert {row["implementation"] for row in rows} == set(KERAS)
@@ -138,6 +141,7 @@ def test_merge_pairs(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_sequencing_run(tmp_path):
     sizes = ("--pairs", "3000", "--promoters", "200")
     for folder in ("first", "again"):

@@ -468,7 +468,7 @@ def fault_parameters():
     parameters, seen = [], set()
     for fault in FAULTS:
         fast = fault.file.endswith(".cu") and fault.executor not in seen
-        marks = [] if fast else [pytest.mark.slow]
+        marks = [] if fast else [pytest.mark.slow, pytest.mark.thorough]
         parameters.append(pytest.param(fault, id=str(fault), marks=marks))
         seen |= {fault.executor} if fast else set()
     return parameters

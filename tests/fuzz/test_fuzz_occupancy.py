@@ -59,6 +59,7 @@ def test_calls(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_many_calls(tmp_path):
     """CISREG_FUZZ_EXAMPLES=3400 makes more than 10,000 calls; `make fuzz` others each time."""
     seed = time.time_ns() if ARE_NEW else 2

@@ -54,7 +54,9 @@ def unbroken(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(30, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "kills", [2, pytest.param(30, marks=[pytest.mark.slow, pytest.mark.thorough])]
+)
 def test_a_killed_run_resumes_to_the_same_bits(tmp_path, unbroken, kills):
     result = tmp_path / "result.npz"
     for kill in range(kills):

@@ -111,8 +111,9 @@ def load_model(directory: str | os.PathLike[str], *, registry: Registries = None
     """Loads a model that `save_model` wrote; while another one is saved, either of them.
 
     Args:
-        directory: its folder; or, where nothing has that name, the name of a model: "demo" comes
-            with cisreg, trained on simulated data, others are in registries (`cisreg.datasets`).
+        directory: its folder; or, where no folder of that name holds a model, the name of one:
+            "demo" comes with cisreg, trained on simulated data, others are in registries
+            (`cisreg.datasets`).
         registry: path or URL of a registry, or several, which list the model of that name.
 
     Raises:
@@ -144,7 +145,8 @@ def load_model(directory: str | os.PathLike[str], *, registry: Registries = None
 def _model_folder(directory: str | os.PathLike[str], registry: Registries) -> Path:
     """The folder of a model that is given by its folder or name."""
     name, path = os.fspath(directory), Path(directory)
-    if registry is not None or not os.path.lexists(path):
+    # A folder of that name with other things in it, such as demo of `make demo`, is no model.
+    if registry is not None or not os.path.lexists(path / MODEL_FILE):
         return model_folder(name, registry) or path
     if name == DEMO_MODEL.name:
         logger.warning("the folder %s is read, not the model of that name", name)

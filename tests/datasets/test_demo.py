@@ -54,13 +54,16 @@ def test_the_model_is_what_training_gives():
     assert np.abs(predicted[0] - predicted[1]).mean() < 0.05 * predicted[0].std()
 
 
-def test_a_folder_comes_before_a_name(tmp_path, monkeypatch, caplog):
+def test_a_folder_with_a_model_comes_before_a_name(tmp_path, monkeypatch, caplog):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(FileNotFoundError, match="nor is it the name of a model"):
         cisreg.load_model("no_such_model")
-    (tmp_path / "demo").mkdir()
-    with pytest.raises(FileNotFoundError, match=r"expected a folder with model.json"):
-        cisreg.load_model("demo")
+    (tmp_path / "demo" / "data").mkdir(parents=True)  # as `make demo` makes it
+    model = cisreg.load_model("demo")
+    assert "the folder demo" not in caplog.text
+    model.parameters["bias"][...] = 7
+    cisreg.save_model("demo", model)
+    assert cisreg.load_model("demo").parameters["bias"] == 7
     assert "the folder demo is read, not the model of that name" in caplog.text
 
 

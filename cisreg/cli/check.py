@@ -42,14 +42,7 @@ def check(
             "**cisreg train**.",
         ),
     ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Table of the findings to write, .tsv or .csv (.gz) or .parquet; default: shown "
-            "on standard output.",
-        ),
-    ] = None,
+    output: options.FindingsTable = None,
     plot: Annotated[
         Path | None,
         typer.Option(

@@ -96,6 +96,14 @@ Overwrite = Annotated[
     bool,
     typer.Option("--overwrite", help="Replace files that exist, but never one that is read."),
 ]
+FindingsTable = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Table of the findings to write, .tsv or .csv (.gz) or .parquet; default: shown on "
+        "standard output.",
+    ),
+]
 Level = Annotated[
     float, typer.Option(help="Share of the intervals that are meant to hold the truth.")
 ]

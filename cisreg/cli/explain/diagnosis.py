@@ -39,14 +39,7 @@ def diagnosis(
             "the one that it began as?",
         ),
     ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Table of the findings to write, .tsv or .csv (.gz) or .parquet; default: shown "
-            "on standard output.",
-        ),
-    ] = None,
+    output: options.FindingsTable = None,
     factors: Annotated[
         Path | None,
         typer.Option(

@@ -163,7 +163,7 @@ def activity(
         >>> counts = activity(["barcodes.tsv.gz"], "activity.tsv", sequences="design.fa",
         ...                   barcodes=Barcodes(minimum=10))  # doctest: +SKIP
         >>> counts.replicates, counts.standard_error  # doctest: +SKIP
-        (('1', '2', '3'), 'barcodes')
+        (('1', '2', '3'), 'both')
     """
     which = barcodes or Barcodes()
     _check_numbers(which, pseudocount)

@@ -116,9 +116,9 @@ def _of_training(run: Run) -> list[Doubt]:
         found.append(
             Doubt(
                 3.0,
-                "its validation loss was still falling",
-                f"The validation loss fell by {percent(falling)} over the last tenth of the last "
-                "stage: more epochs may make the model better.",
+                "its loss was still falling",
+                f"The loss, of validation where there is one, fell by {percent(falling)} over the "
+                "last tenth of the last stage: more epochs may make the model better.",
             )
         )
     return found

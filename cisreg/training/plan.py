@@ -15,7 +15,8 @@ from cisreg.choices import Precision, check_choice
 from cisreg.data import Dataset
 from cisreg.data.feeding.feed import Feed, MemoryFeed
 from cisreg.data.feeding.stream import FileFeed
-from cisreg.losses import Penalty, beyond_table, is_sum
+from cisreg.losses import Penalty, is_sum
+from cisreg.losses.table import beyond_table
 from cisreg.model import ModelSpec, check_parameters
 from cisreg.occupancy import Implementation
 from cisreg.reference import hold_columns

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from cisreg.data import Dataset
 from cisreg.data.feeding.feed import Chunk, Steps, steps_per_chunk
-from cisreg.losses import beyond_table
+from cisreg.losses.table import beyond_table
 from cisreg.metrics import pearson_correlation, r_squared
 from cisreg.prediction import predict_all
 from cisreg.processes.signals import StopRequest, interrupt_signals, signal_name

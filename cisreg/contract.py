@@ -33,11 +33,12 @@ class Inputs(NamedTuple):
     Attributes:
         sequence: uint8 base codes [N, L], or soft sequences, float32 [N, L, 4].
         log_kd: float32 [W, 4, M].
-        log_concentration: float32 [M].
-        position_weight: float32 [2, P, M], or None.
+        log_concentration: float32 [M] or [C, M].
+        position_weight: float32 [2, P, M] or [K, 2, P, M], or None.
         column_range: int32 [2, M], or None.
         span: int32 [2] or [N, 2], or None.
         length: int32 [N], or None.
+        condition: int32 [N], or None.
     """
 
     sequence: tf.Tensor
@@ -47,9 +48,20 @@ class Inputs(NamedTuple):
     column_range: tf.Tensor | None = None
     span: tf.Tensor | None = None
     length: tf.Tensor | None = None
+    condition: tf.Tensor | None = None
+
+    @property
+    def has_conditions(self) -> bool:
+        """Whether sums have an axis of conditions."""
+        return self.log_concentration.shape.rank == 2 and self.condition is None
+
+    @property
+    def has_sets(self) -> bool:
+        """Whether weighted sums have an axis of sets of weights."""
+        return self.position_weight is not None and self.position_weight.shape.rank == 4
 
 
-# A condition, and what to say where it does not hold: text, and tensors of one number or a shape.
+# What must hold, and what to say where it does not: text, and tensors of one number or a shape.
 _Check = tuple[tf.Tensor, Callable[[], list[Any]]]
 
 
@@ -62,6 +74,7 @@ def as_inputs(
     column_range: Any = None,
     span: Any = None,
     length: Any = None,
+    condition: Any = None,
     padding: Padding = "same",
 ) -> Inputs:
     """Converts the arguments of `cisreg.occupancy`, and checks all but their values.
@@ -96,6 +109,7 @@ def as_inputs(
         None if column_range is None else as_integers("column_range", column_range),
         None if span is None else as_integers("span", span),
         None if length is None else as_integers("length", length),
+        None if condition is None else as_integers("condition", condition),
     )
     _check_known_sizes(inputs, padding)
     return inputs._replace(sequence=_narrow(inputs.sequence))
@@ -125,7 +139,8 @@ def checked(inputs: Inputs, padding: Padding) -> Inputs:
 
     Raises:
         tf.errors.InvalidArgumentError: a code above 4, a number that is not finite, a column range,
-            span or length out of bounds, or a size that does not fit and was not known before.
+            span, length or condition out of bounds, or a size that does not fit and was not known
+            before.
 
     Example:
         >>> checked(as_inputs([[0, 1, 4]], np.zeros((2, 4, 5)), np.zeros(5)), "same").span is None
@@ -271,6 +286,8 @@ def _value_checks(inputs: Inputs) -> Iterator[_Check]:
         yield _span_check(inputs.span, tf.shape(sequence)[1])
     if inputs.length is not None:
         yield _length_check(inputs.length, tf.shape(sequence)[1])
+    if inputs.condition is not None:
+        yield _condition_check(inputs.condition, tf.shape(inputs.log_concentration)[0])
 
 
 def column_range_check(column_range: tf.Tensor, width: tf.Tensor) -> _Check:
@@ -318,6 +335,20 @@ def _length_check(length: tf.Tensor, longest: tf.Tensor) -> _Check:
     return tf.reduce_all(ok), message
 
 
+def _condition_check(condition: tf.Tensor, count: tf.Tensor) -> _Check:
+    ok = (condition >= 0) & (condition < count)
+
+    def message() -> list[Any]:
+        row, of_row = _first_bad(ok, condition)
+        return [
+            *("condition: expected 0 to C - 1 = ", count - 1, " for each sequence, got ", of_row),
+            *(" for sequence ", row),
+            "; conditions are rows of log_concentration, counted from 0",
+        ]
+
+    return tf.reduce_all(ok), message
+
+
 def _enforce(checks: Iterator[_Check] | Sequence[_Check]) -> list[tf.Operation]:
     return [waited for check in checks for waited in require(*check)]
 
@@ -337,15 +368,33 @@ _RANKS = {
     "position_weight": (3, "position_weight: expected shape [2, P, M], got "),
     "column_range": (2, "column_range: expected shape [2, M], got "),
     "length": (1, "length: expected shape [N], got "),
+    "condition": (1, "condition: expected shape [N], got "),
+}
+# Those that may have one axis more, of conditions or of sets: their rank and shape then.
+_STACKED = {
+    "log_concentration": (2, "[C, M]"),
+    "position_weight": (4, "[K, 2, P, M]"),
 }
 
 
 def _ranks(inputs: Inputs) -> dict[str, tuple[int, str]]:
-    """Ranks by name of the input, and the beginning of the message, except for the span."""
+    """Ranks by name of the input, and the beginning of the message, except for the span.
+
+    Where the rank of an input is not known, it has no axis of conditions or of sets, unless each
+    sequence has a condition.
+    """
     expected = "sequence: expected base codes [N, L], got shape "
     if is_soft(inputs.sequence):
         expected = "sequence: expected soft sequences [N, L, 4], got shape "
-    return {"sequence": (3 if is_soft(inputs.sequence) else 2, expected), **_RANKS}
+    ranks = {"sequence": (3 if is_soft(inputs.sequence) else 2, expected), **_RANKS}
+    stacked = {
+        "log_concentration": inputs.has_conditions or inputs.condition is not None,
+        "position_weight": inputs.has_sets,
+    }
+    for name, (rank, letters) in _STACKED.items():
+        if stacked[name]:
+            ranks[name] = (rank, f"{name}: expected shape {letters}, got ")
+    return ranks
 
 
 def _with_shape(expected: str, value: tf.Tensor) -> list[Any]:
@@ -404,13 +453,27 @@ def _size_checks(inputs: Inputs, padding: Padding) -> Iterator[_Check]:
         "position_weight": ("[2, P, M]", [2, windows, motifs], by_window),
         "column_range": ("[2, M]", [2, motifs], by_motif),
         "length": ("[N]", [count], sequence.shape[:1]),
+        "condition": ("[N]", [count], sequence.shape[:1]),
     }
+    for name, (rank, letters) in _STACKED.items():
+        value = getattr(inputs, name)
+        if value is not None and value.shape.rank == rank:
+            yield from _some_check(name, value, letters)
+            _, sizes, known = expected[name]
+            expected[name] = (letters, [_sizes(value)[0], *sizes], known)
     for name, (letters, sizes, known) in expected.items():
         value = getattr(inputs, name)
         # Where all sizes were known, they were checked when the graph was traced.
         if value is not None and None in [*value.shape, *known]:
             yield _shape_check(name, value, letters, sizes)
     yield from _span_shape_check(inputs.span, count, sequence)
+
+
+def _some_check(name: str, value: tf.Tensor, letters: str) -> Iterator[_Check]:
+    """One condition or set at least."""
+    if value.shape[0] is None:
+        expected = f"{name}: expected {letters} with {letters[1]} of at least 1, got shape "
+        yield tf.greater(tf.shape(value)[0], 0), lambda: _with_shape(expected, value)
 
 
 def _shape_check(name: str, value: tf.Tensor, letters: str, sizes: list[Any]) -> _Check:
@@ -450,7 +513,10 @@ def _with_sizes(inputs: Inputs) -> Inputs:
         "log_concentration": [motifs],
         "column_range": [2, motifs],
         "length": [count],
+        "condition": [count],
     }
+    if inputs.log_concentration.shape.rank == 2:
+        wanted["log_concentration"] = [_sizes(inputs.log_concentration)[0], motifs]
     if is_soft(inputs.sequence):
         wanted["sequence"] = [count, length, BASES]
     values = {name: getattr(inputs, name) for name in wanted}

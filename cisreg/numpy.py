@@ -31,6 +31,7 @@ _OPTIONAL = {
     "column_range": np.int32,
     "span": np.int32,
     "length": np.int32,
+    "condition": np.int32,
 }
 # Rough cycles of the kernels for a window of a block of motifs; a problem of fewer cycles than
 # the last number is computed sooner by one thread, as in the TensorFlow operation.
@@ -43,8 +44,10 @@ class Occupancy(NamedTuple):
     Attributes:
         bound: [N, 2, M], the expected number of bound sites or the log probability of none, for
             each strand (0 forward, 1 reverse complement); for the reduction "probability" [N, M],
-            the probability that at least one site on either strand is bound.
-        weighted: [N, 2, M], the sum of position weight times occupancy; None without weights.
+            the probability that at least one site on either strand is bound. With conditions
+            [N, C, 2, M] or [N, C, M].
+        weighted: [N, 2, M], the sum of position weight times occupancy; None without weights. With
+            sets of weights [N, K, 2, M]; with conditions [N, C, 2, M] or [N, C, K, 2, M].
     """
 
     bound: np.ndarray
@@ -56,8 +59,8 @@ class OccupancyGradient(NamedTuple):
 
     Attributes:
         log_kd: [W, 4, M]; 0 in the columns outside of `column_range`.
-        log_concentration: [M].
-        position_weight: [2, P, M]; None without weights.
+        log_concentration: [M] or [C, M].
+        position_weight: [2, P, M] or [K, 2, P, M]; None without weights.
     """
 
     log_kd: np.ndarray
@@ -74,6 +77,7 @@ def occupancy(
     column_range: npt.ArrayLike | None = None,
     span: npt.ArrayLike | None = None,
     length: npt.ArrayLike | None = None,
+    condition: npt.ArrayLike | None = None,
     reduction: Reduction = "expected",
     padding: Padding = "same",
     threads: int | None = None,
@@ -87,14 +91,18 @@ def occupancy(
     Args:
         sequence: base codes [N, L], integers 0 to 4; see `cisreg.encode` for text.
         log_kd: [W, 4, M], nats; rounded to float32, as all that follows.
-        log_concentration: [M], nats; -inf where there is no factor.
-        position_weight: [2, P, M], or None; P = L for "same", L - W + 1 for "valid".
+        log_concentration: [M], nats; -inf where there is no factor. Or [C, M], a row for each
+            condition.
+        position_weight: [2, P, M], or None; P = L for "same", L - W + 1 for "valid". Or
+            [K, 2, P, M], sets of weights with sums of their own.
         column_range: integers [2, M], first column of each motif and one past its last; None: all.
         span: integers [2] or [N, 2], begin and end of the bases that count; None: all.
         length: integers [N], 0 to L: the number of bases of each sequence. Codes behind them count
             as unknown, and windows that a sequence of this length does not have do not exist: the
             result is that of each sequence alone. None: every sequence has L bases. It does not fit
             sequences that are padded on the left.
+        condition: integers [N], 0 to C - 1: the row of `log_concentration` that each sequence has.
+            None: each has sums with every row.
         reduction: what `bound` holds: "expected", "log_unbound" or "probability".
         padding: "same" or "valid".
         threads: how many threads compute; None: one for each core that this process may use, or
@@ -123,6 +131,7 @@ def occupancy(
         column_range=column_range,
         span=span,
         length=length,
+        condition=condition,
     )
     bound, weighted = native_module().occupancy_forward(
         **arrays,
@@ -131,7 +140,7 @@ def occupancy(
         threads=_threads(threads, arrays, _FORWARD_CYCLES),
     )
     if reduction == "probability":
-        bound = -np.expm1(bound.sum(axis=1))
+        bound = -np.expm1(bound.sum(axis=-2))
     return Occupancy(bound, weighted)
 
 
@@ -146,6 +155,7 @@ def occupancy_gradient(
     column_range: npt.ArrayLike | None = None,
     span: npt.ArrayLike | None = None,
     length: npt.ArrayLike | None = None,
+    condition: npt.ArrayLike | None = None,
     reduction: Reduction = "expected",
     padding: Padding = "same",
     threads: int | None = None,
@@ -158,15 +168,15 @@ def occupancy_gradient(
     Args:
         sequence: as for `occupancy`, like all arguments but the next two.
         log_kd: [W, 4, M], nats.
-        log_concentration: [M], nats.
-        bound_gradient: the loss's gradient by `bound`, of its shape: [N, 2, M], or [N, M] for
-            "probability".
-        weighted_gradient: the loss's gradient by `weighted`, [N, 2, M]; given exactly where
+        log_concentration: [M] or [C, M], nats.
+        bound_gradient: the loss's gradient by `bound`, of its shape.
+        weighted_gradient: the loss's gradient by `weighted`, of its shape; given exactly where
             `position_weight` is.
-        position_weight: [2, P, M], or None.
+        position_weight: [2, P, M] or [K, 2, P, M], or None.
         column_range: integers [2, M], or None.
         span: integers [2] or [N, 2], or None.
         length: integers [N], or None.
+        condition: integers [N], or None.
         reduction: "expected", "log_unbound" or "probability".
         padding: "same" or "valid".
         threads: as for `occupancy`. The result does not depend on it.
@@ -194,30 +204,28 @@ def occupancy_gradient(
         column_range=column_range,
         span=span,
         length=length,
+        condition=condition,
     )
     if (position_weight is None) != (weighted_gradient is None):
         raise ValueError(
             "position_weight, weighted_gradient: expected both or neither, got one; pass the other "
             "too"
         )
-    count, motifs = len(arrays["sequence"]), arrays["log_kd"].shape[2]
-    by_strand = (count, 2, motifs)
-    upstream = as_array(
-        bound_gradient,
-        "bound_gradient",
-        np.float32,
-        (count, motifs) if reduction == "probability" else by_strand,
-    )
+    by_strand, of_weighted = _output_shapes(arrays)
+    of_bound = (*by_strand[:-2], by_strand[-1]) if reduction == "probability" else by_strand
+    upstream = as_array(bound_gradient, "bound_gradient", np.float32, of_bound)
     if weighted_gradient is not None:
-        weighted_gradient = as_array(weighted_gradient, "weighted_gradient", np.float32, by_strand)
+        weighted_gradient = as_array(
+            weighted_gradient, "weighted_gradient", np.float32, of_weighted
+        )
     workers = _threads(threads, arrays, _BACKWARD_CYCLES)
     if reduction == "probability":
         scanned = {name: value for name, value in arrays.items() if name != "position_weight"}
         log_unbound, _ = native_module().occupancy_forward(
             **scanned, reduction="log_unbound", padding=padding, threads=workers
         )
-        slope = -upstream * np.exp(log_unbound.sum(axis=1))
-        upstream = np.broadcast_to(slope[:, None], by_strand)
+        slope = -upstream * np.exp(log_unbound.sum(axis=-2))
+        upstream = np.broadcast_to(np.expand_dims(slope, -2), by_strand)
     return OccupancyGradient(
         *native_module().occupancy_backward(
             **{"position_weight": None, **arrays},
@@ -245,6 +253,16 @@ def _checked(
     check_shapes({name: array.shape for name, array in arrays.items()}, padding)
     check_values(arrays)
     return arrays
+
+
+def _output_shapes(arrays: dict[str, np.ndarray]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Shapes of the sums by strand: of those of occupancy, and of the weighted ones."""
+    bound: tuple[int, ...] = (len(arrays["sequence"]),)
+    if arrays["log_concentration"].ndim == 2 and "condition" not in arrays:
+        bound = (*bound, len(arrays["log_concentration"]))
+    sets = arrays["position_weight"].shape[:-3] if "position_weight" in arrays else ()
+    last = (2, arrays["log_kd"].shape[2])
+    return (*bound, *last), (*bound, *sets, *last)
 
 
 def _codes(sequence: Any) -> np.ndarray:

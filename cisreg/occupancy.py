@@ -25,8 +25,10 @@ class Occupancy(NamedTuple):
     Attributes:
         bound: [N, 2, M], the expected number of bound sites or the log probability of none, for
             each strand (0 forward, 1 reverse complement); for the reduction "probability" [N, M],
-            the probability that at least one site on either strand is bound.
-        weighted: [N, 2, M], the sum of position weight times occupancy; None without weights.
+            the probability that at least one site on either strand is bound. With conditions
+            [N, C, 2, M] or [N, C, M], unless each sequence has a condition of its own.
+        weighted: [N, 2, M], the sum of position weight times occupancy; None without weights. With
+            sets of weights [N, K, 2, M]; with conditions [N, C, 2, M] or [N, C, K, 2, M].
     """
 
     bound: tf.Tensor
@@ -43,6 +45,7 @@ def occupancy(
     column_range: tf.Tensor | None = None,
     span: tf.Tensor | None = None,
     length: tf.Tensor | None = None,
+    condition: tf.Tensor | None = None,
     reduction: Reduction = "expected",
     padding: Padding = "same",
     compute_dtype: ComputeDtype = "float32",
@@ -71,8 +74,13 @@ def occupancy(
             tf.cast; lists, NumPy, pandas and Arrow are converted by value.
         log_kd: float32 [W, 4, M], nats; contribution of each base to log Kd, order A C G T.
         log_concentration: float32 [M], nats; minus infinity where a factor is knocked out: it is
-            bound nowhere, and all gradients of the motif are 0.
-        position_weight: float32 [2, P, M], or None; P = L for "same", L - W + 1 for "valid".
+            bound nowhere, and all gradients of the motif are 0. Or [C, M], a row for each of C
+            conditions, such as cell types or treatments, in which the factors have other
+            concentrations: `bound` then has an axis of them, and one scan serves all. Where the
+            sequences of a batch have concentrations of their own, C is N and `condition` range(N).
+        position_weight: float32 [2, P, M], or None; P = L for "same", L - W + 1 for "valid". Or
+            [K, 2, P, M], K sets of weights: `weighted` then has an axis of them, and one scan
+            serves all.
         column_range: int32 [2, M], or None. First column of each motif, and one past its last: all
             other columns count as zero, are not trained, and take no time; see
             `MotifSet.column_range`. None: all W columns belong to the motif.
@@ -87,6 +95,9 @@ def occupancy(
             exist, so that a batch that is padded on the right equals its rows one by one. With a
             span, bases behind the sequence are on no span. Not for batches that are padded on the
             left. None: all rows have L bases.
+        condition: int32 [N], or None. The row of `log_concentration` [C, M] that each sequence has,
+            from 0 to C - 1: the outputs then have no axis of conditions. None: each sequence has
+            outputs in every condition.
         reduction: what `bound` holds.
         padding: "same" places windows as tf.nn.conv1d does; "valid" keeps whole windows only.
         compute_dtype: dtype in which sites may be computed: "float32", "bfloat16" or "float16".
@@ -114,12 +125,12 @@ def occupancy(
             called or, in a tf.function, traced.
         tf.errors.InvalidArgumentError: numbers that are not allowed: a code above 4 or below 0, a
             parameter that is not finite (except a log concentration of minus infinity), a column
-            range, span or length out of bounds; and sizes that were not known when a graph was
-            traced. Raised when the operation runs. The message names the input, what was expected
-            and what came; both implementations say the same. On a GPU, and in standard ops that XLA
-            compiled, numbers are not checked: sites with such a code and motifs with such a number
-            become NaN, as do the sums that contain them; column ranges, spans and lengths are
-            clipped.
+            range, span, length or condition out of bounds; and sizes that were not known when a
+            graph was traced. Raised when the operation runs. The message names the input, what was
+            expected and what came; both implementations say the same. On a GPU, and in standard ops
+            that XLA compiled, numbers are not checked: sites with such a code and motifs with such
+            a number become NaN, as do the sums that contain them; column ranges, spans, lengths and
+            conditions are clipped.
         tf.errors.UnimplementedError: implementation is "fused" and the GPU cannot compute it: the
             GPU or its driver is too old, the problem too large, or its self-test failed. A graph
             that was traced elsewhere may raise it with "auto" too.
@@ -145,6 +156,7 @@ def occupancy(
             column_range=column_range,
             span=span,
             length=length,
+            condition=condition,
             padding=padding,
         )
         options = reduction, padding, compute_dtype
@@ -179,12 +191,13 @@ def _fused_sums(
         column_range=_listed(inputs.column_range),
         span=_listed(inputs.span),
         length=_listed(inputs.length),
+        condition=_listed(inputs.condition),
         reduction="expected" if reduction == "expected" else "log_unbound",
         padding=padding,
         compute_dtype=compute_dtype,
     )
     if reduction == "probability":
-        bound = bound_probability(tf.reduce_sum(bound, axis=1))
+        bound = bound_probability(tf.reduce_sum(bound, axis=-2))
     return bound, weighted[0] if weighted else None
 
 
@@ -195,10 +208,11 @@ def _listed(value: tf.Tensor | None) -> list[tf.Tensor]:
 
 @once(tf.RegisterGradient("Cisreg>Occupancy"))
 def _occupancy_gradient(op: tf.Operation, *upstream: tf.Tensor) -> list[tf.Tensor | None]:
-    """Recomputes the scan; base codes, column ranges, spans and lengths have no gradient."""
+    """Recomputes the scan; base codes, column ranges, spans, lengths and conditions have none."""
     ranges_at = 3 + op.get_attr("weight_count")
     span_at = ranges_at + op.get_attr("range_count")
     length_at = span_at + op.get_attr("span_count")
+    condition_at = length_at + op.get_attr("length_count")
     gradients: Any = load_ops().cisreg_occupancy_grad(
         sequence=op.inputs[0],
         log_kd=op.inputs[1],
@@ -206,7 +220,8 @@ def _occupancy_gradient(op: tf.Operation, *upstream: tf.Tensor) -> list[tf.Tenso
         position_weight=list(op.inputs[3:ranges_at]),
         column_range=list(op.inputs[ranges_at:span_at]),
         span=list(op.inputs[span_at:length_at]),
-        length=list(op.inputs[length_at:]),
+        length=list(op.inputs[length_at:condition_at]),
+        condition=list(op.inputs[condition_at:]),
         bound_gradient=upstream[0],
         weighted_gradient=list(upstream[1:]),
         reduction=op.get_attr("reduction"),

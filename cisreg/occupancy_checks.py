@@ -23,7 +23,7 @@ def check_shapes(shapes: Mapping[str, Shape], padding: str) -> None:
 
     Args:
         shapes: of `sequence`, `log_kd` and `log_concentration`, and of those optional arguments
-            that are given: `position_weight`, `column_range`, `span`, `length`.
+            that are given: `position_weight`, `column_range`, `span`, `length`, `condition`.
         padding: "same" or "valid".
 
     Raises:
@@ -40,13 +40,14 @@ def check_shapes(shapes: Mapping[str, Shape], padding: str) -> None:
             "padding: 'valid' expects sequences at least as long as the motifs, got "
             f"L = {length} and W = {width}; use padding = 'same'"
         )
-    _check_shape("log_concentration", shapes, "[M]", (motifs,))
+    _check_concentration_shape(shapes, motifs)
     windows = length
     if padding == "valid":
         windows = None if length is None or width is None else length - width + 1
-    _check_shape("position_weight", shapes, "[2, P, M]", (STRANDS, windows, motifs))
+    _check_stacked("position_weight", shapes, "[K, 2, P, M]", (STRANDS, windows, motifs))
     _check_shape("column_range", shapes, "[2, M]", (STRANDS, motifs))
     _check_shape("length", shapes, "[N]", (count,))
+    _check_shape("condition", shapes, "[N]", (count,))
     span = shapes.get("span")
     if not (_fits(span, (2,)) or _fits(span, (count, 2))):
         raise ValueError(
@@ -75,6 +76,8 @@ def check_values(arrays: Mapping[str, np.ndarray]) -> None:
         _check_span(arrays["span"], arrays["sequence"].shape[1])
     if "length" in arrays:
         _check_length(arrays["length"], arrays["sequence"].shape[1])
+    if "condition" in arrays:
+        _check_condition(arrays["condition"], len(arrays["log_concentration"]))
 
 
 def check_concentration(values: np.ndarray) -> None:
@@ -129,6 +132,31 @@ def _motifs_shape(shape: Shape) -> tuple[int | None, int | None]:
             f"log_kd: expected [W, 4, M] with W and M of at least 1, got shape {_shown(shape)}"
         )
     return shape[0], shape[2]
+
+
+def _check_concentration_shape(shapes: Mapping[str, Shape], motifs: int | None) -> None:
+    given = shapes.get("log_concentration")
+    if "condition" in shapes and given is not None and len(given) != 2:
+        raise ValueError(
+            "condition: expected log_concentration [C, M], a row for each condition, got "
+            f"{_shown(given)}; leave condition out where there is only one"
+        )
+    _check_stacked("log_concentration", shapes, "[C, M]", (motifs,))
+
+
+def _check_stacked(
+    name: str, shapes: Mapping[str, Shape], letters: str, each: Sequence[int | None]
+) -> None:
+    """Checks the shape of one, or of several of them: `letters` are those of several."""
+    given = shapes.get(name)
+    if given is None or len(given) != len(each) + 1:
+        _check_shape(name, shapes, f"[{letters[4:]}", each)
+        return
+    if given[0] == 0:
+        raise ValueError(
+            f"{name}: expected {letters} with {letters[1]} of at least 1, got shape {_shown(given)}"
+        )
+    _check_shape(name, shapes, letters, (given[0], *each))
 
 
 def _check_shape(
@@ -194,4 +222,14 @@ def _check_length(length: np.ndarray, most: int) -> None:
         raise ValueError(
             f"length: expected 0 to L = {most} bases for each sequence, got {length[row]} for "
             f"sequence {row}; count the bases before the padding"
+        )
+
+
+def _check_condition(condition: np.ndarray, count: int) -> None:
+    wrong = (condition < 0) | (condition >= count)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise ValueError(
+            f"condition: expected 0 to C - 1 = {count - 1} for each sequence, got {condition[row]} "
+            f"for sequence {row}; conditions are rows of log_concentration, counted from 0"
         )

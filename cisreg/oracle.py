@@ -45,6 +45,7 @@ def occupancy_oracle(
     column_range: np.ndarray | None = None,
     span: np.ndarray | tuple[int, int] | None = None,
     length: np.ndarray | None = None,
+    condition: np.ndarray | None = None,
     reduction: str = "expected",
     padding: str = "same",
 ) -> tuple[np.ndarray, np.ndarray | None]:
@@ -55,17 +56,20 @@ def occupancy_oracle(
     Args:
         sequence: [N, L] base codes.
         log_kd: [W, 4, M], nats.
-        log_concentration: [M], nats; minus infinity where there is no such factor.
-        position_weight: [2, P, M], or None.
+        log_concentration: [M], nats, or [C, M], a row for each condition; minus infinity where
+            there is no such factor.
+        position_weight: [2, P, M], or [K, 2, P, M], sets of weights; or None.
         column_range: [2, M], or None; the other columns are zero and have no gradient.
         span: [2] or [N, 2], or None; as for `cisreg.occupancy`.
         length: [N], or None; row n is its first length[n] bases: what lies behind is unknown and on
             no span, and windows that these bases alone would not have do not exist.
+        condition: [N], the row of log_concentration that each sequence has, or None: each has all.
         reduction: as for `occupancy_standard`.
         padding: "same" or "valid".
 
     Returns:
-        (bound, weighted) as float64 arrays, weighted None without position weights.
+        (bound, weighted) as float64 arrays, of the shapes of `cisreg.occupancy`; weighted None
+        without position weights.
 
     Raises:
         ValueError: unknown reduction or padding, or "valid" with windows wider than the sequence.
@@ -80,13 +84,31 @@ def occupancy_oracle(
     own = _own_columns(log_kd, column_range)
     log_kd = np.where(own[:, None], log_kd, 0.0)
     sequence, exists = _cut(sequence, length, len(log_kd), padding)
-    logit = _oracle_logit(
-        _oracle_windows(sequence, len(log_kd), padding), log_kd, log_concentration
-    )
-    logit = np.where(exists & _counts(sequence, own, span, length, padding), logit, -np.inf)
+    windows = _oracle_windows(sequence, len(log_kd), padding)
+    counts = exists & _counts(sequence, own, span, length, padding)
+
+    def of(concentration: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        logit = np.where(counts, _oracle_logit(windows, log_kd, concentration), -np.inf)
+        return _sums(logit, position_weight, reduction)
+
+    log_concentration = np.asarray(log_concentration, np.float64)
+    if condition is not None:
+        return of(log_concentration[condition][:, None, None])
+    if log_concentration.ndim == 1:
+        return of(log_concentration)
+    bound, weighted = zip(*map(of, log_concentration), strict=True)
+    return np.stack(bound, 1), None if position_weight is None else np.stack(weighted, 1)
+
+
+def _sums(
+    logit: np.ndarray, position_weight: np.ndarray | None, reduction: str
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Sums of sites [N, 2, P, M] over the windows."""
     weighted = None
     if position_weight is not None:
-        weighted = (_logistic(logit) * position_weight).sum(axis=2)
+        sets = np.reshape(position_weight, (-1, *np.shape(position_weight)[-3:]))
+        by_set = [(_logistic(logit) * weight).sum(axis=2) for weight in sets]
+        weighted = by_set[0] if np.ndim(position_weight) == 3 else np.stack(by_set, 1)
     if reduction == "expected":
         return _logistic(logit).sum(axis=2), weighted
     log_unbound = -np.logaddexp(0.0, logit).sum(axis=2)
@@ -106,6 +128,7 @@ def occupancy_oracle_gradient(
     column_range: np.ndarray | None = None,
     span: np.ndarray | tuple[int, int] | None = None,
     length: np.ndarray | None = None,
+    condition: np.ndarray | None = None,
     reduction: str = "expected",
     padding: str = "same",
 ) -> dict[str, np.ndarray]:
@@ -114,20 +137,21 @@ def occupancy_oracle_gradient(
     Args:
         sequence: [N, L] base codes.
         log_kd: [W, 4, M], nats.
-        log_concentration: [M], nats; minus infinity where there is no such factor.
-        grad_bound: shape of bound ([N, 2, M], or [N, M] for "probability").
-        grad_weighted: [N, 2, M]; given exactly when position_weight is.
-        position_weight: [2, P, M], or None.
+        log_concentration: [M] or [C, M], nats; minus infinity where there is no such factor.
+        grad_bound: of the shape of bound.
+        grad_weighted: of the shape of weighted; given exactly when position_weight is.
+        position_weight: [2, P, M] or [K, 2, P, M], or None.
         column_range: [2, M], or None; the other columns are zero and have no gradient.
         span: [2] or [N, 2], or None; as for `cisreg.occupancy`.
         length: [N], or None; row n is its first length[n] bases: what lies behind is unknown and on
             no span, and windows that these bases alone would not have do not exist.
+        condition: [N], the row of log_concentration that each sequence has, or None: each has all.
         reduction: as for `occupancy_standard`.
         padding: "same" or "valid".
 
     Returns:
-        float64 arrays "log_kd" [W, 4, M], "log_concentration" [M] and, with position weights,
-        "position_weight" [2, P, M].
+        float64 arrays "log_kd", "log_concentration" and, with position weights, "position_weight",
+        each of the shape of what it is the gradient of.
 
     Raises:
         ValueError: unknown reduction or padding, or only one of position_weight and grad_weighted
@@ -150,32 +174,76 @@ def occupancy_oracle_gradient(
     log_kd = np.where(own[:, None], log_kd, 0.0)
     sequence, exists = _cut(sequence, length, len(log_kd), padding)
     windows = _oracle_windows(sequence, len(log_kd), padding)
-    logit = _oracle_logit(windows, log_kd, log_concentration)
-    # A window that does not exist is one that is never bound.
-    logit = np.where(exists & _counts(sequence, own, span, length, padding), logit, -np.inf)
+    counts = exists & _counts(sequence, own, span, length, padding)
+    log_concentration = np.asarray(log_concentration, np.float64)
+    has_axis = log_concentration.ndim == 2 and condition is None
+    of_log_kd, of_concentration, of_weights = np.zeros(log_kd.shape), [], []
+    for row, concentration in enumerate(np.atleast_2d(log_concentration)):
+        chosen = slice(None) if condition is None else np.asarray(condition) == row
+        upstream = (slice(None), row) if has_axis else chosen
+        bound, weighted = grad_bound[upstream], None
+        if grad_weighted is not None:
+            weighted = grad_weighted[upstream]
+        logit = _oracle_logit(windows[chosen], log_kd, concentration)
+        # A window that does not exist is one that is never bound.
+        logit = np.where(counts[chosen], logit, -np.inf)
+        of_logit = _site_gradient(logit, bound, weighted, position_weight, reduction)
+        of_concentration.append(of_logit.sum(axis=(0, 1, 2)))
+        of_log_kd += _by_base(windows[chosen], of_logit)
+        if position_weight is not None and weighted is not None:
+            of_weights.append(_weight_gradient(logit, weighted, position_weight.shape))
+    gradient = {
+        "log_kd": np.where(own[:, None], of_log_kd, 0.0),
+        "log_concentration": np.reshape(of_concentration, log_concentration.shape),
+    }
+    return gradient | ({"position_weight": np.sum(of_weights, axis=0)} if of_weights else {})
+
+
+def _site_gradient(
+    logit: np.ndarray,
+    grad_bound: np.ndarray,
+    grad_weighted: np.ndarray | None,
+    position_weight: np.ndarray | None,
+    reduction: str,
+) -> np.ndarray:
+    """Gradient of the logits [N, 2, P, M]."""
     bound = _logistic(logit)
     slope = bound * _logistic(-logit)
     if reduction == "expected":
-        grad_logit = grad_bound[:, :, None] * slope
+        of_logit = grad_bound[:, :, None] * slope
     elif reduction == "log_unbound":
-        grad_logit = -grad_bound[:, :, None] * bound
+        of_logit = -grad_bound[:, :, None] * bound
     else:
         unbound = np.exp(-np.logaddexp(0.0, logit).sum(axis=(1, 2)))
-        grad_logit = (grad_bound * unbound)[:, None, None] * bound
-    gradient = {}
-    if position_weight is not None and grad_weighted is not None:
-        grad_logit = grad_logit + grad_weighted[:, :, None] * position_weight * slope
-        gradient["position_weight"] = (grad_weighted[:, :, None] * bound).sum(axis=0)
-    gradient["log_concentration"] = grad_logit.sum(axis=(0, 1, 2))
-    # [W, 4, M]: for each column and base, the windows that show this base there.
-    gradient["log_kd"] = np.stack(
+        of_logit = (grad_bound * unbound)[:, None, None] * bound
+    if position_weight is None or grad_weighted is None:
+        return of_logit
+    if np.ndim(position_weight) == 3:
+        return of_logit + grad_weighted[:, :, None] * position_weight * slope
+    for at, weight in enumerate(position_weight):
+        of_logit = of_logit + grad_weighted[:, at, :, None] * weight * slope
+    return of_logit
+
+
+def _weight_gradient(
+    logit: np.ndarray, grad_weighted: np.ndarray, shape: tuple[int, ...]
+) -> np.ndarray:
+    """Gradient of position weights of this shape."""
+    bound = _logistic(logit)
+    if len(shape) == 3:
+        return (grad_weighted[:, :, None] * bound).sum(axis=0)
+    by_set = [(grad_weighted[:, at, :, None] * bound).sum(axis=0) for at in range(shape[0])]
+    return np.stack(by_set)
+
+
+def _by_base(windows: np.ndarray, of_logit: np.ndarray) -> np.ndarray:
+    """[W, 4, M]: for each column and base, the windows that show this base there."""
+    return np.stack(
         [
-            np.stack([-grad_logit[windows[..., column] == base].sum(axis=0) for base in range(4)])
-            for column in range(len(log_kd))
+            np.stack([-of_logit[windows[..., column] == base].sum(axis=0) for base in range(4)])
+            for column in range(windows.shape[-1])
         ]
     )
-    gradient["log_kd"] = np.where(own[:, None], gradient["log_kd"], 0.0)
-    return gradient
 
 
 def _own_columns(log_kd: np.ndarray, column_range: np.ndarray | None) -> np.ndarray:

@@ -66,6 +66,7 @@ def occupancy_standard(
     column_range: tf.Tensor | None = None,
     span: tf.Tensor | None = None,
     length: tf.Tensor | None = None,
+    condition: tf.Tensor | None = None,
     reduction: Reduction = "expected",
     padding: Padding = "same",
     compute_dtype: ComputeDtype = "float32",
@@ -75,11 +76,12 @@ def occupancy_standard(
     Args:
         sequence: uint8 [N, L] base codes, or float32 [N, L, 4] soft sequences.
         log_kd: float32 [W, 4, M], nats.
-        log_concentration: float32 [M], nats.
-        position_weight: float32 [2, P, M], or None.
+        log_concentration: float32 [M], nats, or [C, M], a row for each condition.
+        position_weight: float32 [2, P, M], or [K, 2, P, M], sets of weights; or None.
         column_range: int32 [2, M], or None; the other columns are held at zero.
         span: int32 [2] or [N, 2], or None; as for `cisreg.occupancy`.
         length: int32 [N], or None; as for `cisreg.occupancy`.
+        condition: int32 [N], or None; as for `cisreg.occupancy`.
         reduction: "expected" is the sum of p over windows, "log_unbound" the sum of log(1 - p),
             both separately for each strand; "probability" is the probability of being bound at
             least once on either strand.
@@ -89,7 +91,8 @@ def occupancy_standard(
 
     Returns:
         (bound, weighted): bound is float32 [N, 2, M], or [N, M] for "probability"; weighted is the
-        sum of position_weight times p, float32 [N, 2, M], or None without position weights.
+        sum of position_weight times p, float32 [N, 2, M], or None without position weights. With
+        conditions or sets of weights they have axes of these, as those of `cisreg.occupancy`.
 
     Raises:
         ValueError: unknown reduction, padding or compute_dtype, or inputs as `cisreg.occupancy`
@@ -109,6 +112,7 @@ def occupancy_standard(
         column_range=column_range,
         span=span,
         length=length,
+        condition=condition,
         padding=padding,
     )
     return standard_sums(inputs, reduction, padding, compute_dtype)
@@ -132,16 +136,20 @@ def standard_sums(
         inputs = inputs._replace(sequence=_cut(inputs.sequence, inputs.length))
     logit = _site_logit(inputs, padding, compute_dtype)
     counted = _counted(inputs, padding)
+    if counted is not None and inputs.has_conditions:
+        counted = counted[:, tf.newaxis]
     weighted = None
     if inputs.position_weight is not None:
         bound = _of_counted(counted, tf.sigmoid(logit))
-        weighted = tf.reduce_sum(bound * inputs.position_weight, axis=2)
+        if inputs.has_sets:
+            bound = tf.expand_dims(bound, -4)
+        weighted = tf.reduce_sum(bound * inputs.position_weight, axis=-2)
     if reduction == "expected":
-        return tf.reduce_sum(_of_counted(counted, tf.sigmoid(logit)), axis=2), weighted
-    log_unbound = -tf.reduce_sum(_of_counted(counted, tf.math.softplus(logit)), axis=2)
+        return tf.reduce_sum(_of_counted(counted, tf.sigmoid(logit)), axis=-2), weighted
+    log_unbound = -tf.reduce_sum(_of_counted(counted, tf.math.softplus(logit)), axis=-2)
     if reduction == "log_unbound":
         return log_unbound, weighted
-    return bound_probability(tf.reduce_sum(log_unbound, axis=1)), weighted
+    return bound_probability(tf.reduce_sum(log_unbound, axis=-2)), weighted
 
 
 def bound_probability(log_unbound: tf.Tensor) -> tf.Tensor:
@@ -253,12 +261,48 @@ def counted_windows(
 
 
 def _site_logit(inputs: Inputs, padding: Padding, compute_dtype: ComputeDtype) -> tf.Tensor:
-    """log_concentration - log Kd of every site, [N, 2, P, M] of compute_dtype."""
+    """log_concentration - log Kd of every site, of compute_dtype.
+
+    [N, 2, P, M]; [N, C, 2, P, M] where there are conditions and no sequence has one of its own.
+    """
     check_choice("compute_dtype", compute_dtype, ComputeDtype)
+    if inputs.log_concentration.shape.rank == 2:
+        return _logit_of_conditions(inputs, padding, compute_dtype)
     # Sums of large log Kd may overflow, and an infinity less an infinity is NaN.
     absent = tf.equal(inputs.log_concentration, -np.inf) & tf.math.is_finite(inputs.log_kd)
-    log_kd = tf.cast(tf.where(absent, 0.0, inputs.log_kd), compute_dtype)
-    log_concentration = tf.cast(inputs.log_concentration, compute_dtype)
+    inputs = inputs._replace(log_kd=tf.where(absent, 0.0, inputs.log_kd))
+    by_strand = _site_log_kd(inputs, padding, compute_dtype)
+    logit = tf.cast(inputs.log_concentration, compute_dtype) - by_strand
+    return tf.transpose(logit, [0, 2, 1, 3])
+
+
+def _logit_of_conditions(
+    inputs: Inputs, padding: Padding, compute_dtype: ComputeDtype
+) -> tf.Tensor:
+    by_strand = tf.transpose(_site_log_kd(inputs, padding, compute_dtype), [0, 2, 1, 3])
+    concentration = inputs.log_concentration
+    absent = tf.equal(concentration, -np.inf)
+    absent &= tf.reduce_all(tf.math.is_finite(inputs.log_kd), axis=[0, 1])
+    if inputs.condition is None:
+        by_strand = by_strand[:, tf.newaxis]
+    else:
+        # Behind a reshape, which makes its gradient a tensor; that of a gather is slices of one.
+        concentration = tf.reshape(concentration, tf.shape(concentration))
+        concentration = tf.gather(concentration, inputs.condition)
+        absent = tf.gather(absent, inputs.condition)
+    # [C, 1, 1, M], or [N, 1, 1, M].
+    concentration, absent = (
+        concentration[:, tf.newaxis, tf.newaxis],
+        absent[:, tf.newaxis, tf.newaxis],
+    )
+    logit = tf.cast(concentration, compute_dtype) - by_strand
+    # As above: where a sum has overflowed, minus infinity less it would be NaN.
+    return tf.where(absent, tf.constant(-np.inf, logit.dtype), logit)
+
+
+def _site_log_kd(inputs: Inputs, padding: Padding, compute_dtype: ComputeDtype) -> tf.Tensor:
+    """Log Kd of every site, [N, P, 2, M] of compute_dtype."""
+    log_kd = tf.cast(inputs.log_kd, compute_dtype)
     soft = inputs.sequence if is_soft(inputs.sequence) else _one_hot(inputs.sequence)
     both_strands = tf.concat([log_kd, tf.reverse(log_kd, axis=[0, 1])], axis=2)
     # Not as conv1d says: its "valid" has too many windows where there are no sequences.
@@ -274,8 +318,7 @@ def _site_logit(inputs: Inputs, padding: Padding, compute_dtype: ComputeDtype) -
         "SAME" if padding == "same" else "VALID",
         one_hot=not is_soft(inputs.sequence),
     )[:, :windows]
-    by_strand = tf.reshape(site_log_kd, [sequences, windows, 2, tf.shape(log_kd)[2]])
-    return tf.transpose(log_concentration - by_strand, [0, 2, 1, 3])
+    return tf.reshape(site_log_kd, [sequences, windows, 2, tf.shape(log_kd)[2]])
 
 
 def _one_hot(sequence: tf.Tensor) -> tf.Tensor:

@@ -17,7 +17,7 @@ from tensorflow.python.ops.parallel_for.pfor import RegisterPFor, wrap
 from cisreg.library import load_ops
 from cisreg.once import once
 
-_BY_ROW = ("sequence", "span", "length")
+_BY_ROW = ("sequence", "span", "length", "condition")
 _BY_MOTIF = ("log_kd", "log_concentration", "position_weight", "column_range")
 
 
@@ -34,7 +34,7 @@ _Inputs = dict[str, list[_Mapped]]
 def _inputs_of(pfor_input: Any, upstream: bool) -> _Inputs:
     counts = dict.fromkeys(("sequence", "log_kd", "log_concentration"), 1)
     attributes = {"position_weight": "weight", "column_range": "range"}
-    for name in ("position_weight", "column_range", "span", "length"):
+    for name in ("position_weight", "column_range", "span", "length", "condition"):
         counts[name] = pfor_input.get_attr(f"{attributes.get(name, name)}_count")
     if upstream:
         counts |= {"bound_gradient": 1, "weighted_gradient": counts["position_weight"]}
@@ -116,7 +116,7 @@ def _over_rows(pfor_input: Any, inputs: _Inputs, count: tf.Tensor) -> list[tf.Te
     arguments = {name: [each.value for each in values] for name, values in inputs.items()}
     sequence = inputs["sequence"][0]
     rows = tf.shape(sequence.value)[1 if sequence.stacked else 0]
-    for name in ("sequence", "length"):
+    for name in ("sequence", "length", "condition"):
         arguments[name] = [_as_rows(each, count) for each in inputs[name]]
     for each in inputs["span"]:
         if each.value.shape.rank - each.stacked == 2:

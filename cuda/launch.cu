@@ -106,7 +106,7 @@ void LayOutBackward(const GpuDevice& device, const OccupancyInputs& inputs, Aren
   }
   const BackwardProblem problem = {shape.sequence_count,      shape.window_count,
                                    motifs.tile_count,         motifs.step_count,
-                                   motifs.term_count,         inputs.weighted,
+                                   motifs.term_count,         inputs.weighted(),
                                    device.compute_capability, device.shared_memory_per_block};
   launch->status =
       PlanBackward(problem, device.multiprocessor_count, &launch->split, &launch->shared);
@@ -115,7 +115,7 @@ void LayOutBackward(const GpuDevice& device, const OccupancyInputs& inputs, Aren
   launch->partial_log_kd =
       arena->Take<float>(part_tiles * split.column_chunks * gpu::kTileSums * gpu::kWarp);
   launch->partial_log_concentration = arena->Take<float>(part_tiles * gpu::kTileMotifs);
-  if (inputs.weighted) {
+  if (inputs.weighted()) {
     launch->partial_weight = arena->Take<float>(split.weight_part_count() * split.block_tiles() *
                                                 split.strip_windows() * gpu::kTileMotifs);
   }
@@ -148,13 +148,13 @@ Launch LayOut(const GpuDevice& device, const OccupancyShape& shape, const Occupa
   motifs.offset = arena.Take<float>(tiles * gpu::kTileMotifs);
   motifs.energies = arena.Take<uint4>(tiles * motifs.TileUint4s());
   motifs.sites = arena.Take<gpu::SiteColumns>(tiles * gpu::kTileMotifs);
-  if (inputs.weighted) {
+  if (inputs.weighted()) {
     motifs.weight = arena.Take<float>(tiles * shape.window_count * gpu::kTileMotifs);
   }
   // Before the gradient the forward kernel has no weights.
   if (!backward || device.compute_capability < gpu::kSparseCapability) {
     launch.forward_scratch =
-        arena.Take<float>(ForwardFloats(device, launch, inputs.weighted && !backward));
+        arena.Take<float>(ForwardFloats(device, launch, inputs.weighted() && !backward));
   }
   if (backward) LayOutBackward(device, inputs, &arena, &launch);
   launch.bytes = arena.bytes();
@@ -163,7 +163,8 @@ Launch LayOut(const GpuDevice& device, const OccupancyShape& shape, const Occupa
 
 std::string Number(int64_t number) { return std::to_string(number); }
 
-GpuError CheckSizes(const GpuDevice& device, const OccupancyShape& shape) {
+GpuError CheckSizes(const GpuDevice& device, const OccupancyShape& shape,
+                    const OccupancyInputs& inputs) {
   if (device.compute_capability < kOldestCapability) {
     return "GPU: expected compute capability 7.5 or later, got " +
            Number(device.compute_capability / 10) + "." + Number(device.compute_capability % 10) +
@@ -173,6 +174,11 @@ GpuError CheckSizes(const GpuDevice& device, const OccupancyShape& shape) {
     return "log_kd: the GPU kernels expect at most " + Number(kMostMotifs) + " motifs of " +
            Number(kMostWidth) + " columns, got " + Number(shape.motif_count) + " of " +
            Number(shape.width) + "; place the operation on the CPU";
+  }
+  if (inputs.weight_sets > 1 || inputs.condition_count > 1) {
+    return "GPU: expected one set of position weights and one condition, got K = " +
+           Number(inputs.weight_sets) + " and C = " + Number(inputs.condition_count) +
+           "; place the operation on the CPU";
   }
   return {};
 }
@@ -214,7 +220,7 @@ GpuError PrepareMotifs(const Launch& launch, const OccupancyInputs& inputs, cuda
                                      launch.sort_keys,
                                      inputs.log_kd,
                                      inputs.log_concentration,
-                                     inputs.weighted ? inputs.position_weight : nullptr,
+                                     inputs.weighted() ? inputs.position_weight : nullptr,
                                      inputs.column_range};
   return ErrorOf(Prepare(params, stream), "preparing motifs");
 }
@@ -278,11 +284,11 @@ GpuError FindGpuDevice(int ordinal, GpuDevice* device) {
 
 GpuError GpuRefusal(const GpuDevice& device, const OccupancyShape& shape,
                     const OccupancyInputs& inputs) {
-  GpuError error = CheckSizes(device, shape);
+  GpuError error = CheckSizes(device, shape, inputs);
   for (const bool backward : {false, true}) {
     if (!error.empty()) return error;
     const Launch launch = LayOut(device, shape, inputs, backward, nullptr);
-    error = CheckDirection(device, shape, launch, inputs.weighted, backward);
+    error = CheckDirection(device, shape, launch, inputs.weighted(), backward);
   }
   return error;
 }
@@ -290,10 +296,10 @@ GpuError GpuRefusal(const GpuDevice& device, const OccupancyShape& shape,
 GpuError GpuWorkspaceBytes(const GpuDevice& device, const OccupancyShape& shape,
                            const OccupancyInputs& inputs, bool backward, int64_t* bytes) {
   *bytes = 0;
-  GpuError error = CheckSizes(device, shape);
+  GpuError error = CheckSizes(device, shape, inputs);
   if (!error.empty()) return error;
   const Launch launch = LayOut(device, shape, inputs, backward, nullptr);
-  error = CheckDirection(device, shape, launch, inputs.weighted, backward);
+  error = CheckDirection(device, shape, launch, inputs.weighted(), backward);
   if (error.empty()) error = CheckAnswer(launch);
   if (error.empty()) *bytes = launch.bytes;
   return error;
@@ -308,7 +314,7 @@ GpuError GpuOccupancyForward(const GpuDevice& device, const OccupancyShape& shap
   const GpuError error = PrepareMotifs(launch, inputs, cuda_stream);
   if (!error.empty()) return error;
   return RunForward(device, launch, reduction, inputs,
-                    {outputs.bound, inputs.weighted ? outputs.weighted : nullptr}, cuda_stream);
+                    {outputs.bound, inputs.weighted() ? outputs.weighted : nullptr}, cuda_stream);
 }
 
 GpuError GpuOccupancyBackward(const GpuDevice& device, const OccupancyShape& shape,
@@ -320,7 +326,7 @@ GpuError GpuOccupancyBackward(const GpuDevice& device, const OccupancyShape& sha
   GpuError error = CheckBackward(device, shape, launch);
   if (error.empty()) error = CheckAnswer(launch);
   if (error.empty()) error = PrepareMotifs(launch, inputs, cuda_stream);
-  const float* const weighted = inputs.weighted ? upstream.weighted : nullptr;
+  const float* const weighted = inputs.weighted() ? upstream.weighted : nullptr;
   if (error.empty() && launch.motifs.scale != nullptr) {
     error = ScaleSlopes(device, launch, inputs, upstream.bound, weighted, cuda_stream);
   }

@@ -203,7 +203,12 @@ def test_sizes_that_a_graph_does_not_know(gpu):
     ((_, sizes, options),) = gpu.asked
     assert sizes[0] > 100
     assert sizes[1] > 1000
-    assert options == {"weighted": True, "padding": "same", "compute_dtype": "float32"}
+    assert options == {
+        "weight_sets": 1,
+        "condition_count": 1,
+        "padding": "same",
+        "compute_dtype": "float32",
+    }
     of_any_motif = tf.TensorSpec([None, 4, None], tf.float32)
     operations = operations_of(lambda log_kd: bound(codes, log_kd, concentration), of_any_motif)
     assert "Cisreg>Occupancy" in operations

@@ -38,8 +38,8 @@ class MotifOccupancy(keras.layers.Layer):
     """How much of each factor is bound to each sequence: `cisreg.occupancy` as a Keras layer.
 
     The weights are named as in the rest of the package: `log_kd` [W, 4, M] and `log_concentration`
-    [M], in nats, and `position_weight` [2, P, M]. They are float32 and the layer computes in
-    float32 under every dtype policy; its output has the policy's compute dtype.
+    [M], in nats, and `position_weight` [2, P, M] or [K, 2, P, M]. They are float32 and the layer
+    computes in float32 under every dtype policy; its output has the policy's compute dtype.
 
     Input, all of them with a batch of N sequences:
 
@@ -55,7 +55,7 @@ class MotifOccupancy(keras.layers.Layer):
         log_concentration: where the concentrations start: [M], or one number for all, in nats;
             None: where each motif's strongest site is bound half of the time.
         position_weight: weights of sites by their window; False: none, True: all 1 at the start,
-            or where they start, float [2, P, M].
+            or where they start, float [2, P, M], or [K, 2, P, M] for K sets of weights.
         column_range: int [2, M], the columns that belong to each motif, see `cisreg.occupancy`;
             "own": those of the `MotifSet`, and all of an array or a number of motifs; None: all.
             `motifs.column_range(flank=1)` lets motifs grow by a column on each side.
@@ -78,7 +78,8 @@ class MotifOccupancy(keras.layers.Layer):
 
     Output:
         bound, [N, 2, M] for each strand (0 forward, 1 reverse complement), or [N, M] if strands are
-        added up or the reduction is "probability"; weighted likewise, or [N, M].
+        added up or the reduction is "probability"; weighted likewise, or [N, M]; with sets of
+        weights [N, K, 2, M] or [N, K, M].
 
     Raises:
         ValueError: arguments that do not fit together; the message names them.
@@ -248,14 +249,15 @@ class MotifOccupancy(keras.layers.Layer):
         return log_kd
 
     def _weights_of(self, start: np.ndarray, sequence_shape: tuple[int | None, ...]) -> np.ndarray:
-        """The position weights at the start, [2, P, M]."""
+        """The position weights at the start, [2, P, M] or [K, 2, P, M]."""
         length = self.sequence_length or (sequence_shape[1] if len(sequence_shape) > 1 else None)
         if length is None:
             raise ValueError(
                 "position_weight: expected sequences of a known length, since each window has a "
                 f"weight, got shape {tuple(sequence_shape)}; give sequence_length"
             )
-        shape = (2, window_count(length, self.motif_width, self.padding), self.motif_count)
+        windows = window_count(length, self.motif_width, self.padding)
+        shape = (*start.shape[:-3], 2, windows, self.motif_count)
         if start.ndim and start.shape != shape:
             raise ValueError(
                 f"position_weight: expected shape {list(shape)} for sequences of {length} bases, "
@@ -306,8 +308,8 @@ class MotifOccupancy(keras.layers.Layer):
         return outputs if len(outputs) > 1 else outputs[0]
 
     def _result(self, sums: tf.Tensor) -> tf.Tensor:
-        if self.sum_strands and sums.shape.rank == 3:
-            sums = tf.reduce_sum(sums, axis=1)
+        if self.sum_strands and sums.shape.rank > 2:
+            sums = tf.reduce_sum(sums, axis=-2)
         return tf.cast(sums, self.compute_dtype)
 
     def _codes(self, sequence: Any, length: tf.Tensor | None) -> tuple[Any, tf.Tensor | None]:
@@ -343,12 +345,14 @@ class MotifOccupancy(keras.layers.Layer):
         return None
 
     def compute_output_shape(self, sequence_shape: tuple[int | None, ...]) -> Any:
-        """[N, 2, M] or [N, M], see the class; two of them for the output "both"."""
+        """See the class; two of them for the output "both"."""
         check_sequence_shape(self.name, sequence_shape)
-        merged, separate = (sequence_shape[0], self.motif_count), (sequence_shape[0], 2)
-        one = merged if self.sum_strands else (*separate, self.motif_count)
-        bound = merged if self.reduction == "probability" else one
-        shapes = {"bound": bound, "weighted": one, "both": (bound, one)}
+        count, merged = sequence_shape[0], (self.motif_count,)
+        sums = merged if self.sum_strands else (2, *merged)
+        bound = (count, *(merged if self.reduction == "probability" else sums))
+        sets = () if self._position_weight is None else self._position_weight.shape[:-3]
+        weighted = (count, *sets, *sums)
+        shapes = {"bound": bound, "weighted": weighted, "both": (bound, weighted)}
         return shapes[self.output_kind]
 
     def to_motif_set(self) -> MotifSet:
@@ -446,16 +450,17 @@ def _start_concentration(value: Any, motif_count: int) -> np.ndarray | None:
 
 
 def _start_position_weight(value: Any, motif_count: int) -> np.ndarray | None:
-    """Position weights at the start, [] or [2, P, M]; None: there are none."""
+    """Position weights at the start, [], [2, P, M] or [K, 2, P, M]; None: there are none."""
     if value is None or value is False:
         return None
     if value is True:
         return np.ones((), np.float32)
     array = as_array(value, "position_weight", np.float32, (...,))
-    if array.ndim and (array.ndim != 3 or array.shape[0] != 2 or array.shape[2] != motif_count):
+    fits = array.ndim in (3, 4) and array.shape[-3] == 2 and array.shape[-1] == motif_count
+    if array.ndim and (not fits or array.size == 0):
         raise ValueError(
-            f"position_weight: expected True, False, or shape [2, P, {motif_count}], got shape "
-            f"{list(array.shape)}"
+            f"position_weight: expected True, False, or shape [2, P, {motif_count}], or [K, 2, P, "
+            f"{motif_count}] for K sets, got shape {list(array.shape)}"
         )
     return array
 

@@ -86,7 +86,7 @@ std::vector<RankedSite> RankSites(const Problem& problem) {
 int64_t TableFloats(const Problem& problem, int64_t width) {
   const int64_t factors = PairsOf(width) * kBasePairs;
   const int64_t columns = width * (kBases * kOtherBases + 1);
-  const int64_t weights = problem.inputs.weighted ? problem.shape.length + width - 1 : 0;
+  const int64_t weights = problem.inputs.weighted() ? problem.shape.length + width - 1 : 0;
   return (factors + columns + weights) * kBlockSites;
 }
 

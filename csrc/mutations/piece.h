@@ -323,7 +323,7 @@ template <class F>
 void MutatePiece(const Job& job, const Piece& piece, float* floats) {
   const Scratch scratch = TakeScratch(*job.layout, floats);
   ReadCodes(job, piece, scratch);
-  const bool weighted = job.problem->inputs.weighted;
+  const bool weighted = job.problem->inputs.weighted();
   const bool expected = job.problem->reduction == Reduction::kExpected;
   const auto mutate = expected ? (weighted ? MutateSites<F, Reduction::kExpected, true>
                                            : MutateSites<F, Reduction::kExpected, false>)

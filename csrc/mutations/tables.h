@@ -164,7 +164,7 @@ void BuildTables(const Job& job, const Block& block) {
     const float one = block.strength == Strength::kLogarithms ? 0.0f : 1.0f;
     for (float& each : first) each = one;
   }
-  if (problem.inputs.weighted) BuildWeights(problem, block, tables.weight);
+  if (problem.inputs.weighted()) BuildWeights(problem, block, tables.weight);
 }
 
 }  // namespace

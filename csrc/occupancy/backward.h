@@ -44,7 +44,8 @@ SegmentUpstream<V> LoadUpstream(const OccupancyJob& job, int64_t block, int64_t 
     const float* forward = gradients + sequence * kStrands * motifs;
     return GatherSites<V>(job, block, forward, forward + motifs);
   };
-  return {load(upstream.bound), job.inputs.weighted ? load(upstream.weighted) : V::Broadcast(0.0f)};
+  return {load(upstream.bound),
+          job.inputs.weighted() ? load(upstream.weighted) : V::Broadcast(0.0f)};
 }
 
 // Where a segment's next windows are read and written.
@@ -418,7 +419,7 @@ void SumSlice(const OccupancyJob& job, const ItemRange& range, ScratchArena* are
               const BackwardScratch& scratch, const OccupancyUpstream& upstream,
               float* item_partials) {
   const OccupancyPlan& plan = job.plan;
-  const bool weighted = job.inputs.weighted;
+  const bool weighted = job.inputs.weighted();
   const bool expected = job.reduction == Reduction::kExpected;
   const auto store_block = expected
                                ? (weighted ? StoreBlock<V, Rows, Reduction::kExpected, true>
@@ -448,7 +449,7 @@ void BackwardItemOf(const OccupancyJob& job, int64_t item, char* memory,
                     const OccupancyUpstream& upstream, float* partials) {
   const simd::FlushDenormals flush;
   const OccupancyPlan& plan = job.plan;
-  const PartialLayout layout = MakePartialLayout(job.shape, job.inputs.weighted);
+  const PartialLayout layout = MakePartialLayout(job.shape, job.inputs.weighted());
   const ItemRange range = FindItem(plan, item);
   const int64_t blocks = range.end_block - range.first_block;
   float* const item_partials =

@@ -67,8 +67,12 @@ InputError CheckFinite(const char* name, const float* values, const Dimensions& 
                       [](float value) { return std::isfinite(value); });
 }
 
-InputError CheckConcentration(const OccupancyShape& shape, const float* values) {
-  return CheckNumbers("log_concentration", values, {shape.motif_count},
+// Messages show an axis of conditions or of sets only where it has several: so the sizes are those
+// of what is stored.
+InputError CheckConcentration(const OccupancyShape& shape, const OccupancyInputs& inputs) {
+  Dimensions dimensions = {shape.motif_count};
+  if (inputs.condition_count > 1) dimensions.insert(dimensions.begin(), inputs.condition_count);
+  return CheckNumbers("log_concentration", inputs.log_concentration, dimensions,
                       "finite numbers, or -inf where there is no factor",
                       [](float value) { return value < INFINITY; });
 }
@@ -117,14 +121,73 @@ InputError CheckLength(const OccupancyShape& shape, const int32_t* length) {
   return {};
 }
 
-}  // namespace
-
-Dimensions SumDimensions(const OccupancyShape& shape) {
-  return {shape.sequence_count, kStrands, shape.motif_count};
+InputError CheckCondition(const OccupancyShape& shape, const OccupancyInputs& inputs) {
+  const int32_t* const condition = inputs.condition;
+  for (int64_t i = 0; i < shape.sequence_count; ++i) {
+    if (0 <= condition[i] && condition[i] < inputs.condition_count) continue;
+    return Text("condition: expected 0 to C - 1 = ", inputs.condition_count - 1,
+                " for each sequence, got ", condition[i], " for sequence ", i,
+                "; conditions are rows of log_concentration, counted from 0");
+  }
+  return {};
 }
 
-Dimensions WeightDimensions(const OccupancyShape& shape) {
-  return {kStrands, shape.window_count, shape.motif_count};
+InputError CheckConcentrationSizes(const InputDimensions& inputs, int64_t motif_count) {
+  const Dimensions& given = inputs.log_concentration;
+  if (inputs.condition && given.size() != 2) {
+    return Text("condition: expected log_concentration [C, M], a row for each condition, got ",
+                DimensionText(given), "; leave condition out where there is only one");
+  }
+  if (given.size() != 2) return CheckSizes("log_concentration", given, {motif_count}, "[M]");
+  if (given[0] == 0) {
+    return Text("log_concentration: expected [C, M] with C of at least 1, got shape ",
+                DimensionText(given));
+  }
+  return CheckSizes("log_concentration", given, {given[0], motif_count}, "[C, M]");
+}
+
+InputError CheckWeightSizes(const Dimensions& given, const OccupancyShape& shape) {
+  const int64_t windows = shape.window_count, motifs = shape.motif_count;
+  if (given.size() != 4) {
+    return CheckSizes("position_weight", given, {kStrands, windows, motifs}, "[2, P, M]");
+  }
+  if (given[0] == 0) {
+    return Text("position_weight: expected [K, 2, P, M] with K of at least 1, got shape ",
+                DimensionText(given));
+  }
+  return CheckSizes("position_weight", given, {given[0], kStrands, windows, motifs},
+                    "[K, 2, P, M]");
+}
+
+}  // namespace
+
+bool HasConditionAxis(const InputDimensions& inputs) {
+  return inputs.log_concentration.size() == 2 && !inputs.condition;
+}
+
+bool HasSetAxis(const InputDimensions& inputs) {
+  return inputs.position_weight && inputs.position_weight->size() == 4;
+}
+
+OutputDimensions FindOutputDimensions(const InputDimensions& inputs) {
+  OutputDimensions outputs;
+  outputs.bound = {inputs.sequence[0]};
+  if (HasConditionAxis(inputs)) outputs.bound.push_back(inputs.log_concentration[0]);
+  outputs.weighted = outputs.bound;
+  if (HasSetAxis(inputs)) outputs.weighted.push_back((*inputs.position_weight)[0]);
+  for (Dimensions* each : {&outputs.bound, &outputs.weighted}) {
+    each->insert(each->end(), {kStrands, inputs.log_kd[2]});
+  }
+  return outputs;
+}
+
+void CountInputs(const InputDimensions& dimensions, OccupancyInputs* inputs) {
+  if (dimensions.position_weight) {
+    inputs->weight_sets = HasSetAxis(dimensions) ? (*dimensions.position_weight)[0] : 1;
+  }
+  const Dimensions& concentration = dimensions.log_concentration;
+  inputs->condition_count = concentration.size() == 2 ? concentration[0] : 1;
+  inputs->span_stride = dimensions.span && dimensions.span->size() == 2 ? 2 : 0;
 }
 
 std::string DimensionText(const Dimensions& dimensions) {
@@ -140,10 +203,9 @@ InputError CheckDimensions(const InputDimensions& inputs, bool same_padding,
   *shape = MakeOccupancyShape(inputs.sequence[0], inputs.sequence[1], inputs.log_kd[0],
                               inputs.log_kd[2], same_padding);
   const int64_t motif_count = shape->motif_count;
-  error = CheckSizes("log_concentration", inputs.log_concentration, {motif_count}, "[M]");
+  error = CheckConcentrationSizes(inputs, motif_count);
   if (error.empty() && inputs.position_weight) {
-    error = CheckSizes("position_weight", *inputs.position_weight, WeightDimensions(*shape),
-                       "[2, P, M]");
+    error = CheckWeightSizes(*inputs.position_weight, *shape);
   }
   if (error.empty() && inputs.column_range) {
     error = CheckSizes("column_range", *inputs.column_range, {2, motif_count}, "[2, M]");
@@ -152,12 +214,22 @@ InputError CheckDimensions(const InputDimensions& inputs, bool same_padding,
   if (error.empty() && inputs.length) {
     error = CheckSizes("length", *inputs.length, {shape->sequence_count}, "[N]");
   }
+  if (error.empty() && inputs.condition) {
+    error = CheckSizes("condition", *inputs.condition, {shape->sequence_count}, "[N]");
+  }
   return error;
 }
 
-InputError CheckUpstreamDimensions(const char* name, const Dimensions& upstream,
-                                   const OccupancyShape& shape) {
-  return CheckSizes(name, upstream, SumDimensions(shape), "[N, 2, M]");
+InputError CheckBoundGradient(const InputDimensions& inputs, const Dimensions& gradient) {
+  return CheckSizes("bound_gradient", gradient, FindOutputDimensions(inputs).bound,
+                    HasConditionAxis(inputs) ? "[N, C, 2, M]" : "[N, 2, M]");
+}
+
+InputError CheckWeightedGradient(const InputDimensions& inputs, const Dimensions& gradient) {
+  const char* const plain = HasConditionAxis(inputs) ? "[N, C, 2, M]" : "[N, 2, M]";
+  const char* const sets = HasConditionAxis(inputs) ? "[N, C, K, 2, M]" : "[N, K, 2, M]";
+  return CheckSizes("weighted_gradient", gradient, FindOutputDimensions(inputs).weighted,
+                    HasSetAxis(inputs) ? sets : plain);
 }
 
 InputError CheckPlaces(const OccupancyShape& shape, const OccupancyInputs& inputs) {
@@ -167,6 +239,7 @@ InputError CheckPlaces(const OccupancyShape& shape, const OccupancyInputs& input
   }
   if (error.empty() && inputs.span != nullptr) error = CheckSpan(shape, inputs);
   if (error.empty() && inputs.length != nullptr) error = CheckLength(shape, inputs.length);
+  if (error.empty() && inputs.condition != nullptr) error = CheckCondition(shape, inputs);
   return error;
 }
 
@@ -175,9 +248,11 @@ InputError CheckValues(const OccupancyShape& shape, const OccupancyInputs& input
   if (error.empty()) {
     error = CheckFinite("log_kd", inputs.log_kd, {shape.width, kBases, shape.motif_count});
   }
-  if (error.empty()) error = CheckConcentration(shape, inputs.log_concentration);
-  if (error.empty() && inputs.weighted) {
-    error = CheckFinite("position_weight", inputs.position_weight, WeightDimensions(shape));
+  if (error.empty()) error = CheckConcentration(shape, inputs);
+  if (error.empty() && inputs.weighted()) {
+    Dimensions weights = {kStrands, shape.window_count, shape.motif_count};
+    if (inputs.weight_sets > 1) weights.insert(weights.begin(), inputs.weight_sets);
+    error = CheckFinite("position_weight", inputs.position_weight, weights);
   }
   return error;
 }

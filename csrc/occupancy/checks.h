@@ -30,11 +30,25 @@ struct InputDimensions {
   std::optional<Dimensions> column_range;
   std::optional<Dimensions> span;
   std::optional<Dimensions> length;
+  std::optional<Dimensions> condition;
 };
 
-// Sizes of the outputs and of the gradients that have the size of no input.
-CISREG_EXPORT Dimensions SumDimensions(const OccupancyShape& shape);
-CISREG_EXPORT Dimensions WeightDimensions(const OccupancyShape& shape);
+// Sizes of the outputs. Each gradient has the size of its input.
+struct OutputDimensions {
+  Dimensions bound;     // [N, (C,) 2, M]
+  Dimensions weighted;  // [N, (C, K,) 2, M], each axis where there is one; only with weights
+};
+
+// Whether sums have an axis of conditions: where log_concentration has one and sequences have no
+// condition of their own. And whether weighted sums have an axis of sets: where the weights do.
+CISREG_EXPORT bool HasConditionAxis(const InputDimensions& inputs);
+CISREG_EXPORT bool HasSetAxis(const InputDimensions& inputs);
+
+// Of inputs that have been checked.
+CISREG_EXPORT OutputDimensions FindOutputDimensions(const InputDimensions& inputs);
+
+// Fills the numbers of `inputs` that the sizes tell: of sets, of conditions, between spans.
+CISREG_EXPORT void CountInputs(const InputDimensions& dimensions, OccupancyInputs* inputs);
 
 // "[2,110]", as TensorFlow writes it.
 CISREG_EXPORT std::string DimensionText(const Dimensions& dimensions);
@@ -43,12 +57,14 @@ CISREG_EXPORT std::string DimensionText(const Dimensions& dimensions);
 CISREG_EXPORT InputError CheckDimensions(const InputDimensions& inputs, bool same_padding,
                                          OccupancyShape* shape);
 
-// Checks a gradient with respect to an output; `name` is the argument's.
-CISREG_EXPORT InputError CheckUpstreamDimensions(const char* name, const Dimensions& upstream,
-                                                 const OccupancyShape& shape);
+// Checks the gradients with respect to the outputs.
+CISREG_EXPORT InputError CheckBoundGradient(const InputDimensions& inputs,
+                                            const Dimensions& gradient);
+CISREG_EXPORT InputError CheckWeightedGradient(const InputDimensions& inputs,
+                                               const Dimensions& gradient);
 
-// Checks the numbers that say where something is: codes, columns, spans, lengths. The kernels read
-// out of bounds where these are wrong.
+// Checks the numbers that say where something is: codes, columns, spans, lengths, conditions. The
+// kernels read out of bounds where these are wrong.
 CISREG_EXPORT InputError CheckPlaces(const OccupancyShape& shape, const OccupancyInputs& inputs);
 
 // Checks all numbers of inputs that are in host memory.

@@ -20,7 +20,7 @@ struct SegmentSums {
 
 // Position weights of a block from one window on, or null.
 inline const float* BlockWeight(const OccupancyJob& job, int64_t block, int64_t window) {
-  if (!job.inputs.weighted) return nullptr;
+  if (!job.inputs.weighted()) return nullptr;
   return job.block_weight + (block * job.shape.window_count + window) * kBlockSites;
 }
 
@@ -155,7 +155,7 @@ void ForwardItem(const OccupancyJob& job, int64_t item, char* scratch,
                  const OccupancyOutputs& outputs) {
   const simd::FlushDenormals flush;
   const OccupancyPlan& plan = job.plan;
-  const bool weighted = job.inputs.weighted;
+  const bool weighted = job.inputs.weighted();
   const bool expected = job.reduction == Reduction::kExpected;
   const auto forward_block = expected ? (weighted ? ForwardBlock<V, Reduction::kExpected, true>
                                                   : ForwardBlock<V, Reduction::kExpected, false>)

@@ -32,6 +32,13 @@ size_t RoundToLine(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
 }  // namespace
 
+std::string CpuRefusal(const OccupancyInputs& inputs) {
+  if (inputs.weight_sets <= 1 && inputs.condition_count == 1) return {};
+  return "occupancy on the CPU: expected one set of position weights and one condition, got K = " +
+         std::to_string(inputs.weight_sets) + " and C = " + std::to_string(inputs.condition_count) +
+         "; use implementation = 'standard'";
+}
+
 OccupancyLaunch::OccupancyLaunch(const OccupancyKernels& kernels, const OccupancyShape& shape,
                                  Reduction reduction, const OccupancyInputs& inputs, bool backward)
     : kernels_(kernels), backward_(backward), layout_(MakeMotifLayout(shape, inputs)) {
@@ -84,7 +91,7 @@ void OccupancyLaunch::LayOutTiles() {
 
 WorkspaceBytes OccupancyLaunch::Workspace(const Executor& executor) const {
   const OccupancyPlan& plan = job_.plan;
-  const bool weighted = job_.inputs.weighted;
+  const bool weighted = job_.inputs.weighted();
   WorkspaceBytes bytes = {};
   bytes.tables = RoundToLine(layout_.table_offset.back() * sizeof(float));
   bytes.divisions = RoundToLine(plan.block_count * sizeof(int32_t));
@@ -211,7 +218,7 @@ void OccupancyLaunch::Backward(const Executor& executor, char* workspace,
 void OccupancyLaunch::SumPartials(int64_t block, const float* partials,
                                   const OccupancyGradients& gradients) const {
   const OccupancyPlan& plan = job_.plan;
-  const PartialLayout layout = MakePartialLayout(job_.shape, job_.inputs.weighted);
+  const PartialLayout layout = MakePartialLayout(job_.shape, job_.inputs.weighted());
   const int64_t stride = plan.block_count * layout.total();
   const int64_t motif_count = job_.shape.motif_count;
   const int64_t motifs = std::min<int64_t>(kBlockMotifs, motif_count - block * kBlockMotifs);

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "common/export.h"
@@ -36,6 +37,9 @@ struct WorkspaceBytes {
   size_t partials;
   size_t total() const { return tables + divisions + weights + tiles + scratch + partials; }
 };
+
+// Why these kernels cannot compute such a problem; empty where they can.
+CISREG_EXPORT std::string CpuRefusal(const OccupancyInputs& inputs);
 
 // A launch of one problem: ask for the workspace, allocate it aligned to 64 bytes, run.
 class CISREG_EXPORT OccupancyLaunch {

@@ -215,7 +215,7 @@ OccupancyPlan MakeOccupancyPlan(const OccupancyShape& shape, const OccupancyInpu
   const int64_t rows = plan.window_count + segments * plan.pad_rows;
   plan.shares_tiles = rows <= kMaxSharedRows;
   if (backward) {
-    const int64_t partials = plan.block_count * MakePartialLayout(shape, inputs.weighted).total();
+    const int64_t partials = plan.block_count * MakePartialLayout(shape, inputs.weighted()).total();
     most_slices = std::clamp<int64_t>(
         std::min(rows / (kTilesPerSlice * plan.tile_rows), kMaxPartials / partials), 1,
         most_slices);

@@ -43,11 +43,16 @@ inline OccupancyShape MakeOccupancyShape(int64_t sequence_count, int64_t length,
 
 struct OccupancyInputs {
   ComputeType compute_type;
-  bool weighted;                   // whether `weighted` sums are asked for
-  const uint8_t* sequence;         // [N, L]
-  const float* log_kd;             // [W, 4, M], nats
-  const float* log_concentration;  // [M], nats; minus infinity: the motif binds nowhere
-  const float* position_weight;    // [2, P, M], or unused
+  // K: sets of position weights, each with weighted sums of its own. 0: none are asked for.
+  int64_t weight_sets = 0;
+  // C, at least 1: conditions. They differ in the concentrations alone, so that one scan serves
+  // all: the odds of a site in two conditions differ by a factor of the motif.
+  int64_t condition_count = 1;
+  const uint8_t* sequence;  // [N, L]
+  const float* log_kd;      // [W, 4, M], nats
+  // [C, M], nats; minus infinity: the motif binds nowhere in this condition.
+  const float* log_concentration;
+  const float* position_weight;  // [K, 2, P, M], or unused
   // [2, M]: first column of each motif and the one behind its last; all other columns are held at
   // zero, neither read nor trained. Null: all columns are the motif's.
   const int32_t* column_range;
@@ -61,6 +66,14 @@ struct OccupancyInputs {
   // unknown whatever their codes and on no span, and windows that a sequence of this length alone
   // would not have do not exist. Null: every row has L bases.
   const int32_t* length;
+  // [N], each from 0 to C - 1: the one condition of each sequence, whose sums then have no axis of
+  // conditions. Null: every sequence has sums in every condition.
+  const int32_t* condition;
+
+  // Whether weighted sums are asked for.
+  bool weighted() const { return weight_sets > 0; }
+  // C': conditions in which each sequence has sums.
+  int64_t summed_conditions() const { return condition == nullptr ? condition_count : 1; }
 };
 
 // The bases [begin, end) of a sequence that make windows count; none where begin >= end.
@@ -76,21 +89,22 @@ struct OccupancyProblem {
   Reduction reduction;
 };
 
+// C' is C where every sequence has sums in every condition, and 1 where `condition` gives it one.
 struct OccupancyOutputs {
-  float* bound;     // [N, 2, M]
-  float* weighted;  // [N, 2, M], or unused
+  float* bound;     // [N, C', 2, M]
+  float* weighted;  // [N, C', K, 2, M], or unused
 };
 
 // Gradients of a loss with respect to the outputs above.
 struct OccupancyUpstream {
-  const float* bound;     // [N, 2, M]
-  const float* weighted;  // [N, 2, M], or unused
+  const float* bound;     // [N, C', 2, M]
+  const float* weighted;  // [N, C', K, 2, M], or unused
 };
 
 struct OccupancyGradients {
   float* log_kd;             // [W, 4, M]
-  float* log_concentration;  // [M]
-  float* position_weight;    // [2, P, M], or unused
+  float* log_concentration;  // [C, M]
+  float* position_weight;    // [K, 2, P, M], or unused
 };
 
 }  // namespace cisreg

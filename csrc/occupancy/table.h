@@ -272,7 +272,7 @@ void BuildTable(const OccupancyJob& job, int64_t block) {
   } else {
     FillProductTable(job.used_rows, concentration, strongest, group_count, table);
   }
-  if (!job.inputs.weighted) return;
+  if (!job.inputs.weighted()) return;
   const int64_t windows = job.shape.window_count;
   const int64_t motifs = job.shape.motif_count;
   for (int64_t window = 0; window < windows; ++window) {

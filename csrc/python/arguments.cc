@@ -2,8 +2,6 @@
 
 #include <stdexcept>
 
-#include "occupancy/checks.h"
-
 namespace cisreg {
 namespace {
 
@@ -41,59 +39,60 @@ void RequireThreads(int threads) {
                                                        std::to_string(threads));
 }
 
-OccupancyProblem CheckArguments(const OccupancyArrays& arrays) {
+ArrayProblem CheckArguments(const OccupancyArrays& arrays) {
   Require(arrays.reduction == "expected" || arrays.reduction == "log_unbound",
           "reduction: expected 'expected' or 'log_unbound', got '" + arrays.reduction + "'");
   Require(arrays.padding == "same" || arrays.padding == "valid",
           "padding: expected 'same' or 'valid', got '" + arrays.padding + "'");
-  OccupancyProblem problem;
-  RequireNone(CheckDimensions(
-      {DimensionsOf(arrays.sequence), DimensionsOf(arrays.log_kd),
-       DimensionsOf(arrays.log_concentration), DimensionsOf(arrays.position_weight),
-       DimensionsOf(arrays.column_range), DimensionsOf(arrays.span), DimensionsOf(arrays.length)},
-      arrays.padding == "same", &problem.shape));
+  ArrayProblem problem;
+  problem.dimensions = {DimensionsOf(arrays.sequence),
+                        DimensionsOf(arrays.log_kd),
+                        DimensionsOf(arrays.log_concentration),
+                        DimensionsOf(arrays.position_weight),
+                        DimensionsOf(arrays.column_range),
+                        DimensionsOf(arrays.span),
+                        DimensionsOf(arrays.length),
+                        DimensionsOf(arrays.condition)};
+  RequireNone(CheckDimensions(problem.dimensions, arrays.padding == "same", &problem.shape));
   problem.reduction =
       arrays.reduction == "expected" ? Reduction::kExpected : Reduction::kLogUnbound;
   OccupancyInputs& inputs = problem.inputs;
   inputs = {};
   inputs.compute_type = ComputeTypeNamed(arrays.compute_dtype);
-  inputs.weighted = arrays.position_weight.has_value();
+  CountInputs(problem.dimensions, &inputs);
   inputs.sequence = arrays.sequence.data();
   inputs.log_kd = arrays.log_kd.data();
   inputs.log_concentration = arrays.log_concentration.data();
   if (arrays.position_weight) inputs.position_weight = arrays.position_weight->data();
   if (arrays.column_range) inputs.column_range = arrays.column_range->data();
-  if (arrays.span) {
-    inputs.span = arrays.span->data();
-    inputs.span_stride = arrays.span->ndim() == 2 ? 2 : 0;
-  }
+  if (arrays.span) inputs.span = arrays.span->data();
   if (arrays.length) inputs.length = arrays.length->data();
+  if (arrays.condition) inputs.condition = arrays.condition->data();
   RequireNone(CheckPlaces(problem.shape, inputs));
   return problem;
 }
 
-OccupancyUpstream CheckUpstream(const OccupancyProblem& problem, const Array<float>& bound_gradient,
+OccupancyUpstream CheckUpstream(const ArrayProblem& problem, const Array<float>& bound_gradient,
                                 const std::optional<Array<float>>& weighted_gradient) {
-  Require(weighted_gradient.has_value() == problem.inputs.weighted,
+  Require(weighted_gradient.has_value() == problem.inputs.weighted(),
           "weighted_gradient: expected [N, 2, M] exactly where position_weight is given");
-  const OccupancyShape& shape = problem.shape;
-  RequireNone(CheckUpstreamDimensions("bound_gradient", DimensionsOf(bound_gradient), shape));
+  RequireNone(CheckBoundGradient(problem.dimensions, DimensionsOf(bound_gradient)));
   if (weighted_gradient) {
-    RequireNone(
-        CheckUpstreamDimensions("weighted_gradient", DimensionsOf(*weighted_gradient), shape));
+    RequireNone(CheckWeightedGradient(problem.dimensions, DimensionsOf(*weighted_gradient)));
   }
   return {bound_gradient.data(), weighted_gradient ? weighted_gradient->data() : nullptr};
 }
 
-OutputArrays::OutputArrays(const OccupancyProblem& problem) : bound(SumDimensions(problem.shape)) {
-  if (problem.inputs.weighted) weighted.emplace(SumDimensions(problem.shape));
+OutputArrays::OutputArrays(const ArrayProblem& problem)
+    : bound(FindOutputDimensions(problem.dimensions).bound) {
+  if (problem.inputs.weighted())
+    weighted.emplace(FindOutputDimensions(problem.dimensions).weighted);
   pointers = {bound.mutable_data(), weighted ? weighted->mutable_data() : nullptr};
 }
 
-GradientArrays::GradientArrays(const OccupancyProblem& problem)
-    : log_kd(std::vector<int64_t>{problem.shape.width, kBases, problem.shape.motif_count}),
-      log_concentration(problem.shape.motif_count) {
-  if (problem.inputs.weighted) position_weight.emplace(WeightDimensions(problem.shape));
+GradientArrays::GradientArrays(const ArrayProblem& problem)
+    : log_kd(problem.dimensions.log_kd), log_concentration(problem.dimensions.log_concentration) {
+  if (problem.inputs.weighted()) position_weight.emplace(*problem.dimensions.position_weight);
   pointers = {log_kd.mutable_data(), log_concentration.mutable_data(),
               position_weight ? position_weight->mutable_data() : nullptr};
 }

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "occupancy/checks.h"
 #include "occupancy/problem.h"
 
 namespace cisreg {
@@ -37,21 +38,25 @@ struct OccupancyArrays {
   const std::optional<Array<int32_t>>& column_range;
   const std::optional<Array<int32_t>>& span;
   const std::optional<Array<int32_t>>& length;
+  const std::optional<Array<int32_t>>& condition;
   const std::string& reduction;
   const std::string& padding;
   const std::string& compute_dtype;
 };
 
 // The problem that the arrays describe; it points into them.
-OccupancyProblem CheckArguments(const OccupancyArrays& arrays);
+struct ArrayProblem : OccupancyProblem {
+  InputDimensions dimensions;
+};
+ArrayProblem CheckArguments(const OccupancyArrays& arrays);
 
 // Incoming gradients, of the outputs' shape.
-OccupancyUpstream CheckUpstream(const OccupancyProblem& problem, const Array<float>& bound_gradient,
+OccupancyUpstream CheckUpstream(const ArrayProblem& problem, const Array<float>& bound_gradient,
                                 const std::optional<Array<float>>& weighted_gradient);
 
 // New arrays for what a function returns, and where the kernels write it.
 struct OutputArrays {
-  explicit OutputArrays(const OccupancyProblem& problem);
+  explicit OutputArrays(const ArrayProblem& problem);
   pybind11::tuple ToTuple() const { return pybind11::make_tuple(bound, weighted); }
 
   pybind11::array_t<float> bound;
@@ -60,7 +65,7 @@ struct OutputArrays {
 };
 
 struct GradientArrays {
-  explicit GradientArrays(const OccupancyProblem& problem);
+  explicit GradientArrays(const ArrayProblem& problem);
   pybind11::tuple ToTuple() const {
     return pybind11::make_tuple(log_kd, log_concentration, position_weight);
   }

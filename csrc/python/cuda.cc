@@ -3,6 +3,7 @@
 #include <cuda_runtime.h>
 #include <pybind11/pybind11.h>
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -78,13 +79,14 @@ class DeviceProblem {
     const OccupancyShape& s = shape_;
     Copy(&inputs_.sequence, s.sequence_count * s.length);
     Copy(&inputs_.log_kd, kd_count());
-    Copy(&inputs_.log_concentration, s.motif_count);
+    Copy(&inputs_.log_concentration, concentration_count());
     Copy(&inputs_.position_weight, weight_count());
     if (inputs_.column_range != nullptr) Copy(&inputs_.column_range, 2 * s.motif_count);
     if (inputs_.span != nullptr) {
       Copy(&inputs_.span, inputs_.span_stride == 0 ? 2 : 2 * s.sequence_count);
     }
     if (inputs_.length != nullptr) Copy(&inputs_.length, s.sequence_count);
+    if (inputs_.condition != nullptr) Copy(&inputs_.condition, s.sequence_count);
     int64_t bytes = 0;
     Check(GpuWorkspaceBytes(device_, shape_, inputs_, backward, &bytes));
     workspace_ = Allocate(bytes);
@@ -93,17 +95,17 @@ class DeviceProblem {
   void Prepare(const OccupancyOutputs& host) {
     outputs_ = host;
     Reserve(&outputs_.bound, sum_count());
-    if (inputs_.weighted) Reserve(&outputs_.weighted, sum_count());
+    if (inputs_.weighted()) Reserve(&outputs_.weighted, weighted_count());
   }
 
   void Prepare(const OccupancyUpstream& upstream, const OccupancyGradients& host) {
     upstream_ = upstream;
     gradients_ = host;
     Copy(&upstream_.bound, sum_count());
-    if (inputs_.weighted) Copy(&upstream_.weighted, sum_count());
+    if (inputs_.weighted()) Copy(&upstream_.weighted, weighted_count());
     Reserve(&gradients_.log_kd, kd_count());
-    Reserve(&gradients_.log_concentration, shape_.motif_count);
-    if (inputs_.weighted) Reserve(&gradients_.position_weight, weight_count());
+    Reserve(&gradients_.log_concentration, concentration_count());
+    if (inputs_.weighted()) Reserve(&gradients_.position_weight, weight_count());
   }
 
   void Forward() const {
@@ -118,24 +120,28 @@ class DeviceProblem {
 
   void Fetch(const OccupancyOutputs& host) const {
     Fetch(host.bound, outputs_.bound, sum_count());
-    if (inputs_.weighted) Fetch(host.weighted, outputs_.weighted, sum_count());
+    if (inputs_.weighted()) Fetch(host.weighted, outputs_.weighted, weighted_count());
     stream_->Wait();
   }
 
   void Fetch(const OccupancyGradients& host) const {
     Fetch(host.log_kd, gradients_.log_kd, kd_count());
-    Fetch(host.log_concentration, gradients_.log_concentration, shape_.motif_count);
-    if (inputs_.weighted) Fetch(host.position_weight, gradients_.position_weight, weight_count());
+    Fetch(host.log_concentration, gradients_.log_concentration, concentration_count());
+    if (inputs_.weighted()) Fetch(host.position_weight, gradients_.position_weight, weight_count());
     stream_->Wait();
   }
 
   const Stream& stream() const { return *stream_; }
 
  private:
-  int64_t sum_count() const { return shape_.sequence_count * kStrands * shape_.motif_count; }
+  int64_t sum_count() const {
+    return shape_.sequence_count * inputs_.summed_conditions() * kStrands * shape_.motif_count;
+  }
+  int64_t weighted_count() const { return inputs_.weight_sets * sum_count(); }
+  int64_t concentration_count() const { return inputs_.condition_count * shape_.motif_count; }
   int64_t kd_count() const { return shape_.width * kBases * shape_.motif_count; }
   int64_t weight_count() const {
-    return inputs_.weighted ? kStrands * shape_.window_count * shape_.motif_count : 0;
+    return inputs_.weight_sets * kStrands * shape_.window_count * shape_.motif_count;
   }
 
   // Fills the memory with one bits, which are NaN: numbers that no kernel writes are then noticed,
@@ -191,11 +197,12 @@ py::tuple Forward(const Array<uint8_t>& sequence, const Array<float>& log_kd,
                   const std::optional<Array<float>>& position_weight,
                   const std::optional<Array<int32_t>>& column_range,
                   const std::optional<Array<int32_t>>& span,
-                  const std::optional<Array<int32_t>>& length, const std::string& reduction,
+                  const std::optional<Array<int32_t>>& length,
+                  const std::optional<Array<int32_t>>& condition, const std::string& reduction,
                   const std::string& padding, const std::string& compute_dtype, int device) {
-  const OccupancyProblem problem =
+  const ArrayProblem problem =
       CheckArguments({sequence, log_kd, log_concentration, position_weight, column_range, span,
-                      length, reduction, padding, compute_dtype});
+                      length, condition, reduction, padding, compute_dtype});
   const OutputArrays outputs(problem);
   {
     py::gil_scoped_release release;
@@ -214,11 +221,12 @@ py::tuple Backward(const Array<uint8_t>& sequence, const Array<float>& log_kd,
                    const std::optional<Array<float>>& weighted_gradient,
                    const std::optional<Array<int32_t>>& column_range,
                    const std::optional<Array<int32_t>>& span,
-                   const std::optional<Array<int32_t>>& length, const std::string& reduction,
+                   const std::optional<Array<int32_t>>& length,
+                   const std::optional<Array<int32_t>>& condition, const std::string& reduction,
                    const std::string& padding, const std::string& compute_dtype, int device) {
-  const OccupancyProblem problem =
+  const ArrayProblem problem =
       CheckArguments({sequence, log_kd, log_concentration, position_weight, column_range, span,
-                      length, reduction, padding, compute_dtype});
+                      length, condition, reduction, padding, compute_dtype});
   const OccupancyUpstream upstream = CheckUpstream(problem, bound_gradient, weighted_gradient);
   const GradientArrays gradients(problem);
   {
@@ -271,17 +279,16 @@ std::vector<float> TimeLaunches(const Stream& stream, int repeats, const CacheFl
   return times;
 }
 
-std::vector<float> Time(const Array<uint8_t>& sequence, const Array<float>& log_kd,
-                        const Array<float>& log_concentration,
-                        const std::optional<Array<float>>& position_weight,
-                        const std::optional<Array<int32_t>>& column_range,
-                        const std::optional<Array<int32_t>>& span,
-                        const std::optional<Array<int32_t>>& length, const std::string& reduction,
-                        const std::string& padding, const std::string& compute_dtype,
-                        const std::string& direction, int repeats, bool cold, int device) {
-  const OccupancyProblem problem =
+std::vector<float> Time(
+    const Array<uint8_t>& sequence, const Array<float>& log_kd,
+    const Array<float>& log_concentration, const std::optional<Array<float>>& position_weight,
+    const std::optional<Array<int32_t>>& column_range, const std::optional<Array<int32_t>>& span,
+    const std::optional<Array<int32_t>>& length, const std::optional<Array<int32_t>>& condition,
+    const std::string& reduction, const std::string& padding, const std::string& compute_dtype,
+    const std::string& direction, int repeats, bool cold, int device) {
+  const ArrayProblem problem =
       CheckArguments({sequence, log_kd, log_concentration, position_weight, column_range, span,
-                      length, reduction, padding, compute_dtype});
+                      length, condition, reduction, padding, compute_dtype});
   const bool backward = direction == "backward";
   Require(backward || direction == "forward", "direction: expected 'forward' or 'backward'");
   Require(repeats >= 1, "repeats: expected 1 or more, got " + std::to_string(repeats));
@@ -295,7 +302,9 @@ std::vector<float> Time(const Array<uint8_t>& sequence, const Array<float>& log_
     return TimeLaunches(on_device.stream(), repeats, each, [&] { on_device.Forward(); });
   }
   const OccupancyShape& shape = problem.shape;
-  const std::vector<float> ones(shape.sequence_count * kStrands * shape.motif_count, 1.0f);
+  const int64_t sums = shape.sequence_count * problem.inputs.summed_conditions() * kStrands *
+                       shape.motif_count * std::max<int64_t>(1, problem.inputs.weight_sets);
+  const std::vector<float> ones(sums, 1.0f);
   on_device.Prepare(OccupancyUpstream{ones.data(), ones.data()}, OccupancyGradients{});
   return TimeLaunches(on_device.stream(), repeats, each, [&] { on_device.Backward(); });
 }
@@ -346,14 +355,16 @@ py::tuple Limits(int ordinal) {
 
 // Only sizes are looked at: no device is needed.
 std::string Refusal(const std::tuple<int, int, int64_t>& limits,
-                    const std::tuple<int64_t, int64_t, int64_t, int64_t>& sizes, bool weighted,
-                    const std::string& padding, const std::string& compute_dtype) {
+                    const std::tuple<int64_t, int64_t, int64_t, int64_t>& sizes,
+                    int64_t weight_sets, int64_t condition_count, const std::string& padding,
+                    const std::string& compute_dtype) {
   const GpuDevice device = {std::get<0>(limits), std::get<1>(limits), std::get<2>(limits)};
   const auto [count, length, width, motifs] = sizes;
   const OccupancyShape shape = MakeOccupancyShape(count, length, width, motifs, padding == "same");
   OccupancyInputs inputs = {};
   inputs.compute_type = compute_dtype == "float32" ? ComputeType::kFloat32 : ComputeType::kFloat16;
-  inputs.weighted = weighted;
+  inputs.weight_sets = weight_sets;
+  inputs.condition_count = condition_count;
   return GpuRefusal(device, shape, inputs);
 }
 
@@ -369,31 +380,33 @@ void BindCuda(py::module_& module) {
              "Of a device: compute capability of the code that runs there, as 90 for 9.0, number "
              "of multiprocessors, bytes of shared memory that a block can have.");
   module.def("cuda_refusal", &Refusal, py::arg("limits"), py::arg("sizes"), py::kw_only(),
-             py::arg("weighted") = false, py::arg("padding") = "same",
-             py::arg("compute_dtype") = "float32",
+             py::arg("weight_sets") = 0, py::arg("condition_count") = 1,
+             py::arg("padding") = "same", py::arg("compute_dtype") = "float32",
              "Why a device with these `cuda_limits` cannot compute a problem of sizes (N, L, W, M) "
              "or its gradient; empty where it can. It needs no device.");
   module.def("cuda_occupancy_forward", &Forward, py::arg("sequence"), py::arg("log_kd"),
              py::arg("log_concentration"), py::arg("position_weight") = py::none(), py::kw_only(),
              py::arg("column_range") = py::none(), py::arg("span") = py::none(),
-             py::arg("length") = py::none(), py::arg("reduction") = "expected",
-             py::arg("padding") = "same", py::arg("compute_dtype") = "float32",
-             py::arg("device") = 0, "The CUDA kernel's (bound, weighted), both [N, 2, M].");
+             py::arg("length") = py::none(), py::arg("condition") = py::none(),
+             py::arg("reduction") = "expected", py::arg("padding") = "same",
+             py::arg("compute_dtype") = "float32", py::arg("device") = 0,
+             "The CUDA kernel's (bound, weighted), both [N, 2, M].");
   module.def("cuda_occupancy_backward", &Backward, py::arg("sequence"), py::arg("log_kd"),
              py::arg("log_concentration"), py::arg("position_weight"), py::arg("bound_gradient"),
              py::arg("weighted_gradient") = py::none(), py::kw_only(),
              py::arg("column_range") = py::none(), py::arg("span") = py::none(),
-             py::arg("length") = py::none(), py::arg("reduction") = "expected",
-             py::arg("padding") = "same", py::arg("compute_dtype") = "float32",
-             py::arg("device") = 0,
+             py::arg("length") = py::none(), py::arg("condition") = py::none(),
+             py::arg("reduction") = "expected", py::arg("padding") = "same",
+             py::arg("compute_dtype") = "float32", py::arg("device") = 0,
              "The CUDA kernel's gradients of log_kd, log_concentration and position_weight.");
   module.def(
       "cuda_time", &Time, py::arg("sequence"), py::arg("log_kd"), py::arg("log_concentration"),
       py::arg("position_weight") = py::none(), py::kw_only(), py::arg("column_range") = py::none(),
       py::arg("span") = py::none(), py::arg("length") = py::none(),
-      py::arg("reduction") = "expected", py::arg("padding") = "same",
-      py::arg("compute_dtype") = "float32", py::arg("direction") = "forward",
-      py::arg("repeats") = 20, py::arg("cold") = false, py::arg("device") = 0,
+      py::arg("condition") = py::none(), py::arg("reduction") = "expected",
+      py::arg("padding") = "same", py::arg("compute_dtype") = "float32",
+      py::arg("direction") = "forward", py::arg("repeats") = 20, py::arg("cold") = false,
+      py::arg("device") = 0,
       "Milliseconds of each launch of the CUDA kernel, its arrays on the device; with `cold` "
       "none of them is in the second-level cache when a launch begins.");
 }

@@ -69,18 +69,17 @@ const OccupancyKernels& KernelsNamed(const std::string& name) {
   return *kernels;
 }
 
-py::tuple OccupancyForward(const Array<uint8_t>& sequence, const Array<float>& log_kd,
-                           const Array<float>& log_concentration,
-                           const std::optional<Array<float>>& position_weight,
-                           const std::optional<Array<int32_t>>& column_range,
-                           const std::optional<Array<int32_t>>& span,
-                           const std::optional<Array<int32_t>>& length,
-                           const std::string& reduction, const std::string& padding,
-                           const std::string& compute_dtype, const std::string& instruction_set,
-                           int threads) {
-  const OccupancyProblem problem =
+py::tuple OccupancyForward(
+    const Array<uint8_t>& sequence, const Array<float>& log_kd,
+    const Array<float>& log_concentration, const std::optional<Array<float>>& position_weight,
+    const std::optional<Array<int32_t>>& column_range, const std::optional<Array<int32_t>>& span,
+    const std::optional<Array<int32_t>>& length, const std::optional<Array<int32_t>>& condition,
+    const std::string& reduction, const std::string& padding, const std::string& compute_dtype,
+    const std::string& instruction_set, int threads) {
+  const ArrayProblem problem =
       CheckArguments({sequence, log_kd, log_concentration, position_weight, column_range, span,
-                      length, reduction, padding, compute_dtype});
+                      length, condition, reduction, padding, compute_dtype});
+  Require(CpuRefusal(problem.inputs).empty(), CpuRefusal(problem.inputs));
   const OccupancyKernels& kernels = KernelsNamed(instruction_set);
   const OutputArrays outputs(problem);
   {
@@ -98,12 +97,13 @@ py::tuple OccupancyBackward(
     const Array<float>& log_concentration, const std::optional<Array<float>>& position_weight,
     const Array<float>& bound_gradient, const std::optional<Array<float>>& weighted_gradient,
     const std::optional<Array<int32_t>>& column_range, const std::optional<Array<int32_t>>& span,
-    const std::optional<Array<int32_t>>& length, const std::string& reduction,
-    const std::string& padding, const std::string& compute_dtype,
+    const std::optional<Array<int32_t>>& length, const std::optional<Array<int32_t>>& condition,
+    const std::string& reduction, const std::string& padding, const std::string& compute_dtype,
     const std::string& instruction_set, int threads) {
-  const OccupancyProblem problem =
+  const ArrayProblem problem =
       CheckArguments({sequence, log_kd, log_concentration, position_weight, column_range, span,
-                      length, reduction, padding, compute_dtype});
+                      length, condition, reduction, padding, compute_dtype});
+  Require(CpuRefusal(problem.inputs).empty(), CpuRefusal(problem.inputs));
   const OccupancyKernels& kernels = KernelsNamed(instruction_set);
   const OccupancyUpstream upstream = CheckUpstream(problem, bound_gradient, weighted_gradient);
   const GradientArrays gradients(problem);
@@ -139,17 +139,18 @@ PYBIND11_MODULE(_native, module) {
   module.def("occupancy_forward", &OccupancyForward, py::arg("sequence"), py::arg("log_kd"),
              py::arg("log_concentration"), py::arg("position_weight") = py::none(), py::kw_only(),
              py::arg("column_range") = py::none(), py::arg("span") = py::none(),
-             py::arg("length") = py::none(), py::arg("reduction") = "expected",
-             py::arg("padding") = "same", py::arg("compute_dtype") = "float32",
-             py::arg("instruction_set") = "", py::arg("threads") = 1,
-             "The fused kernel's (bound, weighted), both [N, 2, M].");
+             py::arg("length") = py::none(), py::arg("condition") = py::none(),
+             py::arg("reduction") = "expected", py::arg("padding") = "same",
+             py::arg("compute_dtype") = "float32", py::arg("instruction_set") = "",
+             py::arg("threads") = 1, "The fused kernel's (bound, weighted), both [N, 2, M].");
   module.def("occupancy_backward", &OccupancyBackward, py::arg("sequence"), py::arg("log_kd"),
              py::arg("log_concentration"), py::arg("position_weight"), py::arg("bound_gradient"),
              py::arg("weighted_gradient") = py::none(), py::kw_only(),
              py::arg("column_range") = py::none(), py::arg("span") = py::none(),
-             py::arg("length") = py::none(), py::arg("reduction") = "expected",
-             py::arg("padding") = "same", py::arg("compute_dtype") = "float32",
-             py::arg("instruction_set") = "", py::arg("threads") = 1,
+             py::arg("length") = py::none(), py::arg("condition") = py::none(),
+             py::arg("reduction") = "expected", py::arg("padding") = "same",
+             py::arg("compute_dtype") = "float32", py::arg("instruction_set") = "",
+             py::arg("threads") = 1,
              "The fused kernel's gradients of log_kd, log_concentration and position_weight.");
   BindCluster(module);
   BindFasta(module);

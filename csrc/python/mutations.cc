@@ -36,6 +36,16 @@ const float* CheckFactor(const char* name, const Array<float>& factor,
   return factor.data();
 }
 
+// Mutations are scanned under one condition and with one set of position weights.
+void RequirePlain(const OccupancyInputs& inputs) {
+  Require(inputs.condition_count == 1, "log_concentration: expected [M] for mutations, got C = " +
+                                           std::to_string(inputs.condition_count) +
+                                           " conditions; give one row at a time");
+  Require(inputs.weight_sets <= 1, "position_weight: expected [2, P, M] for mutations, got K = " +
+                                       std::to_string(inputs.weight_sets) +
+                                       " sets; give one set at a time");
+}
+
 // An array of zeros, and where it begins.
 template <class T>
 py::array_t<T> Zeros(const std::vector<int64_t>& dimensions) {
@@ -54,7 +64,8 @@ py::tuple MutationSums(const Array<uint8_t>& sequence, const Array<float>& log_k
                        int threads) {
   const OccupancyProblem problem =
       CheckArguments({sequence, log_kd, log_concentration, position_weight, column_range, span,
-                      std::nullopt, reduction, padding, "float32"});
+                      std::nullopt, std::nullopt, reduction, padding, "float32"});
+  RequirePlain(problem.inputs);
   const OccupancyShape& shape = problem.shape;
   const mutations::Factors factors = {CheckFactor("bound_factor", bound_factor, shape),
                                       CheckFactor("acting_factor", acting_factor, shape)};
@@ -81,7 +92,8 @@ py::tuple MutationChanges(const Array<uint8_t>& sequence, const Array<float>& lo
                           int threads) {
   const OccupancyProblem problem =
       CheckArguments({sequence, log_kd, log_concentration, position_weight, column_range, span,
-                      std::nullopt, reduction, padding, "float32"});
+                      std::nullopt, std::nullopt, reduction, padding, "float32"});
+  RequirePlain(problem.inputs);
   const OccupancyShape& shape = problem.shape;
   const std::string kernels = InstructionSet(instruction_set);
   RequireThreads(threads);
@@ -89,7 +101,7 @@ py::tuple MutationChanges(const Array<uint8_t>& sequence, const Array<float>& lo
                                            shape.motif_count};
   py::array_t<float> bound = Zeros<float>(dimensions);
   std::optional<py::array_t<float>> weighted;
-  if (problem.inputs.weighted) weighted = Zeros<float>(dimensions);
+  if (problem.inputs.weighted()) weighted = Zeros<float>(dimensions);
   const mutations::Changes changes = {bound.mutable_data(),
                                       weighted ? weighted->mutable_data() : nullptr};
   bool done;

@@ -30,10 +30,12 @@ absl::Status ReadAttributes(tensorflow::OpKernelConstruction* context,
   TF_RETURN_IF_ERROR(context->GetAttr("range_count", &attributes->range_count));
   TF_RETURN_IF_ERROR(context->GetAttr("span_count", &attributes->span_count));
   TF_RETURN_IF_ERROR(context->GetAttr("length_count", &attributes->length_count));
+  TF_RETURN_IF_ERROR(context->GetAttr("condition_count", &attributes->condition_count));
   TF_RETURN_IF_ERROR(CheckCount("position_weight", attributes->weight_count));
   TF_RETURN_IF_ERROR(CheckCount("column_range", attributes->range_count));
   TF_RETURN_IF_ERROR(CheckCount("span", attributes->span_count));
   TF_RETURN_IF_ERROR(CheckCount("length", attributes->length_count));
+  TF_RETURN_IF_ERROR(CheckCount("condition", attributes->condition_count));
   attributes->reduction = reduction == "expected" ? Reduction::kExpected : Reduction::kLogUnbound;
   attributes->same_padding = padding == "same";
   attributes->compute_type = ComputeTypeNamed(compute_dtype);

@@ -17,13 +17,15 @@ struct OccupancyAttributes {
   int range_count = 0;
   int span_count = 0;
   int length_count = 0;
+  int condition_count = 0;
 
   // Numbers of the optional inputs, and of the first behind them in the gradient.
   int weights_at() const { return 3; }
   int ranges_at() const { return weights_at() + weight_count; }
   int span_at() const { return ranges_at() + range_count; }
   int length_at() const { return span_at() + span_count; }
-  int upstream_at() const { return length_at() + length_count; }
+  int condition_at() const { return length_at() + length_count; }
+  int upstream_at() const { return condition_at() + condition_count; }
 };
 
 absl::Status ReadAttributes(tensorflow::OpKernelConstruction* context,
@@ -40,6 +42,7 @@ InputDimensions ArrangeDimensions(const OccupancyAttributes& attributes, const S
   if (attributes.range_count > 0) dimensions.column_range = sizes_of(attributes.ranges_at());
   if (attributes.span_count > 0) dimensions.span = sizes_of(attributes.span_at());
   if (attributes.length_count > 0) dimensions.length = sizes_of(attributes.length_at());
+  if (attributes.condition_count > 0) dimensions.condition = sizes_of(attributes.condition_at());
   return dimensions;
 }
 

@@ -28,12 +28,15 @@ OccupancyOpBase::OccupancyOpBase(OpKernelConstruction* context) : OpKernel(conte
   OP_REQUIRES_OK(context, ReadAttributes(context, &attributes_));
 }
 
+InputDimensions OccupancyOpBase::DimensionsOfInputs(OpKernelContext* context) const {
+  return ArrangeDimensions(attributes_, [&](int i) { return DimensionsOf(context->input(i)); });
+}
+
 absl::Status OccupancyOpBase::CheckInputs(OpKernelContext* context,
                                           OccupancyProblem* problem) const {
   const auto floats = [&](int i) { return context->input(i).flat<float>().data(); };
   const auto integers = [&](int i) { return context->input(i).flat<int32_t>().data(); };
-  const InputDimensions dimensions =
-      ArrangeDimensions(attributes_, [&](int i) { return DimensionsOf(context->input(i)); });
+  const InputDimensions dimensions = DimensionsOfInputs(context);
   TF_RETURN_IF_ERROR(
       FromCheck(CheckDimensions(dimensions, attributes_.same_padding, &problem->shape)));
   problem->reduction = attributes_.reduction;
@@ -43,14 +46,12 @@ absl::Status OccupancyOpBase::CheckInputs(OpKernelContext* context,
   inputs.sequence = context->input(0).flat<uint8_t>().data();
   inputs.log_kd = floats(1);
   inputs.log_concentration = floats(2);
-  inputs.weighted = dimensions.position_weight.has_value();
-  if (inputs.weighted) inputs.position_weight = floats(attributes_.weights_at());
+  CountInputs(dimensions, &inputs);
+  if (inputs.weighted()) inputs.position_weight = floats(attributes_.weights_at());
   if (dimensions.column_range) inputs.column_range = integers(attributes_.ranges_at());
-  if (dimensions.span) {
-    inputs.span = integers(attributes_.span_at());
-    inputs.span_stride = dimensions.span->size() == 2 ? 2 : 0;
-  }
+  if (dimensions.span) inputs.span = integers(attributes_.span_at());
   if (dimensions.length) inputs.length = integers(attributes_.length_at());
+  if (dimensions.condition) inputs.condition = integers(attributes_.condition_at());
   return absl::OkStatus();
 }
 
@@ -58,25 +59,24 @@ absl::Status OccupancyOpBase::AllocateOutputs(OpKernelContext* context,
                                               const OccupancyProblem& problem,
                                               OccupancyOutputs* outputs) const {
   *outputs = {};
-  const Dimensions sums = SumDimensions(problem.shape);
-  TF_RETURN_IF_ERROR(Allocate(context, 0, sums, &outputs->bound));
-  if (!problem.inputs.weighted) return absl::OkStatus();
-  return Allocate(context, 1, sums, &outputs->weighted);
+  const OutputDimensions dimensions = FindOutputDimensions(DimensionsOfInputs(context));
+  TF_RETURN_IF_ERROR(Allocate(context, 0, dimensions.bound, &outputs->bound));
+  if (!problem.inputs.weighted()) return absl::OkStatus();
+  return Allocate(context, 1, dimensions.weighted, &outputs->weighted);
 }
 
 absl::Status OccupancyOpBase::CheckUpstream(OpKernelContext* context,
                                             const OccupancyProblem& problem,
                                             OccupancyUpstream* upstream) const {
   *upstream = {};
-  const auto check = [&](const char* name, const Tensor& tensor) {
-    return FromCheck(CheckUpstreamDimensions(name, DimensionsOf(tensor), problem.shape));
-  };
-  const int first = attributes_.upstream_at();
-  TF_RETURN_IF_ERROR(check("bound_gradient", context->input(first)));
-  upstream->bound = context->input(first).flat<float>().data();
-  if (!problem.inputs.weighted) return absl::OkStatus();
-  TF_RETURN_IF_ERROR(check("weighted_gradient", context->input(first + 1)));
-  upstream->weighted = context->input(first + 1).flat<float>().data();
+  const InputDimensions dimensions = DimensionsOfInputs(context);
+  const Tensor& bound = context->input(attributes_.upstream_at());
+  TF_RETURN_IF_ERROR(FromCheck(CheckBoundGradient(dimensions, DimensionsOf(bound))));
+  upstream->bound = bound.flat<float>().data();
+  if (!problem.inputs.weighted()) return absl::OkStatus();
+  const Tensor& weighted = context->input(attributes_.upstream_at() + 1);
+  TF_RETURN_IF_ERROR(FromCheck(CheckWeightedGradient(dimensions, DimensionsOf(weighted))));
+  upstream->weighted = weighted.flat<float>().data();
   return absl::OkStatus();
 }
 
@@ -84,11 +84,11 @@ absl::Status OccupancyOpBase::AllocateGradients(OpKernelContext* context,
                                                 const OccupancyProblem& problem,
                                                 OccupancyGradients* gradients) const {
   *gradients = {};
-  TF_RETURN_IF_ERROR(Allocate(context, 0, DimensionsOf(context->input(1)), &gradients->log_kd));
-  TF_RETURN_IF_ERROR(
-      Allocate(context, 1, {problem.shape.motif_count}, &gradients->log_concentration));
-  if (!problem.inputs.weighted) return absl::OkStatus();
-  return Allocate(context, 2, WeightDimensions(problem.shape), &gradients->position_weight);
+  const InputDimensions inputs = DimensionsOfInputs(context);
+  TF_RETURN_IF_ERROR(Allocate(context, 0, inputs.log_kd, &gradients->log_kd));
+  TF_RETURN_IF_ERROR(Allocate(context, 1, inputs.log_concentration, &gradients->log_concentration));
+  if (!problem.inputs.weighted()) return absl::OkStatus();
+  return Allocate(context, 2, *inputs.position_weight, &gradients->position_weight);
 }
 
 }  // namespace cisreg

@@ -30,6 +30,8 @@ class OccupancyOpBase : public tensorflow::OpKernel {
                                  OccupancyGradients* gradients) const;
 
  private:
+  InputDimensions DimensionsOfInputs(tensorflow::OpKernelContext* context) const;
+
   OccupancyAttributes attributes_;
 };
 

@@ -41,7 +41,8 @@ std::string AttributeText(const OccupancyAttributes& attributes) {
                       number("position_weight", attributes.weight_count), ", ",
                       number("column_range", attributes.range_count), ", ",
                       number("span", attributes.span_count), ", ",
-                      number("length", attributes.length_count), "}");
+                      number("length", attributes.length_count), ", ",
+                      number("condition", attributes.condition_count), "}");
 }
 
 // The operands of a call. XLA may know only a bound of the number of sequences, for example behind
@@ -119,20 +120,22 @@ class OccupancyXlaOpBase : public XlaOpKernel {
 
  protected:
   absl::Status ReadInputs(XlaOpKernelContext* context, Operands* operands,
-                          OccupancyShape* shape) const {
+                          InputDimensions* sizes) const {
     TF_RETURN_IF_ERROR(operands->Read(context));
-    const InputDimensions dimensions =
-        ArrangeDimensions(attributes_, [&](int i) { return operands->dimensions(i); });
-    TF_RETURN_IF_ERROR(FromCheck(CheckDimensions(dimensions, attributes_.same_padding, shape)));
+    *sizes = ArrangeDimensions(attributes_, [&](int i) { return operands->dimensions(i); });
+    const InputDimensions& dimensions = *sizes;
+    OccupancyShape shape;
+    TF_RETURN_IF_ERROR(FromCheck(CheckDimensions(dimensions, attributes_.same_padding, &shape)));
     std::vector<int> row_inputs = {0};
     if (dimensions.span && dimensions.span->size() == 2) {
       row_inputs.push_back(attributes_.span_at());
     }
     if (dimensions.length) row_inputs.push_back(attributes_.length_at());
+    if (dimensions.condition) row_inputs.push_back(attributes_.condition_at());
     for (int i = attributes_.upstream_at(); i < context->num_inputs(); ++i) {
-      const bool first = i == attributes_.upstream_at();
-      TF_RETURN_IF_ERROR(FromCheck(CheckUpstreamDimensions(
-          first ? "bound_gradient" : "weighted_gradient", operands->dimensions(i), *shape)));
+      const auto check =
+          i == attributes_.upstream_at() ? CheckBoundGradient : CheckWeightedGradient;
+      TF_RETURN_IF_ERROR(FromCheck(check(dimensions, operands->dimensions(i))));
       row_inputs.push_back(i);
     }
     return operands->MakeStatic(row_inputs);
@@ -163,9 +166,11 @@ class OccupancyXlaOp : public OccupancyXlaOpBase {
 
   void Compile(XlaOpKernelContext* context) override {
     Operands operands;
-    OccupancyShape shape;
-    OP_REQUIRES_OK(context, ReadInputs(context, &operands, &shape));
-    const std::vector<Dimensions> sizes(1 + attributes_.weight_count, SumDimensions(shape));
+    InputDimensions inputs;
+    OP_REQUIRES_OK(context, ReadInputs(context, &operands, &inputs));
+    const OutputDimensions outputs = FindOutputDimensions(inputs);
+    std::vector<Dimensions> sizes = {outputs.bound};
+    if (attributes_.weight_count > 0) sizes.push_back(outputs.weighted);
     const std::vector<xla::XlaOp> results = Call(context, kForwardCall, operands, sizes);
     for (size_t i = 0; i < results.size(); ++i) {
       context->SetOutput(i, operands.row_count()
@@ -181,10 +186,10 @@ class OccupancyGradXlaOp : public OccupancyXlaOpBase {
 
   void Compile(XlaOpKernelContext* context) override {
     Operands operands;
-    OccupancyShape shape;
-    OP_REQUIRES_OK(context, ReadInputs(context, &operands, &shape));
-    std::vector<Dimensions> sizes = {{shape.width, kBases, shape.motif_count}, {shape.motif_count}};
-    if (attributes_.weight_count > 0) sizes.push_back(WeightDimensions(shape));
+    InputDimensions inputs;
+    OP_REQUIRES_OK(context, ReadInputs(context, &operands, &inputs));
+    std::vector<Dimensions> sizes = {inputs.log_kd, inputs.log_concentration};
+    if (attributes_.weight_count > 0) sizes.push_back(*inputs.position_weight);
     const std::vector<xla::XlaOp> results = Call(context, kBackwardCall, operands, sizes);
     for (size_t i = 0; i < results.size(); ++i) context->SetOutput(i, results[i]);
   }

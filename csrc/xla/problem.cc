@@ -64,10 +64,10 @@ class Arguments {
   InputError error_;
 };
 
-InputError ReadProblem(Arguments* arguments, OccupancyProblem* problem) {
+InputError ReadProblem(Arguments* arguments, OccupancyProblem* problem, InputDimensions* sizes) {
   OccupancyInputs& inputs = problem->inputs;
   inputs = {};
-  InputDimensions dimensions;
+  InputDimensions& dimensions = *sizes;
   arguments->Take("sequence", &inputs.sequence, &dimensions.sequence);
   arguments->Take("log_kd", &inputs.log_kd, &dimensions.log_kd);
   arguments->Take("log_concentration", &inputs.log_concentration, &dimensions.log_concentration);
@@ -75,15 +75,16 @@ InputError ReadProblem(Arguments* arguments, OccupancyProblem* problem) {
   arguments->TakeOptional("column_range", &inputs.column_range, &dimensions.column_range);
   arguments->TakeOptional("span", &inputs.span, &dimensions.span);
   arguments->TakeOptional("length", &inputs.length, &dimensions.length);
+  arguments->TakeOptional("condition", &inputs.condition, &dimensions.condition);
   const int32_t compute_type = arguments->Attribute("compute_type", 2);
   const int32_t reduction = arguments->Attribute("reduction", 1);
   const bool same_padding = arguments->Attribute("same_padding", 1) == 1;
   if (!arguments->error().empty()) return arguments->error();
-  inputs.weighted = dimensions.position_weight.has_value();
-  inputs.span_stride = dimensions.span && dimensions.span->size() == 2 ? 2 : 0;
   inputs.compute_type = static_cast<ComputeType>(compute_type);
   problem->reduction = static_cast<Reduction>(reduction);
-  return CheckDimensions(dimensions, same_padding, &problem->shape);
+  const InputError error = CheckDimensions(dimensions, same_padding, &problem->shape);
+  if (error.empty()) CountInputs(dimensions, &inputs);
+  return error;
 }
 
 InputError CheckResultCount(const XlaCall& call, int64_t expected) {
@@ -108,41 +109,43 @@ float* TakeResult(const XlaCall& call, int64_t index, const Dimensions& expected
 
 InputError ReadForward(const XlaCall& call, ForwardCall* read) {
   Arguments arguments(call);
-  InputError error = ReadProblem(&arguments, &read->problem);
+  InputDimensions dimensions;
+  InputError error = ReadProblem(&arguments, &read->problem, &dimensions);
   arguments.Finish();
   if (error.empty()) error = arguments.error();
-  const bool weighted = read->problem.inputs.weighted;
+  const bool weighted = read->problem.inputs.weighted();
   if (error.empty()) error = CheckResultCount(call, weighted ? 2 : 1);
   if (!error.empty()) return error;
-  const Dimensions sums = SumDimensions(read->problem.shape);
+  const OutputDimensions sums = FindOutputDimensions(dimensions);
   read->outputs = {};
-  read->outputs.bound = TakeResult(call, 0, sums, &error);
-  if (weighted) read->outputs.weighted = TakeResult(call, 1, sums, &error);
+  read->outputs.bound = TakeResult(call, 0, sums.bound, &error);
+  if (weighted) read->outputs.weighted = TakeResult(call, 1, sums.weighted, &error);
   return error;
 }
 
 InputError ReadBackward(const XlaCall& call, BackwardCall* read) {
   Arguments arguments(call);
-  InputError error = ReadProblem(&arguments, &read->problem);
+  InputDimensions dimensions;
+  InputError error = ReadProblem(&arguments, &read->problem, &dimensions);
   if (!error.empty()) return error;
-  const OccupancyShape& shape = read->problem.shape;
-  const bool weighted = read->problem.inputs.weighted;
-  Dimensions bound, sums = SumDimensions(shape);
-  Dimensions weighted_sums = sums;
+  const bool weighted = read->problem.inputs.weighted();
+  Dimensions bound, weighted_sums;
   read->upstream = {};
   arguments.Take("bound_gradient", &read->upstream.bound, &bound);
   if (weighted) arguments.Take("weighted_gradient", &read->upstream.weighted, &weighted_sums);
   arguments.Finish();
   error = arguments.error();
-  if (error.empty()) error = CheckUpstreamDimensions("bound_gradient", bound, shape);
-  if (error.empty()) error = CheckUpstreamDimensions("weighted_gradient", weighted_sums, shape);
+  if (error.empty()) error = CheckBoundGradient(dimensions, bound);
+  if (error.empty() && weighted) error = CheckWeightedGradient(dimensions, weighted_sums);
   if (error.empty()) error = CheckResultCount(call, weighted ? 3 : 2);
   if (!error.empty()) return error;
   OccupancyGradients& gradients = read->gradients;
   gradients = {};
-  gradients.log_kd = TakeResult(call, 0, {shape.width, kBases, shape.motif_count}, &error);
-  gradients.log_concentration = TakeResult(call, 1, {shape.motif_count}, &error);
-  if (weighted) gradients.position_weight = TakeResult(call, 2, WeightDimensions(shape), &error);
+  gradients.log_kd = TakeResult(call, 0, dimensions.log_kd, &error);
+  gradients.log_concentration = TakeResult(call, 1, dimensions.log_concentration, &error);
+  if (weighted) {
+    gradients.position_weight = TakeResult(call, 2, *dimensions.position_weight, &error);
+  }
   return error;
 }
 

@@ -1,7 +1,8 @@
 // The occupancy problem that a call from XLA describes, on whatever device its numbers are.
 //
-// Arguments: sequence, log_kd, log_concentration, then those of position_weight, column_range, span
-// and length that there are; in the gradient bound_gradient and weighted_gradient follow.
+// Arguments: sequence, log_kd, log_concentration, then those of position_weight, column_range,
+// span, length and condition that there are; in the gradient bound_gradient and weighted_gradient
+// follow.
 // Attributes, all i32: `reduction` and `compute_type` as the enumerations number them,
 // `same_padding`, and one with the name of each optional argument: 1 where it is there, else 0.
 

@@ -65,7 +65,7 @@ void RunOccupancy(const cisreg::OccupancyKernels& kernels) {
 
   cisreg::OccupancyInputs inputs = {};
   inputs.compute_type = cisreg::ComputeType::kFloat32;
-  inputs.weighted = weighted;
+  inputs.weight_sets = weighted ? 1 : 0;
   inputs.sequence = sequence.data();
   inputs.log_kd = log_kd.data();
   inputs.log_concentration = log_concentration.data();

@@ -19,9 +19,9 @@ def refusal(limits, width=30, *, count=1024, length=110, motifs=245, **options):
 
 @pytest.mark.parametrize("limits", [T4, L4, H100])
 @pytest.mark.parametrize("compute_dtype", ["float32", "bfloat16", "float16"])
-@pytest.mark.parametrize("weighted", [False, True])
-def test_usual_sizes_are_computed(limits, compute_dtype, weighted):
-    options = {"weighted": weighted, "compute_dtype": compute_dtype}
+@pytest.mark.parametrize("weight_sets", [0, 1])
+def test_usual_sizes_are_computed(limits, compute_dtype, weight_sets):
+    options = {"weight_sets": weight_sets, "compute_dtype": compute_dtype}
     for padding in ("same", "valid"):
         for count, length in ((0, 110), (1, 110), (8192, 110), (3, 40), (2, 5000)):
             sizes = {"count": count, "length": length}

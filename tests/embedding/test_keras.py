@@ -186,6 +186,23 @@ def test_a_factor_that_is_absent_stays_absent():
     np.testing.assert_array_equal(np.asarray(layer.log_kd)[:, :, 1], MOTIFS.log_kd[:, :, 1])
 
 
+@pytest.mark.parametrize("sum_strands", [False, True])
+@pytest.mark.parametrize("reduction", ["expected", "probability"])
+def test_sets_of_position_weights(reduction, sum_strands):
+    weight = np.random.default_rng(1).normal(size=(3, 2, LENGTH, COUNT)).astype(np.float32)
+    options = {"reduction": reduction, "sum_strands": sum_strands, "output": "both"}
+    layer = MotifOccupancy(MOTIFS, position_weight=weight, **options)
+    copy = MotifOccupancy.from_config(layer.get_config())
+    for each in (layer, copy):
+        bound, weighted = each(CODES)
+        expected = each.compute_output_shape(CODES.shape)
+        assert [tuple(sums.shape) for sums in (bound, weighted)] == [*expected]
+        for at in range(3):
+            alone = MotifOccupancy(MOTIFS, position_weight=weight[at], **options)(CODES)
+            np.testing.assert_allclose(bound, alone[0], rtol=1e-6)
+            np.testing.assert_allclose(weighted[:, at], alone[1], rtol=1e-5, atol=1e-6)
+
+
 def test_position_weights_need_a_length():
     with pytest.raises(ValueError, match="position_weight: expected sequences of a known length"):
         MotifOccupancy(MOTIFS, position_weight=True).build((None, None))

@@ -69,7 +69,7 @@ struct Call {
   std::vector<Tensor> arguments, results;
   std::vector<std::pair<std::string, int32_t>> attributes = {
       {"reduction", 0},    {"same_padding", 1}, {"compute_type", 0}, {"position_weight", 0},
-      {"column_range", 0}, {"span", 0},         {"length", 0}};
+      {"column_range", 0}, {"span", 0},         {"length", 0},       {"condition", 0}};
 };
 
 // What the handler says.

@@ -47,7 +47,8 @@ cisreg::OccupancyShape ShapeOf(const Problem& problem) {
 
 cisreg::OccupancyInputs InputsOf(const Problem& problem) {
   return {static_cast<cisreg::ComputeType>(problem.compute_type),
-          problem.weighted != 0,
+          problem.weighted,
+          1,
           problem.sequence,
           problem.log_kd,
           problem.log_concentration,
@@ -55,7 +56,8 @@ cisreg::OccupancyInputs InputsOf(const Problem& problem) {
           problem.column_range,
           problem.span,
           problem.span_stride,
-          problem.own_length};
+          problem.own_length,
+          nullptr};
 }
 
 cisreg::Reduction ReductionOf(const Problem& problem) {

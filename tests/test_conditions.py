@@ -1,0 +1,252 @@
+"""Several conditions and several sets of position weights in one scan."""
+
+from __future__ import annotations
+
+import itertools
+import re
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from test_occupancy import REDUCTIONS, example, random_range, random_upstream, relative_error
+from test_occupancy import value_and_gradient as of_implementation
+
+from cisreg.occupancy import occupancy
+from cisreg.oracle import occupancy_oracle, occupancy_oracle_gradient
+
+IMPLEMENTATIONS = ["standard"]
+# (sequences, length, width, motifs), conditions, sets of weights.
+PROBLEMS = [
+    ((3, 20, 5, 7), 2, 1),
+    ((2, 23, 7, 9), 1, 2),
+    ((5, 13, 30, 8), 3, 2),
+    ((4, 1, 6, 2), 4, 3),
+    ((0, 10, 3, 2), 2, 2),
+    ((9, 37, 30, 17), 5, 0),
+]
+
+
+def several(shape, conditions, sets, padding="same"):
+    """Arguments with axes of conditions and of sets of weights; a factor is not everywhere."""
+    arguments = example(shape, padding)
+    random = np.random.default_rng(5)
+    base = arguments["log_concentration"]
+    arguments["log_concentration"] = (base + random.normal(0, 2, (conditions, len(base)))).astype(
+        np.float32
+    )
+    if conditions > 1:
+        arguments["log_concentration"][0, 0] = -np.inf
+        arguments["log_concentration"][:, -1] = -np.inf
+    weight = arguments.pop("position_weight")
+    if sets > 0:
+        weights = random.normal(0, 1, (sets, *weight.shape)).astype(np.float32)
+        arguments["position_weight"] = weights
+    return arguments
+
+
+def some_conditions(shape, conditions):
+    return np.random.default_rng(6).integers(0, conditions, shape[0]).astype(np.int32)
+
+
+def gradient_of_oracle(arguments, upstream, **options):
+    return occupancy_oracle_gradient(
+        **arguments, **options, grad_bound=upstream[0], grad_weighted=upstream[1]
+    )
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("own", [False, True], ids=["all", "own"])
+@pytest.mark.parametrize(("shape", "conditions", "sets"), PROBLEMS)
+def test_the_oracle_is_its_conditions_and_sets_one_by_one(shape, conditions, sets, own, reduction):
+    arguments = several(shape, conditions, sets)
+    condition = some_conditions(shape, conditions) if own else None
+    together = occupancy_oracle(**arguments, condition=condition, reduction=reduction)
+    upstream = random_upstream(together)
+    gradient = gradient_of_oracle(arguments, upstream, condition=condition, reduction=reduction)
+    total = {name: np.zeros(value.shape) for name, value in gradient.items()}
+    weights = arguments.get("position_weight", [None])
+    for row, (at, weight) in itertools.product(range(conditions), enumerate(weights)):
+        rows = slice(None) if condition is None else condition == row
+        alone = arguments | {
+            "sequence": arguments["sequence"][rows],
+            "log_concentration": arguments["log_concentration"][row],
+        }
+        if weight is not None:
+            alone["position_weight"] = weight
+        sums = occupancy_oracle(**alone, reduction=reduction)
+        places = [(rows, row), (rows, row, at)] if condition is None else [(rows,), (rows, at)]
+        chosen = [
+            None if each is None else each[place]
+            for each, place in zip(together, places, strict=True)
+        ]
+        for found, expected in zip(chosen, sums, strict=True):
+            if expected is not None:
+                np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-15)
+        by_hand = [
+            None if each is None else each[place]
+            for each, place in zip(upstream, places, strict=True)
+        ]
+        # The gradient of `bound` is that of one of the sets alone.
+        of_one = gradient_of_oracle(
+            alone, (by_hand[0] * (at == 0), by_hand[1]), reduction=reduction
+        )
+        total["log_kd"] += of_one["log_kd"]
+        total["log_concentration"][row] += of_one["log_concentration"]
+        if weight is not None:
+            total["position_weight"][at] += of_one["position_weight"]
+    for name, value in gradient.items():
+        np.testing.assert_allclose(value, total[name], rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("own", [False, True], ids=["all", "own"])
+@pytest.mark.parametrize(("shape", "conditions", "sets"), PROBLEMS)
+def test_against_oracle(shape, conditions, sets, own, reduction, implementation):
+    width, motifs = shape[2:]
+    for padding, more in itertools.product(("same", "valid"), (False, True)):
+        if padding == "valid" and shape[1] < width:
+            continue
+        arguments = several(shape, conditions, sets, padding)
+        options = {"reduction": reduction, "padding": padding}
+        if own:
+            options["condition"] = some_conditions(shape, conditions)
+        if more:
+            random = np.random.default_rng(8)
+            options |= {"column_range": random_range(width, motifs), "span": (1, shape[1])}
+            options["length"] = random.integers(0, shape[1] + 1, shape[0]).astype(np.int32)
+        expected = occupancy_oracle(**arguments, **options)
+        upstream = random_upstream(expected)
+        expected_gradient = gradient_of_oracle(arguments, upstream, **options)
+        outputs, gradient = of_implementation(
+            arguments, upstream, implementation=implementation, **options
+        )
+        assert relative_error(outputs.bound, expected[0]) <= 2e-6
+        assert (outputs.weighted is None) == (sets == 0)
+        if sets > 0:
+            assert relative_error(outputs.weighted, expected[1]) <= 2e-6
+        assert gradient.keys() == expected_gradient.keys()
+        for name, value in expected_gradient.items():
+            assert relative_error(gradient[name], value) <= 1e-5, (name, padding, more)
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_a_factor_that_is_nowhere_in_a_condition_has_no_part_in_it(implementation):
+    """Not even where sums of log Kd overflow, or where what comes from above is no number."""
+    shape = (3, 20, 5, 7)
+    arguments = several(shape, 3, 2)
+    # Sites that bind so strongly that a float16 of their log Kd would be infinite.
+    arguments["log_kd"][:, :, 0] = -30_000.0
+    options = {"implementation": implementation, "compute_dtype": "float16"}
+    upstream = [np.full((3, 3, 2, 7), 1.0), np.full((3, 3, 2, 2, 7), 1.0)]
+    for each in upstream:
+        each[:, 0, ..., 0] = each[..., 6] = np.inf
+    outputs, gradient = of_implementation(arguments, upstream, **options)
+    for sums in outputs:
+        assert np.isfinite(sums).all()
+        assert not np.any(sums[:, 0, ..., 0]) and not np.any(sums[..., 6])
+        assert np.all(sums[:, 1:, ..., 0] != 0)
+    if implementation == "fused":
+        assert all(np.isfinite(each).all() for each in gradient.values())
+        assert not np.any(gradient["log_kd"][..., 6])
+        assert not np.any(gradient["log_concentration"][0, 0])
+        assert not np.any(gradient["log_concentration"][:, 6])
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_one_condition_and_one_set_with_their_axes(implementation):
+    arguments = several((3, 20, 5, 7), 1, 1)
+    plain = arguments | {
+        name: arguments[name][0] for name in ("log_concentration", "position_weight")
+    }
+    expected = occupancy(**plain, implementation=implementation)
+    found = occupancy(**arguments, implementation=implementation)
+    np.testing.assert_array_equal(found.bound[:, 0], expected.bound)
+    np.testing.assert_array_equal(found.weighted[:, 0, 0], expected.weighted)
+    own = occupancy(**arguments, condition=[0, 0, 0], implementation=implementation)
+    np.testing.assert_array_equal(own.bound, expected.bound)
+    np.testing.assert_array_equal(own.weighted[:, 0], expected.weighted)
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_concentrations_of_each_sequence(implementation):
+    """C is N, and each sequence has its own row."""
+    shape = (6, 30, 5, 9)
+    arguments = several(shape, 6, 2)
+    together = occupancy(**arguments, condition=range(6), implementation=implementation)
+    for row in range(6):
+        alone = arguments | {
+            "sequence": arguments["sequence"][row : row + 1],
+            "log_concentration": arguments["log_concentration"][row],
+        }
+        expected = occupancy_oracle(**alone)
+        for found, value in zip(together, expected, strict=True):
+            assert relative_error(found[row], value[0]) <= 2e-6
+
+
+WRONG = [
+    ({"log_concentration": np.zeros((2, 3))}, "expected shape [C, M] = [2, 2], got [2, 3]"),
+    ({"log_concentration": np.zeros((0, 2))}, "expected [C, M] with C of at least 1, got shape [0"),
+    ({"log_concentration": np.zeros((1, 1, 2))}, "log_concentration: expected shape [M] = [2], g"),
+    ({"position_weight": np.zeros((3, 2, 6, 2))}, "expected shape [K, 2, P, M] = [3, 2, 7, 2], g"),
+    ({"position_weight": np.zeros((0, 2, 7, 2))}, "expected [K, 2, P, M] with K of at least 1, g"),
+    ({"condition": [0, 1, 1]}, "condition: expected shape [N] = [2], got [3]"),
+    ({"condition": [0.5, 1]}, "condition: expected int64 of shape [...], got 0.5 at [0]"),
+    (
+        {"condition": [0, 0], "log_concentration": np.zeros(2)},
+        "condition: expected log_concentration [C, M], a row for each condition, got [2]; leave",
+    ),
+]
+TWO = {
+    "sequence": np.zeros((2, 7), np.uint8),
+    "log_kd": np.zeros((3, 4, 2), np.float32),
+    "log_concentration": np.zeros((2, 2), np.float32),
+}
+
+
+@pytest.mark.parametrize(("change", "sentence"), WRONG, ids=[f"{i}" for i in range(len(WRONG))])
+def test_sizes_that_do_not_fit_are_value_errors(change, sentence):
+    for implementation in ("auto", "standard"):
+        with pytest.raises(ValueError, match=re.escape(sentence)):
+            occupancy(**TWO | change, implementation=implementation)
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_conditions_that_are_not_there_are_invalid_arguments(implementation):
+    sentence = "condition: expected 0 to C - 1 = 1 for each sequence, got {} for sequence 1; condi"
+    for wrong in (2, -1):
+        with pytest.raises(tf.errors.InvalidArgumentError, match=sentence.format(wrong)):
+            occupancy(**TWO, condition=[0, wrong], implementation=implementation)
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_graphs_that_do_not_know_the_sizes(implementation):
+    """Of a known rank; where the rank is not known either, standard ops see one condition."""
+    shape = (3, 20, 5, 7)
+    arguments = several(shape, 3, 2)
+    condition = some_conditions(shape, 3)
+    expected = [
+        occupancy(**arguments, implementation=implementation),
+        occupancy(**arguments, condition=condition, implementation=implementation),
+    ]
+
+    @tf.function(autograph=False)
+    def run(**inputs):
+        return occupancy(**inputs, implementation=implementation)
+
+    for own, sums in zip((None, condition), expected, strict=True):
+        inputs = arguments if own is None else arguments | {"condition": own}
+        specs = {
+            name: tf.TensorSpec([None] * np.ndim(value), np.asarray(value).dtype)
+            for name, value in inputs.items()
+        }
+        traced = run.get_concrete_function(**specs)
+        shape = [None, None, 2, None] if own is None else [None, 2, None]
+        assert traced.structured_outputs.bound.shape.as_list() == shape
+        found = traced(**{name: tf.constant(value) for name, value in inputs.items()})
+        for one, other in zip(found, sums, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-6)
+        for name in ("log_concentration", "position_weight"):
+            none = {name: tf.zeros_like(inputs[name])[:0]}
+            with pytest.raises(tf.errors.InvalidArgumentError, match="of at least 1, got shape"):
+                traced(**{key: tf.constant(value) for key, value in (inputs | none).items()})

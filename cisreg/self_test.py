@@ -236,10 +236,10 @@ def _computed(operations: Any, compute_dtype: ComputeDtype) -> dict[str, np.ndar
         inputs = {name: given[name] for name in ("sequence", "log_kd", "log_concentration")}
         inputs |= {name: [given[name]] if name in given else [] for name in several}
         options = {"reduction": part, "padding": "same", "compute_dtype": compute_dtype}
-        bound, weighted = operations.cisreg_occupancy(**inputs, span=[], **options)
+        inputs |= {"span": [], "condition": []}
+        bound, weighted = operations.cisreg_occupancy(**inputs, **options)
         gradients = operations.cisreg_occupancy_grad(
             **inputs,
-            span=[],
             bound_gradient=given["grad_bound"],
             weighted_gradient=[given["grad_weighted"]] if weighted else [],
             **options,

@@ -276,6 +276,7 @@ def test_the_operation_itself_refuses_other_dtypes():
             column_range=[],
             span=[],
             length=[],
+            condition=[],
             compute_dtype="float64",
         )
     with pytest.raises((ValueError, tf.errors.InvalidArgumentError), match="compute_dtype"):
@@ -285,6 +286,7 @@ def test_the_operation_itself_refuses_other_dtypes():
             column_range=[],
             span=[],
             length=[],
+            condition=[],
             bound_gradient=np.zeros((2, 2, 2), np.float32),
             weighted_gradient=[],
             compute_dtype="float64",

@@ -395,7 +395,7 @@ def with_absent(arguments, absent):
 
 def of_operation(arguments, upstream, *, padding="same", reduction="expected", **lists):
     """Outputs and gradients of the operation itself; `lists` are its optional inputs."""
-    names = ("position_weight", "column_range", "span", "length")
+    names = ("position_weight", "column_range", "span", "length", "condition")
     inputs = {name: [] if lists.get(name) is None else [lists[name]] for name in names}
     first = {name: arguments[name] for name in ("sequence", "log_kd", "log_concentration")}
     options = {"padding": padding, "reduction": reduction}
@@ -451,6 +451,7 @@ def test_the_operation_refuses_lengths(length, message):
     ops = load_ops()
     first = {name: arguments[name] for name in ("sequence", "log_kd", "log_concentration")}
     lists = {"position_weight": [], "column_range": [], "span": [], "length": [length]}
+    lists["condition"] = []
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):
         ops.cisreg_occupancy_grad(
             **first, **lists, bound_gradient=upstream[0], weighted_gradient=[]
@@ -461,7 +462,7 @@ def test_the_operation_refuses_lengths(length, message):
 
 def test_more_than_one_list_of_lengths_is_refused():
     arguments = example((2, 7, 3, 2))
-    arguments["position_weight"], lists = [], {"column_range": [], "span": []}
+    arguments["position_weight"], lists = [], {"column_range": [], "span": [], "condition": []}
     with pytest.raises(tf.errors.InvalidArgumentError, match="length: expected at most one tensor"):
         load_ops().cisreg_occupancy(**arguments, **lists, length=[[7, 7], [7, 7]])
 
@@ -494,6 +495,7 @@ def test_static_shapes():
                 column_range=[],
                 span=[],
                 length=[tf.compat.v1.placeholder(tf.int32, length)],
+                condition=[],
             )
         return bound.shape.as_list()
 

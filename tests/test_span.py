@@ -466,7 +466,7 @@ def test_more_than_one_span_is_refused():
     arguments = example((2, 7, 3, 2))
     arguments["position_weight"], arguments["column_range"] = [], []
     with pytest.raises(tf.errors.InvalidArgumentError, match="span: expected at most one tensor"):
-        load_ops().cisreg_occupancy(**arguments, span=[[0, 1], [0, 2]], length=[])
+        load_ops().cisreg_occupancy(**arguments, span=[[0, 1], [0, 2]], length=[], condition=[])
 
 
 def test_no_sequences():

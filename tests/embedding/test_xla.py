@@ -422,7 +422,7 @@ tf.load_library(sys.argv[3].replace("_ops_", "_xla_"))
 data = np.load(sys.argv[1])
 inputs = [tf.constant(data[name]) for name in ("sequence", "log_kd", "log_concentration")]
 def occupancy(*inputs):
-    none = dict(position_weight=[], column_range=[], span=[], length=[])
+    none = dict(position_weight=[], column_range=[], span=[], length=[], condition=[])
     return ops.cisreg_occupancy(*inputs, **none)[0]
 @tf.function(jit_compile=True)
 def function(sequence, *parameters):

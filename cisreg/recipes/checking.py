@@ -14,7 +14,7 @@ _EXPECTED = {
     float: "a number",
     str: "text",
     tuple: "a list of texts",
-    list: "a list of tables, each under [[stage]]",
+    list: "a list of tables, such as those under [[stage]]",
 }
 
 

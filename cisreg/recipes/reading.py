@@ -10,7 +10,7 @@ from typing import Any, get_type_hints
 from cisreg.limits import read_description
 from cisreg.losses import Penalty
 from cisreg.recipes.checking import check_types, check_value
-from cisreg.recipes.recipe import Recipe, check_keys
+from cisreg.recipes.recipe import VARIANT_OPTIONS, Recipe, check_keys
 from cisreg.spec import ModelSpec
 from cisreg.strict_toml import parse_toml
 from cisreg.training.schedules import Constant, CosineWarmup, ExponentialDecay, TriangularCycle
@@ -25,7 +25,7 @@ SCHEDULES: dict[str, Any] = {
 }
 
 _FOLDER = Path(__file__).parent
-_TOP = ("validation", "precision", "standardize", "motifs", "model", "penalty", "stage")
+_TOP = ("validation", "precision", "standardize", "motifs", "model", "penalty", "stage", "variant")
 
 
 def read_recipe(source: str | os.PathLike[str]) -> Recipe:
@@ -37,7 +37,8 @@ def read_recipe(source: str | os.PathLike[str]) -> Recipe:
             `[motifs]` (width, flank), `[model]` (options of `cisreg.model.ModelSpec`) and
             `[penalty]` (fields of `cisreg.losses.Penalty`); and one `[[stage]]` for each stage
             (fields of `cisreg.training.Stage`; a schedule is a table with its name and its own
-            fields, and a stage may have its own penalty).
+            fields, and a stage may have its own penalty). The members of an ensemble take turns in
+            `[[variant]]`, options of `[model]` that replace those there.
 
     Returns:
         A Recipe.
@@ -84,6 +85,11 @@ def _recipe(content: Mapping[str, Any]) -> Recipe:
     check_value("standardize", content.get("standardize", Recipe.standardize), bool)
     stages = content.get("stage", [])
     check_value("stage", stages, list)
+    variants = content.get("variant", [])
+    check_value("variant", variants, list)
+    hints = get_type_hints(ModelSpec)
+    for number, table in enumerate(variants, start=1):
+        check_types(f"variant {number}", table, {name: hints[name] for name in VARIANT_OPTIONS})
     return Recipe(
         stages=tuple(
             _stage(table, f"stage {number}") for number, table in enumerate(stages, start=1)
@@ -95,6 +101,7 @@ def _recipe(content: Mapping[str, Any]) -> Recipe:
         penalty=_penalty(content.get("penalty", {}), "penalty"),
         precision=content.get("precision", Recipe.precision),
         standardize=content.get("standardize", Recipe.standardize),
+        variants=tuple(variants),
     )
 
 

@@ -13,6 +13,8 @@ from cisreg.training.stages import Stage
 
 SIZES = ("motif_count", "motif_width", "sequence_length")
 LAYER_OPTIONS = tuple(each.name for each in fields(ModelSpec) if each.name not in SIZES)
+# Constant ends are those of the sequences, which all members of an ensemble share.
+VARIANT_OPTIONS = tuple(name for name in LAYER_OPTIONS if not name.startswith("constant_"))
 # The parameters of a model with all layers; a stage may name only these.
 PARAMETER_NAMES = tuple(
     ModelSpec(
@@ -43,6 +45,8 @@ class Recipe:
         precision: see `cisreg.training.fit`.
         standardize: see `cisreg.training.fit`; False in recipes of CisRegModels, whose learning
             rates and penalties are in the unit of the measurements.
+        variants: options of the model that members of an ensemble take turns in, see `member`; they
+            replace those of `model`. A single model is trained without them.
 
     Raises:
         ValueError: models do not have an option, or a value is out of its range.
@@ -59,9 +63,12 @@ class Recipe:
     penalty: Penalty = field(default_factory=Penalty)
     precision: Precision = "float32"
     standardize: bool = True
+    variants: tuple[Mapping[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
         check_keys("model", self.model, LAYER_OPTIONS)
+        for number, variant in enumerate(self.variants, start=1):
+            check_keys(f"variant {number}", variant, VARIANT_OPTIONS)
         self._check_ends()
         if self.motif_width < 1:
             raise ValueError(f"motif_width: expected 1 or more columns, got {self.motif_width}")
@@ -100,7 +107,7 @@ class Recipe:
         epochs: int | None = None,
         **others: Any,
     ) -> Recipe:
-        """A copy of the recipe with some values replaced.
+        """A copy of the recipe with some values replaced, in all variants too.
 
         Args:
             model: options to replace; position_knots 0 means None, and without the positional layer
@@ -121,14 +128,36 @@ class Recipe:
         stages = self.stages
         if epochs is not None:
             stages = tuple(replace(each, epochs=min(each.epochs, epochs)) for each in stages)
+        variants = tuple(
+            {name: value for name, value in each.items() if name not in (model or {})}
+            for each in self.variants
+        )
         given = {name: value for name, value in others.items() if value is not None}
         return replace(
             self,
             model=layers,
             penalty=replace(self.penalty, **(penalty or {})),
             stages=stages,
+            variants=variants,
             **given,
         )
+
+    def member(self, number: int) -> Recipe:
+        """The recipe of one member of an ensemble, without variants.
+
+        Args:
+            number: of the member, from 0; members take turns in the variants.
+
+        Example:
+            >>> turns = ({"stranded": True}, {"stranded": False})
+            >>> recipe = dataclasses.replace(read_recipe("default"), variants=turns)
+            >>> [recipe.member(number).model["stranded"] for number in range(3)]
+            [True, False, True]
+        """
+        alone = replace(self, variants=())
+        if not self.variants:
+            return alone
+        return alone.override(model=self.variants[number % len(self.variants)])
 
     def spec(self, motif_count: int, sequence_length: int) -> ModelSpec:
         """The model for this number of motifs and this length of sequences.

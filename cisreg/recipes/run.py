@@ -151,7 +151,7 @@ def train(
         motifs: a MotifSet, which is placed in the recipe's motif_width columns and may not be
             wider; or anything that `cisreg.read_motifs` reads.
         recipe: layers, penalties and stages: "default", "quick", the path of a TOML file or a
-            Recipe.
+            Recipe. Its variants are for ensembles, and play no role here.
         output: folder for the model (see `cisreg.storage`), recipe.toml, metrics.jsonl, checkpoints
             and factors.tsv (what each factor does, see `cisreg.interpret.factor_effects`, over at
             most 4,096 sequences that were held out, or of training if none were), created if
@@ -228,7 +228,7 @@ def train(
         "constant_ends": constant_ends,
     }
     given = {name: value for name, value in ends.items() if value is not None}
-    recipe = recipe.override(model=given, penalty={})
+    recipe = replace(recipe.override(model=given, penalty={}), variants=())
     motif_set = _motifs(motifs, recipe)
     opened = _open(data, validation.column if isinstance(validation, HoldOut) else None)
     source = describe_source(data, validation)

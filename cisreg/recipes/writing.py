@@ -27,6 +27,7 @@ def format_recipe(recipe: Recipe) -> str:
     ):
         parts.append(_table(f"[{name}]", table))
     parts += [_table("[[stage]]", _changed(stage)) for stage in recipe.stages]
+    parts += [_table("[[variant]]", variant) for variant in recipe.variants]
     return "\n".join(parts)
 
 

@@ -40,7 +40,7 @@ class EnsembleAgreement(NamedTuple):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Ensemble:
-    """Models that were trained alike, each on other rows or from another seed.
+    """Models of the same motifs, trained on other rows, from other seeds or with other layers.
 
     Factors keep their names from model to model, since each motif starts from the one of its name.
 
@@ -56,7 +56,7 @@ class Ensemble:
         resampling: "bootstrap" or "seeds".
 
     Raises:
-        ValueError: fewer than 2 models, or models of different layers or motifs.
+        ValueError: fewer than 2 models, or models of different motifs or lengths of sequences.
     """
 
     models: tuple[Model, ...]
@@ -70,10 +70,10 @@ class Ensemble:
             )
         first = self.models[0]
         for number, model in enumerate(self.models):
-            if model.spec != first.spec or model.motif_names != first.motif_names:
+            if _takes(model) != _takes(first):
                 raise ValueError(
-                    f"models: expected the same layers and motifs in all, got others in number "
-                    f"{number} than in number 0"
+                    "models: expected the same motifs and length of sequences in all, got others "
+                    f"in number {number} than in number 0"
                 )
 
     def __len__(self) -> int:
@@ -84,6 +84,9 @@ class Ensemble:
         return f"Ensemble({len(self)} models of {motifs}, {self.resampling})"
 
     def _repr_html_(self) -> str:
+        if not self._alike:
+            layers = [repr(model.spec) for model in self.models]
+            return html_table(repr(self), {"layers of member": layers}, len(self))
         columns = {name: each.to_pylist() for name, each in self.parameters().columns().items()}
         return html_table(repr(self), columns, len(columns["estimate"]))
 
@@ -168,6 +171,9 @@ class Ensemble:
     def parameters(self, level: float = 0.9) -> Intervals:
         """Intervals of the parameters that factors have one of, and of those that have no factor.
 
+        Raises:
+            ValueError: members of different layers, whose parameters mean different things.
+
         Example:
             >>> ensemble.parameters(0.9).to_frame()  # doctest: +SKIP
         """
@@ -175,6 +181,9 @@ class Ensemble:
 
     def effects(self, level: float = 0.9) -> Intervals:
         """Intervals of the effects of each factor's strongest site, see `site_effects`.
+
+        Raises:
+            ValueError: members of different layers, whose effects mean different things.
 
         Example:
             >>> ensemble.effects(0.9).to_frame()  # doctest: +SKIP
@@ -185,6 +194,9 @@ class Ensemble:
         """An Arrow table with a row for each parameter of each member.
 
         The columns are member (from 0), parameter, factor (missing where there is none) and value.
+
+        Raises:
+            ValueError: members of different layers.
 
         Example:
             >>> ensemble.to_table().column_names  # doctest: +SKIP
@@ -208,6 +220,11 @@ class Ensemble:
         """
         return self.to_table().to_pandas()
 
+    @property
+    def _alike(self) -> bool:
+        """Whether all members have the same layers."""
+        return all(model.spec == self.models[0].spec for model in self.models)
+
     def _summary(self, values: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray, float]:
         """Mean and standard error of each column, and the width in standard errors."""
         error = values.std(axis=0, ddof=1) * np.sqrt(1 + 1 / len(self))
@@ -217,6 +234,11 @@ class Ensemble:
         self, of_model: Callable[[Model], dict[str, np.ndarray]]
     ) -> tuple[np.ndarray, list[str], list[str]]:
         """Numbers of each member [B, K], their K names, and the factors that they belong to."""
+        if not self._alike:
+            raise ValueError(
+                "models: expected members of the same layers, whose parameters can be compared, "
+                "got others, since their recipe has variants; only what they predict has intervals"
+            )
         each = [of_model(model) for model in self.models]
         values = np.stack([np.concatenate([np.ravel(part) for part in of.values()]) for of in each])
         motifs = self.models[0].motif_names
@@ -231,6 +253,12 @@ class Ensemble:
         mean, error, width = self._summary(values, level)
         reach = width * error
         return Intervals(names, factors, mean, error, mean - reach, mean + reach, level)
+
+
+def _takes(model: Model) -> tuple[Any, ...]:
+    """What all members must share to predict the same sequences with the same factors."""
+    spec = model.spec
+    return model.motif_names, spec.sequence_length, model.padding_side
 
 
 def _parameters(model: Model) -> dict[str, np.ndarray]:

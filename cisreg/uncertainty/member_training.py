@@ -63,7 +63,8 @@ def fit_ensemble(
     are one family: near copies would otherwise make a model look surer than it is. Where sequences
     have mutants of each other, name their family with `groups`. With "seeds" all members have the
     same rows. In both, member i is trained with `seed` + i, so that the members also differ in
-    their initial activities, in what is held out and in the order of rows.
+    their initial activities, in what is held out and in the order of rows. Where the recipe has
+    variants, members take turns in them, and have no parameters in common.
 
     The members show the scatter of training, not its bias: where training ends before the least
     squares, intervals hold the truth far less often than they say.
@@ -71,7 +72,7 @@ def fit_ensemble(
     Args:
         data: as for `cisreg.train`. A bootstrap holds the rows in memory.
         motifs: as for `cisreg.train`.
-        recipe: as for `cisreg.train`.
+        recipe: as for `cisreg.train`; member i is trained with `recipe.member(i)`.
         members: how many models, 2 or more; 10 give a rough interval, 30 a good one.
         resampling: "bootstrap" or "seeds".
         groups: column of the data, read in addition, whose values are the families; only of a
@@ -117,7 +118,12 @@ def fit_ensemble(
             number,
             opened,
             _drawn(families, seed, number) if resampling == "bootstrap" else None,
-            {"motifs": motifs, "recipe": recipe, "seed": seed + number, **options},
+            {
+                "motifs": motifs,
+                "recipe": recipe.member(number),
+                "seed": seed + number,
+                **options,
+            },
         )
         for number in range(members)
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from cisreg.losses import Penalty
@@ -51,6 +53,7 @@ def test_every_option_survives_writing_and_reading(tmp_path):
         penalty=Penalty(motif_pull=1e-5),
         precision="mixed_float16",
         standardize=False,
+        variants=({"binding": "expected"}, {"position_knots": 5, "stranded": True}),
     )
     assert read_recipe(write(tmp_path, format_recipe(recipe))) == recipe
 
@@ -90,6 +93,26 @@ def test_override_replaces_only_what_is_given():
     assert (other.validation, other.motif_width) == (0.0, recipe.motif_width)
 
 
+def test_members_take_turns_in_variants():
+    turns = ({"stranded": False}, {"binding": "probability", "position_knots": 5})
+    recipe = replace(read_recipe("default"), variants=turns)
+    members = [recipe.member(number) for number in range(4)]
+    assert [each.model["stranded"] for each in members] == [False, True, False, True]
+    assert [each.model["position_knots"] for each in members] == [20, 5, 20, 5]
+    assert [each.variants for each in members] == [()] * 4
+    assert (members[1].stages, members[1].penalty) == (recipe.stages, recipe.penalty)
+    plain = read_recipe("default")
+    assert plain.member(3) == plain
+
+
+def test_what_overrides_a_recipe_holds_for_all_its_variants():
+    turns = ({"stranded": False}, {"binding": "probability", "stranded": True})
+    recipe = replace(read_recipe("default"), variants=turns).override(model={"stranded": False})
+    assert recipe.variants == ({}, {"binding": "probability"})
+    assert not any(recipe.member(number).model["stranded"] for number in range(2))
+    assert recipe.override(epochs=3).variants == recipe.variants
+
+
 def test_zero_knots_are_free_weights():
     recipe = read_recipe("default").override(model={"position_knots": 0}, penalty={})
     assert recipe.spec(2, 50).parameter_shapes["position_weight"] == (2, 50, 2)
@@ -115,6 +138,13 @@ def test_zero_knots_are_free_weights():
         ('[motifs]\nwidth = "a"\n' + STAGE, "motifs: width: expected an integer, got 'a'"),
         ("[motifs]\nflank = true\n" + STAGE, "motifs: flank: expected an integer, got True"),
         ("motifs = 3\n" + STAGE, "motifs: expected a table, got 3"),
+        ("variant = 3\n" + STAGE, "variant: expected a list of tables.*, got 3"),
+        (STAGE + "[[variant]]\nstrands = true\n", "variant 1: expected .*stranded.* got strands"),
+        (
+            STAGE + '[[variant]]\n[[variant]]\nstranded = "a"\n',
+            "variant 2: stranded: expected true",
+        ),
+        (STAGE + "[[variant]]\nconstant_left = 3\n", "variant 1: .* got constant_left"),
         ("stage = 3\n", "stage: expected a list of tables.*, got 3"),
         ("stage = [3]\n", r"stage: expected a list of tables.*, got \[3\]"),
         ('[model]\npositional = "no"\n' + STAGE, "model: positional: expected true or false, got"),

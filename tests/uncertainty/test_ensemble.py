@@ -85,8 +85,21 @@ def test_models_that_do_not_belong_together_are_refused():
     models = members(2)
     with pytest.raises(ValueError, match="models: expected 2 or more"):
         Ensemble((models[0],), "seeds")
-    with pytest.raises(ValueError, match=r"same layers and motifs.* number 1"):
-        Ensemble((models[0], make_model(stranded=True)), "seeds")
+    renamed = replace(models[1], motif_names=("a", *models[1].motif_names[1:]))
+    with pytest.raises(ValueError, match=r"same motifs and length.* number 1"):
+        Ensemble((models[0], renamed), "seeds")
+
+
+def test_members_of_different_layers_share_their_predictions_alone():
+    models = (make_model(), make_model(seed=1, stranded=True))
+    ensemble, codes = Ensemble(models, "seeds"), make_codes()
+    each = [model.predict(codes).expression.astype(float) for model in models]
+    np.testing.assert_array_equal(ensemble.expression(codes), each)
+    np.testing.assert_allclose(ensemble.predict(codes).expression, np.mean(each, axis=0))
+    for numbers in (ensemble.parameters, ensemble.effects, ensemble.to_table):
+        with pytest.raises(ValueError, match="expected members of the same layers"):
+            numbers()
+    assert "stranded=True" in ensemble._repr_html_()
 
 
 def test_a_bootstrap_draws_whole_families():
@@ -228,3 +241,21 @@ def test_arguments_that_cannot_be_are_refused(problem, tmp_path):
     (tmp_path / "member_0").mkdir()
     with pytest.raises(ValueError, match=r"it holds member_0 and no ensemble.json"):
         fit_ensemble(data, motifs, RECIPE, members=2, folder=tmp_path)
+
+
+def test_members_take_turns_in_the_variants_of_a_recipe(problem, tmp_path):
+    motifs, data = problem
+    recipe = replace(RECIPE, variants=({}, {"stranded": True}))
+    made = fit_ensemble(data, motifs, recipe, members=3, resampling="seeds", folder=tmp_path / "a")
+    assert [model.spec.stranded for model in made.models] == [False, True, False]
+    alone = fit_ensemble(data, motifs, RECIPE, members=3, resampling="seeds")
+    for number in (0, 2):
+        np.testing.assert_array_equal(
+            made.models[number].parameters["activity"], alone.models[number].parameters["activity"]
+        )
+    assert "variant" not in (tmp_path / "a" / "member_1" / "recipe.toml").read_text()
+    np.testing.assert_array_equal(
+        load_ensemble(tmp_path / "a").expression(data.sequence), made.expression(data.sequence)
+    )
+    with pytest.raises(ValueError, match="ensemble of the same recipe"):
+        fit_ensemble(data, motifs, RECIPE, members=3, resampling="seeds", folder=tmp_path / "a")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from cisreg.losses.counts import check_counts
-from cisreg.losses.noise import OF_THE_DATA, POSITIVE, Form, Noise, spread_of, where_measured
+from cisreg.losses.noise import POSITIVE, Form, Noise, spread_of, where_measured
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -67,7 +67,6 @@ class SortBins(Noise):
     forms: ClassVar[Mapping[str, Form]] = {
         "borders": Form(_to_free_borders, _from_free_borders),
         "scale": POSITIVE,
-        "depth": OF_THE_DATA,
     }
 
     def __post_init__(self) -> None:
@@ -129,7 +128,6 @@ class SortBins(Noise):
         return {
             "borders": np.arange(bins - 1) + 0.5,
             "scale": spread_of(self.levels(measured))[1],
-            "depth": np.ones(bins),
         }
 
     def _check_shapes(self, predicted: tf.TensorShape, measured: tf.TensorShape) -> None:
@@ -149,7 +147,7 @@ class SortBins(Noise):
         import tensorflow as tf
 
         _, reads = where_measured(tf.cast(measured, tf.float64))
-        log_share = tf.cast(_log_shares(predicted, numbers), tf.float64)
+        log_share = tf.cast(self._log_shares(predicted, numbers), tf.float64)
         bins = reads.shape[1]
         ones = tf.ones([bins], tf.float64)
         total = tf.linalg.matvec(reads, ones)
@@ -173,7 +171,7 @@ class SortBins(Noise):
 
         like = tf.constant(predicted, tf.float64)
         numbers = {field: self._number(field, None, like) for field in self.forms}
-        return _log_shares(like[:, tf.newaxis], numbers).numpy()
+        return self._log_shares(like[:, tf.newaxis], numbers).numpy()
 
     def _sample(
         self,
@@ -188,18 +186,19 @@ class SortBins(Noise):
         share /= share.sum(axis=1, keepdims=True)
         return random.multinomial(np.asarray(reads, np.int64), share).astype(np.float64)
 
+    def _log_shares(self, predicted: tf.Tensor, numbers: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """Log probabilities of the bins [N, B] for predictions [N, 1], without cancellation.
 
-def _log_shares(predicted: tf.Tensor, numbers: Mapping[str, tf.Tensor]) -> tf.Tensor:
-    """Log probabilities of the bins [N, B] for predictions [N, 1], without cancellation.
+        F(b) - F(a) = F(b) F(-a) (1 - exp(a - b)) for the logistic function F.
+        """
+        import tensorflow as tf
 
-    F(b) - F(a) = F(b) F(-a) (1 - exp(a - b)) for the logistic function F.
-    """
-    import tensorflow as tf
-
-    z = (numbers["borders"] - predicted) / numbers["scale"]
-    below, above = -tf.nn.softplus(-z), -tf.nn.softplus(z)
-    steps = (numbers["borders"][1:] - numbers["borders"][:-1]) / numbers["scale"]
-    inner = below[:, 1:] + above[:, :-1] + tf.math.log(-tf.math.expm1(-steps))
-    log_share = tf.concat([below[:, :1], inner, above[:, -1:]], axis=1)
-    log_share += tf.math.log(numbers["depth"])
-    return log_share - tf.reduce_logsumexp(log_share, axis=1, keepdims=True)
+        z = (numbers["borders"] - predicted) / numbers["scale"]
+        below, above = -tf.nn.softplus(-z), -tf.nn.softplus(z)
+        steps = (numbers["borders"][1:] - numbers["borders"][:-1]) / numbers["scale"]
+        inner = below[:, 1:] + above[:, :-1] + tf.math.log(-tf.math.expm1(-steps))
+        log_share = tf.concat([below[:, :1], inner, above[:, -1:]], axis=1)
+        if self.depth is None:
+            return log_share
+        log_share += tf.math.log(tf.constant(self.depth, log_share.dtype))
+        return log_share - tf.reduce_logsumexp(log_share, axis=1, keepdims=True)

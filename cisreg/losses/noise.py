@@ -98,11 +98,12 @@ class Noise:
             for field in self.unknown
         }
 
-    def fitted(self: _Own, parameters: Mapping[str, Any]) -> _Own:
+    def fitted(self: _Own, parameters: Mapping[str, Any], *, trained: bool = True) -> _Own:
         """The noise model with the numbers that training found.
 
         Args:
             parameters: arrays by their names in training; others are ignored.
+            trained: False: only numbers that were taken from the data are set.
 
         Example:
             >>> Gaussian().fitted({"noise_deviation": np.float32(0.0)})
@@ -112,6 +113,8 @@ class Noise:
 
         found = {}
         for field in self.unknown:
+            if self.forms[field].trained and not trained:
+                continue
             free = tf.constant(parameters[PREFIX + field], tf.float64)
             value = self.forms[field].from_free(free).numpy()
             found[field] = tuple(value.tolist()) if np.ndim(value) else float(value)
@@ -182,6 +185,15 @@ class Noise:
             float64 [N] or [N, K']; NaN where nothing was measured.
         """
         return np.asarray(measured, np.float64)
+
+    def mean_level(self, measured: np.ndarray) -> np.ndarray:
+        """The mean of `levels` over the measurements of each sequence, float64 [N], or NaN."""
+        levels = self.levels(measured)
+        if levels.ndim == 1:
+            return levels
+        there = np.isfinite(levels)
+        with np.errstate(invalid="ignore"):
+            return np.where(there, levels, 0.0).sum(axis=1) / there.sum(axis=1)
 
     def check(self, measured: np.ndarray) -> None:
         """Raises ValueError where measurements, float [N] or [N, K], are none of this kind."""
@@ -286,6 +298,19 @@ class Noise:
         reads: np.ndarray | None,
     ) -> np.ndarray:
         raise NotImplementedError
+
+
+def split_noise(
+    parameters: Mapping[str, np.ndarray],
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Parameters of training, divided in those of the model and those of the noise.
+
+    Example:
+        >>> split_noise({"bias": np.float32(1.0), "noise_scale": np.float32(0.0)})[0]
+        {'bias': np.float32(1.0)}
+    """
+    noise = {name: value for name, value in parameters.items() if name.startswith(PREFIX)}
+    return {name: value for name, value in parameters.items() if name not in noise}, noise
 
 
 def mean_on_device(values: tf.Tensor) -> tf.Tensor:

@@ -16,6 +16,7 @@ import numpy as np
 from cisreg.arrays import pack_arrays, unpack_arrays
 from cisreg.files import read_regular_file, remove_leftovers, replace_file
 from cisreg.locks import check_locks
+from cisreg.losses.noise import split_noise
 from cisreg.run_folder import CHECKPOINT
 from cisreg.spec import check_finite
 from cisreg.training.packing import pack_state, unpack_state
@@ -233,7 +234,8 @@ def checkpoint_parameters(directory: str | os.PathLike[str]) -> dict[str, np.nda
     """The parameters of the newest undamaged checkpoint in `directory`, of any run.
 
     Returns:
-        float32 arrays by name, in the unit of the measurements.
+        float32 arrays by name, in the unit of the measurements, without the numbers of a noise
+        model.
 
     Raises:
         FileNotFoundError: there is no checkpoint.
@@ -249,7 +251,8 @@ def checkpoint_parameters(directory: str | os.PathLike[str]) -> dict[str, np.nda
             f"{os.fspath(directory)}: expected a folder with checkpoints, found none; check the "
             "path"
         )
-    return saved.state.unit.from_standard(saved.state.parameters)
+    parameters, _ = split_noise(saved.state.parameters)
+    return saved.state.unit.from_standard(parameters)
 
 
 def _total_steps(state: TrainingState) -> int:

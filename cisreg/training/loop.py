@@ -18,7 +18,8 @@ from cisreg.data.ends import warn_of_ends
 from cisreg.data.feeding.feed import Feed
 from cisreg.forking import check_not_forked
 from cisreg.locks import hold_folder
-from cisreg.losses import Penalty, mean_squared_error
+from cisreg.losses import Noise, Penalty, mean_squared_error
+from cisreg.losses.noise import split_noise
 from cisreg.model import ModelSpec
 from cisreg.occupancy import Implementation
 from cisreg.processes.session import is_interactive
@@ -96,13 +97,15 @@ def run(plan: TrainingPlan, options: RunOptions | None = None) -> FitResult:
         with Monitor(plan.stages, plan.training.count, told, state) as monitor:
             training = TrainingRun(plan, options, state, monitor, checkpoints, replicas)
             interrupted = training.run()
+    parameters, numbers = split_noise(state.parameters)
     result = FitResult(
-        parameters=state.unit.from_standard(state.parameters),
+        parameters=state.unit.from_standard(parameters),
         history=state.history,
         best_epoch=state.result_epoch,
         seconds=sum(record.seconds for record in state.history),
         unit=state.unit,
         interrupted=interrupted,
+        noise=plan.loss.fitted(numbers) if isinstance(plan.loss, Noise) else None,
     )
     if not interrupted:
         return result
@@ -168,7 +171,8 @@ def fit(
         loss: (predicted [N], measured [N] or [N, K]) to a scalar, for example
             `cisreg.losses.mean_squared_error`; with a third argument, weight [N], if the sequences
             have weights. It is a mean over sequences, unless `cisreg.losses.is_sum` says it is a
-            sum.
+            sum. Or a noise model (`cisreg.losses.Noise`), such as `cisreg.losses.StudentT()`: its
+            numbers train with the parameters in every stage, and the loss is in nats.
         penalty: weights of the penalties, which are added to the loss in training only.
         column_range: int32 [2, M], columns outside of which motifs are held at zero and cost no
             time (`MotifSet.column_range`); None: all columns train.
@@ -272,10 +276,13 @@ def fit(
 def _begin(plan: TrainingPlan, replicas: Replicas) -> TrainingState:
     """The state at the start, in the unit that the chief computes: others may round differently."""
     unit = plan.unit()
-    content = replicas.share(json.dumps([unit.scale, unit.shift]).encode())
+    noise = {name: value.tolist() for name, value in plan.noise_start().items()}
+    content = replicas.share(json.dumps([unit.scale, unit.shift, noise]).encode())
     assert content is not None  # the chief has one
-    unit = Unit(*json.loads(content))
-    return TrainingState(plan.start(unit), scale=unit.scale, shift=unit.shift)
+    *numbers, noise = json.loads(content)
+    unit = Unit(*numbers)
+    parameters = plan.start(unit) | {name: np.array(each, "f4") for name, each in noise.items()}
+    return TrainingState(parameters, scale=unit.scale, shift=unit.shift)
 
 
 def _advice(checkpoints: Checkpoints, replicas: Replicas) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import keras
@@ -15,7 +15,7 @@ from cisreg.choices import Precision, check_choice
 from cisreg.data import Dataset
 from cisreg.data.feeding.feed import Feed, MemoryFeed
 from cisreg.data.feeding.stream import FileFeed
-from cisreg.losses import Penalty, is_sum
+from cisreg.losses import Noise, Penalty, is_sum
 from cisreg.losses.table import beyond_table
 from cisreg.model import ModelSpec, check_parameters
 from cisreg.occupancy import Implementation
@@ -101,7 +101,7 @@ class TrainingPlan:
         if self.validation is not None:
             self._check_validation(self.validation)
         self._refuse_trimmed()
-        _check_loss(self.loss, self.training.sample())
+        self._check_loss()
         self._check_stages()
         self._check_columns()
 
@@ -169,6 +169,14 @@ class TrainingPlan:
                 f"{why}"
             )
 
+    def _check_loss(self) -> None:
+        if not isinstance(self.loss, Noise):
+            _check_loss(self.loss, self.training.sample())
+            return
+        self.loss.check(self.training.measurements()[0])
+        if self.validation is not None:
+            self.loss.check(self.validation.expression)
+
     def _check_columns(self) -> None:
         if self.column_range is None:
             return
@@ -212,7 +220,30 @@ class TrainingPlan:
 
     def unit(self) -> Unit:
         """The unit of the measurements; the standard unit if the plan does not standardize."""
-        return unit_of(*self.training.measurements()) if self.standardize else STANDARD
+        if not self.standardize:
+            return STANDARD
+        measured, weight = self.training.measurements()
+        if isinstance(self.loss, Noise):
+            measured = self.loss.mean_level(measured)
+            there = np.isfinite(measured)
+            measured, weight = measured[there], None if weight is None else weight[there]
+        return unit_of(measured, weight)
+
+    def noise_start(self) -> dict[str, np.ndarray]:
+        """Where the numbers of a noise model start, by their names in training; {} without one."""
+        if not isinstance(self.loss, Noise):
+            return {}
+        return self.loss.start(self.training.measurements()[0])
+
+    def levels(self, parameters: Mapping[str, np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
+        """Gives for measurements [N] or [N, K] one number each, in the unit of the predictions.
+
+        Args:
+            parameters: of the run, among them what a noise model took from the training data.
+        """
+        if isinstance(self.loss, Noise):
+            return self.loss.fitted(parameters, trained=False).mean_level
+        return _mean_measurement
 
     def start(self, unit: Unit) -> dict[str, np.ndarray]:
         """The parameters at the start, in the standard unit, for measurements of this unit.
@@ -276,6 +307,10 @@ class TrainingPlan:
             "precision": self.precision,
             "unit of training": "standard" if self.standardize else "that of the measurements",
         }
+
+
+def _mean_measurement(measured: np.ndarray) -> np.ndarray:
+    return measured.mean(axis=1) if measured.ndim == 2 else measured
 
 
 def _measurements(shape: Sequence[int | str]) -> str:
@@ -363,6 +398,8 @@ def _describe_loss(loss: Loss, sample: Dataset) -> str:
         loss: the function.
         sample: data that determines the shape of the numbers.
     """
+    if isinstance(loss, Noise):
+        return repr(loss)
     value = float(loss(*_numbers_of_loss(sample)))
     return f"{getattr(loss, '__qualname__', type(loss).__name__)} {value:.5g}"
 

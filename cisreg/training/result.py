@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from cisreg.display import html_table
+from cisreg.losses import Noise
 from cisreg.training.state import EpochRecord
 from cisreg.training.unit import STANDARD, Unit
 
@@ -33,6 +34,7 @@ class FitResult:
         seconds: time that the training steps took.
         unit: the unit of the measurements, as computed from the training data.
         interrupted: whether an interrupt (Ctrl-C) ended the run early.
+        noise: the noise model with the numbers that were trained; None for another loss.
     """
 
     parameters: dict[str, np.ndarray]
@@ -41,6 +43,7 @@ class FitResult:
     seconds: float
     unit: Unit = STANDARD
     interrupted: bool = False
+    noise: Noise | None = None
 
     def __repr__(self) -> str:
         return f"FitResult({', '.join(self._summary())})"

@@ -67,7 +67,7 @@ class TrainingState:
     history are in the unit of the measurements.
 
     Attributes:
-        parameters: float32 arrays by name.
+        parameters: float32 arrays by name, those of the model and of a noise model.
         scale, shift: the unit of the measurements.
         optimizer: the optimizer's variables in its own order; empty at the start of a stage.
         best: best parameters of the stage; None without early stopping.

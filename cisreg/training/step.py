@@ -69,6 +69,7 @@ class Objective:
         measurements: K if each sequence has several measurements, else None.
         weighted: whether the sequences have weights.
         prepare: gives what the loss takes for what was measured, row by row.
+        noise: whether the loss is a noise model, which takes all `parameters` as well.
     """
 
     loss: Loss
@@ -78,6 +79,7 @@ class Objective:
     measurements: int | None = None
     weighted: bool = False
     prepare: Callable[[tf.Tensor], tf.Tensor] = tf.identity
+    noise: bool = False
 
 
 class TrainSteps:
@@ -164,7 +166,9 @@ def make_train_steps(
             )
         with tf.name_scope("loss"):
             weight = (batch.weight,) if objective.weighted else ()
-            loss = tf.cast(objective.loss(expression, batch.expression, *weight), tf.float32)
+            numbers = {"parameters": parameters} if objective.noise else {}
+            loss = objective.loss(expression, batch.expression, *weight, **numbers)
+            loss = tf.cast(loss, tf.float32)
         if objective.penalty is None:
             return loss, tf.zeros_like(loss)
         with tf.name_scope("penalty"):

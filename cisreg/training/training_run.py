@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from cisreg.data import Dataset
 from cisreg.data.feeding.feed import Chunk, Steps, steps_per_chunk
+from cisreg.losses import Noise
 from cisreg.losses.table import beyond_table
 from cisreg.metrics import pearson_correlation, r_squared
 from cisreg.prediction import predict_all
@@ -99,7 +100,10 @@ class TrainingRun:
                 name: tf.Variable(value, name=name) for name, value in state.parameters.items()
             }
         self._sample = plan.training.sample()
-        self._health = HealthCheck(self._sample.expression, self._sample.weight)
+        self._noise = plan.loss if isinstance(plan.loss, Noise) else None
+        self._levels = plan.levels(state.parameters)
+        levels = self._levels(self._sample.expression)
+        self._health = HealthCheck(levels[np.isfinite(levels)], self._sample.weight)
         self._unit = state.unit
         self._loss = standard_loss(plan.loss, self._unit)
         resident = plan.training.resident
@@ -159,7 +163,8 @@ class TrainingRun:
         self._stage = stage
         logger.debug("stage %d: %s", self._state.stage + 1, stage)
         self._steps = steps_per_epoch(self._count, stage.batch_size)
-        self._vector = ParameterVector(self._variables, stage.trainable)
+        of_noise = () if self._noise is None else self._noise.trained
+        self._vector = ParameterVector(self._variables, (*stage.trainable, *of_noise))
         self._learning_rate = StageLearningRate(
             stage.learning_rate, stage.schedule, stage.epochs, self._steps
         )
@@ -200,6 +205,7 @@ class TrainingRun:
             measurements=None if expression.ndim == 1 else expression.shape[1],
             weighted=self._sample.weight is not None,
             prepare=self._loss.prepare,
+            noise=self._noise is not None,
         )
 
     def _run_epoch(self) -> None:
@@ -323,9 +329,7 @@ class TrainingRun:
         )
         if self._stage_is_over():
             self._finish_stage(values)
-            measured = None if validation is None else validation.expression
-            if measured is not None and measured.ndim == 2:
-                measured = measured.mean(axis=1)
+            measured = None if validation is None else self._levels(validation.expression)
             self._monitor.end_stage(record.stage, self._predicted, measured)
         else:
             self._assign(raw)
@@ -355,17 +359,17 @@ class TrainingRun:
         predicted, accessibility = self._predict_all(dataset.sequence)
         measured = dataset.expression
         weight = () if dataset.weight is None else (tf.constant(dataset.weight),)
-        loss = float(self._loss(tf.constant(predicted), tf.constant(measured), *weight))
+        numbers = {} if self._noise is None else {"parameters": self._variables}
+        loss = float(self._loss(tf.constant(predicted), tf.constant(measured), *weight, **numbers))
         if not (np.isfinite(predicted).all() and np.isfinite(loss)):
             self._stop("validation: predictions or loss are not finite")
-        measured = self._unit.measured(measured)
+        measured = self._unit.measured(self._levels(measured))
         in_unit = predicted * self._unit.scale + self._unit.shift
-        if measured.ndim == 2:
-            measured = measured.mean(axis=1)
+        there = np.isfinite(measured)
         return _Evaluation(
             loss,
-            pearson_correlation(predicted, measured),
-            r_squared(predicted, measured),
+            pearson_correlation(predicted[there], measured[there]),
+            r_squared(predicted[there], measured[there]),
             accessibility,
             in_unit,
             beyond_table(self._plan.loss, in_unit),

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from cisreg.losses import is_sum, unit_exponent
+from cisreg.losses import Noise, is_sum, unit_exponent
 from cisreg.start import STANDARD_DEVIATION, STANDARD_MEAN
 
+# As many squared standard units as a nat counts in the objective: twice the variance that a recipe
+# leaves unexplained, so that its penalties mean for a likelihood what they mean for squared errors.
+NAT = 6.0
 # Parameters in the unit of expression. The bias also depends on the zero of the unit.
 _SCALED = ("activity", "activity_difference", "accessibility_activity")
 _SHIFTED = "bias"
@@ -129,15 +132,19 @@ class StandardLoss(NamedTuple):
     prepare: Callable[[tf.Tensor], tf.Tensor]
     factor: float
 
-    def __call__(self, predicted: tf.Tensor, measured: tf.Tensor, *weight: tf.Tensor) -> tf.Tensor:
-        """The loss for measurements in their own unit."""
-        return self.of_prepared(predicted, self.prepare(measured), *weight)
+    def __call__(
+        self, predicted: tf.Tensor, measured: tf.Tensor, *weight: tf.Tensor, **noise: Any
+    ) -> tf.Tensor:
+        """The loss for measurements in their own unit; of a noise model, with its `parameters`."""
+        return self.of_prepared(predicted, self.prepare(measured), *weight, **noise)
 
 
 def standard_loss(loss: Callable[..., tf.Tensor], unit: Unit) -> StandardLoss:
     """The loss of predictions in the standard unit.
 
-    A loss that says how it scales with the unit (`cisreg.losses.unit_exponent`) is computed in the
+    A noise model is computed in the unit of the measurements, with the numbers of its own as a
+    further argument `parameters`; its log likelihood counts `NAT` times in the objective. A loss
+    that says how it scales with the unit (`cisreg.losses.unit_exponent`) is computed in the
     standard unit; multiplied by the factor, it is the loss in the unit of the measurements. Any
     other loss is computed in the unit of the measurements; its factor is 1.
 
@@ -145,6 +152,8 @@ def standard_loss(loss: Callable[..., tf.Tensor], unit: Unit) -> StandardLoss:
         loss: (predicted [N], measured [N] or [N, K][, weight [N]]) to a scalar.
         unit: of the measurements.
     """
+    if isinstance(loss, Noise):
+        return _of_noise(loss, unit)
     if unit.is_standard:
         return StandardLoss(loss, tf.identity, 1.0)
     scale, shift = tf.constant(unit.scale), tf.constant(unit.shift)
@@ -157,3 +166,19 @@ def standard_loss(loss: Callable[..., tf.Tensor], unit: Unit) -> StandardLoss:
 
     computed.is_sum = is_sum(loss)  # type: ignore[attr-defined]
     return StandardLoss(computed, tf.identity, 1.0)
+
+
+def _of_noise(noise: Noise, unit: Unit) -> StandardLoss:
+    scale, shift = tf.constant(unit.scale), tf.constant(unit.shift)
+
+    def computed(
+        predicted: tf.Tensor,
+        measured: tf.Tensor,
+        weight: tf.Tensor | None = None,
+        *,
+        parameters: Mapping[str, tf.Tensor],
+    ) -> tf.Tensor:
+        in_unit = predicted if unit.is_standard else predicted * scale + shift
+        return NAT * noise(in_unit, measured, weight, parameters)
+
+    return StandardLoss(computed, tf.identity, 1 / NAT)

@@ -20,6 +20,7 @@ from cisreg.datasets.simulated import DEMO_MODEL
 from cisreg.files import open_regular_file, read_regular_file, replace_file
 from cisreg.limits import read_description
 from cisreg.locks import hold_for_a_moment
+from cisreg.losses.named import noise_from_dict
 from cisreg.motifs import MotifDetails, MotifSet
 from cisreg.run_folder import MODEL_FILE, PARAMETERS, warn_of_earlier_model
 from cisreg.spec import ModelSpec, check_finite
@@ -32,6 +33,7 @@ _FORMAT_VERSION = 2
 # Names of the arrays in the npz file that are not parameters.
 _COLUMN_RANGE = "column_range"
 _DETAILS = "motif_details"
+_NOISE = "noise"
 _INITIAL = {name: f"initial_{name}" for name in ("log_kd", "first_column", "widths")}
 
 
@@ -83,6 +85,8 @@ def model_description(model: Model) -> dict[str, Any]:
         "unit": model.unit,
         "metadata": dict(model.metadata),
     }
+    if model.noise is not None:
+        description[_NOISE] = model.noise.to_dict()
     # The numbers of the files are left out: log Kd at the start of training is among the arrays.
     motifs = () if model.initial_motifs is None else model.initial_motifs.details
     details = [replace(each, matrix=None, kind=None).to_dict() for each in motifs]
@@ -240,6 +244,7 @@ def _described_model(folder: Path, description: Mapping[str, Any]) -> Model:
         initial_motifs=MotifSet(names, **initial, details=details) if initial else None,
         table_columns=dict(description["table_columns"]),
         unit=unit,
+        noise=noise_from_dict(description[_NOISE]) if _NOISE in description else None,
     )
 
 

@@ -19,6 +19,7 @@ from cisreg.data import Columns, Dataset
 from cisreg.data.ends import check_known_ends, warn_of_other_ends
 from cisreg.data.frames import is_frame, named_columns
 from cisreg.display import counted, html_table
+from cisreg.losses import Noise
 from cisreg.motifs import MotifSet
 from cisreg.names import check_names
 from cisreg.sequences import encode
@@ -57,6 +58,8 @@ class Model:
         table_columns: the columns of the training table by role, such as {"sequence": "seq",
             "expression": ["log2_ratio"], "weight": None}; empty if unknown.
         unit: the unit of expression, as text; empty if not given.
+        noise: the noise model that was trained with it (`cisreg.losses`), all of its numbers given;
+            None: it was trained with another loss.
 
     Raises:
         ValueError: the parts do not fit together, for example parameters whose shapes differ from
@@ -78,6 +81,7 @@ class Model:
     column_range: np.ndarray | None = None
     table_columns: Mapping[str, Any] = field(default_factory=dict)
     unit: str = ""
+    noise: Noise | None = None
 
     def __post_init__(self) -> None:
         check_parameters(self.spec, self.parameters)
@@ -99,6 +103,11 @@ class Model:
             )
         check_known_ends(self.metadata.get("constant_ends", {}))
         _check_origin(self.table_columns, self.metadata.get("standard_unit"))
+        if self.noise is not None and self.noise.unknown:
+            raise ValueError(
+                "noise: expected a noise model with all of its numbers, got none for "
+                f"{', '.join(self.noise.unknown)}; take that of the result of training"
+            )
         if self.column_range is not None:
             object.__setattr__(self, "column_range", np.array(self.column_range, np.int32))
             self._check_column_range()
@@ -212,6 +221,37 @@ class Model:
             ... )
         """
         return self.parameters["log_concentration"]
+
+    def levels(self, dataset: Dataset) -> np.ndarray:
+        """The measurements of a dataset in the unit of the predictions, to compare the two.
+
+        Of a model whose noise is that of counts, these are counts by library size, or the mean bin;
+        of another one they are the measurements.
+
+        Returns:
+            float64 [N], or [N, K] for K replicates; NaN where nothing was counted.
+
+        Example:
+            >>> model.levels(test)  # doctest: +SKIP
+            array([8.91, 4.03])
+        """
+        if self.noise is None:
+            return np.asarray(dataset.expression, np.float64)
+        return self.noise.levels(dataset.expression)
+
+    def with_levels(self, dataset: Dataset) -> Dataset:
+        """The rows in which something was measured, each with one number: the mean of `levels`.
+
+        Example:
+            >>> model.with_levels(test).expression  # doctest: +SKIP
+            array([8.91, 4.03], dtype=float32)
+        """
+        if self.noise is None:
+            return replace(dataset, expression=dataset.mean_expression)
+        levels = self.noise.mean_level(dataset.expression)
+        there = np.isfinite(levels)
+        rows = dataset.take(there)
+        return replace(rows, expression=levels[there].astype(np.float32))
 
     @property
     def padding_side(self) -> Literal["left", "right"]:

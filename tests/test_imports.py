@@ -41,8 +41,8 @@ ROWS = [
     ("data", "prepare"),
     ("sequences",),
     (
-        *("streams", "writing", "processes", "metrics", "quantiles", "display", "progress"),
-        *("quiet", "forking"),
+        *("streams", "writing", "processes", "metrics", "information", "quantiles"),
+        *("display", "progress", "quiet", "forking"),
     ),
     ("run_folder", "saved_model_folder"),
     (
@@ -56,7 +56,7 @@ RANK = {room: len(ROWS) - row for row, rooms in enumerate(ROWS) for room in room
 WITHOUT_TENSORFLOW = (
     *("data", "genome", "motifs", "sequences", "scan", "prepare", "streams", "writing"),
     *("checks", "interpret"),
-    *("ahead", "metrics", "quantiles", "display"),
+    *("ahead", "metrics", "information", "quantiles", "display"),
     *("progress", "quiet", "arrays", "choices", "files", "file_checks"),
     *("locks", "library", "limits", "numpy", "occupancy_checks", "registration"),
     *("names", "number_text", "run_folder", "saved_model_folder", "cli", "tensorflow_package"),

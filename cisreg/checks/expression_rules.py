@@ -8,6 +8,7 @@ import numpy as np
 
 from cisreg.checks.findings import Finding, State, percent
 from cisreg.checks.survey import Survey
+from cisreg.data.replicates import FEWEST_REPEATS, reliability_of_mean
 from cisreg.display import counted
 
 # So many different values, or fewer, are classes such as bins.
@@ -19,8 +20,7 @@ _SATURATED, _MUCH_SATURATED, _FEWEST_SATURATED = 0.01, 0.1, 10
 _OUTLYING, _FAR_OUTLYING = 6.0, 20.0
 # Makes the median absolute deviation the standard deviation of a normal distribution.
 _MAD_SCALE = 1.4826
-# Repeated measurements, in degrees of freedom, from which on noise is estimated.
-_FEWEST_REPEATS = 20
+# The highest r of a model that is good, and that is low.
 _GOOD_CEILING, _LOW_CEILING = 0.8, 0.5
 
 
@@ -127,20 +127,13 @@ def check_outliers(survey: Survey) -> Finding:
 def check_replicates(survey: Survey, names: Sequence[str]) -> Finding:
     """How well measurements agree, and the highest r that any model can reach.
 
-    A measurement is a true value and noise that is independent of it. Its reliability is the share
-    of its variance that is not noise, and no prediction has a higher r with it than the root of
-    that (Spearman 1904, The proof and measurement of association between two things).
-
-    - Of K columns, the reliability of their mean is K r / (1 + (K - 1) r), with r the mean of
-      their correlations (Spearman 1910, Brown 1910).
-    - Of rows of one sequence, it is 1 - noise / variance: the variance within sequences by that of
-      all rows.
+    `cisreg.data.replicates` says how it follows from columns, or from rows of one sequence.
     """
     if len(names) > 1:
         return _columns_agree(survey, names)
     repeats = survey.repeats
     reliability = repeats.reliability
-    if repeats.freedom < _FEWEST_REPEATS or np.isnan(reliability):
+    if repeats.freedom < FEWEST_REPEATS or np.isnan(reliability):
         return Finding(
             "replicates",
             "ok",
@@ -168,10 +161,8 @@ def _columns_agree(survey: Survey, names: Sequence[str]) -> Finding:
             f"The measurements of {constant!r} are all equal.",
             advice="--expression-column names the columns to take.",
         )
-    mean = float(pairs.mean())
     count = len(names)
-    reliability = max(count * mean / (1 + (count - 1) * mean), 0.0) if mean > 0 else 0.0
-    ceiling = reliability**0.5
+    ceiling = reliability_of_mean(correlation) ** 0.5
     others = (correlation.sum(axis=0) - 1) / (count - 1)
     least = names[int(np.argmin(others))]
     text = (

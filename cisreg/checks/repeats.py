@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cisreg.data.folds import HELD_OUT, TRAINING
+from cisreg.data.replicates import reliability_of_rows, variances_of_groups
 
 # What is kept of each row: the hash of its sequence, which is also that of the reverse complement;
 # a hash that tells the two apart; the mean of its measurements; and the side of a split.
@@ -42,9 +43,7 @@ class Repeats(NamedTuple):
     @property
     def reliability(self) -> float:
         """Share of the variance of single measurements that is not noise, 0 to 1; or NaN."""
-        if not self.freedom or not self.variance > 0:
-            return float("nan")
-        return float(np.clip(1 - self.noise / self.variance, 0.0, 1.0))
+        return reliability_of_rows(self.noise, self.variance) if self.freedom else float("nan")
 
 
 def find_repeats(rows: np.ndarray) -> Repeats:
@@ -67,7 +66,7 @@ def find_repeats(rows: np.ndarray) -> Repeats:
     both = np.bincount(group, rows["strand"] != rows["strand"][first][group], len(first)) > 0
     held_out = np.bincount(group, rows["side"] == HELD_OUT, len(first)) > 0
     across = int((held_out[group] & (rows["side"] == TRAINING)).sum())
-    noise, freedom, variance = _variances(rows["expression"], group, size)
+    noise, freedom, variance = variances_of_groups(rows["expression"], group, size)
     return Repeats(
         rows=count,
         sequences=len(first),
@@ -79,16 +78,3 @@ def find_repeats(rows: np.ndarray) -> Repeats:
         freedom=freedom,
         variance=variance,
     )
-
-
-def _variances(
-    expression: np.ndarray, group: np.ndarray, size: np.ndarray
-) -> tuple[float, int, float]:
-    values = expression.astype(np.float64)
-    if len(values) < 2 or not np.isfinite(values).all():
-        return float("nan"), 0, float("nan")
-    values -= values.mean()
-    mean = np.bincount(group, values, len(size)) / size
-    freedom = len(values) - len(size)
-    within = float(((values - mean[group]) ** 2).sum())
-    return within / freedom if freedom else float("nan"), freedom, float(values.var(ddof=1))

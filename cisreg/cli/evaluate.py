@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,7 +10,7 @@ import typer
 
 from cisreg.cli import options
 from cisreg.cli.outputs import check_files
-from cisreg.cli.tables import metrics_table
+from cisreg.cli.tables import metrics_table, noise_table
 from cisreg.cli.terminal import TextTable, new_console
 from cisreg.quiet import start_tensorflow
 
@@ -50,11 +51,17 @@ def evaluate(
 ) -> None:
     """Compare predicted with measured expression: r, R², mean squared error, Spearman's r.
 
-    Several measurements of a sequence are averaged.
+    Several measurements of a sequence are averaged; where they or repeated sequences tell the
+    noise, the highest r that any model can reach stands beside r. A model with a noise model
+    (train --loss) also gets the log likelihood of the measurements and their information.
     With --truth, also compare the parameters of each factor with the true ones.
     """
     check_files([plot], inputs=[table, model, truth], overwrite=overwrite)
+    import numpy as np
+
     from cisreg.data.ends import warn_of_ends
+    from cisreg.data.replicates import highest_r
+    from cisreg.losses.judged import judge_noise
     from cisreg.metrics import agreement
     from cisreg.report import check_plot, compare_parameters, plot_evaluation
     from cisreg.storage import load_model
@@ -67,19 +74,28 @@ def evaluate(
         warn_of_ends(dataset.sequence)
     true_model = None if truth is None else load_model(truth)
     start_tensorflow()
-    measured = dataset.mean_expression
+    levels = learned.with_levels(dataset)
+    measured = levels.expression
     predicted = learned.predict(
-        dataset, compute_dtype=compute_dtype, implementation=implementation
+        levels, compute_dtype=compute_dtype, implementation=implementation
     ).expression
     expression = {"measured": agreement(predicted, measured)}
+    highest = [highest_r(dataset.sequence, learned.levels(dataset))]
+    noise = None
+    if learned.noise is not None:
+        counted = dataset.take(np.isfinite(learned.noise.mean_level(dataset.expression)))
+        noise = noise_table(
+            judge_noise(learned.noise, predicted, counted.expression), learned.noise
+        )
     comparisons: list[ParameterComparison] = []
     if true_model is not None:
-        noiseless = true_model.predict(dataset, implementation=implementation).expression
+        noiseless = true_model.predict(levels, implementation=implementation).expression
         expression["without noise"] = agreement(predicted, noiseless)
+        highest.append(math.nan)
         comparisons = compare_parameters(learned, true_model)
     if plot is not None:
         plot_evaluation(plot, predicted, measured, comparisons, overwrite=overwrite)
-    _show(len(dataset), expression, comparisons, plot)
+    _show(len(levels), expression, highest, noise, comparisons, plot)
 
 
 def read_measured(
@@ -103,6 +119,9 @@ def read_measured(
         OSError: the table cannot be read.
     """
     asked = options.asked_columns(sequence, expression, None)
+    if model.noise is not None and model.noise.counts and expression is None:
+        # Counts are in the columns that those of training were in: no usual name says them.
+        asked["expression"] = tuple(model.table_columns.get("expression") or ())
     files = options.open_files(
         table,
         {**asked, "weight": False},
@@ -121,13 +140,17 @@ def read_measured(
 def _show(
     count: int,
     expression: dict[str, Metrics],
+    highest: list[float],
+    noise: TextTable | None,
     comparisons: list[ParameterComparison],
     plot: Path | None,
 ) -> None:
     console = new_console(results=True)
     title = f"Predicted expression of {count:,} sequences against"
     records = [{"against": name.replace(" ", "_"), "count": count} for name in expression]
-    console.print(metrics_table(title, expression, records=records))
+    console.print(metrics_table(title, expression, records=records, highest=highest))
+    if noise is not None:
+        console.print(noise)
     if comparisons:
         columns = ("effect", "r", "factors")
         table = TextTable("Effects, learned against true", columns, name="effects")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 from cisreg.cli.terminal import TextTable, new_console
 
 if TYPE_CHECKING:
+    from cisreg.information import Information
+    from cisreg.losses import Noise
+    from cisreg.losses.judged import NoiseMetrics
     from cisreg.metrics import Metrics
     from cisreg.recipes import Training
     from cisreg.training import EpochRecord
@@ -23,6 +27,7 @@ METRIC_NAMES = {
 
 def show_run(run: Training, folder: Path) -> None:
     """Prints the last losses of each stage, the metrics of the model, and its folder."""
+    from cisreg.data.replicates import highest_r
     from cisreg.metrics import agreement
 
     console = new_console()
@@ -48,16 +53,18 @@ def show_run(run: Training, folder: Path) -> None:
     console.print(stages)
     parts = {"training": run.training, "validation": run.validation}
     used = {name: part for name, part in parts.items() if part is not None}
+    levels = {name: run.model.with_levels(part) for name, part in used.items()}
     console.print(
         metrics_table(
             "Expression, predicted against measured",
             {
                 f"{len(part):,} for {name}": agreement(
-                    run.model.predict(part).expression, part.mean_expression
+                    run.model.predict(part).expression, part.expression
                 )
-                for name, part in used.items()
+                for name, part in levels.items()
             },
-            records=[{"sequences": name, "count": len(part)} for name, part in used.items()],
+            records=[{"sequences": name, "count": len(part)} for name, part in levels.items()],
+            highest=[highest_r(part.sequence, run.model.levels(part)) for part in used.values()],
         )
     )
     console.print(f"Model written to {folder} (epoch {run.fit.best_epoch} of the run)")
@@ -76,6 +83,7 @@ def metrics_table(
     rows: Mapping[str, Metrics],
     *,
     records: Sequence[Mapping[str, Any]] | None = None,
+    highest: Sequence[float] = (),
 ) -> TextTable:
     """One row of metrics for each set of sequences.
 
@@ -83,12 +91,56 @@ def metrics_table(
         title: a line above the table.
         rows: the metrics of each set by its name.
         records: what JSON says of each set beside its metrics; None: its name.
+        highest: the highest r of each set that its replicates leave to a model, NaN where there
+            are none; shown beside r where it is known of any set.
     """
-    table = TextTable(title, ("sequences", *METRIC_NAMES.values()), name="expression")
+    known = [each if math.isfinite(each) else None for each in highest] or [None] * len(rows)
+    shown = [*METRIC_NAMES.values()]
+    if any(each is not None for each in known):
+        shown.insert(1, "highest r")
+    table = TextTable(title, ("sequences", *shown), name="expression")
     named = records or [{"sequences": name} for name in rows]
-    for (name, metrics), record in zip(rows.items(), named, strict=True):
+    for (name, metrics), record, most in zip(rows.items(), named, known, strict=True):
+        cells = [f"{getattr(metrics, each):.4f}" for each in METRIC_NAMES]
+        if len(shown) > len(METRIC_NAMES):
+            cells.insert(1, "" if most is None else f"{most:.4f}")
+        numbers = {each: getattr(metrics, each) for each in METRIC_NAMES}
         table.add_row(
-            *(name, *(f"{getattr(metrics, each):.4f}" for each in METRIC_NAMES)),
-            record={**record, **{each: getattr(metrics, each) for each in METRIC_NAMES}},
+            *(name, *cells),
+            record={**record, **numbers, **({} if most is None else {"highest_pearson": most})},
+        )
+    return table
+
+
+def noise_table(metrics: NoiseMetrics, noise: Noise) -> TextTable:
+    """Likelihood and information of measurements under the noise model of a model."""
+    from cisreg.losses import SortBins
+
+    each = "read" if isinstance(noise, SortBins) else "measurement"
+    title = f"Noise {noise.name}, nats per measurement; information in bits per {each}"
+    columns = ("quantity", "value", "standard error", "of")
+    table = TextTable(title, columns, name="noise")
+    count = f"{metrics.measurements:,} measurements"
+    table.add_row(
+        *("log likelihood", f"{metrics.log_likelihood:.4f}", "", count),
+        record={
+            "quantity": "log_likelihood",
+            "nats": metrics.log_likelihood,
+            "measurements": metrics.measurements,
+        },
+    )
+    for name in ("variational", "predictive"):
+        found: Information | None = getattr(metrics, name)
+        if found is None:
+            continue
+        error = found.standard_error / math.log(2)
+        table.add_row(
+            *(f"{name} information", f"{found.bits:.4f}", f"{error:.4f}", count),
+            record={
+                "quantity": f"{name}_information",
+                "nats": found.nats,
+                "standard_error": found.standard_error,
+                "measurements": metrics.measurements,
+            },
         )
     return table

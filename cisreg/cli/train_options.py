@@ -235,6 +235,25 @@ PositionSmoothness = Annotated[
     float | None,
     _training("Penalty on squared differences of neighbouring position weights.", metavar="WEIGHT"),
 ]
+Loss = Annotated[
+    Literal[
+        "squared_error",
+        "gaussian",
+        "heteroscedastic",
+        "student_t",
+        "huber",
+        "poisson",
+        "negative_binomial",
+        "sort_bins",
+    ]
+    | None,
+    _training(
+        "Noise of the measurements, whose likelihood is maximized; its numbers are trained too, or "
+        "given in a recipe. **poisson**, **negative_binomial**: counts; **sort_bins**: counts of "
+        "sorting bins, an --expression-column for each. Default: squared_error.",
+        metavar="NAME",
+    ),
+]
 Likelihood = Annotated[
     Path | None,
     _training(
@@ -287,6 +306,14 @@ ExpressionColumn = Annotated[
         "Column with the expression, by name or number; default: the one called expression, or of "
         "two columns the one that is not the sequence. Given once for each replicate, their mean "
         "counts.",
+        metavar="COLUMN",
+    ),
+]
+ExposureColumn = Annotated[
+    str | None,
+    _data(
+        "For --loss poisson and negative_binomial: column with counts that those of "
+        "--expression-column are relative to, such as DNA to RNA.",
         metavar="COLUMN",
     ),
 ]
@@ -412,6 +439,7 @@ class TrainingOptions:
     side: PaddingSide = "left"
     sequence_column: SequenceColumn = None
     expression_column: ExpressionColumn = None
+    exposure_column: ExposureColumn = None
     weight_column: WeightColumn = None
     measurements: Measurements = None
     name_column: NameColumn = None
@@ -441,6 +469,7 @@ class TrainingOptions:
     motif_l2: MotifL2 = None
     motif_pull: MotifPull = None
     position_smoothness: PositionSmoothness = None
+    loss: Loss = None
     likelihood: Likelihood = None
     epochs: Epochs = None
     precision: PrecisionName = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,6 +24,7 @@ from cisreg.number_text import is_integer, parse_integer
 
 if TYPE_CHECKING:
     from cisreg.data import Dataset, DatasetFiles
+    from cisreg.losses import Noise
     from cisreg.motifs import MotifSet
     from cisreg.recipes import Recipe
     from cisreg.training.step import Loss
@@ -89,6 +91,16 @@ def check_options(context: typer.Context, given: TrainingOptions) -> None:
             "expected motifs to train: --motifs, --random-motifs or the --start of a model",
             ctx=context,
         )
+    if given.likelihood is not None and given.loss is not None:
+        raise typer.BadParameter(
+            "expected one of --loss and --likelihood, which is a loss too", ctx=context
+        )
+    if given.exposure_column is not None and not given.expression_column:
+        raise typer.BadParameter(
+            "--exposure-column: expected --expression-column with the counts that are relative to "
+            "it as well",
+            ctx=context,
+        )
     asked_split(vars(given))
 
 
@@ -116,8 +128,10 @@ def make_plan(given: TrainingOptions, recipe: str, extra: str | None = None) -> 
     )
     check_names(earlier, motif_set)
     columns = options.asked_columns(
-        *(given.sequence_column, given.expression_column, given.weight_column, given.name_column)
+        *(given.sequence_column, _measured(given), given.weight_column, given.name_column)
     )
+    if chosen.loss is not None:
+        columns["counted"] = chosen.loss.counted
     split_by = asked_split(vars(given))
     further = dict.fromkeys(options.column(each) for each in (extra, split_by) if each is not None)
     how: dict[str, Any] = {
@@ -146,7 +160,7 @@ def make_plan(given: TrainingOptions, recipe: str, extra: str | None = None) -> 
             given.concentrations, motif_set, random_count, length
         ),
         "start": start | carried_over(earlier, names),
-        "loss": _loss(given.likelihood),
+        "loss": _table_loss(given.likelihood),
         "validation": chosen_validation(
             *(vars(given), chosen.validation, files),
             lambda path: options.open_files(path, columns, length=length, **how),
@@ -166,7 +180,9 @@ def _recipe(source: str, given: TrainingOptions) -> Recipe:
     for name in ("constant_left", "constant_right"):
         if name in model and is_integer(model[name]):
             model[name] = parse_integer(model[name])
-    return read_recipe(source).override(
+    recipe = read_recipe(source)
+    # Not by override, which leaves what is None unchanged: that is the squared error.
+    return replace(recipe, loss=_noise(recipe.loss, given)).override(
         model=model,
         penalty={name: values[name] for name in _PENALTIES if values[name] is not None},
         validation=validation_share(given.validation),
@@ -174,13 +190,34 @@ def _recipe(source: str, given: TrainingOptions) -> Recipe:
     )
 
 
-def _loss(table: Path | None) -> Loss:
-    from cisreg.losses import (
-        mean_squared_error,
-        negative_log_likelihood,
-        read_mean_standard_deviation,
-    )
+def _measured(given: TrainingOptions) -> list[str] | None:
+    """The columns of measurements; that of the exposure comes first."""
+    if given.exposure_column is None or given.expression_column is None:
+        return given.expression_column
+    return [given.exposure_column, *given.expression_column]
+
+
+def _noise(own: Noise | None, given: TrainingOptions) -> Noise | None:
+    """The noise model of a recipe, with what was given as options."""
+    from cisreg.losses import Poisson
+    from cisreg.recipes.reading import loss_of
+
+    chosen = own
+    if given.loss is not None and (own is None or own.name != given.loss):
+        chosen = loss_of({"name": given.loss})
+    if given.exposure_column is None:
+        return chosen
+    if not isinstance(chosen, Poisson):
+        raise ValueError(
+            "--exposure-column: expected --loss poisson or negative_binomial, got "
+            f"{'squared_error' if chosen is None else chosen.name}"
+        )
+    return replace(chosen, exposure=True)
+
+
+def _table_loss(table: Path | None) -> Loss | None:
+    from cisreg.losses import negative_log_likelihood, read_mean_standard_deviation
 
     if table is None:
-        return mean_squared_error
+        return None
     return functools.partial(negative_log_likelihood, table=read_mean_standard_deviation(table))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -84,6 +84,11 @@ class SortBins(Noise):
                 f"{len(self.depth)}"
             )
         object.__setattr__(self, "borders", borders)
+
+    @property
+    def counted(self) -> Literal["bins"]:
+        """The columns are counts of sorting bins."""
+        return "bins"
 
     def levels(self, measured: np.ndarray) -> np.ndarray:
         """The mean bin of the reads of each sequence, float64 [N]; NaN without reads.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -48,6 +48,11 @@ class Poisson(Noise):
 
     def __post_init__(self) -> None:
         self._check_positive("library_size")
+
+    @property
+    def counted(self) -> Literal["exposure"] | None:
+        """With an exposure, the first column is what the others are relative to."""
+        return "exposure" if self.exposure else None
 
     def levels(self, measured: np.ndarray) -> np.ndarray:
         """Counts by library size and exposure, float64 [N, K]; NaN where the exposure is 0."""

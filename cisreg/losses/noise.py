@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -62,6 +62,14 @@ class Noise:
     counts: ClassVar[bool] = False
     # By field, for those that may be None.
     forms: ClassVar[Mapping[str, Form]] = {}
+
+    @property
+    def counted(self) -> Literal["bins", "exposure"] | None:
+        """What the columns of measurements are, where tables of known origin have several kinds.
+
+        "bins": counts of sorting bins; "exposure": counts, behind those that they are relative to.
+        """
+        return None
 
     @property
     def unknown(self) -> tuple[str, ...]:
@@ -276,7 +284,8 @@ class Noise:
                 continue
             if isinstance(value, list | tuple | np.ndarray):
                 object.__setattr__(self, field, tuple(float(each) for each in value))
-            if not (np.isfinite(value).all() and np.min(value, initial=np.inf) > 0):
+            numbers = np.asarray(value, np.float64)
+            if not (np.isfinite(numbers).all() and (numbers > 0).all()):
                 raise ValueError(
                     f"{type(self).__name__}.{field}: expected finite numbers above 0, got {value!r}"
                 )

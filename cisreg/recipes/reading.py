@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from cisreg.limits import read_description
-from cisreg.losses import Penalty
+from cisreg.losses import Noise, Penalty
+from cisreg.losses.named import NOISES, noise_from_dict
 from cisreg.recipes.checking import check_types, check_value
 from cisreg.recipes.recipe import VARIANT_OPTIONS, Recipe, check_keys
 from cisreg.spec import ModelSpec
@@ -25,7 +26,13 @@ SCHEDULES: dict[str, Any] = {
 }
 
 _FOLDER = Path(__file__).parent
-_TOP = ("validation", "precision", "standardize", "motifs", "model", "penalty", "stage", "variant")
+# The name of the loss without a noise model.
+SQUARED_ERROR = "squared_error"
+LOSSES = (SQUARED_ERROR, *NOISES)
+_TOP = (
+    *("validation", "precision", "standardize", "motifs", "model", "loss", "penalty", "stage"),
+    "variant",
+)
 
 
 def read_recipe(source: str | os.PathLike[str]) -> Recipe:
@@ -34,8 +41,9 @@ def read_recipe(source: str | os.PathLike[str]) -> Recipe:
     Args:
         source: the name of a recipe that comes with cisreg ("default" or "quick"), or the path of a
             TOML file. Its keys are `validation`, `precision` and `standardize`; the tables
-            `[motifs]` (width, flank), `[model]` (options of `cisreg.model.ModelSpec`) and
-            `[penalty]` (fields of `cisreg.losses.Penalty`); and one `[[stage]]` for each stage
+            `[motifs]` (width, flank), `[model]` (options of `cisreg.model.ModelSpec`), `[loss]`
+            (its name, and what is given of a noise model of `cisreg.losses`) and `[penalty]`
+            (fields of `cisreg.losses.Penalty`); and one `[[stage]]` for each stage
             (fields of `cisreg.training.Stage`; a schedule is a table with its name and its own
             fields, and a stage may have its own penalty). The members of an ensemble take turns in
             `[[variant]]`, options of `[model]` that replace those there.
@@ -99,10 +107,28 @@ def _recipe(content: Mapping[str, Any]) -> Recipe:
         motif_flank=motifs.get("flank"),
         validation=content.get("validation", Recipe.validation),
         penalty=_penalty(content.get("penalty", {}), "penalty"),
+        loss=loss_of(content.get("loss", {"name": SQUARED_ERROR})),
         precision=content.get("precision", Recipe.precision),
         standardize=content.get("standardize", Recipe.standardize),
         variants=tuple(variants),
     )
+
+
+def loss_of(table: Any) -> Noise | None:
+    """The noise model of a table with its name and numbers; None for the squared error.
+
+    Raises:
+        ValueError: another name, an unknown key, or a value of another type or out of range.
+
+    Example:
+        >>> loss_of({"name": "huber"})
+        Huber(scale=None, threshold=1.345)
+    """
+    if isinstance(table, Mapping) and table.get("name") not in NOISES:
+        if dict(table) == {"name": SQUARED_ERROR}:
+            return None
+        raise ValueError(f"loss: expected a name among {', '.join(LOSSES)}, got {dict(table)!r}")
+    return noise_from_dict(table)
 
 
 def _penalty(table: Mapping[str, Any], place: str) -> Penalty:

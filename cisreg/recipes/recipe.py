@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from cisreg.choices import Precision, check_choice
-from cisreg.losses import Penalty
+from cisreg.losses import Noise, Penalty
 from cisreg.spec import ModelSpec
 from cisreg.training.stages import Stage
 
@@ -42,6 +42,7 @@ class Recipe:
             zero; None: all W columns train.
         validation: share of the table that is held out; 0: nothing.
         penalty: weights of the penalties.
+        loss: a noise model (`cisreg.losses`); None: the squared error.
         precision: see `cisreg.training.fit`.
         standardize: see `cisreg.training.fit`; False in recipes of CisRegModels, whose learning
             rates and penalties are in the unit of the measurements.
@@ -61,6 +62,7 @@ class Recipe:
     motif_flank: int | None = None
     validation: float = 0.1
     penalty: Penalty = field(default_factory=Penalty)
+    loss: Noise | None = None
     precision: Precision = "float32"
     standardize: bool = True
     variants: tuple[Mapping[str, Any], ...] = ()

@@ -18,11 +18,11 @@ import tensorflow as tf
 from cisreg.choices import ConstantEnds
 from cisreg.data import Columns, Dataset, DatasetFiles, HoldOut, open_dataset
 from cisreg.data.feeding.feed import MemoryFeed
-from cisreg.data.formats.rows import Column
+from cisreg.data.formats.rows import Column, Counted
 from cisreg.datasets.named import dataset_files
 from cisreg.interpret.factors import factor_effects
 from cisreg.locks import hold_folder
-from cisreg.losses import mean_squared_error
+from cisreg.losses import Noise, mean_squared_error
 from cisreg.model import ModelSpec
 from cisreg.motifs import MotifSet, read_motifs, strongest_site_log_concentration
 from cisreg.occupancy import Implementation
@@ -125,7 +125,7 @@ def train(
     constant_ends: ConstantEnds | None = None,
     log_concentration: np.ndarray | None = None,
     start: Mapping[str, np.ndarray] | None = None,
-    loss: Loss = mean_squared_error,
+    loss: Loss | None = None,
     seed: int = 0,
     cache: Cache = "auto",
     strategy: tf.distribute.Strategy | None = None,
@@ -168,7 +168,8 @@ def train(
             strongest site is bound half of the time.
         start: float32 arrays by the names of `ModelSpec.parameter_shapes`, in the unit of the
             measurements; they replace the initial values of `cisreg.init_parameters`.
-        loss: (predicted [N], measured [N]) to a scalar.
+        loss: a noise model (`cisreg.losses`), or (predicted [N], measured [N]) to a scalar; None:
+            that of the recipe.
         seed: of the initial activities, the validation split and the order of the sequences.
         cache: see `cisreg.training.fit`.
         strategy: see `cisreg.training.RunOptions`; only the chief writes to `output`.
@@ -229,8 +230,12 @@ def train(
     }
     given = {name: value for name, value in ends.items() if value is not None}
     recipe = replace(recipe.override(model=given, penalty={}), variants=())
+    if loss is not None:
+        recipe = replace(recipe, loss=loss if isinstance(loss, Noise) else None)
+    loss = loss or recipe.loss or mean_squared_error
     motif_set = _motifs(motifs, recipe)
-    opened = _open(data, validation.column if isinstance(validation, HoldOut) else None)
+    counted = loss.counted if isinstance(loss, Noise) else None
+    opened = _open(data, validation.column if isinstance(validation, HoldOut) else None, counted)
     source = describe_source(data, validation)
     if isinstance(validation, HoldOut) and opened is not data:
         validation = _by_name(validation, opened)
@@ -275,6 +280,7 @@ def train(
             initial_motifs=_initial_motifs(motif_set, plan, start or {}),
             column_range=plan.column_range,
             table_columns=opened.columns_used,
+            noise=result.noise,
         )
         if folder is not None and is_chief:
             save_model(folder, model)
@@ -326,11 +332,18 @@ def _motifs(motifs: MotifSet | PathLike, recipe: Recipe) -> MotifSet:
     return motifs if same else motifs.in_columns(recipe.motif_width)
 
 
-def _open(data: Any, column: Column | None) -> Dataset | DatasetFiles:
-    """Opens paths or a table in memory, with the column that says what is held out, if any."""
+def _open(data: Any, column: Column | None, counted: Counted | None) -> Dataset | DatasetFiles:
+    """Opens paths or a table in memory.
+
+    Args:
+        data: what was given.
+        column: the column that says what is held out, or None.
+        counted: what the loss takes for measurements.
+    """
     extra = () if column is None else (column,)
     if _is_paths(data):
-        data = open_dataset(dataset_files(data), columns=Columns(extra=extra))
+        columns = Columns(extra=extra, counted=counted)
+        data = open_dataset(dataset_files(data), columns=columns)
     if isinstance(data, (Dataset, DatasetFiles)):
         return data
     return Dataset.from_frame(data, extra=extra)
@@ -437,10 +450,8 @@ def _measured_range(plan: TrainingPlan) -> list[float] | None:
     feed = plan.training
     if not isinstance(feed, MemoryFeed):
         return None
-    measured = feed.dataset.expression
-    if measured.ndim == 2:
-        measured = measured.mean(axis=1)
-    return [float(measured.min()), float(measured.max())]
+    measured = plan.levels(plan.noise_start())(feed.dataset.expression)
+    return [float(np.nanmin(measured)), float(np.nanmax(measured))]
 
 
 def _initial(

@@ -23,6 +23,7 @@ def format_recipe(recipe: Recipe) -> str:
     for name, table in (
         ("motifs", motifs),
         ("model", recipe.model),
+        *([] if recipe.loss is None else [("loss", recipe.loss.to_dict())]),
         ("penalty", _changed(recipe.penalty)),
     ):
         parts.append(_table(f"[{name}]", table))

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from cisreg.losses import Penalty
+from cisreg.losses import Gaussian, NegativeBinomial, Penalty, SortBins
 from cisreg.recipes import RECIPES, Recipe, format_recipe, read_recipe
 from cisreg.training import Constant, CosineWarmup, ExponentialDecay, Stage, TriangularCycle
 
@@ -51,11 +51,43 @@ def test_every_option_survives_writing_and_reading(tmp_path):
         motif_flank=2,
         validation=0.25,
         penalty=Penalty(motif_pull=1e-5),
+        loss=SortBins(borders=(0.25, 1.0), depth=(1.0, 2.0, 0.5)),
         precision="mixed_float16",
         standardize=False,
         variants=({"binding": "expected"}, {"position_knots": 5, "stranded": True}),
     )
     assert read_recipe(write(tmp_path, format_recipe(recipe))) == recipe
+
+
+@pytest.mark.parametrize(
+    ("table", "loss"),
+    [
+        ('name = "squared_error"', None),
+        ('name = "gaussian"', Gaussian()),
+        ('name = "negative_binomial"\nexposure = true', NegativeBinomial(exposure=True)),
+        ('name = "sort_bins"\nborders = [1, 2.5]', SortBins(borders=(1.0, 2.5))),
+    ],
+)
+def test_a_loss_has_a_name_and_what_is_given_of_its_numbers(tmp_path, table, loss):
+    recipe = read_recipe(write(tmp_path, f"[loss]\n{table}\n{STAGE}"))
+    assert recipe.loss == loss
+    assert read_recipe(write(tmp_path, format_recipe(recipe))) == recipe
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ('name = "cauchy"', "recipe.toml: loss: expected a name among squared_error, gaussian"),
+        ("deviation = 1.0", "loss: expected a name among"),
+        ('name = "gaussian"\nscale = 1.0', "loss gaussian: expected deviation, got scale"),
+        ('name = "gaussian"\ndeviation = "a"', "expected a number for deviation, got 'a'"),
+        ('name = "huber"\nthreshold = 0', "Huber.threshold: expected finite numbers above 0"),
+        ('name = "squared_error"\nscale = 1.0', "loss: expected a name among"),
+    ],
+)
+def test_losses_that_are_refused(tmp_path, table, message):
+    with pytest.raises(ValueError, match=message):
+        read_recipe(write(tmp_path, f"[loss]\n{table}\n{STAGE}"))
 
 
 def test_stages_leave_out_what_a_model_lacks():

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cisreg.data.formats.known_tables import KnownTable, known_table, marks_parts, plain_name
-from cisreg.data.formats.rows import Column, Columns
+from cisreg.data.formats.rows import Column, Columns, Counted
 from cisreg.number_text import is_float
 
 SEQUENCE_NAMES = (
@@ -226,7 +226,7 @@ def find_columns(start: TableStart, asked: Columns, key: Key = "sequence") -> Pl
     weight = _find_weight(start, asked.weight, taken)
     taken |= set() if weight is None else {weight}
     if asked.expression is None:
-        expression = _find_expression(start, taken)
+        expression = _find_counts(start, asked.counted, taken) or _find_expression(start, taken)
     else:
         expression = tuple(_asked(start, each) for each in asked.expression)
     taken |= set(expression)
@@ -328,6 +328,15 @@ def _find_weight(start: TableStart, asked: Column | bool, taken: Set[int]) -> in
     if len(named) > 1:
         raise _unclear(start, "weight", WEIGHT_NAMES)
     return named[0] if named else None
+
+
+def _find_counts(start: TableStart, counted: Counted | None, taken: Set[int]) -> tuple[int, ...]:
+    """The counts of a known table, if they are asked for and no other role has them."""
+    known = start.known()
+    if known is None or counted is None:
+        return ()
+    found = known.bins if counted == "bins" else known.exposure
+    return () if taken & set(found) else found
 
 
 def _find_expression(start: TableStart, taken: Set[int]) -> tuple[int, ...]:

@@ -22,6 +22,8 @@ class KnownTable(NamedTuple):
         origin: who writes such tables, for logs and errors.
         sequence: position of the sequence, or None.
         expression: position of the measurement, or None.
+        bins: positions of the counts of sorting bins, in the order of the bins.
+        exposure: positions of two columns of counts: of all, and of those of interest.
         parts: position of the column that marks rows of training, validation and test, or None.
         advice: what to do where a role that the table does not have is needed, for errors.
     """
@@ -30,6 +32,8 @@ class KnownTable(NamedTuple):
     sequence: int | None = None
     expression: int | None = None
     parts: int | None = None
+    bins: tuple[int, ...] = ()
+    exposure: tuple[int, ...] = ()
     advice: str = ""
 
 
@@ -75,13 +79,20 @@ def _of_mave_nn(place: dict[str, int]) -> KnownTable | None:
     if not {"set", "x"} <= place.keys():
         return None
     if "y" in place:
-        return KnownTable("MAVE-NN", place["x"], place["y"], place["set"])
-    if sum(re.fullmatch("ct_[0-9]+", name) is not None for name in place) > 1:
+        counts = ("tot_ct", "ex_ct")
+        known = counts if set(counts) <= place.keys() else ()
+        exposure = tuple(place[name] for name in known)
+        return KnownTable("MAVE-NN", place["x"], place["y"], place["set"], exposure=exposure)
+    bins = sorted(
+        (int(name[3:]), at) for name, at in place.items() if re.fullmatch("ct_[0-9]{1,6}", name)
+    )
+    if len(bins) > 1:
         advice = (
-            "; these are counts of sorting bins, from which cisreg prepare expression computes the "
-            "expression"
+            "; these are counts of sorting bins: train on them with the loss sort_bins (--loss "
+            "sort_bins), or compute the expression with cisreg prepare expression"
         )
-        return KnownTable("MAVE-NN", place["x"], None, place["set"], advice)
+        ordered = tuple(at for _, at in bins)
+        return KnownTable("MAVE-NN", place["x"], None, place["set"], ordered, advice=advice)
     return None
 
 

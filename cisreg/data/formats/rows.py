@@ -10,6 +10,9 @@ import numpy as np
 import pyarrow as pa
 
 Column = int | str
+# Measurements that are counts, in tables of known origin: of sorting bins, or behind those that
+# they are relative to.
+Counted = Literal["bins", "exposure"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,9 @@ class Columns:
             the first word of the header; False or None: none is read. In a table of measurements it
             is the name of the record.
         extra: further columns to keep unchanged; True: all others.
+        counted: where the measurements of a table of MAVE-NN are not given, take its counts: of
+            sorting bins ("bins"), or of all molecules and of those of interest ("exposure"). None:
+            no counts.
 
     Raises:
         ValueError: the same column in two roles.
@@ -43,6 +49,7 @@ class Columns:
     weight: Column | bool = True
     name: Column | bool = False
     extra: tuple[Column, ...] | Literal[True] = ()
+    counted: Counted | None = None
 
     def __post_init__(self) -> None:
         for role in ("weight", "name"):
@@ -99,6 +106,8 @@ class Columns:
         return {
             role: list(value) if isinstance(value, tuple) else None if value is False else value
             for role, value in vars(self).items()
+            # Only asked for: a table that was read has the columns themselves.
+            if role != "counted" or value is not None
         }
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import numbers
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from cisreg.data import Dataset
+from cisreg.data.replicates import highest_r
 from cisreg.interpret.bases import base_contributions
 from cisreg.interpret.diagnosis import diagnose_model
 from cisreg.interpret.factors import factor_effects
@@ -53,6 +55,7 @@ def describe_run(
         threads: how many threads compute; None: one for each core.
         progress: whether to show progress bars.
     """
+    found = _in_levels(run.model, found)
     judged = found.judged
     parts = sorted(found.parts, key=lambda part: part is not judged)
     predicted = tuple(predict_part(run.model, part) for part in parts)
@@ -84,6 +87,25 @@ def describe_run(
     )
 
 
+def _in_levels(model: Model, found: Found) -> Found:
+    """The parts with one number for each sequence, in the unit of the predictions."""
+    parts = [
+        replace(
+            part,
+            data=model.with_levels(part.data),
+            places={
+                name: column.filter(pa.array(there)) if not there.all() else column
+                for name, column in part.places.items()
+            },
+            highest=highest_r(part.data.sequence, levels),
+        )
+        for part in found.parts
+        for levels in [model.levels(part.data)]
+        for there in [np.isfinite(levels.reshape(len(levels), -1)).any(axis=1)]
+    ]
+    return replace(found, parts=tuple(parts))
+
+
 def _most_rows(model: Model) -> int:
     return _FACTOR_ROWS if model.spec.fused else _FACTOR_ROWS_OF_SITES
 
@@ -94,13 +116,14 @@ def _spread(data: Dataset, most: int) -> Dataset:
 
 def predict_part(model: Model, part: Part) -> Predicted:
     """Predictions of a part, their metrics, and what residuals may depend on."""
-    measured = part.data.mean_expression.astype(np.float64)
+    measured = part.data.expression.astype(np.float64)
     predicted = model.predict(part.data).expression.astype(np.float64)
     metrics = agreement(predicted, measured)
     along, categories = _along(part, predicted)
     return Predicted(
         *(part.name, part.role, predicted, measured, metrics),
         interval=correlation_interval(metrics.pearson, len(measured)),
+        highest=part.highest,
         along=along,
         categories=categories,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,6 +30,8 @@ class Predicted:
         metrics: of these two.
         interval: 95 % interval of Pearson's r (Fisher, 1921, Metron 1, 3-32); NaN where there are
             fewer than 4 sequences.
+        highest: the highest r that replicates leave to a model (`cisreg.data.replicates`); NaN
+            without any.
         along: float64 [N] by name: what residuals may depend on.
         categories: names of categories, for those of `along` that are places among them.
     """
@@ -39,6 +42,7 @@ class Predicted:
     measured: np.ndarray
     metrics: Metrics
     interval: tuple[float, float]
+    highest: float = math.nan
     along: Mapping[str, np.ndarray] = field(default_factory=dict)
     categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -166,6 +170,7 @@ def _summary_of(part: Predicted) -> dict[str, Any]:
         "sequences": part.count,
         **_numbers(part.metrics),
         "pearson_interval": [low, high],
+        "highest_pearson": None if np.isnan(part.highest) else part.highest,
     }
 
 

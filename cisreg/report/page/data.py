@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -47,12 +48,14 @@ class Part:
         role: "other" are rows that are neither those of training nor of validation.
         data: the sequences, encoded for the model, and their measurements.
         places: by name, what says where a row was measured: its number, columns of the table.
+        highest: the highest r that replicates leave to a model; NaN without any.
     """
 
     name: str
     role: Role
     data: Dataset
     places: Mapping[str, pa.Array] = field(default_factory=dict)
+    highest: float = math.nan
 
 
 @dataclass(frozen=True, eq=False)

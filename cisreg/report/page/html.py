@@ -256,15 +256,21 @@ def _stages(content: RunContent) -> list[tuple[str, ...]]:
 
 
 def _score(name: str, part: Predicted) -> Score:
-    return Score(name, _cells(part.count, part.metrics, part.interval))
+    return Score(name, _cells(part.count, part.metrics, part.interval, part.highest))
 
 
-def _cells(count: int, metrics: Metrics, interval: tuple[float, float] | None) -> tuple[str, ...]:
+def _cells(
+    count: int,
+    metrics: Metrics,
+    interval: tuple[float, float] | None,
+    highest: float = math.nan,
+) -> tuple[str, ...]:
     between = ""
     if interval is not None and math.isfinite(interval[0]):
         between = f"{interval[0]:.3f} to {interval[1]:.3f}"
     return (
-        *(f"{count:,}", fixed(metrics.pearson), between, fixed(metrics.r_squared)),
+        *(f"{count:,}", fixed(metrics.pearson), between),
+        *(fixed(highest) if math.isfinite(highest) else "", fixed(metrics.r_squared)),
         *(f"{math.sqrt(metrics.mean_squared_error):.3g}", fixed(metrics.spearman)),
     )
 

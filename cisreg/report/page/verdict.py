@@ -275,6 +275,8 @@ def _how_good(judged: Predicted) -> str:
     }[judged.role]
     low, high = judged.interval
     between = f", 95 % interval {low:.3f} to {high:.3f}" if math.isfinite(low) else ""
+    if math.isfinite(judged.highest):
+        between += f"; by its replicates, no model reaches more than {judged.highest:.3f}"
     return (
         f"{word}: on {counted(judged.count, 'sequence')} {where}, it explains "
         f"{percent(metrics.r_squared)} of the variance (r = {fixed(metrics.pearson)}{between})."

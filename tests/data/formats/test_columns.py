@@ -107,8 +107,8 @@ UNCLEAR = {
     ),
     "bins of MAVE-NN": (
         "set,ct_0,ct_1,ct_2,x\ntraining,0,1,2,GGAG\n",
-        r"one column named expression, .*'ct_0' \(0\).*; these are counts of sorting bins, from "
-        "which cisreg prepare expression",
+        r"one column named expression, .*'ct_0' \(0\).*; these are counts of sorting bins: train "
+        r"on them with the loss sort_bins .*, or compute the expression with cisreg prepare",
     ),
     "MPRAflow": (
         "name,dna_count,rna_count,ratio,log2,n_obs_bc\na,3,9,3,1.58,7\n",

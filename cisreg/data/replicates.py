@@ -1,0 +1,103 @@
+"""What repeated measurements say about the noise: the highest r that any model can reach.
+
+A measurement is a true value and noise that is independent of it. Its reliability is the share of
+its variance that is not noise, and no prediction has a higher r with it than the root of that
+(Spearman 1904, The proof and measurement of association between two things).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cisreg.data.splitting import sequence_hashes
+
+# With fewer degrees of freedom, repeated rows say too little about the noise.
+FEWEST_REPEATS = 20
+
+
+def reliability_of_mean(correlation: np.ndarray) -> float:
+    """The reliability of the mean of K replicates, 0 to 1.
+
+    It is K r / (1 + (K - 1) r), with r the mean of their correlations (Spearman 1910, Brown 1910).
+
+    Args:
+        correlation: float [K, K], finite.
+
+    Example:
+        >>> round(reliability_of_mean(np.array([[1.0, 0.8], [0.8, 1.0]])), 4)
+        0.8889
+    """
+    count = len(correlation)
+    mean = float(correlation[np.triu_indices(count, 1)].mean())
+    return max(count * mean / (1 + (count - 1) * mean), 0.0) if mean > 0 else 0.0
+
+
+def variances_of_groups(
+    values: np.ndarray, group: np.ndarray, size: np.ndarray
+) -> tuple[float, int, float]:
+    """The variance within groups of rows, its degrees of freedom, and the variance of all rows.
+
+    Args:
+        values: float [N].
+        group: int [N], the group of each row.
+        size: int [G], rows of each group.
+
+    Returns:
+        NaN for a variance without degrees of freedom, or of values that are not finite.
+
+    Example:
+        >>> variances_of_groups(np.array([1.0, 3.0, 5.0]), np.array([0, 0, 1]), np.array([2, 1]))
+        (2.0, 1, 4.0)
+    """
+    values = values.astype(np.float64)
+    if len(values) < 2 or not np.isfinite(values).all():
+        return float("nan"), 0, float("nan")
+    values -= values.mean()
+    mean = np.bincount(group, values, len(size)) / size
+    freedom = len(values) - len(size)
+    within = float(((values - mean[group]) ** 2).sum())
+    return within / freedom if freedom else float("nan"), freedom, float(values.var(ddof=1))
+
+
+def reliability_of_rows(noise: float, variance: float) -> float:
+    """The reliability of single rows, 0 to 1, by their variance within sequences and in all.
+
+    Example:
+        >>> reliability_of_rows(1.0, 4.0)
+        0.75
+    """
+    return float(np.clip(1 - noise / variance, 0.0, 1.0)) if variance > 0 else float("nan")
+
+
+def highest_r(sequence: np.ndarray, measured: np.ndarray) -> float:
+    """The highest Pearson's r with these measurements that any model can reach.
+
+    With K columns, these are taken for replicates, and r is that with their mean; rows with a
+    missing measurement are left out. With one column, it follows from rows of the same sequence (a
+    reverse complement is the same one).
+
+    Args:
+        sequence: uint8 [N, L], base codes.
+        measured: float [N] or [N, K], NaN where nothing was measured.
+
+    Returns:
+        NaN without replicates, or where they do not vary.
+
+    Example:
+        >>> sequence = np.zeros((3, 4), np.uint8)
+        >>> highest_r(sequence, np.array([[1.0, 1.0], [2.0, 2.0], [3.0, 3.0]]))
+        1.0
+    """
+    there = np.isfinite(measured.reshape(len(measured), -1)).all(axis=1)
+    measured, sequence = measured[there], sequence[there]
+    if len(measured) < 2:
+        return float("nan")
+    if measured.ndim == 2 and measured.shape[1] > 1:
+        if (np.ptp(measured, axis=0) == 0).any():
+            return float("nan")
+        return reliability_of_mean(np.corrcoef(measured.astype(np.float64).T)) ** 0.5
+    _, group, size = np.unique(sequence_hashes(sequence), return_inverse=True, return_counts=True)
+    noise, freedom, variance = variances_of_groups(measured.reshape(len(measured)), group, size)
+    if freedom < FEWEST_REPEATS:
+        return float("nan")
+    return reliability_of_rows(noise, variance) ** 0.5

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -15,7 +15,7 @@ from cisreg.occupancy import Implementation, occupancy
 from cisreg.occupancy_checks import UNKNOWN
 from cisreg.products import matrix_product
 from cisreg.reference import bound_probability, site_occupancy_standard
-from cisreg.spec import ModelSpec
+from cisreg.spec import ModelSpec, scanned_weights
 from cisreg.spline import spline_basis
 
 logger = logging.getLogger("cisreg.model")
@@ -30,11 +30,14 @@ class Scan(NamedTuple):
         either: [N, S, M]; its sum over S is the binding to either strand.
         by_strand: [N, 2, M], binding to each strand.
         weighted: [N, 2, M], expected occupancy summed with position weights, or None.
+        opening: [N, S, M], binding that acts on accessibility, with its own position weights if
+            the model has them.
     """
 
     either: tf.Tensor
     by_strand: tf.Tensor
     weighted: tf.Tensor | None
+    opening: tf.Tensor
 
 
 def scan_motifs(
@@ -47,12 +50,12 @@ def scan_motifs(
     implementation: Implementation,
 ) -> Scan:
     """The binding of all motifs; `span` is from `between_ends`, the others are as in `predict`."""
-    weigh_here = spec.positional and spec.fused
-    bound, weighted = occupancy(
+    names = scanned_weights(spec)
+    bound, sums = _occupancies(
         sequence,
         parameters["log_kd"],
         parameters["log_concentration"],
-        position_weight=_position_weight(spec, parameters) if weigh_here else None,
+        position_weights=[_position_weight(spec, parameters, name) for name in names],
         column_range=column_range,
         span=span,
         reduction="expected" if spec.binding == "expected" else "log_unbound",
@@ -60,10 +63,23 @@ def scan_motifs(
         compute_dtype=compute_dtype,
         implementation=implementation,
     )
-    if spec.binding == "expected":
-        return Scan(bound, bound, weighted)
-    either = bound_probability(tf.reduce_sum(bound, axis=1, keepdims=True))
-    return Scan(either, bound_probability(bound), weighted)
+    weighted = dict(zip(names, sums, strict=True))
+    acting = weighted.get("position_weight")
+    either = by_strand = bound
+    if spec.binding == "probability":
+        either = bound_probability(tf.reduce_sum(bound, axis=1, keepdims=True))
+        by_strand = bound_probability(bound)
+    return Scan(either, by_strand, acting, weighted.get("potentiation_position_weight", either))
+
+
+def _occupancies(
+    *arguments: tf.Tensor, position_weights: Sequence[tf.Tensor], **options: Any
+) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    """`occupancy` with several sets of position weights: bound, and weighted by each set."""
+    if not position_weights:
+        return occupancy(*arguments, **options).bound, []
+    found = [occupancy(*arguments, position_weight=each, **options) for each in position_weights]
+    return found[0].bound, [each.weighted for each in found]
 
 
 def between_ends(spec: ModelSpec, sequence: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | None]:
@@ -128,7 +144,7 @@ def accessibility_of(spec: ModelSpec, parameters: Parameters, scan: Scan) -> tf.
     """Accessibility, [N]; None without the layer."""
     if not spec.potentiation:
         return None
-    (signal,) = _sum_motifs(scan.either, parameters["potentiation"])
+    (signal,) = _sum_motifs(scan.opening, parameters["potentiation"])
     return tf.sigmoid(parameters["potentiation_bias"] + signal)
 
 
@@ -164,12 +180,12 @@ def linear_sums(
         chromatin is accessible).
     """
     acting, activity = acting_binding(spec, scan), _activity(spec, parameters)
-    if spec.potentiation and acting is scan.either:
+    if spec.potentiation and acting is scan.opening:
         signal, effect = _sum_motifs(acting, parameters["potentiation"], activity, product=product)
         return signal, effect
     signal = None
     if spec.potentiation:
-        (signal,) = _sum_motifs(scan.either, parameters["potentiation"], product=product)
+        (signal,) = _sum_motifs(scan.opening, parameters["potentiation"], product=product)
     (effect,) = _sum_motifs(acting, activity, product=product)
     return signal, effect
 
@@ -234,7 +250,8 @@ def bound_before_limits(
     if counted is not None:
         site = tf.where(counted, site, 0.0)
     accessible = tf.minimum(per_sequence(accessibility, 4) * site, _limit(parameters))
-    return tf.reduce_sum(accessible * _position_weight(spec, parameters), axis=2)
+    weight = _position_weight(spec, parameters, "position_weight")
+    return tf.reduce_sum(accessible * weight, axis=2)
 
 
 def limited_contribution(spec: ModelSpec, parameters: Parameters, bound: tf.Tensor) -> tf.Tensor:
@@ -265,13 +282,24 @@ def _limit(parameters: Parameters) -> tf.Tensor:
     return tf.exp(parameters["log_binding_limit"])
 
 
-def _position_weight(spec: ModelSpec, parameters: Parameters) -> tf.Tensor:
-    """Position weights of both strands, [2, P, M]."""
-    weight = tf.convert_to_tensor(parameters["position_weight"])
+def _position_weight(spec: ModelSpec, parameters: Parameters, name: str) -> tf.Tensor:
+    """Position weights of both strands, [2, P, M], of the parameter with this name."""
+    weight = tf.convert_to_tensor(parameters[name])
     if spec.position_knots is not None:
         basis = tf.constant(spline_basis(spec.window_count, spec.position_knots))
         weight = matrix_product(basis, weight)
     return weight if spec.stranded else tf.repeat(weight, 2, axis=0)
+
+
+def linked(spec: ModelSpec, parameters: Parameters, score: tf.Tensor) -> tf.Tensor:
+    """Expression from the score, [N] both; `cisreg.links` has the same in NumPy."""
+    if spec.link == "identity":
+        return score
+    if spec.link == "logistic":
+        floor, ceiling = parameters["link_floor"], parameters["link_ceiling"]
+        return floor + (ceiling - floor) * tf.sigmoid(score)
+    above_zero = tf.math.softplus if spec.link == "softplus" else tf.exp
+    return parameters["link_scale"] * above_zero(score)
 
 
 def per_sequence(accessibility: tf.Tensor | None, rank: int) -> tf.Tensor | float:

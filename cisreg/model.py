@@ -6,8 +6,9 @@ for it, and `predict` turns sequences into accessibility, binding and expression
     binding       = occupancy of each motif, summed over sites (or probability of any site bound)
     accessibility = sigmoid(potentiation_bias + sum over motifs of potentiation * binding)
     bound         = accessibility * binding
-    expression    = bias + sum over motifs of activity * bound
+    score         = bias + sum over motifs of activity * bound
                     (+ accessibility_activity * accessibility)
+    expression    = link(score), the score itself unless another link is chosen
 
 Each layer but binding is optional; see `ModelSpec` for what each option changes.
 """
@@ -30,6 +31,7 @@ from cisreg.layers import (
     bound_before_limits,
     limited_contribution,
     linear_layers,
+    linked,
     per_sequence,
     reported_binding,
     scan_motifs,
@@ -145,9 +147,10 @@ def predict_from_scan(
     else:
         accessibility, effect = linear_layers(spec, parameters, scan)
         bound = per_sequence(accessibility, 3) * acting_binding(spec, scan)
-    expression = parameters["bias"] + effect
+    score = parameters["bias"] + effect
     if spec.accessibility_activity:
-        expression += parameters["accessibility_activity"] * accessibility
+        score += parameters["accessibility_activity"] * accessibility
+    expression = linked(spec, parameters, score)
     return Prediction(expression, accessibility, reported_binding(spec, parameters, bound))
 
 

@@ -21,6 +21,14 @@ from cisreg.limits import (
 from cisreg.number_text import LARGEST_FLOAT32
 
 Binding = Literal["expected", "probability"]
+Link = Literal["identity", "logistic", "softplus", "exponential"]
+# The parameters of each link, all scalars.
+LINK_PARAMETERS: dict[str, tuple[str, ...]] = {
+    "identity": (),
+    "logistic": ("link_floor", "link_ceiling"),
+    "softplus": ("link_scale",),
+    "exponential": ("link_scale",),
+}
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -52,6 +60,14 @@ class ModelSpec:
             constant end or outside the sequence. Such a site is the same in every sequence and
             would act like a bias. "trim": the same, and the bases of constant ends are unknown
             to all motifs. "keep": they are bases like any other.
+        positional_potentiation: sites are weighted by their window for accessibility too, with
+            weights of their own; knots and strands are as for the weights of `positional`, which
+            may be on or off.
+        link: how expression follows from the score, the bias plus the effects of all factors.
+            "identity": it is the score. "logistic": it rises from `link_floor` to `link_ceiling`,
+            both trained, and the score is a log odds. "softplus" and "exponential": it is above 0,
+            for counts; the softplus is the score itself far above 0, the exponential makes the
+            score a logarithm.
 
     Raises:
         ValueError: a size is out of range, or options exclude each other.
@@ -76,6 +92,8 @@ class ModelSpec:
     constant_left: int = 0
     constant_right: int = 0
     constant_ends: ConstantEnds = "context"
+    positional_potentiation: bool = False
+    link: Link = "identity"
 
     def __post_init__(self) -> None:
         for name in ("motif_count", "motif_width", "sequence_length"):
@@ -87,11 +105,13 @@ class ModelSpec:
         check_range("sequence_length", self.sequence_length, 1, LONGEST_SEQUENCE)
         if self.binding not in get_args(Binding):
             raise ValueError(f'binding: expected "expected" or "probability", got {self.binding!r}')
-        if self.accessibility_activity and not self.potentiation:
-            raise ValueError(
-                "accessibility_activity: expected potentiation=True beside it, got False; "
-                "accessibility is the output of the potentiation layer"
-            )
+        check_choice("link", self.link, Link)
+        for layer in ("accessibility_activity", "positional_potentiation"):
+            if getattr(self, layer) and not self.potentiation:
+                raise ValueError(
+                    f"{layer}: expected potentiation=True beside it, got False; "
+                    "accessibility is the output of the potentiation layer"
+                )
         self._check_position_knots()
         self._check_constant_ends()
         numbers = sum(math.prod(shape) for shape in self.parameter_shapes.values())
@@ -119,10 +139,10 @@ class ModelSpec:
         windows = self.window_count
         if self.position_knots is None:
             return
-        if not self.positional:
+        if not (self.positional or self.positional_potentiation):
             raise ValueError(
-                "position_knots: expected positional=True beside it, got False; "
-                "leave position_knots out or ask for position weights"
+                "position_knots: expected positional=True or positional_potentiation=True beside "
+                "it, got False; leave position_knots out or ask for position weights"
             )
         if not 2 <= self.position_knots <= windows:
             raise ValueError(
@@ -171,11 +191,14 @@ class ModelSpec:
             "log_kd": (self.motif_width, 4, self.motif_count),
             "log_concentration": motifs,
         }
+        positions = self.position_knots or self.window_count
+        by_position = (2 if self.stranded else 1, positions, self.motif_count)
         if self.potentiation:
             shapes |= {"potentiation": motifs, "potentiation_bias": ()}
+        if self.positional_potentiation:
+            shapes["potentiation_position_weight"] = by_position
         if self.positional:
-            positions = self.position_knots or self.window_count
-            shapes["position_weight"] = (2 if self.stranded else 1, positions, self.motif_count)
+            shapes["position_weight"] = by_position
         if self.binding_limit:
             shapes["log_binding_limit"] = motifs
         shapes["activity"] = motifs
@@ -184,7 +207,7 @@ class ModelSpec:
         if self.accessibility_activity:
             shapes["accessibility_activity"] = ()
         shapes["bias"] = ()
-        return shapes
+        return shapes | dict.fromkeys(LINK_PARAMETERS[self.link], ())
 
     def to_dict(self) -> dict[str, Any]:
         """The options as plain values that JSON can hold; `from_dict` reads them back."""
@@ -217,6 +240,19 @@ class ModelSpec:
             if isinstance(field.default, bool) and not isinstance(value, bool):
                 raise ValueError(f"{field.name}: expected true or false, got {value!r}")
         return cls(**options)
+
+
+def scanned_weights(spec: ModelSpec) -> list[str]:
+    """The position weights that the scan applies, by the names of their parameters, in its order.
+
+    A binding limit inside a positional sum needs the occupancy of each site: the weights of
+    activity are then applied behind the scan.
+    """
+    scanned = {
+        "position_weight": spec.positional and spec.fused,
+        "potentiation_position_weight": spec.positional_potentiation,
+    }
+    return [name for name, there in scanned.items() if there]
 
 
 def window_count(length: int, width: int, padding: Padding = "same") -> int:

@@ -67,11 +67,13 @@ def init_parameters(
     a normal distribution, so that all motifs start differently; position weights are 1, differences
     between strands 0, and binding limits ten bound molecules, which few promoters reach. The bias
     is 0, two standard deviations below the mean: a bias at the mean leads to worse optima, since
-    then the activities do not explain it at first.
+    then the activities do not explain it at first. Floor and ceiling of a logistic link begin two
+    standard deviations below and above the mean, the scale of other links at 1.
 
-    Bias and activities are in the standard unit, in which measurements have the mean 8.93 and the
-    standard deviation 4.37 (docs/explanation/training.md). `cisreg.fit` converts them to the unit
-    of its measurements, unless they were changed or copied to a plain dictionary.
+    Bias and activities, or floor, ceiling and scale of the link, are in the standard unit, in which
+    measurements have the mean 8.93 and the standard deviation 4.37
+    (docs/explanation/training.md). `cisreg.fit` converts them to the unit of its measurements,
+    unless they were changed or copied to a plain dictionary.
 
     Args:
         spec: the model.
@@ -79,7 +81,8 @@ def init_parameters(
         log_concentration: float [M], nats; may also be a list or a column of a table.
         seed: of the activities and potentiations.
         bias: expression with nothing bound, in the unit of the measurements; None: 0 in the
-            standard unit.
+            standard unit. With another link than "identity": the score with nothing bound, which
+            has no unit; None: 0.
         activity_scale: standard deviation of the activities, in the standard unit, and of the
             potentiations.
         log_binding_limit: log of the number of bound molecules above which the effect does not
@@ -107,6 +110,10 @@ def init_parameters(
         "activity": random.normal(0.0, activity_scale, spec.motif_count),
         "potentiation": random.normal(0.0, activity_scale, spec.motif_count),
         "position_weight": 1.0,
+        "potentiation_position_weight": 1.0,
+        "link_floor": STANDARD_MEAN - 2 * STANDARD_DEVIATION,
+        "link_ceiling": STANDARD_MEAN + 2 * STANDARD_DEVIATION,
+        "link_scale": 1.0,
         "log_binding_limit": math.log(10.0) if log_binding_limit is None else log_binding_limit,
         "bias": 0.0 if bias is None else bias,
     }

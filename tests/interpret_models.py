@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 
-from cisreg.interpret.read_out import read_out, scan_arguments, scan_of_sums
+from cisreg.interpret.read_out import read_out, scan_arguments, scan_of_sums, scan_weights
 from cisreg.oracle import occupancy_oracle
 from cisreg.spec import ModelSpec
 from cisreg.start import init_parameters
@@ -33,6 +33,27 @@ def kinds_of_models():
         }
     kinds["no potentiation"] = {"potentiation": False}
     kinds["accessibility activity"] = {"accessibility_activity": True}
+    kinds["positional potentiation"] = {"positional_potentiation": True}
+    kinds["positional potentiation, probability"] = {
+        "binding": "probability",
+        "positional": True,
+        "positional_potentiation": True,
+        "stranded": True,
+        "position_knots": 4,
+    }
+    kinds["positional potentiation, limits of sites"] = {
+        "positional": True,
+        "positional_potentiation": True,
+        "binding_limit": True,
+    }
+    kinds["logistic"] = {"link": "logistic", "accessibility_activity": True}
+    kinds["softplus"] = {"link": "softplus", "binding_limit": True, "stranded": True}
+    kinds["exponential"] = {"link": "exponential", "positional": True}
+    kinds["logistic, positional potentiation"] = {
+        "link": "logistic",
+        "positional": True,
+        "positional_potentiation": True,
+    }
     kinds["knots"] = {"positional": True, "position_knots": 4}
     kinds["valid"] = {"padding": "valid", "positional": True}
     kinds["context"] = {"constant_left": 3, "constant_right": 4}
@@ -60,6 +81,11 @@ def make_model(seed=0, **layers):
     for name, value in parameters.items():
         if name not in ("log_kd", "log_concentration"):
             parameters[name] = (value + random.normal(0, 1.0, value.shape)).astype(np.float32)
+    # Where accessibility and links saturate, no effect can be seen.
+    gentle = {"potentiation": spec.positional_potentiation, "activity": spec.link != "identity"}
+    for name, damped in gentle.items():
+        if damped:
+            parameters[name] = parameters[name] / 4
     return Model(spec, parameters, NAMES, column_range=COLUMN_RANGE)
 
 
@@ -89,11 +115,14 @@ def expression_in_float64(model, codes):
     is a hundred times that of what is tested here.
     """
     arguments = scan_arguments(model, codes)
-    if model.spec.fused:
-        scan = scan_of_sums(model.spec, *occupancy_oracle(**arguments))
-    else:
-        bound, _ = occupancy_oracle(**arguments)
-        scan = scan_of_sums(model.spec, bound, None)._replace(site=_sites(model, arguments))
+    bound, _ = occupancy_oracle(**arguments)
+    weighted = {
+        name: occupancy_oracle(**arguments, position_weight=weight)[1]
+        for name, weight in scan_weights(model).items()
+    }
+    scan = scan_of_sums(model.spec, bound, weighted)
+    if not model.spec.fused:
+        scan = scan._replace(site=_sites(model, arguments))
     return read_out(model, scan).expression
 
 

@@ -21,11 +21,20 @@ SPECS = [
     for binding, padding in [("expected", "same"), ("probability", "valid")]
     for flags in itertools.product([False, True], repeat=len(OPTIONS))
     if flags[0] or not flags[1]
+] + [
+    ModelSpec(**SIZES, positional_potentiation=True, **layers)
+    for layers in (
+        {},
+        {"positional": True, "stranded": True},
+        {"stranded": True, "binding": "probability", "padding": "valid"},
+        {"positional": True, "binding_limit": True, "accessibility_activity": True},
+    )
 ]
 
 
 def label(spec):
-    return "-".join([spec.binding, *(option for option in OPTIONS if getattr(spec, option))])
+    options = [*OPTIONS, "positional_potentiation"]
+    return "-".join([spec.binding, *(option for option in options if getattr(spec, option))])
 
 
 # Scale and shift of random parameters. They give binding of the order of 1, accessibility that is
@@ -64,7 +73,8 @@ def expected_expression(spec, parameters, sites):
     accessibility = 1.0
     if spec.potentiation:
         signal = sum(
-            parameters["potentiation"][m] * bind(sites[:, :, m])[spec.binding] for m in motifs
+            parameters["potentiation"][m] * opening(spec, parameters, sites[:, :, m], m)
+            for m in motifs
         )
         accessibility = 1 / (1 + np.exp(-parameters["potentiation_bias"] - signal))
     expression = parameters["bias"] + sum(
@@ -73,6 +83,12 @@ def expected_expression(spec, parameters, sites):
     if spec.accessibility_activity:
         expression += parameters["accessibility_activity"] * accessibility
     return expression, accessibility
+
+
+def opening(spec, parameters, site, m):
+    if not spec.positional_potentiation:
+        return bind(site)[spec.binding]
+    return (site * parameters["potentiation_position_weight"][:, :, m]).sum()
 
 
 def contribution(spec, parameters, site, accessibility, m):

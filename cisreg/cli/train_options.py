@@ -92,8 +92,8 @@ Start = Annotated[
 InitialActivity = Annotated[
     str | None,
     _data(
-        "Initial activities, in the unit of the measurements: one number, or a file with a motif "
-        "and a number per line.",
+        "Initial activities, in the unit of the measurements (with --link: of the score): one "
+        "number, or a file with a motif and a number per line.",
         metavar="X|FILE",
     ),
 ]
@@ -153,6 +153,21 @@ Potentiation = Annotated[
 ]
 Positional = Annotated[
     bool | None, _layer("A site's effect depends on its position.", "--positional/--no-positional")
+]
+PositionalPotentiation = Annotated[
+    bool | None,
+    _layer(
+        "What a site does to chromatin depends on its position too.",
+        "--positional-potentiation/--no-positional-potentiation",
+    ),
+]
+Link = Annotated[
+    Literal["identity", "logistic", "softplus", "exponential"] | None,
+    _detail(
+        "How expression follows from the sum of effects. identity: it is the sum; logistic: "
+        "between a trained floor and ceiling; softplus, exponential: above 0, for counts.",
+        metavar="KIND",
+    ),
 ]
 Stranded = Annotated[
     bool | None, _layer("A site's effect depends on its strand.", "--stranded/--no-stranded")
@@ -453,11 +468,13 @@ class TrainingOptions:
     group_column: GroupColumn = None
     potentiation: Potentiation = None
     positional: Positional = None
+    positional_potentiation: PositionalPotentiation = None
     stranded: Stranded = None
     binding: Binding = None
     accessibility_activity: AccessibilityActivity = None
     binding_limit: BindingLimit = None
     position_knots: PositionKnots = None
+    link: Link = None
     padding: Padding = None
     constant_left: ConstantLeft = None
     constant_right: ConstantRight = None

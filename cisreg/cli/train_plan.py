@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 _LAYERS = (
     "potentiation",
     "positional",
+    "positional_potentiation",
+    "link",
     "stranded",
     "binding",
     "accessibility_activity",

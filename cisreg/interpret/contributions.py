@@ -1,7 +1,8 @@
 """The expression of a sequence as a sum of parts: by factor, strand and accessibility.
 
 Expression is a product: bias + accessibility * (sum of what factors do) + direct effect of
-accessibility. There are two rules by which it becomes a sum.
+accessibility. There are two rules by which it becomes a sum. In a model with a link, all this is
+about the score, of which expression is the link.
 
 "at value": at the accessibility that the sequence has. A factor has accessibility * activity *
 binding, for each strand. It says nothing about which factor opened the chromatin.
@@ -38,10 +39,11 @@ from cisreg.interpret.read_out import (
     ModelScan,
     read_out,
     scan_model,
-    sigmoid,
     strand_contribution,
 )
 from cisreg.limits import check_memory
+from cisreg.links import of_score, sigmoid
+from cisreg.spec import Link
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,13 +70,16 @@ class Parts(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Contributions:
-    """N expressions as sums: baseline + activity + opening + direct, over strands and M factors.
+    """N scores as sums: baseline + activity + opening + direct, over strands and M factors.
+
+    The score is expression itself, unless the model has another link than "identity": expression
+    is then the link of the score, and the parts are on the scale of the score.
 
     Attributes:
-        expression: float64 [N], what is explained, as `Model.predict` gives it.
-        baseline: float64 [N], where the sum begins: the bias ("at value"), the expression without
-            any factor ("shapley"), or that of the first sequence of a difference.
-        activity: float64 [N, S, M], what each factor does to expression through each strand.
+        expression: float64 [N], as `Model.predict` gives it.
+        baseline: float64 [N], where the sum begins: the bias ("at value"), the score without any
+            factor ("shapley"), or that of the first sequence of a difference.
+        activity: float64 [N, S, M], what each factor does to the score through each strand.
         opening: float64 [N, M], what it does by opening or closing chromatin for all that acts;
             0 where accessibility is taken at its value.
         direct: float64 [N], the direct effect of accessibility, of models that have it; 0 where it
@@ -86,6 +91,7 @@ class Contributions:
         name: names of the sequences, Arrow strings [N]; None if they have none.
         unit: the unit of expression; empty if it is not known.
         begin: the place of the first of these sequences among all that were asked about.
+        link: how expression follows from the score, see `cisreg.ModelSpec`.
     """
 
     expression: np.ndarray
@@ -100,6 +106,7 @@ class Contributions:
     name: pa.Array | None = None
     unit: str = ""
     begin: int = 0
+    link: Link = "identity"
 
     def __len__(self) -> int:
         """N, the number of sequences."""
@@ -111,7 +118,7 @@ class Contributions:
     def _title(self) -> str:
         return (
             f"{counted(len(self), 'sequence')}, {counted(len(self.motif_names), 'factor')}, "
-            f"{self.rule}"
+            f"{self.rule}{of_score(self.link)}"
         )
 
     def _repr_html_(self) -> str:
@@ -120,12 +127,17 @@ class Contributions:
         return html_table(self._title(), columns, len(table))
 
     @property
+    def score(self) -> np.ndarray:
+        """What the parts add up to, float64 [N]: expression before the link."""
+        return self.baseline + self.by_factor.sum(axis=1) + self.direct
+
+    @property
     def by_factor(self) -> np.ndarray:
         """What each factor does in all, float64 [N, M]: activity on all strands, and opening."""
         return self.activity.sum(axis=1) + self.opening
 
     def to_table(self, largest: int | None = None) -> pa.Table:
-        """An Arrow table with a row for each part; the effects of a sequence add up to expression.
+        """An Arrow table with a row for each part; the effects of a sequence add up to its score.
 
         Columns: `sequence`, a name or a place from 0; `part`: "bias", "no factors" or "first
         sequence" (the baseline), "activity", "accessibility"; `factor`, null for parts that are of
@@ -271,7 +283,7 @@ def explain_scan(
     found = read_out(model, scan)
     if accessibility == "shapley":
         nothing = absent(scan)
-        baseline = read_out(model, nothing).expression
+        baseline = read_out(model, nothing).score
         parts = change_parts(model, nothing, scan)
     else:
         baseline = np.full(len(found.expression), float(model.parameters["bias"]))
@@ -284,6 +296,7 @@ def explain_scan(
         rule=accessibility,
         name=name,
         unit=model.unit,
+        link=model.spec.link,
     )
 
 
@@ -312,8 +325,8 @@ def explain_difference(
         progress: whether to show a progress bar.
 
     Returns:
-        Contributions of the second sequences, whose baseline is the expression of the first: all
-        other parts add up to the difference.
+        Contributions of the second sequences, whose baseline is the score of the first: all other
+        parts add up to the difference.
 
     Raises:
         ValueError: no sequences, other numbers of sequences, or more than fit into memory (take
@@ -360,7 +373,7 @@ def difference_batches(
         ]
         before, after = (read_out(model, scan) for scan in scans)
         yield Contributions(
-            *(after.expression, before.expression, *change_parts(model, *scans)),
+            *(after.expression, before.score, *change_parts(model, *scans)),
             accessibility=after.accessibility,
             strands=_strands(model),
             motif_names=tuple(model.motif_names),
@@ -368,6 +381,7 @@ def difference_batches(
             name=None if names is None else names[rows],
             unit=model.unit,
             begin=rows.start,
+            link=model.spec.link,
         )
 
 

@@ -109,7 +109,7 @@ def _of_training(model: AnyModel, training: Dataset, threads: int | None) -> See
         result = read_out(model, scanned)
         predicted.append(result.expression)
         accessibility.append(result.accessibility)
-        binding = np.maximum(binding, scanned.opening.max(axis=0))
+        binding = np.maximum(binding, scanned.binding.max(axis=0))
     return Seen(
         _ends(training.mean_expression),
         _ends(np.concatenate(predicted)),
@@ -166,15 +166,14 @@ def _beyond(name: str, how: str, limits: tuple[float, float] | None, value: floa
 
 
 def _row(scanned: ModelScan, row: int) -> ModelScan:
-    site = None if scanned.site is None else scanned.site[row : row + 1]
-    return ModelScan(scanned.opening[row : row + 1], scanned.acting[row : row + 1], site)
+    return scanned.changed(lambda each: each[row : row + 1])
 
 
 def _binding_beyond(model: AnyModel, seen: Seen, scanned: ModelScan, expression: float) -> str:
     """Factors that bind more than to any training sequence, if expression depends on it."""
     if seen.binding is None or seen.predicted is None:
         return ""
-    bound = scanned.opening[0]
+    bound = scanned.binding[0]
     beyond = np.flatnonzero(bound > seen.binding).tolist()
     effect = np.array(
         [
@@ -196,7 +195,6 @@ def _binding_beyond(model: AnyModel, seen: Seen, scanned: ModelScan, expression:
 def _expression_at(model: AnyModel, scanned: ModelScan, factor: int, most: float) -> float:
     """Expression if a factor were bound only so much, equally less at all of its sites."""
     share = np.ones(model.spec.motif_count)
-    share[factor] = most / scanned.opening[0, factor]
-    site = None if scanned.site is None else scanned.site * share
-    less = ModelScan(scanned.opening * share, scanned.acting * share, site)
+    share[factor] = most / scanned.binding[0, factor]
+    less = scanned.changed(lambda each: each * share)
     return float(read_out(model, less).expression[0])

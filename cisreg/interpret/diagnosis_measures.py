@@ -12,6 +12,7 @@ from cisreg.interpret.batches import batches
 from cisreg.interpret.factor_changes import absent, factor_changes
 from cisreg.interpret.factors import strongest_site_occupancy
 from cisreg.interpret.read_out import position_weight, read_out, scan_model, strand_activity
+from cisreg.links import effect_of_score
 from cisreg.start import STANDARD_DEVIATION, STANDARD_MEAN
 
 # Of more sequences, so many evenly spaced ones are taken: a share is known to 1 % then.
@@ -28,10 +29,13 @@ class Trained(NamedTuple):
 
 
 def trained_on(model: AnyModel) -> Trained | None:
-    """As model.json knows it; None for models that were imported or trained without a unit."""
+    """As model.json knows it; None for models that were imported or trained without a unit.
+
+    Neither is it known of a link above 0, whose unit says nothing of the deviation.
+    """
     unit = model.metadata.get("standard_unit") or {}
     scale, shift = unit.get("scale", 1.0), unit.get("shift", 0.0)
-    if (scale, shift) == (1.0, 0.0):
+    if (scale, shift) == (1.0, 0.0) or model.spec.link in ("softplus", "exponential"):
         return None
     return Trained(STANDARD_MEAN * scale + shift, STANDARD_DEVIATION * scale)
 
@@ -45,7 +49,9 @@ class OwnMeasures:
         log_odds: float64 [M], log concentration minus log Kd of the strongest site, nats.
         effect: float64 [M], the larger of what the strongest site adds to expression on either
             strand, in open chromatin; in a positional model with the largest position weight.
-        opening: float64 [M], what the strongest site adds to the log odds of accessibility.
+            With a link, where that is steepest (`cisreg.links.effect_of_score`).
+        opening: float64 [M], what the strongest site adds to the log odds of accessibility; with
+            positional potentiation at the largest of its position weights.
     """
 
     occupancy: np.ndarray
@@ -64,9 +70,13 @@ def own_measures(model: AnyModel) -> OwnMeasures:
         weight = np.abs(position_weight(spec, parameters)).astype(np.float64)
     activity = np.abs(strand_activity(spec, parameters)).astype(np.float64)
     effect = (weight.max(axis=1) * activity).max(axis=0) * occupancy
+    effect *= effect_of_score(spec.link, parameters)
     opening = np.zeros_like(effect)
     if spec.potentiation:
         opening = np.abs(parameters["potentiation"]) * occupancy
+    if spec.positional_potentiation:
+        weight = position_weight(spec, parameters, "potentiation_position_weight")
+        opening = opening * np.abs(weight).max(axis=(0, 1)).astype(np.float64)
     return OwnMeasures(occupancy, parameters["log_concentration"] - lowest, effect, opening)
 
 
@@ -128,19 +138,19 @@ def measure(
         scan = scan_model(model, part, threads=threads)
         read = read_out(model, scan)
         expression[rows], accessibility[rows] = read.expression, read.accessibility
-        binding[rows] = scan.opening
+        binding[rows] = scan.binding
         contribution += np.abs(read.contribution).sum(axis=0)
         changes = factor_changes(model, scan, absent(scan), np.arange(count))
         importance += np.abs(changes).sum(axis=0)
         for place, other in enumerate(other_models):
-            others[place] += scan_model(other, part, threads=threads).opening.sum(axis=0)
+            others[place] += scan_model(other, part, threads=threads).binding.sum(axis=0)
     more, less, *without_ends = others
     with np.errstate(divide="ignore", invalid="ignore"):
         slope = np.log(more / less) / (2 * _STEP)
         lost = 1 - without_ends[0] / binding.sum(axis=0, dtype=np.float64) if without_ends else 0.0
     return Measures(
         *(codes, expression, accessibility, binding),
-        contribution / len(codes),
+        contribution * effect_of_score(spec.link, model.parameters) / len(codes),
         importance / len(codes),
         slope,
         np.nan_to_num(np.broadcast_to(lost, count)),

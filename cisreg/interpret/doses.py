@@ -177,10 +177,8 @@ def _one_factor(model: AnyModel, place: int) -> AnyModel:
 
 def _with_factor(scan: ModelScan, place: int, other: ModelScan) -> ModelScan:
     """The scan in which one factor binds as in the scan of this factor alone."""
-    opening, acting = scan.opening.copy(), scan.acting.copy()
-    opening[:, place], acting[:, :, place] = other.opening[:, 0], other.acting[:, :, 0]
-    if scan.site is None or other.site is None:
-        return ModelScan(opening, acting)
-    site = scan.site.copy()
-    site[..., place] = other.site[..., 0]
-    return ModelScan(opening, acting, site)
+    made = scan.changed(np.copy)
+    for part, of_factor in zip(made, other, strict=True):
+        if part is not None and of_factor is not None:
+            part[..., place] = of_factor[..., 0]
+    return made

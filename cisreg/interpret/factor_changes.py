@@ -10,17 +10,16 @@ from cisreg.interpret.read_out import (
     limited_contribution,
     position_weight,
     read_out,
-    sigmoid,
     strand_activity,
     strand_contribution,
 )
+from cisreg.links import link_value, sigmoid
 from cisreg.spec import check_overflow
 
 
 def absent(scan: ModelScan) -> ModelScan:
     """The scan of the same sequences if there were no factors: nothing is bound."""
-    site = None if scan.site is None else np.zeros_like(scan.site)
-    return ModelScan(np.zeros_like(scan.opening), np.zeros_like(scan.acting), site)
+    return scan.changed(np.zeros_like)
 
 
 def factor_changes(
@@ -60,7 +59,7 @@ def factor_changes(
     totals += (new - replaced)[:, places]
     if spec.accessibility_activity:
         totals += model.parameters["accessibility_activity"] * accessibility
-    after = totals + model.parameters["bias"]
+    after = link_value(spec.link, model.parameters, totals + model.parameters["bias"])
     check_overflow("expression at another concentration", after, model.parameters)
     return after - before.expression[:, np.newaxis]
 

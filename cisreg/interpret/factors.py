@@ -17,9 +17,10 @@ from cisreg.interpret.read_out import (
     limited_contribution,
     position_weight,
     scan_model,
-    sigmoid,
     strand_activity,
 )
+from cisreg.links import of_score, sigmoid
+from cisreg.spec import Link
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,13 +43,14 @@ class FactorEffects:
         strongest_site: the sequence that the factor binds best.
         log_concentration: float64 [K], nats.
         site_occupancy: float64 [K], how much of the time the strongest site is bound, 0 to 1.
-        effect: float64 [K], what the strongest site adds to expression on the forward strand if all
+        effect: float64 [K], what the strongest site adds to the score on the forward strand if all
             chromatin is accessible: activity * occupancy, within the binding limit if there is one.
             In a positional model, with the mean of the position weights.
         effect_reverse: float64 [K], the same on the reverse strand; None if the model does not tell
             strands apart.
         potentiation_effect: float64 [K], what the strongest site adds to the log odds of
-            accessibility; None without the potentiation layer.
+            accessibility; None without the potentiation layer. With positional potentiation, at the
+            mean of its position weights over strands and windows.
         mean_effect: float64 [K], mean over the sequences of expression minus expression with the
             factor knocked out. None without sequences, as all that follow.
         importance: float64 [K], mean of the absolute difference.
@@ -60,6 +62,9 @@ class FactorEffects:
         pearson: Pearson's r of predicted and measured expression; None without measurements.
         lost_pearson: float64 [K], how much of it is lost without each factor.
         unit: the unit of expression; empty if it is not known.
+        link: how expression follows from the score, see `cisreg.ModelSpec`. `effect` and
+            `effect_reverse` are on the scale of the score; `mean_effect`, `importance` and
+            `lost_pearson` are about expression.
     """
 
     factor: tuple[str, ...]
@@ -78,6 +83,7 @@ class FactorEffects:
     pearson: float | None = None
     lost_pearson: np.ndarray | None = None
     unit: str = ""
+    link: Link = "identity"
 
     def __len__(self) -> int:
         """K, the number of factors."""
@@ -89,7 +95,10 @@ class FactorEffects:
     def _title(self) -> str:
         over = f" over {counted(self.count, 'sequence')}" if self.count else ""
         unit = f", expression in {self.unit}" if self.unit else ""
-        return f"{counted(len(self), 'factor')}{over}{unit}"
+        factors = f"{counted(len(self), 'factor')}{over}{unit}"
+        if self.link != "identity":
+            factors += f"; effects of sites{of_score(self.link).removeprefix(',')}"
+        return factors
 
     def _repr_html_(self) -> str:
         columns = {name: column.to_pylist() for name, column in self._columns().items()}
@@ -183,7 +192,7 @@ def factor_effects(
     effects = _site_effects(model, occupancy)[:, places]
     potentiation = None
     if model.spec.potentiation:
-        potentiation = (model.parameters["potentiation"] * occupancy)[places]
+        potentiation = (site_potentiation(model) * occupancy)[places]
     of_sequences: dict[str, Any] = {}
     if sequences is not None:
         how: dict[str, Any] = {"batch_size": batch_size, "threads": threads, "progress": progress}
@@ -208,6 +217,7 @@ def factor_effects(
         potentiation,
         **of_sequences,
         unit=model.unit,
+        link=model.spec.link,
     )
 
 
@@ -220,6 +230,21 @@ def strongest_site_occupancy(model: AnyModel) -> np.ndarray:
     """
     lowest_log_kd = model.parameters["log_kd"].min(axis=1).sum(axis=0, dtype=np.float64)
     return sigmoid(model.parameters["log_concentration"] - lowest_log_kd)
+
+
+def site_potentiation(model: AnyModel) -> np.ndarray:
+    """What one bound site adds to the log odds of accessibility, at the mean position, float64 [M].
+
+    Example:
+        >>> site_potentiation(model).shape  # doctest: +SKIP
+        (245,)
+    """
+    spec, parameters = model.spec, model.parameters
+    potentiation = parameters["potentiation"].astype(np.float64)
+    if not spec.positional_potentiation:
+        return potentiation
+    weight = position_weight(spec, parameters, "potentiation_position_weight")
+    return potentiation * weight.mean(axis=(0, 1), dtype=np.float64)
 
 
 def _site_effects(model: AnyModel, occupancy: np.ndarray) -> np.ndarray:
@@ -242,5 +267,5 @@ def _occupancy_quantiles(
     codes = codes[:: -(-len(codes) // most)]
     found = np.empty((len(codes), len(places)), np.float32)
     for rows, part in batches(model, codes, description="occupancy", **how):
-        found[rows] = scan_model(model, part, threads=threads).opening[:, places]
+        found[rows] = scan_model(model, part, threads=threads).binding[:, places]
     return np.quantile(found, shares, axis=0).T

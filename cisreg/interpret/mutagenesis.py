@@ -39,7 +39,8 @@ class Mutagenesis:
         effect: float32 [N, L, 4], of each base in the place of the one that is there; 0 for itself.
         by_factor: float32 [N, L, 4, M], the change of each factor's contribution to expression at
             the accessibility of the sequence and of the mutant. Together with `by_accessibility`
-            they add up to `effect`. None if it was not asked for.
+            they add up to `effect`; in a model with another link than "identity", to the change of
+            the score, on whose scale they are. None if it was not asked for.
         by_accessibility: float32 [N, L, 4], the change of what accessibility itself adds; like
             `by_factor`.
         deletion: float32 [N, L], of the deletion of each base; None if it was not asked for.

@@ -6,15 +6,16 @@ follows is small, and is computed here in float64 without TensorFlow.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from cisreg.interpret.any_model import AnyModel
+from cisreg.links import link_value, sigmoid
 from cisreg.numpy import occupancy
 from cisreg.occupancy_checks import UNKNOWN
-from cisreg.spec import ModelSpec, check_finite, check_overflow
+from cisreg.spec import ModelSpec, check_finite, check_overflow, scanned_weights
 from cisreg.spline import spline_basis
 
 
@@ -23,32 +24,51 @@ class ModelScan(NamedTuple):
 
     Attributes:
         opening: float64 [N, M], the binding that acts on accessibility: the expected number of
-            bound sites on both strands, or the probability that any site is bound.
+            bound sites on both strands, or the probability that any site is bound; with positional
+            potentiation, the expected number weighted by position.
         acting: float64 [N, S, M], the binding that acts on expression, weighted by position in a
             positional model. S is 2, the strands, or 1 where a probability is that of both strands.
         site: float32 [N, 2, P, M], the occupancy of every single site, for models with position
             weights and binding limits, whose limits apply to each site; None for all others.
+        unweighted: float64 [N, M], where positional potentiation weighs `opening`, what that would
+            be without weights; None for all others.
     """
 
     opening: np.ndarray
     acting: np.ndarray
     site: np.ndarray | None = None
+    unweighted: np.ndarray | None = None
+
+    @property
+    def binding(self) -> np.ndarray:
+        """The binding of each factor without position weights, float64 [N, M]."""
+        return self.opening if self.unweighted is None else self.unweighted
+
+    def changed(self, change: Callable[[np.ndarray], np.ndarray]) -> ModelScan:
+        """The scan with all of its arrays changed by a function."""
+        site, unweighted = (
+            None if each is None else change(each) for each in (self.site, self.unweighted)
+        )
+        return ModelScan(change(self.opening), change(self.acting), site, unweighted)
 
 
 class ReadOut(NamedTuple):
-    """What a model makes of the binding; expression = bias + contribution + direct, summed.
+    """What a model makes of the binding; score = bias + contribution + direct, summed.
 
     Attributes:
-        expression: float64 [N], as `cisreg.model.predict` gives it in float32.
+        expression: float64 [N], as `cisreg.model.predict` gives it in float32: the link of the
+            score.
         accessibility: float64 [N], between 0 and 1; 1 without the potentiation layer.
-        contribution: float64 [N, M], what each motif adds at this accessibility.
-        direct: float64 [N], the effect of accessibility itself; 0 without that layer.
+        contribution: float64 [N, M], what each motif adds to the score at this accessibility.
+        direct: float64 [N], the effect of accessibility itself on the score; 0 without that layer.
+        score: float64 [N], equal to expression with the link "identity".
     """
 
     expression: np.ndarray
     accessibility: np.ndarray
     contribution: np.ndarray
     direct: np.ndarray
+    score: np.ndarray
 
 
 def scan_model(model: AnyModel, codes: np.ndarray, *, threads: int | None = None) -> ModelScan:
@@ -83,15 +103,16 @@ def scan_model(model: AnyModel, codes: np.ndarray, *, threads: int | None = None
 
 
 def scan_arguments(model: AnyModel, codes: np.ndarray) -> dict[str, Any]:
-    """The arguments of the fused kernels for these sequences, and those of their mutations."""
+    """The arguments of the fused kernels for these sequences, and those of their mutations.
+
+    All but the position weights, which are those of `scan_weights`.
+    """
     spec, parameters = model.spec, model.parameters
     codes, span = between_ends(spec, codes)
-    weights = position_weight(spec, parameters) if spec.positional and spec.fused else None
     return {
         "sequence": codes,
         "log_kd": parameters["log_kd"],
         "log_concentration": parameters["log_concentration"],
-        "position_weight": weights,
         "column_range": model.column_range,
         "span": span,
         "reduction": "expected" if spec.binding == "expected" else "log_unbound",
@@ -99,24 +120,46 @@ def scan_arguments(model: AnyModel, codes: np.ndarray) -> dict[str, Any]:
     }
 
 
+def scan_weights(model: AnyModel) -> dict[str, np.ndarray]:
+    """The position weights of the scan, [2, P, M] each, by the names of their parameters."""
+    return {
+        name: position_weight(model.spec, model.parameters, name)
+        for name in scanned_weights(model.spec)
+    }
+
+
+# Binding weighted by position, [N, 2, M] each, by the names of the weights.
+Weighted = Mapping[str, np.ndarray]
+
+
 def site_sums(
     model: AnyModel, codes: np.ndarray, threads: int | None = None
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """What the fused kernels give: float64 [N, 2, M], and the same weighted by position or None."""
-    bound, weighted = occupancy(**scan_arguments(model, codes), threads=threads)
-    return bound.astype(np.float64), None if weighted is None else weighted.astype(np.float64)
+) -> tuple[np.ndarray, Weighted]:
+    """What the fused kernels give: float64 [N, 2, M], and the same weighted by position."""
+    arguments = scan_arguments(model, codes)
+    sets = scan_weights(model)
+    if not sets:
+        return occupancy(**arguments, threads=threads).bound.astype(np.float64), {}
+    sums = {}
+    for name, weight in sets.items():
+        bound, weighted = occupancy(**arguments, position_weight=weight, threads=threads)
+        assert weighted is not None  # with a weight there is one
+        sums[name] = weighted.astype(np.float64)
+    return bound.astype(np.float64), sums
 
 
-def scan_of_sums(spec: ModelSpec, bound: np.ndarray, weighted: np.ndarray | None) -> ModelScan:
+def scan_of_sums(spec: ModelSpec, bound: np.ndarray, weighted: Weighted) -> ModelScan:
     """The binding, without that of single sites, from what the kernels give (see `site_sums`)."""
     if spec.binding == "expected":
-        opening, by_strand = bound.sum(axis=1), bound
+        either, by_strand = bound.sum(axis=1), bound
     else:
-        opening, by_strand = -np.expm1(bound.sum(axis=1)), -np.expm1(bound)
-    if weighted is not None:
-        return ModelScan(opening, weighted)
+        either, by_strand = -np.expm1(bound.sum(axis=1)), -np.expm1(bound)
     one = spec.binding == "probability" and not spec.stranded and spec.fused
-    return ModelScan(opening, opening[:, np.newaxis] if one else by_strand)
+    acting = weighted.get("position_weight", either[:, np.newaxis] if one else by_strand)
+    if not spec.positional_potentiation:
+        return ModelScan(either, acting)
+    opening = weighted["potentiation_position_weight"].sum(axis=1)
+    return ModelScan(opening, acting, unweighted=either)
 
 
 @np.errstate(over="ignore", invalid="ignore")
@@ -146,15 +189,16 @@ def read_out(model: AnyModel, scan: ModelScan) -> ReadOut:
     direct = np.zeros_like(accessibility)
     if spec.accessibility_activity:
         direct = values["accessibility_activity"] * accessibility
-    expression = values["bias"] + contribution.sum(axis=1) + direct
+    score = values["bias"] + contribution.sum(axis=1) + direct
+    expression = link_value(spec.link, values, score)
     # All questions come through here, and are refused what predictions are.
     check_overflow("contribution to expression", contribution, model.parameters)
     check_overflow("expression", expression, model.parameters)
-    return ReadOut(expression, accessibility, contribution, direct)
+    return ReadOut(expression, accessibility, contribution, direct, score)
 
 
 def strand_contribution(model: AnyModel, scan: ModelScan, accessibility: np.ndarray) -> np.ndarray:
-    """What each motif adds to expression through each strand, float64 [N, S, M].
+    """What each motif adds to the score through each strand, float64 [N, S, M].
 
     Where a limit caps a motif, its strands share what is left in proportion to what they would add
     without the limit. So the sum over strands is the `contribution` of `read_out`.
@@ -213,11 +257,6 @@ def limited_contribution(model: AnyModel, contribution: np.ndarray) -> np.ndarra
     return np.clip(contribution, np.minimum(most, 0.0), np.maximum(most, 0.0))
 
 
-def sigmoid(x: np.ndarray) -> np.ndarray:
-    """1 / (1 + exp(-x)), written so that neither end overflows."""
-    return np.exp(-np.logaddexp(0.0, -x))
-
-
 def strand_activity(spec: ModelSpec, parameters: Mapping[str, np.ndarray]) -> np.ndarray:
     """The activity of each motif, [M], or on each strand, [2, M], in a stranded model."""
     activity = np.asarray(parameters["activity"])
@@ -226,9 +265,11 @@ def strand_activity(spec: ModelSpec, parameters: Mapping[str, np.ndarray]) -> np
     return np.stack([activity, activity + parameters["activity_difference"]])
 
 
-def position_weight(spec: ModelSpec, parameters: Mapping[str, np.ndarray]) -> np.ndarray:
-    """The position weights of both strands, [2, P, M]; for positional models."""
-    weight = np.asarray(parameters["position_weight"])
+def position_weight(
+    spec: ModelSpec, parameters: Mapping[str, np.ndarray], name: str = "position_weight"
+) -> np.ndarray:
+    """The position weights of both strands, [2, P, M]; for models that have this parameter."""
+    weight = np.asarray(parameters[name])
     if spec.position_knots is not None:
         weight = spline_basis(spec.window_count, spec.position_knots) @ weight
     return np.broadcast_to(weight, (2, *weight.shape[1:]))

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from cisreg.interpret.any_model import AnyModel
-from cisreg.interpret.read_out import between_ends, sigmoid
+from cisreg.interpret.read_out import between_ends
+from cisreg.links import sigmoid
 from cisreg.occupancy_checks import UNKNOWN
 
 _OUTSIDE = 5

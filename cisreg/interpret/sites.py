@@ -6,7 +6,8 @@ A factor's contribution (see `cisreg.interpret.contributions`) is divided among 
   weights, to weighted occupancy.
 - the probability that any site is bound: in proportion to -ln(1 - occupancy), since the log
   probability that none is bound is the sum of these.
-- opening of chromatin: the same without position weights.
+- opening of chromatin: the same without the position weights of activity, and with those of
+  positional potentiation.
 
 A limit of a single site applies before, and a limit of a factor takes the same share of all of its
 sites. The parts add up to the contribution of the factor.
@@ -104,9 +105,21 @@ def site_parts(
     levels = accessibility_levels(model, absent(scan), scan)
     for weight, level in zip(WEIGHTS, levels, strict=True):
         activity += weight * _site_activity(model, scan, site, level)
-    by_site = _binding_weight(model, site)
-    opening = _divided(whole.opening[:, np.newaxis, np.newaxis], by_site, (1, 2))
-    return SiteParts(site, activity, opening, whole)
+    return SiteParts(site, activity, _site_opening(model, scan, site, whole.opening), whole)
+
+
+def _site_opening(
+    model: AnyModel, scan: ModelScan, site: np.ndarray, opening: np.ndarray
+) -> np.ndarray:
+    """What factors do through accessibility [N, M], divided among sites, float64 [N, 2, P, M]."""
+    whole = opening[:, np.newaxis, np.newaxis]
+    if not model.spec.positional_potentiation:
+        return _divided(whole, _binding_weight(model, site), (1, 2))
+    # Weights may be negative, so that sites nearly cancel: the sum is that which `opening` has.
+    total = scan.opening[:, np.newaxis, np.newaxis]
+    by_log_odds = np.divide(whole, total, out=np.zeros_like(whole), where=total != 0)
+    weight = position_weight(model.spec, model.parameters, "potentiation_position_weight")
+    return by_log_odds * site * weight
 
 
 def _binding_weight(model: AnyModel, site: np.ndarray) -> np.ndarray:

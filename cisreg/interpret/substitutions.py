@@ -20,12 +20,13 @@ from cisreg.interpret.read_out import (
     scan_arguments,
     scan_model,
     scan_of_sums,
-    sigmoid,
+    scan_weights,
     site_sums,
     strand_activity,
 )
 from cisreg.library import native_module
 from cisreg.limits import thread_count
+from cisreg.links import link_value, sigmoid
 from cisreg.occupancy_checks import UNKNOWN
 from cisreg.spec import ModelSpec, check_overflow
 
@@ -40,10 +41,11 @@ class Substitutions(NamedTuple):
     Attributes:
         reference: float64 [N], the expression of the sequences.
         effect: float64 [N, L, 4].
-        by_factor: float32 [N, L, 4, M], the change of each factor's contribution; None if it was
-            not asked for.
+        by_factor: float32 [N, L, 4, M], the change of each factor's contribution to the score;
+            None if it was not asked for.
         by_accessibility: float32 [N, L, 4], the change of what accessibility itself adds; like
-            `by_factor`, with which it adds up to `effect`.
+            `by_factor`, with which it adds up to the change of the score: to `effect`, with the
+            link "identity".
     """
 
     reference: np.ndarray
@@ -90,27 +92,56 @@ def is_linear(spec: ModelSpec) -> bool:
 
 def _linear(model: AnyModel, codes: np.ndarray, threads: int | None) -> Substitutions:
     spec, parameters = model.spec, model.parameters
-    by_strand = (2, spec.motif_count)
     activity = strand_activity(spec, parameters)
     opening = parameters["potentiation"] if spec.potentiation else np.zeros(spec.motif_count)
-    signal_change, acting_change = native_module().mutation_sums(
-        bound_factor=np.broadcast_to(opening, by_strand),
-        acting_factor=np.broadcast_to(activity, by_strand),
-        threads=thread_count(threads),
-        **scan_arguments(model, codes),
-    )
+    signal_change, acting_change = _sums_changes(model, codes, opening, activity, threads)
     scan = scan_model(model, codes, threads=threads)
     before = read_out(model, scan)
-    if not spec.potentiation:
-        return Substitutions(before.expression, acting_change)
-    acting = (scan.acting * activity.astype(np.float64)).sum(axis=(1, 2))
-    direct = float(parameters["accessibility_activity"]) if spec.accessibility_activity else 0.0
-    signal = parameters["potentiation_bias"] + scan.opening @ opening.astype(np.float64)
-    after = sigmoid(signal[:, np.newaxis, np.newaxis] + signal_change)
-    # Both terms are 0 where nothing changes.
-    opened = after - sigmoid(signal)[:, np.newaxis, np.newaxis]
-    effect = after * acting_change + opened * (acting + direct)[:, np.newaxis, np.newaxis]
+    change = acting_change
+    if spec.potentiation:
+        acting = (scan.acting * activity.astype(np.float64)).sum(axis=(1, 2))
+        direct = float(parameters["accessibility_activity"]) if spec.accessibility_activity else 0.0
+        signal = parameters["potentiation_bias"] + scan.opening @ opening.astype(np.float64)
+        after = sigmoid(signal[:, np.newaxis, np.newaxis] + signal_change)
+        # Both terms are 0 where nothing changes.
+        opened = after - sigmoid(signal)[:, np.newaxis, np.newaxis]
+        change = after * acting_change + opened * (acting + direct)[:, np.newaxis, np.newaxis]
+    if spec.link == "identity":
+        return Substitutions(before.expression, change)
+    expression, score = (
+        each[:, np.newaxis, np.newaxis] for each in (before.expression, before.score)
+    )
+    effect = link_value(spec.link, parameters, score + change) - expression
     return Substitutions(before.expression, effect)
+
+
+def _sums_changes(
+    model: AnyModel,
+    codes: np.ndarray,
+    opening: np.ndarray,
+    activity: np.ndarray,
+    threads: int | None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The change of the sum that opens chromatin, and of that which acts, float64 [N, L, 4]."""
+    by_strand = (2, model.spec.motif_count)
+    factors = [np.broadcast_to(each, by_strand) for each in (opening, activity)]
+    arguments = scan_arguments(model, codes) | {"threads": thread_count(threads)}
+    sums, weights = native_module().mutation_sums, scan_weights(model)
+    acting_weight = weights.get("position_weight")
+    of_bound, of_acting = sums(
+        bound_factor=factors[0],
+        acting_factor=factors[1],
+        position_weight=acting_weight,
+        **arguments,
+    )
+    if "potentiation_position_weight" not in weights:
+        return of_bound, of_acting
+    weight = weights["potentiation_position_weight"]
+    none = np.zeros_like(factors[0])
+    _, of_bound = sums(
+        bound_factor=none, acting_factor=factors[0], position_weight=weight, **arguments
+    )
+    return of_bound, of_acting
 
 
 def _read_out_mutants(
@@ -150,9 +181,7 @@ def _mutants(
     sequence, position, base = np.nonzero(made)
     if spec.fused:
         bound, weighted = site_sums(model, codes, threads)
-        changes = native_module().mutation_changes(
-            threads=thread_count(threads), **scan_arguments(model, codes)
-        )
+        change, weighted_changes = _binding_changes(model, codes, threads)
     sites = spec.window_count if not spec.fused else 1
     rows = max(1, _NUMBERS // (2 * spec.motif_count * sites))
     for begin in range(0, len(sequence), rows):
@@ -161,9 +190,24 @@ def _mutants(
         if not spec.fused:
             scan = _scan_mutants(model, codes, chosen, threads)
         else:
-            acting = None if weighted is None else weighted[chosen[0]] + changes[1][chosen]
-            scan = scan_of_sums(spec, bound[chosen[0]] + changes[0][chosen], acting)
+            changed = {
+                name: weighted[name][chosen[0]] + each[chosen]
+                for name, each in weighted_changes.items()
+            }
+            scan = scan_of_sums(spec, bound[chosen[0]] + change[chosen], changed)
         yield chosen, read_out(model, scan)
+
+
+def _binding_changes(
+    model: AnyModel, codes: np.ndarray, threads: int | None
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """The change of the sums of `site_sums` by each substitution, [N, L, 4, 2, M] each."""
+    arguments = scan_arguments(model, codes) | {"threads": thread_count(threads)}
+    changes, sets = native_module().mutation_changes, scan_weights(model)
+    if not sets:
+        return changes(**arguments)[0], {}
+    found = {name: changes(position_weight=each, **arguments) for name, each in sets.items()}
+    return next(iter(found.values()))[0], {name: each[1] for name, each in found.items()}
 
 
 def _scan_mutants(

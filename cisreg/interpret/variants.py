@@ -18,8 +18,10 @@ from cisreg.interpret.contributions import change_parts
 from cisreg.interpret.read_out import read_out, scan_model
 from cisreg.interpret.site_changes import SiteChanges, site_changes
 from cisreg.limits import check_memory
+from cisreg.links import of_score
 from cisreg.occupancy_checks import UNKNOWN
 from cisreg.progress import progress_bar
+from cisreg.spec import Link
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,6 +36,8 @@ class VariantEffects:
     """Effects of N variants, and what each of M factors has to do with them.
 
     An effect is expression with the variant minus expression without it, in the unit of expression.
+    The parts of factors are on the scale of the score, which is expression itself unless the model
+    has another link than "identity".
 
     Attributes:
         reference: float64 [N], expression without the variant.
@@ -41,7 +45,7 @@ class VariantEffects:
         through_binding: float64 [N, M], what the factor's changed binding does by its activity.
         through_accessibility: float64 [N, M], what it does by opening or closing chromatin for all
             factors; 0 without the potentiation layer. Both together, summed over factors, are the
-            effect; the rule is that of `explain_difference`.
+            change of the score; the rule is that of `explain_difference`.
         accessibility: float64 [N, 2], without and with the variant; 1 without that layer.
         sites: for each variant, the changed sites of the factors with the largest effects; columns
             are counted from the first base of a row of codes.
@@ -50,6 +54,7 @@ class VariantEffects:
             pairs as its column `sequence`, or with the columns of `cisreg.genome.VariantPairs`.
         motif_names: M names.
         unit: the unit of expression; empty if it is not known.
+        link: how expression follows from the score, see `cisreg.ModelSpec`.
     """
 
     reference: np.ndarray
@@ -62,6 +67,7 @@ class VariantEffects:
     places: pa.Table
     motif_names: tuple[str, ...]
     unit: str = ""
+    link: Link = "identity"
 
     def __len__(self) -> int:
         """N, the number of variants."""
@@ -74,7 +80,7 @@ class VariantEffects:
 
     @property
     def by_factor(self) -> np.ndarray:
-        """The part of the effect that each factor has, float64 [N, M]; its sum is the effect."""
+        """What each factor has to do with it, float64 [N, M]; the sum is the change of score."""
         return self.through_binding + self.through_accessibility
 
     def row(self, row: int) -> VariantEffects:
@@ -96,7 +102,8 @@ class VariantEffects:
     def explanations(self) -> list[str]:
         """For each variant its largest parts, such as "loses a Reb1 site at 34-42 (+): -1.8".
 
-        A part is the effect of all changes of the factor's binding; the site is the one whose
+        A part is the effect of all changes of the factor's binding, on the scale of the score; the
+        site is the one whose
         occupancy changes most. Its positions count from 0, the end exclusive, in the sequence on
         the strand that the model reads: in that with the variant if the site is gained or gets
         stronger, otherwise in that without it.
@@ -134,7 +141,10 @@ class VariantEffects:
 
     def _title(self) -> str:
         unit = f", in {self.unit}" if self.unit else ""
-        return f"{counted(len(self), 'variant')}, {counted(len(self.motif_names), 'factor')}{unit}"
+        factors = f"{counted(len(self.motif_names), 'factor')}{unit}"
+        if self.link != "identity":
+            factors += f"; parts of factors{of_score(self.link).removeprefix(',')}"
+        return f"{counted(len(self), 'variant')}, {factors}"
 
     def _repr_html_(self) -> str:
         columns = {name: each.to_pylist() for name, each in self.columns().items()}
@@ -343,6 +353,7 @@ def effects_of_codes(
         np.stack([before.accessibility, after.accessibility], axis=1),
         site_changes(model, reference, alternative, top),
         *(origin, places, model.motif_names, model.unit),
+        link=model.spec.link,
     )
 
 
@@ -364,6 +375,7 @@ def join_effects(parts: Iterable[VariantEffects]) -> VariantEffects:
         pa.concat_tables([part.places for part in all_parts]),
         all_parts[0].motif_names,
         all_parts[0].unit,
+        all_parts[0].link,
     )
 
 

@@ -295,9 +295,9 @@ def export_model(
         The paths of the files written.
 
     Raises:
-        ValueError: CisRegModels has no such model: `padding="valid"`, or constant ends; a number
-            is not finite, or a binding limit beyond float32; or the prefix has a checkpoint of an
-            earlier model, which would stay beside the new files.
+        ValueError: CisRegModels has no such model: `padding="valid"`, constant ends, positional
+            potentiation, or a link; a number is not finite, or a binding limit beyond float32; or
+            the prefix has a checkpoint of an earlier model, which would stay beside the new files.
         FileExistsError: there are such files, and `overwrite` is False.
         OSError: a file cannot be written.
 
@@ -314,6 +314,17 @@ def export_model(
             "constant_ends: expected a model in which every window counts, as in CisRegModels, got "
             f"{model.spec.constant_ends!r} with ends of {model.spec.constant_left} and "
             f"{model.spec.constant_right} bases; train it with --constant-ends keep to export it"
+        )
+    if model.spec.positional_potentiation:
+        raise ValueError(
+            "positional_potentiation: expected a model without it, since CisRegModels has no "
+            "position weights of potentiation, got one with it; train the model without it to "
+            "export it"
+        )
+    if model.spec.link != "identity":
+        raise ValueError(
+            'link: expected "identity", the only one of CisRegModels, got '
+            f"{model.spec.link!r}; train the model with it to export it"
         )
     stem = os.fspath(prefix)
     _check_files(stem, checkpoint, overwrite)

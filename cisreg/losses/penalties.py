@@ -26,7 +26,7 @@ class Penalty:
         motif_pull: weight of half the sum of (log_kd - initial log_kd)^2, which keeps motifs near
             their initial matrices.
         position_smoothness: weight of the sum of squared differences between neighbouring position
-            weights (or knots) of both strands.
+            weights (or knots) of both strands, of activity and of potentiation.
 
     Raises:
         ValueError: a weight that is negative or not finite.
@@ -88,10 +88,11 @@ def penalty(
             )
         pulled = parameters["log_kd"] - initial["log_kd"]
         terms.append(_half_squares(pulled, weights.motif_pull))
-    if weights.position_smoothness and "position_weight" in parameters:
-        weight = tf.convert_to_tensor(parameters["position_weight"])
-        step = weight[:, 1:] - weight[:, :-1]
-        terms.append(weights.position_smoothness * tf.reduce_sum(tf.square(step)))
+    for name in ("position_weight", "potentiation_position_weight"):
+        if weights.position_smoothness and name in parameters:
+            weight = tf.convert_to_tensor(parameters[name])
+            step = weight[:, 1:] - weight[:, :-1]
+            terms.append(weights.position_smoothness * tf.reduce_sum(tf.square(step)))
     return tf.add_n(terms) if terms else tf.constant(0.0)
 
 

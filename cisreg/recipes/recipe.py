@@ -4,26 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, get_args
 
 from cisreg.choices import Precision, check_choice
 from cisreg.losses import Noise, Penalty
-from cisreg.spec import ModelSpec
+from cisreg.spec import Link, ModelSpec
 from cisreg.training.stages import Stage
 
 SIZES = ("motif_count", "motif_width", "sequence_length")
 LAYER_OPTIONS = tuple(each.name for each in fields(ModelSpec) if each.name not in SIZES)
 # Constant ends are those of the sequences, which all members of an ensemble share.
 VARIANT_OPTIONS = tuple(name for name in LAYER_OPTIONS if not name.startswith("constant_"))
-# The parameters of a model with all layers; a stage may name only these.
+_ALL_LAYERS = ModelSpec(
+    *(1, 1, 1),
+    accessibility_activity=True,
+    binding_limit=True,
+    positional=True,
+    positional_potentiation=True,
+    stranded=True,
+)
+# The parameters of models with all layers and any link; a stage may name only these.
 PARAMETER_NAMES = tuple(
-    ModelSpec(
-        *(1, 1, 1),
-        accessibility_activity=True,
-        binding_limit=True,
-        positional=True,
-        stranded=True,
-    ).parameter_shapes
+    dict.fromkeys(
+        name for link in get_args(Link) for name in replace(_ALL_LAYERS, link=link).parameter_shapes
+    )
 )
 
 
@@ -112,8 +116,8 @@ class Recipe:
         """A copy of the recipe with some values replaced, in all variants too.
 
         Args:
-            model: options to replace; position_knots 0 means None, and without the positional layer
-                it is always None.
+            model: options to replace; position_knots 0 means None, and without position weights it
+                is always None.
             penalty: weights to replace.
             epochs: maximum number of epochs of each stage; None: unchanged.
             **others: fields of the recipe to replace; fields that are None stay unchanged.
@@ -125,7 +129,8 @@ class Recipe:
             >>> read_recipe("quick").override(model={"stranded": True}, epochs=2)
         """
         layers = {**self.model, **(model or {})}
-        if not layers.get("position_knots") or not layers.get("positional"):
+        has_weights = layers.get("positional") or layers.get("positional_potentiation")
+        if not layers.get("position_knots") or not has_weights:
             layers.pop("position_knots", None)
         stages = self.stages
         if epochs is not None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from cisreg.arrays import as_array
+from cisreg.choices import check_choice
 from cisreg.interpret.any_model import AnyModel
 from cisreg.interpret.batches import factor_places
 from cisreg.interpret.factors import FactorEffects, strongest_site_occupancy
 from cisreg.interpret.read_out import position_weight, strand_activity
+from cisreg.links import score_unit
 from cisreg.metrics import pearson_correlation
 from cisreg.report.labels import draw_labels, short_name, with_unit
 from cisreg.report.plot import draw_density, draw_identity, limits_of, new_figure, note
@@ -21,6 +23,8 @@ from cisreg.report.style import BLUE, GUIDE, LOWERS, RAISES, VERMILION
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+PositionEffect = Literal["expression", "accessibility"]
 
 # Names that have room; and factors with a panel of their own.
 _LABELS, _PAIR_LABELS, _PANELS = 14, 10, 6
@@ -69,7 +73,8 @@ def plot_effects(
         colors = np.where(acts >= 0, RAISES, LOWERS)
         axes.scatter(opens, acts, s=size, c=colors, alpha=0.75, linewidths=0, zorder=3)
         axes.set_xlabel("a strongest site opens chromatin (log odds)")
-        axes.set_ylabel(with_unit("a strongest site adds", effects.unit), parse_math=False)
+        unit = score_unit(effects.link, effects.unit)
+        axes.set_ylabel(with_unit("a strongest site adds", unit), parse_math=False)
         axes.set_xlim(limits_of(opens))
         axes.set_ylim(limits_of(acts))
         draw_labels(axes, [effects.factor[at] for at in named], opens[named], acts[named])
@@ -99,29 +104,35 @@ def plot_positions(
     model: AnyModel,
     factors: Sequence[str] | None = None,
     *,
+    of: PositionEffect = "expression",
     overwrite: bool = False,
 ) -> Figure:
-    """Draws what a strongest site adds to expression, by its position and strand.
+    """Draws what a strongest site adds to expression or accessibility, by position and strand.
 
     Args:
         path: file to write, .png, .pdf or .svg; None: none, the figure is only returned.
         model: a trained model with position weights.
         factors: names of at most 12 factors; None: the six with the largest effects.
+        of: "expression", by the position weights of activity; "accessibility", by those of
+            positional potentiation.
         overwrite: whether it may replace a file that exists.
 
     Raises:
         ImportError: matplotlib is not installed.
         FileExistsError: the file exists, and `overwrite` is False.
-        ValueError: the ending is not one of `PLOT_FORMATS`, the model has no position weights, or
-            no such factor.
+        ValueError: the ending is not one of `PLOT_FORMATS`, the model has no such position weights,
+            or no such factor.
         OSError: the file cannot be written.
 
     Example:
         >>> plot_positions("positions.png", model, ["Reb1", "Abf1"])  # doctest: +SKIP
     """
-    if not model.spec.positional:
-        raise ValueError("model: expected one with position weights, got one without")
-    curves = position_effects(model)
+    check_choice("of", of, PositionEffect)
+    spec, opens = model.spec, of == "accessibility"
+    if not (spec.positional_potentiation if opens else spec.positional):
+        kind = "positional potentiation" if opens else "position weights"
+        raise ValueError(f"model: expected one with {kind}, got one without")
+    curves = position_effects(model, of)
     if factors is None:
         places = np.argsort(-np.abs(curves).max(axis=(0, 1)), kind="stable")[:_PANELS]
     else:
@@ -139,24 +150,34 @@ def plot_positions(
             axes.axis("off")
         panels[0].legend(title="strand")
         figure.supxlabel("base at the middle of the motif, from 0", fontsize="medium")
-        text = with_unit("a strongest site adds", model.unit)
+        unit = "log odds of accessibility" if opens else score_unit(spec.link, model.unit)
+        text = with_unit("a strongest site adds", unit)
         figure.supylabel(text, fontsize="medium", parse_math=False)
     return figure
 
 
-def position_effects(model: AnyModel) -> np.ndarray:
-    """What a strongest site adds to expression in open chromatin, by strand and window.
+def position_effects(model: AnyModel, of: PositionEffect = "expression") -> np.ndarray:
+    """What a strongest site adds, by strand and window.
+
+    Args:
+        model: a model with these position weights.
+        of: "expression", in open chromatin and before a link; "accessibility", to its log odds.
 
     Returns:
-        float64 [2, P, M]: activity * position weight * occupancy of the strongest site.
+        float64 [2, P, M]: activity (or potentiation) * position weight * occupancy of the strongest
+        site.
 
     Example:
         >>> position_effects(model).shape  # doctest: +SKIP
         (2, 110, 245)
     """
-    weight = position_weight(model.spec, model.parameters).astype(np.float64)
-    activity = strand_activity(model.spec, model.parameters).astype(np.float64)
-    activity = np.broadcast_to(activity, (2, model.spec.motif_count))
+    spec, parameters = model.spec, model.parameters
+    if of == "accessibility":
+        weight = position_weight(spec, parameters, "potentiation_position_weight")
+        return weight * (parameters["potentiation"] * strongest_site_occupancy(model))
+    weight = position_weight(spec, parameters).astype(np.float64)
+    activity = strand_activity(spec, parameters).astype(np.float64)
+    activity = np.broadcast_to(activity, (2, spec.motif_count))
     return weight * activity[:, np.newaxis] * strongest_site_occupancy(model)
 
 

@@ -12,6 +12,7 @@ from cisreg.interpret.doses import DoseResponse
 from cisreg.interpret.factors import FactorEffects
 from cisreg.interpret.sites import SiteContributions
 from cisreg.limits import check_range
+from cisreg.links import score_unit
 from cisreg.report.labels import short_name, with_unit
 from cisreg.report.plot import new_figure
 from cisreg.report.style import DASHED, GUIDE, LOWERS, MUTED, RAISES
@@ -96,7 +97,8 @@ def _draw_site_effects(axes: Axes, effects: FactorEffects, places: np.ndarray) -
         for handle in legend.legend_handles:
             handle.set_color(MUTED)  # type: ignore[union-attr]
     axes.set_title("Effect of one strongest site")
-    axes.set_xlabel(with_unit("in accessible chromatin", effects.unit))
+    unit = score_unit(effects.link, effects.unit)
+    axes.set_xlabel(with_unit("in accessible chromatin", unit))
 
 
 def plot_sequence(
@@ -207,7 +209,8 @@ def _draw_bases(axes: Axes, bases: BaseContributions, row: int) -> None:
     colors = np.where(effect >= 0, RAISES, LOWERS)
     axes.axhline(0, color=GUIDE, linewidth=0.8)
     axes.bar(np.arange(len(effect)) + 0.5, effect, 0.9, color=colors)
-    axes.set_ylabel("effect of a base")
+    scale = "" if bases.whole.link == "identity" else "\non the score"
+    axes.set_ylabel(f"effect of a base{scale}")
     if len(effect) <= _LETTERS:
         axes.set_xticks([])
         _draw_letters(axes, bases.codes[row])

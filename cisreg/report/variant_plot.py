@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cisreg.links import score_unit
 from cisreg.report.labels import short_name, with_unit
 from cisreg.report.plot import new_figure
 from cisreg.report.style import GUIDE, LOWERS, RAISES
@@ -82,7 +83,9 @@ def _draw_factors(axes: Axes, effects: VariantEffects, row: int) -> None:
     axes.set_yticks(places, names, parse_math=False)
     axes.invert_yaxis()
     axes.set_title("Effect by factor")
-    axes.set_xlabel(with_unit("change of expression", effects.unit))
+    changed = "expression" if effects.link == "identity" else "the score"
+    unit = score_unit(effects.link, effects.unit)
+    axes.set_xlabel(with_unit(f"change of {changed}", unit))
 
 
 def _draw_sites(axes: Axes, effects: VariantEffects, row: int) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from cisreg.layers import Parameters, Scan, linear_sums, rows_product
+from cisreg.layers import Parameters, Scan, linear_sums, linked, rows_product
 from cisreg.products import matrix_product
 from cisreg.spec import ModelSpec
 
@@ -30,8 +30,13 @@ def linear_expression(spec: ModelSpec, parameters: Parameters, scan: Scan) -> tf
     """
     signal, effect = linear_sums(spec, parameters, scan, _rows_product)
     if signal is None:
-        return _with_bias(parameters["bias"], effect)
-    return _regulated(parameters["bias"], parameters["potentiation_bias"], signal, effect)
+        score = _with_bias(parameters["bias"], effect)
+    else:
+        bias, opening = parameters["bias"], parameters["potentiation_bias"]
+        score = _regulated(bias, opening, signal, effect)
+    if spec.link == "logistic":
+        return _logistic(parameters["link_floor"], parameters["link_ceiling"], score)
+    return linked(spec, parameters, score)
 
 
 @tf.custom_gradient
@@ -66,3 +71,18 @@ def _regulated(
         return tf.reduce_sum(upstream), tf.reduce_sum(of_signal), of_signal, of_effect
 
     return bias + accessibility * effect, gradient
+
+
+@tf.custom_gradient
+def _logistic(
+    floor: tf.Tensor, ceiling: tf.Tensor, score: tf.Tensor
+) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, ...]]]:
+    """As `cisreg.layers.linked` computes it."""
+    share, span = tf.sigmoid(score), ceiling - floor
+
+    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        of_ceiling = tf.reduce_sum(upstream * share)
+        of_score = span * tf.raw_ops.SigmoidGrad(y=share, dy=upstream)
+        return tf.reduce_sum(upstream) - of_ceiling, of_ceiling, of_score
+
+    return floor + span * share, gradient

@@ -15,6 +15,7 @@ from cisreg.choices import Precision, check_choice
 from cisreg.data import Dataset
 from cisreg.data.feeding.feed import Feed, MemoryFeed
 from cisreg.data.feeding.stream import FileFeed
+from cisreg.links import link_value
 from cisreg.losses import Noise, Penalty, is_sum
 from cisreg.losses.table import beyond_table
 from cisreg.model import ModelSpec, check_parameters
@@ -40,6 +41,9 @@ _LAYERS = {
     "activity_difference": "the stranded layer (no difference between strands)",
     "potentiation": "the accessibility layer",
     "position_weight": "the positional layer (all positions alike)",
+    "potentiation_position_weight": "the positional potentiation (all positions alike)",
+    "link_floor": "the floor of the logistic link",
+    "link_ceiling": "the ceiling of the logistic link",
     "log_binding_limit": "the binding limit",
     "accessibility_activity": "the effect of accessibility itself (none)",
 }
@@ -227,7 +231,7 @@ class TrainingPlan:
             measured = self.loss.mean_level(measured)
             there = np.isfinite(measured)
             measured, weight = measured[there], None if weight is None else weight[there]
-        return unit_of(measured, weight)
+        return unit_of(measured, weight, link=self.spec.link)
 
     def noise_start(self) -> dict[str, np.ndarray]:
         """Where the numbers of a noise model start, by their names in training; {} without one."""
@@ -252,7 +256,8 @@ class TrainingPlan:
         were made for different measurements.
         """
         standard = unit.to_standard(self.initial, chosen_parameters(self.initial))
-        distance = abs(float(standard["bias"]) - STANDARD_MEAN) / STANDARD_DEVIATION
+        unbound = float(link_value(self.spec.link, standard, np.float64(standard["bias"])))
+        distance = abs(unbound - STANDARD_MEAN) / STANDARD_DEVIATION
         if self.standardize and distance > _FAR:
             logger.warning(
                 "parameters: the bias begins at %g, %.0f standard deviations away from the mean of "

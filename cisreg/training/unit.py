@@ -15,14 +15,18 @@ import numpy as np
 import tensorflow as tf
 
 from cisreg.losses import Noise, is_sum, unit_exponent
+from cisreg.spec import Link
 from cisreg.start import STANDARD_DEVIATION, STANDARD_MEAN
 
 # As many squared standard units as a nat counts in the objective: twice the variance that a recipe
 # leaves unexplained, so that its penalties mean for a likelihood what they mean for squared errors.
 NAT = 6.0
-# Parameters in the unit of expression. The bias also depends on the zero of the unit.
-_SCALED = ("activity", "activity_difference", "accessibility_activity")
-_SHIFTED = "bias"
+# Parameters in the unit of expression; some also depend on the zero of the unit. Behind a link of
+# its own, the score has no unit, and only the parameters of the link have one.
+_SCALED: tuple[str, ...] = ("activity", "activity_difference", "accessibility_activity")
+_SHIFTED: tuple[str, ...] = ("bias",)
+_SCALED_LINK = ("link_scale",)
+_SHIFTED_LINK = ("link_floor", "link_ceiling")
 
 
 @dataclass(frozen=True)
@@ -58,8 +62,7 @@ class Unit:
         converted = {name: np.array(value, np.float32) for name, value in parameters.items()}
         if self.is_standard:
             return converted
-        for name in _converted(converted, standard or {}):
-            zero = self.shift if name == _SHIFTED else 0.0
+        for name, zero in self._zeros(converted, standard or {}).items():
             converted[name] = np.asarray((np.float64(converted[name]) - zero) / self.scale, "f4")
         return converted
 
@@ -71,10 +74,23 @@ class Unit:
         converted = dict(parameters)
         if self.is_standard:
             return converted
-        for name in _converted(converted, {}):
-            zero = self.shift if name == _SHIFTED else 0.0
+        for name, zero in self._zeros(converted, {}).items():
             converted[name] = np.asarray(np.float64(converted[name]) * self.scale + zero, "f4")
         return converted
+
+    def _zeros(
+        self, parameters: Mapping[str, object], standard: Mapping[str, object]
+    ) -> dict[str, float]:
+        """What the standard unit's 0 is for the parameters that have a unit, but for `standard`."""
+        has_link = any(name in parameters for name in (*_SCALED_LINK, *_SHIFTED_LINK))
+        scaled = _SCALED_LINK if has_link else _SCALED
+        shifted = _SHIFTED_LINK if has_link else _SHIFTED
+        zeros = dict.fromkeys(scaled, 0.0) | dict.fromkeys(shifted, self.shift)
+        return {
+            name: zero
+            for name, zero in zeros.items()
+            if name in parameters and name not in standard
+        }
 
     def measured(self, expression: np.ndarray) -> np.ndarray:
         """Measurements in the standard unit, float64."""
@@ -84,20 +100,23 @@ class Unit:
 STANDARD = Unit()
 
 
-def _converted(parameters: Mapping[str, object], standard: Mapping[str, object]) -> list[str]:
-    return [name for name in (*_SCALED, _SHIFTED) if name in parameters and name not in standard]
-
-
-def unit_of(expression: np.ndarray, weight: np.ndarray | None = None) -> Unit:
+def unit_of(
+    expression: np.ndarray, weight: np.ndarray | None = None, *, link: Link = "identity"
+) -> Unit:
     """The unit of these measurements.
 
     Args:
         expression: float [N], or [N, K], of which the means over the K measurements are used.
         weight: float [N], weight of each sequence; None: equal weights.
+        link: of the model.
 
     Returns:
         The unit: in the standard unit these measurements have STANDARD_MEAN and STANDARD_DEVIATION.
-        Measurements that are all equal have no standard deviation: they are only shifted.
+        Measurements that are all equal have no standard deviation: they are only shifted. With a
+        link above 0 ("softplus", "exponential"), 0 stays 0: these have only STANDARD_MEAN.
+
+    Raises:
+        ValueError: the mean is not above 0, which such a link needs.
 
     Example:
         >>> unit_of(np.array([1.0, 3.0])).scale == np.float32(1 / STANDARD_DEVIATION)
@@ -110,6 +129,13 @@ def unit_of(expression: np.ndarray, weight: np.ndarray | None = None) -> Unit:
     if not counts.sum() > 0:
         counts = np.ones(len(values))
     mean = np.average(values, weights=counts)
+    if link in ("softplus", "exponential") and np.isfinite(mean):
+        if not mean > 0:
+            raise ValueError(
+                f'link: expected measurements with a mean above 0, as the link "{link}" predicts '
+                f'them, got a mean of {mean:g}; choose the link "identity" or "logistic"'
+            )
+        return Unit(scale=float(np.float32(mean / STANDARD_MEAN)))
     deviation = np.sqrt(np.average((values - mean) ** 2, weights=counts))
     equal = np.ptp(values[counts > 0]) == 0
     scale = 1.0 if equal else float(np.float32(deviation / STANDARD_DEVIATION))

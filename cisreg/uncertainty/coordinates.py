@@ -16,6 +16,7 @@ from cisreg.trained_model import Model
 VARIABLE = (
     *("log_kd", "log_concentration", "potentiation", "potentiation_bias", "log_binding_limit"),
     *("activity", "activity_difference", "accessibility_activity", "bias"),
+    *("link_floor", "link_ceiling", "link_scale"),
 )
 # Three directions in which the four entries of a motif's column vary while their sum stays.
 CONTRASTS = np.array(
@@ -49,7 +50,7 @@ class Coordinates:
 
         Args:
             model: the model.
-            names: of the parameters; None: all but log_kd and position_weight.
+            names: of the parameters; None: all but log_kd and position weights.
 
         Raises:
             ValueError: the model has no such parameter, or it cannot vary here.
@@ -172,8 +173,17 @@ class Coordinates:
         return replace(model, parameters=changed)
 
 
-def _chosen(spec: ModelSpec, names: Sequence[str] | None) -> tuple[str, ...]:
+def variable_names(spec: ModelSpec) -> list[str]:
+    """The parameters of a model that can vary, in the order of `VARIABLE`."""
     there = [name for name in VARIABLE if name in spec.parameter_shapes]
+    if spec.link == "exponential":
+        # It is the same as another bias.
+        there.remove("link_scale")
+    return there
+
+
+def _chosen(spec: ModelSpec, names: Sequence[str] | None) -> tuple[str, ...]:
+    there = variable_names(spec)
     if names is None:
         return tuple(name for name in there if name != "log_kd")
     if isinstance(names, str):

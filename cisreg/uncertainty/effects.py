@@ -16,7 +16,8 @@ def site_effects(model: Model) -> dict[str, np.ndarray]:
     `effect` is activity * occupancy of the strongest site, where all chromatin is accessible; in a
     stranded model it is that on the forward strand, and `effect_reverse` is beside it; in a
     positional one it is multiplied by the mean position weight. `potentiation_effect` is
-    potentiation * occupancy of the site: by how much the log odds of accessibility rise. The names
+    potentiation * occupancy of the site, with positional potentiation times the mean of its
+    position weights: by how much the log odds of accessibility rise. The names
     are those of `cisreg.interpret.factor_effects`, whose numbers these are but for binding limits,
     which are left out here.
 
@@ -45,7 +46,11 @@ def _weights(model: Model) -> dict[str, tuple[np.ndarray, dict[str, np.ndarray]]
         found["effect"] = (activity[0] * by_position[0], {"activity": by_position[0]})
     if spec.potentiation:
         potentiation = parameters["potentiation"].astype(np.float64)
-        found["potentiation_effect"] = (potentiation, {"potentiation": np.ones(spec.motif_count)})
+        mean = np.ones(spec.motif_count)
+        if spec.positional_potentiation:
+            weight = position_weight(spec, parameters, "potentiation_position_weight")
+            mean = weight.mean(axis=(0, 1), dtype=np.float64)
+        found["potentiation_effect"] = (potentiation * mean, {"potentiation": mean})
     return found
 
 

@@ -135,7 +135,7 @@ def _bound(model: Model, measured: Measured, threads: int | None) -> tuple[np.nd
     accessibility = np.empty(len(measured))
     for rows in row_batches(len(measured), 2 * model.spec.motif_count):
         scan = scan_model(model, measured.codes[rows], threads=threads)
-        binding[rows] = scan.opening
+        binding[rows] = scan.binding
         accessibility[rows] = read_out(model, scan).accessibility
     return binding, accessibility
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cisreg.interpret.read_out import ModelScan, read_out, scan_model, strand_activity
+from cisreg.links import link_parameter_slopes, link_slope
 from cisreg.trained_model import Model
 from cisreg.uncertainty.coordinates import CONTRASTS, Coordinates
 
@@ -37,8 +38,11 @@ def jacobian(
     """
     scan = scan_model(model, codes, threads=threads)
     slopes = _slopes(model, scan)
-    parts = {}
+    link, score = model.spec.link, slopes.score
+    parts = link_parameter_slopes(link, model.parameters, score)
     for name in coordinates.names:
+        if name in parts:
+            continue
         if name == "log_kd":
             parts[name] = _of_log_kd(model, codes, coordinates, slopes, threads)
         elif name == "log_concentration":
@@ -47,15 +51,19 @@ def jacobian(
             parts[name] = _of_binding(model, codes, changed, slopes, threads)
         else:
             parts[name] = _of_read_out(name, model, scan, slopes)
+        if link != "identity":
+            by_score = link_slope(link, model.parameters, score)
+            parts[name] = parts[name].reshape(len(codes), -1) * by_score[:, np.newaxis]
     columns = [parts[name].reshape(len(codes), -1) for name in coordinates.names]
     return slopes.expression, np.concatenate(columns, axis=1)
 
 
 class _Slopes(NamedTuple):
-    """Expression, and its slopes by what it is made of.
+    """Expression and score, and the slopes of the score by what it is made of.
 
     Attributes:
         expression: [N].
+        score: [N].
         accessibility: [N].
         signal: [N], by the log odds of accessibility.
         acting: [N, S, M], by the binding that acts on expression.
@@ -64,6 +72,7 @@ class _Slopes(NamedTuple):
     """
 
     expression: np.ndarray
+    score: np.ndarray
     accessibility: np.ndarray
     signal: np.ndarray
     acting: np.ndarray
@@ -89,11 +98,11 @@ def _slopes(model: Model, scan: ModelScan) -> _Slopes:
         if spec.accessibility_activity:
             by_accessibility += made.accessibility * float(parameters["accessibility_activity"])
         signal = (1 - made.accessibility) * by_accessibility
-    return _Slopes(made.expression, made.accessibility, signal, acting, free, most)
+    return _Slopes(made.expression, made.score, made.accessibility, signal, acting, free, most)
 
 
 def _of_read_out(name: str, model: Model, scan: ModelScan, slopes: _Slopes) -> np.ndarray:
-    """The slopes by a parameter of the layers behind the binding."""
+    """The slopes of the score by a parameter of the layers behind the binding."""
     parameters = model.parameters
     opened = slopes.accessibility[:, np.newaxis]
     if name == "bias":
@@ -122,7 +131,7 @@ def _of_binding(
     slopes: _Slopes,
     threads: int | None,
 ) -> np.ndarray:
-    """The slopes [N, M] by a number of each motif that changes its binding, from two scans."""
+    """The slopes [N, M] of the score by a number that changes a motif's binding, by two scans."""
     below, above = (
         scan_model(replace(model, parameters=each), codes, threads=threads) for each in changed
     )

@@ -20,7 +20,7 @@ from cisreg.interpret import (
     scan_model,
 )
 from cisreg.interpret.contributions import explain_scan
-from cisreg.interpret.read_out import sigmoid
+from cisreg.links import sigmoid
 from cisreg.motifs import demo_motifs
 from cisreg.simulate import simulate
 from cisreg.trained_model import Model
@@ -63,15 +63,17 @@ def shapley_values(model, codes):
 def test_parts_add_up_to_the_prediction(kind, rule):
     model, codes = make_bound_model(kind), make_codes()
     found = contributions(model, codes, accessibility=rule, batch_size=5)
-    expected = prediction(model, codes)
+    read = read_out(model, scan_model(model, codes))
     total = found.baseline + found.activity.sum(axis=(1, 2)) + found.opening.sum(axis=1)
     scale = np.abs(found.by_factor).max()
-    np.testing.assert_allclose(total + found.direct, expected, atol=1e-9 * scale)
-    np.testing.assert_allclose(found.expression, expected, atol=1e-9 * scale)
+    np.testing.assert_allclose(total + found.direct, read.score, atol=1e-9 * scale)
+    np.testing.assert_allclose(found.score, read.score, atol=1e-9 * scale)
+    np.testing.assert_allclose(found.expression, read.expression, atol=1e-9 * scale)
+    assert ("the score before" in repr(found)) == (model.spec.link != "identity")
     assert found.activity.shape[1] == len(found.strands)
     table = found.to_table(largest=2).to_pandas()
     np.testing.assert_allclose(
-        table.groupby("sequence")["effect"].sum(), expected, atol=1e-9 * scale
+        table.groupby("sequence")["effect"].sum(), read.score, atol=1e-9 * scale
     )
 
 
@@ -193,7 +195,7 @@ def test_factors_that_cancel_each_other_have_bounded_parts(odds):
 def test_parts_of_a_difference_add_up_to_it(kind):
     model, first, second = make_bound_model(kind), make_codes(seed=1), make_codes(seed=2)
     found = explain_difference(model, first, second, batch_size=5)
-    one, two = prediction(model, first), prediction(model, second)
+    one, two = (read_out(model, scan_model(model, each)).score for each in (first, second))
     scale = np.abs(found.by_factor).max()
     np.testing.assert_allclose(found.baseline, one, atol=1e-9 * scale)
     np.testing.assert_allclose(found.by_factor.sum(axis=1), two - one, atol=1e-8 * scale)

@@ -45,9 +45,14 @@ def test_the_effect_of_the_strongest_site_is_that_of_the_best_of_all_words(kind)
     if not model.spec.stranded:
         assert found.effect_reverse is None
     if model.spec.potentiation:
+        weight = 1.0
+        if model.spec.positional_potentiation:
+            name = "potentiation_position_weight"
+            weight = position_weight(model.spec, parameters, name).mean(axis=(0, 1))
         np.testing.assert_allclose(
-            found.potentiation_effect, parameters["potentiation"] * best, rtol=1e-5
+            found.potentiation_effect, parameters["potentiation"] * weight * best, rtol=1e-5
         )
+    assert ("the score before" in repr(found)) == (model.spec.link != "identity")
 
 
 def test_the_strongest_site_is_named_by_the_columns_of_its_motif():

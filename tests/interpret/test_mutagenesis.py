@@ -27,6 +27,7 @@ from cisreg.interpret import (
     read_out,
     scan_model,
 )
+from cisreg.links import link_value
 
 
 def brute_force(model, codes):
@@ -64,8 +65,13 @@ def test_substitutions_are_those_of_brute_force(kind):
 def test_the_parts_by_factor_add_up_and_are_those_of_the_mutants(kind):
     model, codes = make_model(**KINDS[kind]), make_codes(3)
     found = mutagenesis(model, codes, by_factor=True)
+    score = read_out(model, scan_model(model, codes)).score[:, None, None]
+    changed = score + found.by_factor.sum(axis=3) + found.by_accessibility
+    before, after = (
+        link_value(model.spec.link, model.parameters, each) for each in (score, changed)
+    )
     np.testing.assert_allclose(
-        found.by_factor.sum(axis=3) + found.by_accessibility, found.effect, atol=1e-5
+        after - before, found.effect, atol=1e-5 * scale(model, codes), equal_nan=True
     )
     np.testing.assert_allclose(
         found.effect, mutagenesis(model, codes).effect, atol=1e-5 * scale(model, codes)

@@ -7,6 +7,7 @@ import pytest
 from interpret_models import KINDS, MOTIFS, NAMES, make_codes, make_model
 
 from cisreg.interpret import read_out, scan_model
+from cisreg.links import link_value
 from cisreg.model import predict
 
 
@@ -25,7 +26,9 @@ def test_expression_and_accessibility_are_those_of_the_model(kind):
     if expected.accessibility is not None:
         np.testing.assert_allclose(found.accessibility, expected.accessibility, rtol=1e-5)
     total = model.parameters["bias"] + found.contribution.sum(axis=1) + found.direct
-    np.testing.assert_allclose(total, found.expression, rtol=1e-12)
+    np.testing.assert_allclose(total, found.score, rtol=1e-12)
+    linked = link_value(model.spec.link, model.parameters, total)
+    np.testing.assert_allclose(linked, found.expression, rtol=1e-12)
 
 
 @pytest.mark.parametrize("kind", KINDS)

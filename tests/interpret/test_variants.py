@@ -18,7 +18,7 @@ from interpret_models import (
 )
 
 from cisreg.data import Dataset
-from cisreg.interpret import explain_difference, read_out, variant_effects
+from cisreg.interpret import explain_difference, read_out, scan_model, variant_effects
 from cisreg.interpret.contributions import change_parts
 from cisreg.interpret.read_out import ModelScan, between_ends, site_occupancy
 from cisreg.interpret.site_changes import LEFT, site_changes
@@ -48,7 +48,8 @@ def test_effects_are_differences_of_predictions_and_parts_add_up(kind):
     np.testing.assert_allclose(found.reference, expected[0], rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(found.alternative, expected[1], rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(found.effect, expected[1] - expected[0], atol=2e-5)
-    np.testing.assert_allclose(found.by_factor.sum(axis=1), found.effect, atol=1e-9)
+    scores = [read_out(model, scan_model(model, codes)).score for codes in (before, after)]
+    np.testing.assert_allclose(found.by_factor.sum(axis=1), scores[1] - scores[0], atol=1e-9)
     assert np.abs(found.effect).max() > 0.01  # far above the tolerance
     if model.spec.potentiation:
         assert np.abs(found.through_accessibility).max() > 1e-3

@@ -115,6 +115,10 @@ def test_weights_on_knots_are_written_for_each_position(tmp_path):
 def test_a_model_that_the_original_cannot_express(tmp_path):
     with pytest.raises(ValueError, match='padding: expected "same"'):
         export_model(tmp_path / "model", random_model(padding="valid"))
+    with pytest.raises(ValueError, match="positional_potentiation: expected a model without it"):
+        export_model(tmp_path / "model", random_model(positional_potentiation=True))
+    with pytest.raises(ValueError, match="link: expected \"identity\".*got 'logistic'"):
+        export_model(tmp_path / "model", random_model(link="logistic"))
     assert not list(tmp_path.iterdir())
 
 

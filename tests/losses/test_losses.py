@@ -106,6 +106,14 @@ def test_both_strands_are_smoothed_alike():
     assert float(penalty(swapped, weights)) == float(penalty(PARAMETERS, weights))
 
 
+def test_weights_of_potentiation_are_smoothed_as_those_of_activity():
+    weights = Penalty(position_smoothness=1.0)
+    moved = {"potentiation_position_weight": PARAMETERS["position_weight"]}
+    only = float(penalty({"position_weight": PARAMETERS["position_weight"]}, weights))
+    assert float(penalty(moved, weights)) == only > 0
+    assert float(penalty({**PARAMETERS, **moved}, weights)) == 2 * only
+
+
 def test_activities_of_both_strands_count_alike():
     weights = Penalty(activity_l1=2.0)
     forward = {"activity": tf.constant([1.0, -2.0]), "activity_difference": tf.constant([2.0, 1.0])}

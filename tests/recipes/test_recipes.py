@@ -19,9 +19,12 @@ def write(tmp_path, text):
     return path
 
 
+@pytest.mark.parametrize(
+    "layers", [{}, {"positional_potentiation": True, "link": "logistic", "position_knots": 5}]
+)
 @pytest.mark.parametrize("name", RECIPES)
-def test_recipes_that_come_along_make_models_and_stages(name):
-    recipe = read_recipe(name)
+def test_recipes_that_come_along_make_models_and_stages(name, layers):
+    recipe = read_recipe(name).override(model=layers)
     spec = recipe.spec(motif_count=3, sequence_length=110)
     assert {each for stage in recipe.stages_for(spec) for each in stage.trainable} == set(
         spec.parameter_shapes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import hashlib
 import html.parser
 import itertools
@@ -333,6 +334,23 @@ def test_a_model_without_data_says_what_is_left_out(trained, tmp_path):
     assert "predictions, residuals, example sequences" in left_out
     text = (tmp_path / "report.html").read_text()
     assert 'id="predictions"' not in text and 'id="factors"' in text
+
+
+def test_the_scale_of_effects_is_said_where_there_is_a_link(trained, tmp_path):
+    model = cisreg.load_model(trained[0])
+    spec = dataclasses.replace(model.spec, link="logistic", positional_potentiation=True)
+    added = {name: (0.0, 20.0)[name == "link_ceiling"] for name in ("link_floor", "link_ceiling")}
+    parameters = {
+        **{name: np.float32(value) for name, value in added.items()},
+        "potentiation_position_weight": model.parameters["position_weight"].copy(),
+        **model.parameters,
+    }
+    linked = dataclasses.replace(model, spec=spec, parameters=parameters, metadata={})
+    report = write_report(tmp_path / "report.html", linked)
+    text = (tmp_path / "report.html").read_text()
+    assert "effects of sites on the scale of the score before the logistic link" in text
+    assert "What a strongest site adds to the log odds of accessibility" in text
+    assert "positions for potentiation, strands, a logistic link" in report.sentences[1]
 
 
 def test_what_train_returns_writes_the_same_numbers(trained, tmp_path, page, monkeypatch):

@@ -26,6 +26,11 @@ LAYERS = {
         "potentiation": False,
     },
     "probability, stranded": {"binding": "probability", "stranded": True},
+    "positional potentiation": {"positional_potentiation": True},
+    "positional, both": {"positional": True, "positional_potentiation": True, "position_knots": 4},
+    "logistic": {"link": "logistic"},
+    "softplus, no potentiation": {"link": "softplus", "potentiation": False},
+    "exponential": {"link": "exponential", "positional": True, "positional_potentiation": True},
 }
 
 

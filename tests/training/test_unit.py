@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import functools
 import logging
 import pickle
@@ -295,3 +296,77 @@ def test_a_stream_trains_alike_in_any_unit(tmp_path):
     first, second = (result.parameters for result in results)
     np.testing.assert_array_equal(second["activity"], first["activity"] * 2.0**-10)
     assert results[1].unit.scale == results[0].unit.scale * 2.0**-10
+
+
+LINKS = ("logistic", "softplus", "exponential")
+
+
+def linked_spec(link):
+    return dataclasses.replace(SPEC, link=link)
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_a_converted_model_predicts_in_the_other_unit(link):
+    spec, sequence = linked_spec(link), make_dataset(50, seed=5).sequence
+    standard = dict(start_parameters(3, spec))
+    standard["activity"] += 0.5
+    unit = Unit(scale=7.0, shift=30.0 if link == "logistic" else 0.0)
+    shown = unit.from_standard(standard)
+    for name in ("activity", "bias", "potentiation"):
+        np.testing.assert_array_equal(shown[name], standard[name])
+    before, after = (
+        predict(spec, each, sequence, implementation="standard").expression.numpy()
+        for each in (standard, shown)
+    )
+    np.testing.assert_allclose(after, unit.scale * before + unit.shift, rtol=1e-5)
+    back = unit.to_standard(shown)
+    for name, value in standard.items():
+        np.testing.assert_allclose(back[name], value, rtol=1e-6, err_msg=name)
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_the_unit_does_not_matter_with_a_link(link):
+    spec, found = linked_spec(link), []
+    names = (*LINEAR, *(name for name in spec.parameter_shapes if "link_" in name))
+    stage = Stage(names, epochs=4, learning_rate=0.1, penalty=Penalty(activity_l1=0.1))
+    lowest = make_dataset().expression.min()
+    for scale in (1.0, 2.0**-6):
+        data = converted(make_dataset(), scale, scale * (1 - lowest))
+        found.append(fit_tiny(data, [stage], spec=spec, parameters=start_parameters(0, spec)))
+    first, second = found
+    assert second.history[-1].validation_r == pytest.approx(first.history[-1].validation_r)
+    assert second.history[-1].validation_r > 0.3
+    for name, value in first.parameters.items():
+        factor = 2.0**-6 if "link_" in name else 1.0
+        np.testing.assert_allclose(
+            second.parameters[name], value * factor, rtol=1e-4, atol=1e-5, err_msg=name
+        )
+
+
+def test_floor_and_ceiling_begin_on_either_side_of_the_measurements():
+    spec, data = linked_spec("logistic"), converted(make_dataset(), 3.0, 50.0)
+    stage = Stage(("activity",), epochs=1, learning_rate=1e-9)
+    start = start_parameters(0, spec)
+    result = fit_tiny(data, [stage], spec=spec, parameters=start, validation=None)
+    mean, deviation = data.expression.mean(), data.expression.std()
+    assert result.parameters["link_floor"] == pytest.approx(mean - 2 * deviation, rel=1e-4)
+    assert result.parameters["link_ceiling"] == pytest.approx(mean + 2 * deviation, rel=1e-4)
+    start["link_floor"] = np.float32(42.0)
+    result = fit_tiny(data, [stage], spec=spec, parameters=start, validation=None)
+    assert result.parameters["link_floor"] == pytest.approx(42.0)
+
+
+@pytest.mark.parametrize("link", ["softplus", "exponential"])
+def test_a_link_above_zero_needs_measurements_above_zero(link):
+    data = converted(make_dataset(), 1.0, -100.0)
+    spec = linked_spec(link)
+    with pytest.raises(ValueError, match=f'link: expected measurements.*"{link}".*a mean of -9'):
+        fit_tiny(data, [STAGE], spec=spec, parameters=start_parameters(0, spec))
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_a_checkpoint_of_a_model_with_a_link_has_its_unit(link, tmp_path):
+    spec, data = linked_spec(link), converted(make_dataset(), 5.0, 400.0)
+    options = {"spec": spec, "parameters": start_parameters(0, spec)}
+    whole = fit_tiny(data, [STAGE], checkpoint_directory=tmp_path / "whole", **options)
+    assert_same_bits(checkpoint_parameters(tmp_path / "whole"), whole.parameters)

@@ -10,7 +10,7 @@ import tensorflow as tf
 from interpret_models import KINDS, make_codes, make_model
 
 from cisreg.model import predict
-from cisreg.uncertainty.coordinates import VARIABLE, Coordinates
+from cisreg.uncertainty.coordinates import Coordinates, variable_names
 from cisreg.uncertainty.jacobian import STEP, jacobian
 
 FUSED = [kind for kind in KINDS if make_model(**KINDS[kind]).spec.fused]
@@ -53,8 +53,7 @@ def responsive(model):
 @pytest.mark.parametrize("kind", FUSED)
 def test_slopes_are_those_of_tensorflow(kind):
     model, codes = responsive(make_model(**KINDS[kind])), make_codes(6)
-    there = [name for name in VARIABLE if name in model.spec.parameter_shapes]
-    coordinates = Coordinates.of(model, there)
+    coordinates = Coordinates.of(model, variable_names(model.spec))
     _, found = jacobian(model, codes, coordinates)
     expected = tensorflow_slopes(model, codes, coordinates)
     # The error of a difference of two values of a sigmoid, and float32 rounding of about twenty

@@ -309,7 +309,7 @@ def _missing(run: Run, intervals: Mapping[tuple[str, str], Interval]) -> list[st
         notes.append("How training went is not known: its curves are left out.")
     if run.model.initial_motifs is None:
         notes.append("The motifs before training are not known: only the trained ones are shown.")
-    if not run.model.spec.positional:
+    if not (run.model.spec.positional or run.model.spec.positional_potentiation):
         notes.append("The model has no position weights, so there are no curves by position.")
     if not run.model.spec.potentiation:
         notes.append("The model has no potentiation, so there is no plot of it.")

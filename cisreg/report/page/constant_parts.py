@@ -15,6 +15,7 @@ from cisreg.data import Dataset
 from cisreg.interpret.batches import batches
 from cisreg.interpret.diagnosis_checks import CONSTANT_EFFECT, CONSTANT_VARIATION
 from cisreg.interpret.read_out import scan_model, strand_contribution
+from cisreg.links import effect_of_score
 from cisreg.trained_model import Model
 
 
@@ -24,7 +25,8 @@ class ConstantPart:
 
     Attributes:
         factor: its name.
-        mean: of what it adds, in open chromatin.
+        mean: of what it adds to expression, in open chromatin; with a link, where that is
+            steepest.
         variation: its standard deviation by its mean.
     """
 
@@ -52,6 +54,7 @@ def constant_parts(
     for _, codes in batches(model, data.sequence):
         scan = scan_model(model, codes, threads=threads)
         added = strand_contribution(model, scan, np.ones(len(codes))).sum(axis=1)
+        added *= effect_of_score(model.spec.link, model.parameters)
         sums += np.stack([added.sum(axis=0), (added**2).sum(axis=0)])
     mean, square = sums / len(data)
     deviation = np.sqrt(np.maximum(square - mean**2, 0))

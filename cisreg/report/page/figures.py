@@ -130,6 +130,17 @@ class Pictures:
                     wide=True,
                 )
             )
+        if content.run.model.spec.positional_potentiation:
+            names = [effects.factor[place] for place in effects.order[:_MOST_POSITION_PANELS]]
+            found.append(
+                self.draw(
+                    plot_positions(None, content.run.model, names, of="accessibility"),
+                    f"Opening by a strongest site by position and strand of {', '.join(names)}.",
+                    "What a strongest site adds to the log odds of accessibility, by its position "
+                    "and strand.",
+                    wide=True,
+                )
+            )
         return found
 
     def examples(self, examples: Examples) -> Iterator[Picture]:

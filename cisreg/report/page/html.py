@@ -11,6 +11,7 @@ from importlib import resources
 from typing import Any
 
 from cisreg.display import counted, printable
+from cisreg.links import of_score
 from cisreg.metrics import Metrics
 from cisreg.report.labels import fixed
 from cisreg.report.logo import letter_paths
@@ -295,8 +296,12 @@ def _factor_table(content: RunContent) -> FactorTable:
     has_before = any(row.before is not None for row in rows)
     over = "by importance in these sequences" if content.effects.count else "by their effects"
     unit = content.run.model.unit or "the unit of the table"
+    link = content.run.model.spec.link
+    scale = f"; effects in {unit}"
+    if link != "identity":
+        scale = f"; importance and mean effect in {unit}, effects of sites{of_score(link)[1:]}"
     return FactorTable(
-        f"All {counted(len(rows), 'factor')}, ranked {over}; effects in {unit}.",
+        f"All {counted(len(rows), 'factor')}, ranked {over}{scale}.",
         "before and after training" if has_before else "motif",
         factor_columns(content),
         [_table_row(row) for row in rows],

@@ -333,7 +333,9 @@ def _size_of(run: Run) -> str:
         for name, there in (
             ("potentiation", spec.potentiation),
             ("positions", spec.positional),
+            ("positions for potentiation", spec.positional_potentiation),
             ("strands", spec.stranded),
+            (f"a {spec.link} link", spec.link != "identity"),
         )
         if there
     ]

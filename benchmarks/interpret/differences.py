@@ -59,7 +59,7 @@ def main() -> None:
             for seed in range(options.seeds)
         ]
         rows = measure(models, options.data / TABLE, options.mutations)
-    columns = ("model", "pairs", "r", "r, both orders", "slope", "r of the sequences")
+    columns = ("model", "pairs", "r", "r, both orders", "slope", "r of sequences", "their slope")
     print_table(
         f"Differences of promoters up to {options.mutations} mutations apart",
         columns,
@@ -69,7 +69,8 @@ def main() -> None:
 
 
 def _numbers(row: dict[str, Any]) -> list[str]:
-    return [f"{row[name]:.3f}" for name in ("r", "r_both_orders", "slope", "r_of_sequences")]
+    names = ("r", "r_both_orders", "slope", "r_of_sequences", "slope_of_sequences")
+    return [f"{row[name]:.3f}" for name in names]
 
 
 def _train(data: Path, recipe: str, seed: int, folder: Path) -> Path:
@@ -122,7 +123,8 @@ def compare(name: str, predicted: np.ndarray, measured: np.ndarray, pairs: Pairs
 
     Which sequence of a pair is the first is arbitrary, and r depends a little on it: "both orders"
     counts each pair in both. The slope is that of measured on predicted differences through 0: 1
-    where the model neither exaggerates nor understates.
+    where the model neither exaggerates nor understates. That of the sequences themselves shows how
+    far the unit of these measurements is that of the model's.
     """
     was, now = (each[pairs.second] - each[pairs.first] for each in (predicted, measured))
     rows = np.union1d(pairs.first, pairs.second)
@@ -134,6 +136,7 @@ def compare(name: str, predicted: np.ndarray, measured: np.ndarray, pairs: Pairs
         "r_both_orders": product / float(np.sqrt((was @ was) * (now @ now))),
         "slope": product / float(was @ was),
         "r_of_sequences": pearson_correlation(predicted[rows], measured[rows]),
+        "slope_of_sequences": float(np.polyfit(predicted[rows], measured[rows], 1)[0]),
     }
 
 

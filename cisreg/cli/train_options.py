@@ -66,9 +66,9 @@ RecipeSource = Annotated[
     typer.Option(
         metavar="NAME|FILE",
         autocompletion=recipe_names,
-        help="Layers, penalties and stages: **default**, **quick** or a TOML file, such as the "
-        "recipe.toml that every run writes. Default: **default**, or that of the run that is "
-        "resumed. The options below override it.",
+        help="Layers, penalties and stages: **default**, **quick**, **best** (for ensembles) or a "
+        "TOML file, such as the recipe.toml that every run writes. Default: **default**, or that "
+        "of the run that is resumed. The options below override it.",
     ),
 ]
 

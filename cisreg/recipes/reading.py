@@ -17,7 +17,7 @@ from cisreg.strict_toml import parse_toml
 from cisreg.training.schedules import Constant, CosineWarmup, ExponentialDecay, TriangularCycle
 from cisreg.training.stages import Stage
 
-RECIPES = ("default", "quick")
+RECIPES = ("default", "quick", "best")
 SCHEDULES: dict[str, Any] = {
     "constant": Constant,
     "exponential_decay": ExponentialDecay,
@@ -39,11 +39,11 @@ def read_recipe(source: str | os.PathLike[str]) -> Recipe:
     """Reads a recipe.
 
     Args:
-        source: the name of a recipe that comes with cisreg ("default" or "quick"), or the path of a
-            TOML file. Its keys are `validation`, `precision` and `standardize`; the tables
-            `[motifs]` (width, flank), `[model]` (options of `cisreg.model.ModelSpec`), `[loss]`
-            (its name, and what is given of a noise model of `cisreg.losses`) and `[penalty]`
-            (fields of `cisreg.losses.Penalty`); and one `[[stage]]` for each stage
+        source: the name of a recipe that comes with cisreg ("default", "quick" or "best"), or the
+            path of a TOML file. Its keys are `validation`, `precision` and `standardize`; the
+            tables `[motifs]` (width, flank), `[model]` (options of `cisreg.model.ModelSpec`),
+            `[loss]` (its name, and what is given of a noise model of `cisreg.losses`) and
+            `[penalty]` (fields of `cisreg.losses.Penalty`); and one `[[stage]]` for each stage
             (fields of `cisreg.training.Stage`; a schedule is a table with its name and its own
             fields, and a stage may have its own penalty). The members of an ensemble take turns in
             `[[variant]]`, options of `[model]` that replace those there.

@@ -150,8 +150,8 @@ def train(
             or a table in memory (pandas, Arrow) whose columns have the usual names.
         motifs: a MotifSet, which is placed in the recipe's motif_width columns and may not be
             wider; or anything that `cisreg.read_motifs` reads.
-        recipe: layers, penalties and stages: "default", "quick", the path of a TOML file or a
-            Recipe. Its variants are for ensembles, and play no role here.
+        recipe: layers, penalties and stages: "default", "quick", "best", the path of a TOML file or
+            a Recipe. Its variants are for ensembles, and play no role here.
         output: folder for the model (see `cisreg.storage`), recipe.toml, metrics.jsonl, checkpoints
             and factors.tsv (what each factor does, see `cisreg.interpret.factor_effects`, over at
             most 4,096 sequences that were held out, or of training if none were), created if

@@ -35,6 +35,7 @@ def _page() -> Iterator[str]:
     yield _table("[model]", ModelSpec, {name: name for name in layers})
     yield _table("[penalty]", Penalty, _fields(Penalty))
     yield _table("[[stage]]", Stage, _fields(Stage))
+    yield _title("[[variant]]") + "Keys of ``[model]``, but for those of constant ends.\n\n"
     for name, schedule in SCHEDULES.items():
         title = f'schedule = {{ name = "{name}", ... }}'
         yield _title(title) + (inspect.getdoc(schedule) or "").split("\n")[0] + "\n\n"

@@ -35,6 +35,8 @@ def test_differences_are_the_second_minus_the_first():
     assert row["r_both_orders"] == pytest.approx(both)
     assert row["slope"] == pytest.approx((2 + 45 + 28) / (1 + 25 + 16))
     assert row["r_of_sequences"] == pytest.approx(np.corrcoef([0, 1, 5], [0, 2, 9])[0, 1])
+    # Deviations from the means 2 and 11 / 3: their products over the squares of the first.
+    assert row["slope_of_sequences"] == pytest.approx((22 / 3 + 5 / 3 + 16) / 14)
 
 
 def test_the_mean_of_several_models_is_compared_too(tmp_path):

@@ -204,11 +204,23 @@ def test_errors_name_file_and_place(tmp_path, text, message):
 
 
 def test_neither_name_nor_file():
-    with pytest.raises(FileNotFoundError, match="expected default, quick or the path"):
+    with pytest.raises(FileNotFoundError, match="expected default, quick, best or the path"):
         read_recipe("defualt")
 
 
 @pytest.mark.parametrize("source", [{}, None, 3])
 def test_what_is_no_recipe_is_refused(source):
-    with pytest.raises(TypeError, match="recipe: expected default, quick, the path of a TOML file"):
+    with pytest.raises(TypeError, match="recipe: expected default, quick, best, the path of"):
         read_recipe(source)
+
+
+def test_members_of_the_best_recipe_differ_in_their_link():
+    recipe = read_recipe("best")
+    links = [recipe.member(number).spec(3, 110).link for number in range(4)]
+    assert links == ["logistic", "identity", "logistic", "identity"]
+    for number in range(2):
+        spec = recipe.member(number).spec(3, 110)
+        trained = {each for stage in recipe.stages_for(spec) for each in stage.trainable}
+        assert trained == set(spec.parameter_shapes)
+    last = recipe.stages[-1]
+    assert (recipe.stages[1].penalty.activity_l1, last.penalty) == (0.0, None)

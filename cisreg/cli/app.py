@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -30,6 +31,7 @@ from cisreg.cli import (
     train,
 )
 from cisreg.cli.commands import Command, Commands, ResumableCommand
+from cisreg.cli.completion import join_split_words
 from cisreg.cli.exit_status import listed
 from cisreg.cli.log_file import LogFile
 from cisreg.cli.standard_streams import log_to, open_standard_streams
@@ -132,5 +134,6 @@ def options(
 def main() -> None:
     """Runs the command line; ends with a status of `cisreg.cli.exit_status`."""
     open_standard_streams()
+    join_split_words(os.environ)
     # Also as `python -m cisreg`, so that the script of --show-completion has the program's name.
     app(prog_name="cisreg")

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import select
+import signal
+import sys
+import time
 import typing
 from typing import Literal
 
@@ -10,7 +16,7 @@ import typer
 from typer.testing import CliRunner
 
 from cisreg.cli import app
-from cisreg.cli.completion import motif_sources, recipe_names
+from cisreg.cli.completion import join_split_words, motif_sources, recipe_names
 from cisreg.recipes.reading import RECIPES
 
 RUNNER = CliRunner()
@@ -45,6 +51,75 @@ def completed(line):
 )
 def test_words_are_completed(line, expected):
     assert completed(line) == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "joined", "before"),
+    [
+        ("motifs info jaspar : f", "motifs info f", "jaspar:"),
+        ("motifs info jaspar :", "motifs info ", "jaspar:"),
+        (
+            "train t.tsv --motifs jaspar : fungi --out",
+            "train t.tsv --motifs jaspar:fungi --out",
+            "",
+        ),
+        ("train t.tsv --motifs = d", "train t.tsv --motifs d", ""),
+        ("train t.tsv --motifs =", "train t.tsv --motifs ", ""),
+        ("train t.tsv --motifs = jaspar : 2024 : f", "train t.tsv --motifs f", "jaspar:2024:"),
+        ("train t.tsv --recipe ", "train t.tsv --recipe ", ""),
+    ],
+)
+@pytest.mark.parametrize("separator", [" ", "\n"])
+def test_words_that_bash_split_are_joined(line, joined, before, separator):
+    given = f"cisreg {line}".replace(" ", separator)
+    asked = {"_CISREG_COMPLETE": "complete_bash", "COMP_WORDS": given}
+    asked["COMP_CWORD"] = str(len(line.split(" ")))
+    join_split_words(asked)
+    expected = f"cisreg {joined}".split(" ")
+    assert asked["COMP_WORDS"].split(separator) == expected
+    assert asked["COMP_CWORD"] == str(len(expected) - 1)
+    assert asked["_CISREG_BEFORE_WORD"] == before
+
+
+@pytest.mark.parametrize(
+    ("typed", "shown"),
+    [
+        ("cisreg motifs info jaspar:fun", "cisreg motifs info jaspar:fungi "),
+        ("cisreg check t.tsv --motifs=jaspar:fun", "cisreg check t.tsv --motifs=jaspar:fungi "),
+        ("cisreg train t.tsv --recipe qui", "cisreg train t.tsv --recipe quick "),
+    ],
+)
+def test_a_real_bash_completes(tmp_path, typed, shown):
+    program = tmp_path / "cisreg"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m cisreg "$@"\n')
+    program.chmod(0o755)
+    script = RUNNER.invoke(
+        app, [], env={"_CISREG_COMPLETE": "source_bash"}, prog_name="cisreg"
+    ).output
+    (tmp_path / "script.sh").write_text(script)
+    assert "complete -o default -F" in script
+    environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}", "TERM": "dumb"}
+    process, terminal = pty.fork()
+    if process == 0:
+        os.execvpe("bash", ["bash", "--norc", "--noprofile", "-i"], environment)
+    try:
+        os.write(terminal, f"PS1=; source {tmp_path}/script.sh; echo rea''dy\n".encode())
+        read_until(terminal, "ready")
+        os.write(terminal, f"{typed}\t".encode())
+        read_until(terminal, shown)
+    finally:
+        os.kill(process, signal.SIGKILL)
+        os.waitpid(process, 0)
+        os.close(terminal)
+
+
+def read_until(terminal, text):
+    """Reads what a terminal shows until it has shown this text."""
+    shown, end = "", time.monotonic() + 120
+    while text not in shown:
+        assert time.monotonic() < end, shown
+        if select.select([terminal], [], [], 1)[0]:
+            shown += os.read(terminal, 4096).decode()
 
 
 def commands(command):

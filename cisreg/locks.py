@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
@@ -108,7 +108,12 @@ def hold_result_folder(directory: str | os.PathLike[str]) -> Iterator[None]:
 
 
 @contextmanager
-def hold_for_a_moment(directory: str | os.PathLike[str], *, seconds: float = 5) -> Iterator[None]:
+def hold_for_a_moment(
+    directory: str | os.PathLike[str],
+    *,
+    seconds: float = 5,
+    waiting: Callable[[], None] | None = None,
+) -> Iterator[None]:
     """Locks a folder while some files get their names; waits for others who do the same.
 
     Nothing is left in the folder. Where this process has locked it already, nothing is done.
@@ -116,6 +121,7 @@ def hold_for_a_moment(directory: str | os.PathLike[str], *, seconds: float = 5) 
     Args:
         directory: the folder, which exists.
         seconds: how long to wait.
+        waiting: is called once if another process has locked the folder; None: nothing is.
 
     Raises:
         ValueError: another process holds the folder (`hold_folder`).
@@ -138,6 +144,9 @@ def hold_for_a_moment(directory: str | os.PathLike[str], *, seconds: float = 5) 
             except ValueError:
                 if time.monotonic() > end:
                     raise
+            if waiting is not None:
+                waiting()
+                waiting = None
             time.sleep(0.01)
         yield
     finally:

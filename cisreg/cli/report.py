@@ -45,7 +45,8 @@ def report(
         Path | None,
         typer.Option(
             metavar="TABLE",
-            help="Intervals of the effects, the table that **cisreg explain certainty** writes.",
+            help="Intervals of the effects: the table that **cisreg explain certainty** writes, or "
+            "the folder of **cisreg ensemble train**.",
         ),
     ] = None,
     open_page: Annotated[
@@ -93,7 +94,16 @@ def _tell(written: Report, output: Path) -> None:
 
 
 def _read_intervals(path: Path) -> pa.Table:
-    """The table of `cisreg explain certainty`, as text or Parquet."""
+    """The table of `cisreg explain certainty`, as text or Parquet; or that of an ensemble.
+
+    Raises:
+        ValueError: it is neither, or an ensemble that lacks members.
+        OSError: it cannot be read.
+    """
+    if path.is_dir():
+        from cisreg.uncertainty.member_training import load_ensemble
+
+        return load_ensemble(path).effects().to_table()
     import pyarrow.csv
     import pyarrow.parquet
 

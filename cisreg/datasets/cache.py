@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,8 @@ from cisreg.file_checks import check_regular, status_of
 from cisreg.files import open_regular_file
 from cisreg.locks import hold_for_a_moment
 from cisreg.progress import progress_bar
+
+logger = logging.getLogger("cisreg.datasets")
 
 VARIABLE = "CISREG_CACHE"
 # How long to wait for another process that downloads the same entry.
@@ -68,12 +71,18 @@ def fetch_files(
     folder = entry_folder(entry)
     folder.mkdir(parents=True, exist_ok=True)
     if not all(_is_there(folder / file.name, file) for file in files):
-        with hold_for_a_moment(folder, seconds=_PATIENCE):
+        with hold_for_a_moment(folder, seconds=_PATIENCE, waiting=partial(_tell_waiting, entry)):
             _download_missing(folder, files, progress)
     if check:
         for file in files:
             _check_content(folder / file.name, file)
     return tuple(folder / file.name for file in files)
+
+
+def _tell_waiting(entry: Entry) -> None:
+    logger.info(
+        "another process downloads %s: waiting until it is done (Ctrl-C ends the wait)", entry.name
+    )
 
 
 def _is_there(path: Path, file: RemoteFile) -> bool:

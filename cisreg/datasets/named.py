@@ -13,7 +13,13 @@ from cisreg.datasets.cache import fetch_files
 from cisreg.datasets.entries import Entry, Kind, chosen_part
 from cisreg.datasets.registries import VARIABLE, PathLike, read_registry, registries
 from cisreg.datasets.registry_file import NAME
-from cisreg.datasets.simulated import DEMO_MODEL_FOLDER, ENTRIES, make_demo_dataset
+from cisreg.datasets.simulated import (
+    DEMO_MODEL_FOLDER,
+    ENTRIES,
+    check_demo_dataset,
+    check_demo_model,
+    make_demo_dataset,
+)
 
 logger = logging.getLogger("cisreg.datasets")
 
@@ -118,7 +124,8 @@ def fetch(
         part: of a data set, such as "test"; None: all parts.
         kind: "dataset" or "model", where both have the name.
         registry: see `available`.
-        check: compare the checksums of what was downloaded before.
+        check: compare the checksums of what was downloaded before, and what was simulated with the
+            simulation.
         progress: show a bar on standard error if that is a terminal.
 
     Returns:
@@ -137,12 +144,22 @@ def fetch(
     if part is not None:
         chosen_part(entry, part)
     if entry.source == "cisreg":
-        if entry.kind == "model":
-            return tuple(sorted(path for path in DEMO_MODEL_FOLDER.iterdir() if path.is_file()))
-        made = make_demo_dataset()
-        return tuple(made.values()) if part is None else (made[part],)
+        return _own_files(entry, part, check)
     files = entry.files if part is None else entry.files_of(part)
     return fetch_files(entry, files, check=check, progress=progress)
+
+
+def _own_files(entry: Entry, part: str | None, check: bool) -> tuple[Path, ...]:
+    """The files of what comes with cisreg."""
+    if entry.kind == "model":
+        if check:
+            check_demo_model()
+        return tuple(sorted(path for path in DEMO_MODEL_FOLDER.iterdir() if path.is_file()))
+    made = make_demo_dataset()
+    paths = made if part is None else {part: made[part]}
+    if check:
+        check_demo_dataset(paths)
+    return tuple(paths.values())
 
 
 def load(

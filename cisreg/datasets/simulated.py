@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 
 import pyarrow as pa
 
-from cisreg.data import Columns
+from cisreg.data import Columns, open_dataset
 from cisreg.datasets.cache import cache_folder
 from cisreg.datasets.entries import TRAIN, Entry, RemoteFile
 from cisreg.files import publish_together
@@ -84,3 +87,58 @@ def make_demo_dataset() -> dict[str, Path]:
             start += count
     logger.info("%s was simulated and is kept in %s", DEMO_DATASET.name, folder)
     return paths
+
+
+def check_demo_dataset(paths: Mapping[str, Path]) -> None:
+    """Compares files of `make_demo_dataset` with the simulation, which is made again.
+
+    Args:
+        paths: some of its parts.
+
+    Raises:
+        ValueError: a file holds other rows, or is damaged.
+
+    Example:
+        >>> check_demo_dataset(make_demo_dataset())
+    """
+    made, start = simulation(), 0
+    for part, count in COUNTS.items():
+        rows = slice(start, start + count)
+        start += count
+        if part not in paths:
+            continue
+        text = pa.table(
+            {"sequence": decode(made.sequence[rows]), "expression": made.expression[rows]}
+        )
+        if not _holds(paths[part], text):
+            raise ValueError(
+                f"{paths[part]}: expected the {count:,} rows that were simulated, got others; "
+                "delete it, so that it is made again"
+            )
+
+
+def _holds(path: Path, expected: pa.Table) -> bool:
+    try:
+        data = open_dataset(path, columns=DEMO_DATASET.columns, strict=True).load()
+    except (OSError, ValueError):
+        return False
+    found = pa.table({"sequence": decode(data.sequence), "expression": data.mean_expression})
+    return found.equals(expected)
+
+
+def check_demo_model() -> None:
+    """Compares the parameters of the model `demo` with the checksum beside them.
+
+    Raises:
+        ValueError: they are others.
+
+    Example:
+        >>> check_demo_model()
+    """
+    stored = json.loads((DEMO_MODEL_FOLDER / "model.json").read_text())["parameters"]
+    path = DEMO_MODEL_FOLDER / stored["file"]
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    if digest != stored["sha256"]:
+        raise ValueError(
+            f"{path}: expected the sha256 {stored['sha256']}, got {digest}; install cisreg again"
+        )

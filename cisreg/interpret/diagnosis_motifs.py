@@ -10,7 +10,6 @@ import pyarrow as pa
 from cisreg.interpret.diagnosis_checks import Subject
 from cisreg.interpret.findings import Finding, listed
 from cisreg.motifs import MotifSet, compare
-from cisreg.motifs.comparison import compare_few
 from cisreg.motifs.conversion import log_kd_to_probabilities
 
 # Correlation of binding over sequences from which on the effects of two factors are hardly told
@@ -107,7 +106,7 @@ def _correlated_finding(subject: Subject, pairs: list[tuple[int, int, float]]) -
 
 def _alike(motifs: MotifSet, living: np.ndarray, progress: bool) -> dict[tuple[int, int], float]:
     """E-values of pairs of these motifs that are alike, by their places, the smaller first."""
-    found = _by_query(compare_few(motifs[living], motifs, progress=progress))
+    found = _by_query(compare(motifs[living], motifs, progress=progress, warn=False))
     place = {motifs.names[each]: int(each) for each in living}
     pairs: dict[tuple[int, int], float] = {}
     for query, targets in found.items():
@@ -194,8 +193,8 @@ def _lost(subject: Subject, drift: Drift, moved: np.ndarray, progress: bool) -> 
     """A warning of motifs that are no longer recognised, or more like another start motif."""
     model, start = subject.model, subject.model.initial_motifs
     assert start is not None
-    now = _by_query(compare_few(model.motifs[moved], start, progress=progress))
-    before = _by_query(compare_few(start[moved], start, progress=progress))
+    now = _by_query(compare(model.motifs[moved], start, progress=progress, warn=False))
+    before = _by_query(compare(start[moved], start, progress=progress, warn=False))
     said, places, numbers = [], [], []
     for place in moved:
         name = model.motif_names[place]

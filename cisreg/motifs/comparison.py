@@ -65,6 +65,7 @@ def compare(
     best: int | None = None,
     convention: LogKdConvention | None = None,
     progress: bool = False,
+    warn: bool = True,
 ) -> pa.Table:
     """Compares each motif of `query` with all motifs of `target`, as Tomtom does.
 
@@ -82,6 +83,7 @@ def compare(
         best: at most so many targets for each query; None for all.
         convention: of log Kd, for motifs that hold no probabilities; see `MotifSet.probabilities`.
         progress: whether to show a progress bar on a terminal.
+        warn: whether to log that p-values are rough; False where they are only compared.
 
     Returns:
         A row per pair, queries in their order, for each the targets by p-value:
@@ -105,44 +107,12 @@ def compare(
         >>> table.select(["query", "target", "offset", "orientation", "overlap"]).to_pylist()
         [{'query': 'Reb1', 'target': 'Reb1', 'offset': 0, 'orientation': '-', 'overlap': 7}]
     """
-    if len(target) < _FEW_TARGETS:
+    if warn and len(target) < _FEW_TARGETS:
         logger.warning(
             "p-values of a comparison with %d motifs are rough: their columns are the null "
             "hypothesis; compare with %d motifs or more",
             *(len(target), _FEW_TARGETS),
         )
-    return compare_few(
-        query,
-        target,
-        strands=strands,
-        minimum_overlap=minimum_overlap,
-        p_value=p_value,
-        q_value=q_value,
-        best=best,
-        convention=convention,
-        progress=progress,
-    )
-
-
-def compare_few(
-    query: MotifSet,
-    target: MotifSet,
-    *,
-    strands: Strands = "both",
-    minimum_overlap: int = 1,
-    p_value: float = 1.0,
-    q_value: float = 1.0,
-    best: int | None = None,
-    convention: LogKdConvention | None = None,
-    progress: bool = False,
-) -> pa.Table:
-    """`compare` without its warning of few targets: for callers that reckon with rough p-values.
-
-    Example:
-        >>> from cisreg.motifs import demo_motifs
-        >>> compare_few(demo_motifs()["Reb1"], demo_motifs(), best=1)["target"].to_pylist()
-        ['Reb1']
-    """
     check_choice("strands", strands, Strands)
     _check_limits(minimum_overlap, p_value, q_value, best)
     targets = _Targets.of(target.probabilities(convention), strands)

@@ -27,6 +27,13 @@ PathLike = str | os.PathLike[str]
 StandardError = Literal["auto", "both", "barcodes", "replicates", "counts"]
 
 _MOST_PSEUDOCOUNT = 1e6
+# The differences from which each kind of standard error is taken, beside counting.
+_METHODS = {
+    "both": ["barcodes", "replicates"],
+    "barcodes": ["barcodes"],
+    "replicates": ["replicates"],
+    "counts": [],
+}
 
 
 @dataclass(frozen=True)
@@ -55,7 +62,8 @@ class ActivityCounts:
     Attributes:
         sequences: sequences written.
         replicates: names of the replicates, in the order of their columns.
-        standard_error: "both", "barcodes", "replicates" or "counts".
+        standard_error: what they came from: "both", "barcodes", "replicates" or "counts", also
+            where more was asked for, but there are no differences to take it from.
         priors: for "barcodes" and "replicates", where their differences count: the usual ratio of
             that variance of an activity to the one by counting alone, and the degrees of freedom
             that it counts as.
@@ -311,8 +319,7 @@ def _errors(
     """How the standard errors are computed, and the priors of phi."""
     sources = ["barcodes"] if table.has_barcodes else []
     sources += ["replicates"] if replicates > 1 else []
-    possible: dict[str, list[str]] = {"both": sources} if len(sources) == 2 else {}
-    possible |= {source: [source] for source in sources} | {"counts": []}
+    possible = {name: each for name, each in _METHODS.items() if set(each) <= set(sources)}
     method = next(iter(possible)) if asked == "auto" else asked
     if method not in possible:
         raise ValueError(
@@ -320,8 +327,11 @@ def _errors(
         )
     if table.has_barcodes:
         database.run(queries.spread_of_barcodes(pseudocount))
-    priors = {source: _prior(database, source) for source in possible[method]}
-    return method, {source: prior for source, prior in priors.items() if prior is not None}
+    found = {source: _prior(database, source) for source in possible[method]}
+    priors = {source: prior for source, prior in found.items() if prior is not None}
+    # With one barcode for each sequence, for example, there are no differences to take it from.
+    used = next(name for name, sources in _METHODS.items() if sources == [*priors])
+    return used, priors
 
 
 def _prior(database: Database, source: str) -> Prior | None:

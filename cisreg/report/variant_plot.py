@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from cisreg.interpret import VariantEffects
 
 _BARS = 8
+# Bars below this share of the longest one cannot be seen.
+_LEAST_BAR = 2e-3
 _UP, _DOWN, _BEFORE = RAISES, LOWERS, GUIDE
 
 
@@ -71,7 +73,7 @@ def _title(effects: VariantEffects, row: int) -> str:
 
 def _draw_factors(axes: Axes, effects: VariantEffects, row: int) -> None:
     by_factor = effects.by_factor[row]
-    largest = np.argsort(-np.abs(by_factor), kind="stable")[:_BARS]
+    largest = drawn_factors(by_factor)
     names = [short_name(effects.motif_names[each]) for each in largest]
     values = [by_factor[each] for each in largest]
     rest = float(by_factor.sum() - sum(values))
@@ -86,6 +88,21 @@ def _draw_factors(axes: Axes, effects: VariantEffects, row: int) -> None:
     changed = "expression" if effects.link == "identity" else "the score"
     unit = score_unit(effects.link, effects.unit)
     axes.set_xlabel(with_unit(f"change of {changed}", unit))
+
+
+def drawn_factors(by_factor: np.ndarray) -> np.ndarray:
+    """The factors that have a bar: those of the largest parts, as far as they can be seen.
+
+    Args:
+        by_factor: float [M], the part of each factor.
+
+    Example:
+        >>> drawn_factors(np.array([0.0, -2.0, 1.0, 1e-5])).tolist()
+        [1, 2]
+    """
+    size = np.abs(by_factor)
+    seen = (size > _LEAST_BAR * size.max(initial=0)).sum()
+    return np.argsort(-size, kind="stable")[: min(_BARS, seen)]
 
 
 def _draw_sites(axes: Axes, effects: VariantEffects, row: int) -> None:

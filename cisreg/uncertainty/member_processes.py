@@ -153,8 +153,10 @@ _BROKEN = (
 
 
 def _check_sent(task: Task) -> None:
+    # Rows in memory may be large, and arrays can always be sent.
+    data = None if isinstance(task.data, Dataset) else task.data
     try:
-        pickle.dumps(task)
+        pickle.dumps((data, task.arguments))
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         raise ValueError(
             f"processes: expected options that other processes can be sent, got one that cannot "

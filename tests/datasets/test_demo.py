@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import logging
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -103,3 +105,22 @@ def test_training_takes_a_name(cache):
     recipe = cisreg.read_recipe("quick").override(epochs=1)
     trained = cisreg.train("yeast_gpra_demo", demo_motifs(), recipe, progress=False)
     assert len(trained.training) + len(trained.validation) == 10_000
+
+
+def test_what_was_simulated_is_compared_with_the_simulation(cache, monkeypatch, tmp_path):
+    path = fetch("yeast_gpra_demo", "test", check=True)[0]
+    text = gzip.decompress(path.read_bytes())
+    for changed in (text.replace(b"A", b"C", 1), text[: text.index(b"\n", 500)], b"damaged"):
+        path.write_bytes(gzip.compress(changed))
+        assert fetch("yeast_gpra_demo", "test") == (path,)
+        with pytest.raises(ValueError, match=r"simulated_test.tsv.gz: expected the 2,000 rows"):
+            fetch("yeast_gpra_demo", "test", check=True)
+    assert "delete it" in run("datasets", "fetch", "yeast_gpra_demo", "--check", status=1)
+    path.unlink()
+    run("datasets", "fetch", "yeast_gpra_demo", "--check")
+    fetch("demo", check=True)
+    shutil.copytree(DEMO_MODEL_FOLDER, tmp_path / "demo")
+    next((tmp_path / "demo").glob("*.npz")).write_bytes(b"damaged")
+    monkeypatch.setattr("cisreg.datasets.simulated.DEMO_MODEL_FOLDER", tmp_path / "demo")
+    with pytest.raises(ValueError, match=r"npz: expected the sha256 d6f3c24.*install cisreg again"):
+        fetch("demo", check=True)

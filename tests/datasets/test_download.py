@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import io
 import logging
@@ -259,3 +260,23 @@ def test_without_fsspec_the_error_says_what_to_install(server, monkeypatch):
     monkeypatch.setattr(importlib, "import_module", missing)
     with pytest.raises(ImportError, match=r"pip install 'cisreg\[remote\]'"):
         fetch("mpra", registry=server.url + "registry.toml")
+
+
+def test_who_waits_for_a_download_says_so(server, cache, caplog):
+    caplog.set_level(logging.INFO)
+    url = publish(server, files={"train.tsv": TRAIN})
+    (path,) = fetch("mpra", registry=url)
+    assert "waiting" not in caplog.text
+    path.unlink()
+    # Another process has the folder of the data set.
+    held = os.open(path.parent, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    waiting = threading.Thread(target=fetch, args=("mpra",), kwargs={"registry": url})
+    waiting.start()
+    while "another process downloads mpra: waiting until it is done" not in caplog.text:
+        waiting.join(0.05)
+        assert waiting.is_alive()
+    os.close(held)
+    waiting.join()
+    assert path.read_bytes() == TRAIN
+    assert caplog.text.count("waiting") == 1

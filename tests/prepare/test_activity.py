@@ -7,8 +7,10 @@ import logging
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
 from benchmarks.shared.reporter_assay import design, simulate
+from cisreg.cli import app
 from cisreg.data import read_dataset
 from cisreg.prepare.activity import Barcodes, activity
 
@@ -327,3 +329,19 @@ def test_designs_that_do_not_fit_are_an_error(tmp_path):
     (tmp_path / "design.tsv").write_text("sequence\nACGT\n")
     with pytest.raises(ValueError, match="expected names beside the sequences"):
         written(tmp_path, ONE + ROWS, sequences=tmp_path / "design.tsv")
+
+
+def test_standard_errors_say_where_they_come_from(tmp_path, caplog):
+    """With one barcode for each sequence there are no differences, whatever the columns are."""
+    rows = "barcode\tname\tdna_count\trna_count\nAA\tx\t10\t40\nAC\ty\t20\t10\n"
+    for asked in ("auto", "barcodes"):
+        _, done = written(tmp_path, rows, standard_error=asked)
+        assert (done.standard_error, done.priors) == ("counts", {})
+    assert "the standard errors are those of counting alone" in caplog.text
+    _, done = written(tmp_path, ONE + ROWS)
+    assert done.standard_error == "barcodes" and set(done.priors) == {"barcodes"}
+    words = ["prepare", "activity", str(tmp_path / "counts.tsv"), "--output"]
+    said = CliRunner().invoke(app, [*words, str(tmp_path / "new.tsv")])
+    assert said.exit_code == 0, said.output
+    assert said.output.count("dna_count") == 1
+    assert "standard errors from differences between barcodes; by barcodes" in said.output

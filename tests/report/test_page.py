@@ -9,6 +9,7 @@ import html.parser
 import itertools
 import json
 import re
+import shutil
 from dataclasses import replace
 from importlib import resources
 
@@ -29,8 +30,9 @@ from cisreg.report.page import open_run
 from cisreg.report.page.compute import read_intervals
 from cisreg.report.page.data import find_parts
 from cisreg.report.page.factor_rows import factor_columns, factor_rows
-from cisreg.report.page.html import run_page
+from cisreg.report.page.html import _sentence, run_page
 from cisreg.report.page.run import Run
+from cisreg.uncertainty import Ensemble
 
 pytest.importorskip("jinja2")
 pytest.importorskip("matplotlib")
@@ -405,6 +407,29 @@ def test_intervals_of_another_model_are_said(folded, tmp_path):
     assert set(read_intervals(table)) == {("effect", "01"), ("effect", "02")}
     report = write_report(tmp_path / "page.html", folded, intervals=table)
     assert "The intervals are of other factors" in " ".join(report.to_json()["left_out"])
+
+
+def test_the_members_of_an_ensemble_give_intervals(trained, other_run, tmp_path):
+    (tmp_path / "ensemble.json").write_text('{"resampling": "seeds"}')
+    for number, run in enumerate((trained[0], other_run)):
+        shutil.copytree(run, tmp_path / f"member_{number}")
+    found = read_intervals(_read_intervals(tmp_path))
+    models = cisreg.load_model(trained[0]), cisreg.load_model(other_run)
+    effects = Ensemble(models, "seeds").effects(0.9).to_table().to_pylist()
+    assert len(found) == len(effects) > 10
+    for row in effects:
+        interval = found[row["parameter"], row["factor"]]
+        assert (interval.lower, interval.upper) == (row["lower"], row["upper"])
+    (tmp_path / "ensemble.json").unlink()
+    with pytest.raises(ValueError, match=r"expected a folder of cisreg\.uncertainty\.fit_ensemble"):
+        _read_intervals(tmp_path)
+
+
+def test_lines_do_not_break_within_options():
+    found = str(_sentence("see --data, <b>--resume-all</b>, a--b and 5 %"))
+    assert found.count('<span class="option">') == 2
+    assert '<span class="option">--data</span>, &lt;b&gt;' in found
+    assert "a--b and 5\N{NO-BREAK SPACE}%" in found
 
 
 def test_two_runs_are_compared_on_what_neither_saw(trained, other_run, table, comparison):

@@ -117,9 +117,17 @@ def activity(
         step_options.tell(output, line)
 
 
+_SOURCES = {
+    "both": "differences between barcodes and between replicates",
+    "barcodes": "differences between barcodes",
+    "replicates": "differences between replicates",
+    "counts": "counting alone, which are too small",
+}
+
+
 def _summary(done: ActivityCounts, minimum: int, output: Path) -> list[str]:
-    """What was read, left out and written, a line each."""
-    lines = [done.columns]
+    """What was left out and written, a line each; the log has the columns."""
+    lines = []
     left_out = [
         f"{count:,} {what}"
         for count, what in (
@@ -133,7 +141,7 @@ def _summary(done: ActivityCounts, minimum: int, output: Path) -> list[str]:
     ]
     if left_out:
         lines.append(f"left out: {', '.join(left_out)}")
-    how = f"standard errors from {done.standard_error}"
+    how = f"standard errors from {_SOURCES[done.standard_error]}"
     for source, prior in done.priors.items():
         how += f"; by {source}, variances are {max(prior.variance, 1):.3g} times those of counting"
     lines.append(

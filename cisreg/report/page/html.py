@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -21,6 +22,7 @@ from cisreg.report.page.figures import Pictures
 from cisreg.version import __version__
 
 _PACKAGE = "cisreg.report.page"
+_OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 
 
 @dataclass(frozen=True)
@@ -174,7 +176,8 @@ def _filled(template: str, **values: Any) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters |= {"shown": _shown, "number": _number, "exact": _exact}
+    filters = {"shown": _shown, "sentence": _sentence, "number": _number, "exact": _exact}
+    environment.filters |= filters
     script = _file("page.js")
     digest = hashlib.sha256(script.encode()).digest()
     return environment.get_template(template).render(
@@ -194,6 +197,14 @@ def _file(name: str) -> str:
 def _shown(text: Any) -> str:
     """Text of which no character acts on the page; the template escapes it then."""
     return printable(str(text)).replace(" %", "\N{NO-BREAK SPACE}%")
+
+
+def _sentence(text: Any) -> Any:
+    """`_shown`, escaped, with options such as --data in one piece each."""
+    from markupsafe import Markup, escape  # of Jinja
+
+    escaped = str(escape(_shown(text)))
+    return Markup(_OPTION.sub(r'<span class="option">\g<0></span>', escaped))
 
 
 def _number(value: float | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from cisreg.metrics import Metrics
     from cisreg.report import ParameterComparison
     from cisreg.trained_model import Model
+
+logger = logging.getLogger("cisreg.cli")
 
 EXAMPLE = "cisreg evaluate model test.tsv.gz --plot test.png"
 
@@ -51,9 +54,10 @@ def evaluate(
 ) -> None:
     """Compare predicted with measured expression: r, R², mean squared error, Spearman's r.
 
-    Several measurements of a sequence are averaged; where they or repeated sequences tell the
-    noise, the highest r that any model can reach stands beside r. A model with a noise model
-    (train --loss) also gets the log likelihood of the measurements and their information.
+    Several measurements of a sequence are averaged; rows without any are left out. Where
+    replicates or repeated sequences tell the noise, the highest r that any model can reach stands
+    beside r. A model with a noise model (train --loss) also gets the log likelihood of the
+    measurements and their information.
     With --truth, also compare the parameters of each factor with the true ones.
     """
     check_files([plot], inputs=[table, model, truth], overwrite=overwrite)
@@ -107,6 +111,9 @@ def read_measured(
 ) -> Dataset:
     """The sequences of a table, encoded for a model, and their measurements.
 
+    Rows that cannot be used are left out, which the log says. One of several measurements is
+    enough.
+
     Args:
         table: see `cisreg.open_dataset`.
         model: the model.
@@ -115,7 +122,7 @@ def read_measured(
         decimal_comma: whether numbers have a decimal comma.
 
     Raises:
-        ValueError: a row without sequence or measurement, or fewer than 2 rows.
+        ValueError: fewer than 2 rows that can be used.
         OSError: the table cannot be read.
     """
     asked = options.asked_columns(sequence, expression, None)
@@ -127,14 +134,29 @@ def read_measured(
         {**asked, "weight": False},
         length=model.spec.sequence_length,
         side=model.padding_side,
-        strict=True,
+        # A likelihood is of all measurements of a row.
+        partly_measured=model.noise is None,
         decimal_comma=decimal_comma,
     )
     dataset = files.load()
     model.warn_of_trimmed(files.trimmed)
+    _tell_gaps(table, dataset)
     if len(dataset) < 2:
         raise ValueError(f"{table}: expected at least 2 rows to compare, got {len(dataset)}")
     return dataset
+
+
+def _tell_gaps(table: str, dataset: Dataset) -> None:
+    import numpy as np
+
+    if dataset.expression.ndim == 1:
+        return
+    count = int(np.isnan(dataset.expression).any(axis=1).sum())
+    if count:
+        logger.info(
+            "%s: %d rows lack some of the %d measurements; the mean of the others counts",
+            *(table, count, dataset.expression.shape[1]),
+        )
 
 
 def _show(

@@ -273,12 +273,13 @@ class Dataset:
 
     @property
     def mean_expression(self) -> np.ndarray:
-        """float32 [N], the mean of the K measurements of each sequence."""
+        """float32 [N], the mean of the K measurements of each sequence, without those missing."""
         one = self.expression.ndim == 1
         if one:
             return self.expression
         # In float64, since the sum may be beyond float32 where the mean is not.
-        return self.expression.mean(axis=1, dtype=np.float64).astype(np.float32)
+        mean = np.nanmean(self.expression, axis=1, dtype=np.float64)
+        return np.asarray(mean, np.float32)
 
     def fingerprint(self) -> str:
         """A hexadecimal checksum of the sequences and numbers; names do not count."""

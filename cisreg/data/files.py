@@ -48,6 +48,7 @@ class DatasetFiles:
         files: names of the files, in the order in which they are read.
         side: where shorter sequences are padded and longer ones trimmed.
         strict: whether a row that cannot be used is an error.
+        partly_measured: whether rows that lack some of several measurements are kept.
         manifest: the manifest that `cisreg convert` wrote, or None.
         lanes: number of row groups that training reads at a time when it streams.
         columns: the columns that are read, by name if names are unique; for FASTA, columns of the
@@ -74,12 +75,14 @@ class DatasetFiles:
         manifest: Manifest | None = None,
         lanes: int = 16,
         without_expression: bool = False,
+        partly_measured: bool = False,
     ) -> None:
         self._reader = reader
         self._is_without_expression = without_expression
         self.lanes = lanes
         self.side: Side = side
         self.strict = strict
+        self.partly_measured = partly_measured
         self.manifest = manifest
         if length is None and isinstance(reader, ParquetReader):
             length = _stated_length(reader, manifest)
@@ -241,9 +244,14 @@ class DatasetFiles:
         self._left_out[part] = left_out = Unusable()
         return self._part_blocks(part, left_out)
 
+    @property
+    def _kept(self) -> dict[str, bool]:
+        """Which rows are used, as `check_rows` takes it."""
+        return {"strict": self.strict, "partly_measured": self.partly_measured}
+
     def _part_blocks(self, part: int, left_out: Unusable) -> Iterator[Rows]:
         for raw in self._reader.read(part):
-            rows = usable_rows(raw, left_out, strict=self.strict)
+            rows = usable_rows(raw, left_out, **self._kept)
             if len(rows):
                 yield rows
 
@@ -275,7 +283,7 @@ class DatasetFiles:
         count = int(reader.group_rows[index])
         rows = np.arange(count) if order is None else _checked_order(order, count)
         left_out = Unusable()
-        checked, usable = check_rows(reader.read_whole(index), left_out, strict=self.strict)
+        checked, usable = check_rows(reader.read_whole(index), left_out, **self._kept)
         self._left_out[index] = left_out
         kept = usable[rows]
         rows = rows[kept]

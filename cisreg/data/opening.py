@@ -32,6 +32,7 @@ def open_dataset(
     measurements: PathLike | None = None,
     decimal_comma: bool = False,
     strict: bool = False,
+    partly_measured: bool = False,
     lanes: int = 16,
     filesystem: Any = None,
 ) -> DatasetFiles:
@@ -63,6 +64,9 @@ def open_dataset(
             None: K is 0.
         decimal_comma: whether numbers in text have a decimal comma ("5,1").
         strict: whether a row that cannot be used is an error.
+        partly_measured: whether a row that lacks some of several measurements is kept, with NaN for
+            them; `mean_expression` is the mean of the others. Not for training, where such rows
+            are left out.
         lanes: number of row groups that training reads at a time when it streams (see
             `cisreg.data.feeding.stream.FileFeed`), at least the number of workers.
         filesystem: the pyarrow or fsspec filesystem of the paths; None: found from the paths.
@@ -100,6 +104,7 @@ def open_dataset(
         manifest=found.manifest,
         lanes=lanes,
         without_expression=asked.expression == (),
+        partly_measured=partly_measured,
     )
     logger.info("%s: %s", data.files[0], data.columns.described)
     if isinstance(reader, (TableReader, ParquetReader)) and data.expression_names:

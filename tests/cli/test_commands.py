@@ -336,6 +336,37 @@ def test_all_commands_find_the_same_columns(data, model, tmp_path):
     assert sum(part_sizes(output)) == 60
 
 
+def test_evaluate_leaves_out_what_was_not_measured(data, model, tmp_path):
+    with gzip.open(data / "test.tsv.gz", "rt") as lines:
+        fields = [line.split() for line in list(lines)[1:]]
+    # Measured twice, and 1 apart, but some rows once or not at all.
+    twice = [[text, f"{float(y) - 0.5}", f"{float(y) + 0.5}"] for text, y in fields]
+    twice[0][1:], twice[1][2], twice[2][1], twice[3][0] = ["", "NA"], "", "nan", ""
+    mean = [(text, y) for text, y in fields[4:]]
+    mean += [(twice[1][0], twice[1][1]), (twice[2][0], twice[2][2])]
+    tables = tmp_path / "twice.tsv", tmp_path / "mean.tsv"
+    for path, rows in zip(tables, (twice, mean), strict=True):
+        head = "\t".join(["sequence", "expression_1", "expression_2"][: len(rows[0])])
+        lines = ["\t".join(row) for row in rows]
+        path.write_text("\n".join([head, *lines]) + "\n")
+    found, expected = (
+        measured_metrics(succeed("evaluate", model, table, "--json", "--expression-column", "2"))
+        if table == tables[1]
+        else measured_metrics(succeed("evaluate", model, table, "--json"))
+        for table in tables
+    )
+    assert found["count"] == expected["count"] == len(fields) - 2
+    for metric in ("pearson", "r_squared", "mean_squared_error", "spearman"):
+        assert found[metric] == pytest.approx(expected[metric], rel=1e-5), metric
+    log = CliRunner().invoke(app, ["evaluate", str(model), str(tables[0])]).stderr
+    assert "2 rows were left out: 1 with an empty sequence" in log
+    assert "1 with no finite number as expression" in log
+    assert "2 rows lack some of the 2 measurements; the mean of the others counts" in log
+    # What training uses has not changed.
+    output = succeed(*TRAIN, tables[0], "--output", tmp_path / "model")
+    assert sum(part_sizes(output)) == len(fields) - 4
+
+
 @pytest.mark.parametrize("command", ["train", "evaluate", "predict", "convert", "encode"])
 def test_no_command_takes_a_column_because_of_where_it_stands(model, tmp_path, command):
     table, output = tmp_path / "x.csv", tmp_path / "out.tsv"

@@ -53,6 +53,17 @@ def table_of(path):
     return pyarrow.csv.read_csv(path, parse_options=pyarrow.csv.ParseOptions(delimiter="\t"))
 
 
+def test_rows_that_training_left_out_are_left_out(folder, tmp_path):
+    head, *rows = (folder / "data.tsv").read_text().splitlines()
+    gaps = [f"{row.split()[0]}\t" if place < 3 else row for place, row in enumerate(rows)]
+    for name, lines in (("gaps.tsv", gaps), ("whole.tsv", rows[3:])):
+        (tmp_path / name).write_text("\n".join([head, *lines]) + "\n")
+        output = tmp_path / f"of_{name}"
+        said = run(folder / "model", tmp_path / name, "--numbers", "effects", "--output", output)
+        assert ("3 rows were left out" in said) == (name == "gaps.tsv")
+    assert table_of(tmp_path / "of_gaps.tsv").equals(table_of(tmp_path / "of_whole.tsv"))
+
+
 def test_the_command_writes_the_intervals_and_says_what_is_open(problem, folder, tmp_path):
     truth, data = problem
     words = (folder / "model", folder / "data.tsv", "--output", tmp_path / "intervals.tsv")

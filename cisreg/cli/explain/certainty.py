@@ -40,7 +40,8 @@ def certainty(
         typer.Argument(
             metavar="[TABLE]",
             help="What the model was trained on: a table, a folder of **cisreg convert** or a "
-            "pattern, as for **cisreg train**. Not for an ensemble, whose members show it.",
+            "pattern, as for **cisreg train**, which left out the same rows. Not for an ensemble, "
+            "whose members show it.",
         ),
     ] = None,
     output: tables.Output = None,
@@ -144,7 +145,6 @@ def _read(
         decimal_comma=decimal_comma,
         length=model.spec.sequence_length,
         side=model.padding_side,
-        strict=True,
     ).load()
 
 

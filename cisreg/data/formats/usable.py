@@ -73,7 +73,12 @@ class RawRows:
 
 
 def check_rows(
-    raw: RawRows, unusable: Unusable, *, strict: bool, letters: bool = True
+    raw: RawRows,
+    unusable: Unusable,
+    *,
+    strict: bool,
+    letters: bool = True,
+    partly_measured: bool = False,
 ) -> tuple[Rows, np.ndarray]:
     """Reads the numbers, finds the usable rows, and counts the others.
 
@@ -82,6 +87,8 @@ def check_rows(
         unusable: counts of rows left out; those found here are added to it.
         strict: whether a row that cannot be used is an error.
         letters: whether to check the sequences too, not only the numbers.
+        partly_measured: whether one of several measurements is enough; those that a row lacks are
+            NaN.
 
     Returns:
         (all rows, which of them are usable, bool [n]).
@@ -93,7 +100,7 @@ def check_rows(
     for column, numbers in enumerate(raw.expression):
         expression[:, column] = to_float32(numbers)
     weight = None if raw.weight is None else to_float32(raw.weight)
-    faults = _faults(raw.sequence if letters else None, expression, weight)
+    faults = _faults(raw.sequence if letters else None, expression, weight, partly_measured)
     wrong = np.flatnonzero(faults)
     if strict and raw.faults:
         raise ValueError(f"{raw.faults[0].place}: {raw.faults[0].message}")
@@ -107,7 +114,7 @@ def check_rows(
         rows = wrong[faults[wrong] == number]
         reason = _REASONS[number]
         if reason == NO_NUMBER:
-            reason = no_number_among(len(raw.expression))
+            reason = NO_NUMBER if partly_measured else no_number_among(len(raw.expression))
         unusable.add(reason, len(rows), raw.place(int(rows[0])))
     name = None if raw.name is None else to_text(raw.name)
     return Rows(raw.sequence, expression, weight, name, raw.extra, raw.place), faults == 0
@@ -127,9 +134,11 @@ def no_number_among(measurements: int) -> str:
     return f"no finite number in at least one of the {measurements} columns of expression"
 
 
-def usable_rows(raw: RawRows, unusable: Unusable, *, strict: bool) -> Rows:
+def usable_rows(
+    raw: RawRows, unusable: Unusable, *, strict: bool, partly_measured: bool = False
+) -> Rows:
     """The usable rows, with their sequences as text; see `check_rows`."""
-    rows, usable = check_rows(raw, unusable, strict=strict)
+    rows, usable = check_rows(raw, unusable, strict=strict, partly_measured=partly_measured)
     if not usable.all():
         rows = rows.take(np.flatnonzero(usable))
     return replace(rows, sequence=rows.sequence.cast(pa.large_string()))
@@ -157,7 +166,10 @@ def to_text(column: pa.Array) -> pa.Array:
 
 
 def _faults(
-    sequence: pa.Array | None, expression: np.ndarray, weight: np.ndarray | None
+    sequence: pa.Array | None,
+    expression: np.ndarray,
+    weight: np.ndarray | None,
+    partly_measured: bool,
 ) -> np.ndarray:
     """For each row the index of the first of _REASONS that applies, or 0; uint8 [n]."""
     faults = np.zeros(len(expression), np.uint8)
@@ -165,7 +177,8 @@ def _faults(
         faults = native_module().sequence_faults(*text_buffers(sequence))
         if sequence.null_count:
             faults[sequence.is_null().to_numpy(zero_copy_only=False)] = _REASONS.index(EMPTY)
-    no_number = np.isnan(expression).any(1)
+    missing = np.isnan(expression)
+    no_number = missing.any(1) & (missing.all(1) if partly_measured else True)
     faults[(faults == 0) & no_number] = _REASONS.index(NO_NUMBER)
     if weight is not None:
         faults[(faults == 0) & ~(weight >= 0)] = _REASONS.index(NO_WEIGHT)

@@ -30,7 +30,7 @@ ROWS = [
     ("prediction",),
     ("batch_prediction",),
     ("model", "losses"),
-    ("layers", "start", "spec", "spline"),
+    ("layers", "links", "start", "spec", "spline"),
     ("scan", "motifs", "genome"),
     ("registration",),
     ("occupancy", "numpy"),

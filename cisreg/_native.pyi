@@ -161,6 +161,7 @@ def cuda_refusal(
     *,
     weight_sets: int = 0,
     condition_count: int = 1,
+    assigned: bool = False,
     padding: str = "same",
     compute_dtype: str = "float32",
 ) -> str: ...

@@ -198,6 +198,7 @@ def _why_too_large(gpu: str, inputs: Inputs, padding: Padding, compute_dtype: Co
         *(limits, (count, length, width, motifs)),
         weight_sets=weight_sets(inputs),
         condition_count=condition_count(inputs),
+        assigned=inputs.condition is not None,
         padding=padding,
         compute_dtype=compute_dtype,
     )

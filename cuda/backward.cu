@@ -9,24 +9,12 @@
 // are moved from registers to shared memory. Each block writes its parts, and a second kernel adds
 // the parts in order.
 
-#include "gradient_block.cuh"
-#include "law.cuh"
 #include "run.h"
+#include "slopes.cuh"
 #include "span.cuh"
 
 namespace cisreg::gpu {
 namespace {
-
-// What a group of windows is scanned for: the item, its first row, and the lane's place.
-struct GroupPlace {
-  int index, row0, thread;
-
-  __device__ __forceinline__ int lane() const { return thread % kWarp; }
-  // The lane's first motif among those of the block, in its tile u.
-  __device__ __forceinline__ int Motif(int u) const {
-    return (OwnTile(thread) + u) * kTileMotifs + 2 * (thread & 3);
-  }
-};
 
 // One step of a chunk of columns, for both tiles of the warp: the operands are the same, and each
 // is loaded when it is first needed. The terms of a step come together, so that a low term meets
@@ -82,62 +70,9 @@ __device__ __forceinline__ void ScanGroup(const BackwardParams& params, char* me
   }
 }
 
-// Upstream gradients of the lane's motifs of one tile.
-struct Upstream {
-  float bound[2];
-  float weighted[2];
-};
-
-template <bool Weighted>
-__device__ __forceinline__ Upstream UpstreamOf(const BlockState& state, const GroupPlace& place,
-                                               int u) {
-  const auto& kept = state.upstream[place.index & 1];
-  const float2 bound = *reinterpret_cast<const float2*>(kept[0] + place.Motif(u));
-  Upstream upstream = {{bound.x, bound.y}, {}};
-  if (Weighted) {
-    const float2 weighted = *reinterpret_cast<const float2*>(kept[1] + place.Motif(u));
-    upstream.weighted[0] = weighted.x;
-    upstream.weighted[1] = weighted.y;
-  }
-  return upstream;
-}
-
-// Slopes of the sites of one motif, from p and q = 1 - p, in place of p.
-template <bool LogUnbound, int Sites>
-__device__ __forceinline__ void FindSlopes(float g, const float (&q)[Sites], float (&p)[Sites]) {
-#pragma unroll
-  for (int k = 0; k < Sites; ++k) p[k] *= LogUnbound ? -g : g * q[k];
-}
-
-// The same with position weights; also adds to the gradients of these. `weight` are those of the
-// lane's first row and motif, and their gradients lie `gradients_at` behind them.
-template <bool LogUnbound, int Sites>
-__device__ __forceinline__ void FindWeightedSlopes(const Upstream& upstream,
-                                                   const float (&scale)[2], float* weight,
-                                                   int gradients_at, const float (&q)[2][Sites],
-                                                   float (&p)[2][Sites]) {
-#pragma unroll
-  for (int k = 0; k < Sites; ++k) {
-    float2* const at = reinterpret_cast<float2*>(weight + 8 * k * kTileMotifs);
-    float2& gradient = *reinterpret_cast<float2*>(weight + gradients_at + 8 * k * kTileMotifs);
-    gradient = make_float2(fmaf(upstream.weighted[0], p[0][k], gradient.x),
-                           fmaf(upstream.weighted[1], p[1][k], gradient.y));
-    const float2 weights = *at;
-    const float own[2] = {weights.x, weights.y};
-#pragma unroll
-    for (int h = 0; h < 2; ++h) {
-      const float g = scale[h] * upstream.bound[h], gw = scale[h] * upstream.weighted[h];
-      // Of p + w p q: q (g + gw w), or of -log(1 - p): gw w q - g.
-      const float slope =
-          LogUnbound ? fmaf(gw * q[h][k], own[h], -g) : q[h][k] * fmaf(gw, own[h], g);
-      p[h][k] *= slope;
-    }
-  }
-}
-
 // Slopes of a group of RowTiles tiles of windows and one tile of motifs, packed as operands:
 // terms[i] = {high b0, high b1, low b0, low b1} of tile i.
-template <int RowTiles, int Terms, bool LogUnbound, bool Weighted>
+template <int RowTiles, int Terms, bool LogUnbound, bool Weighted, bool Several>
 __device__ __forceinline__ void SlopesOfTile(const BackwardParams& params, char* memory,
                                              const GroupPlace& place, int u,
                                              const float (&log_odds)[RowTiles][4],
@@ -145,34 +80,40 @@ __device__ __forceinline__ void SlopesOfTile(const BackwardParams& params, char*
   constexpr int kSites = 2 * RowTiles;
   BlockState& state = StateOf(memory);
   const bool shares_division = state.columns[OwnTile(place.thread) + u].shares_division != 0;
-  const Upstream upstream = UpstreamOf<Weighted>(state, place, u);
   float scale[2] = {1.0f, 1.0f};
   if (kScaled) {
     scale[0] = state.scale[place.Motif(u)];
     scale[1] = state.scale[place.Motif(u) + 1];
   }
-  float p[2][kSites], q[2][kSites];
+  float p[2][kSites];
+  if constexpr (Several) {
+    FindSeveralSlopes<RowTiles, LogUnbound, Weighted>(params, memory, place, u, shares_division,
+                                                      scale, log_odds, p);
+  } else {
+    const Upstream upstream = UpstreamOf<Weighted>(state, place, u);
+    float q[2][kSites];
 #pragma unroll
-  for (int h = 0; h < 2; ++h) {
-    float x[kSites];
+    for (int h = 0; h < 2; ++h) {
+      float x[kSites];
 #pragma unroll
-    for (int k = 0; k < kSites; ++k) x[k] = log_odds[k % RowTiles][2 * (k / RowTiles) + h];
-    BoundOfSites(shares_division, x, p[h], q[h]);
-    if (!Weighted) FindSlopes<LogUnbound>(scale[h] * upstream.bound[h], q[h], p[h]);
-  }
-  if constexpr (Weighted) {
-    const int row = place.row0 + (place.lane() >> 2);
-    float* const weight = WarpWeights(params, memory, place.thread) +
-                          (u * params.shared.weight_rows + row) * kTileMotifs +
-                          2 * (place.thread & 3);
-    FindWeightedSlopes<LogUnbound>(upstream, scale, weight, WeightGradientsAt(params), q, p);
-  }
+      for (int k = 0; k < kSites; ++k) x[k] = log_odds[k % RowTiles][2 * (k / RowTiles) + h];
+      BoundOfSites(shares_division, x, p[h], q[h]);
+      if (!Weighted) FindSlopes<LogUnbound>(scale[h] * upstream.bound[h], q[h], p[h]);
+    }
+    if constexpr (Weighted) {
+      const int row = place.row0 + (place.lane() >> 2);
+      float* const weight = WarpWeights(params, memory, place.thread) +
+                            (u * params.shared.weight_rows + row) * kTileMotifs +
+                            2 * (place.thread & 3);
+      FindWeightedSlopes<LogUnbound>(upstream, scale, weight, WeightGradientsAt(params), q, p);
+    }
 #pragma unroll
-  for (int h = 0; h < 2; ++h) {
-    float total = p[h][0];
+    for (int h = 0; h < 2; ++h) {
+      float total = p[h][0];
 #pragma unroll
-    for (int k = 1; k < kSites; ++k) total += p[h][k];
-    state.total[u][h][place.thread] += total;
+      for (int k = 1; k < kSites; ++k) total += p[h][k];
+      state.total[u][h][place.thread] += total;
+    }
   }
 #pragma unroll
   for (int i = 0; i < RowTiles; ++i) {
@@ -254,7 +195,7 @@ __device__ __forceinline__ SpanBases SpanOfGroup(const BackwardParams& params, c
 }
 
 // The scan of a group of windows for both tiles, their slopes, then the second product.
-template <int RowTiles, int Terms, bool LogUnbound, bool Weighted>
+template <int RowTiles, int Terms, bool LogUnbound, bool Weighted, bool Several>
 __device__ __forceinline__ void AddGroup(const BackwardParams& params, char* memory, int index,
                                          int row0, float (&sums)[kWarpTiles][kGradientRows][4]) {
   const GroupPlace place = {index, row0, ptx::RecomputeThreadIndex()};
@@ -276,33 +217,59 @@ __device__ __forceinline__ void AddGroup(const BackwardParams& params, char* mem
           params.motifs.sites + StateOf(memory).first_tile * kTileMotifs + place.Motif(u);
       MaskSites(log_odds[u], sites, SpanOfGroup(params, memory, place), place.lane());
     }
-    SlopesOfTile<RowTiles, Terms, LogUnbound, Weighted>(params, memory, place, u, log_odds[u],
-                                                        terms[u]);
+    SlopesOfTile<RowTiles, Terms, LogUnbound, Weighted, Several>(params, memory, place, u,
+                                                                 log_odds[u], terms[u]);
   }
   SumSlopes<RowTiles, Terms>(params, memory, place, sums, terms);
 }
 
 // All groups of windows of an item.
-template <int Terms, bool LogUnbound, bool Weighted>
+template <int Terms, bool LogUnbound, bool Weighted, bool Several>
 __device__ __forceinline__ void AddItem(const BackwardParams& params, char* memory, int index,
                                         float (&sums)[kWarpTiles][kGradientRows][4]) {
   if (Weighted) TakeStrip(params, memory, ItemAt(memory, index).strip);
   for (int row0 = 0; row0 < ItemAt(memory, index).windows;) {
     const int left = ItemAt(memory, index).windows - row0;
     if (TakesShortGroup((left + kTileWindows - 1) / kTileWindows)) {
-      AddGroup<kBackwardRowTilesShort, Terms, LogUnbound, Weighted>(params, memory, index, row0,
-                                                                    sums);
+      AddGroup<kBackwardRowTilesShort, Terms, LogUnbound, Weighted, Several>(params, memory, index,
+                                                                             row0, sums);
       row0 += kBackwardRowTilesShort * kTileWindows;
     } else {
-      AddGroup<kBackwardRowTiles, Terms, LogUnbound, Weighted>(params, memory, index, row0, sums);
+      AddGroup<kBackwardRowTiles, Terms, LogUnbound, Weighted, Several>(params, memory, index, row0,
+                                                                        sums);
       row0 += kBackwardRowTiles * kTileWindows;
     }
+  }
+  if (Several && params.item_totals != nullptr && params.column_chunk == 0) {
+    WriteItemTotals(params, memory, index);
   }
   KeepSums(params, memory, index, sums);
 }
 
+// Asks for the upstream gradients of an item, and keeps them.
+template <bool Weighted, bool Several>
+__device__ __forceinline__ void AskUpstream(const BackwardParams& params, char* memory, int index,
+                                            Ahead& ahead) {
+  const int64_t sequence = ItemAt(memory, index).sequence;
+  if constexpr (Several) {
+    AskUpstreamRows<Weighted>(params, memory, index, sequence, ahead);
+  } else {
+    AskUpstream<Weighted>(params, StateOf(memory), sequence, ahead);
+  }
+}
+
+template <bool Weighted, bool Several>
+__device__ __forceinline__ void KeepUpstream(const BackwardParams& params, char* memory, int index,
+                                             const Ahead& ahead) {
+  if constexpr (Several) {
+    KeepUpstreamRows(params, memory, index, ahead);
+  } else {
+    KeepUpstream<Weighted>(StateOf(memory), index, ahead);
+  }
+}
+
 // Everything that a segment needs before its first item.
-template <bool Weighted>
+template <bool Weighted, bool Several>
 __device__ __forceinline__ void BeginSegment(const BackwardParams& params, char* memory) {
   BlockState& state = StateOf(memory);
   CopyTiles(params, state);
@@ -312,8 +279,8 @@ __device__ __forceinline__ void BeginSegment(const BackwardParams& params, char*
   __syncthreads();
   FillWords(params, state.items[0], WordsOf(params.shared, memory, 0));
   Ahead ahead;
-  AskUpstream<Weighted>(params, state, state.items[0].sequence, ahead);
-  KeepUpstream<Weighted>(state, 0, ahead);
+  AskUpstream<Weighted, Several>(params, memory, 0, ahead);
+  KeepUpstream<Weighted, Several>(params, memory, 0, ahead);
   __syncthreads();
 }
 
@@ -323,7 +290,7 @@ __device__ __forceinline__ unsigned TurnOf(int warps, int index) {
 }
 
 // All items of a segment.
-template <int Terms, bool LogUnbound, bool Weighted>
+template <int Terms, bool LogUnbound, bool Weighted, bool Several>
 __device__ __forceinline__ void AddSegment(const BackwardParams& params, char* memory) {
   BlockState& state = StateOf(memory);
   float sums[kWarpTiles][kGradientRows][4] = {};
@@ -334,7 +301,7 @@ __device__ __forceinline__ void AddSegment(const BackwardParams& params, char* m
       AskCodes(params, ItemAt(memory, index + 2), WordsOf(params.shared, memory, index), ahead);
     }
     if (has_next) {
-      AskUpstream<Weighted>(params, state, ItemAt(memory, index + 1).sequence, ahead);
+      AskUpstream<Weighted, Several>(params, memory, index + 1, ahead);
       FillWords(params, ItemAt(memory, index + 1), WordsOf(params.shared, memory, index + 1));
     }
     if (index + 3 < state.count && threadIdx.x == TurnOf(params.split.warps, index) * kWarp) {
@@ -342,10 +309,10 @@ __device__ __forceinline__ void AddSegment(const BackwardParams& params, char* m
           NextItem<Weighted>(params, ItemAt(memory, index + 2));
     }
     if (HasTiles(params, memory)) {
-      AddItem<Terms, LogUnbound, Weighted>(params, memory, index, sums);
+      AddItem<Terms, LogUnbound, Weighted, Several>(params, memory, index, sums);
     }
     if (has_codes) KeepCodes(params, WordsOf(params.shared, memory, index), ahead);
-    if (has_next) KeepUpstream<Weighted>(state, index + 1, ahead);
+    if (has_next) KeepUpstream<Weighted, Several>(params, memory, index + 1, ahead);
     __syncthreads();
   }
   if (Weighted && params.column_chunk == 0 && HasTiles(params, memory)) {
@@ -358,8 +325,9 @@ constexpr bool kBounded = kSparse && CISREG_CUDA_ARCH < kUnboundedCapability * 1
 
 }  // namespace
 
-template <int Terms, bool LogUnbound, bool Weighted>
-__global__ void __launch_bounds__(kGradientThreads, kBounded && !Weighted
+// `Several`: of sets of position weights, or conditions.
+template <int Terms, bool LogUnbound, bool Weighted, bool Several>
+__global__ void __launch_bounds__(kGradientThreads, kBounded && !Weighted && !Several
                                                         ? kBackwardBlocks
                                                         : kBackwardBlocksUnbounded)
     GradientKernel(const __grid_constant__ BackwardParams params) {
@@ -370,8 +338,8 @@ __global__ void __launch_bounds__(kGradientThreads, kBounded && !Weighted
     if (threadIdx.x == 0) FindSegment<Weighted>(params, state);
     __syncthreads();
     if (state.count == 0) return;
-    BeginSegment<Weighted>(params, shared_memory);
-    AddSegment<Terms, LogUnbound, Weighted>(params, shared_memory);
+    BeginSegment<Weighted, Several>(params, shared_memory);
+    AddSegment<Terms, LogUnbound, Weighted, Several>(params, shared_memory);
     __syncthreads();
   }
 }
@@ -380,16 +348,23 @@ namespace {
 
 using Kernel = void (*)(BackwardParams);
 
-template <int Terms>
+template <int Terms, bool Several>
 Kernel KernelOf(Reduction reduction, bool weighted) {
   if (reduction == Reduction::kLogUnbound) {
-    return weighted ? GradientKernel<Terms, true, true> : GradientKernel<Terms, true, false>;
+    return weighted ? GradientKernel<Terms, true, true, Several>
+                    : GradientKernel<Terms, true, false, Several>;
   }
-  return weighted ? GradientKernel<Terms, false, true> : GradientKernel<Terms, false, false>;
+  return weighted ? GradientKernel<Terms, false, true, Several>
+                  : GradientKernel<Terms, false, false, Several>;
 }
 
-Kernel KernelOf(int terms, Reduction reduction, bool weighted) {
-  return terms == 2 ? KernelOf<2>(reduction, weighted) : KernelOf<1>(reduction, weighted);
+Kernel KernelOf(int terms, Reduction reduction, bool weighted, bool several) {
+  if (several) {
+    return terms == 2 ? KernelOf<2, true>(reduction, weighted)
+                      : KernelOf<1, true>(reduction, weighted);
+  }
+  return terms == 2 ? KernelOf<2, false>(reduction, weighted)
+                    : KernelOf<1, false>(reduction, weighted);
 }
 
 }  // namespace
@@ -403,9 +378,9 @@ cudaError_t PlanBackward(const BackwardProblem& problem, int multiprocessors, Ba
   int fewest = 0;
   for (const Reduction reduction : {Reduction::kExpected, Reduction::kLogUnbound}) {
     int blocks = 0;
-    const cudaError_t status =
-        ResidentBlocks(KernelOf(problem.term_count, reduction, problem.weighted),
-                       split->warps * kWarp, shared->total, problem.shared_limit, &blocks);
+    const cudaError_t status = ResidentBlocks(
+        KernelOf(problem.term_count, reduction, problem.weight_sets > 0, problem.several),
+        split->warps * kWarp, shared->total, problem.shared_limit, &blocks);
     if (status != cudaSuccess) return status;
     if (fewest == 0 || blocks < fewest) fewest = blocks;
   }
@@ -417,7 +392,8 @@ cudaError_t Backward(Reduction reduction, const BackwardParams& params, int64_t 
                      cudaStream_t stream) {
   const BackwardSplit& split = params.split;
   const Kernel kernel =
-      KernelOf(params.motifs.term_count, reduction, params.weighted_gradient != nullptr);
+      KernelOf(params.motifs.term_count, reduction, params.weighted_gradient != nullptr,
+               params.shared.upstream_rows > 0);
   BackwardParams of_chunk = params;
   for (int chunk = 0; split.shares.count > 0 && chunk < split.column_chunks; ++chunk) {
     of_chunk.column_chunk = chunk;

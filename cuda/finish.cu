@@ -92,6 +92,8 @@ __global__ void ReducePartsKernel(const __grid_constant__ BackwardParams params)
         IsHeld(params, motif, column) ? 0.0f : LogKdGradient(params, place, column, base);
     return;
   }
+  // Where concentrations differ, their gradient has kernels of its own.
+  if (params.item_totals != nullptr) return;
   const int block_tiles = params.split.block_tiles();
   const Parts parts = PartsOfTiles(params.split, place / kTileMotifs * 2 / block_tiles);
   float gradient = 0.0f;
@@ -107,15 +109,17 @@ __global__ void ReducePartsKernel(const __grid_constant__ BackwardParams params)
 
 namespace {
 
-// The gradient of the weight of one window for the motif of a tile's column.
-__device__ __forceinline__ float WeightGradient(const BackwardParams& params, int tile,
+// The gradient of one set's weight of one window for the motif of a tile's column.
+__device__ __forceinline__ float WeightGradient(const BackwardParams& params, int tile, int set,
                                                 int64_t window, int column) {
   const BackwardSplit& split = params.split;
   const int64_t strip = window / split.strip_windows(), n = params.shape.sequence_count;
   const int64_t piece = tile / split.block_tiles() * split.strip_count + strip;
   const Parts parts = PartsOf(split, piece * n, (piece + 1) * n, piece);
-  const int64_t tile_numbers = split.strip_windows() * kTileMotifs;
+  const int64_t set_numbers = split.strip_windows() * kTileMotifs;
+  const int64_t tile_numbers = params.motifs.weight_sets * set_numbers;
   const float* const from = params.partial_weight + tile % split.block_tiles() * tile_numbers +
+                            set * set_numbers +
                             (window - strip * split.strip_windows()) * kTileMotifs + column;
   return SumParts(from, parts, split.block_tiles() * tile_numbers);
 }
@@ -126,17 +130,19 @@ __device__ __forceinline__ float WeightGradient(const BackwardParams& params, in
 __global__ void ReduceWeightPartsKernel(const __grid_constant__ BackwardParams params) {
   const PreparedMotifs& motifs = params.motifs;
   const int64_t windows = params.shape.window_count;
-  const int64_t count = motifs.tile_count * windows * kTileMotifs;
+  const int64_t count = WeightCount(motifs, params.shape);
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
   for (int64_t at = blockIdx.x * static_cast<int64_t>(blockDim.x) + threadIdx.x; at < count;
        at += stride) {
-    const int tile = static_cast<int>(at / kTileMotifs / windows);
-    const int64_t window = at / kTileMotifs % windows;
+    const int64_t table = at / kTileMotifs / windows, window = at / kTileMotifs % windows;
+    const int tile = static_cast<int>(table / motifs.weight_sets);
+    const int set = static_cast<int>(table % motifs.weight_sets);
     const int column = static_cast<int>(at % kTileMotifs);
     const int motif = motifs.motif_at[tile / 2 * kTileMotifs + column];
     if (motif < 0) continue;
-    params.gradients.position_weight[(tile % 2 * windows + window) * motifs.motif_count + motif] =
-        WeightGradient(params, tile, window, column);
+    const int64_t row = (set * int64_t{kStrands} + tile % 2) * windows + window;
+    params.gradients.position_weight[row * motifs.motif_count + motif] =
+        WeightGradient(params, tile, set, window, column);
   }
 }
 
@@ -148,7 +154,7 @@ cudaError_t Finish(const BackwardParams& params, cudaStream_t stream) {
                                  kFinishThreads, 0, stream, params);
   if (status != cudaSuccess || params.partial_weight == nullptr) return status;
   constexpr int64_t kMostBlocks = 4096;
-  const int64_t weights = motifs.tile_count * params.shape.window_count * kTileMotifs;
+  const int64_t weights = WeightCount(motifs, params.shape);
   const int64_t most = kMostBlocks * kFinishThreads;
   return Run(ReduceWeightPartsKernel, BlocksFor(weights < most ? weights : most, kFinishThreads),
              kFinishThreads, 0, stream, params);

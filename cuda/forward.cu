@@ -3,123 +3,12 @@
 // registers only; each strip's sum is written once for each strand and motif. plan_forward.h says
 // who does which part.
 
-#include "forward.cuh"
-#include "law.cuh"
+#include "forward_conditions.cuh"
 #include "run.h"
-#include "span.cuh"
 #include "sum_rows.cuh"
 
 namespace cisreg::gpu {
 namespace {
-
-// Layout of a block's shared memory: the slice's energies, its small tables, and each warp's part
-// of its sequence.
-struct ForwardShared {
-  uint4* energies;
-  float* weight;    // of positions, [slice's tiles, weight_rows, 8]
-  uint32_t* steps;  // StepsOfChunk, of each tile and chunk of columns
-  float* offset;
-  int32_t* place;  // of the lane's sum in a row of sums, or -1; 8 lanes a tile
-  uint32_t* first_words;
-  uint32_t* second_words;
-  uint8_t* codes;
-  SpanBases* span;  // behind the codes, which leave three quarters of their place
-};
-
-__host__ __device__ inline int32_t ChunkCount(const PreparedMotifs& motifs) {
-  return motifs.step_count / kChunkSteps;
-}
-
-__host__ __device__ constexpr int64_t WarpBytes(int64_t positions) {
-  return positions * (2 * sizeof(uint32_t) + sizeof(uint32_t));
-}
-
-__host__ __device__ inline int64_t TileBytes(const PreparedMotifs& motifs) {
-  return motifs.TileUint4s() * sizeof(uint4) + ChunkCount(motifs) * sizeof(uint32_t) +
-         kTileMotifs * (sizeof(float) + sizeof(int32_t));
-}
-
-__device__ __forceinline__ ForwardShared ShareOut(const ForwardParams& params, char* memory,
-                                                  int warp) {
-  ForwardShared shared;
-  shared.energies = reinterpret_cast<uint4*>(memory);
-  shared.weight =
-      reinterpret_cast<float*>(shared.energies + params.slice_tiles * params.motifs.TileUint4s());
-  shared.offset = shared.weight + params.slice_tiles * params.weight_rows * kTileMotifs;
-  shared.place = reinterpret_cast<int32_t*>(shared.offset + params.slice_tiles * kTileMotifs);
-  shared.steps = reinterpret_cast<uint32_t*>(shared.place + params.slice_tiles * kTileMotifs);
-  char* const own =
-      reinterpret_cast<char*>(shared.steps + params.slice_tiles * ChunkCount(params.motifs)) +
-      warp * WarpBytes(params.warp_positions);
-  shared.first_words = reinterpret_cast<uint32_t*>(own);
-  shared.second_words = shared.first_words + params.warp_positions;
-  shared.codes = reinterpret_cast<uint8_t*>(shared.second_words + params.warp_positions);
-  shared.span = reinterpret_cast<SpanBases*>(shared.second_words + 2 * params.warp_positions) - 1;
-  return shared;
-}
-
-// Where lane `lane` of the first 8 puts its sum of a tile: motif 2 t + g, which SumLanes gives it.
-__device__ __forceinline__ int32_t PlaceOfSum(const PreparedMotifs& motifs, int tile, int lane) {
-  const int column = 2 * (lane & 3) + (lane >> 2);
-  const int32_t motif = motifs.motif_at[tile / 2 * kTileMotifs + column];
-  return motif < 0 ? -1 : tile % 2 * motifs.motif_count + motif;
-}
-
-// What a tile's motifs need of a chunk of columns: a bit for each step, whether these are all there
-// are and the motifs have no other chunk, and whether their sites share divisions.
-constexpr uint32_t kAllSteps = (1u << kChunkSteps) - 1;
-constexpr uint32_t kWhole = 1u << kChunkSteps;
-constexpr uint32_t kSharesDivision = 2u << kChunkSteps;
-
-__device__ __forceinline__ uint32_t StepsOfChunk(const TileColumns& columns, int chunk,
-                                                 int chunk_count) {
-  const int first = chunk * kChunkSteps;
-  const uint32_t steps =
-      StepMask(columns.scan_first - first, columns.scan_end - first, kChunkSteps);
-  return steps | (chunk_count == 1 && steps == kAllSteps ? kWhole : 0) |
-         (columns.shares_division != 0 ? kSharesDivision : 0);
-}
-
-// Copies the position weights of a slice to shared memory, and zeros for the rows of strips that
-// are no windows.
-__device__ __forceinline__ void CopyWeights(const ForwardParams& params,
-                                            const ForwardShared& shared, int slice) {
-  constexpr int kRow = kTileMotifs * sizeof(float) / sizeof(float4);
-  const int count = SliceTiles(params.split, slice), stride = params.split.slice_count;
-  const int64_t windows = params.shape.window_count;
-  const int numbers = params.weight_rows * kRow;
-  for (int tile = 0; tile < count; ++tile) {
-    const auto* const from = reinterpret_cast<const float4*>(params.motifs.weight) +
-                             (slice + tile * stride) * windows * kRow;
-    auto* const to = reinterpret_cast<float4*>(shared.weight) + tile * numbers;
-    for (int i = threadIdx.x; i < numbers; i += blockDim.x) {
-      to[i] = i < windows * kRow ? from[i] : make_float4(0.0f, 0.0f, 0.0f, 0.0f);
-    }
-  }
-}
-
-// Copies what the prepared motifs say of a slice to shared memory.
-__device__ __forceinline__ void CopySlice(const ForwardParams& params, const ForwardShared& shared,
-                                          int slice) {
-  const PreparedMotifs& motifs = params.motifs;
-  const int count = SliceTiles(params.split, slice), stride = params.split.slice_count;
-  const int numbers = static_cast<int>(motifs.TileUint4s());
-  for (int tile = 0; tile < count; ++tile) {
-    const uint4* const from = motifs.energies + (slice + tile * stride) * motifs.TileUint4s();
-    uint4* const to = shared.energies + tile * motifs.TileUint4s();
-    for (int i = threadIdx.x; i < numbers; i += blockDim.x) to[i] = from[i];
-  }
-  if (params.weight_rows > 0) CopyWeights(params, shared, slice);
-  for (int i = threadIdx.x; i < count * kTileMotifs; i += blockDim.x) {
-    const int tile = slice + i / kTileMotifs * stride;
-    shared.offset[i] = motifs.offset[tile * kTileMotifs + i % kTileMotifs];
-    shared.place[i] = PlaceOfSum(motifs, tile, i % kTileMotifs);
-  }
-  const int chunks = ChunkCount(motifs);
-  for (int i = threadIdx.x; i < count * chunks; i += blockDim.x) {
-    shared.steps[i] = StepsOfChunk(motifs.columns[slice + i / chunks * stride], i % chunks, chunks);
-  }
-}
 
 // The words of a strip that begins at `start` of sequence n.
 template <int RowTiles>
@@ -150,79 +39,6 @@ __device__ __forceinline__ void LoadStrip(const ForwardShared& shared, int chunk
   strip.template Load<0, OneHotStrip<RowTiles>::kOperands>(first, second, lane);
 }
 
-// Position weights of the lane's rows of a strip, for its two motifs of a tile, in one load each.
-struct RowWeights {
-  const float2* in_shared;  // memory, where rows behind the last window are 0
-  const float2* in_global;
-  bool are_shared;
-  int row, rows;
-
-  __device__ __forceinline__ void Load(int k, int count, float2 (&weight)[4]) const {
-    if (are_shared) {
-#pragma unroll
-      for (int j = 0; j < 4; ++j) {
-        if (j < count) weight[j] = in_shared[8 * (k + j) * (kTileMotifs / 2)];
-      }
-    } else {
-#pragma unroll
-      for (int j = 0; j < 4; ++j) {
-        if (j < count && row + 8 * (k + j) < rows) {
-          weight[j] = in_global[8 * (k + j) * (kTileMotifs / 2)];
-        }
-      }
-    }
-  }
-};
-
-// Sums over the strip's windows, of the lane's own rows: motifs 2t and 2t + 1 of the tile.
-template <int RowTiles, bool LogUnbound, bool Weighted, bool SharesDivision>
-__device__ __forceinline__ void SumOwnRows(const float (&log_odds)[RowTiles][4],
-                                           const RowWeights& weights, float (&bound)[2],
-                                           float (&weighted)[2]) {
-#pragma unroll
-  for (int k = 0; k < 2 * RowTiles; k += 4) {
-    const int count = k + 4 <= 2 * RowTiles ? 4 : 2;
-    float2 weight[4] = {};
-    if (Weighted) weights.Load(k, count, weight);
-#pragma unroll
-    for (int h = 0; h < 2; ++h) {
-      float x[4] = {}, own[4] = {};
-#pragma unroll
-      for (int j = 0; j < 4; ++j) {
-        if (j >= count) break;
-        x[j] = log_odds[(k + j) % RowTiles][2 * ((k + j) / RowTiles) + h];
-        own[j] = h == 0 ? weight[j].x : weight[j].y;
-      }
-      if (SharesDivision) {
-        AddShared<LogUnbound, Weighted>(x, own, count, bound[h], weighted[h]);
-      } else {
-        AddAny<LogUnbound, Weighted>(x, own, count, bound[h], weighted[h]);
-      }
-    }
-  }
-}
-
-template <int RowTiles, bool LogUnbound, bool Weighted>
-__device__ __forceinline__ void SumSites(const float (&log_odds)[RowTiles][4],
-                                         const RowWeights& weights, bool shares_division,
-                                         float (&bound)[2], float (&weighted)[2]) {
-  if (shares_division) {
-    SumOwnRows<RowTiles, LogUnbound, Weighted, true>(log_odds, weights, bound, weighted);
-  } else {
-    SumOwnRows<RowTiles, LogUnbound, Weighted, false>(log_odds, weights, bound, weighted);
-  }
-}
-
-// Adds up the rows of all lanes; lanes 0 to 7 end up with the sum of motif 2 t + g of the tile.
-__device__ __forceinline__ float SumLanes(const float (&sum)[2], int lane) {
-  const bool odd = (lane & 4) != 0;
-  float own = odd ? sum[1] : sum[0];
-  own += __shfl_xor_sync(0xffffffff, odd ? sum[0] : sum[1], 4);
-  own += __shfl_xor_sync(0xffffffff, own, 8);
-  own += __shfl_xor_sync(0xffffffff, own, 16);
-  return own;
-}
-
 // Where a warp is in its work: a row of sums, and tiles [first, end) of its block's slice.
 struct ForwardPlace {
   int64_t n;    // sequence
@@ -235,14 +51,18 @@ struct ForwardPlace {
 // The sums of a strip none of whose windows count.
 __device__ __forceinline__ void WriteZeros(const ForwardParams& params, const ForwardShared& shared,
                                            const ForwardPlace& place) {
-  const int64_t row = place.row * kStrands * params.motifs.motif_count;
+  const int64_t columns = kStrands * static_cast<int64_t>(params.motifs.motif_count);
+  const int64_t conditions = params.shape.conditions.Each(), sets = params.motifs.weight_sets;
 #pragma unroll 1
   for (int i = place.first_tile * kTileMotifs + ptx::RecomputeThreadIndex() % kWarp;
        i < place.end_tile * kTileMotifs; i += kWarp) {
     const int32_t at = shared.place[i];
     if (at < 0) continue;
-    params.bound[row + at] = 0.0f;
-    if (params.weighted != nullptr) params.weighted[row + at] = 0.0f;
+    for (int64_t c = place.row * conditions; c < (place.row + 1) * conditions; ++c) {
+      params.bound[c * columns + at] = 0.0f;
+      if (params.weighted == nullptr) continue;
+      for (int64_t s = c * sets; s < (c + 1) * sets; ++s) params.weighted[s * columns + at] = 0.0f;
+    }
   }
 }
 
@@ -285,38 +105,52 @@ __device__ __forceinline__ RowWeights WeightsAt(const ForwardParams& params,
 constexpr bool kRecomputesLane = CISREG_CUDA_ARCH == 860 || CISREG_CUDA_ARCH == 890;
 
 // Scans `rows` windows of a sequence from `first` on and writes the sums of their sites.
-template <int RowTiles, int Terms, bool LogUnbound, bool Weighted>
+template <int RowTiles, int Terms, bool LogUnbound, bool Weighted, bool Several>
 __device__ __forceinline__ void SumStrip(const ForwardParams& params, const ForwardShared& shared,
                                          const ForwardPlace& place, int64_t first, int rows) {
   const PreparedMotifs& motifs = params.motifs;
-  const int lane = kRecomputesLane ? ptx::RecomputeThreadIndex() % kWarp : place.lane;
+  const int lane = kRecomputesLane || Several ? ptx::RecomputeThreadIndex() % kWarp : place.lane;
   const int64_t row = place.row * kStrands * motifs.motif_count;
   float* const bound_row = params.bound + row;
   float* const weighted_row = Weighted ? params.weighted + row : nullptr;
   OneHotStrip<RowTiles> strip;
   FillWords<RowTiles>(params, shared, place.n, params.shape.first_start + first, lane);
   LoadStrip(shared, 0, lane, strip);
+  if (Several) {
+    if (lane == 0) {
+      shared.strip->sequence = static_cast<int32_t>(place.n);
+      shared.strip->row = static_cast<int32_t>(place.row);
+      shared.strip->first = static_cast<int32_t>(first);
+      shared.strip->rows = rows;
+    }
+    __syncwarp();
+  }
   for (int i = place.first_tile; i < place.end_tile; ++i) {
     const uint32_t* const steps = shared.steps + i * params.chunk_count;
     float sums[RowTiles][4];
     ScanTile<RowTiles, Terms>(params, shared, shared.energies + i * params.tile_uint4s + lane,
                               steps, lane, strip, sums);
     const float2 offset = reinterpret_cast<const float2*>(shared.offset)[4 * i + (lane & 3)];
-    FinishLogOdds(sums, offset, rows, lane);
+    FinishLogOdds(sums, offset, Several ? shared.strip->rows : rows, lane);
     const int tile = place.slice + i * params.split.slice_count;
     if (params.span.edges != nullptr) {
       MaskSites(sums, motifs.sites + tile * kTileMotifs + 2 * (lane & 3), *shared.span, lane);
     }
-    float bound[2] = {}, weighted[2] = {};
-    const int own_lane = kRecomputesLane ? ptx::RecomputeThreadIndex() % kWarp : lane;
-    SumSites<RowTiles, LogUnbound, Weighted>(
-        sums, WeightsAt<Weighted>(params, shared, i, tile, first, rows, own_lane),
-        (steps[0] & kSharesDivision) != 0, bound, weighted);
-    const float bound_sum = SumLanes(bound, lane);
-    const float weighted_sum = Weighted ? SumLanes(weighted, lane) : 0.0f;
-    const int32_t at = lane < kTileMotifs ? shared.place[i * kTileMotifs + lane] : -1;
-    if (at >= 0) bound_row[at] = bound_sum;
-    if (Weighted && at >= 0) weighted_row[at] = weighted_sum;
+    const bool shares_division = (steps[0] & kSharesDivision) != 0;
+    if constexpr (Several) {
+      SumConditions<RowTiles, LogUnbound, Weighted>(params, shared, i, shares_division, sums);
+    } else {
+      float bound[2] = {}, weighted[2] = {};
+      const int own_lane = kRecomputesLane ? ptx::RecomputeThreadIndex() % kWarp : lane;
+      SumSites<RowTiles, LogUnbound, Weighted>(
+          sums, WeightsAt<Weighted>(params, shared, i, tile, first, rows, own_lane),
+          shares_division, bound, weighted);
+      const float bound_sum = SumLanes(bound, lane);
+      const float weighted_sum = Weighted ? SumLanes(weighted, lane) : 0.0f;
+      const int32_t at = lane < kTileMotifs ? shared.place[i * kTileMotifs + lane] : -1;
+      if (at >= 0) bound_row[at] = bound_sum;
+      if (Weighted && at >= 0) weighted_row[at] = weighted_sum;
+    }
   }
   // The next strip's words take the place of this one's.
   __syncwarp();
@@ -324,7 +158,7 @@ __device__ __forceinline__ void SumStrip(const ForwardParams& params, const Forw
 
 // One strip of a sequence, for some tiles of the slice; a strip that the sequence does not have is
 // all zero.
-template <int Terms, bool LogUnbound, bool Weighted>
+template <int Terms, bool LogUnbound, bool Weighted, bool Several>
 __device__ __forceinline__ void SumItem(const ForwardParams& params, const ForwardShared& shared,
                                         const ForwardPlace& place, int64_t index) {
   const int64_t windows = OwnWindows(params.shape, place.n);
@@ -340,11 +174,11 @@ __device__ __forceinline__ void SumItem(const ForwardParams& params, const Forwa
   if (!counts) {
     WriteZeros(params, shared, place);
   } else if (strip.height == kForwardRowTilesShort * kTileWindows) {
-    SumStrip<kForwardRowTilesShort, Terms, LogUnbound, Weighted>(params, shared, place, strip.first,
-                                                                 rows);
+    SumStrip<kForwardRowTilesShort, Terms, LogUnbound, Weighted, Several>(params, shared, place,
+                                                                          strip.first, rows);
   } else if constexpr (kSparse) {
-    SumStrip<kForwardRowTiles, Terms, LogUnbound, Weighted>(params, shared, place, strip.first,
-                                                            rows);
+    SumStrip<kForwardRowTiles, Terms, LogUnbound, Weighted, Several>(params, shared, place,
+                                                                     strip.first, rows);
   }
 }
 
@@ -365,32 +199,93 @@ __device__ __forceinline__ void SumUnits(const ForwardParams& params, const Forw
     place.end_tile = static_cast<int>(min(end, static_cast<int64_t>(tiles)));
     place.n = params.first_sequence + item.sequence;
     place.row = item.sequence * params.split.strips + item.strip;
-    SumItem<Terms, LogUnbound, Weighted>(params, shared, place, params.first_strip + item.strip);
+    SumItem<Terms, LogUnbound, Weighted, false>(params, shared, place,
+                                                params.first_strip + item.strip);
     left -= place.end_tile - place.first_tile;
     if (left <= 0) return;
     place.first_tile = 0;
   }
 }
 
+// The units of this block in a slice; empty behind its last one.
+__device__ __forceinline__ UnitRange UnitsOfBlock(const ForwardParams& params, int slice) {
+  const UnitRange whole = SliceUnits(params.split, slice);
+  const UnitRange own =
+      ShareOf({0, UnitCount(params.split)}, ptx::RecomputeBlockIndex(), gridDim.x);
+  return {max(own.begin, whole.begin), min(own.end, whole.end)};
+}
+
+__device__ __forceinline__ UnitRange UnitsOfWarp(const ForwardParams& params, int slice) {
+  return ShareOf(UnitsOfBlock(params, slice), ptx::RecomputeThreadIndex() / kWarp, kForwardWarps);
+}
+
+// SumUnits for several sets or conditions, whose sums leave no registers to keep what is to come:
+// that is found again for every item.
+template <int Terms, bool LogUnbound, bool Weighted>
+__device__ __forceinline__ void SumUnitsOfSeveral(const ForwardParams& params,
+                                                  const ForwardShared& shared, int first_slice) {
+  volatile StripPlace& strip = *shared.strip;
+  if (ptx::RecomputeThreadIndex() % kWarp == 0) {
+    const UnitRange units = UnitsOfWarp(params, first_slice);
+    const int64_t first = units.begin - SliceUnits(params.split, first_slice).begin;
+    strip.slice = first_slice;
+    strip.number = static_cast<int32_t>(first / SliceTiles(params.split, first_slice)) - 1;
+  }
+  for (;;) {
+    __syncwarp();
+    const int slice = strip.slice, tiles = SliceTiles(params.split, slice);
+    const UnitRange units = UnitsOfWarp(params, slice);
+    const int64_t number = int64_t{strip.number} + 1;
+    const int64_t begin = SliceUnits(params.split, slice).begin + number * tiles;
+    if (max(units.begin, begin) >= units.end) return;
+    __syncwarp();
+    const ForwardItem item = ItemAt(params.split, number);
+    ForwardPlace place = {};
+    place.slice = slice;
+    place.lane = ptx::RecomputeThreadIndex() % kWarp;
+    place.first_tile = static_cast<int>(max(units.begin - begin, int64_t{0}));
+    place.end_tile = static_cast<int>(min(units.end - begin, static_cast<int64_t>(tiles)));
+    place.n = params.first_sequence + item.sequence;
+    place.row = item.sequence * params.split.strips + item.strip;
+    if (place.lane == 0) strip.number = static_cast<int32_t>(number);
+    SumItem<Terms, LogUnbound, Weighted, true>(params, shared, place,
+                                               params.first_strip + item.strip);
+  }
+}
+
 }  // namespace
 
-template <int Terms, bool LogUnbound, bool Weighted>
+// `Several`: of sets of position weights, or conditions.
+template <int Terms, bool LogUnbound, bool Weighted, bool Several>
 __global__ void __launch_bounds__(kForwardWarps* kWarp, 1)
     ForwardKernel(const __grid_constant__ ForwardParams params) {
   extern __shared__ __align__(16) char shared_memory[];
   const int warp = threadIdx.x / kWarp;
   const ForwardShared shared = ShareOut(params, shared_memory, warp);
-  UnitRange units = ShareOf({0, UnitCount(params.split)}, blockIdx.x, gridDim.x);
-  for (int slice = SliceOf(params.split, units.begin); units.begin < units.end; ++slice) {
-    const UnitRange whole = SliceUnits(params.split, slice);
-    const UnitRange part = {units.begin, min(units.end, whole.end)};
-    CopySlice(params, shared, slice);
-    __syncthreads();
-    SumUnits<Terms, LogUnbound, Weighted>(params, shared, ShareOf(part, warp, kForwardWarps),
-                                          whole.begin, slice);
-    // The next slice takes the place of this one.
-    __syncthreads();
-    units.begin = part.end;
+  if constexpr (Several) {
+    const UnitRange own = ShareOf({0, UnitCount(params.split)}, blockIdx.x, gridDim.x);
+    for (int slice = SliceOf(params.split, own.begin);; slice = shared.strip->slice + 1) {
+      const UnitRange part = UnitsOfBlock(params, slice);
+      if (part.begin >= part.end) return;
+      CopySlice(params, shared, slice);
+      __syncthreads();
+      SumUnitsOfSeveral<Terms, LogUnbound, Weighted>(params, shared, slice);
+      // The next slice takes the place of this one.
+      __syncthreads();
+    }
+  } else {
+    UnitRange units = ShareOf({0, UnitCount(params.split)}, blockIdx.x, gridDim.x);
+    for (int slice = SliceOf(params.split, units.begin); units.begin < units.end; ++slice) {
+      const UnitRange whole = SliceUnits(params.split, slice);
+      const UnitRange part = {units.begin, min(units.end, whole.end)};
+      CopySlice(params, shared, slice);
+      __syncthreads();
+      SumUnits<Terms, LogUnbound, Weighted>(params, shared, ShareOf(part, warp, kForwardWarps),
+                                            whole.begin, slice);
+      // The next slice takes the place of this one.
+      __syncthreads();
+      units.begin = part.end;
+    }
   }
 }
 
@@ -404,29 +299,52 @@ int32_t WarpPositions(const PreparedMotifs& motifs, const ScanShape& shape, bool
 
 using Kernel = void (*)(ForwardParams);
 
-template <int Terms>
+template <int Terms, bool Several>
 Kernel KernelOf(bool log_unbound, bool weighted) {
   if (log_unbound) {
-    return weighted ? ForwardKernel<Terms, true, true> : ForwardKernel<Terms, true, false>;
+    return weighted ? ForwardKernel<Terms, true, true, Several>
+                    : ForwardKernel<Terms, true, false, Several>;
   }
-  return weighted ? ForwardKernel<Terms, false, true> : ForwardKernel<Terms, false, false>;
+  return weighted ? ForwardKernel<Terms, false, true, Several>
+                  : ForwardKernel<Terms, false, false, Several>;
 }
 
-// Where the sums of strips and groups lie in the scratch: those of weighted sites behind the
-// others.
+Kernel KernelOf(int terms, bool log_unbound, bool weighted, bool several) {
+  if (several) {
+    return terms == 2 ? KernelOf<2, true>(log_unbound, weighted)
+                      : KernelOf<1, true>(log_unbound, weighted);
+  }
+  return terms == 2 ? KernelOf<2, false>(log_unbound, weighted)
+                    : KernelOf<1, false>(log_unbound, weighted);
+}
+
+bool IsSeveral(const PreparedMotifs& motifs, const ScanShape& shape, bool weighted) {
+  return shape.conditions.Differ() || (weighted && motifs.weight_sets > 1);
+}
+
+// Numbers of a sequence's sums of all sites, and of those with position weights.
+struct RowSums {
+  int64_t bound, weighted;
+};
+
+RowSums RowSumsOf(const PreparedMotifs& motifs, const ScanShape& shape, bool weighted) {
+  const int64_t bound =
+      shape.conditions.Each() * kStrands * static_cast<int64_t>(motifs.motif_count);
+  return {bound, weighted ? bound * motifs.weight_sets : 0};
+}
+
+// Where the sums of strips and groups lie in the scratch.
 struct Scratch {
   float *strip_sums, *group_sums, *carried;
 };
 
-Scratch ScratchAt(float* memory, const ForwardScratch& sizes, bool weighted) {
-  if (weighted) memory += sizes.strip_sums + sizes.group_sums + sizes.carried;
+Scratch ScratchAt(float* memory, const ForwardScratch& sizes) {
   return {memory, memory + sizes.strip_sums, memory + sizes.strip_sums + sizes.group_sums};
 }
 
 // Adds the sums of the strips of one chunk.
 cudaError_t AddStrips(const ForwardLaunch& launch, const ForwardParams& params, float* sums,
-                      const Scratch& scratch, cudaStream_t stream) {
-  const int64_t columns = kStrands * static_cast<int64_t>(params.motifs.motif_count);
+                      int64_t columns, const Scratch& scratch, cudaStream_t stream) {
   float* const to = sums + params.first_sequence * columns;
   SumRowsParams rows = {};
   rows.from = scratch.strip_sums;
@@ -457,10 +375,12 @@ cudaError_t RunChunk(const ForwardLaunch& launch, Kernel kernel, int resident, F
   const ForwardPlan& plan = launch.plan;
   float *const bound = params.bound, *const weighted = params.weighted;
   const bool adds = plan.strips > 1;
-  const int64_t columns = kStrands * static_cast<int64_t>(params.motifs.motif_count);
-  const ForwardScratch sizes = ScratchOf(plan, columns);
-  const Scratch own = ScratchAt(launch.scratch, sizes, false),
-                of_weighted = ScratchAt(launch.scratch, sizes, true);
+  const RowSums columns = RowSumsOf(params.motifs, params.shape, weighted != nullptr);
+  const ForwardScratch sizes = ScratchOf(plan, columns.bound);
+  const Scratch own = ScratchAt(launch.scratch, sizes);
+  // Those of weighted sites lie behind the others.
+  const Scratch of_weighted =
+      ScratchAt(own.carried + sizes.carried, ScratchOf(plan, columns.weighted));
   if (adds) {
     params.bound = own.strip_sums;
     if (weighted != nullptr) params.weighted = of_weighted.strip_sums;
@@ -471,9 +391,9 @@ cudaError_t RunChunk(const ForwardLaunch& launch, Kernel kernel, int resident, F
   cudaError_t status = Run(kernel, grid, kForwardWarps * kWarp, plan.shared_bytes, stream, params,
                            launch.shared_limit);
   if (status != cudaSuccess || !adds) return status;
-  status = AddStrips(launch, params, bound, own, stream);
+  status = AddStrips(launch, params, bound, columns.bound, own, stream);
   if (status != cudaSuccess || weighted == nullptr) return status;
-  return AddStrips(launch, params, weighted, of_weighted, stream);
+  return AddStrips(launch, params, weighted, columns.weighted, of_weighted, stream);
 }
 
 }  // namespace
@@ -486,20 +406,23 @@ ForwardPlan PlanForward(const PreparedMotifs& motifs, const ScanShape& shape, bo
   problem.window_count = shape.window_count;
   problem.has_lengths = shape.own_length != nullptr;
   problem.tile_count = motifs.tile_count;
-  problem.row_sums = kStrands * static_cast<int64_t>(motifs.motif_count);
-  if (weighted) problem.row_sums *= 2;
+  const RowSums row_sums = RowSumsOf(motifs, shape, weighted);
+  problem.row_sums = row_sums.bound + row_sums.weighted;
   problem.tile_bytes = TileBytes(motifs);
   if (weighted) {
-    problem.weight_bytes = CoveredWindows(shape.window_count, takes_tall) * kTileMotifs *
-                           static_cast<int64_t>(sizeof(float));
+    problem.weight_bytes = motifs.weight_sets * CoveredWindows(shape.window_count, takes_tall) *
+                           kTileMotifs * static_cast<int64_t>(sizeof(float));
   }
+  problem.keeps_weights = weighted && IsSeveral(motifs, shape, weighted);
   problem.block_bytes = kForwardWarps * WarpBytes(WarpPositions(motifs, shape, takes_tall));
   return PlanForward(problem, {multiprocessors, shared_bytes, takes_tall, kForwardWarps, 1});
 }
 
-int64_t ForwardScratchFloats(const ForwardPlan& plan, int32_t motif_count, bool weighted) {
-  const ForwardScratch sizes = ScratchOf(plan, kStrands * static_cast<int64_t>(motif_count));
-  return (sizes.strip_sums + sizes.group_sums + sizes.carried) * (weighted ? 2 : 1);
+int64_t ForwardScratchFloats(const ForwardPlan& plan, const PreparedMotifs& motifs,
+                             const ScanShape& shape, bool weighted) {
+  const RowSums row_sums = RowSumsOf(motifs, shape, weighted);
+  const ForwardScratch sizes = ScratchOf(plan, row_sums.bound + row_sums.weighted);
+  return sizes.strip_sums + sizes.group_sums + sizes.carried;
 }
 
 cudaError_t Forward(const ForwardLaunch& launch, Reduction reduction, const ForwardParams& whole,
@@ -507,8 +430,8 @@ cudaError_t Forward(const ForwardLaunch& launch, Reduction reduction, const Forw
   const ForwardPlan& plan = launch.plan;
   const bool log_unbound = reduction == Reduction::kLogUnbound;
   const bool weighted = whole.weighted != nullptr;
-  const Kernel kernel = whole.motifs.term_count == 2 ? KernelOf<2>(log_unbound, weighted)
-                                                     : KernelOf<1>(log_unbound, weighted);
+  const Kernel kernel = KernelOf(whole.motifs.term_count, log_unbound, weighted,
+                                 IsSeveral(whole.motifs, whole.shape, weighted));
   int resident = 0;
   const cudaError_t asked = ResidentBlocks(kernel, kForwardWarps * kWarp, plan.shared_bytes,
                                            launch.shared_limit, &resident);
@@ -520,8 +443,9 @@ cudaError_t Forward(const ForwardLaunch& launch, Reduction reduction, const Forw
   params.tile_uint4s = static_cast<int32_t>(whole.motifs.TileUint4s());
   params.chunk_count = ChunkCount(whole.motifs);
   if (plan.shares_weights) {
-    params.weight_rows =
+    params.set_rows =
         static_cast<int32_t>(CoveredWindows(whole.shape.window_count, launch.takes_tall));
+    params.weight_rows = whole.motifs.weight_sets * params.set_rows;
   }
   const int64_t sequences = whole.shape.sequence_count;
   for (int64_t n = 0; n < sequences; n += plan.chunk_sequences) {

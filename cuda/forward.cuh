@@ -13,10 +13,10 @@ struct ForwardParams {
   ScanShape shape;
   const uint8_t* sequence;  // [N, L]
   SpanInput span;
-  float* bound;     // [N, 2, M]
-  float* weighted;  // [N, 2, M], or null
+  float* bound;     // [N, conditions of a sequence, 2, M]
+  float* weighted;  // [N, conditions of a sequence, K, 2, M], or null
   // What follows is Forward's own: the part of the work that one launch does. Where sequences have
-  // several strips, `bound` and `weighted` of a launch are [sequences, strips, 2, M].
+  // several strips, `bound` and `weighted` of a launch have these behind the sequences.
   ForwardSplit split;
   int64_t first_sequence, first_strip;
   int32_t slice_tiles;     // tiles of a block, whose energies lie in its shared memory
@@ -24,6 +24,7 @@ struct ForwardParams {
   int32_t tile_uint4s;     // of the energies of a tile
   int32_t chunk_count;     // of 32 columns
   int32_t weight_rows;     // of position weights in shared memory, for each tile; 0: not there
+  int32_t set_rows;        // of these, those of one set
 };
 
 struct ForwardLaunch {
@@ -38,7 +39,8 @@ struct ForwardLaunch {
 ForwardPlan PlanForward(const PreparedMotifs& motifs, const ScanShape& shape, bool weighted,
                         int compute_capability, int multiprocessors, int64_t shared_bytes);
 
-int64_t ForwardScratchFloats(const ForwardPlan& plan, int32_t motif_count, bool weighted);
+int64_t ForwardScratchFloats(const ForwardPlan& plan, const PreparedMotifs& motifs,
+                             const ScanShape& shape, bool weighted);
 
 cudaError_t Forward(const ForwardLaunch& launch, Reduction reduction, const ForwardParams& params,
                     cudaStream_t stream);

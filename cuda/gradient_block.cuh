@@ -60,6 +60,33 @@ __device__ __forceinline__ void FindSegment(const BackwardParams& params, BlockS
   }
 }
 
+// Sums of slopes of one item, under condition c of its sequence, as BlockState::total has them.
+__device__ __forceinline__ float* ItemTotal(const BackwardParams& params, char* memory, int c,
+                                            int u, int thread) {
+  const int threads = params.split.warps * kWarp;
+  return reinterpret_cast<float*>(memory + params.shared.totals_at) +
+         (c * kWarpTiles + u) * 2 * threads + thread;
+}
+
+// Where a thread adds up slopes of condition c, those of its second motif at a distance: over the
+// items of a segment, or, where concentrations differ, over one item.
+__device__ __forceinline__ float* TotalsOf(const BackwardParams& params, char* memory, int c, int u,
+                                           int thread) {
+  return params.item_totals == nullptr ? &StateOf(memory).total[u][0][thread]
+                                       : ItemTotal(params, memory, c, u, thread);
+}
+
+__device__ __forceinline__ int TotalStride(const BackwardParams& params) {
+  return params.item_totals == nullptr ? kGradientThreads : params.split.warps * kWarp;
+}
+
+// They begin at 0, and again after they were written. Each thread has its own.
+__device__ __forceinline__ void ClearItemTotals(const BackwardParams& params, BlockState& state) {
+  float* const totals = ItemTotal(params, reinterpret_cast<char*>(&state), 0, 0, threadIdx.x);
+  const int count = params.shape.conditions.Each() * kWarpTiles * 2;
+  for (int i = 0; i < count; ++i) totals[i * params.split.warps * kWarp] = 0.0f;
+}
+
 // Copies what is known of the block's tiles.
 __device__ __forceinline__ void CopyTiles(const BackwardParams& params, BlockState& state) {
   const PreparedMotifs& motifs = params.motifs;
@@ -76,6 +103,7 @@ __device__ __forceinline__ void CopyTiles(const BackwardParams& params, BlockSta
     if (kScaled) state.scale[i] = motifs.scale[first * kTileMotifs + i];
   }
   for (int i = 0; i < kWarpTiles * 2; ++i) state.total[i / 2][i % 2][threadIdx.x] = 0.0f;
+  if (params.item_totals != nullptr) ClearItemTotals(params, state);
   const int thread = ptx::RecomputeThreadIndex();
   if (thread % kWarp == 0) state.weight_strip[thread / kWarp] = -1;
 }
@@ -113,6 +141,77 @@ __device__ __forceinline__ void KeepUpstream(BlockState& state, int index, const
   if (i >= kBlockTiles * kTileMotifs) return;
   state.upstream[index & 1][0][i] = ahead.bound;
   if (Weighted) state.upstream[index & 1][1][i] = ahead.weighted;
+}
+
+// ---------------------------------------- upstream gradients of several sets or conditions
+
+// Of two items in turn, [upstream_rows, motifs and strands of the block]. The rows of a condition
+// are its concentrations as parts of the largest, the gradient of bound, and those of weighted for
+// each set.
+__device__ __forceinline__ float* UpstreamRows(const BackwardParams& params, char* memory,
+                                               int index) {
+  const int numbers = params.shared.upstream_rows * params.split.block_tiles() * kTileMotifs;
+  return reinterpret_cast<float*>(memory + params.shared.upstream_at) + (index & 1) * numbers;
+}
+
+// One number of them.
+template <bool Weighted>
+__device__ __forceinline__ float UpstreamNumber(const BackwardParams& params,
+                                                const BlockState& state, int64_t sequence, int row,
+                                                int column) {
+  const PreparedMotifs& motifs = params.motifs;
+  const ConditionInput& conditions = params.shape.conditions;
+  const int tile = state.first_tile + column / kTileMotifs;
+  if (tile >= motifs.tile_count) return 0.0f;
+  const int32_t motif =
+      state.motif[column / (kStrands * kTileMotifs) * kTileMotifs + column % kTileMotifs];
+  if (motif < 0) return 0.0f;
+  const int kinds = kUpstreamKinds + (Weighted ? motifs.weight_sets : 0);
+  const int c = row / kinds, kind = row - c * kinds;
+  if (kind == 0) {
+    if (motifs.relative == nullptr) {
+      return state.columns[column / kTileMotifs].shares_division != 0 ? 1.0f : 0.0f;
+    }
+    const int64_t condition = conditions.own == nullptr ? c : conditions.own[sequence];
+    // Values are not checked on a device.
+    if (condition < 0 || condition >= conditions.count) return NAN;
+    return motifs
+        .relative[(condition * motifs.tile_count + tile) * kTileMotifs + column % kTileMotifs];
+  }
+  const int64_t sums = sequence * conditions.Each() + c;
+  if (!Weighted || kind == 1) {
+    return params.bound_gradient[(sums * kStrands + tile % kStrands) * motifs.motif_count + motif];
+  }
+  const int64_t of_set = (sums * motifs.weight_sets + kind - kUpstreamKinds) * kStrands;
+  return params.weighted_gradient[(of_set + tile % kStrands) * motifs.motif_count + motif];
+}
+
+// Asks for a thread's first two numbers of an item; the others are copied at once.
+template <bool Weighted>
+__device__ __forceinline__ void AskUpstreamRows(const BackwardParams& params, char* memory,
+                                                int index, int64_t sequence, Ahead& ahead) {
+  const BlockState& state = StateOf(memory);
+  const int columns = params.split.block_tiles() * kTileMotifs, rows = params.shared.upstream_rows;
+  // Two threads for each column.
+  const int thread = ptx::RecomputeThreadIndex(), first = thread >= columns ? 1 : 0;
+  const int column = thread - first * columns;
+  ahead.bound = UpstreamNumber<Weighted>(params, state, sequence, min(first, rows - 1), column);
+  ahead.weighted =
+      UpstreamNumber<Weighted>(params, state, sequence, min(first + 2, rows - 1), column);
+  float* const to = UpstreamRows(params, memory, index);
+#pragma unroll 1
+  for (int row = first + 4; row < rows; row += 2) {
+    to[row * columns + column] = UpstreamNumber<Weighted>(params, state, sequence, row, column);
+  }
+}
+
+__device__ __forceinline__ void KeepUpstreamRows(const BackwardParams& params, char* memory,
+                                                 int index, const Ahead& ahead) {
+  const int columns = params.split.block_tiles() * kTileMotifs, rows = params.shared.upstream_rows;
+  const int first = threadIdx.x >= columns ? 1 : 0, column = threadIdx.x - first * columns;
+  float* const to = UpstreamRows(params, memory, index) + column;
+  if (first < rows) to[first * columns] = ahead.bound;
+  if (first + 2 < rows) to[(first + 2) * columns] = ahead.weighted;
 }
 
 // Asks for the thread's first codes of an item; the others, of long strips, are copied at once.
@@ -227,6 +326,35 @@ __device__ __forceinline__ void WriteTotals(const BackwardParams& params, char* 
   }
 }
 
+// Writes the sums of slopes of an item, over all lanes of a motif, for each condition.
+__device__ __forceinline__ void WriteItemTotals(const BackwardParams& params, char* memory,
+                                                int index) {
+  const Item& item = ItemAt(memory, index);
+  const int conditions = params.shape.conditions.Each();
+  const int64_t first_row = (item.sequence * params.split.strip_count + item.strip) * conditions;
+  const int thread = ptx::RecomputeThreadIndex(), lane = thread % kWarp;
+  const int64_t tile = StateOf(memory).first_tile + OwnTile(thread);
+#pragma unroll 1
+  for (int c = 0; c < conditions; ++c) {
+    auto* const row = reinterpret_cast<float2*>(params.item_totals) +
+                      ((first_row + c) * params.motifs.tile_count + tile) * (kTileMotifs / 2);
+#pragma unroll
+    for (int u = 0; u < kWarpTiles; ++u) {
+      float own[2];
+#pragma unroll
+      for (int h = 0; h < 2; ++h) {
+        float& total = ItemTotal(params, memory, c, u, thread)[h * params.split.warps * kWarp];
+        own[h] = total;
+        total = 0.0f;
+        own[h] += __shfl_xor_sync(0xffffffff, own[h], 4);
+        own[h] += __shfl_xor_sync(0xffffffff, own[h], 8);
+        own[h] += __shfl_xor_sync(0xffffffff, own[h], 16);
+      }
+      if (lane < 4) row[u * (kTileMotifs / 2) + lane] = make_float2(own[0], own[1]);
+    }
+  }
+}
+
 // After every few items, moves sums to where they are rounded to nearest, and on to the part.
 __device__ __forceinline__ void KeepSums(const BackwardParams& params, char* memory, int index,
                                          float (&sums)[kWarpTiles][kGradientRows][4]) {
@@ -242,8 +370,8 @@ __device__ __forceinline__ void KeepSums(const BackwardParams& params, char* mem
 
 // ------------------------------------------------------------------------- position weights
 
-// The weights of a warp's first tile, or their gradients, in shared memory: [windows, 8]. Those of
-// its second tile follow.
+// The weights of a warp's first tile, or their gradients, in shared memory: [K, windows, 8]. Those
+// of its second tile follow.
 __device__ __forceinline__ float* WarpWeights(const BackwardParams& params, char* memory,
                                               int thread) {
   return reinterpret_cast<float*>(memory + params.shared.weights_at) +
@@ -259,16 +387,17 @@ __device__ __forceinline__ void WriteWeights(const BackwardParams& params, char*
                                              int64_t strip) {
   // Makes what lanes wrote visible to the other lanes of the warp.
   __syncwarp();
-  const int thread = ptx::RecomputeThreadIndex(), numbers = params.shared.weight_rows * kTileMotifs;
+  const int thread = ptx::RecomputeThreadIndex(), numbers = params.shared.set_rows * kTileMotifs;
   const int strip_numbers = static_cast<int>(params.split.strip_windows()) * kTileMotifs;
+  const int sets = params.motifs.weight_sets;
   const int64_t part = blockIdx.x + StateOf(memory).tile_block * params.split.strip_count + strip;
   const float* const from = WarpWeights(params, memory, thread) + WeightGradientsAt(params);
-  float* const to =
-      params.partial_weight + (part * params.split.block_tiles() + OwnTile(thread)) * strip_numbers;
-  for (int u = 0; u < kWarpTiles; ++u) {
+  float* const to = params.partial_weight +
+                    (part * params.split.block_tiles() + OwnTile(thread)) * sets * strip_numbers;
+  for (int table = 0; table < kWarpTiles * sets; ++table) {
     for (int i = 4 * (thread % kWarp); i < strip_numbers; i += 4 * kWarp) {
-      *reinterpret_cast<float4*>(to + u * strip_numbers + i) =
-          *reinterpret_cast<const float4*>(from + u * numbers + i);
+      *reinterpret_cast<float4*>(to + table * strip_numbers + i) =
+          *reinterpret_cast<const float4*>(from + table * numbers + i);
     }
   }
 }
@@ -276,18 +405,20 @@ __device__ __forceinline__ void WriteWeights(const BackwardParams& params, char*
 // Copies the weights of a strip; 0 behind the last window.
 __device__ __forceinline__ void CopyWeights(const BackwardParams& params, char* memory,
                                             int64_t strip) {
-  const int thread = ptx::RecomputeThreadIndex(), numbers = params.shared.weight_rows * kTileMotifs;
+  const int thread = ptx::RecomputeThreadIndex(), numbers = params.shared.set_rows * kTileMotifs;
+  const int sets = params.motifs.weight_sets;
   const int64_t first = strip * params.split.strip_windows();
   const int64_t left = (params.shape.window_count - first) * kTileMotifs;
   const int64_t tile = StateOf(memory).first_tile + OwnTile(thread);
   float* const to = WarpWeights(params, memory, thread);
-  for (int u = 0; u < kWarpTiles; ++u) {
+  for (int table = 0; table < kWarpTiles * sets; ++table) {
     const float* const from =
-        params.motifs.weight + ((tile + u) * params.shape.window_count + first) * kTileMotifs;
+        params.motifs.weight +
+        ((tile * sets + table) * params.shape.window_count + first) * kTileMotifs;
     for (int i = 4 * (thread % kWarp); i < numbers; i += 4 * kWarp) {
-      float4* const at = reinterpret_cast<float4*>(to + u * numbers + i);
+      float4* const at = reinterpret_cast<float4*>(to + table * numbers + i);
       *at = i < left ? *reinterpret_cast<const float4*>(from + i) : make_float4(0, 0, 0, 0);
-      *reinterpret_cast<float4*>(to + WeightGradientsAt(params) + u * numbers + i) =
+      *reinterpret_cast<float4*>(to + WeightGradientsAt(params) + table * numbers + i) =
           make_float4(0, 0, 0, 0);
     }
   }

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "backward.cuh"
+#include "conditions.cuh"
 #include "forward.cuh"
 #include "launch.h"
 #include "prepare.cuh"
@@ -65,12 +66,14 @@ struct Launch {
   BackwardSplit split;
   BackwardShared shared;
   uint64_t* sort_keys;
-  float* expected;         // occupancy, where slopes are scaled by it
+  float* largest;   // log concentration of each motif under all conditions, where they differ
+  float* expected;  // occupancy, where slopes are scaled by it
   float* forward_scratch;  // sums of strips
   float* partial_log_kd;
   float* partial_log_concentration;
   float* partial_weight;
-  cudaError_t status;  // of asking the runtime
+  gpu::ConcentrationParams concentration;  // its gradient, where concentrations differ
+  cudaError_t status;                      // of asking the runtime
   int64_t bytes;
 };
 
@@ -89,9 +92,28 @@ int64_t ForwardFloats(const GpuDevice& device, const Launch& launch, bool weight
   for (const int32_t* lengths : {static_cast<const int32_t*>(nullptr), &some}) {
     shape.own_length = lengths;
     const ForwardPlan plan = PlanFor(device, launch.motifs, shape, weighted);
-    most = std::max(most, ForwardScratchFloats(plan, launch.motifs.motif_count, weighted));
+    most = std::max(most, ForwardScratchFloats(plan, launch.motifs, shape, weighted));
   }
   return most;
+}
+
+// Takes memory for the gradient of concentrations that differ.
+void LayOutConcentrations(Arena* arena, Launch* launch) {
+  const ScanShape& shape = launch->shape;
+  gpu::ConcentrationParams& params = launch->concentration;
+  params.motifs = launch->motifs;
+  params.conditions = shape.conditions;
+  params.sequence_count = shape.sequence_count;
+  params.strips = shape.window_count > 0 ? launch->split.strip_count : 0;
+  if (shape.conditions.own != nullptr) {
+    constexpr int32_t kNumberBits = 32;
+    params.sorted = {arena->Take<uint64_t>(2 * shape.sequence_count),
+                     arena->Take<int32_t>(shape.sequence_count),
+                     static_cast<int32_t>(shape.sequence_count), kNumberBits};
+  }
+  const int64_t columns = params.Columns();
+  params.totals = arena->Take<float>(params.Rows() * columns);
+  params.parts = arena->Take<float>(ConcentrationParts(params) * columns);
 }
 
 // Cuts the gradient's work and takes memory for what it writes in between.
@@ -102,12 +124,21 @@ void LayOutBackward(const GpuDevice& device, const OccupancyInputs& inputs, Aren
   const int64_t tiles = motifs.tile_count;
   if (device.compute_capability < gpu::kSparseCapability) {
     motifs.scale = arena->Take<float>(tiles * gpu::kTileMotifs);
-    launch->expected = arena->Take<float>(shape.sequence_count * kStrands * motifs.motif_count);
+    launch->expected = arena->Take<float>(shape.sequence_count * shape.conditions.Each() *
+                                          kStrands * motifs.motif_count);
   }
-  const BackwardProblem problem = {shape.sequence_count,      shape.window_count,
-                                   motifs.tile_count,         motifs.step_count,
-                                   motifs.term_count,         inputs.weighted(),
-                                   device.compute_capability, device.shared_memory_per_block};
+  const bool differ = shape.conditions.Differ();
+  const BackwardProblem problem = {shape.sequence_count,
+                                   shape.window_count,
+                                   motifs.tile_count,
+                                   motifs.step_count,
+                                   motifs.term_count,
+                                   motifs.weight_sets,
+                                   shape.conditions.Each(),
+                                   differ || motifs.weight_sets > 1,
+                                   differ,
+                                   device.compute_capability,
+                                   device.shared_memory_per_block};
   launch->status =
       PlanBackward(problem, device.multiprocessor_count, &launch->split, &launch->shared);
   const BackwardSplit& split = launch->split;
@@ -116,9 +147,11 @@ void LayOutBackward(const GpuDevice& device, const OccupancyInputs& inputs, Aren
       arena->Take<float>(part_tiles * split.column_chunks * gpu::kTileSums * gpu::kWarp);
   launch->partial_log_concentration = arena->Take<float>(part_tiles * gpu::kTileMotifs);
   if (inputs.weighted()) {
-    launch->partial_weight = arena->Take<float>(split.weight_part_count() * split.block_tiles() *
-                                                split.strip_windows() * gpu::kTileMotifs);
+    launch->partial_weight =
+        arena->Take<float>(split.weight_part_count() * split.block_tiles() * motifs.weight_sets *
+                           split.strip_windows() * gpu::kTileMotifs);
   }
+  if (differ) LayOutConcentrations(arena, launch);
 }
 
 // Sizes first, then memory: `motifs.weight` and `partial_weight` are null exactly where there are
@@ -131,7 +164,8 @@ Launch LayOut(const GpuDevice& device, const OccupancyShape& shape, const Occupa
                   shape.window_count,
                   shape.first_start,
                   static_cast<int32_t>(shape.width),
-                  inputs.length};
+                  inputs.length,
+                  {static_cast<int32_t>(inputs.condition_count), inputs.condition}};
   PreparedMotifs& motifs = launch.motifs;
   const int64_t groups = (shape.motif_count + gpu::kTileMotifs - 1) / gpu::kTileMotifs;
   motifs.motif_count = static_cast<int32_t>(shape.motif_count);
@@ -139,6 +173,7 @@ Launch LayOut(const GpuDevice& device, const OccupancyShape& shape, const Occupa
   motifs.step_count = static_cast<int32_t>((shape.width + gpu::kChunkColumns - 1) /
                                            gpu::kChunkColumns * gpu::kChunkSteps);
   motifs.term_count = inputs.compute_type == ComputeType::kFloat32 ? 2 : 1;
+  motifs.weight_sets = static_cast<int32_t>(inputs.weight_sets);
   Arena arena(workspace);
   const int64_t tiles = motifs.tile_count;
   motifs.motif = arena.Take<MotifColumns>(shape.motif_count);
@@ -148,8 +183,10 @@ Launch LayOut(const GpuDevice& device, const OccupancyShape& shape, const Occupa
   motifs.offset = arena.Take<float>(tiles * gpu::kTileMotifs);
   motifs.energies = arena.Take<uint4>(tiles * motifs.TileUint4s());
   motifs.sites = arena.Take<gpu::SiteColumns>(tiles * gpu::kTileMotifs);
-  if (inputs.weighted()) {
-    motifs.weight = arena.Take<float>(tiles * shape.window_count * gpu::kTileMotifs);
+  if (inputs.weighted()) motifs.weight = arena.Take<float>(WeightCount(motifs, launch.shape));
+  if (launch.shape.conditions.Differ()) {
+    launch.largest = arena.Take<float>(shape.motif_count);
+    motifs.relative = arena.Take<float>(inputs.condition_count * tiles * gpu::kTileMotifs);
   }
   // Before the gradient the forward kernel has no weights.
   if (!backward || device.compute_capability < gpu::kSparseCapability) {
@@ -163,8 +200,7 @@ Launch LayOut(const GpuDevice& device, const OccupancyShape& shape, const Occupa
 
 std::string Number(int64_t number) { return std::to_string(number); }
 
-GpuError CheckSizes(const GpuDevice& device, const OccupancyShape& shape,
-                    const OccupancyInputs& inputs) {
+GpuError CheckSizes(const GpuDevice& device, const OccupancyShape& shape) {
   if (device.compute_capability < kOldestCapability) {
     return "GPU: expected compute capability 7.5 or later, got " +
            Number(device.compute_capability / 10) + "." + Number(device.compute_capability % 10) +
@@ -174,11 +210,6 @@ GpuError CheckSizes(const GpuDevice& device, const OccupancyShape& shape,
     return "log_kd: the GPU kernels expect at most " + Number(kMostMotifs) + " motifs of " +
            Number(kMostWidth) + " columns, got " + Number(shape.motif_count) + " of " +
            Number(shape.width) + "; place the operation on the CPU";
-  }
-  if (inputs.weight_sets > 1 || inputs.condition_count > 1) {
-    return "GPU: expected one set of position weights and one condition, got K = " +
-           Number(inputs.weight_sets) + " and C = " + Number(inputs.condition_count) +
-           "; place the operation on the CPU";
   }
   return {};
 }
@@ -190,14 +221,37 @@ GpuError TooWide(const OccupancyShape& shape, const GpuDevice& device) {
          "CPU";
 }
 
+// The same where one set of position weights, or one condition, may fit.
+GpuError TooMany(const OccupancyShape& shape, const GpuDevice& device, const Launch& launch) {
+  const int64_t sets = launch.motifs.weight_sets, conditions = launch.shape.conditions.Each();
+  const std::string of_sets =
+      "K = " + Number(sets) + " sets of weights of P = " + Number(shape.window_count) + " windows";
+  const std::string of_conditions = "C = " + Number(conditions) + " conditions of each sequence";
+  std::string what = "position_weight: " + of_sets;
+  if (sets == 0) what = "log_concentration: " + of_conditions;
+  if (sets > 0 && conditions > 1) {
+    what = "position_weight, log_concentration: " + of_sets + " under " + of_conditions;
+  }
+  return what + ", with motifs of W = " + Number(shape.width) + " columns, do not fit into the " +
+         Number(device.shared_memory_per_block) +
+         " bytes of shared memory of this GPU; use fewer of them, shorter sequences or narrower "
+         "motifs, or place the operation on the CPU";
+}
+
+GpuError TooLarge(const OccupancyShape& shape, const GpuDevice& device, const Launch& launch) {
+  const bool several = launch.motifs.weight_sets > 1 || launch.shape.conditions.Differ();
+  return several ? TooMany(shape, device, launch) : TooWide(shape, device);
+}
+
 GpuError CheckForward(const GpuDevice& device, const OccupancyShape& shape, const Launch& launch,
                       bool weighted) {
   const ForwardPlan plan = PlanFor(device, launch.motifs, launch.shape, weighted);
-  return plan.slice_count == 0 ? TooWide(shape, device) : GpuError();
+  return plan.slice_count == 0 ? TooLarge(shape, device, launch) : GpuError();
 }
 
 GpuError CheckBackward(const GpuDevice& device, const OccupancyShape& shape, const Launch& launch) {
-  return launch.shared.total > device.shared_memory_per_block ? TooWide(shape, device) : GpuError();
+  return launch.shared.total > device.shared_memory_per_block ? TooLarge(shape, device, launch)
+                                                              : GpuError();
 }
 
 // Why the device cannot run one direction of the problem, by sizes alone.
@@ -215,14 +269,20 @@ GpuError CheckAnswer(const Launch& launch) {
 }
 
 GpuError PrepareMotifs(const Launch& launch, const OccupancyInputs& inputs, cudaStream_t stream) {
+  const bool differ = launch.shape.conditions.Differ();
+  const gpu::ConditionParams conditions = {launch.motifs, launch.shape.conditions.count,
+                                           inputs.log_concentration, launch.largest};
   const gpu::PrepareParams params = {launch.motifs,
                                      launch.shape,
                                      launch.sort_keys,
                                      inputs.log_kd,
-                                     inputs.log_concentration,
+                                     differ ? launch.largest : inputs.log_concentration,
                                      inputs.weighted() ? inputs.position_weight : nullptr,
                                      inputs.column_range};
-  return ErrorOf(Prepare(params, stream), "preparing motifs");
+  cudaError_t status = differ ? FindLargest(conditions, stream) : cudaSuccess;
+  if (status == cudaSuccess) status = Prepare(params, stream);
+  if (status == cudaSuccess && differ) status = FillRelative(conditions, stream);
+  return ErrorOf(status, "preparing motifs");
 }
 
 // Without weighted outputs, position weights are left alone.
@@ -284,7 +344,7 @@ GpuError FindGpuDevice(int ordinal, GpuDevice* device) {
 
 GpuError GpuRefusal(const GpuDevice& device, const OccupancyShape& shape,
                     const OccupancyInputs& inputs) {
-  GpuError error = CheckSizes(device, shape, inputs);
+  GpuError error = CheckSizes(device, shape);
   for (const bool backward : {false, true}) {
     if (!error.empty()) return error;
     const Launch launch = LayOut(device, shape, inputs, backward, nullptr);
@@ -296,7 +356,7 @@ GpuError GpuRefusal(const GpuDevice& device, const OccupancyShape& shape,
 GpuError GpuWorkspaceBytes(const GpuDevice& device, const OccupancyShape& shape,
                            const OccupancyInputs& inputs, bool backward, int64_t* bytes) {
   *bytes = 0;
-  GpuError error = CheckSizes(device, shape, inputs);
+  GpuError error = CheckSizes(device, shape);
   if (!error.empty()) return error;
   const Launch launch = LayOut(device, shape, inputs, backward, nullptr);
   error = CheckDirection(device, shape, launch, inputs.weighted(), backward);
@@ -344,9 +404,14 @@ GpuError GpuOccupancyBackward(const GpuDevice& device, const OccupancyShape& sha
   params.partial_log_kd = launch.partial_log_kd;
   params.partial_log_concentration = launch.partial_log_concentration;
   params.partial_weight = launch.partial_weight;
+  params.item_totals = launch.concentration.totals;
   params.gradients = gradients;
-  return ErrorOf(Backward(reduction, params, device.shared_memory_per_block, cuda_stream),
-                 "the gradient kernels");
+  error = ErrorOf(Backward(reduction, params, device.shared_memory_per_block, cuda_stream),
+                  "the gradient kernels");
+  if (!error.empty() || !launch.shape.conditions.Differ()) return error;
+  gpu::ConcentrationParams concentration = launch.concentration;
+  concentration.gradient = gradients.log_concentration;
+  return ErrorOf(SumConcentrations(concentration, cuda_stream), "the gradient of concentrations");
 }
 
 }  // namespace cisreg

@@ -80,6 +80,14 @@ __device__ __forceinline__ Bound AnySite(float log2_odds) {
   return log2_odds > 0.0f ? Bound{larger, smaller, odds} : Bound{smaller, larger, odds};
 }
 
+// What a site of any strength adds to the sums of `bound`.
+template <bool LogUnbound>
+__device__ __forceinline__ float TermOf(const Bound& site, float log2_odds) {
+  // Not max, which would turn NaN into 0 and hide a motif that is not finite.
+  const float above = log2_odds < 0.0f ? 0.0f : log2_odds;
+  return LogUnbound ? -(Log1p(site.small_odds) + kLn2 * above) : site.p;
+}
+
 // Adds up to four sites of any strength.
 template <bool LogUnbound, bool Weighted>
 __device__ __forceinline__ void AddAny(const float (&x)[4], const float (&weight)[4], int count,
@@ -89,10 +97,26 @@ __device__ __forceinline__ void AddAny(const float (&x)[4], const float (&weight
     if (k >= count) break;
     const Bound site = AnySite(x[k]);
     if (Weighted) weighted = fmaf(weight[k], site.p, weighted);
-    // Not max, which would turn NaN into 0 and hide a motif that is not finite.
-    const float above = x[k] < 0.0f ? 0.0f : x[k];
-    bound += LogUnbound ? -(Log1p(site.small_odds) + kLn2 * above) : site.p;
+    bound += TermOf<LogUnbound>(site, x[k]);
   }
+}
+
+// q = 1 / d of two or four sites, by one division.
+__device__ __forceinline__ void DivideShared(const float (&d)[4], int count, float (&q)[4]) {
+  const float d01 = d[0] * d[1];
+  if (count == 2) {
+    const float inverse = ptx::Reciprocal(d01);
+    q[0] = inverse * d[1];
+    q[1] = inverse * d[0];
+    return;
+  }
+  const float d23 = d[2] * d[3];
+  const float inverse = ptx::Reciprocal(d01 * d23);
+  const float r01 = inverse * d23, r23 = inverse * d01;
+  q[0] = r01 * d[1];
+  q[1] = r01 * d[0];
+  q[2] = r23 * d[3];
+  q[3] = r23 * d[2];
 }
 
 // p and 1 - p of an even number of sites that share divisions.
@@ -100,26 +124,44 @@ template <int Sites>
 __device__ __forceinline__ void BoundShared(float (&p)[Sites], float (&q)[Sites]) {
 #pragma unroll
   for (int k = 0; k < Sites; k += 4) {
-    const int l = k + 2 < Sites ? k + 2 : k;
-    const float d0 = 1.0f + p[k], d1 = 1.0f + p[k + 1];
-    const float d01 = d0 * d1;
-    if (l == k) {
-      const float inverse = ptx::Reciprocal(d01);
-      q[k] = inverse * d1;
-      q[k + 1] = inverse * d0;
-    } else {
-      const float d2 = 1.0f + p[l], d3 = 1.0f + p[l + 1];
-      const float d23 = d2 * d3;
-      const float inverse = ptx::Reciprocal(d01 * d23);
-      const float r01 = inverse * d23, r23 = inverse * d01;
-      q[k] = r01 * d1;
-      q[k + 1] = r01 * d0;
-      q[l] = r23 * d3;
-      q[l + 1] = r23 * d2;
-    }
+    const int count = k + 4 <= Sites ? 4 : 2;
+    float d[4] = {}, own[4] = {};
+#pragma unroll
+    for (int j = 0; j < count; ++j) d[j] = 1.0f + p[k + j];
+    DivideShared(d, count, own);
+#pragma unroll
+    for (int j = 0; j < count; ++j) q[k + j] = own[j];
   }
 #pragma unroll
   for (int k = 0; k < Sites; ++k) p[k] *= q[k];
+}
+
+// Adds two or four sites whose odds are `factor` times those given. The sum of p lacks the factor.
+template <bool LogUnbound>
+__device__ __forceinline__ void AddScaled(const float (&odds)[4], float factor, int count,
+                                          float& bound) {
+  SitesJoined site[4] = {};
+#pragma unroll
+  for (int k = 0; k < count; ++k) {
+    site[k] = {odds[k], 0.0f, fmaf(factor, odds[k], 1.0f), factor * odds[k]};
+  }
+  SitesJoined sites = Join<LogUnbound, false>(site[0], site[1]);
+  if (count == 4) {
+    sites = Join<LogUnbound, false>(sites, Join<LogUnbound, false>(site[2], site[3]));
+  }
+  float unused = 0.0f;
+  AddJoined<LogUnbound, false>(sites, bound, unused);
+}
+
+// p of two or four such sites, without the factor.
+__device__ __forceinline__ void BoundScaled(const float (&odds)[4], float factor, int count,
+                                            float (&p)[4]) {
+  float d[4] = {};
+#pragma unroll
+  for (int k = 0; k < count; ++k) d[k] = fmaf(factor, odds[k], 1.0f);
+  DivideShared(d, count, p);
+#pragma unroll
+  for (int k = 0; k < count; ++k) p[k] *= odds[k];
 }
 
 // From log2 odds x to p and q = 1 - p.

@@ -41,10 +41,14 @@ struct PreparedMotifs {
   MotifColumns* motif;   // [M]
   int32_t* motif_at;     // [4 tile_count], motif of each place, -1 behind the last
   TileColumns* columns;  // [tile_count]
-  float* offset;         // [tile_count, 8], log2 of the concentration
-  uint4* energies;       // [tile_count, step_count, term_count, 32 lanes], log2 of 1 / Kd
-  float* weight;         // [tile_count, P, 8], or null
-  SiteColumns* sites;    // [tile_count, 8]
+  float* offset;         // [tile_count, 8], log2 of the largest concentration of all conditions
+  // [C, tile_count, 8]: a condition's concentration as a part of the largest where the tile's sites
+  // share divisions, else the log2 of it; null where concentrations do not differ.
+  float* relative;
+  uint4* energies;      // [tile_count, step_count, term_count, 32 lanes], log2 of 1 / Kd
+  int32_t weight_sets;  // K; 0: there are no position weights
+  float* weight;        // [tile_count, K, P, 8], or null
+  SiteColumns* sites;   // [tile_count, 8]
   // float16 gradients only (capability 7.5): powers of two that bring slopes into range.
   float* scale;  // [tile_count, 8], or null
 
@@ -59,6 +63,16 @@ struct SpanInput {
   int64_t stride;  // 2: each sequence has its own; 0: all have the same
 };
 
+// C conditions, which differ in the concentrations of the factors.
+struct ConditionInput {
+  int32_t count;       // C
+  const int32_t* own;  // [N]: each sequence has one of them; null: each has all
+
+  // Conditions of a sequence.
+  __host__ __device__ int32_t Each() const { return own != nullptr ? 1 : count; }
+  __host__ __device__ bool Differ() const { return own != nullptr || count > 1; }
+};
+
 struct ScanShape {
   int64_t sequence_count;
   int64_t length;
@@ -66,7 +80,15 @@ struct ScanShape {
   int64_t first_start;
   int32_t width;
   const int32_t* own_length;  // [N], or null: all sequences have `length` bases
+  ConditionInput conditions;
 };
+
+// What lies in PreparedMotifs::weight.
+__host__ __device__ inline int64_t WeightCount(const PreparedMotifs& motifs,
+                                               const ScanShape& shape) {
+  return static_cast<int64_t>(motifs.tile_count) * motifs.weight_sets * shape.window_count *
+         kTileMotifs;
+}
 
 }  // namespace cisreg::gpu
 

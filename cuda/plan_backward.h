@@ -29,7 +29,10 @@ struct BackwardProblem {
   int32_t tile_count;    // of motifs on one strand
   int32_t step_count;    // of 8 columns
   int32_t term_count;
-  bool weighted;
+  int32_t weight_sets;   // K; 0: no position weights
+  int32_t conditions;    // of a sequence
+  bool several;          // sets of position weights or conditions
+  bool sums_conditions;  // each condition's sums of slopes are kept
   int32_t compute_capability;
   int64_t shared_limit;  // bytes of shared memory that a block may have
 };
@@ -87,7 +90,13 @@ struct BackwardShared {
   int32_t words_at;     // of two items
   int32_t sums_at;
   int32_t weights_at;   // and behind them their gradients
-  int32_t weight_rows;  // windows that groups of tiles reach, in the strip or behind it
+  int32_t set_rows;     // windows that groups of tiles reach, in the strip or behind it
+  int32_t weight_rows;  // of a tile: those of all sets of position weights
+  // Several sets of weights, or conditions: for each item what its upstream gradients are, and sums
+  // of slopes of each thread.
+  int32_t upstream_at;
+  int32_t upstream_rows;  // of one item: each has a number for each motif and strand of the block
+  int32_t totals_at;
   int64_t total;
 };
 
@@ -117,6 +126,10 @@ constexpr int32_t BlockWarps(int64_t pairs) {
   return best;
 }
 
+// Rows of an item's upstream gradients for each condition: concentrations, bound, each set of
+// weights.
+inline constexpr int kUpstreamKinds = 2;
+
 // `state_bytes` of the block's own come first.
 inline BackwardShared ShareBackward(const BackwardProblem& problem, const BackwardSplit& split,
                                     int64_t state_bytes) {
@@ -131,8 +144,15 @@ inline BackwardShared ShareBackward(const BackwardProblem& problem, const Backwa
   const int64_t sums =
       split.moves_to_shared ? split.warps * int64_t{kWarp * kWarpTiles * kTileSums * 4} : 0;
   const int64_t weights =
-      problem.weighted ? split.block_tiles() * rows * int64_t{kTileMotifs * 4} : 0;
-  shared.total = state_bytes + 2 * words_bytes + sums + 2 * weights;
+      problem.weight_sets * split.block_tiles() * rows * int64_t{kTileMotifs * 4};
+  const int64_t upstream_rows =
+      problem.several ? problem.conditions * int64_t{kUpstreamKinds + problem.weight_sets} : 0;
+  const int64_t upstream = 2 * upstream_rows * split.block_tiles() * int64_t{kTileMotifs * 4};
+  const int64_t totals = problem.sums_conditions ? problem.conditions * split.warps *
+                                                       int64_t{kWarp * kWarpTiles * 2 * 4}
+                                                 : 0;
+  const int64_t before_upstream = state_bytes + 2 * words_bytes + sums + 2 * weights;
+  shared.total = before_upstream + upstream + totals;
   if (shared.total > problem.shared_limit) return shared;
   shared.positions = static_cast<int32_t>(positions);
   shared.pair_stride = static_cast<int32_t>(pair_stride);
@@ -140,21 +160,24 @@ inline BackwardShared ShareBackward(const BackwardProblem& problem, const Backwa
   shared.words_at = static_cast<int32_t>(state_bytes);
   shared.sums_at = static_cast<int32_t>(state_bytes + 2 * words_bytes);
   shared.weights_at = static_cast<int32_t>(state_bytes + 2 * words_bytes + sums);
-  shared.weight_rows = static_cast<int32_t>(rows);
+  shared.set_rows = static_cast<int32_t>(rows);
+  shared.weight_rows = static_cast<int32_t>(problem.weight_sets * rows);
+  shared.upstream_at = static_cast<int32_t>(before_upstream);
+  shared.upstream_rows = static_cast<int32_t>(upstream_rows);
+  shared.totals_at = static_cast<int32_t>(before_upstream + upstream);
   return shared;
 }
 
-// Everything but the shares. The strips are the tallest that leave room for as many blocks as
+// Blocks of so many warps. The strips are the tallest that leave room for as many blocks as
 // registers do, with sums in shared memory if that fits too.
-inline BackwardSplit SplitBackward(const BackwardProblem& problem, int64_t state_bytes) {
+inline BackwardSplit SplitBlocks(const BackwardProblem& problem, int32_t warps,
+                                 int64_t state_bytes) {
   BackwardSplit split = {};
-  const int64_t pairs = problem.tile_count / kWarpTiles;
-  split.warps = BlockWarps(pairs);
-  split.tile_blocks = static_cast<int32_t>((pairs + split.warps - 1) / split.warps);
-  split.column_chunks = problem.step_count / kChunkSteps;
+  split.warps = warps;
   const int64_t tiles = (problem.window_count + kTileWindows - 1) / kTileWindows;
   const bool bounded = problem.compute_capability >= kSparseCapability &&
-                       problem.compute_capability < kUnboundedCapability && !problem.weighted;
+                       problem.compute_capability < kUnboundedCapability &&
+                       problem.weight_sets == 0 && !problem.several;
   const int64_t wanted = bounded ? kBackwardBlocks : kBackwardBlocksUnbounded;
   const struct {
     int64_t tiles;
@@ -169,6 +192,20 @@ inline BackwardSplit SplitBackward(const BackwardProblem& problem, int64_t state
     // A multiprocessor keeps 1 KiB of each block for itself, and has 1 KiB more than a block may.
     if (wanted * (bytes + 1024) <= problem.shared_limit + 1024) break;
   }
+  return split;
+}
+
+// Everything but the shares.
+inline BackwardSplit SplitBackward(const BackwardProblem& problem, int64_t state_bytes) {
+  const int64_t pairs = problem.tile_count / kWarpTiles;
+  BackwardSplit split = SplitBlocks(problem, BlockWarps(pairs), state_bytes);
+  // Fewer warps where several sets of weights, or conditions, take too much memory for all.
+  while (problem.several && split.warps > 1 &&
+         ShareBackward(problem, split, state_bytes).total > problem.shared_limit) {
+    split = SplitBlocks(problem, split.warps / 2, state_bytes);
+  }
+  split.tile_blocks = static_cast<int32_t>((pairs + split.warps - 1) / split.warps);
+  split.column_chunks = problem.step_count / kChunkSteps;
   split.sum_items = 1;
   const int32_t products = split.strip_tiles * problem.term_count;
   while (2 * split.sum_items * products <= kProductsPerSum) split.sum_items *= 2;

@@ -98,9 +98,9 @@ ForwardPlan PlanForward(const ForwardProblem& problem, const ForwardDevice& devi
   const int64_t room = device.shared_bytes - problem.block_bytes;
   int64_t tile_bytes = problem.tile_bytes + problem.weight_bytes;
   int64_t fitting = room < 0 ? 0 : room / tile_bytes;
-  plan.shares_weights =
-      problem.weight_bytes > 0 && fitting >= std::min(kFewestTiles, problem.tile_count);
-  if (problem.weight_bytes > 0 && !plan.shares_weights) {
+  const int64_t fewest = problem.keeps_weights ? 1 : std::min(kFewestTiles, problem.tile_count);
+  plan.shares_weights = problem.weight_bytes > 0 && fitting >= fewest;
+  if (problem.weight_bytes > 0 && !plan.shares_weights && !problem.keeps_weights) {
     tile_bytes = problem.tile_bytes;
     fitting = room < 0 ? 0 : room / tile_bytes;
   }

@@ -20,7 +20,8 @@
 // one after the other.
 //
 // Position weights of all windows lie beside the energies, unless the windows are so many that
-// hardly any tile would fit; then they are read from the second-level cache.
+// hardly any tile would fit; then they are read from the second-level cache. Several sets of them
+// must fit: their kernels have no registers left for addresses of other memory.
 //
 // Use: PlanForward, then for each chunk SplitForward with its items; ShareOf, SliceUnits and ItemAt
 // say who does what, on the host as in the kernel.
@@ -87,6 +88,7 @@ struct ForwardProblem {
   int64_t row_sums;      // numbers of a sequence's output: 2 M, and as many where there are weights
   int64_t tile_bytes;    // of shared memory for each tile of a slice, without position weights
   int64_t weight_bytes;  // of shared memory for a tile's position weights; 0: there are none
+  bool keeps_weights;    // position weights must lie in shared memory
   int64_t block_bytes;   // of shared memory beside the tiles
 };
 

@@ -1,24 +1,16 @@
 // Prepares motifs, in this order: the columns and odds of each, their order by width, the operands
 // of each tile, weights in the tiles' order, the scale of float16 gradients.
-//
-// The order is that of a merge sort. Each block sorts a run of motifs: the place of each is the
-// number of those before it. Then sorted runs are merged, 16 at a time, until one is left. No two
-// keys are equal, so there is one order only.
-
-#include <utility>
 
 #include "prepare.cuh"
 #include "ptx.cuh"
 #include "run.h"
+#include "sort.cuh"
 #include "span.cuh"
 
 namespace cisreg::gpu {
 namespace {
 
 constexpr int kThreads = 128;
-// Motifs of the first sorted runs, one for each thread of a block; runs that are merged into one.
-constexpr int kRunMotifs = 256;
-constexpr int kMergedRuns = 16;
 constexpr float kLog2E = 1.442695040888963407f;
 // Energies are limited to this, in log2, since float16 ends at 65504.
 constexpr float kLargestEnergy = 32768.0f;
@@ -79,14 +71,9 @@ __device__ MotifColumns ColumnsOfMotif(const PrepareParams& params, int motif) {
   return columns;
 }
 
-// `keys` are null where all are sorted: then the motif of the place is written.
-__device__ __forceinline__ void WritePlace(const PreparedMotifs& motifs, uint64_t* keys, int place,
-                                           uint64_t key) {
-  if (keys != nullptr) {
-    keys[place] = key;
-  } else {
-    motifs.motif_at[place] = static_cast<int32_t>(key & ((uint64_t{1} << kMotifBits) - 1));
-  }
+// Their order by width.
+__host__ __device__ inline Sorted SortedMotifs(const PrepareParams& params) {
+  return {params.sort_keys, params.motifs.motif_at, params.motifs.motif_count, kMotifBits};
 }
 
 }  // namespace
@@ -96,8 +83,8 @@ __global__ void MotifColumnsKernel(const __grid_constant__ PrepareParams params)
   extern __shared__ __align__(16) char shared_memory[];
   uint64_t* const keys = reinterpret_cast<uint64_t*>(shared_memory);
   const PreparedMotifs& motifs = params.motifs;
-  const int thread = threadIdx.x, first = blockIdx.x * kRunMotifs;
-  const int count = min(kRunMotifs, motifs.motif_count - first);
+  const int thread = threadIdx.x, first = blockIdx.x * kRunKeys;
+  const int count = min(kRunKeys, motifs.motif_count - first);
   if (thread < count) {
     const MotifColumns columns = ColumnsOfMotif(params, first + thread);
     motifs.motif[first + thread] = columns;
@@ -106,36 +93,7 @@ __global__ void MotifColumnsKernel(const __grid_constant__ PrepareParams params)
     motifs.motif_at[first + thread] = -1;
   }
   __syncthreads();
-  if (thread >= count) return;
-  const uint64_t key = keys[thread];
-  int before = 0;
-  for (int i = 0; i < count; ++i) before += keys[i] < key ? 1 : 0;
-  const bool last = motifs.motif_count <= kRunMotifs;
-  WritePlace(motifs, last ? nullptr : params.sort_keys, first + before, key);
-}
-
-// Merges runs: the place of a key is the number of keys in these runs that are smaller. All runs
-// are searched at the same time, so that the loads of one search do not wait for those of another.
-__global__ void MergeRunsKernel(const __grid_constant__ MergeParams params) {
-  const int motif_count = params.motifs.motif_count, run_motifs = params.run_motifs;
-  const int at = blockIdx.x * blockDim.x + threadIdx.x;
-  if (at >= motif_count) return;
-  const uint64_t key = params.from[at];
-  const int first = at - at % (run_motifs * kMergedRuns);
-  int smaller[kMergedRuns] = {};
-  for (int step = run_motifs; step > 0; step /= 2) {
-#pragma unroll
-    for (int run = 0; run < kMergedRuns; ++run) {
-      const int begin = first + run * run_motifs, end = smaller[run] + step;
-      if (end <= min(run_motifs, motif_count - begin) && params.from[begin + end - 1] < key) {
-        smaller[run] = end;
-      }
-    }
-  }
-  int place = first;
-#pragma unroll
-  for (int run = 0; run < kMergedRuns; ++run) place += smaller[run];
-  WritePlace(params.motifs, params.to, place, key);
+  SortRun(SortedMotifs(params), keys, first);
 }
 
 // Columns of a tile: all that any of its motifs needs, mirrored on the reverse strand.
@@ -232,15 +190,17 @@ __global__ void EnergiesKernel(const __grid_constant__ PrepareParams params) {
 __global__ void WeightsKernel(const __grid_constant__ PrepareParams params) {
   const PreparedMotifs& motifs = params.motifs;
   const int64_t windows = params.shape.window_count;
-  const int64_t count = motifs.tile_count * windows * kTileMotifs;
+  const int64_t count = WeightCount(motifs, params.shape);
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
   for (int64_t i = blockIdx.x * static_cast<int64_t>(blockDim.x) + threadIdx.x; i < count;
        i += stride) {
     const int column = static_cast<int>(i % kTileMotifs);
     const int64_t window = i / kTileMotifs % windows;
-    const int tile = static_cast<int>(i / kTileMotifs / windows);
+    const int64_t table = i / kTileMotifs / windows;
+    const int tile = static_cast<int>(table / motifs.weight_sets);
+    const int64_t set = table % motifs.weight_sets;
     const int motif = motifs.motif_at[tile / 2 * kTileMotifs + column];
-    const int64_t row = tile % 2 * windows + window;
+    const int64_t row = (set * kStrands + tile % 2) * windows + window;
     motifs.weight[i] = motif < 0 ? 0.0f : params.position_weight[row * motifs.motif_count + motif];
   }
 }
@@ -261,30 +221,40 @@ __device__ float LargestOfBlock(float value, float* shared) {
 }
 
 // One block a tile. No slope of a sequence is larger than its upstream gradient times its summed
-// occupancy, or 1; the scale brings the largest such bound just below 2^14. The bound uses the
-// sites that occur, not the strongest possible ones, which may be beyond float16's range.
+// occupancy, or 1, added over conditions; the scale brings the largest such bound just below 2^14.
+// The bound uses the sites that occur, not the strongest possible ones, which may be beyond
+// float16's range.
 __global__ void ScaleKernel(const __grid_constant__ ScaleParams params) {
   extern __shared__ __align__(16) char shared_memory[];
   float* const shared = reinterpret_cast<float*>(shared_memory);
   const PreparedMotifs& motifs = params.motifs;
   const int tile = blockIdx.x;
-  const int column = threadIdx.x % kTileMotifs;
+  const int column = threadIdx.x % kTileMotifs, conditions = params.shape.conditions.Each();
   const int motif = motifs.motif_at[tile / 2 * kTileMotifs + column];
+  // The largest of all sets.
   float weight = 0.0f;
   for (int64_t window = threadIdx.x / kTileMotifs;
-       motifs.weight != nullptr && window < params.shape.window_count;
+       motifs.weight != nullptr && window < motifs.weight_sets * params.shape.window_count;
        window += kThreads / kTileMotifs) {
-    const int64_t row = tile * params.shape.window_count + window;
+    const int64_t row = tile * motifs.weight_sets * params.shape.window_count + window;
     weight = fmaxf(weight, fabsf(motifs.weight[row * kTileMotifs + column]));
   }
   weight = LargestOfBlock(weight, shared);
   float largest = 0.0f;
   for (int64_t n = threadIdx.x / kTileMotifs; motif >= 0 && n < params.shape.sequence_count;
        n += kThreads / kTileMotifs) {
-    const int64_t at = (n * kStrands + tile % 2) * motifs.motif_count + motif;
-    const float weighted = params.weighted == nullptr ? 0.0f : fabsf(params.weighted[at]);
-    const float upstream = fmaf(weighted, weight, fabsf(params.bound[at]));
-    largest = fmaxf(largest, upstream * fminf(params.expected[at], 1.0f));
+    float slope = 0.0f;
+    for (int c = 0; c < conditions; ++c) {
+      const int64_t sums = n * conditions + c;
+      const int64_t at = (sums * kStrands + tile % 2) * motifs.motif_count + motif;
+      float upstream = fabsf(params.bound[at]);
+      for (int set = 0; params.weighted != nullptr && set < motifs.weight_sets; ++set) {
+        const int64_t row = (sums * motifs.weight_sets + set) * kStrands + tile % 2;
+        upstream = fmaf(fabsf(params.weighted[row * motifs.motif_count + motif]), weight, upstream);
+      }
+      slope = fmaf(upstream, fminf(params.expected[at], 1.0f), slope);
+    }
+    largest = fmaxf(largest, slope);
   }
   largest = LargestOfBlock(largest, shared);
   if (threadIdx.x >= kTileMotifs) return;
@@ -305,18 +275,10 @@ cudaError_t FindCodeCapability(int* capability) {
 }
 
 cudaError_t SortMotifs(const PrepareParams& params, cudaStream_t stream) {
-  const int32_t motif_count = params.motifs.motif_count;
-  const unsigned runs = BlocksFor(4 * static_cast<int64_t>(params.motifs.tile_count), kRunMotifs);
-  cudaError_t status =
-      Run(MotifColumnsKernel, runs, kRunMotifs, kRunMotifs * sizeof(uint64_t), stream, params);
-  uint64_t *from = params.sort_keys, *to = from + motif_count;
-  for (int run = kRunMotifs; status == cudaSuccess && run < motif_count; run *= kMergedRuns) {
-    const bool last = run * kMergedRuns >= motif_count;
-    const MergeParams merge = {params.motifs, from, last ? nullptr : to, run};
-    status = Run(MergeRunsKernel, BlocksFor(motif_count, kThreads), kThreads, 0, stream, merge);
-    std::swap(from, to);
-  }
-  return status;
+  const unsigned runs = BlocksFor(4 * static_cast<int64_t>(params.motifs.tile_count), kRunKeys);
+  const cudaError_t status =
+      Run(MotifColumnsKernel, runs, kRunKeys, kRunKeys * sizeof(uint64_t), stream, params);
+  return status == cudaSuccess ? MergeRuns(SortedMotifs(params), stream) : status;
 }
 
 cudaError_t Prepare(const PrepareParams& params, cudaStream_t stream) {
@@ -326,7 +288,7 @@ cudaError_t Prepare(const PrepareParams& params, cudaStream_t stream) {
   status = Run(EnergiesKernel, motifs.tile_count, kThreads, 0, stream, params);
   if (status != cudaSuccess || motifs.weight == nullptr) return status;
   constexpr int64_t kMostBlocks = 4096;
-  const int64_t weights = motifs.tile_count * params.shape.window_count * kTileMotifs;
+  const int64_t weights = WeightCount(motifs, params.shape);
   const int64_t most = kMostBlocks * kThreads;
   return Run(WeightsKernel, BlocksFor(weights < most ? weights : most, kThreads), kThreads, 0,
              stream, params);

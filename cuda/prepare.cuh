@@ -16,17 +16,9 @@ struct PrepareParams {
   ScanShape shape;
   uint64_t* sort_keys;  // [2, M], for the sorting alone
   const float* log_kd;
-  const float* log_concentration;
-  const float* position_weight;  // or null
-  const int32_t* column_range;   // or null
-};
-
-// One pass of the sorting.
-struct MergeParams {
-  PreparedMotifs motifs;
-  const uint64_t* from;  // [M]: sorted runs of `run_motifs` keys
-  uint64_t* to;          // [M], or null in the last pass
-  int32_t run_motifs;
+  const float* log_concentration;  // [M], the largest of all conditions
+  const float* position_weight;    // [K, 2, P, M], or null
+  const int32_t* column_range;     // or null
 };
 
 // Compute capability that the running kernels were compiled for. It is older than that of the
@@ -36,15 +28,15 @@ cudaError_t FindCodeCapability(int* capability);
 // The first part of Prepare: the columns of all motifs, and the motif of each place.
 cudaError_t SortMotifs(const PrepareParams& params, cudaStream_t stream);
 
-// Fills all of `motifs` except the scale.
+// Fills all of `motifs` except the scale and what conditions need.
 cudaError_t Prepare(const PrepareParams& params, cudaStream_t stream);
 
 struct ScaleParams {
   PreparedMotifs motifs;
   ScanShape shape;
-  const float* expected;  // occupancy summed over windows [N, 2, M]
-  const float* bound;     // upstream gradients [N, 2, M]
-  const float* weighted;  // [N, 2, M], or null
+  const float* expected;  // occupancy summed over windows [N, C, 2, M]
+  const float* bound;     // upstream gradients [N, C, 2, M]
+  const float* weighted;  // [N, C, K, 2, M], or null
 };
 
 // Powers of two that keep the slopes of each motif within float16; for capability 7.5.

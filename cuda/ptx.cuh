@@ -145,6 +145,13 @@ __device__ __forceinline__ int RecomputeThreadIndex() {
   return thread;
 }
 
+// blockIdx.x, the same way.
+__device__ __forceinline__ int RecomputeBlockIndex() {
+  int block;
+  asm volatile("mov.u32 %0, %%ctaid.x;" : "=r"(block));
+  return block;
+}
+
 // Two words of shared memory, read again each time. Where the compiler keeps words for several
 // operands, it copies them into the neighbouring registers of each, and a copy costs as much
 // as reading does.

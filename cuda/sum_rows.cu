@@ -7,21 +7,6 @@ namespace {
 constexpr int kThreads = 128;
 constexpr int64_t kMostColumnBlocks = 65535;
 
-// A sum and the part of it that float32 cannot hold, so that sums over a chromosome stay as exact
-// as their terms.
-struct Compensated {
-  float sum = 0.0f, rest = 0.0f;
-
-  __device__ __forceinline__ void Add(float x) {
-    const float total = sum + x;
-    const float added = total - sum;
-    rest += (sum - (total - added)) + (x - added);
-    sum = total;
-  }
-  // Beyond float32, or not a number, the rest says nothing.
-  __device__ __forceinline__ float Total() const { return isfinite(rest) ? sum + rest : sum; }
-};
-
 }  // namespace
 
 // A block has one group of one sequence and some columns, a thread one column at a time.

@@ -9,6 +9,21 @@
 
 namespace cisreg::gpu {
 
+// A sum and the part of it that float32 cannot hold, so that sums over a chromosome stay as exact
+// as their terms.
+struct Compensated {
+  float sum = 0.0f, rest = 0.0f;
+
+  __device__ __forceinline__ void Add(float x) {
+    const float total = sum + x;
+    const float added = total - sum;
+    rest += (sum - (total - added)) + (x - added);
+    sum = total;
+  }
+  // Beyond float32, or not a number, the rest says nothing.
+  __device__ __forceinline__ float Total() const { return isfinite(rest) ? sum + rest : sum; }
+};
+
 // Rows of each sequence are added in groups; rows of zeros at the end change no bit.
 struct SumRowsParams {
   const float* from;  // [sequences, rows, columns]

@@ -37,6 +37,13 @@ LARGE_CASES = (
     Case(1, 100_000, 12, 17, "expected", "same", "float32", "weighted"),
     Case(1, 1_000_000, 8, 8, "expected", "same", "float32"),
     Case(2, 50, 8, 10_000, "expected", "same", "float32", "weighted"),
+    Case(40, 110, 30, 245, "expected", "same", "float32", "weighted", sets=2),
+    Case(40, 110, 30, 245, "log_unbound", "same", "float32", "absent", conditions=4),
+    Case(
+        300, 110, 30, 64, "expected", "same", "float32", "weighted assigned", sets=2, conditions=9
+    ),
+    Case(1000, 40, 12, 24, "expected", "same", "float32", "assigned", conditions=1000),
+    Case(2, 20_000, 9, 17, "expected", "same", "float32", "lengths", conditions=3),
 )
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from benchmarks.gpu import rates
 from benchmarks.gpu.budget import Outcome, reasons_of, results_of, unanswered
-from benchmarks.gpu.limit import Size
+from benchmarks.gpu.limit import PLAIN, Axes, Size
 from benchmarks.gpu.report import (
     BACKWARD,
     FORWARD,
@@ -38,12 +38,14 @@ class Timed(NamedTuple):
         size: the shape.
         marks: as in `cuda_cases.Case`: "weighted", "held" or nothing.
         cold: whether nothing is in the second-level cache when a launch begins.
+        axes: several sets of position weights, which `marks` must have, or conditions.
     """
 
     task: str
     size: Size
     marks: str = ""
     cold: bool = False
+    axes: Axes = PLAIN
 
     def __str__(self) -> str:
         return f"{self.task} {self.implementation} {words_of(self.size)}"
@@ -51,6 +53,8 @@ class Timed(NamedTuple):
     @property
     def implementation(self) -> str:
         """Its name in tables."""
+        if self.axes != PLAIN:
+            return f"{KERNELS}, {self.axes}"
         return MARKS[self.marks] + (COLD if self.cold else "")
 
     def describe(self) -> Row:

@@ -41,7 +41,7 @@ from benchmarks.gpu import clocks, rates
 from benchmarks.gpu.budget import Deadline, Outcome, Result, Task, TaskError, run_tasks
 from benchmarks.gpu.checks import first_cases, judge, other_cases, reference, same_bits, sum_error
 from benchmarks.gpu.findings import Timed, is_right, words_of, write_findings
-from benchmarks.gpu.limit import Size
+from benchmarks.gpu.limit import PLAIN, SEVERAL, Axes, Size
 from benchmarks.gpu.report import BACKWARD, FORWARD, FORWARD_BACKWARD, NO_GPU
 from benchmarks.gpu.static import find_nvcc
 from benchmarks.gpu.worker import Worker, device, load, pytorch, stand_in
@@ -134,10 +134,13 @@ class Rival(NamedTuple):
         return f"{words}, {'TF32' if self.tf32 else 'FP32'}"
 
 
-def case_of(size: Size, marks: str) -> Case:
+def case_of(size: Size, marks: str, axes: Axes = PLAIN) -> Case:
     """Random numbers of a size; strongest sites are half bound."""
     shape = (size.sequence_count, size.length, size.width, size.motif_count)
-    return Case(*shape, "expected", "same", size.dtype, marks, (0.0,))
+    case = Case(*shape, "expected", "same", size.dtype, marks, (0.0,))
+    if axes.sets > 1:
+        case = dataclasses.replace(case, sets=axes.sets)
+    return dataclasses.replace(case, conditions=axes.conditions) if axes.conditions > 1 else case
 
 
 def launches_within(milliseconds: float) -> int:
@@ -200,7 +203,8 @@ class Lab:
         deadline = Deadline(seconds)
 
         def times(repeats: int) -> list[float]:
-            arguments = (case_of(timed.size, timed.marks), timed.task, repeats, timed.cold)
+            case = case_of(timed.size, timed.marks, timed.axes)
+            arguments = (case, timed.task, repeats, timed.cold)
             return self.kernels.ask("time", *arguments, seconds=deadline.left())
 
         found = times(launches_within(*times(1)))
@@ -260,6 +264,8 @@ def timed_points() -> Iterator[tuple[int, Timed]]:
     both = (FORWARD, BACKWARD)
     for marks, task in itertools.product(("", "weighted"), both):
         yield 2, Timed(task, Size(8192), marks)
+    for axes, task in itertools.product(SEVERAL, both):
+        yield 4, Timed(task, Size(8192), "weighted" if axes.sets else "", axes=axes)
     for count, marks, task in itertools.product(COUNTS, ("", "weighted"), both):
         yield 4, Timed(task, Size(count), marks)
     for length, motifs, task in itertools.product(LENGTHS, (245, 8), both):

@@ -41,6 +41,27 @@ class Size(NamedTuple):
         return STRANDS * self.sequence_count * self.length * self.motif_count
 
 
+class Axes(NamedTuple):
+    """How many sets of position weights and conditions there are.
+
+    Attributes:
+        sets: K; 0: no position weights.
+        conditions: C.
+    """
+
+    sets: int = 0
+    conditions: int = 1
+
+    def __str__(self) -> str:
+        words = ["weights" if self.sets == 1 else f"{self.sets} sets"] if self.sets else []
+        return ", ".join(words + [f"{self.conditions} conditions"] * (self.conditions > 1))
+
+
+PLAIN = Axes()
+# What models ask for: activity and potentiation by position, a few conditions, both.
+SEVERAL = (Axes(sets=2), Axes(conditions=4), Axes(sets=2, conditions=4))
+
+
 def limit_milliseconds(
     device: dict[str, Any], size: Size, *, backward: bool, sparse_factor: float | None = None
 ) -> float | None:

@@ -9,7 +9,8 @@ chip's peak rates turn counts into seconds; the busiest unit binds. So all times
 latency, and what does not overlap, come on top.
 
 The limit beside it is what no program of this kind can do without: the products of matrices with
-the motifs' own columns, at the rate that mma.sync reaches, and 1.25 special functions a site. Both
+the motifs' own columns, at the rate that mma.sync reaches, and 1.25 special functions a site (under
+several conditions: 1, and 0.25 for each). Both
 are given for sparse products twice as fast as dense ones, as the maker says, and no faster, as they
 may turn out to be through mma.sync.
 
@@ -29,13 +30,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks.gpu import machine_code
+from benchmarks.gpu.limit import PLAIN, SEVERAL, Axes
 from benchmarks.gpu.static import find_nvdisasm, print_markdown
 from benchmarks.gpu.work import CHIPS, Launch, count_work, make_work
 from benchmarks.shared import executors
 from benchmarks.shared.problem import EVERY_COLUMN, Point
 from benchmarks.shared.suite import Row, number, print_table, write_json
 
-SPECIAL_FUNCTIONS = 1.25
+# For each site: one, and a part of a division that four sites share under each condition.
+SPECIAL_FUNCTIONS, DIVISIONS = 1.0, 0.25
 # Float32 numbers per site that standard operations move, as `occupancy_standard` has them. Eager
 # forward: the convolution writes; concentration minus log Kd, the transposition and the sigmoid
 # read and write; the sum reads. Eager backward: the sum's gradient is spread out (write); the
@@ -44,6 +47,8 @@ SPECIAL_FUNCTIONS = 1.25
 # sum, and between the sum's gradient and that of the convolution.
 EAGER = {"forward": 1 + 2 + 2 + 2 + 1, "backward": 1 + 3 + 2 + 2 + 1 + 1}
 XLA = {"forward": 1 + 1, "backward": 1 + 1 + 2}
+# Whose bytes these are, as `Axes` print them; weights are not counted.
+FOR_RIVALS = ("", "weights")
 # Multiprocessors that are simulated: work is dealt to all of them evenly.
 SAMPLE = 2
 # What the simulator counts in PTX although the machine code is known: it knows what goes where in
@@ -77,6 +82,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--chips", nargs="+", default=list(CHIPS), choices=CHIPS)
     parser.add_argument("--dtypes", nargs="+", default=["float32", "float16"])
     parser.add_argument("--weighted", nargs="*", default=["H100"], help="chips with weights, too")
+    parser.add_argument(
+        "--several", nargs="*", default=[], help="chips with several sets and conditions, too"
+    )
     parser.add_argument("--markdown", action="store_true", help="print tables as Markdown")
     parser.add_argument("--json", type=Path, help="file to write all counts to")
     return parser.parse_args()
@@ -141,7 +149,8 @@ def is_whole(symbol: str) -> bool:
     Preparing the motifs does not grow with the sequences, and what adds up parts of sums grows with
     the blocks that wrote them.
     """
-    return any(word in symbol for word in ("PrepareParams", "MergeParams", "Finish"))
+    whole = ("PrepareParams", "MergeParams", "ConditionParams", "Finish")
+    return any(word in symbol for word in whole)
 
 
 def multiprocessors_of(rates: dict[str, Any], launch: Launch) -> int:
@@ -211,7 +220,12 @@ def total_seconds(kernels: Sequence[dict[str, float]]) -> dict[str, float]:
 
 
 def limit_seconds(
-    rates: dict[str, Any], sites: float, point: Point, backward: bool, assumed: Assumption
+    rates: dict[str, Any],
+    sites: float,
+    point: Point,
+    backward: bool,
+    assumed: Assumption,
+    conditions: int = 1,
 ) -> dict[str, float]:
     """Least time that the algorithm needs on one chip: tensor cores, special functions."""
     terms = 2 if point.dtype == "float32" else 1
@@ -220,7 +234,8 @@ def limit_seconds(
     tensor = operations / (dense * (assumed.sparse_factor if "sparse" in rates else 1))
     if backward:
         tensor += operations / dense
-    special = SPECIAL_FUNCTIONS * sites / (rates["mufu"] * rates["clock"] * rates["sms"])
+    functions = SPECIAL_FUNCTIONS + DIVISIONS * conditions
+    special = functions * sites / (rates["mufu"] * rates["clock"] * rates["sms"])
     return {"tensor cores": tensor, "special functions": special}
 
 
@@ -242,6 +257,7 @@ class Counted:
     chip: str
     point: Point
     backward: bool
+    axes: Axes
     launches: Sequence[Launch]
     opcodes: Sequence[Counter[str] | None]
     scale: float  # of the whole problem on the whole chip to what was simulated
@@ -272,7 +288,9 @@ class Counted:
 
     def limit(self, assumed: Assumption) -> tuple[float, str]:
         """Microseconds of the limit, and its unit."""
-        found = limit_seconds(self.rates, self.sites, self.point, self.backward, assumed)
+        found = limit_seconds(
+            *(self.rates, self.sites, self.point, self.backward, assumed, self.axes.conditions)
+        )
         unit = max(found, key=lambda unit: found[unit])
         return 1e6 * found[unit], unit
 
@@ -281,22 +299,22 @@ class Counted:
         return 1e6 * 4 * numbers_per_site * self.sites / self.rates["dram"]
 
 
-def count(ptxsim: Any, chip: str, point: Point, backward: bool, weighted: bool) -> Counted:
+def count(ptxsim: Any, chip: str, point: Point, backward: bool, axes: Axes) -> Counted:
     """Simulates a part of the problem on a part of the chip, and whole what is no such part."""
     multiprocessors = CHIPS[chip].multiprocessors
     sequences = max(1, round(point.sequence_count * SAMPLE / multiprocessors))
-    part = make_work(point._replace(sequence_count=sequences), weighted=weighted)
+    part = make_work(point._replace(sequence_count=sequences), axes)
     # The others are prepared for, so that all must run.
     found = count_work(chip, SAMPLE, part, backward)
     launches = [launch for launch in found if not is_whole(launch.symbol)]
-    whole = make_work(point, weighted=weighted)
+    whole = make_work(point, axes)
     launches += count_work(chip, multiprocessors, whole, backward, is_whole)
     opcodes = [opcodes_of(chip, launch) for launch in launches]
     scale = point.sequence_count / sequences
-    return Counted(ptxsim, chip, point, backward, launches, opcodes, scale)
+    return Counted(ptxsim, chip, point, backward, axes, launches, opcodes, scale)
 
 
-def make_row(counted: Counted, weighted: bool) -> Row:
+def make_row(counted: Counted) -> Row:
     """One row of the table."""
     direction = "backward" if counted.backward else "forward"
     units = total_seconds(counted.kernels(PEAK))
@@ -315,7 +333,7 @@ def make_row(counted: Counted, weighted: bool) -> Row:
         "sequences": counted.point.sequence_count,
         "direction": direction,
         "dtype": counted.point.dtype,
-        "weighted": weighted,
+        "axes": str(counted.axes),
         "instructions": "machine code" if len(known) == len(of_launches) else "PTX",
         "microseconds": bound,
         "bound_by": max(units, key=lambda unit: units[unit]),
@@ -363,7 +381,7 @@ def cells(row: Row) -> list[str]:
     return [
         row["chip"],
         f"{row['sequences']:,}",
-        row["direction"] + (", weights" if row["weighted"] else ""),
+        _direction(row),
         row["dtype"],
         number(bound),
         row["bound_by"],
@@ -373,21 +391,29 @@ def cells(row: Row) -> list[str]:
         f"{row['dense_share']:.0%}",
         number(row["base_microseconds"]),
         *(
-            f"{number(row[rival])} ({row[rival] / bound:.1f}x)"
+            f"{number(row[rival])} ({row[rival] / bound:.1f}x)" if row["axes"] in FOR_RIVALS else ""
             for rival in ("eager_microseconds", "xla_microseconds")
         ),
     ]
 
 
-def points(arguments: argparse.Namespace) -> Iterator[tuple[str, Point, bool]]:
-    """Chips and problems, without position weights and, in float32 on some chips, with them."""
+def _direction(row: Row) -> str:
+    return ", ".join(word for word in (row["direction"], row["axes"]) if word)
+
+
+def points(arguments: argparse.Namespace) -> Iterator[tuple[str, Point, Axes]]:
+    """Chips and problems; in float32 on some chips also with sets of weights and conditions."""
     for chip, dtype, sequences in itertools.product(
         arguments.chips, arguments.dtypes, arguments.sequences
     ):
         point = Point("fused", sequence_count=sequences, dtype=dtype, motifs=arguments.motifs)
-        yield chip, point, False
-        if chip in arguments.weighted and dtype == "float32":
-            yield chip, point, True
+        yield chip, point, PLAIN
+        if dtype != "float32":
+            continue
+        if chip in arguments.weighted:
+            yield chip, point, Axes(sets=1)
+        if chip in arguments.several:
+            yield from ((chip, point, axes) for axes in SEVERAL)
 
 
 COLUMNS = [
@@ -413,8 +439,8 @@ def main() -> None:
     except executors.MissingError as error:
         raise SystemExit(f"--simulator: {error}") from error
     rows = [
-        make_row(count(ptxsim, chip, point, backward, weighted), weighted)
-        for chip, point, weighted in points(arguments)
+        make_row(count(ptxsim, chip, point, backward, axes))
+        for chip, point, axes in points(arguments)
         for backward in (False, True)
     ]
     show = print_markdown if arguments.markdown else print_table
@@ -438,9 +464,8 @@ def main() -> None:
 def _unit_cells(row: Row) -> list[str]:
     ordered = sorted(row["units"].items(), key=lambda item: -item[1])
     units = ", ".join(f"{unit} {number(value)}" for unit, value in ordered if value > 1)
-    direction = row["direction"] + (", weights" if row["weighted"] else "")
     others = (row["ptx_issue_microseconds"], row["cache_microseconds_at_most"])
-    place = [row["chip"], f"{row['sequences']:,}", direction, row["dtype"]]
+    place = [row["chip"], f"{row['sequences']:,}", _direction(row), row["dtype"]]
     return [*place, units, *map(number, others)]
 
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from benchmarks.gpu.limit import PLAIN, Axes
 from benchmarks.shared import executors
 from benchmarks.shared.problem import Point, Problem, make_problem
 
@@ -59,6 +60,7 @@ class Work:
     spans: np.ndarray | None = None
     own_length: np.ndarray | None = None
     position_weight: np.ndarray | None = None
+    condition: np.ndarray | None = None
 
     @property
     def weighted(self) -> bool:
@@ -96,22 +98,27 @@ class Work:
         return self.shape[3]
 
 
-def make_work(point: Point, *, weighted: bool = False) -> Work:
-    """Random sequences, upstream gradients and position weights under the point's motifs."""
+def make_work(point: Point, axes: Axes = PLAIN) -> Work:
+    """Random sequences, upstream gradients and position weights under the point's motifs.
+
+    Conditions differ by up to a factor of e^3 in each concentration.
+    """
     problem = make_problem(point)
     random = np.random.default_rng(2)
-    sums = (point.sequence_count, 2, point.motif_count)
-    upstream = [random.normal(size=sums).astype(np.float32) for _ in range(2)]
+    sums: tuple[int, ...] = (2, point.motif_count)
+    if axes.conditions > 1:
+        less = random.uniform(0, 3, (axes.conditions, point.motif_count)).astype(np.float32)
+        problem = problem._replace(log_concentration=problem.log_concentration - less)
+        sums = (axes.conditions, *sums)
+    upstream = [random.normal(size=(point.sequence_count, *sums)).astype(np.float32), None]
     weight = None
-    if weighted:
-        windows = (2, point.length, point.motif_count)
+    if axes.sets:
+        sets = (axes.sets,) if axes.sets > 1 else ()
+        windows = (*sets, 2, point.length, point.motif_count)
         weight = random.normal(1, 1, windows).astype(np.float32)
-    return Work(
-        problem,
-        point.dtype,
-        [upstream[0], upstream[1] if weighted else None],
-        position_weight=weight,
-    )
+        of_sets = (point.sequence_count, *sums[:-2], *sets, *sums[-2:])
+        upstream[1] = random.normal(size=of_sets).astype(np.float32)
+    return Work(problem, point.dtype, upstream, position_weight=weight)
 
 
 def count_work(

@@ -31,6 +31,27 @@ def random_upstream(outputs, seed=1):
     ]
 
 
+def weight_sets(case):
+    """K, sets of position weights; 0 without weights."""
+    weight = case.arguments.get("position_weight")
+    return 0 if weight is None else 1 if weight.ndim == 3 else len(weight)
+
+
+def condition_count(case):
+    """C, conditions with concentrations of their own."""
+    concentration = case.arguments["log_concentration"]
+    return 1 if concentration.ndim == 1 else len(concentration)
+
+
+def sum_shapes(case):
+    """Shapes of bound and of weighted, with the axes of conditions and of sets where they are."""
+    each = case.arguments["log_concentration"].ndim == 2 and case.condition is None
+    rows = (case.sequences, condition_count(case))[: 1 + each]
+    weight = case.arguments.get("position_weight")
+    sets = () if weight is None else weight.shape[:-3]
+    return (*rows, 2, case.motifs), (*rows, *sets, 2, case.motifs)
+
+
 @dataclasses.dataclass(frozen=True)
 class Case:
     """Shape and options of a problem; its numbers are derived from them."""
@@ -45,18 +66,23 @@ class Case:
     # "weighted": position weights. "held": a column range. "narrow": most motifs fill only a part
     # of their columns; the others are 0. "unknown": all bases are unknown. "steep": the entries are
     # four times as large. "spans", "lengths": each sequence has its own. "absent": some motifs have
-    # a concentration of 0, and if "extreme" also extreme entries.
+    # a concentration of 0, and if "extreme" also extreme entries. "assigned": each sequence has one
+    # of the conditions.
     marks: str = ""
     # Log2 odds of the strongest site, for the motifs in turn. Empty: concentrations around e^-2.
     strongest: tuple[float, ...] = ()
     # First base and end of the span, the same for all sequences.
     span: tuple[int, ...] = ()
+    # K, sets of position weights, and C, conditions; 0: no axis of these.
+    sets: int = 0
+    conditions: int = 0
 
     @property
     def kinds(self):
         """The properties of the problem, except its sizes."""
         return {
-            ("marks", self.marks, bool(self.span)),
+            ("marks", "" if self.sets or self.conditions else self.marks, bool(self.span)),
+            ("several", min(self.sets, 2), min(self.conditions, 2), "assigned" in self.marks),
             ("numbers", self.compute_dtype, bool(self.strongest)),
             ("sums", self.reduction, self.padding, self.weighted),
         }
@@ -68,7 +94,12 @@ class Case:
             words.append("strongest" + ",".join(f"{value:g}" for value in self.strongest))
         if self.span:
             words.append("span" + ",".join(map(str, self.span)))
+        words += [f"{count}{what}" for count, what in self._several if count]
         return "-".join(words)
+
+    @property
+    def _several(self):
+        return (self.sets, "sets"), (self.conditions, "conditions")
 
     @property
     def weighted(self):
@@ -114,6 +145,14 @@ class Case:
         return np.minimum(lengths, self.length).astype(np.int32)
 
     @functools.cached_property
+    def condition(self):
+        """The condition of each sequence, [N], or None: each has all."""
+        if "assigned" not in self.marks:
+            return None
+        random = np.random.default_rng(self.length)
+        return random.integers(0, max(1, self.conditions - 1), self.sequences).astype(np.int32)
+
+    @functools.cached_property
     def absent(self):
         """Whether a motif's concentration is 0, [M]."""
         return np.arange(self.motifs) % 4 == 2 if "absent" in self.marks else False
@@ -126,6 +165,8 @@ class Case:
             limits |= {"span": self.spans, "column_range": self.column_range}
         if self.own_length is not None:
             limits["length"] = self.own_length
+        if self.condition is not None:
+            limits["condition"] = self.condition
         return limits
 
     @functools.cached_property
@@ -159,13 +200,23 @@ class Case:
             best = np.minimum(self.held(log_kd).min(axis=1), 0).sum(axis=0)
             strongest = np.resize(self.strongest, motifs) * LN2
             arguments["log_concentration"] = (strongest + best).astype(np.float32)
+        if self.conditions:
+            # The concentration above is the largest. Some differences are small, some are not.
+            less = random.choice([0.3, 3.0, 30.0], (self.conditions, motifs))
+            less *= random.random(less.shape)
+            less[random.integers(0, self.conditions, motifs), np.arange(motifs)] = 0
+            if "absent" in self.marks:
+                less[0, np.arange(motifs) % 4 == 1] = np.inf
+            arguments["log_concentration"] = (arguments["log_concentration"] - less).astype(
+                np.float32
+            )
         if "absent" in self.marks:
-            arguments["log_concentration"][self.absent] = -np.inf
+            arguments["log_concentration"][..., self.absent] = -np.inf
         if "extreme" in self.marks:
             extreme = random.choice([-3e38, 3e38, 1e-38], log_kd.shape).astype(np.float32)
             log_kd[..., self.absent] = extreme[..., self.absent]
         if self.weighted:
-            shape = (2, self.windows, motifs)
+            shape = (self.sets or 1, 2, self.windows, motifs)[0 if self.sets else 1 :]
             arguments["position_weight"] = random.normal(1, 1, shape).astype(np.float32)
         return arguments
 
@@ -206,8 +257,8 @@ class Case:
     @functools.cached_property
     def upstream(self):
         """Upstream gradients of bound and weighted; those of one sequence are 0."""
-        sums = np.broadcast_to(np.float32(0), (self.sequences, 2, self.motifs))
-        upstream = random_upstream([sums, sums if self.weighted else None])
+        bound, weighted = (np.broadcast_to(np.float32(0), shape) for shape in sum_shapes(self))
+        upstream = random_upstream([bound, weighted if self.weighted else None])
         for gradient in upstream:
             if gradient is not None and self.sequences > 2:
                 gradient[1] = 0
@@ -369,6 +420,45 @@ CASES = [
     Case(3, 50, 13, 17, UNBOUND, SAME, F32, "weighted absent extreme", (-20, 0, 45)),
     Case(6, 40, 9, 9, UNBOUND, SAME, F32, "weighted held lengths spans absent extreme"),
     Case(5, 50, 13, 9, EXPECTED, SAME, F16, "weighted lengths absent"),
+    # Several sets of position weights: one, two, one and a half pairs; odd shapes; strong sites;
+    # held columns, spans and lengths; 16 bits; no sequences.
+    Case(3, 40, 9, 9, EXPECTED, SAME, F32, "weighted", sets=1),
+    Case(2, 110, 30, 17, EXPECTED, SAME, F32, "weighted", sets=2),
+    Case(3, 113, 9, 9, UNBOUND, VALID, F32, "weighted held", sets=2),
+    Case(5, 17, 33, 7, EXPECTED, SAME, F32, "weighted lengths", sets=3),
+    Case(3, 50, 13, 9, UNBOUND, SAME, F32, "weighted", (-20, 0, 45), sets=3),
+    Case(6, 150, 9, 70, EXPECTED, SAME, F32, "weighted held lengths spans", sets=2),
+    Case(40, 30, 9, 57, EXPECTED, SAME, F16, "weighted lengths", sets=2),
+    Case(6, 60, 9, 9, UNBOUND, SAME, BF16, "weighted", sets=2),
+    Case(0, 30, 9, 9, EXPECTED, SAME, F32, "weighted", sets=2),
+    Case(1, 1, 1, 1, UNBOUND, VALID, F32, "weighted", sets=4),
+    # Conditions: one, some, many more than sequences; factors absent in some or in all of them.
+    Case(3, 40, 9, 9, EXPECTED, SAME, F32, "", conditions=1),
+    Case(2, 110, 30, 17, EXPECTED, SAME, F32, "absent", conditions=4),
+    Case(3, 113, 9, 9, UNBOUND, VALID, F32, "held absent", conditions=3),
+    Case(3, 50, 13, 17, EXPECTED, SAME, F32, "absent extreme", (-20, 0, 45, 100), conditions=3),
+    Case(3, 50, 13, 9, UNBOUND, SAME, F32, "", (-40, -20, 0, 60), conditions=2),
+    Case(5, 130, 65, 9, EXPECTED, SAME, F32, "narrow lengths spans", conditions=2),
+    Case(2, 500, 5, 9, UNBOUND, SAME, F32, "lengths absent", conditions=17),
+    Case(6, 60, 9, 9, EXPECTED, SAME, F16, "absent", conditions=3),
+    Case(6, 60, 9, 9, UNBOUND, SAME, BF16, "", conditions=2),
+    Case(0, 30, 9, 9, EXPECTED, SAME, F32, "", conditions=3),
+    Case(1, 7300, 3, 3, EXPECTED, SAME, F32, "", conditions=2),
+    # A condition for each sequence; more sequences than a block sorts, more conditions than rows.
+    Case(5, 40, 9, 9, EXPECTED, SAME, F32, "assigned", conditions=1),
+    Case(9, 110, 30, 17, EXPECTED, SAME, F32, "assigned absent", conditions=3),
+    Case(7, 113, 9, 9, UNBOUND, VALID, F32, "assigned lengths", (-20, 0, 45), conditions=20),
+    Case(300, 20, 5, 9, EXPECTED, SAME, F32, "assigned", conditions=4),
+    Case(4, 250, 12, 9, EXPECTED, SAME, F32, "assigned spans held", conditions=3),
+    Case(0, 30, 9, 9, EXPECTED, SAME, F32, "assigned", conditions=2),
+    # Both.
+    Case(3, 110, 30, 17, EXPECTED, SAME, F32, "weighted absent", sets=2, conditions=4),
+    Case(4, 64, 8, 33, UNBOUND, SAME, F32, "weighted held lengths spans", sets=3, conditions=2),
+    Case(3, 50, 13, 9, EXPECTED, SAME, F32, "weighted", (-20, 30.1, 45), sets=2, conditions=2),
+    Case(9, 40, 9, 9, EXPECTED, SAME, F32, "weighted assigned lengths", sets=2, conditions=3),
+    Case(5, 150, 40, 9, UNBOUND, SAME, F32, "weighted assigned", sets=1, conditions=3),
+    Case(6, 50, 13, 9, EXPECTED, SAME, F16, "weighted absent", sets=2, conditions=3),
+    Case(3, 40, 9, 9, EXPECTED, VALID, F32, "weighted", conditions=3),
 ]
 
 

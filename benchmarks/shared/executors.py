@@ -26,6 +26,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.shared.cuda_cases import condition_count, sum_shapes, weight_sets
 from cisreg import _native
 
 ROOT = Path(__file__).parents[2]
@@ -232,7 +233,8 @@ def request_of(case, arch, backward):
         arrays["span"] = case.spans
     if case.own_length is not None:
         arrays["own_length"] = case.own_length
-    sums = (case.sequences, 2, case.motifs)
+    if case.condition is not None:
+        arrays["condition"] = case.condition
     names = ["bound", "weighted_sums"][: 1 + case.weighted]
     if backward:
         arrays |= dict(zip(names, case.upstream, strict=False))
@@ -242,12 +244,13 @@ def request_of(case, arch, backward):
             if name in case.arguments
         }
     else:
-        outputs = dict.fromkeys(names, sums)
+        outputs = dict(zip(names, sum_shapes(case), strict=False))
     return {
         "shape": case.shape,
         **case.options,
         "compute_dtype": case.compute_dtype,
-        "weighted": case.weighted,
+        "weight_sets": weight_sets(case),
+        "conditions": condition_count(case),
         "span_stride": 0 if case.spans is None or case.spans.ndim == 1 else 2,
         "device": DEVICES[arch],
         "backward": backward,
@@ -434,6 +437,7 @@ class Device(Executor):
             "column_range": case.column_range,
             "span": case.spans,
             "length": case.own_length,
+            "condition": case.condition,
             **case.options,
             "compute_dtype": case.compute_dtype,
             "device": self.ordinal,

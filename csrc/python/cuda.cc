@@ -356,8 +356,8 @@ py::tuple Limits(int ordinal) {
 // Only sizes are looked at: no device is needed.
 std::string Refusal(const std::tuple<int, int, int64_t>& limits,
                     const std::tuple<int64_t, int64_t, int64_t, int64_t>& sizes,
-                    int64_t weight_sets, int64_t condition_count, const std::string& padding,
-                    const std::string& compute_dtype) {
+                    int64_t weight_sets, int64_t condition_count, bool assigned,
+                    const std::string& padding, const std::string& compute_dtype) {
   const GpuDevice device = {std::get<0>(limits), std::get<1>(limits), std::get<2>(limits)};
   const auto [count, length, width, motifs] = sizes;
   const OccupancyShape shape = MakeOccupancyShape(count, length, width, motifs, padding == "same");
@@ -365,6 +365,9 @@ std::string Refusal(const std::tuple<int, int, int64_t>& limits,
   inputs.compute_type = compute_dtype == "float32" ? ComputeType::kFloat32 : ComputeType::kFloat16;
   inputs.weight_sets = weight_sets;
   inputs.condition_count = condition_count;
+  // Sizes follow from whether there is such an input alone.
+  const int32_t some = 0;
+  if (assigned) inputs.condition = &some;
   return GpuRefusal(device, shape, inputs);
 }
 
@@ -381,16 +384,18 @@ void BindCuda(py::module_& module) {
              "of multiprocessors, bytes of shared memory that a block can have.");
   module.def("cuda_refusal", &Refusal, py::arg("limits"), py::arg("sizes"), py::kw_only(),
              py::arg("weight_sets") = 0, py::arg("condition_count") = 1,
-             py::arg("padding") = "same", py::arg("compute_dtype") = "float32",
+             py::arg("assigned") = false, py::arg("padding") = "same",
+             py::arg("compute_dtype") = "float32",
              "Why a device with these `cuda_limits` cannot compute a problem of sizes (N, L, W, M) "
-             "or its gradient; empty where it can. It needs no device.");
+             "or its gradient; empty where it can. `assigned`: each sequence has one of the "
+             "conditions. It needs no device.");
   module.def("cuda_occupancy_forward", &Forward, py::arg("sequence"), py::arg("log_kd"),
              py::arg("log_concentration"), py::arg("position_weight") = py::none(), py::kw_only(),
              py::arg("column_range") = py::none(), py::arg("span") = py::none(),
              py::arg("length") = py::none(), py::arg("condition") = py::none(),
              py::arg("reduction") = "expected", py::arg("padding") = "same",
              py::arg("compute_dtype") = "float32", py::arg("device") = 0,
-             "The CUDA kernel's (bound, weighted), both [N, 2, M].");
+             "The CUDA kernel's (bound, weighted), of the shapes of cisreg.occupancy.");
   module.def("cuda_occupancy_backward", &Backward, py::arg("sequence"), py::arg("log_kd"),
              py::arg("log_concentration"), py::arg("position_weight"), py::arg("bound_gradient"),
              py::arg("weighted_gradient") = py::none(), py::kw_only(),

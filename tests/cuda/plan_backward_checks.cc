@@ -6,20 +6,24 @@ using namespace cisreg::gpu;
 
 extern "C" {
 
-// Sequences, windows, tiles, steps, terms, weighted, compute capability, shared memory of a block;
-// then blocks of threads that run at a time.
+// Sequences, windows, tiles, steps, terms, sets of weights, conditions of a sequence, compute
+// capability, shared memory of a block; then blocks of threads that run at a time.
 const char* cisreg_plan_backward(const int64_t* given, int64_t* answer) {
+  const int32_t sets = static_cast<int32_t>(given[5]), conditions = static_cast<int32_t>(given[6]);
   const BackwardProblem problem = {given[0],
                                    given[1],
                                    static_cast<int32_t>(given[2]),
                                    static_cast<int32_t>(given[3]),
                                    static_cast<int32_t>(given[4]),
-                                   given[5] != 0,
-                                   static_cast<int32_t>(given[6]),
-                                   given[7]};
+                                   sets,
+                                   conditions,
+                                   sets > 1 || conditions > 1,
+                                   conditions > 1,
+                                   static_cast<int32_t>(given[7]),
+                                   given[8]};
   BackwardSplit split = SplitBackward(problem, kStateBytes);
   const BackwardShared shared = ShareBackward(problem, split, kStateBytes);
-  DivideBackward(given[8], &split);
+  DivideBackward(given[9], &split);
   const int64_t longest = split.shares.least + (split.shares.longer != 0 ? 1 : 0);
   const int64_t numbers[] = {split.warps,        split.tile_blocks,
                              split.strip_tiles,  split.strip_count,

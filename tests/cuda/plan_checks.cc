@@ -9,7 +9,8 @@ namespace {
 using namespace cisreg::gpu;
 
 ForwardProblem ProblemOf(const int64_t* given) {
-  return {given[0], given[1], given[2] != 0, given[3], given[4], given[5], given[6], given[7]};
+  return {given[0], given[1], given[2] != 0, given[3], given[4],
+          given[5], given[6], false,         given[7]};
 }
 
 ForwardDevice DeviceOf(const int64_t* given) {

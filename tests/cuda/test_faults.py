@@ -47,6 +47,7 @@ EXECUTORS = {
 SIMULATED_CASES = [
     Case(2, 30, 9, 9, "expected", "same", "float32", "weighted"),
     Case(9, 130, 5, 9, "log_unbound", "same", "float32"),
+    Case(2, 30, 9, 9, "expected", "same", "float32", "weighted", sets=2, conditions=2),
 ]
 
 FAULTS = [
@@ -104,9 +105,9 @@ FAULTS = [
     # The order of motifs.
     Fault(
         "the last motif of a sorted run is not counted",
-        "prepare.cu",
-        "if (end <= min(run_motifs, motif_count - begin) &&",
-        "if (end < min(run_motifs, motif_count - begin) &&",
+        "sort.cu",
+        "if (end <= min(run_keys, count - begin) &&",
+        "if (end < min(run_keys, count - begin) &&",
         "shim",
     ),
     # Tails.
@@ -119,7 +120,7 @@ FAULTS = [
     ),
     Fault(
         "weights behind the last window",
-        "forward.cu",
+        "forward_block.cuh",
         "to[i] = i < windows * kRow ? from[i] : make_float4(0.0f, 0.0f, 0.0f, 0.0f);",
         "to[i] = from[i];",
         "sanitized",
@@ -127,14 +128,14 @@ FAULTS = [
     ),
     Fault(
         "weights in the workspace without those of the last window",
-        "forward.cu",
+        "strip_sums.cuh",
         "if (j < count && row + 8 * (k + j) < rows) {",
         "if (j < count && row + 8 * (k + j) < rows - 1) {",
         "shim",
     ),
     Fault(
         "weights of rows behind the last window not cleared",
-        "forward.cu",
+        "forward_block.cuh",
         "to[i] = i < windows * kRow ? from[i] : make_float4(0.0f, 0.0f, 0.0f, 0.0f);",
         "if (i < windows * kRow) to[i] = from[i];",
         "shim",
@@ -285,7 +286,7 @@ FAULTS = [
     ),
     Fault(
         "offsets of the next slice's tiles",
-        "forward.cu",
+        "forward_block.cuh",
         "const int tile = slice + i / kTileMotifs * stride;",
         "const int tile = slice + i / kTileMotifs;",
         "shim",
@@ -307,8 +308,8 @@ FAULTS = [
     Fault(
         "no barrier before the next slice",
         "forward.cu",
-        "    // The next slice takes the place of this one.\n    __syncthreads();\n",
-        "",
+        "      // The next slice takes the place of this one.\n      __syncthreads();\n      units",
+        "      units",
         "shim in any order",
     ),
     Fault(
@@ -328,8 +329,8 @@ FAULTS = [
     Fault(
         "slopes scaled for sites that are not there",
         "prepare.cu",
-        "upstream * fminf(params.expected[at], 1.0f)",
-        "upstream",
+        "slope = fmaf(upstream, fminf(params.expected[at], 1.0f), slope);",
+        "slope += upstream;",
         "shim 7.5",
     ),
     # Shares of the gradient's work.
@@ -364,10 +365,10 @@ FAULTS = [
     Fault(
         "gradients of weights go on with the next strip",
         "gradient_block.cuh",
-        "*reinterpret_cast<float4*>(to + WeightGradientsAt(params) + u * numbers + i) =\n"
+        "*reinterpret_cast<float4*>(to + WeightGradientsAt(params) + table * numbers + i) =\n"
         "          make_float4(0, 0, 0, 0);",
         "if (strip == 0) "
-        "*reinterpret_cast<float4*>(to + WeightGradientsAt(params) + u * numbers + i) =\n"
+        "*reinterpret_cast<float4*>(to + WeightGradientsAt(params) + table * numbers + i) =\n"
         "          make_float4(0, 0, 0, 0);",
         "shim",
     ),
@@ -393,35 +394,172 @@ FAULTS = [
         "simulator",
         "UninitError",
     ),
+    # Several sets of position weights.
+    Fault(
+        "weights of the first set for all",
+        "prepare.cu",
+        "(set * kStrands + tile % 2) * windows",
+        "(tile % 2) * windows",
+        "shim",
+    ),
+    Fault(
+        "the second of a pair of sets is the first",
+        "forward_conditions.cuh",
+        "row * sets + set + 1, weighted[1]",
+        "row * sets + set + 1, weighted[0]",
+        "shim",
+    ),
+    Fault(
+        "weights of the first pair for all pairs",
+        "forward_conditions.cuh",
+        "i * params.weight_rows + set * params.set_rows + first",
+        "i * params.weight_rows + first",
+        "shim",
+    ),
+    Fault(
+        "the gradient of a pair is that of its first set",
+        "slopes.cuh",
+        "if (s > other) break;",
+        "if (s > 0) break;",
+        "shim",
+    ),
+    Fault(
+        "upstream gradients of the first set for all",
+        "gradient_block.cuh",
+        "sums * motifs.weight_sets + kind - kUpstreamKinds",
+        "sums * motifs.weight_sets",
+        "shim",
+    ),
+    Fault(
+        "gradients of weights of the first set for all",
+        "finish.cu",
+        "set * set_numbers +",
+        "0 * set_numbers +",
+        "shim",
+    ),
+    # Conditions.
+    Fault(
+        "the concentrations of the first condition for all",
+        "forward_conditions.cuh",
+        "static_cast<int64_t>(condition) * params.motifs.tile_count + tile",
+        "tile",
+        "shim",
+    ),
+    Fault(
+        "the condition of the first sequence for all",
+        "forward_conditions.cuh",
+        "conditions.own[n]",
+        "conditions.own[0]",
+        "shim",
+    ),
+    Fault(
+        "the largest of a few conditions",
+        "conditions.cu",
+        "for (int i = 1; i < kLargestRows; ++i)",
+        "for (int i = 1; i < 2; ++i)",
+        "shim",
+    ),
+    Fault(
+        "a factor that is never there",
+        "conditions.cu",
+        "params.largest[motif] != -INFINITY",
+        "params.largest[motif] != 1.0f",
+        "shim",
+    ),
+    Fault(
+        "log2 of a part for the part",
+        "conditions.cu",
+        "if (!as_part || own == -INFINITY) return",
+        "if (as_part || own == -INFINITY) return",
+        "shim",
+    ),
+    Fault(
+        "divisions without a condition's factor",
+        "law.cuh",
+        "for (int k = 0; k < count; ++k) d[k] = fmaf(factor, odds[k], 1.0f);",
+        "for (int k = 0; k < count; ++k) d[k] = 1.0f + odds[k];",
+        "shim",
+    ),
+    Fault(
+        "sums of the first condition alone are zero",
+        "forward.cu",
+        "c < (place.row + 1) * conditions; ++c",
+        "c < place.row * conditions + 1; ++c",
+        "shim",
+    ),
+    Fault(
+        "upstream gradients of the first condition for all",
+        "slopes.cuh",
+        "c * kinds * columns + place.Motif(u)",
+        "place.Motif(u)",
+        "shim",
+    ),
+    Fault(
+        "slopes of the item before",
+        "gradient_block.cuh",
+        "        own[h] = total;\n        total = 0.0f;",
+        "        own[h] = total;",
+        "shim",
+    ),
+    Fault(
+        "sums of slopes go on with the next condition",
+        "conditions.cu",
+        "      total = {};\n",
+        "",
+        "shim",
+    ),
+    Fault(
+        "a part for two conditions",
+        "conditions.cu",
+        "params.parts[(blockIdx.x + rows[i].condition) * columns + column]",
+        "params.parts[blockIdx.x * columns + column]",
+        "shim",
+    ),
+    Fault(
+        "sequences in their own order",
+        "conditions.cu",
+        "const uint64_t condition = ConditionOf(params.conditions, sequence);",
+        "const uint64_t condition = 0;",
+        "shim",
+    ),
+    Fault(
+        "the place of a strip before it is there",
+        "forward.cu",
+        "shared.strip->rows = rows;\n    }\n    __syncwarp();",
+        "shared.strip->rows = rows;\n    }",
+        "simulator",
+        "RaceError|UninitError",
+    ),
     # Synchronisation.
     Fault(
         "lanes leave the loop over tiles",
         "forward.cu",
         "const int32_t at = lane < kTileMotifs ?",
-        "if (lane >= kTileMotifs) break;\n    const int32_t at = lane < kTileMotifs ?",
+        "if (lane >= kTileMotifs) break;\n      const int32_t at = lane < kTileMotifs ?",
         "shim",
         "have left the kernel|leaves the kernel|meet at different places|nobody can run",
     ),
     Fault(
         "no barrier after the slice is copied",
         "forward.cu",
-        "CopySlice(params, shared, slice);\n    __syncthreads();",
-        "CopySlice(params, shared, slice);",
+        "CopySlice(params, shared, slice);\n      __syncthreads();\n      SumUnits<",
+        "CopySlice(params, shared, slice);\n      SumUnits<",
         "shim in any order",
     ),
     Fault(
         "no barrier between sequences",
         "backward.cu",
-        "KeepUpstream<Weighted>(state, index + 1, ahead);\n    __syncthreads();",
-        "KeepUpstream<Weighted>(state, index + 1, ahead);",
+        "(params, memory, index + 1, ahead);\n    __syncthreads();",
+        "(params, memory, index + 1, ahead);",
         "shim in any order",
         "metadata of row",
     ),
     Fault(
         "no barrier before the next block of tiles",
         "backward.cu",
-        "AddSegment<Terms, LogUnbound, Weighted>(params, shared_memory);\n    __syncthreads();",
-        "AddSegment<Terms, LogUnbound, Weighted>(params, shared_memory);",
+        "AddSegment<Terms, LogUnbound, Weighted, Several>(params, shared_memory);\n"
+        "    __syncthreads();",
+        "AddSegment<Terms, LogUnbound, Weighted, Several>(params, shared_memory);",
         "shim in any order",
     ),
     Fault(

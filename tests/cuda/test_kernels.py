@@ -74,6 +74,8 @@ REPEATED = [
     Case(2, 130, 40, 33, "log_unbound", "same", "float32", "weighted"),
     Case(9, 20, 6, 70, "expected", "same", "float32"),
     Case(9, 33, 5, 9, "log_unbound", "valid", "bfloat16", "held"),
+    Case(5, 130, 9, 9, "expected", "same", "float32", "weighted", sets=2, conditions=2),
+    Case(9, 33, 5, 9, "log_unbound", "same", "float32", "assigned", conditions=3),
 ]
 ORDERS = [
     {"order": "reverse", "schedule": "serial", "fill": 0x00},
@@ -96,6 +98,7 @@ CUTS = [
     Case(3, 330, 9, 17, "log_unbound", "same", "float32", "weighted lengths spans"),
     Case(2, 7300, 5, 8, "expected", "valid", "float32", "lengths"),
     Case(13, 30, 9, 100, "expected", "same", "float32", "narrow"),
+    Case(3, 330, 9, 17, "expected", "same", "float32", "weighted lengths", sets=3, conditions=2),
 ]
 
 
@@ -241,6 +244,22 @@ def test_spans_are_cut_to_the_sequence(arch, spans):
     wild.__dict__["spans"] = np.array(spans, np.int32)
     cut.__dict__["spans"] = np.clip(spans, 0, 40).astype(np.int32)
     assert everything(Shim(arch), wild) == everything(Shim(arch), cut)
+
+
+@pytest.mark.parametrize("marks", ["assigned", "assigned weighted"])
+@pytest.mark.parametrize("executor", EXECUTORS[:2], ids=str)
+def test_sequences_of_conditions_that_do_not_exist_are_nan(executor, marks):
+    """The others are not affected, and nothing is read or written out of bounds."""
+    case = Case(6, 40, 9, 9, "expected", "same", "float32", marks, conditions=3)
+    wild = with_arguments(case)
+    wild.__dict__["condition"] = case.condition.copy()
+    wild.__dict__["condition"][[1, 4, 5]] = -1, 3, 1 << 30
+    gone = np.isin(np.arange(6), [1, 4, 5])
+    for found, expected in zip(executor.forward(wild), executor.forward(case), strict=True):
+        if found is not None:
+            assert np.isnan(found[gone]).all()
+            np.testing.assert_array_equal(found[~gone], expected[~gone])
+    assert np.isnan(executor.backward(wild)["log_kd"]).all()
 
 
 def with_lengths(case, own_length, **changed):

@@ -52,11 +52,14 @@ class Plan:
         return self.items * self.pairs / (self.resident * self.warps * self.longest)
 
 
-def plan_of(chip, sequences, windows, motifs, weighted=False):
-    """The plan for motifs of 32 columns in float32, for the blocks that fit on a chip at a time."""
+def plan_of(chip, sequences, windows, motifs, weighted=False, conditions=1):
+    """The plan for motifs of 32 columns in float32, for the blocks that fit on a chip at a time.
+
+    `weighted` may also be the number of sets of position weights.
+    """
     capability, multiprocessors, shared, plain_warps, weighted_warps = chip
     pairs = -(-motifs // 8)
-    numbers = [sequences, windows, 2 * pairs, 4, 2, weighted, capability, shared]
+    numbers = [sequences, windows, 2 * pairs, 4, 2, weighted, conditions, capability, shared]
 
     def plan(resident):
         arrays = [np.array([*numbers, resident], np.int64), np.zeros(10, np.int64)]
@@ -66,7 +69,7 @@ def plan_of(chip, sequences, windows, motifs, weighted=False):
     # multiprocessor keeps 1 KiB for each block and has 1 KiB more than a block may.
     block = plan(1)
     fitting = (shared + 1024) // (block.shared_bytes + 1024)
-    warps = weighted_warps if weighted else plain_warps
+    warps = weighted_warps if weighted or conditions > 1 else plain_warps
     return plan(multiprocessors * max(1, min(warps // block.warps, fitting)))
 
 
@@ -108,6 +111,18 @@ def test_every_part_has_one_writer(sequences, windows, motifs, weighted):
     assert len(numbers) == pairs.shape[1] and numbers.max() < parts
 
 
+# What a model with activity and potentiation by position asks for, also under some conditions.
+@pytest.mark.parametrize(("sets", "conditions"), [(2, 1), (0, 4), (2, 4), (3, 2)])
+@pytest.mark.parametrize("windows", [40, 110, 330])
+@pytest.mark.parametrize("chip", list(CHIPS))
+def test_a_few_sets_and_conditions_fit(chip, windows, sets, conditions):
+    plan = plan_of(CHIPS[chip], 1024, windows, 245, sets, conditions)
+    assert plan.shared_bytes <= CHIPS[chip][2]
+    # Fewer warps take the same items, for more blocks of tiles.
+    assert plan.items == plan.strips * 1024
+    assert plan.warps * plan.tile_blocks >= plan.pairs > plan.warps * (plan.tile_blocks - 1)
+
+
 def scratch_bytes(chip, sequences, length, motifs):
     """What the launcher asks for beside inputs and outputs."""
     request = {
@@ -115,10 +130,12 @@ def scratch_bytes(chip, sequences, length, motifs):
         "padding": "same",
         "reduction": "expected",
         "compute_dtype": "float32",
-        "weighted": False,
+        "weight_sets": 0,
+        "conditions": 1,
         "span_stride": 0,
         "device": chip[:3],
         "backward": True,
+        "arrays": {},
     }
     answer = worker(shim_library(750 if chip[0] < 80 else 900)).ask("record", request)
     return answer["workspace_bytes"]

@@ -40,7 +40,7 @@ def sorted_by_the_kernels(log_kd, seed, sanitized=False):
         "numbers": [width, motifs],
         "seed": seed,
     }
-    library = shim_library(900, sanitized, own=(SORT, CUDA / "prepare.cu"))
+    library = shim_library(900, sanitized, own=(SORT, CUDA / "prepare.cu", CUDA / "sort.cu"))
     return worker(library, sanitized).ask("call", request)["arrays"][-1]
 
 

@@ -28,6 +28,44 @@ def test_usual_sizes_are_computed(limits, compute_dtype, weight_sets):
             assert refusal(limits, **sizes, padding=padding, **options) == ""
 
 
+# Activity and potentiation by position, some conditions, both; a condition for each sequence.
+@pytest.mark.parametrize("limits", [T4, L4, H100])
+@pytest.mark.parametrize(
+    "axes",
+    [
+        {"weight_sets": 2},
+        {"condition_count": 4},
+        {"weight_sets": 2, "condition_count": 4},
+        {"weight_sets": 2, "condition_count": 1024, "assigned": True},
+    ],
+    ids=str,
+)
+def test_a_few_sets_and_conditions_are_computed(limits, axes):
+    for length in (1, 40, 110, 330):
+        for compute_dtype in ("float32", "float16"):
+            assert refusal(limits, length=length, compute_dtype=compute_dtype, **axes) == ""
+
+
+@pytest.mark.parametrize("limits", [T4, L4, H100])
+def test_too_many_sets_and_conditions_are_refused(limits):
+    assert refusal(limits, length=5000, weight_sets=1) == ""
+    for options, words in (
+        ({"length": 5000, "weight_sets": 2}, "position_weight: K = 2 sets of weights of P = 5000"),
+        ({"weight_sets": 60}, "position_weight: K = 60 sets of weights of P = 110 windows, with"),
+        (
+            {"condition_count": 1000},
+            "log_concentration: C = 1000 conditions of each sequence, with",
+        ),
+        (
+            {"weight_sets": 2, "condition_count": 1000},
+            "position_weight, log_concentration: K = 2 sets of weights of P = 110 windows under",
+        ),
+    ):
+        message = refusal(limits, **options)
+        assert message.startswith(words)
+        assert "of shared memory of this GPU; use fewer of them" in message
+
+
 def test_gpus_older_than_turing_are_refused():
     assert refusal((70, 80, 98304)).startswith(
         "GPU: expected compute capability 7.5 or later, got 7.0"

@@ -23,6 +23,7 @@ def case_of(part, compute_dtype="float32"):
         upstream=[inputs["grad_bound"], *([inputs["grad_weighted"]] if weighted else [])],
         column_range=inputs["column_range"],
         own_length=inputs["length"],
+        condition=inputs.get("condition"),
         spans=None,
         shape=(count, length, width, motifs),
         sequences=count,

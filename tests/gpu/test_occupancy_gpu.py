@@ -61,6 +61,8 @@ def check_against_oracle(arguments, masked, inside, run, reduction, **options):
     law = {"reduction": reduction, "padding": options.get("padding", "same")}
     if "span" in options:
         law |= {"span": options["span"], "column_range": options.get("column_range")}
+    if "condition" in options:
+        law |= {"condition": options["condition"]}
     expected = occupancy_oracle(**masked, **law)
     absolute = dict(masked)
     if "position_weight" in masked:
@@ -94,6 +96,27 @@ def test_against_oracle(shape, padding, reduction, weighted, run):
     if not weighted:
         del arguments["position_weight"]
     check_against_oracle(arguments, arguments, True, run, reduction, padding=padding)
+
+
+@pytest.mark.parametrize("run", [value_and_gradient, compiled])
+@pytest.mark.parametrize(
+    ("sets", "conditions", "assigned"),
+    [(2, 0, False), (0, 4, False), (3, 2, False), (2, 3, True), (0, 1, True)],
+)
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_sets_and_conditions_against_oracle(shape, reduction, sets, conditions, assigned, run):
+    arguments, random, options = example(shape), np.random.default_rng(3), {}
+    weight = arguments.pop("position_weight")
+    if sets:
+        size = (sets, *weight.shape)
+        arguments["position_weight"] = random.normal(1, 1, size).astype(np.float32)
+    if conditions:
+        size = (conditions, shape[3])
+        arguments["log_concentration"] = random.normal(-2, 2, size).astype(np.float32)
+    if assigned:
+        options["condition"] = random.integers(0, conditions, shape[0]).astype(np.int32)
+    check_against_oracle(arguments, arguments, True, run, reduction, **options)
 
 
 @pytest.mark.parametrize("run", [value_and_gradient, compiled])

@@ -12,12 +12,12 @@ using cisreg::shim::Device;
 // As the Python side fills it, all addresses in one place.
 struct Problem {
   int64_t sequence_count, length, width, motif_count;
-  int32_t same_padding, log_unbound, compute_type, weighted;
+  int32_t same_padding, log_unbound, compute_type, weight_sets;
   int32_t compute_capability, multiprocessor_count;
-  int64_t shared_memory_per_block, span_stride;
+  int64_t shared_memory_per_block, span_stride, condition_count;
   const uint8_t* sequence;
   const float *log_kd, *log_concentration, *position_weight;
-  const int32_t *column_range, *span, *own_length;
+  const int32_t *column_range, *span, *own_length, *condition;
   char* workspace;
   // Outputs forward, upstream gradients backward.
   float *bound, *weighted_sums;
@@ -47,8 +47,8 @@ cisreg::OccupancyShape ShapeOf(const Problem& problem) {
 
 cisreg::OccupancyInputs InputsOf(const Problem& problem) {
   return {static_cast<cisreg::ComputeType>(problem.compute_type),
-          problem.weighted,
-          1,
+          problem.weight_sets,
+          problem.condition_count,
           problem.sequence,
           problem.log_kd,
           problem.log_concentration,
@@ -57,7 +57,7 @@ cisreg::OccupancyInputs InputsOf(const Problem& problem) {
           problem.span,
           problem.span_stride,
           problem.own_length,
-          nullptr};
+          problem.condition};
 }
 
 cisreg::Reduction ReductionOf(const Problem& problem) {

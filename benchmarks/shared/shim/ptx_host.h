@@ -233,6 +233,7 @@ inline uint32_t Transpose(uint32_t x) {
 }
 
 inline int RecomputeThreadIndex() { return static_cast<int>(threadIdx.x); }
+inline int RecomputeBlockIndex() { return static_cast<int>(blockIdx.x); }
 inline uint2 ReloadPair(const uint32_t* from) { return *reinterpret_cast<const uint2*>(from); }
 
 }  // namespace cisreg::ptx

@@ -16,7 +16,7 @@ import numpy as np
 
 COMPUTE_TYPES = ["float32", "bfloat16", "float16"]
 INPUTS = ["sequence", "log_kd", "log_concentration", "position_weight"]
-INPUTS += ["column_range", "span", "own_length"]
+INPUTS += ["column_range", "span", "own_length", "condition"]
 GRADIENTS = ["log_kd_gradient", "log_concentration_gradient", "position_weight_gradient"]
 ADDRESSES = [*INPUTS, "workspace", "bound", "weighted_sums", *GRADIENTS]
 
@@ -26,9 +26,12 @@ class Problem(ctypes.Structure):
 
     _fields_ = (
         [(name, ctypes.c_int64) for name in ("sequences", "length", "width", "motifs")]
-        + [(name, ctypes.c_int32) for name in ("same", "log_unbound", "compute_type", "weighted")]
+        + [
+            (name, ctypes.c_int32)
+            for name in ("same", "log_unbound", "compute_type", "weight_sets")
+        ]
         + [(name, ctypes.c_int32) for name in ("capability", "multiprocessors")]
-        + [(name, ctypes.c_int64) for name in ("shared_memory", "span_stride")]
+        + [(name, ctypes.c_int64) for name in ("shared_memory", "span_stride", "conditions")]
         + [(name, ctypes.c_void_p) for name in ADDRESSES]
     )
 
@@ -68,9 +71,9 @@ def load(path):
 
 
 def problem_of(request):
-    """Everything but addresses."""
+    """Everything but addresses; whether there is one of `condition` counts for sizes."""
     count, length, width, motifs = request["shape"]
-    return Problem(
+    problem = Problem(
         count,
         length,
         width,
@@ -78,10 +81,14 @@ def problem_of(request):
         request["padding"] == "same",
         request["reduction"] == "log_unbound",
         COMPUTE_TYPES.index(request["compute_dtype"]),
-        request["weighted"],
+        request["weight_sets"],
         *request["device"],
         request["span_stride"],
+        request["conditions"],
     )
+    if "condition" in request["arrays"]:
+        problem.condition = 1
+    return problem
 
 
 class Memory:

@@ -4,13 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
+from cisreg.choices import check_choice
 from cisreg.limits import LONGEST_SEQUENCE, check_memory, check_range
+from cisreg.links import link_value
+from cisreg.losses import (
+    Gaussian,
+    Heteroscedastic,
+    Huber,
+    NegativeBinomial,
+    Noise,
+    Poisson,
+    SortBins,
+    StudentT,
+)
 from cisreg.motifs import MotifSet
 from cisreg.numpy import occupancy
-from cisreg.spec import ModelSpec
+from cisreg.spec import Link, ModelSpec
+
+NoiseName = Literal[
+    "gaussian",
+    "heteroscedastic",
+    "student_t",
+    "huber",
+    "poisson",
+    "negative_binomial",
+    "sort_bins",
+]
 
 # The parameters are scaled such that expression is mostly within 0 to 17, as in yeast reporter
 # assays, and the log odds of accessibility within about (-4, 4), where accessibility seldom
@@ -19,10 +42,18 @@ from cisreg.spec import ModelSpec
 UNBOUND_EXPRESSION = 3.0
 EXPRESSION_DEVIATION = 2.0
 ACCESSIBILITY_LOG_ODDS_DEVIATION = 1.5
+# Behind a link: of the score.
+_SCORE_DEVIATION = 0.7
 
 _CALIBRATION_PROMOTERS = 2048
 # A smaller standard deviation of the log odds, relative to the largest, is rounding.
 _SMALLEST_SPREAD = 1e-4
+# Smaller shares of noise are this one, where noise cannot be 0.
+_LEAST_SHARE = 1e-12
+# The standard deviation of a logistic distribution of scale 1.
+_LOGISTIC_DEVIATION = np.pi / np.sqrt(3)
+# How even a library is: the shape of a gamma distribution of the reads of its sequences.
+_UNEVEN = 2.0
 # Sequences whose binding is computed at a time.
 _BATCH = 1024
 
@@ -36,8 +67,9 @@ class Simulation:
         parameters: its parameters, float32 arrays by the names of `spec.parameter_shapes`.
         motif_names: M names, in the order of the parameters.
         sequence: uint8 [N, L], base codes 0 to 3.
-        expression: float32 [N], with noise, as measured.
+        expression: float32 [N], with noise, as measured; [N, K] for counts in K columns.
         noiseless_expression: float32 [N], without noise, as the true model predicts it.
+        noise: the true noise model; None where there is no noise.
     """
 
     spec: ModelSpec
@@ -46,6 +78,7 @@ class Simulation:
     sequence: np.ndarray
     expression: np.ndarray
     noiseless_expression: np.ndarray
+    noise: Noise | None
 
 
 def simulate(
@@ -56,6 +89,9 @@ def simulate(
     seed: int = 0,
     noise: float = 0.1,
     planted_sites: float = 8.0,
+    link: Link = "identity",
+    measured_as: Noise | NoiseName = "gaussian",
+    reads: float = 20.0,
 ) -> Simulation:
     """Draws random promoters and factors, and computes expression with the model.
 
@@ -74,6 +110,12 @@ def simulate(
         noise: the share of the variance of expression that is Gaussian noise, 0 <= noise < 1; no
             model can reach an R² above 1 - noise.
         planted_sites: mean number of sites planted in a promoter.
+        link: of the true model (`cisreg.ModelSpec`). "exponential": the natural log of expression
+            has a standard deviation of 0.7, a factor of 2 either way; counts need it, since they
+            cannot have a mean below 0.
+        measured_as: the noise, as a noise model of `cisreg.losses` with all of its numbers, in the
+            unit of expression; or its name, see `usual_noise`.
+        reads: mean reads of a sequence, for counts whose numbers are not given, and for sort bins.
 
     Returns:
         A Simulation.
@@ -88,8 +130,9 @@ def simulate(
         ((100, 110), (100,))
     """
     _check_arguments(motif_set, sequence_count, sequence_length, noise, planted_sites)
-    factors, calibration, promoters, error = (
-        np.random.default_rng(stream) for stream in np.random.SeedSequence(seed).spawn(4)
+    check_choice("link", link, Link)
+    factors, calibration, promoters, error, library = (
+        np.random.default_rng(stream) for stream in np.random.SeedSequence(seed).spawn(5)
     )
     parameters = _true_parameters(
         motif_set,
@@ -97,10 +140,25 @@ def simulate(
         factors,
     )
     sequence = _promoters(motif_set, sequence_count, sequence_length, planted_sites, promoters)
-    spec = ModelSpec(len(motif_set), motif_set.width, sequence_length)
+    spec = ModelSpec(len(motif_set), motif_set.width, sequence_length, link=link)
     noiseless = _expression(motif_set, parameters, sequence)
-    deviation = noiseless.std(dtype=np.float64) * np.sqrt(noise / (1 - noise))
-    expression = noiseless + deviation * error.standard_normal(sequence_count)
+    if link != "identity":
+        parameters |= _linked_parameters(link, parameters)
+        score = _SCORE_DEVIATION * (noiseless - UNBOUND_EXPRESSION) / EXPRESSION_DEVIATION
+        noiseless = link_value(link, parameters, score.astype(np.float64)).astype(np.float32)
+    true_noise = (
+        measured_as
+        if isinstance(measured_as, Noise)
+        else usual_noise(measured_as, noiseless, noise, reads)
+    )
+    if isinstance(true_noise, Poisson) and noiseless.min() <= 0:
+        raise ValueError(
+            f"measured_as: expected expression above 0 for counts, got {noiseless.min():g}; choose "
+            'the link "exponential"'
+        )
+    library_size = library.gamma(_UNEVEN, max(reads - 1, 0.0) / _UNEVEN, sequence_count)
+    each = 1 + library.poisson(library_size)
+    expression = noiseless if true_noise is None else true_noise.sample(noiseless, error, each)
     return Simulation(
         spec=spec,
         parameters=parameters,
@@ -108,7 +166,66 @@ def simulate(
         sequence=sequence,
         expression=expression.astype(np.float32),
         noiseless_expression=noiseless,
+        noise=true_noise,
     )
+
+
+def usual_noise(
+    name: NoiseName, expression: np.ndarray, share: float, reads: float
+) -> Noise | None:
+    """A noise model of this name whose numbers suit an expression.
+
+    On a continuous scale, scale or standard deviation is that of normal noise which is this share
+    of the variance of what is measured; heteroscedastic noise rises from half to twice of it within
+    1.4 standard deviations of the expression, and Student's t has 3 degrees of freedom. Counts are
+    those of two libraries of sizes 2 to 1, with the mean `reads` together, and `share` as their
+    dispersion. Cells fall in ten bins, each with a tenth of the sequences.
+
+    Args:
+        name: of the noise model, as in recipes.
+        expression: float [N], without noise.
+        share: 0 or more, and below 1.
+        reads: mean counts of a sequence.
+
+    Returns:
+        None for normal noise of a share of 0.
+
+    Example:
+        >>> usual_noise("gaussian", np.array([0.0, 2.0]), 0.5, 20.0)
+        Gaussian(deviation=1.0)
+    """
+    spread = float(expression.std(dtype=np.float64)) or 1.0
+    deviation = spread * float(np.sqrt(max(share, _LEAST_SHARE) / (1 - share)))
+    mean = float(expression.mean(dtype=np.float64))
+    if name == "gaussian":
+        if not share:
+            return None
+        return Gaussian(deviation=deviation)
+    if name == "heteroscedastic":
+        return Heteroscedastic(mean, spread, (float(np.log(deviation)), 0.5, 0.0))
+    if name == "student_t":
+        return StudentT(scale=deviation, degrees=3.0)
+    if name == "huber":
+        return Huber(scale=deviation)
+    if name == "sort_bins":
+        borders = np.unique(np.quantile(expression.astype(np.float64), np.arange(1, 10) / 10))
+        return SortBins(borders=tuple(borders.tolist()), scale=deviation / _LOGISTIC_DEVIATION)
+    size = (reads / mean * 2 / 3, reads / mean / 3)
+    if name == "poisson":
+        return Poisson(library_size=size)
+    return NegativeBinomial(library_size=size, dispersion=max(share, _LEAST_SHARE))
+
+
+def _linked_parameters(link: Link, parameters: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Activities, with those of the score and not of expression, and the parameters of the link."""
+    numbers = {
+        "bias": 0.0,
+        "activity": _SCORE_DEVIATION * parameters["activity"] / EXPRESSION_DEVIATION,
+        **(
+            {"link_floor": 0.0, "link_ceiling": 17.0} if link == "logistic" else {"link_scale": 1.0}
+        ),
+    }
+    return {name: np.asarray(value, np.float32) for name, value in numbers.items()}
 
 
 def _check_arguments(

@@ -125,3 +125,39 @@ def test_motifs_that_bind_alike_everywhere_are_refused(matrix):
     motifs = MotifSet.from_matrices(["a", "b"], [matrix] * 2)
     with pytest.raises(ValueError, match="motif_set: expected motifs"):
         simulate(motifs, sequence_count=5)
+
+
+@pytest.mark.parametrize("name", ["heteroscedastic", "student_t", "huber", "sort_bins"])
+def test_other_noise_has_the_likelihood_of_its_noise_model(motifs, name):
+    made = simulate(motifs, sequence_count=3000, noise=0.3, measured_as=name)
+    assert made.noise.name == name
+    logs = made.noise.log_likelihood(made.noiseless_expression, made.expression).numpy()
+    shuffled = made.noise.log_likelihood(made.noiseless_expression[::-1], made.expression).numpy()
+    assert logs.mean() > shuffled.mean() + 0.1
+    assert np.isfinite(made.expression).all()
+
+
+@pytest.mark.parametrize("name", ["poisson", "negative_binomial"])
+def test_counts_of_two_libraries(motifs, name):
+    made = simulate(
+        motifs, sequence_count=3000, link="exponential", measured_as=name, reads=30, noise=0.2
+    )
+    assert made.spec.link == "exponential"
+    assert made.expression.shape == (3000, 2)
+    np.testing.assert_array_equal(made.expression, np.rint(made.expression))
+    assert made.expression.sum(axis=1).mean() == pytest.approx(30, rel=0.1)
+    prediction = predict(made.spec, made.parameters, made.sequence).expression
+    np.testing.assert_allclose(made.noiseless_expression, prediction, rtol=1e-3)
+
+
+def test_reads_of_sequences_are_uneven(motifs):
+    made = simulate(motifs, sequence_count=2000, measured_as="sort_bins", reads=10)
+    reads = made.expression.sum(axis=1)
+    assert made.expression.shape == (2000, 10)
+    assert reads.min() >= 1 and reads.mean() == pytest.approx(10, rel=0.1)
+    assert reads.std() > 5
+
+
+def test_counts_need_expression_above_0(motifs):
+    with pytest.raises(ValueError, match=r"expected expression above 0 for counts.*exponential"):
+        simulate(motifs, sequence_count=500, measured_as="poisson")

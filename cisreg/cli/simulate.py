@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
+import numpy as np
 import pyarrow as pa
 import typer
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 EXAMPLE = "cisreg simulate --motifs demo --output data"
 
+# Counts whose mean cannot be below 0.
+_ABOVE_0 = ("poisson", "negative_binomial")
 _TRAIN, _TEST, _FACTORS = "train.tsv.gz", "test.tsv.gz", "factors.tsv"
 _TRUTH, _TRUE_MODEL = "truth", "truth/model.json"
 _FILES = (_TRAIN, _TEST, _FACTORS, _TRUE_MODEL)
@@ -37,6 +40,33 @@ def simulate(
         float,
         typer.Option(metavar="SHARE", help="Share of the variance of expression that is noise."),
     ] = 0.1,
+    measured_as: Annotated[
+        Literal[
+            "gaussian",
+            "heteroscedastic",
+            "student_t",
+            "huber",
+            "poisson",
+            "negative_binomial",
+            "sort_bins",
+        ],
+        typer.Option(
+            metavar="NAME",
+            help="Noise of the measurements, as in **train --loss**. Counts are those of two "
+            "libraries, or of ten sorting bins, in the columns expression_1, expression_2 ...",
+        ),
+    ] = "gaussian",
+    link: Annotated[
+        Literal["identity", "logistic", "softplus", "exponential"] | None,
+        typer.Option(
+            metavar="KIND",
+            help="How expression follows from the sum of effects, as in **train --link**. Default: "
+            "identity, for counts of libraries exponential.",
+        ),
+    ] = None,
+    reads: Annotated[
+        float, typer.Option(min=1, metavar="COUNT", help="Mean reads of a sequence, for counts.")
+    ] = 20.0,
     planted_sites: Annotated[
         float,
         typer.Option(min=0, metavar="SITES", help="Mean number of planted sites per sequence."),
@@ -65,6 +95,9 @@ def simulate(
         seed=seed,
         noise=noise,
         planted_sites=planted_sites,
+        measured_as=measured_as,
+        link=link or ("exponential" if measured_as in _ABOVE_0 else "identity"),
+        reads=reads,
     )
     with fill_folder(output, _FILES, overwrite):
         check_own_folder(output / _TRUTH)
@@ -86,7 +119,9 @@ def _write(folder: Path, simulation: Simulation, train_count: int, overwrite: bo
         _write_sequences(folder / _TRAIN, simulation, slice(train_count), overwrite)
         _write_sequences(folder / _TEST, simulation, slice(train_count, None), overwrite)
         _write_factors(folder / _FACTORS, simulation, overwrite)
-    truth = Model(simulation.spec, simulation.parameters, simulation.motif_names)
+    truth = Model(
+        *(simulation.spec, simulation.parameters, simulation.motif_names), noise=simulation.noise
+    )
     save_model(folder / _TRUTH, truth)
 
 
@@ -94,13 +129,13 @@ def _write_sequences(path: Path, simulation: Simulation, rows: slice, overwrite:
     from cisreg.sequences import decode
     from cisreg.writing import open_table
 
+    measured = simulation.expression[rows]
+    columns = {"expression": measured}
+    if measured.ndim == 2:
+        numbered = enumerate(np.ascontiguousarray(measured.T), start=1)
+        columns = {f"expression_{number}": each for number, each in numbered}
     with open_table(path, overwrite=overwrite) as write:
-        write(
-            {
-                "sequence": pa.array(decode(simulation.sequence[rows])),
-                "expression": simulation.expression[rows],
-            }
-        )
+        write({"sequence": pa.array(decode(simulation.sequence[rows])), **columns})
 
 
 def _write_factors(path: Path, simulation: Simulation, overwrite: bool) -> None:

@@ -8,13 +8,23 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from cisreg.losses.noise import OF_THE_DATA, POSITIVE, Form, Noise, where_measured
+from cisreg.losses.noise import POSITIVE, Form, Noise, where_measured
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
 # Means below this count as this: a prediction of 0 or less would make any count impossible.
 _LEAST_MEAN = 1e-6
+
+
+def _from_free_sizes(free: tf.Tensor) -> tf.Tensor:
+    """Sizes with a mean of 1: their scale is that of the predictions."""
+    import tensorflow as tf
+
+    return free.shape[0] * tf.nn.softmax(free)
+
+
+_SIZES = Form(np.log, _from_free_sizes)
 
 
 @dataclass(frozen=True)
@@ -26,7 +36,7 @@ class Poisson(Noise):
 
     Attributes:
         library_size: what a prediction of 1 counts in each column, such as reads in millions; None:
-            the total of each column of the training data, relative to the mean of these totals.
+            trained, with a mean of 1. Training begins with the totals of the columns.
         exposure: whether the first column is no measurement but what the others are relative to,
             row by row: DNA counts before RNA counts, or total counts before those of an exon.
 
@@ -44,7 +54,7 @@ class Poisson(Noise):
 
     name: ClassVar[str] = "poisson"
     counts: ClassVar[bool] = True
-    forms: ClassVar[Mapping[str, Form]] = {"library_size": OF_THE_DATA}
+    forms: ClassVar[Mapping[str, Form]] = {"library_size": _SIZES}
 
     def __post_init__(self) -> None:
         self._check_positive("library_size")
@@ -143,6 +153,8 @@ class NegativeBinomial(Poisson):
     """Counts that vary more than by chance: variance = mean + dispersion mean².
 
     Attributes:
+        library_size: as that of `Poisson`.
+        exposure: as that of `Poisson`.
         dispersion: None: trained.
 
     Raises:
@@ -158,7 +170,7 @@ class NegativeBinomial(Poisson):
 
     name: ClassVar[str] = "negative_binomial"
     forms: ClassVar[Mapping[str, Form]] = {
-        "library_size": OF_THE_DATA,
+        "library_size": _SIZES,
         "dispersion": POSITIVE,
     }
 

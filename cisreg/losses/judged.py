@@ -124,6 +124,9 @@ def _of_counts(
     most = of_each.max(axis=0)
     together = most + np.log(np.exp(of_each - most, dtype=np.float64).mean(axis=0))
     own = noise.log_likelihood(tf.constant(predicted), columns).numpy()
+    # The own prediction is one of all, also where it is beyond those that stand for them.
+    count = len(predicted)
+    together = np.logaddexp(together + np.log1p(-1 / count), own - np.log(count))
     return _mean_of_rows(own - together, there)
 
 

@@ -16,7 +16,7 @@ from cisreg.data import Dataset
 from cisreg.data.feeding.feed import Feed, MemoryFeed
 from cisreg.data.feeding.stream import FileFeed
 from cisreg.links import link_value
-from cisreg.losses import Noise, Penalty, is_sum
+from cisreg.losses import Noise, Penalty, Poisson, is_sum
 from cisreg.losses.table import beyond_table
 from cisreg.model import ModelSpec, check_parameters
 from cisreg.occupancy import Implementation
@@ -177,6 +177,12 @@ class TrainingPlan:
         if not isinstance(self.loss, Noise):
             _check_loss(self.loss, self.training.sample())
             return
+        above_0 = ("softplus", "exponential")
+        if isinstance(self.loss, Poisson) and self.spec.link not in above_0:
+            raise ValueError(
+                f"loss: expected a model with predictions above 0 for {self.loss.name}, got the "
+                f'link "{self.spec.link}"; choose the link "exponential" (--link exponential)'
+            )
         self.loss.check(self.training.measurements()[0])
         if self.validation is not None:
             self.loss.check(self.validation.expression)

@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from page_links import link_pages
 
 from cisreg.losses import Penalty
+from cisreg.losses.named import NOISES
 from cisreg.recipes.reading import SCHEDULES
 from cisreg.recipes.recipe import SIZES, Recipe
 from cisreg.spec import ModelSpec
@@ -33,6 +34,11 @@ def _page() -> Iterator[str]:
     yield _table("[motifs]", Recipe, {"width": "motif_width", "flank": "motif_flank"})
     layers = [each.name for each in dataclasses.fields(ModelSpec) if each.name not in SIZES]
     yield _table("[model]", ModelSpec, {name: name for name in layers})
+    yield _title("[loss]")
+    yield 'Its ``name`` is ``"squared_error"`` (the default) or that of a noise model. Its numbers '
+    yield "are trained where they are not given.\n\n"
+    for name, noise in NOISES.items():
+        yield _table(f'[loss] name = "{name}"', noise, _fields(noise))
     yield _table("[penalty]", Penalty, _fields(Penalty))
     yield _table("[[stage]]", Stage, _fields(Stage))
     yield _title("[[variant]]") + "Keys of ``[model]``, but for those of constant ends.\n\n"
@@ -82,6 +88,8 @@ def _value(hint: Any) -> str:
         return ", ".join(f'``"{each}"``' for each in kinds)
     if type(None) in get_args(hint):
         return _value(kinds[0])
+    if get_origin(hint) is tuple and float in get_args(hint):
+        return "numbers"
     kind = get_origin(hint) or hint
     return _WORDS.get(kind, "a table")
 

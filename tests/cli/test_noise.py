@@ -123,6 +123,20 @@ def test_the_highest_r_stands_beside_r(tables, tmp_path):
     assert "no model reaches more than" in (tmp_path / "report.html").read_text()
 
 
+def test_counts_relative_to_others_train(tables, tmp_path):
+    model = tmp_path / "model"
+    columns = ("--exposure-column", "tot_ct", "--expression-column", "ex_ct")
+    linked = ("--loss", "negative_binomial", "--link", "exponential")
+    succeed(*TRAIN, tables / "counts.csv", *columns, *linked, "--output", model)
+    loaded = load_model(model)
+    assert loaded.noise.exposure and loaded.noise.unknown == ()
+    assert loaded.table_columns["expression"] == ["tot_ct", "ex_ct"]
+    output = succeed("evaluate", model, tables / "counts.csv", "--json")
+    # These counts have nothing to do with the sequences.
+    predictive = rows_of(output, "noise")[2]
+    assert predictive["quantity"] == "predictive_information" and abs(predictive["nats"]) < 0.1
+
+
 def test_options_that_do_not_fit_are_refused(tables, tmp_path):
     table, output = tables / "bins.csv", ("--output", tmp_path / "model")
     said = fail(2, *TRAIN, table, *output, "--exposure-column", "ct_0", "--loss", "poisson")
@@ -133,4 +147,7 @@ def test_options_that_do_not_fit_are_refused(tables, tmp_path):
     said = fail(1, *TRAIN, table, *output)
     assert "--loss sort_bins" in said
     said = fail(1, *TRAIN, tables / "outliers.tsv", *output, "--loss", "poisson")
+    assert "--link exponential" in said
+    linked = ("--loss", "poisson", "--link", "exponential")
+    said = fail(1, *TRAIN, tables / "outliers.tsv", *output, *linked)
     assert "expected counts (whole numbers of 0 or more) for poisson" in said

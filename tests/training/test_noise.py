@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from tiny_model import SPEC, STAGES, assert_same_bits, fit_tiny, make_dataset
+from tiny_model import SPEC, STAGES, assert_same_bits, fit_tiny, make_dataset, start_parameters
 
 from cisreg.data import Dataset
 from cisreg.losses import (
@@ -130,24 +132,30 @@ def test_bins_and_their_borders():
 
 
 def test_counts_of_libraries_of_different_sizes():
-    data = make_dataset(1500)
-    # Positive, so that a model without a positive link can be that of the truth.
-    rate = data.expression + 8
-    assert rate.min() > 0.5
+    spec = replace(SPEC, link="exponential")
+    data = make_dataset(2500)
     random = np.random.default_rng(4)
     truth = NegativeBinomial(library_size=(2.0, 6.0), dispersion=0.15)
-    counts = truth.sample(rate, random)
+    counts = truth.sample(np.exp(0.2 * data.expression), random)
+    # Some are missing.
+    counts[::10, 1] = np.nan
+    counted = Dataset.unchecked(data.sequence, counts.astype(np.float32))
+    stage = replace(STAGE, epochs=20, learning_rate=0.03)
     result = fit_tiny(
-        Dataset(data.sequence, counts.astype(np.float32)),
-        (STAGE,),
+        *(counted, (stage,)),
+        spec=spec,
+        parameters=start_parameters(spec=spec),
         loss=NegativeBinomial(),
     )
     sizes = np.array(result.noise.library_size)
-    assert sizes[1] / sizes[0] == pytest.approx(3, rel=0.1)
-    assert result.noise.dispersion == pytest.approx(0.15, rel=0.3)
+    assert sizes[1] / sizes[0] == pytest.approx(3, rel=0.05)
+    assert result.noise.dispersion == pytest.approx(0.15, rel=0.2)
+    assert result.history[-1].validation_r > 0.5
 
 
-def test_numbers_of_another_kind_are_refused():
-    data = make_dataset(50)
-    with pytest.raises(ValueError, match=r"expected counts .* for poisson"):
+def test_what_does_not_fit_the_loss_is_refused():
+    data, spec = make_dataset(50), replace(SPEC, link="softplus")
+    with pytest.raises(ValueError, match=r"predictions above 0 for poisson, got the link"):
         fit_tiny(data, (STAGE,), loss=Poisson())
+    with pytest.raises(ValueError, match=r"expected counts .* for poisson"):
+        fit_tiny(data, (STAGE,), spec=spec, parameters=start_parameters(spec=spec), loss=Poisson())

@@ -17,7 +17,7 @@ SMALLER = (
     (r"\bepochs=\d+", "epochs=1"),
     ('"default"', '"small.toml"'),
     (r"\bmembers=\d+, folder=\"ensemble\", processes=\d", 'members=2, folder="ensemble"'),
-    (r"--members \d+ --processes \d", "--members 2"),
+    (r"--members \d+(?: --processes \d)?", "--members 2"),
     ("--motifs jaspar:(vertebrates|fungi)", "--motifs motif_list.txt"),
     ("https://example.org/lab/", "lab/"),
 )

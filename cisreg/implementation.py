@@ -51,7 +51,7 @@ def takes_fused(
         return False
     if implementation == "fused":
         check_compiled()
-    reason = _why_not_on_cpu(inputs) or why_not_on_gpu(inputs, padding, compute_dtype)
+    reason = why_not_on_gpu(inputs, padding, compute_dtype)
     if not reason:
         return True
     if implementation == "fused":
@@ -81,35 +81,6 @@ _saying = threading.RLock()
 @functools.cache
 def _warn_once(message: str) -> None:
     logger.warning("%s", message)
-
-
-def weight_sets(inputs: Inputs) -> int:
-    """Sets of position weights; several where a graph does not know how many."""
-    if inputs.position_weight is None:
-        return 0
-    return _ANY_SETS if (sets := _first_size(inputs.position_weight, 4)) is None else sets
-
-
-def condition_count(inputs: Inputs) -> int:
-    """Conditions; several where a graph does not know how many."""
-    count = _first_size(inputs.log_concentration, 2)
-    return _ANY_SETS if count is None else count
-
-
-def _first_size(value: tf.Tensor, rank: int) -> int | None:
-    """The size of the first axis of a value of this rank, 1 of one with an axis less."""
-    if value.shape.rank is None:
-        return None
-    return value.shape[0] if value.shape.rank == rank else 1
-
-
-def _why_not_on_cpu(inputs: Inputs) -> str:
-    if gpu_here() or (weight_sets(inputs) <= 1 and condition_count(inputs) == 1):
-        return ""
-    return (
-        "the kernels of the CPU take one set of position weights and one condition, got "
-        f"K = {weight_sets(inputs)} and C = {condition_count(inputs)}"
-    )
 
 
 def why_not_on_gpu(inputs: Inputs, padding: Padding, compute_dtype: ComputeDtype) -> str:
@@ -196,12 +167,32 @@ def _why_too_large(gpu: str, inputs: Inputs, padding: Padding, compute_dtype: Co
     length = max(_ANY_LENGTH, width) if length is None else length
     return _refusal(
         *(limits, (count, length, width, motifs)),
-        weight_sets=weight_sets(inputs),
-        condition_count=condition_count(inputs),
+        weight_sets=_weight_sets(inputs),
+        condition_count=_condition_count(inputs),
         assigned=inputs.condition is not None,
         padding=padding,
         compute_dtype=compute_dtype,
     )
+
+
+def _weight_sets(inputs: Inputs) -> int:
+    """Sets of position weights; several where a graph does not know how many."""
+    if inputs.position_weight is None:
+        return 0
+    return _ANY_SETS if (sets := _first_size(inputs.position_weight, 4)) is None else sets
+
+
+def _condition_count(inputs: Inputs) -> int:
+    """Conditions; several where a graph does not know how many."""
+    count = _first_size(inputs.log_concentration, 2)
+    return _ANY_SETS if count is None else count
+
+
+def _first_size(value: tf.Tensor, rank: int) -> int | None:
+    """The size of the first axis of a value of this rank, 1 of one with an axis less."""
+    if value.shape.rank is None:
+        return None
+    return value.shape[0] if value.shape.rank == rank else 1
 
 
 @functools.lru_cache(maxsize=1024)

@@ -11,10 +11,11 @@ import tensorflow as tf
 from test_occupancy import REDUCTIONS, example, random_range, random_upstream, relative_error
 from test_occupancy import value_and_gradient as of_implementation
 
+from cisreg import _native
 from cisreg.occupancy import occupancy
 from cisreg.oracle import occupancy_oracle, occupancy_oracle_gradient
 
-IMPLEMENTATIONS = ["standard"]
+IMPLEMENTATIONS = ["fused", "standard"]
 # (sequences, length, width, motifs), conditions, sets of weights.
 PROBLEMS = [
     ((3, 20, 5, 7), 2, 1),
@@ -46,6 +47,15 @@ def several(shape, conditions, sets, padding="same"):
 
 def some_conditions(shape, conditions):
     return np.random.default_rng(6).integers(0, conditions, shape[0]).astype(np.int32)
+
+
+def parts(found, expected, axes):
+    """Both, along each of these axes on its own."""
+    for place in itertools.product(*(range(expected.shape[axis]) for axis in axes)):
+        index = [slice(None)] * expected.ndim
+        for axis, at in zip(axes, place, strict=True):
+            index[axis] = at
+        yield found[tuple(index)], expected[tuple(index)]
 
 
 def gradient_of_oracle(arguments, upstream, **options):
@@ -182,6 +192,116 @@ def test_concentrations_of_each_sequence(implementation):
         expected = occupancy_oracle(**alone)
         for found, value in zip(together, expected, strict=True):
             assert relative_error(found[row], value[0]) <= 2e-6
+
+
+# Next to multiples of three columns, eight motifs and the windows in flight; several segments.
+KERNEL_SHAPES = [
+    (9, 23, 1, 9),
+    (8, 29, 7, 17),
+    (5, 13, 30, 8),
+    (3, 600, 31, 3),
+    (40, 130, 9, 9),
+]
+NAMES = ("log_kd", "log_concentration", "position_weight")
+
+
+def native_inputs(arguments):
+    return [arguments.get(name) for name in ("sequence", *NAMES)]
+
+
+def kernel_options(shape, number, padding, reduction):
+    """Each number has other optional arguments."""
+    count, length, width, motifs = shape
+    random = np.random.default_rng(number)
+    options = {"padding": padding, "reduction": reduction}
+    if number % 2:
+        options["column_range"] = random_range(width, motifs)
+        edges = random.integers(0, length + 1, (count, 2))
+        options["span"] = np.sort(edges, axis=1).astype(np.int32)
+    if number % 3 == 2:
+        options["length"] = random.integers(0, length + 1, count).astype(np.int32)
+    return options
+
+
+@pytest.mark.parametrize("reduction", ["expected", "log_unbound"])
+@pytest.mark.parametrize("own", [False, True], ids=["all", "own"])
+@pytest.mark.parametrize(
+    ("strength", "spread"),
+    [(0, 2), (45, 2), (-20, 40), (20, 40)],
+    ids=["products", "logarithms", "far apart", "far apart and strong"],
+)
+def test_kernels_against_oracle(strength, spread, own, reduction):
+    """All instruction sets; each condition and each set on its own, so that none hides another."""
+    several_of = [(2, 0), (1, 2), (3, 1), (2, 3)]
+    cases = itertools.product(KERNEL_SHAPES, ("same", "valid"))
+    for number, (shape, padding) in enumerate(cases):
+        if padding == "valid" and shape[1] < shape[2]:
+            continue
+        conditions, sets = several_of[number % len(several_of)]
+        arguments = several(shape, conditions, sets, padding)
+        rows = np.linspace(strength, strength + spread, conditions)[:, np.newaxis]
+        arguments["log_concentration"] += rows.astype(np.float32)
+        options = kernel_options(shape, number, padding, reduction)
+        if own:
+            options["condition"] = some_conditions(shape, conditions)
+        expected = occupancy_oracle(**arguments, **options)
+        upstream = random_upstream(expected)
+        gradient = gradient_of_oracle(arguments, upstream, **options)
+        for instruction_set in _native.instruction_sets():
+            case = (shape, padding, conditions, sets, instruction_set)
+            native = options | {"instruction_set": instruction_set}
+            outputs = _native.occupancy_forward(*native_inputs(arguments), **native)
+            of_conditions = [] if own else [1]
+            of_sets = [1 + len(of_conditions)]
+            for sums, value, more in zip(outputs, expected, ([], of_sets), strict=True):
+                if value is None:
+                    continue
+                for one, of_one in parts(sums, value, of_conditions + more):
+                    assert relative_error(one, of_one) <= 3e-6, case
+                assert not sums[value == 0].any(), case
+            found = _native.occupancy_backward(*native_inputs(arguments), *upstream, **native)
+            bound = 3e-5 if strength + spread > 30 else 1e-5
+            assert relative_error(found[0], gradient["log_kd"]) <= bound, case
+            assert relative_error(found[1], gradient["log_concentration"]) <= bound, case
+            # In one condition it may be a single number, where rounding does not even out.
+            for one, of_one in parts(found[1], gradient["log_concentration"], [0]):
+                assert relative_error(one, of_one) <= 3 * bound, case
+            if sets > 0:
+                for one, of_one in parts(found[2], gradient["position_weight"], [0]):
+                    assert relative_error(one, of_one) <= bound, case
+                assert not found[2][gradient["position_weight"] == 0].any(), case
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["all", "own"])
+@pytest.mark.parametrize("count", [40, 3000], ids=["shared tiles", "own tiles"])
+def test_the_number_of_threads_changes_no_bit(count, own):
+    shape = (count, 100, 9, 20)
+    arguments = several(shape, 3, 2)
+    options = {"condition": some_conditions(shape, 3)} if own else {}
+    outputs = [
+        _native.occupancy_forward(*native_inputs(arguments), **options, threads=threads)
+        for threads in (1, 2, 5)
+    ]
+    upstream = random_upstream(outputs[0])
+    gradients = [
+        _native.occupancy_backward(*native_inputs(arguments), *upstream, **options, threads=threads)
+        for threads in (1, 2, 5)
+    ]
+    for found in (outputs, gradients):
+        for one, two, five in zip(*found, strict=True):
+            np.testing.assert_array_equal(one, two)
+            np.testing.assert_array_equal(one, five)
+
+
+def test_many_conditions_take_no_memory_for_sites():
+    """A condition for each sequence; the kernels keep factors of motifs, and no sums of sites."""
+    shape = (500, 40, 5, 9)
+    arguments = several(shape, 500, 1)
+    condition = np.random.default_rng(1).permutation(500).astype(np.int32)
+    expected = occupancy_oracle(**arguments, condition=condition)
+    found = _native.occupancy_forward(*native_inputs(arguments), condition=condition)
+    for one, other in zip(found, expected, strict=True):
+        assert relative_error(one, other) <= 2e-6
 
 
 WRONG = [

@@ -9,8 +9,9 @@
 #ifndef CISREG_CSRC_OCCUPANCY_BACKWARD_H_
 #define CISREG_CSRC_OCCUPANCY_BACKWARD_H_
 
+#include "occupancy/backward_several.h"
 #include "occupancy/forward.h"
-#include "occupancy/rows.h"
+#include "occupancy/gradients.h"
 #include "occupancy/scan.h"
 
 namespace cisreg {
@@ -19,16 +20,6 @@ namespace {
 // At most this many rows of a k-mer are added in one sum; these sums are then added. One long sum
 // would lose precision where sequences have few different k-mers.
 constexpr int kLongestSum = 128;
-
-// One block's sums while an item runs. `dlogit` holds one tile in strips; `table` the gradient of
-// the k-mer table as [strip, k-mer, group, site].
-struct BlockGradients {
-  char* dlogit;
-  int64_t strip_bytes;
-  float* table;
-  float* log_concentration;  // [kBlockSites]
-  float* position_weight;    // [P, kBlockSites] or unused
-};
 
 template <class V>
 struct SegmentUpstream {
@@ -47,14 +38,6 @@ SegmentUpstream<V> LoadUpstream(const OccupancyJob& job, int64_t block, int64_t 
   return {load(upstream.bound),
           job.inputs.weighted() ? load(upstream.weighted) : V::Broadcast(0.0f)};
 }
-
-// Where a segment's next windows are read and written.
-struct WindowCursor {
-  const uint16_t* kmer_offset;
-  const float* weight;     // null without weights
-  float* weight_gradient;  // null without weights
-  GradientCursor gradient;
-};
 
 // Where the dlogits and gradients of windows in flight go.
 template <class F>
@@ -409,7 +392,12 @@ size_t ItemScratchBytes(const OccupancyPlan& plan, bool backward) {
   using Rows = FloatRows<V>;
   ScratchArena arena = {nullptr, 0};
   TakeForTiles(plan, backward, &arena);
-  if (backward) TakeBackwardScratch<Rows>(plan, &arena);
+  if (backward) {
+    TakeBackwardScratch<Rows>(plan, &arena);
+    TakeSeveralScratch(plan, &arena);
+  } else {
+    arena.Take<float>(plan.sums_per_sequence * kBlockSites);
+  }
   return arena.used;
 }
 
@@ -426,19 +414,28 @@ void SumSlice(const OccupancyJob& job, const ItemRange& range, ScratchArena* are
                                            : StoreBlock<V, Rows, Reduction::kExpected, false>)
                                : (weighted ? StoreBlock<V, Rows, Reduction::kLogUnbound, true>
                                            : StoreBlock<V, Rows, Reduction::kLogUnbound, false>);
-  const PartialLayout layout = MakePartialLayout(job.shape, weighted);
+  const auto store_several = expected ? StoreBlockSeveral<V, Rows, Reduction::kExpected>
+                                      : StoreBlockSeveral<V, Rows, Reduction::kLogUnbound>;
+  const bool several = job.inputs.several();
+  const SeveralScratch several_scratch = TakeSeveralScratch(plan, arena);
+  const PartialLayout layout = MakePartialLayout(job.shape, job.inputs);
   // Pads are only written here: those of one tile of a block are still zero in the next one. A span
   // may add to them the first windows of a segment.
   const bool keeps_pads = range.end_block - range.first_block == 1 && job.block_sites == nullptr;
   ForEachTile(job, range.slice, true, arena, [&](const Tile& tile) {
     for (int64_t block = range.first_block; block < range.end_block; ++block) {
       const int64_t i = block - range.first_block;
+      float* const partial = item_partials + i * layout.total() + layout.log_kd;
       const BlockGradients gradients = {
           scratch.dlogit, StripBytes<Rows>(plan), scratch.tables + i * plan.gradient_floats(),
-          scratch.log_concentrations + i * kBlockSites,
-          item_partials + i * layout.total() + layout.log_kd + layout.log_concentration};
+          several ? partial : scratch.log_concentrations + i * kBlockSites,
+          partial + layout.log_concentration};
       if (!keeps_pads || !tile.repeats_rows) ClearPads<Rows>(job, block, tile, gradients);
-      store_block(job, block, tile, upstream, gradients);
+      if (several) {
+        store_several(job, block, tile, upstream, several_scratch, gradients);
+      } else {
+        store_block(job, block, tile, upstream, gradients);
+      }
       SumTile<Rows>(job.block_trained[block].group_count, tile, gradients);
     }
   });
@@ -449,9 +446,10 @@ void BackwardItemOf(const OccupancyJob& job, int64_t item, char* memory,
                     const OccupancyUpstream& upstream, float* partials) {
   const simd::FlushDenormals flush;
   const OccupancyPlan& plan = job.plan;
-  const PartialLayout layout = MakePartialLayout(job.shape, job.inputs.weighted());
+  const PartialLayout layout = MakePartialLayout(job.shape, job.inputs);
   const ItemRange range = FindItem(plan, item);
   const int64_t blocks = range.end_block - range.first_block;
+  const bool several = job.inputs.several();
   float* const item_partials =
       partials + (range.slice * plan.block_count + range.first_block) * layout.total();
 
@@ -472,6 +470,7 @@ void BackwardItemOf(const OccupancyJob& job, int64_t item, char* memory,
     float* log_kd = item_partials + i * layout.total();
     FoldTable<Rows>(job, range.first_block + i, scratch.tables + i * plan.gradient_floats(),
                     log_kd);
+    if (several) continue;
     const float* sites = scratch.log_concentrations + i * kBlockSites;
     float* log_concentration = log_kd + layout.log_kd;
     for (int m = 0; m < kBlockMotifs; ++m)

@@ -4,8 +4,10 @@
 #define CISREG_CSRC_OCCUPANCY_FORWARD_H_
 
 #include "occupancy/counted.h"
+#include "occupancy/forward_several.h"
 #include "occupancy/items.h"
 #include "occupancy/scan.h"
+#include "occupancy/sums.h"
 #include "simd/denormals.h"
 
 namespace cisreg {
@@ -17,12 +19,6 @@ struct SegmentSums {
   V bound;
   V weighted;
 };
-
-// Position weights of a block from one window on, or null.
-inline const float* BlockWeight(const OccupancyJob& job, int64_t block, int64_t window) {
-  if (!job.inputs.weighted()) return nullptr;
-  return job.block_weight + (block * job.shape.window_count + window) * kBlockSites;
-}
 
 // Sums over windows of one part of a block's sites, of the first `live` windows in a tail. `weight`
 // is that of the first window, or null. Where sites are masked, those that do not count become
@@ -101,30 +97,6 @@ SegmentSums<V> SumSegment(const OccupancyJob& job, int64_t block, const Segment&
   return sums;
 }
 
-// Number of motifs of a block, without the repeats that fill the last block.
-inline int64_t OwnMotifs(const OccupancyJob& job, int64_t block) {
-  const int64_t left = job.shape.motif_count - block * kBlockMotifs;
-  return left < kBlockMotifs ? left : kBlockMotifs;
-}
-
-// A sequence's first segment sets its outputs, the later ones add to them.
-template <class V>
-void WriteSums(const OccupancyJob& job, int64_t block, const Segment& segment, V sums,
-               float* outputs) {
-  const int32_t* motif = job.block_motif + block * kBlockMotifs;
-  const int64_t motifs = OwnMotifs(job, block);
-  float sites[kBlockSites];
-  sums.Store(sites);
-  ClearAbsent(job, block, sites);
-  for (int strand = 0; strand < kStrands; ++strand) {
-    float* to = outputs + (segment.sequence * kStrands + strand) * job.shape.motif_count;
-    const float* from = sites + strand * kBlockMotifs;
-    for (int64_t i = 0; i < motifs; ++i) {
-      to[motif[i]] = segment.is_first ? from[i] : to[motif[i]] + from[i];
-    }
-  }
-}
-
 template <class V, Reduction kReduction, bool kWeighted, int kSitesPerDivision, bool kSpanned>
 void ForwardTile(const OccupancyJob& job, int64_t block, const Tile& tile,
                  const OccupancyOutputs& outputs) {
@@ -133,8 +105,10 @@ void ForwardTile(const OccupancyJob& job, int64_t block, const Tile& tile,
     const Segment& segment = tile.segments[i];
     const SegmentSums<V> sums = SumSegment<V, kReduction, kWeighted, kSitesPerDivision, kSpanned>(
         job, block, segment, tile.kmer_offset);
-    WriteSums(job, block, segment, sums.bound * scale, outputs.bound);
-    if (kWeighted) WriteSums(job, block, segment, sums.weighted, outputs.weighted);
+    WriteSums(job, block, segment.is_first, sums.bound * scale, segment.sequence, outputs.bound);
+    if (kWeighted) {
+      WriteSums(job, block, segment.is_first, sums.weighted, segment.sequence, outputs.weighted);
+    }
   }
 }
 
@@ -161,12 +135,19 @@ void ForwardItem(const OccupancyJob& job, int64_t item, char* scratch,
                                                   : ForwardBlock<V, Reduction::kExpected, false>)
                                       : (weighted ? ForwardBlock<V, Reduction::kLogUnbound, true>
                                                   : ForwardBlock<V, Reduction::kLogUnbound, false>);
+  const auto forward_several = expected ? ForwardBlockSeveral<V, Reduction::kExpected>
+                                        : ForwardBlockSeveral<V, Reduction::kLogUnbound>;
   const ItemRange range = FindItem(plan, item);
 
   ScratchArena arena = {scratch, 0};
+  float* const sums = arena.Take<float>(plan.sums_per_sequence * kBlockSites);
   ForEachTile(job, range.slice, false, &arena, [&](const Tile& tile) {
     for (int64_t block = range.first_block; block < range.end_block; ++block) {
-      forward_block(job, block, tile, outputs);
+      if (job.inputs.several()) {
+        forward_several(job, block, tile, sums, outputs);
+      } else {
+        forward_block(job, block, tile, outputs);
+      }
     }
   });
 }

@@ -25,6 +25,8 @@ struct OccupancyJob {
   const BlockColumns* block_trained;  // [block_count]
   const SiteColumns* block_sites;     // [block_count], or null without a span
   const uint8_t* block_absent;        // [block_count, kBlockMotifs], or null, see plan.h
+  const float* base_concentration;    // [M], the largest of each motif in any condition
+  bool some_absent;                   // whether a motif is absent in some condition
   const int64_t* slice_begin;         // [sequence_slices + 1]
   const int64_t* table_offset;        // [block_count + 1], in floats
   Tile* tiles;                        // of all slices, or null where each item has its own
@@ -33,14 +35,15 @@ struct OccupancyJob {
   // What tables are filled with:
   float* tables;                // of all blocks, one after the other
   int32_t* sites_per_division;  // [block_count], 1 or 2, see table.h
-  float* block_weight;          // [block_count, P, kBlockSites], or unused
+  float* factors;               // [block_count, C, kBlockSites], or unused, see several.h
+  float* block_weight;          // [block_count, P, K, kBlockSites], or unused
 
   float* table(int64_t block) const { return tables + table_offset[block]; }
 };
 
 struct OccupancyKernels {
   const char* name;
-  // Fills one block's k-mer table and its position weights.
+  // Fills one block's k-mer table, its factors of conditions and its position weights.
   void (*build_table)(const OccupancyJob& job, int64_t block);
   // Works out one of the tiles that the items share.
   void (*encode_tile)(const OccupancyJob& job, int64_t index, char* scratch);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <limits>
 #include <memory>
 
 #include "common/shared_items.h"
@@ -14,6 +15,9 @@ namespace {
 // Rough cycles for the scheduler: of one window of one block, and of one number of a table.
 constexpr int64_t kForwardCycles = 8;
 constexpr int64_t kBackwardCycles = 24;
+// And of every further condition or set of position weights.
+constexpr int64_t kFurtherForwardCycles = 4;
+constexpr int64_t kFurtherBackwardCycles = 6;
 constexpr double kTableCycles = 0.5;
 
 // With at most this many rows of tiles, some rows of tables are likely to be read by none.
@@ -32,13 +36,6 @@ size_t RoundToLine(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
 }  // namespace
 
-std::string CpuRefusal(const OccupancyInputs& inputs) {
-  if (inputs.weight_sets <= 1 && inputs.condition_count == 1) return {};
-  return "occupancy on the CPU: expected one set of position weights and one condition, got K = " +
-         std::to_string(inputs.weight_sets) + " and C = " + std::to_string(inputs.condition_count) +
-         "; use implementation = 'standard'";
-}
-
 OccupancyLaunch::OccupancyLaunch(const OccupancyKernels& kernels, const OccupancyShape& shape,
                                  Reduction reduction, const OccupancyInputs& inputs, bool backward)
     : kernels_(kernels), backward_(backward), layout_(MakeMotifLayout(shape, inputs)) {
@@ -52,6 +49,12 @@ OccupancyLaunch::OccupancyLaunch(const OccupancyKernels& kernels, const Occupanc
   job_.block_scanned = layout_.block_scanned.data();
   job_.block_trained = layout_.block_trained.data();
   job_.block_sites = inputs.span == nullptr ? nullptr : layout_.block_sites.data();
+  job_.base_concentration = layout_.base_concentration.empty() ? inputs.log_concentration
+                                                               : layout_.base_concentration.data();
+  const float* const concentrations = inputs.log_concentration;
+  job_.some_absent =
+      std::count(concentrations, concentrations + inputs.condition_count * shape.motif_count,
+                 -std::numeric_limits<float>::infinity()) > 0;
   job_.block_absent = layout_.block_absent.empty() ? nullptr : layout_.block_absent.data();
   slice_begin_ = DivideSequences(shape, inputs, job_.plan);
   job_.slice_begin = slice_begin_.data();
@@ -91,7 +94,6 @@ void OccupancyLaunch::LayOutTiles() {
 
 WorkspaceBytes OccupancyLaunch::Workspace(const Executor& executor) const {
   const OccupancyPlan& plan = job_.plan;
-  const bool weighted = job_.inputs.weighted();
   WorkspaceBytes bytes = {};
   bytes.tables = RoundToLine(layout_.table_offset.back() * sizeof(float));
   bytes.divisions = RoundToLine(plan.block_count * sizeof(int32_t));
@@ -102,13 +104,16 @@ WorkspaceBytes OccupancyLaunch::Workspace(const Executor& executor) const {
     bytes.tiles += arena.used;
   }
   bytes.scratch = executor.worker_count * RoundToLine(kernels_.scratch_bytes(plan, backward_));
-  if (weighted) {
-    const int64_t weights = plan.block_count * job_.shape.window_count * kBlockSites;
-    bytes.weights = RoundToLine(weights * sizeof(float));
+  const OccupancyInputs& inputs = job_.inputs;
+  const int64_t block_floats = plan.block_count * kBlockSites;
+  if (inputs.several()) {
+    bytes.factors = RoundToLine(block_floats * inputs.condition_count * sizeof(float));
   }
+  const int64_t weights = block_floats * job_.shape.window_count * inputs.weight_sets;
+  bytes.weights = RoundToLine(weights * sizeof(float));
   if (backward_) {
     bytes.partials = plan.sequence_slices * plan.block_count *
-                     MakePartialLayout(job_.shape, weighted).total() * sizeof(float);
+                     MakePartialLayout(job_.shape, inputs).total() * sizeof(float);
   }
   return bytes;
 }
@@ -118,9 +123,13 @@ int64_t OccupancyLaunch::ItemCycles() const {
   const int64_t window_blocks = plan.window_count * plan.block_count / plan.item_count();
   const auto tables =
       static_cast<int64_t>(kTableCycles * layout_.table_offset.back() / plan.item_count());
-  if (!backward_) return kForwardCycles * window_blocks + tables;
+  const int64_t further =
+      job_.inputs.summed_conditions() * std::max<int64_t>(1, job_.inputs.weight_sets) - 1;
+  if (!backward_) {
+    return (kForwardCycles + kFurtherForwardCycles * further) * window_blocks + tables;
+  }
   // Tables of gradients are cleared and folded.
-  return kBackwardCycles * window_blocks + tables +
+  return (kBackwardCycles + kFurtherBackwardCycles * further) * window_blocks + tables +
          static_cast<int64_t>(kTableCycles * plan.blocks_per_item * plan.gradient_floats());
 }
 
@@ -130,6 +139,8 @@ char* OccupancyLaunch::TakeWorkspace(const Executor& executor, char* workspace) 
   workspace += bytes.tables;
   job_.sites_per_division = reinterpret_cast<int32_t*>(workspace);
   workspace += bytes.divisions;
+  job_.factors = reinterpret_cast<float*>(workspace);
+  workspace += bytes.factors;
   job_.block_weight = reinterpret_cast<float*>(workspace);
   workspace += bytes.weights;
   ScratchArena arena = {workspace, 0};
@@ -218,7 +229,7 @@ void OccupancyLaunch::Backward(const Executor& executor, char* workspace,
 void OccupancyLaunch::SumPartials(int64_t block, const float* partials,
                                   const OccupancyGradients& gradients) const {
   const OccupancyPlan& plan = job_.plan;
-  const PartialLayout layout = MakePartialLayout(job_.shape, job_.inputs.weighted());
+  const PartialLayout layout = MakePartialLayout(job_.shape, job_.inputs);
   const int64_t stride = plan.block_count * layout.total();
   const int64_t motif_count = job_.shape.motif_count;
   const int64_t motifs = std::min<int64_t>(kBlockMotifs, motif_count - block * kBlockMotifs);
@@ -235,13 +246,13 @@ void OccupancyLaunch::SumPartials(int64_t block, const float* partials,
   for (int64_t row = 0; row < layout.log_kd / kBlockMotifs; ++row, from += kBlockMotifs) {
     sum_row(from, gradients.log_kd + row * motif_count);
   }
-  sum_row(from, gradients.log_concentration);
-  from += layout.log_concentration;
-  for (int64_t window = 0; window < layout.position_weight / kBlockSites; ++window) {
-    for (int64_t strand = 0; strand < kStrands; ++strand, from += kBlockMotifs) {
-      const int64_t row = strand * job_.shape.window_count + window;
-      sum_row(from, gradients.position_weight + row * motif_count);
-    }
+  for (int64_t row = 0; row < job_.inputs.condition_count; ++row, from += kBlockMotifs) {
+    sum_row(from, gradients.log_concentration + row * motif_count);
+  }
+  const int64_t strands = job_.inputs.weight_sets * kStrands;
+  for (int64_t i = 0; i < strands * job_.shape.window_count; ++i, from += kBlockMotifs) {
+    const int64_t row = i % strands * job_.shape.window_count + i / strands;
+    sum_row(from, gradients.position_weight + row * motif_count);
   }
   for (int64_t i = 0; i < motifs; ++i) HoldColumns(motif[i], gradients.log_kd);
 }

@@ -8,7 +8,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <string>
 #include <vector>
 
 #include "common/export.h"
@@ -31,15 +30,15 @@ struct Executor {
 struct WorkspaceBytes {
   size_t tables;
   size_t divisions;
+  size_t factors;
   size_t weights;
   size_t tiles;
   size_t scratch;
   size_t partials;
-  size_t total() const { return tables + divisions + weights + tiles + scratch + partials; }
+  size_t total() const {
+    return tables + divisions + factors + weights + tiles + scratch + partials;
+  }
 };
-
-// Why these kernels cannot compute such a problem; empty where they can.
-CISREG_EXPORT std::string CpuRefusal(const OccupancyInputs& inputs);
 
 // A launch of one problem: ask for the workspace, allocate it aligned to 64 bytes, run.
 class CISREG_EXPORT OccupancyLaunch {

@@ -125,6 +125,17 @@ SiteColumns FindSiteColumns(const OccupancyShape& shape,
   return sites;
 }
 
+std::vector<float> FindBaseConcentration(const OccupancyShape& shape,
+                                         const OccupancyInputs& inputs) {
+  const float* row = inputs.log_concentration;
+  std::vector<float> base(row, row + shape.motif_count);
+  for (int64_t condition = 1; condition < inputs.condition_count; ++condition) {
+    row += shape.motif_count;
+    for (int64_t i = 0; i < shape.motif_count; ++i) base[i] = std::max(base[i], row[i]);
+  }
+  return base;
+}
+
 std::vector<uint8_t> FindAbsent(const float* log_concentration,
                                 const std::vector<int32_t>& motifs) {
   std::vector<uint8_t> absent;
@@ -175,7 +186,12 @@ MotifLayout MakeMotifLayout(const OccupancyShape& shape, const OccupancyInputs& 
   layout.scanned_columns = SkipZeros(shape, inputs.log_kd, layout.trained_columns);
   layout.block_motif = SortByWidth(shape, layout);
   layout.block_motif.resize(blocks * kBlockMotifs, layout.block_motif.back());
-  layout.block_absent = FindAbsent(inputs.log_concentration, layout.block_motif);
+  const float* base = inputs.log_concentration;
+  if (inputs.condition_count > 1) {
+    layout.base_concentration = FindBaseConcentration(shape, inputs);
+    base = layout.base_concentration.data();
+  }
+  layout.block_absent = FindAbsent(base, layout.block_motif);
   layout.table_offset.push_back(0);
   for (int64_t block = 0; block < blocks; ++block) {
     const int32_t* motif = layout.block_motif.data() + block * kBlockMotifs;
@@ -205,6 +221,8 @@ OccupancyPlan MakeOccupancyPlan(const OccupancyShape& shape, const OccupancyInpu
                                   std::max<int64_t>(1, shape.window_count));
   plan.tile_rows = std::max(kTileRows, 2 * plan.pad_rows + plan.segment_windows);
   plan.slot_stride = CeilDivide(plan.tile_rows, kGroupBases);
+  plan.sums_per_sequence =
+      inputs.several() ? inputs.summed_conditions() * (1 + inputs.weight_sets) : 0;
 
   const int64_t work = plan.window_count * plan.block_count;
   const int64_t few = std::clamp<int64_t>(work / kLeastWindowBlocks, 1, kFewItems);
@@ -215,7 +233,7 @@ OccupancyPlan MakeOccupancyPlan(const OccupancyShape& shape, const OccupancyInpu
   const int64_t rows = plan.window_count + segments * plan.pad_rows;
   plan.shares_tiles = rows <= kMaxSharedRows;
   if (backward) {
-    const int64_t partials = plan.block_count * MakePartialLayout(shape, inputs.weighted()).total();
+    const int64_t partials = plan.block_count * MakePartialLayout(shape, inputs).total();
     most_slices = std::clamp<int64_t>(
         std::min(rows / (kTilesPerSlice * plan.tile_rows), kMaxPartials / partials), 1,
         most_slices);
@@ -248,11 +266,11 @@ std::vector<int64_t> DivideSequences(const OccupancyShape& shape, const Occupanc
   return begin;
 }
 
-PartialLayout MakePartialLayout(const OccupancyShape& shape, bool weighted) {
+PartialLayout MakePartialLayout(const OccupancyShape& shape, const OccupancyInputs& inputs) {
   PartialLayout layout;
   layout.log_kd = shape.width * kBases * kBlockMotifs;
-  layout.log_concentration = kBlockMotifs;
-  layout.position_weight = weighted ? shape.window_count * kBlockSites : 0;
+  layout.log_concentration = inputs.condition_count * kBlockMotifs;
+  layout.position_weight = shape.window_count * inputs.weight_sets * kBlockSites;
   return layout;
 }
 

@@ -77,6 +77,7 @@ struct OccupancyPlan {
   int64_t pad_rows;            // rows between the windows of two segments of a tile
   int64_t tile_rows;           // most rows of a tile
   int64_t slot_stride;         // rows of a tile that are the same modulo three
+  int64_t sums_per_sequence;   // C' (1 + K), or 0 with one condition and at most one set of weights
   int64_t segment_windows;     // most windows of one sequence in one segment
   int64_t blocks_per_item;
   int64_t block_groups;     // work items along the motifs
@@ -107,6 +108,8 @@ struct MotifLayout {
   std::vector<BlockColumns> block_scanned;
   // By block, where a span asks for it; else empty.
   std::vector<SiteColumns> block_sites;
+  // Each motif's largest concentration in any condition; empty where there is only one condition.
+  std::vector<float> base_concentration;
   // Whether a motif has no concentration at all, by the places of block_motif. Empty: every motif
   // has one.
   std::vector<uint8_t> block_absent;
@@ -128,13 +131,12 @@ std::vector<int64_t> DivideSequences(const OccupancyShape& shape, const Occupanc
 // Floats that one slice's gradients of one block take while they wait for the final sum.
 struct PartialLayout {
   int64_t log_kd;             // [W, 4, kBlockMotifs]
-  int64_t log_concentration;  // [kBlockMotifs]
-  int64_t position_weight;    // [P, 2, kBlockMotifs] or none
+  int64_t log_concentration;  // [C, kBlockMotifs]
+  int64_t position_weight;    // [P, K, 2, kBlockMotifs] or none
   int64_t total() const { return log_kd + log_concentration + position_weight; }
 };
 
-// `weighted`: whether there are gradients of position weights.
-PartialLayout MakePartialLayout(const OccupancyShape& shape, bool weighted);
+PartialLayout MakePartialLayout(const OccupancyShape& shape, const OccupancyInputs& inputs);
 
 }  // namespace cisreg
 

@@ -72,6 +72,8 @@ struct OccupancyInputs {
 
   // Whether weighted sums are asked for.
   bool weighted() const { return weight_sets > 0; }
+  // Whether one scan serves several sums of occupancies, each weighted in its own way.
+  bool several() const { return weight_sets > 1 || condition_count > 1; }
   // C': conditions in which each sequence has sums.
   int64_t summed_conditions() const { return condition == nullptr ? condition_count : 1; }
 };

@@ -37,6 +37,8 @@ constexpr float kStrongestShared = 60.0f;
 // A row's significand is the product of four numbers between the square roots of 1/2 and 2, give or
 // take rounding: with this power of two it is still a normal float.
 constexpr float kWeakestRow = -123.0f;
+// Log of the smallest factor of a condition, in nats, with which products lose no site that counts.
+constexpr float kWeakestFactor = -55.0f;
 
 // Whether the motif at a place of a block has no concentration, so that it binds nowhere.
 //
@@ -221,8 +223,9 @@ BlockStrength<V> GatherEnergies(const OccupancyJob& job, int64_t block, V concen
   return {strongest + concentration, LargestLane(largest)};
 }
 
-inline int32_t ChooseSitesPerDivision(float strongest_power, float largest) {
-  return largest > kMaxFactor || strongest_power > kStrongestShared ? 1 : 2;
+inline int32_t ChooseSitesPerDivision(float strongest_power, float largest, float weakest_factor) {
+  const bool strong = largest > kMaxFactor || strongest_power > kStrongestShared;
+  return strong || weakest_factor < kWeakestFactor ? 1 : 2;
 }
 
 template <class V>
@@ -257,28 +260,89 @@ void FillLogarithmTable(const uint8_t* used_rows, V concentration, int64_t group
   }
 }
 
+inline float ClampConcentration(float log_concentration) {
+  const float most = log_concentration < kMaxEnergy ? log_concentration : kMaxEnergy;
+  return most > -kMaxEnergy ? most : -kMaxEnergy;
+}
+
+// Calls take(log, base, factor) for each place of a block in each condition: the log concentration
+// there and the base concentration, both in nats and clamped, and where the factor of the forward
+// site is. `log` is minus infinity where the motif is absent.
+template <class Take>
+void ForEachFactor(const OccupancyJob& job, int64_t block, const Take& take) {
+  const int32_t* motif = job.block_motif + block * kBlockMotifs;
+  float* factor = job.factors + block * job.inputs.condition_count * kBlockSites;
+  for (int64_t condition = 0; condition < job.inputs.condition_count; ++condition) {
+    const float* own = job.inputs.log_concentration + condition * job.shape.motif_count;
+    for (int i = 0; i < kBlockMotifs; ++i) {
+      const float log = own[motif[i]];
+      const float base = ClampConcentration(job.base_concentration[motif[i]]);
+      take(log == -__builtin_inff() ? log : ClampConcentration(log), base, factor + i);
+    }
+    factor += kBlockSites;
+  }
+}
+
+// The least factor of a motif that is there, in nats.
+inline float FindWeakestFactor(const OccupancyJob& job, int64_t block) {
+  float least = 0.0f;
+  ForEachFactor(job, block, [&](float log, float base, float*) {
+    if (log != -__builtin_inff() && log - base < least) least = log - base;
+  });
+  return least;
+}
+
+// What the table's rows are multiplied with in each condition; 0 where a motif is absent. Where
+// rows are logarithms they hold no concentration, and this is it, as a base-2 logarithm.
+template <class V>
+void FillFactors(const OccupancyJob& job, int64_t block, bool logarithms) {
+  ForEachFactor(job, block, [=](float log, float base, float* factor) {
+    const bool absent = log == -__builtin_inff();
+    factor[0] = logarithms ? log * kLog2E : absent ? log : log - base;
+    factor[kBlockMotifs] = factor[0];
+  });
+  if (logarithms) return;
+  float* factor = job.factors + block * job.inputs.condition_count * kBlockSites;
+  for (int64_t i = 0; i < job.inputs.condition_count; ++i, factor += kBlockSites) {
+    const V log = V::Load(factor), least = V::Broadcast(kWeakestFactor), one = V::Broadcast(1.0f);
+    // 1 where the motif is there: its log is not below the least.
+    const V present = Max(Min(log - least + one, one), V::Broadcast(0.0f));
+    const simd::SplitFloat<V> exponential = simd::Exp(Max(log, least));
+    const V power = exponential.power + V::Broadcast(simd::kRoundingMagic);
+    (ScaleByPower(exponential.significand, power) * present).Store(factor);
+  }
+}
+
 template <class V>
 void BuildTable(const OccupancyJob& job, int64_t block) {
   float* const table = job.table(block);
   const int64_t group_count = job.block_scanned[block].group_count;
-  const float* log_concentration = job.inputs.log_concentration;
-  const V concentration =
-      ClampEnergy(GatherSites<V>(job, block, log_concentration, log_concentration));
+  const float* base = job.base_concentration;
+  const V concentration = ClampEnergy(GatherSites<V>(job, block, base, base));
   const auto [strongest, largest] = GatherEnergies(job, block, concentration, table);
-  const int32_t sites = ChooseSitesPerDivision(LargestLane(strongest) * kLog2E, largest);
+  const bool several = job.inputs.several();
+  const float weakest_factor = several ? FindWeakestFactor(job, block) : 0.0f;
+  const int32_t sites =
+      ChooseSitesPerDivision(LargestLane(strongest) * kLog2E, largest, weakest_factor);
   job.sites_per_division[block] = sites;
+  if (several) FillFactors<V>(job, block, sites == 1);
   if (sites == 1) {
-    FillLogarithmTable(job.used_rows, concentration, group_count, table);
+    const V own = several ? V::Broadcast(0.0f) : concentration;
+    FillLogarithmTable(job.used_rows, own, group_count, table);
   } else {
     FillProductTable(job.used_rows, concentration, strongest, group_count, table);
   }
   if (!job.inputs.weighted()) return;
   const int64_t windows = job.shape.window_count;
   const int64_t motifs = job.shape.motif_count;
+  const int64_t sets = job.inputs.weight_sets;
+  float* to = job.block_weight + block * windows * sets * kBlockSites;
   for (int64_t window = 0; window < windows; ++window) {
-    const float* forward = job.inputs.position_weight + window * motifs;
-    GatherSites<V>(job, block, forward, forward + windows * motifs)
-        .Store(job.block_weight + (block * windows + window) * kBlockSites);
+    for (int64_t set = 0; set < sets; ++set, to += kBlockSites) {
+      const float* forward =
+          job.inputs.position_weight + (set * kStrands * windows + window) * motifs;
+      GatherSites<V>(job, block, forward, forward + windows * motifs).Store(to);
+    }
   }
 }
 

@@ -79,7 +79,6 @@ py::tuple OccupancyForward(
   const ArrayProblem problem =
       CheckArguments({sequence, log_kd, log_concentration, position_weight, column_range, span,
                       length, condition, reduction, padding, compute_dtype});
-  Require(CpuRefusal(problem.inputs).empty(), CpuRefusal(problem.inputs));
   const OccupancyKernels& kernels = KernelsNamed(instruction_set);
   const OutputArrays outputs(problem);
   {
@@ -103,7 +102,6 @@ py::tuple OccupancyBackward(
   const ArrayProblem problem =
       CheckArguments({sequence, log_kd, log_concentration, position_weight, column_range, span,
                       length, condition, reduction, padding, compute_dtype});
-  Require(CpuRefusal(problem.inputs).empty(), CpuRefusal(problem.inputs));
   const OccupancyKernels& kernels = KernelsNamed(instruction_set);
   const OccupancyUpstream upstream = CheckUpstream(problem, bound_gradient, weighted_gradient);
   const GradientArrays gradients(problem);

@@ -12,6 +12,8 @@ struct Avx2Floats {
   // Windows of a block scanned together, and vectors of sums kept in registers together.
   static constexpr int kWindowsInFlight = 4;
   static constexpr int kSumsInFlight = 12;
+  // Whether Reciprocal() is there, and faster than a part of a division.
+  static constexpr bool kHasReciprocal = false;
   // Sites whose gradients lie together, see tile.h.
   static constexpr int kStripSites = 8;
 

@@ -14,6 +14,8 @@ struct NeonFloats {
   // the 32 registers stay free.
   static constexpr int kWindowsInFlight = 4;
   static constexpr int kSumsInFlight = 24;
+  // Whether Reciprocal() is there, and faster than a part of a division.
+  static constexpr bool kHasReciprocal = false;
   // Sites whose gradients lie together, see tile.h.
   static constexpr int kStripSites = 8;
 

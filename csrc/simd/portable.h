@@ -13,6 +13,8 @@ struct PortableFloats {
   // Windows of a block scanned together, and vectors of sums kept in registers together.
   static constexpr int kWindowsInFlight = 4;
   static constexpr int kSumsInFlight = 12;
+  // Whether Reciprocal() is there, and faster than a part of a division.
+  static constexpr bool kHasReciprocal = false;
   // Sites whose gradients lie together, see tile.h.
   static constexpr int kStripSites = 8;
   typedef float Floats __attribute__((vector_size(16)));

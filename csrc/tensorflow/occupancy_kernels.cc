@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <memory>
-#include <string>
 
 #include "common/shared_items.h"
 #include "occupancy/checks.h"
@@ -27,8 +26,6 @@ class OccupancyCpuOpBase : public OccupancyOpBase {
  protected:
   absl::Status CheckInputs(OpKernelContext* context, OccupancyProblem* problem) const {
     TF_RETURN_IF_ERROR(OccupancyOpBase::CheckInputs(context, problem));
-    const std::string refusal = CpuRefusal(problem->inputs);
-    if (!refusal.empty()) return absl::UnimplementedError(refusal);
     const InputError error = CheckValues(problem->shape, problem->inputs);
     return error.empty() ? absl::OkStatus() : absl::InvalidArgumentError(error);
   }

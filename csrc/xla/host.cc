@@ -41,7 +41,6 @@ XLA_FFI_Error* HostForward(XLA_FFI_CallFrame* frame) {
   ForwardCall read;
   InputError error = ReadForward(call, &read);
   const OccupancyProblem& problem = read.problem;
-  if (error.empty()) error = CpuRefusal(problem.inputs);
   if (error.empty()) error = CheckValues(problem.shape, problem.inputs);
   if (!error.empty()) return Invalid(call, error);
   if (problem.shape.sequence_count == 0) return nullptr;
@@ -60,7 +59,6 @@ XLA_FFI_Error* HostBackward(XLA_FFI_CallFrame* frame) {
   BackwardCall read;
   InputError error = ReadBackward(call, &read);
   const OccupancyProblem& problem = read.problem;
-  if (error.empty()) error = CpuRefusal(problem.inputs);
   if (error.empty()) error = CheckValues(problem.shape, problem.inputs);
   if (!error.empty()) return Invalid(call, error);
   OccupancyLaunch launch(SelectKernels(), problem.shape, problem.reduction, problem.inputs, true);

@@ -44,28 +44,30 @@ struct Workspace {
 };
 
 void RunOccupancy(const cisreg::OccupancyKernels& kernels) {
-  const std::vector<int64_t> sizes = Read<int64_t>(10);
+  const std::vector<int64_t> sizes = Read<int64_t>(12);
   const int64_t count = sizes[0], length = sizes[1], width = sizes[2], motifs = sizes[3];
-  const bool weighted = sizes[6] != 0;
+  const int64_t sets = sizes[6], conditions = sizes[10];
   const cisreg::OccupancyShape shape =
       cisreg::MakeOccupancyShape(count, length, width, motifs, sizes[4] != 0);
   const auto reduction =
       sizes[5] == 0 ? cisreg::Reduction::kExpected : cisreg::Reduction::kLogUnbound;
-  const int64_t sums = count * 2 * motifs;
-  const int64_t weights = weighted ? 2 * shape.window_count * motifs : 0;
+  const int64_t sums = count * (sizes[11] > 0 ? 1 : conditions) * 2 * motifs;
+  const int64_t weights = sets * 2 * shape.window_count * motifs;
   const auto sequence = Read<uint8_t>(count * length);
   const auto log_kd = Read<float>(width * 4 * motifs);
-  const auto log_concentration = Read<float>(motifs);
+  const auto log_concentration = Read<float>(conditions * motifs);
   const auto position_weight = Read<float>(weights);
   const auto column_range = Read<int32_t>(sizes[7]);
   const auto span = Read<int32_t>(sizes[8]);
   const auto lengths = Read<int32_t>(sizes[9]);
+  const auto condition = Read<int32_t>(sizes[11]);
   const auto bound_gradient = Read<float>(sums);
-  const auto weighted_gradient = Read<float>(weighted ? sums : 0);
+  const auto weighted_gradient = Read<float>(sets * sums);
 
   cisreg::OccupancyInputs inputs = {};
   inputs.compute_type = cisreg::ComputeType::kFloat32;
-  inputs.weight_sets = weighted ? 1 : 0;
+  inputs.weight_sets = sets;
+  inputs.condition_count = conditions;
   inputs.sequence = sequence.data();
   inputs.log_kd = log_kd.data();
   inputs.log_concentration = log_concentration.data();
@@ -74,6 +76,7 @@ void RunOccupancy(const cisreg::OccupancyKernels& kernels) {
   inputs.span = PointerOf(span);
   inputs.span_stride = sizes[8] > 2 ? 2 : 0;
   inputs.length = PointerOf(lengths);
+  inputs.condition = PointerOf(condition);
 
   cisreg::Executor executor;
   executor.worker_count = 1;
@@ -81,8 +84,8 @@ void RunOccupancy(const cisreg::OccupancyKernels& kernels) {
                              const std::function<void(int64_t, int)>& task) {
     for (int64_t i = 0; i < items; ++i) task(i, 0);
   };
-  std::vector<float> bound(sums), weighted_sums(weighted ? sums : 0);
-  std::vector<float> kd_gradient(log_kd.size()), concentration_gradient(motifs),
+  std::vector<float> bound(sums), weighted_sums(sets * sums);
+  std::vector<float> kd_gradient(log_kd.size()), concentration_gradient(log_concentration.size()),
       weight_gradient(weights);
   {
     cisreg::OccupancyLaunch launch(kernels, shape, reduction, inputs, false);
@@ -107,7 +110,7 @@ void RunScan(const cisreg::scan::FilterKernels& kernels) {
   const auto sequence = Read<uint8_t>(count * sizes[1]);
   const auto log_kd = Read<float>(sizes[2] * 4 * motifs);
   const auto column_range = Read<int32_t>(2 * motifs);
-  const auto threshold = Read<float>(motifs);
+  const auto threshold = Read<float>(conditions * motifs);
   cisreg::scan::Text text = {sequence.data(), count * sizes[1], {}, {}};
   for (int64_t i = 0; i < count; ++i) {
     text.first.push_back(i * sizes[1]);

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from test_conditions import several, some_conditions
 from test_occupancy import example, random_range, random_upstream, relative_error
 
 from cisreg import _native
@@ -94,14 +95,21 @@ def occupancy_cases():
                 arguments["log_concentration"][::3] = -np.inf
             sums = np.empty((shape[0], 2, shape[3]))
             yield arguments, options, random_upstream([sums, sums], seed=number)
+            arguments = several(shape, 3, 2)
+            if number % 2:
+                options = options | {"condition": some_conditions(shape, 3)}
+            sums = occupancy_oracle(**arguments, **options)
+            yield arguments, options, random_upstream(sums, seed=number)
 
 
 def occupancy_problem(arguments, options, upstream):
     width, _, motifs = arguments["log_kd"].shape
-    rest = [options.get(name) for name in ("column_range", "span", "length")]
+    rest = [options.get(name) for name in ("column_range", "span", "length", "condition")]
+    sets = int(np.prod(arguments["position_weight"].shape[:-3]))
     sizes = [0, *arguments["sequence"].shape, width, motifs, 1]
-    sizes += [int(options["reduction"] == "log_unbound"), 1]
-    sizes += [0 if each is None else each.size for each in rest]
+    sizes += [int(options["reduction"] == "log_unbound"), sets]
+    of_rest = [0 if each is None else each.size for each in rest]
+    sizes += [*of_rest[:3], arguments["log_concentration"].size // motifs, of_rest[3]]
     arrays = [each for each in rest if each is not None]
     return [np.array(sizes), *arguments.values(), *arrays, *upstream]
 

@@ -27,18 +27,20 @@ from tensorflow.python.framework import op_def_registry
 GRAPHS = Path(__file__).parent / "graphs"
 OPS = ("Cisreg>Occupancy", "Cisreg>OccupancyGrad")
 IN_FULL = "_in_full"  # ends the names of nodes with every attribute written
-LISTS = ("position_weight", "column_range", "span", "length")
-COUNTS = dict(
-    zip(LISTS, ("weight_count", "range_count", "span_count", "length_count"), strict=True)
-)
+LISTS = ("position_weight", "column_range", "span", "length", "condition")
+COUNTS = {
+    name: f"{short}_count"
+    for name, short in zip(LISTS, ("weight", "range", "span", "length", "condition"), strict=True)
+}
 DTYPES = {
     "sequence": "uint8",
     "column_range": "int32",
     "span": "int32",
     "spans": "int32",
     "length": "int32",
+    "condition": "int32",
 }
-# Variant: (its lists by the inputs that fill them, its attributes).
+# Variant: (its lists, and inputs of other names, by what fills them; its attributes).
 VARIANTS = {
     "plain": ({}, {}),
     "unbound": ({}, {"reduction": "log_unbound"}),
@@ -59,6 +61,24 @@ VARIANTS = {
             "length": "length",
         },
         {},
+    ),
+    "sets": ({"position_weight": "weight_sets", "weighted_gradient": "weighted_of_sets"}, {}),
+    "conditions": (
+        {"log_concentration": "concentrations", "bound_gradient": "bound_of_conditions"},
+        {},
+    ),
+    "own_conditions": ({"log_concentration": "concentrations", "condition": "condition"}, {}),
+    "conditions_everything": (
+        {
+            "log_concentration": "concentrations",
+            "position_weight": "weight_sets",
+            "column_range": "column_range",
+            "span": "spans",
+            "length": "length",
+            "bound_gradient": "bound_of_conditions",
+            "weighted_gradient": "weighted_of_conditions",
+        },
+        {"reduction": "log_unbound"},
     ),
 }
 
@@ -81,6 +101,12 @@ def numbers() -> dict[str, np.ndarray]:
         "length": np.array([9, 6, 0], np.int32),
         "bound_gradient": normal(3, 2, 2),
         "weighted_gradient": normal(3, 2, 2),
+        "concentrations": normal(4, 2),
+        "condition": np.array([3, 0, 3], np.int32),
+        "weight_sets": normal(3, 2, 9, 2),
+        "bound_of_conditions": normal(3, 4, 2, 2),
+        "weighted_of_sets": normal(3, 3, 2, 2),
+        "weighted_of_conditions": normal(3, 4, 3, 2, 2),
     }
 
 
@@ -110,12 +136,13 @@ def node(graph: tf.compat.v1.GraphDef, name: str, op: str, variant: str, *, all_
     """Adds a variant of an operation to a graph, its inputs as the signature orders them."""
     lists, attributes = VARIANTS[variant]
     added = graph.node.add(name=name, op=op)
-    counts = {COUNTS[name]: 1 for name in lists}
+    counts = {COUNTS[name]: 1 for name in lists if name in COUNTS}
     for field, kind in fields(op):
         if kind == "input":
-            added.input.append(field)
+            added.input.append(lists.get(field, field))
         elif field == "weighted_gradient":
-            added.input.extend([field] * ("position_weight" in lists))
+            filled = lists.get(field, field)
+            added.input.extend([filled] * ("position_weight" in lists))
         elif field in lists:
             added.input.append(lists[field])
     for attribute in op_def(op).attr:
@@ -135,7 +162,7 @@ def graph_of_variants() -> tf.compat.v1.GraphDef:
     used = set()
     there = {field for field, _ in fields(OPS[0])}
     for variant, (lists, _) in VARIANTS.items():
-        if not set(lists) <= there:
+        if not set(lists) & set(LISTS) <= there:
             continue
         for op, ending in zip(OPS, ("", "_gradient"), strict=True):
             node(graph, f"{variant}{ending}", op, variant, all_attributes=False)

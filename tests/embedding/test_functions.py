@@ -144,6 +144,12 @@ def test_recomputed_gradients():
     assert_same_bits(tf.function(gradient)(tf.recompute_grad(total)), expected)
 
 
+def several(value, count=3, seed=8):
+    noise = np.random.default_rng(seed).normal(0, 0.2, (count, *value.shape)).astype(np.float32)
+    return value + noise
+
+
+CONDITIONS = several(LOG_CONCENTRATION, 4).numpy()
 MAPPED_ROWS = {
     "sequences": {},
     "a span of all": {"span": np.array([3, 15], np.int32)},
@@ -153,6 +159,11 @@ MAPPED_ROWS = {
     "lengths": {"length": tf.reshape(LENGTH, [3, 2])},
     "lengths and spans": {"length": LENGTH[:2], "span": tf.reshape(SPAN, [3, 2, 2])},
     "weights and ranges": {"position_weight": WEIGHT, "column_range": RANGE},
+    "conditions": {
+        "log_concentration": CONDITIONS,
+        "condition": tf.constant([[0, 3], [1, 1], [2, 0]]),
+    },
+    "all conditions": {"log_concentration": CONDITIONS},
 }
 
 
@@ -178,15 +189,14 @@ def test_spans_alone_are_mapped():
     assert_same_bits(found, one_by_one(lambda span: fused(SEQUENCE, span=span).bound, spans))
 
 
-def several(value, count=3, seed=8):
-    noise = np.random.default_rng(seed).normal(0, 0.2, (count, *value.shape)).astype(np.float32)
-    return value + noise
-
-
 MAPPED_MOTIFS = {
     "motifs": {"log_kd": several(LOG_KD)},
     "concentrations": {"log_concentration": several(LOG_CONCENTRATION)},
     "motifs and weights": {"log_kd": several(LOG_KD), "position_weight": several(WEIGHT)},
+    "conditions and sets": {
+        "log_concentration": several(CONDITIONS),
+        "position_weight": several(several(WEIGHT, 2)),
+    },
     "ranges": {"column_range": tf.stack([random_range(5, 7, seed) for seed in range(3)])},
 }
 

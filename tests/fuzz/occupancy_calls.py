@@ -20,7 +20,7 @@ DTYPES = [
     *("uint32", "int64", "uint64", "bool", "complex64", "string", "qint8", "quint8", "qint32"),
 ]
 FLOATS = ("log_kd", "log_concentration", "position_weight")
-INTEGERS = ("column_range", "span", "length")
+INTEGERS = ("column_range", "span", "length", "condition")
 MODES = ["eager", "graph", "unknown sizes", "unknown ranks", "jit", "jit, unknown sizes"]
 MODE_WEIGHTS = [0.66, 0.1, 0.06, 0.1, 0.05, 0.03]
 ERRORS = (ValueError, tf.errors.InvalidArgumentError)
@@ -54,11 +54,27 @@ def valid(random):
             arguments[name] = value if name == "position_weight" else value.astype(np.int32)
     if random.random() < 0.1:
         arguments["log_concentration"][random.integers(motifs)] = -np.inf
+    _add_axes(random, arguments)
     options = {
         "padding": padding,
         "reduction": str(random.choice(["expected", "log_unbound", "probability"])),
     }
     return arguments, options
+
+
+def _add_axes(random, arguments):
+    """Now and then conditions and sets of position weights."""
+    if "position_weight" in arguments and random.random() < 0.3:
+        weight, sets = arguments["position_weight"], random.integers(1, 4)
+        noise = random.normal(0, 1, (sets, *weight.shape))
+        arguments["position_weight"] = (weight + noise).astype(np.float32)
+    if random.random() < 0.3:
+        conditions, count = random.integers(1, 4), len(arguments["sequence"])
+        noise = random.normal(0, 1, (conditions, *arguments["log_concentration"].shape))
+        noisy = arguments["log_concentration"] + noise
+        arguments["log_concentration"] = noisy.astype(np.float32)
+        if random.random() < 0.5:
+            arguments["condition"] = random.integers(0, conditions, count).astype(np.int32)
 
 
 def of_another_type(random, name, value):

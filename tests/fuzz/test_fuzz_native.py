@@ -22,6 +22,10 @@ COLUMNS = np.array([[0, 1, 0], [5, 4, 3]], np.int32)
 NUMBERS = RANDOM.normal(0, 1, 3).astype(np.float32)
 SPAN = np.array([[2, 9]] * 7, np.int32)
 LENGTH = np.array([13, 0, 1, 4, 5, 12, 7], np.int32)
+SETS = RANDOM.normal(0, 1, (2, 2, 13, 3)).astype(np.float32)
+CONDITIONS = RANDOM.normal(0, 1, (4, 3)).astype(np.float32)
+CONDITION = np.array([0, 3, 1, 1, 2, 0, 3], np.int32)
+SUMS_OF_SETS = RANDOM.normal(0, 1, (7, 2, 2, 3)).astype(np.float32)
 BOUNDS = np.array([[0] * 7, [13, 12, 9, 13, 0, 13, 4]]) + 13 * np.arange(7)
 LIMITS = np.float32([[0, 1, -1], [0, -2, 3]])
 BACKGROUND = np.array([[0.3, 0.2, 0.1, 0.4], [0.4, 0.1, 0.2, 0.3]])
@@ -38,6 +42,11 @@ CALLS = {
     "occupancy_backward": (
         (CODES, LOG_KD, NUMBERS, WEIGHT, SUMS, SUMS, COLUMNS, SPAN, LENGTH),
         {"names": ("column_range", "span", "length"), "reduction": "log_unbound"},
+    ),
+    "occupancy_forward of conditions": ((CODES, LOG_KD, CONDITIONS, SETS), {}),
+    "occupancy_backward of conditions": (
+        (CODES, LOG_KD, CONDITIONS, SETS, SUMS, SUMS_OF_SETS, SPAN, CONDITION),
+        {"names": ("span", "condition")},
     ),
     "mutation_sums": ((CODES, LOG_KD, NUMBERS, LIMITS, LIMITS, WEIGHT), {}),
     "mutation_changes with ranges": (

@@ -106,9 +106,10 @@ def _sums(
     """Sums of sites [N, 2, P, M] over the windows."""
     weighted = None
     if position_weight is not None:
-        sets = np.reshape(position_weight, (-1, *np.shape(position_weight)[-3:]))
+        several = np.ndim(position_weight) == 4
+        sets = position_weight if several else [position_weight]
         by_set = [(_logistic(logit) * weight).sum(axis=2) for weight in sets]
-        weighted = by_set[0] if np.ndim(position_weight) == 3 else np.stack(by_set, 1)
+        weighted = np.stack(by_set, 1) if several else by_set[0]
     if reduction == "expected":
         return _logistic(logit).sum(axis=2), weighted
     log_unbound = -np.logaddexp(0.0, logit).sum(axis=2)

@@ -119,6 +119,19 @@ def test_a_shared_span_and_types_of_sites():
 
 
 @needs_kernels
+@pytest.mark.parametrize("own", [False, True], ids=["all", "own"])
+def test_conditions_and_sets_of_weights(own):
+    sequence, log_kd, log_concentration = tensors()
+    several = tf.stack([log_concentration, log_concentration - 1, 0.5 * log_concentration])
+    weight = optional_inputs()["position_weight"]
+    optional = {"position_weight": tf.stack([weight, 1 - weight])}
+    if own:
+        optional["condition"] = tf.range(SHAPE[0]) % 3
+    inputs = (sequence, log_kd, several, optional)
+    assert_same_bits(compiled(sums_and_gradients)(*inputs), sums_and_gradients(*inputs))
+
+
+@needs_kernels
 def test_any_number_of_sequences():
     """A function is traced for sizes of None, and compiled for each size; 0 and 1 are sizes too."""
     sequence, *parameters = tensors()
@@ -289,7 +302,7 @@ DAMAGED_CALLS = {
     "attribute compute_type": "compute_type is not an attribute from 0 to 2",
     **{
         f"attribute {name}": f"{name} is not an attribute from 0 to 1"
-        for name in ("reduction", "same_padding", *NAMES)
+        for name in ("reduction", "same_padding", *NAMES, "condition")
     },
     "two arguments": "log_concentration is missing",
     "four arguments": "arguments are more than the attributes tell",

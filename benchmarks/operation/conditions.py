@@ -4,7 +4,8 @@
 
 Forward and backward of the CPU kernels, as a training step computes them, without TensorFlow; each
 line is measured in turn with all the others, and the median of the ratios to one set or condition
-is shown: other programs on the machine disturb these least. `--standard` adds the same in standard
+is shown: other programs on the machine disturb these least, and still less the time of the
+processor that `--processor` counts, of all threads together. `--standard` adds the same in standard
 TensorFlow operations, with fewer sequences, since they write every site to memory.
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -38,6 +40,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=2, help="(default %(default)s)")
     parser.add_argument("--rounds", type=int, default=9, help="(default %(default)s)")
     parser.add_argument("--instruction-set", default="", help="(default: the best there is)")
+    parser.add_argument(
+        "--processor", action="store_true", help="time of the processor, not of the clock"
+    )
     parser.add_argument(
         "--standard", type=int, default=0, metavar="N", help="sequences of standard operations"
     )
@@ -152,6 +157,7 @@ def own_conditions(arguments: argparse.Namespace) -> dict[str, Case]:
 
 def measure(arguments: argparse.Namespace, what: str) -> Table:
     """Times of one scan and of separate calls, and of standard operations where asked for."""
+    clock = time.process_time if arguments.processor else time.perf_counter
     cases = steps(arguments, what, arguments.sequences)
     single = next(iter(cases.values())).one(0)
     calls: dict[str, Callable[[], Any]] = {"one call": lambda: kernels(arguments, single)}
@@ -168,8 +174,8 @@ def measure(arguments: argparse.Namespace, what: str) -> Table:
     )
     for column in ("", "milliseconds", "of one call"):
         table.add_column(column, justify="right")
-    for name, (time, ratio) in ratios(calls, arguments.rounds).items():
-        table.add_row(name, f"{time:.1f}", f"{ratio:.2f}")
+    for name, (taken, ratio) in ratios(calls, arguments.rounds, clock).items():
+        table.add_row(name, f"{taken:.1f}", f"{ratio:.2f}")
     if arguments.standard:
         table.add_section()
         some = steps(arguments, what, arguments.standard)
@@ -178,8 +184,8 @@ def measure(arguments: argparse.Namespace, what: str) -> Table:
             for name, case in some.items()
         }
         compiled = {f"{name}, standard": standard_step(case) for name, case in some.items()}
-        for name, (time, _) in ratios(plain | compiled, arguments.rounds).items():
-            table.add_row(f"{name}, N = {arguments.standard}", f"{time:.1f}", "")
+        for name, (taken, _) in ratios(plain | compiled, arguments.rounds, clock).items():
+            table.add_row(f"{name}, N = {arguments.standard}", f"{taken:.1f}", "")
     return table
 
 

@@ -52,16 +52,20 @@ def lengths(count: int, length: int) -> dict[str, np.ndarray | None]:
     }
 
 
-def ratios(calls: dict[str, Callable[[], Any]], rounds: int) -> dict[str, tuple[float, float]]:
+def ratios(
+    calls: dict[str, Callable[[], Any]],
+    rounds: int,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, tuple[float, float]]:
     """Median milliseconds of each call, and median of its ratio to the first one in its round."""
     times: dict[str, list[float]] = {name: [] for name in calls}
     for call in calls.values():
         call()
     for _ in range(rounds):
         for name, call in calls.items():
-            start = time.perf_counter()
+            start = clock()
             call()
-            times[name].append(1e3 * (time.perf_counter() - start))
+            times[name].append(1e3 * (clock() - start))
     first = times[next(iter(calls))]
     return {
         name: (median(each), median(a / b for a, b in zip(each, first, strict=True)))

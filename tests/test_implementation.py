@@ -206,6 +206,7 @@ def test_sizes_that_a_graph_does_not_know(gpu):
     assert options == {
         "weight_sets": 1,
         "condition_count": 1,
+        "assigned": False,
         "padding": "same",
         "compute_dtype": "float32",
     }

@@ -453,10 +453,10 @@ FAULTS = [
         "shim",
     ),
     Fault(
-        "the largest of a few conditions",
+        "the smallest concentration for the largest",
         "conditions.cu",
-        "for (int i = 1; i < kLargestRows; ++i)",
-        "for (int i = 1; i < 2; ++i)",
+        "return a != a || a >= b ? a : b;",
+        "return a != a || a <= b ? a : b;",
         "shim",
     ),
     Fault(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -42,8 +42,10 @@ NoiseName = Literal[
 UNBOUND_EXPRESSION = 3.0
 EXPRESSION_DEVIATION = 2.0
 ACCESSIBILITY_LOG_ODDS_DEVIATION = 1.5
-# Behind a link: of the score.
-_SCORE_DEVIATION = 0.7
+# Behind a link: of the score. A logistic link is curved where many promoters are.
+_SCORE_DEVIATIONS = {"logistic": 2.0, "softplus": 0.7, "exponential": 0.7}
+# Sites of a factor open chromatin around a place of its own, within this share of the windows.
+_POSITION_SHARE = 0.2
 
 _CALIBRATION_PROMOTERS = 2048
 # A smaller standard deviation of the log odds, relative to the largest, is rounding.
@@ -89,6 +91,7 @@ def simulate(
     seed: int = 0,
     noise: float = 0.1,
     planted_sites: float = 8.0,
+    positional_potentiation: bool = False,
     link: Link = "identity",
     measured_as: Noise | NoiseName = "gaussian",
     reads: float = 20.0,
@@ -110,6 +113,8 @@ def simulate(
         noise: the share of the variance of expression that is Gaussian noise, 0 <= noise < 1; no
             model can reach an R² above 1 - noise.
         planted_sites: mean number of sites planted in a promoter.
+        positional_potentiation: sites of a factor open or close chromatin mostly around one place,
+            another one for each factor.
         link: of the true model (`cisreg.ModelSpec`). "exponential": the natural log of expression
             has a standard deviation of 0.7, a factor of 2 either way; counts need it, since they
             cannot have a mean below 0.
@@ -134,17 +139,22 @@ def simulate(
     factors, calibration, promoters, error, library = (
         np.random.default_rng(stream) for stream in np.random.SeedSequence(seed).spawn(5)
     )
+    spec = ModelSpec(
+        *(len(motif_set), motif_set.width, sequence_length),
+        positional_potentiation=positional_potentiation,
+        link=link,
+    )
     parameters = _true_parameters(
+        spec,
         motif_set,
         _promoters(motif_set, _CALIBRATION_PROMOTERS, sequence_length, planted_sites, calibration),
         factors,
     )
     sequence = _promoters(motif_set, sequence_count, sequence_length, planted_sites, promoters)
-    spec = ModelSpec(len(motif_set), motif_set.width, sequence_length, link=link)
-    noiseless = _expression(motif_set, parameters, sequence)
+    noiseless = _expression(parameters, sequence)
     if link != "identity":
         parameters |= _linked_parameters(link, parameters)
-        score = _SCORE_DEVIATION * (noiseless - UNBOUND_EXPRESSION) / EXPRESSION_DEVIATION
+        score = _SCORE_DEVIATIONS[link] * (noiseless - UNBOUND_EXPRESSION) / EXPRESSION_DEVIATION
         noiseless = link_value(link, parameters, score.astype(np.float64)).astype(np.float32)
     true_noise = (
         measured_as
@@ -220,7 +230,7 @@ def _linked_parameters(link: Link, parameters: Mapping[str, np.ndarray]) -> dict
     """Activities, with those of the score and not of expression, and the parameters of the link."""
     numbers = {
         "bias": 0.0,
-        "activity": _SCORE_DEVIATION * parameters["activity"] / EXPRESSION_DEVIATION,
+        "activity": _SCORE_DEVIATIONS[link] * parameters["activity"] / EXPRESSION_DEVIATION,
         **(
             {"link_floor": 0.0, "link_ceiling": 17.0} if link == "logistic" else {"link_scale": 1.0}
         ),
@@ -293,16 +303,22 @@ def _sites(motif_set: MotifSet, motif: int, count: int, random: np.random.Genera
 
 
 def _true_parameters(
-    motif_set: MotifSet, promoters: np.ndarray, random: np.random.Generator
+    spec: ModelSpec, motif_set: MotifSet, promoters: np.ndarray, random: np.random.Generator
 ) -> dict[str, np.ndarray]:
-    """Parameters of random factors, scaled as described above on `promoters`."""
+    """Parameters of random factors before a link, scaled as described above on `promoters`."""
     motif_count = len(motif_set)
     log_concentration = motif_set.lowest_log_kd() + random.uniform(0, 2, size=motif_count)
-    binding = _binding(motif_set, log_concentration, promoters)
+    effects = _factor_effects(motif_count, random)
+    values: dict[str, Any] = {"log_kd": motif_set.log_kd, "log_concentration": log_concentration}
+    if spec.positional_potentiation:
+        values["potentiation_position_weight"] = _position_weight(spec, random)
+    opening, binding = _binding(values, promoters)
     # Limits the effect per site of a factor that hardly binds anywhere.
-    spread = np.maximum(binding.std(axis=0), 0.05)
-    potentiation, activity = (each / spread for each in _factor_effects(motif_count, random))
-    log_odds = binding @ potentiation
+    potentiation, activity = (
+        each / np.maximum(bound.std(axis=0), 0.05)
+        for each, bound in zip(effects, (opening, binding), strict=True)
+    )
+    log_odds = opening @ potentiation
     if not log_odds.std() > _SMALLEST_SPREAD * np.abs(log_odds).max():
         raise ValueError(
             "motif_set: expected motifs that bind some promoters better than others, got motifs "
@@ -312,15 +328,22 @@ def _true_parameters(
     potentiation_bias = -potentiation_scale * log_odds.mean()
     accessibility = 1 / (1 + np.exp(-potentiation_scale * log_odds - potentiation_bias))
     activity_scale = EXPRESSION_DEVIATION / (accessibility * (binding @ activity)).std()
-    values = {
-        "log_kd": motif_set.log_kd,
-        "log_concentration": log_concentration,
+    values |= {
         "activity": activity_scale * activity,
         "bias": UNBOUND_EXPRESSION,
         "potentiation": potentiation_scale * potentiation,
         "potentiation_bias": potentiation_bias,
     }
     return {name: np.asarray(value, dtype=np.float32) for name, value in values.items()}
+
+
+def _position_weight(spec: ModelSpec, random: np.random.Generator) -> np.ndarray:
+    """Weights of mean 1 around a place of each factor, [1, P, M]."""
+    windows = spec.window_count
+    place = random.uniform(0, windows, size=spec.motif_count)
+    distance = (np.arange(windows)[:, np.newaxis] - place) / (_POSITION_SHARE * windows)
+    weight = np.exp(-(distance**2) / 2)
+    return (weight / weight.mean(axis=0))[np.newaxis]
 
 
 def _factor_effects(motif_count: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -336,22 +359,29 @@ def _factor_effects(motif_count: int, random: np.random.Generator) -> tuple[np.n
 
 
 def _binding(
-    motif_set: MotifSet, log_concentration: np.ndarray, sequence: np.ndarray
-) -> np.ndarray:
-    """Expected occupancy of each factor where all chromatin is open, float64 [N, M]."""
-    bound = occupancy(sequence, motif_set.log_kd, log_concentration).bound
-    return bound.sum(axis=1, dtype=np.float64)
+    parameters: Mapping[str, np.ndarray], sequence: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The binding that opens chromatin, and expected occupancy where all is open, [N, M] both."""
+    weight = parameters.get("potentiation_position_weight")
+    found = occupancy(
+        sequence,
+        parameters["log_kd"],
+        parameters["log_concentration"],
+        position_weight=None if weight is None else np.repeat(weight, 2, axis=0),
+    )
+    binding = found.bound.sum(axis=1, dtype=np.float64)
+    if found.weighted is None:
+        return binding, binding
+    return found.weighted.sum(axis=1, dtype=np.float64), binding
 
 
-def _expression(
-    motif_set: MotifSet, parameters: Mapping[str, np.ndarray], sequence: np.ndarray
-) -> np.ndarray:
-    """What the true model predicts, float32 [N]."""
+def _expression(parameters: Mapping[str, np.ndarray], sequence: np.ndarray) -> np.ndarray:
+    """What the true model predicts without a link, float32 [N]."""
     expression = np.empty(len(sequence), np.float32)
     for start in range(0, len(sequence), _BATCH):
         rows = slice(start, start + _BATCH)
-        binding = _binding(motif_set, parameters["log_concentration"], sequence[rows])
-        log_odds = binding @ parameters["potentiation"] + parameters["potentiation_bias"]
+        opening, binding = _binding(parameters, sequence[rows])
+        log_odds = opening @ parameters["potentiation"] + parameters["potentiation_bias"]
         accessibility = 1 / (1 + np.exp(-log_odds))
         effect = accessibility * (binding @ parameters["activity"])
         expression[rows] = effect + parameters["bias"]

@@ -20,6 +20,7 @@ OPTIONS = {
     "positional": {"positional": True, "stranded": True},
     "knots": {"positional": True, "position_knots": 5},
     "limits": {"binding_limit": True, "positional": True},
+    "positional potentiation": {"positional_potentiation": True, "link": "logistic"},
 }
 
 

@@ -46,6 +46,23 @@ def test_expression_is_the_models_prediction_plus_the_stated_noise(simulation):
     assert abs(correlation) < 4 / np.sqrt(len(noise))
 
 
+@pytest.mark.parametrize("link", ["identity", "logistic", "softplus", "exponential"])
+def test_models_with_links_and_positions_are_predicted_alike(motifs, link):
+    layers = {"link": link, "positional_potentiation": True}
+    made = simulate(motifs, sequence_count=400, seed=2, **layers)
+    assert made.spec.link == link and made.spec.positional_potentiation
+    found = predict(made.spec, made.parameters, made.sequence)
+    scale = made.noiseless_expression.std()
+    np.testing.assert_allclose(found.expression, made.noiseless_expression, atol=1e-4 * scale)
+    weight = made.parameters["potentiation_position_weight"]
+    np.testing.assert_allclose(weight.mean(axis=1), 1, rtol=1e-5)
+    assert (weight.max(axis=1) > 2).all()
+    # Neither end of a link holds most of the promoters.
+    low, high = np.quantile(made.noiseless_expression, [0.05, 0.95])
+    spread = np.ptp(made.noiseless_expression)
+    assert high - low > {"exponential": 0.05}.get(link, 0.3) * spread
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_accessibility_and_expression_spread_without_saturating(motifs, seed):
     simulation = simulate(motifs, sequence_count=1500, seed=seed)

@@ -47,8 +47,10 @@ def test_every_layer_comes_back(tmp_path):
         accessibility_activity=True,
         binding_limit=True,
         positional=True,
+        positional_potentiation=True,
         stranded=True,
         position_knots=4,
+        link="logistic",
     )
     parameters = init_parameters(spec, np.zeros((3, 4, 1)), np.zeros(1))
     save_model(tmp_path, Model(spec, parameters, ("x",)))

@@ -64,6 +64,12 @@ def simulate(
             "identity, for counts of libraries exponential.",
         ),
     ] = None,
+    positional_potentiation: Annotated[
+        bool,
+        typer.Option(
+            "--positional-potentiation", help="Sites open chromatin mostly around one place."
+        ),
+    ] = False,
     reads: Annotated[
         float, typer.Option(min=1, metavar="COUNT", help="Mean reads of a sequence, for counts.")
     ] = 20.0,
@@ -95,6 +101,7 @@ def simulate(
         seed=seed,
         noise=noise,
         planted_sites=planted_sites,
+        positional_potentiation=positional_potentiation,
         measured_as=measured_as,
         link=link or ("exponential" if measured_as in _ABOVE_0 else "identity"),
         reads=reads,

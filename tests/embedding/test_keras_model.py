@@ -33,6 +33,8 @@ SPECS = {
     "limits": {"binding_limit": True, "padding": "valid"},
     "limits of sites": {"binding_limit": True, "positional": True},
     "constant ends": {"constant_left": 4, "constant_right": 3},
+    "logistic": {"link": "logistic", "positional_potentiation": True, "position_knots": 5},
+    "softplus": {"link": "softplus"},
 }
 
 

@@ -35,6 +35,12 @@ KINDS = {
         **{"constant_right": 2, "accessibility_activity": True},
     },
     "sites": {"positional": True, "binding_limit": True, "padding": "valid"},
+    "logistic": {
+        **{"link": "logistic", "positional": True, "positional_potentiation": True},
+        **{"position_knots": 4},
+    },
+    "softplus": {"link": "softplus", "positional_potentiation": True, "padding": "valid"},
+    "exponential": {"link": "exponential"},
     "trimmed": {
         **{"binding_limit": True, "constant_left": 3, "constant_ends": "trim"},
         **{"potentiation": False},

@@ -189,6 +189,8 @@ def test_what_is_given_is_in_the_unit_of_the_measurements(motifs, dataset):
         ({"positional": True}, "position_weight"),
         ({"positional": True, "position_knots": 4}, "position_weight"),
         ({"stranded": True}, "activity_difference"),
+        ({"positional_potentiation": True}, "potentiation_position_weight"),
+        ({"link": "logistic"}, "link_ceiling"),
         ({"binding_limit": True}, "log_binding_limit"),
         ({"accessibility_activity": True}, "accessibility_activity"),
         ({}, "potentiation"),
@@ -200,7 +202,8 @@ def test_a_layer_that_no_stage_trains_is_said(motifs, dataset, caplog, layers, n
     train(dataset, motifs, recipe)
     assert any(f"no stage trains {name}, so that the" in each for each in caplog.messages)
     caplog.clear()
-    every = Stage(tuple({*stage.trainable, name, "potentiation"}), epochs=1)
+    others = {"potentiation", *(["link_floor"] if "link" in layers else [])}
+    every = Stage(tuple({*stage.trainable, name, *others}), epochs=1)
     train(dataset, motifs, replace(recipe, stages=(every,)))
     assert not [each for each in caplog.messages if "no stage trains" in each]
 

@@ -352,6 +352,7 @@ def test_the_scale_of_effects_is_said_where_there_is_a_link(trained, tmp_path):
     text = (tmp_path / "report.html").read_text()
     assert "effects of sites on the scale of the score before the logistic link" in text
     assert "What a strongest site adds to the log odds of accessibility" in text
+    assert "link_floor: 0, link_ceiling: 20" in text
     assert "positions for potentiation, strands, a logistic link" in report.sentences[1]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from cisreg.data import Columns
 from cisreg.display import counted
 from cisreg.report.page.run import Run
+from cisreg.spec import LINK_PARAMETERS
 from cisreg.version import __version__
 
 
@@ -28,6 +29,12 @@ def settings_of(run: Run) -> tuple[tuple[str, str], ...]:
         ("factors", f"{spec.pop('motif_count'):,}"),
     ]
     rows += [(name.replace("_", " "), _text(value)) for name, value in spec.items()]
+    if LINK_PARAMETERS[model.spec.link]:
+        values = {
+            name: f"{float(model.parameters[name]):.4g}"
+            for name in LINK_PARAMETERS[model.spec.link]
+        }
+        rows.append(("the link as trained", _text(values)))
     if metadata.get("constant_ends"):
         rows.append(("constant ends found", _ends(metadata["constant_ends"])))
     if "seed" in metadata:

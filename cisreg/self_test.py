@@ -27,8 +27,11 @@ LIMITS: dict[ComputeDtype, float] = {"float32": 1e-4, "bfloat16": 0.05, "float16
 
 # More windows than four tiles of a kernel have, more motifs than one tile, columns of two steps.
 _SEQUENCES, _LENGTH, _WIDTH, _MOTIFS = 3, 75, 13, 9
-# The reduction of each part; "expected" has position weights.
-PARTS = ("expected", "log_unbound")
+# Sets of position weights, and conditions, of the last part.
+_SETS, _CONDITIONS = 2, 3
+# The reduction of each part. "expected" has position weights, "several" sets of them, and
+# conditions.
+PARTS = {"expected": "expected", "log_unbound": "log_unbound", "several": "expected"}
 
 Result = TypeVar("Result")
 
@@ -191,22 +194,25 @@ def problem(part: str) -> dict[str, np.ndarray]:
         >>> problem("expected")["log_kd"].shape
         (13, 4, 9)
     """
-    weighted = part == "expected"
-    sums = (_SEQUENCES, 2, _MOTIFS)
+    several = part == "several"
+    conditions, sets = ((_CONDITIONS,), (_SETS,)) if several else ((), ())
+    sums = (_SEQUENCES, *conditions, 2, _MOTIFS)
     codes = np.floor(4 * numbers("codes", (_SEQUENCES, _LENGTH)))
     unknown = numbers("unknown", codes.shape) < 0.05
     ends = np.floor(np.array([[3], [5]]) * numbers("column_range", (2, _MOTIFS)))
     inputs = {
         "sequence": np.where(unknown, 4, codes).astype(np.uint8),
         "log_kd": _between(-1.5, 1.5, "log_kd", (_WIDTH, 4, _MOTIFS)),
-        "log_concentration": _between(-4, 0, "log_concentration", (_MOTIFS,)),
+        "log_concentration": _between(-4, 0, "log_concentration", (*conditions, _MOTIFS)),
         "column_range": (np.array([[0], [_WIDTH]]) + [[1], [-1]] * ends).astype(np.int32),
         "length": np.array([_LENGTH, 52, 33], np.int32),
         "grad_bound": _between(-1, 1, "grad_bound", sums),
     }
-    if weighted:
-        inputs["position_weight"] = _between(0, 2, "position_weight", (2, _LENGTH, _MOTIFS))
-        inputs["grad_weighted"] = _between(-1, 1, "grad_weighted", sums)
+    if part != "log_unbound":
+        windows = (*sets, 2, _LENGTH, _MOTIFS)
+        inputs["position_weight"] = _between(0, 2, "position_weight", windows)
+        of_sets = (_SEQUENCES, *conditions, *sets, 2, _MOTIFS)
+        inputs["grad_weighted"] = _between(-1, 1, "grad_weighted", of_sets)
     return inputs
 
 
@@ -230,12 +236,12 @@ def numbers(name: str, shape: tuple[int, ...]) -> np.ndarray:
 
 def _computed(operations: Any, compute_dtype: ComputeDtype) -> dict[str, np.ndarray]:
     outputs: dict[str, np.ndarray] = {}
-    for part in PARTS:
+    for part, reduction in PARTS.items():
         given = {name: tf.constant(value) for name, value in problem(part).items()}
         several = ("position_weight", "column_range", "length")
         inputs = {name: given[name] for name in ("sequence", "log_kd", "log_concentration")}
         inputs |= {name: [given[name]] if name in given else [] for name in several}
-        options = {"reduction": part, "padding": "same", "compute_dtype": compute_dtype}
+        options = {"reduction": reduction, "padding": "same", "compute_dtype": compute_dtype}
         inputs |= {"span": [], "condition": []}
         bound, weighted = operations.cisreg_occupancy(**inputs, **options)
         gradients = operations.cisreg_occupancy_grad(
@@ -263,4 +269,11 @@ def output_names(part: str) -> dict[str, str]:
     names |= {name: f"gradient of {name} ({part})" for name in ("log_kd", "log_concentration")}
     if part == "expected":
         names |= {"weighted": "weighted", "position_weight": "gradient of position_weight"}
+    if part == "several":
+        names["bound"] = "bound (several)"
+        names |= {
+            name: f"{called} (several)"
+            for name, called in output_names("expected").items()
+            if "weight" in name
+        }
     return names

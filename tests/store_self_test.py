@@ -16,12 +16,12 @@ from cisreg.self_test import PARTS, STORED, output_names, problem, sums_of_motif
 def sums_of_the_oracle():
     """Sums and sums of absolute terms of each output, by name."""
     stored = {}
-    for part in PARTS:
+    for part, reduction in PARTS.items():
         inputs = problem(part)
         upstream = {name: inputs.pop(name) for name in list(inputs) if name.startswith("grad_")}
-        bound, weighted = occupancy_oracle(**inputs, reduction=part)
+        bound, weighted = occupancy_oracle(**inputs, reduction=reduction)
         values = {"bound": bound, "weighted": weighted}
-        values |= occupancy_oracle_gradient(**inputs, **upstream, reduction=part)
+        values |= occupancy_oracle_gradient(**inputs, **upstream, reduction=reduction)
         for name, called in output_names(part).items():
             sums, sizes = sums_of_motifs(values[name])
             stored[called] = {"sums": sums.tolist(), "sizes": sizes.tolist()}

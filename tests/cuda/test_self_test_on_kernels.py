@@ -28,7 +28,7 @@ def case_of(part, compute_dtype="float32"):
         shape=(count, length, width, motifs),
         sequences=count,
         motifs=motifs,
-        options={"reduction": part, "padding": "same"},
+        options={"reduction": PARTS[part], "padding": "same"},
         compute_dtype=compute_dtype,
         weighted=weighted,
     )

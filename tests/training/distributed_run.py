@@ -19,7 +19,7 @@ import tensorflow as tf
 from tiny_model import MOTIFS, STAGES, WIDTH, fit_tiny, make_dataset, start_parameters
 
 from cisreg.data import Dataset
-from cisreg.losses import negative_log_likelihood
+from cisreg.losses import StudentT, negative_log_likelihood
 from cisreg.training import Stage, StoppedError, WorkerLostError
 
 
@@ -54,6 +54,9 @@ def options_of(case: str) -> dict:
             "loss": functools.partial(negative_log_likelihood, table=table),
             "stages": STAGES[:1],
         }
+    if case == "noise":
+        # Batches of a few rows: some replicas get no row.
+        return {"loss": StudentT(), "stages": STAGES[:1], "dataset": make_dataset(60)}
     if case == "device":
         return {"cache": "device"}
     if case == "columns":
@@ -80,7 +83,8 @@ def run(case: str, strategy: tf.distribute.Strategy | None, folder: Path, *argum
         stop_signals=[signal.SIGTERM],
     )
     history = json.dumps([asdict(record) for record in result.history])
-    np.savez(folder / f"result{os.getpid()}.npz", history=history, **result.parameters)
+    noise = {} if result.noise is None else {"noise": np.float32([*vars(result.noise).values()])}
+    np.savez(folder / f"result{os.getpid()}.npz", history=history, **result.parameters, **noise)
 
 
 def main(folder: str, kind: str, cases: str, *arguments: str) -> int:

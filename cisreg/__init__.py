@@ -15,6 +15,8 @@ from cisreg.registration import register_with_tensorflow
 if TYPE_CHECKING:
     from cisreg.checks import DatasetCheck, check_dataset
     from cisreg.data import Dataset, open_dataset, read_dataset
+    from cisreg.exclusive import exclusive_occupancy
+    from cisreg.exclusive_reference import ExclusiveOccupancy
     from cisreg.library import ops_library
     from cisreg.losses import Penalty
     from cisreg.model import Prediction, predict
@@ -45,6 +47,8 @@ if TYPE_CHECKING:
 _MODULES = {
     "cisreg.checks": ("DatasetCheck", "check_dataset"),
     "cisreg.data": ("Dataset", "open_dataset", "read_dataset"),
+    "cisreg.exclusive": ("exclusive_occupancy",),
+    "cisreg.exclusive_reference": ("ExclusiveOccupancy",),
     "cisreg.library": ("ops_library",),
     "cisreg.losses": ("Penalty",),
     "cisreg.model": ("Prediction", "predict"),
@@ -104,6 +108,8 @@ __all__ = [  # noqa: RUF022, in the order of use
     "site_p_values",
     "Occupancy",
     "occupancy",
+    "ExclusiveOccupancy",
+    "exclusive_occupancy",
     "ModelSpec",
     "Prediction",
     "init_parameters",

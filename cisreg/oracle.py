@@ -81,7 +81,7 @@ def occupancy_oracle(
         ((1, 2, 5), 1.5)
     """
     _check("reduction", reduction, REDUCTIONS)
-    own = _own_columns(log_kd, column_range)
+    own = own_columns(log_kd, column_range)
     log_kd = np.where(own[:, None], log_kd, 0.0)
     sequence, exists = _cut(sequence, length, len(log_kd), padding)
     windows = _oracle_windows(sequence, len(log_kd), padding)
@@ -98,6 +98,36 @@ def occupancy_oracle(
         return of(log_concentration)
     bound, weighted = zip(*map(of, log_concentration), strict=True)
     return np.stack(bound, 1), None if position_weight is None else np.stack(weighted, 1)
+
+
+def site_log_odds(
+    sequence: np.ndarray,
+    log_kd: np.ndarray,
+    log_concentration: np.ndarray,
+    *,
+    column_range: np.ndarray | None = None,
+    span: np.ndarray | tuple[int, int] | None = None,
+    length: np.ndarray | None = None,
+    padding: str = "same",
+) -> tuple[np.ndarray, np.ndarray]:
+    """Log odds of every site, minus infinity where its window does not count.
+
+    The arguments are those of `occupancy_oracle`, log_concentration [M].
+
+    Returns:
+        (log odds [N, 2, P, M]; base codes under each window as each strand reads them,
+        [N, 2, P, W]).
+
+    Example:
+        >>> site_log_odds(np.zeros((1, 3), np.uint8), np.zeros((2, 4, 5)), np.zeros(5))[0].shape
+        (1, 2, 3, 5)
+    """
+    own = own_columns(log_kd, column_range)
+    sequence, exists = _cut(sequence, length, len(log_kd), padding)
+    windows = _oracle_windows(sequence, len(log_kd), padding)
+    logit = _oracle_logit(windows, np.where(own[:, None], log_kd, 0.0), log_concentration)
+    counts = exists & _counts(sequence, own, span, length, padding)
+    return np.where(counts, logit, -np.inf), windows
 
 
 def _sums(
@@ -171,7 +201,7 @@ def occupancy_oracle_gradient(
         raise ValueError(
             "position_weight, grad_weighted: expected both or neither, got one; pass the other too"
         )
-    own = _own_columns(log_kd, column_range)
+    own = own_columns(log_kd, column_range)
     log_kd = np.where(own[:, None], log_kd, 0.0)
     sequence, exists = _cut(sequence, length, len(log_kd), padding)
     windows = _oracle_windows(sequence, len(log_kd), padding)
@@ -190,7 +220,7 @@ def occupancy_oracle_gradient(
         logit = np.where(counts[chosen], logit, -np.inf)
         of_logit = _site_gradient(logit, bound, weighted, position_weight, reduction)
         of_concentration.append(of_logit.sum(axis=(0, 1, 2)))
-        of_log_kd += _by_base(windows[chosen], of_logit)
+        of_log_kd += by_base(windows[chosen], of_logit)
         if position_weight is not None and weighted is not None:
             of_weights.append(_weight_gradient(logit, weighted, position_weight.shape))
     gradient = {
@@ -237,8 +267,17 @@ def _weight_gradient(
     return np.stack(by_set)
 
 
-def _by_base(windows: np.ndarray, of_logit: np.ndarray) -> np.ndarray:
-    """[W, 4, M]: for each column and base, the windows that show this base there."""
+def by_base(windows: np.ndarray, of_logit: np.ndarray) -> np.ndarray:
+    """Gradient of log Kd [W, 4, M]: for each column and base, the windows that show it there.
+
+    Args:
+        windows: [N, 2, P, W] base codes.
+        of_logit: [N, 2, P, M], gradient of the log odds.
+
+    Example:
+        >>> by_base(np.zeros((1, 2, 3, 4)), np.ones((1, 2, 3, 1)))[0, :, 0].tolist()
+        [-6.0, -0.0, -0.0, -0.0]
+    """
     return np.stack(
         [
             np.stack([-of_logit[windows[..., column] == base].sum(axis=0) for base in range(4)])
@@ -247,8 +286,13 @@ def _by_base(windows: np.ndarray, of_logit: np.ndarray) -> np.ndarray:
     )
 
 
-def _own_columns(log_kd: np.ndarray, column_range: np.ndarray | None) -> np.ndarray:
-    """Whether a column is the motif's own, [W, M]."""
+def own_columns(log_kd: np.ndarray, column_range: np.ndarray | None) -> np.ndarray:
+    """Whether a column is the motif's own, [W, M].
+
+    Example:
+        >>> own_columns(np.zeros((3, 4, 1)), np.array([[1], [2]]))[:, 0].tolist()
+        [False, True, False]
+    """
     width, _, motifs = log_kd.shape
     first, end = ([0] * motifs, [width] * motifs) if column_range is None else column_range
     return np.array([(first <= column) & (column < end) for column in np.arange(width)[:, None]])

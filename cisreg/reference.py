@@ -130,14 +130,7 @@ def standard_sums(
     """
     check_choice("reduction", reduction, Reduction)
     inputs = checked(inputs, padding)
-    if inputs.column_range is not None:
-        inputs = inputs._replace(log_kd=_held(inputs.log_kd, inputs.column_range))
-    if inputs.length is not None:
-        inputs = inputs._replace(sequence=_cut(inputs.sequence, inputs.length))
-    logit = _site_logit(inputs, padding, compute_dtype)
-    counted = _counted(inputs, padding)
-    if counted is not None and inputs.has_conditions:
-        counted = counted[:, tf.newaxis]
+    logit, counted = site_log_odds(inputs, padding, compute_dtype)
     weighted = None
     if inputs.position_weight is not None:
         bound = _of_counted(counted, tf.sigmoid(logit))
@@ -150,6 +143,31 @@ def standard_sums(
     if reduction == "log_unbound":
         return log_unbound, weighted
     return bound_probability(tf.reduce_sum(log_unbound, axis=-2)), weighted
+
+
+def site_log_odds(
+    inputs: Inputs, padding: Padding, compute_dtype: ComputeDtype = "float32"
+) -> tuple[tf.Tensor, tf.Tensor | None]:
+    """Log odds of every site, of inputs that `contract.checked` has checked.
+
+    Returns:
+        (log odds [N, 2, P, M] of `compute_dtype`; whether a site's window counts, bool
+        [N or 1, 2 or 1, P, M or 1], None if all do). With an axis of conditions behind N, both
+        have it.
+
+    Example:
+        >>> inputs = as_inputs([[0, 1, 4]], np.zeros((2, 4, 5)), np.zeros(5))
+        >>> site_log_odds(inputs, "same")[0].shape
+        TensorShape([1, 2, 3, 5])
+    """
+    if inputs.column_range is not None:
+        inputs = inputs._replace(log_kd=_held(inputs.log_kd, inputs.column_range))
+    if inputs.length is not None:
+        inputs = inputs._replace(sequence=_cut(inputs.sequence, inputs.length))
+    counted = _counted(inputs, padding)
+    if counted is not None and inputs.has_conditions:
+        counted = counted[:, tf.newaxis]
+    return _site_logit(inputs, padding, compute_dtype), counted
 
 
 def bound_probability(log_unbound: tf.Tensor) -> tf.Tensor:

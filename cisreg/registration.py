@@ -35,7 +35,8 @@ def register_ops() -> None:
         >>> model = tf.saved_model.load("model")
     """
     load_ops()
-    import cisreg.occupancy  # noqa: F401, registers the gradient
+    import cisreg.exclusive
+    import cisreg.occupancy  # noqa: F401, both register gradients
 
 
 def register_with_tensorflow() -> None:
@@ -51,6 +52,7 @@ def register_with_tensorflow() -> None:
 
 def _register() -> None:
     try:
+        import cisreg.exclusive
         import cisreg.occupancy  # noqa: F401
     except Exception as error:
         # Whoever imports TensorFlow gets it, whatever is wrong here.

@@ -3,22 +3,20 @@
 
 #include <pybind11/pybind11.h>
 
-#include <atomic>
-#include <memory>
-#include <new>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "common/parallel.h"
 #include "occupancy/launch.h"
 #include "python/arguments.h"
+#include "python/execution.h"
 
 namespace py = pybind11;
 
 namespace cisreg {
 
 void BindCluster(py::module_& module);     // cluster.cc
+void BindExclusive(py::module_& module);   // exclusive.cc
 void BindFasta(py::module_& module);       // fasta.cc
 void BindLines(py::module_& module);       // lines.cc
 void BindMutations(py::module_& module);   // mutations.cc
@@ -35,39 +33,6 @@ void BindCuda(py::module_& module) {
 #endif
 
 namespace {
-
-Executor ThreadExecutor(int threads) {
-  RequireThreads(threads);
-  Executor executor;
-  executor.worker_count = threads;
-  executor.parallel_for = [threads](int64_t count, int64_t,
-                                    const std::function<void(int64_t, int)>& task) {
-    std::atomic<int> workers{0};
-    const auto never = [] { return false; };
-    ShareOut(count, threads, never, [&](const NextItem& next) {
-      const int worker = workers++;
-      for (int64_t i = next(); i >= 0; i = next()) task(i, worker);
-    });
-  };
-  return executor;
-}
-
-struct LineAligned {
-  void operator()(char* memory) const { ::operator delete[](memory, std::align_val_t(64)); }
-};
-using Workspace = std::unique_ptr<char[], LineAligned>;
-
-Workspace Allocate(size_t bytes) {
-  return Workspace(static_cast<char*>(::operator new[](bytes, std::align_val_t(64))));
-}
-
-const OccupancyKernels& KernelsNamed(const std::string& name) {
-  if (name.empty()) return SelectKernels();
-  const OccupancyKernels* const kernels = FindKernels(name.c_str());
-  Require(kernels != nullptr,
-          "instruction_set: this processor or build has no '" + name + "' kernels");
-  return *kernels;
-}
 
 py::tuple OccupancyForward(
     const Array<uint8_t>& sequence, const Array<float>& log_kd,
@@ -151,6 +116,7 @@ PYBIND11_MODULE(_native, module) {
              py::arg("threads") = 1,
              "The fused kernel's gradients of log_kd, log_concentration and position_weight.");
   BindCluster(module);
+  BindExclusive(module);
   BindFasta(module);
   BindLines(module);
   BindMutations(module);

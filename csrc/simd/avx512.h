@@ -72,6 +72,34 @@ inline void SplitPower(Avx512Floats value, Avx512Floats* power, Avx512Floats* in
       _mm512_sub_epi32(_mm512_set1_epi32(0x3f800000), _mm512_slli_epi32(n, 23)));
 }
 
+// Stores lane by lane: `to` is [kLanes, kWindowsInFlight], a row for each lane of the vectors.
+inline void StoreByLane(const Avx512Floats (&of)[Avx512Floats::kWindowsInFlight], float* to) {
+  // Of the vectors 0 to 3, then 4 to 7: the lanes i, i + 4, i + 8 and i + 12.
+  __m512 lanes[2][4];
+  for (int half = 0; half < 2; ++half) {
+    const Avx512Floats* four = of + 4 * half;
+    const __m512 low01 = _mm512_unpacklo_ps(four[0].value, four[1].value);
+    const __m512 high01 = _mm512_unpackhi_ps(four[0].value, four[1].value);
+    const __m512 low23 = _mm512_unpacklo_ps(four[2].value, four[3].value);
+    const __m512 high23 = _mm512_unpackhi_ps(four[2].value, four[3].value);
+    lanes[half][0] = _mm512_shuffle_ps(low01, low23, 0x44);
+    lanes[half][1] = _mm512_shuffle_ps(low01, low23, 0xee);
+    lanes[half][2] = _mm512_shuffle_ps(high01, high23, 0x44);
+    lanes[half][3] = _mm512_shuffle_ps(high01, high23, 0xee);
+  }
+  const __m512i first = _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11);
+  const __m512i second = _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15);
+  for (int i = 0; i < 4; ++i) {
+    const __m512d a = _mm512_castps_pd(lanes[0][i]), b = _mm512_castps_pd(lanes[1][i]);
+    const __m512 low = _mm512_castpd_ps(_mm512_permutex2var_pd(a, first, b));
+    const __m512 high = _mm512_castpd_ps(_mm512_permutex2var_pd(a, second, b));
+    _mm256_storeu_ps(to + 8 * i, _mm512_castps512_ps256(low));
+    _mm256_storeu_ps(to + 8 * (i + 4), _mm512_extractf32x8_ps(low, 1));
+    _mm256_storeu_ps(to + 8 * (i + 8), _mm512_castps512_ps256(high));
+    _mm256_storeu_ps(to + 8 * (i + 12), _mm512_extractf32x8_ps(high, 1));
+  }
+}
+
 }  // namespace cisreg::simd
 
 #endif  // CISREG_CSRC_SIMD_AVX512_H_

@@ -53,6 +53,12 @@ inline void SplitPower(NeonFloats value, NeonFloats* power, NeonFloats* inverse)
   inverse->value = vreinterpretq_f32_s32(vsubq_s32(vdupq_n_s32(0x3f800000), vshlq_n_s32(n, 23)));
 }
 
+// Stores lane by lane: `to` is [kLanes, kWindowsInFlight], a row for each lane of the vectors.
+inline void StoreByLane(const NeonFloats (&of)[NeonFloats::kWindowsInFlight], float* to) {
+  // The interleaving store writes the first lanes of all vectors, then the second ones, ...
+  vst4q_f32(to, {{of[0].value, of[1].value, of[2].value, of[3].value}});
+}
+
 }  // namespace cisreg::simd
 
 #endif  // CISREG_CSRC_SIMD_NEON_H_

@@ -78,6 +78,13 @@ inline void SplitPower(PortableFloats value, PortableFloats* power, PortableFloa
   std::memcpy(&inverse->value, &bits, sizeof(bits));
 }
 
+// Stores lane by lane: `to` is [kLanes, kWindowsInFlight], a row for each lane of the vectors.
+inline void StoreByLane(const PortableFloats (&of)[PortableFloats::kWindowsInFlight], float* to) {
+  for (int lane = 0; lane < PortableFloats::kLanes; ++lane) {
+    for (const PortableFloats& each : of) *to++ = each.value[lane];
+  }
+}
+
 }  // namespace cisreg::simd
 
 #endif  // CISREG_CSRC_SIMD_PORTABLE_H_

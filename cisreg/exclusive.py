@@ -1,0 +1,211 @@
+"""The operation of competition: occupancy where sites exclude each other, and its gradient."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from typing import Any
+
+import tensorflow as tf
+
+from cisreg.arguments import is_soft
+from cisreg.autograph import as_written
+from cisreg.choices import Padding, check_choice
+from cisreg.contract import Inputs, as_inputs
+from cisreg.devices import gpu_here, traces_for_any_device
+from cisreg.exclusive_reference import ExclusiveOccupancy, as_footprint, exclusive_sums
+from cisreg.forking import check_not_forked
+from cisreg.implementation import Implementation, fused_available
+from cisreg.library import load_ops
+from cisreg.once import once
+from cisreg.xla import traces_for_xla
+
+logger = logging.getLogger("cisreg.occupancy")
+
+# The lists of optional inputs, in the order of the operation, and the attributes that count them.
+_OPTIONAL = {
+    "position_weight": "weight_count",
+    "column_range": "range_count",
+    "span": "span_count",
+    "length": "length_count",
+    "footprint": "footprint_count",
+}
+
+
+@as_written
+def exclusive_occupancy(
+    sequence: tf.Tensor,
+    log_kd: tf.Tensor,
+    log_concentration: tf.Tensor,
+    *,
+    position_weight: tf.Tensor | None = None,
+    column_range: tf.Tensor | None = None,
+    footprint: tf.Tensor | None = None,
+    span: tf.Tensor | None = None,
+    length: tf.Tensor | None = None,
+    padding: Padding = "same",
+    implementation: Implementation = "auto",
+    name: str | None = None,
+) -> ExclusiveOccupancy:
+    """Occupancy of every motif on every sequence where sites exclude each other.
+
+    A configuration is a set of sites, of all motifs on both strands, no two of which cover the same
+    base. Its weight is the product of the odds of its sites, exp(log_concentration - log Kd); a
+    site's occupancy is the share that the configurations with this site have of the sum over all
+    configurations (the exact partition function of hard rods on DNA; Wasson & Hartemink 2009,
+    Genome Research 19, 2101-2112). Sites that overlap no other are as in `cisreg.occupancy`.
+
+    A site covers its footprint: the motif's own columns, or the bases that `footprint` says. Bases
+    outside the sequence can be covered too: two sites that reach over an end and overlap there
+    exclude each other. Windows that `length` or `span` leave out have no site. Odds above 2^100
+    count as 2^100.
+
+    Args:
+        sequence: base codes [N, L], as for `cisreg.occupancy`; or soft sequences [N, L, 4], which
+            standard operations compute.
+        log_kd: float32 [W, 4, M], nats.
+        log_concentration: float32 [M], nats; minus infinity where there is no factor.
+        position_weight: float32 [2, P, M], or None; P = L for "same", L - W + 1 for "valid".
+        column_range: int32 [2, M], or None: first column of each motif, and one past its last, as
+            for `cisreg.occupancy`. Without a footprint it is what a site covers, so that each
+            motif needs at least one column. None: all W columns.
+        footprint: int32 [2, M], or None: the bases that a site covers on the forward strand, from
+            the first base of its window on: the first of them and one past the last; mirrored on
+            the reverse strand. May begin up to 10,000 bases before the window, and end as far
+            behind it. `column_range + [[-2], [2]]` covers two bases more on both sides.
+        span: int32 [2] or [N, 2], or None, as for `cisreg.occupancy`.
+        length: int32 [N], or None, as for `cisreg.occupancy`.
+        padding: "same" or "valid", as for `cisreg.occupancy`.
+        implementation: "fused" is the custom operation, on a CPU: two scans with a recursion for
+            each sequence between them; it stores no site and recomputes the scans for its gradient.
+            "standard" is the same in standard TensorFlow operations, with every site in memory; it
+            also has second derivatives. "auto" is fused where it can be: not on a GPU, not under
+            `jit_compile=True`, and not for soft sequences.
+        name: of the operations in a graph.
+
+    Returns:
+        ExclusiveOccupancy(bound, weighted, log_partition). On a CPU the fused operation gives the
+        same bits on every run and for every number of threads.
+
+    Raises:
+        ValueError: what is wrong whatever the numbers are: an option with an unknown value, no
+            numbers, a wrong type or rank, or sizes that do not fit; "fused" with soft sequences.
+        tf.errors.InvalidArgumentError: numbers that are not allowed, as for `cisreg.occupancy`; a
+            footprint without a base, or one too far from its window. The message names the input,
+            what was expected and what came.
+        tf.errors.UnimplementedError: implementation is "fused" on a GPU or under XLA.
+        LibraryError: implementation is "fused" and the compiled library does not load.
+
+    Example:
+        >>> sequence = cisreg.encode(["ACGT", "ACGT"])
+        >>> log_kd = np.zeros((4, 4, 1))  # One window fits, with two sites of odds 1.
+        >>> sums = cisreg.exclusive_occupancy(sequence, log_kd, np.zeros(1), padding="valid")
+        >>> np.round(sums.bound[0, :, 0], 3).tolist(), np.exp(sums.log_partition).tolist()
+        ([0.333, 0.333], [3.0, 3.0])
+    """
+    check_not_forked()
+    check_choice("padding", padding, Padding)
+    check_choice("implementation", implementation, Implementation)
+    with tf.name_scope(name or "exclusive_occupancy"):
+        inputs = as_inputs(
+            *(sequence, log_kd, log_concentration),
+            position_weight=position_weight,
+            column_range=column_range,
+            span=span,
+            length=length,
+            padding=padding,
+        )
+        _check_ranks(inputs)
+        given = as_footprint(footprint, inputs)
+        if not _takes_fused(implementation, is_soft(inputs.sequence)):
+            return exclusive_sums(inputs, given, padding)
+        values = {**inputs._asdict(), "footprint": given}
+        optional = {each: [] if values[each] is None else [values[each]] for each in _OPTIONAL}
+        bound, weighted, log_partition = load_ops().cisreg_exclusive_occupancy(
+            sequence=inputs.sequence,
+            log_kd=inputs.log_kd,
+            log_concentration=inputs.log_concentration,
+            **optional,
+            padding=padding,
+        )
+        return ExclusiveOccupancy(bound, weighted[0] if weighted else None, log_partition)
+
+
+def _check_ranks(inputs: Inputs) -> None:
+    for name, rank, letters in (
+        ("log_concentration", 1, "[M]"),
+        ("position_weight", 3, "[2, P, M]"),
+    ):
+        value = getattr(inputs, name)
+        if value is not None and value.shape.rank not in (None, rank):
+            raise ValueError(
+                f"{name}: expected shape {letters} where sites exclude each other, got "
+                f"{value.shape.as_list()}; call once for each of its rows"
+            )
+
+
+def _takes_fused(implementation: str, soft: bool) -> bool:
+    if implementation == "standard" or (implementation == "auto" and soft):
+        return False
+    if soft:
+        raise ValueError(
+            'implementation: expected "auto" or "standard" for soft sequences, got "fused", which '
+            "reads base codes"
+        )
+    reason = _why_not_fused()
+    if implementation == "auto":
+        if reason:
+            _say_standard(reason)
+        return not reason and fused_available()
+    if reason:
+        raise tf.errors.UnimplementedError(
+            None, None, f'{reason}; use implementation="auto", which takes standard operations'
+        )
+    return True
+
+
+def _why_not_fused() -> str:
+    if traces_for_xla():
+        return "XLA cannot compile the fused operation of sites that exclude each other"
+    if not traces_for_any_device() and gpu_here():
+        return "the fused operation of sites that exclude each other computes on CPUs only"
+    return ""
+
+
+@functools.cache
+def _say_standard(reason: str) -> None:
+    logger.warning("%s: standard operations are used, which keep every site in memory", reason)
+
+
+@once(tf.RegisterGradient("Cisreg>ExclusiveOccupancy"))
+def _gradient(op: tf.Operation, *upstream: tf.Tensor) -> list[tf.Tensor | None]:
+    """Recomputes the scans; all integers have no gradient."""
+    optional, at = {}, 3
+    for name, count in _OPTIONAL.items():
+        end = at + op.get_attr(count)
+        optional[name] = list(op.inputs[at:end])
+        at = end
+    gradients: Any = load_ops().cisreg_exclusive_occupancy_grad(
+        sequence=op.inputs[0],
+        log_kd=op.inputs[1],
+        log_concentration=op.inputs[2],
+        **optional,
+        bound_gradient=upstream[0],
+        weighted_gradient=list(upstream[1:-1]),
+        log_partition_gradient=upstream[-1],
+        padding=op.get_attr("padding"),
+    )
+    no_gradient = [None] * (len(op.inputs) - 3 - len(gradients[2]))
+    return [None, gradients[0], gradients[1], *gradients[2], *no_gradient]
+
+
+@once(tf.RegisterGradient("Cisreg>ExclusiveOccupancyGrad"))
+def _second_derivative(op: tf.Operation, *upstream: tf.Tensor) -> None:
+    raise LookupError(
+        "the fused operation of sites that exclude each other supports first derivatives in "
+        'reverse mode only; use implementation="standard" for second derivatives or forward mode'
+    )
+
+
+# Registers the operation on import, so that a SavedModel that contains it can be loaded.
+fused_available()

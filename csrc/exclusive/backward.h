@@ -1,0 +1,275 @@
+// Backward: two scans of each chunk again, then the sums of the second one's gradients by k-mer.
+//
+// Upstream gradients give each site a gain, what its being bound adds to the loss. The first scan
+// adds up odds, and odds times gains; the second gives each site's gradient with respect to its log
+// odds, as recursion.h has it, which the occupancy's kernels fold into gradients of the motifs.
+
+#ifndef CISREG_CSRC_EXCLUSIVE_BACKWARD_H_
+#define CISREG_CSRC_EXCLUSIVE_BACKWARD_H_
+
+#include "exclusive/forward.h"
+#include "occupancy/backward.h"
+
+namespace cisreg::exclusive {
+namespace {
+
+// Gradients by the outputs of one sequence, for the sites of a block.
+template <class V>
+struct SiteUpstream {
+  V bound;
+  V weighted;
+};
+
+template <class V>
+SiteUpstream<V> LoadUpstream(const Job& job, int64_t block, int64_t sequence,
+                             const Upstream& upstream) {
+  const int64_t motifs = job.scan.shape.motif_count;
+  const auto load = [&](const float* gradients) {
+    const float* forward = gradients + sequence * kStrands * motifs;
+    return GatherSites<V>(job.scan, block, forward, forward + motifs);
+  };
+  return {load(upstream.bound), job.weighted() ? load(upstream.weighted) : V::Broadcast(0.0f)};
+}
+
+// What the sites of part `i` add to the loss when they are bound in window k of those in flight.
+template <bool kWeighted, class V, class F = typename V::Part>
+inline F Gain(const SiteUpstream<V>& upstream, const float* weight, int k, int i) {
+  if (!kWeighted) return upstream.bound.part[i];
+  const F w = F::Load(weight + k * kBlockSites + i * F::kLanes);
+  return MultiplyAdd(w, upstream.weighted.part[i], upstream.bound.part[i]);
+}
+
+// Adds the odds of a segment's sites, and odds times gains, to the sums of their places.
+template <class V, bool kWeighted, bool kLogarithms, bool kSpanned>
+void SumGains(const Job& job, int64_t block, const Segment& segment, const uint16_t* kmer_offset,
+              const Chunk& chunk, const Upstream& all_upstream) {
+  if (segment.windows == 0) return;
+  const OccupancyJob& scan = job.scan;
+  const float* table = scan.table(block);
+  const BlockColumns columns = scan.block_scanned[block];
+  const GroupRange groups = GroupsOf(job, block);
+  const SiteUpstream<V> upstream = LoadUpstream<V>(job, block, segment.sequence, all_upstream);
+  const CountedWindows counted = FindCountedWindows<kSpanned>(scan, block, segment);
+  kmer_offset += segment.first_row + columns.first + counted.first;
+  int64_t place = chunk.place_of(segment) + counted.first;
+  const float* weight = BlockWeight(job, block, segment.first_window + counted.first);
+  const auto take = [&](auto kind, int live,
+                        const CountedSites<V>& sites) __attribute__((always_inline)) {
+    constexpr int kWindows = V::kWindowsInFlight;
+    V odds[kWindows];
+    ScanOdds<V, kLogarithms>(table, columns.group_count, kmer_offset, odds);
+    if (kind.kKind == Windows::kMasked) {
+      for (int k = 0; k < kWindows; ++k) odds[k] = odds[k] * sites.At(k);
+    }
+    AddByPlace(groups, odds, live, chunk.stride, chunk.odds, place);
+    for (int k = 0; k < kWindows; ++k) {
+      if (kind.kKind != Windows::kAll && k >= live) break;
+#pragma GCC unroll 4
+      for (int i = 0; i < V::kParts; ++i) {
+        odds[k].part[i] = odds[k].part[i] * Gain<kWeighted>(upstream, weight, k, i);
+      }
+    }
+    AddByPlace(groups, odds, live, chunk.stride, chunk.gain, place);
+    kmer_offset += kWindows;
+    place += kWindows;
+    if (kWeighted) weight += kWindows * kBlockSites;
+  };
+  ForEachWindows<V, kSpanned>(scan, block, segment, counted, take);
+}
+
+// Stores the gradients of a segment's sites with respect to their log odds, and returns their sum.
+template <class V, class Rows, bool kWeighted, bool kLogarithms, bool kSpanned>
+V StoreSlopes(const Job& job, int64_t block, const Segment& segment, const uint16_t* kmer_offset,
+              const Chunk& chunk, const Upstream& all_upstream, const BlockGradients& gradients) {
+  using F = typename V::Part;
+  V total = V::Broadcast(0.0f);
+  if (segment.windows == 0) return total;
+  const OccupancyJob& scan = job.scan;
+  const float* table = scan.table(block);
+  const BlockColumns columns = scan.block_scanned[block];
+  const GroupRange groups = GroupsOf(job, block);
+  const SiteUpstream<V> upstream = LoadUpstream<V>(job, block, segment.sequence, all_upstream);
+  const CountedWindows counted = FindCountedWindows<kSpanned>(scan, block, segment);
+  const int64_t row = segment.first_row + counted.first;
+  const int64_t window = segment.first_window + counted.first;
+  kmer_offset += row + columns.first;
+  int64_t place = chunk.place_of(segment) + counted.first;
+  GradientCursor cursor(scan.plan, row + scan.block_trained[block].first);
+  const float* weight = BlockWeight(job, block, window);
+  float* weight_gradient = kWeighted ? gradients.position_weight + window * kBlockSites : nullptr;
+  const auto take = [&](auto kind, int live,
+                        const CountedSites<V>& sites) __attribute__((always_inline)) {
+    constexpr int kWindows = V::kWindowsInFlight;
+    V odds[kWindows];
+    ScanOdds<V, kLogarithms>(table, columns.group_count, kmer_offset, odds);
+    char* to[kWindows];
+    for (char*& each : to) each = gradients.dlogit + size_t{cursor.Next()} * Rows::kBytes;
+#pragma GCC unroll 4
+    for (int i = 0; i < V::kParts; ++i) {
+      F factor[kWindows], slope[kWindows];
+      LoadByPlace(groups, i, chunk.stride, chunk.odds, place, factor);
+      LoadByPlace(groups, i, chunk.stride, chunk.gain, place, slope);
+      for (int k = 0; k < kWindows; ++k) {
+        if (kind.kKind != Windows::kAll && k >= live) break;
+        F x = odds[k].part[i];
+        if (kind.kKind == Windows::kMasked) x = x * sites.Part(i).At(k);
+        const F dlogit =
+            x * MultiplyAdd(factor[k], Gain<kWeighted>(upstream, weight, k, i), slope[k]);
+        total.part[i] = total.part[i] + dlogit;
+        Rows::StorePart(dlogit, i, to[k], gradients.strip_bytes);
+        if (!kWeighted) continue;
+        float* sum = weight_gradient + k * kBlockSites + i * F::kLanes;
+        MultiplyAdd(upstream.weighted.part[i], x * factor[k], F::Load(sum)).Store(sum);
+      }
+    }
+    kmer_offset += kWindows;
+    place += kWindows;
+    if (!kWeighted) return;
+    weight += kWindows * kBlockSites;
+    weight_gradient += kWindows * kBlockSites;
+  };
+  ForEachWindows<V, kSpanned>(scan, block, segment, counted, take);
+  return total;
+}
+
+template <class V, bool kWeighted, bool kLogarithms>
+void SumGainsOfTile(const Job& job, int64_t block, const Tile& tile, const Chunk& chunk,
+                    const Upstream& upstream) {
+  const bool spanned = job.scan.block_sites != nullptr;
+  const auto sum = spanned ? SumGains<V, kWeighted, kLogarithms, true>
+                           : SumGains<V, kWeighted, kLogarithms, false>;
+  for (int64_t i = 0; i < tile.segment_count; ++i) {
+    sum(job, block, tile.segments[i], tile.kmer_offset, chunk, upstream);
+  }
+}
+
+template <class V, class Rows, bool kWeighted, bool kLogarithms>
+void StoreTile(const Job& job, int64_t block, const Tile& tile, const Chunk& chunk,
+               const Upstream& upstream, const BlockGradients& gradients) {
+  const bool spanned = job.scan.block_sites != nullptr;
+  const auto store = spanned ? StoreSlopes<V, Rows, kWeighted, kLogarithms, true>
+                             : StoreSlopes<V, Rows, kWeighted, kLogarithms, false>;
+  V total = V::Load(gradients.log_concentration);
+  for (int64_t i = 0; i < tile.segment_count; ++i) {
+    total =
+        total + store(job, block, tile.segments[i], tile.kmer_offset, chunk, upstream, gradients);
+  }
+  total.Store(gradients.log_concentration);
+}
+
+// A slice's scratch memory beside its chunk. Tables of all blocks lie one after the other.
+struct SliceScratch {
+  char* dlogit;
+  float* tables;
+  float* log_concentrations;  // [block_count, kBlockSites]
+};
+
+// Floats of the tables of gradients of the blocks before this one.
+inline int64_t TableOffset(const Job& job, int64_t block) {
+  int64_t groups = 0;
+  for (int64_t i = 0; i < block; ++i) groups += job.scan.block_trained[i].group_count;
+  return groups * kGroupFloats;
+}
+
+template <class Rows>
+SliceScratch TakeSliceScratch(const Job& job, ScratchArena* arena) {
+  const OccupancyPlan& plan = job.scan.plan;
+  SliceScratch scratch;
+  scratch.dlogit = arena->Take<char>(Rows::kStrips * StripBytes<Rows>(plan));
+  scratch.tables = arena->Take<float>(TableOffset(job, plan.block_count));
+  scratch.log_concentrations = arena->Take<float>(plan.block_count * kBlockSites);
+  return scratch;
+}
+
+template <class V>
+size_t ScratchBytes(const Job& job, bool backward) {
+  ScratchArena arena = {nullptr, 0};
+  TakeChunk(job, backward, &arena);
+  if (backward) TakeSliceScratch<FloatRows<V>>(job, &arena);
+  return arena.used;
+}
+
+template <class V, class Rows>
+void BackwardTile(const Job& job, int64_t block, const Tile& tile, const Chunk& chunk,
+                  const Upstream& upstream, const BlockGradients& gradients) {
+  ClearPads<Rows>(job.scan, block, tile, gradients);
+  const bool logarithms = HasLogarithms(job, block);
+  const auto store =
+      job.weighted()
+          ? (logarithms ? StoreTile<V, Rows, true, true> : StoreTile<V, Rows, true, false>)
+          : (logarithms ? StoreTile<V, Rows, false, true> : StoreTile<V, Rows, false, false>);
+  store(job, block, tile, chunk, upstream, gradients);
+  SumTile<Rows>(job.scan.block_trained[block].group_count, tile, gradients);
+}
+
+// Adds the gradients of one chunk to those of its slice; `gradients` are those of each block.
+template <class V, class Rows, class GradientsOf>
+void BackwardChunk(const Job& job, Chunk* chunk, const Upstream& upstream,
+                   const GradientsOf& gradients_of) {
+  const int64_t blocks = job.scan.plan.block_count;
+  ForEachTile(job, chunk, [&](const Tile& tile) {
+    for (int64_t block = 0; block < blocks; ++block) {
+      const bool logarithms = HasLogarithms(job, block);
+      const auto sum =
+          job.weighted()
+              ? (logarithms ? SumGainsOfTile<V, true, true> : SumGainsOfTile<V, true, false>)
+              : (logarithms ? SumGainsOfTile<V, false, true> : SumGainsOfTile<V, false, false>);
+      sum(job, block, tile, *chunk, upstream);
+    }
+  });
+  SumSequences(job, *chunk, upstream.log_partition, nullptr);
+  ForEachTile(job, chunk, [&](const Tile& tile) {
+    for (int64_t block = 0; block < blocks; ++block) {
+      BackwardTile<V, Rows>(job, block, tile, *chunk, upstream, gradients_of(block));
+    }
+  });
+}
+
+template <class V>
+void BackwardSlice(const Job& job, int64_t slice, char* memory, const Upstream& upstream,
+                   float* partials) {
+  using Rows = FloatRows<V>;
+  const simd::FlushDenormals flush;
+  const OccupancyPlan& plan = job.scan.plan;
+  const SlicePartials layout = FindPartials(job.scan.shape, job.weighted());
+  float* const slice_partials = partials + slice * plan.block_count * layout.total();
+  ScratchArena arena = {memory, 0};
+  Chunk chunk = TakeChunk(job, true, &arena);
+  const SliceScratch scratch = TakeSliceScratch<Rows>(job, &arena);
+  for (int strip = 0; strip < Rows::kStrips; ++strip) {
+    std::memset(scratch.dlogit + strip * StripBytes<Rows>(plan), 0,
+                plan.max_trained_groups * Rows::kBytes);
+  }
+  std::memset(scratch.tables, 0, TableOffset(job, plan.block_count) * sizeof(float));
+  std::memset(scratch.log_concentrations, 0, plan.block_count * kRowBytes);
+  std::memset(slice_partials, 0, plan.block_count * layout.total() * sizeof(float));
+  const auto gradients_of = [&](int64_t block) {
+    BlockGradients gradients = {};
+    gradients.dlogit = scratch.dlogit;
+    gradients.strip_bytes = StripBytes<Rows>(plan);
+    gradients.table = scratch.tables + TableOffset(job, block);
+    gradients.log_concentration = scratch.log_concentrations + block * kBlockSites;
+    gradients.position_weight =
+        slice_partials + block * layout.total() + layout.log_kd + layout.log_concentration;
+    return gradients;
+  };
+  for (int64_t i = job.chunks->first_chunk[slice]; i < job.chunks->first_chunk[slice + 1]; ++i) {
+    BeginChunk(job, i, &chunk);
+    BackwardChunk<V, Rows>(job, &chunk, upstream, gradients_of);
+  }
+  for (int64_t block = 0; block < plan.block_count; ++block) {
+    float* log_kd = slice_partials + block * layout.total();
+    const BlockGradients gradients = gradients_of(block);
+    FoldTable<Rows>(job.scan, block, gradients.table, log_kd);
+    float* log_concentration = log_kd + layout.log_kd;
+    for (int m = 0; m < kBlockMotifs; ++m) {
+      log_concentration[m] =
+          gradients.log_concentration[m] + gradients.log_concentration[kBlockMotifs + m];
+    }
+  }
+}
+
+}  // namespace
+}  // namespace cisreg::exclusive
+
+#endif  // CISREG_CSRC_EXCLUSIVE_BACKWARD_H_

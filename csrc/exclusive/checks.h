@@ -1,0 +1,26 @@
+// Checks of what sites that exclude each other take beside the occupancy's arguments.
+
+#ifndef CISREG_CSRC_EXCLUSIVE_CHECKS_H_
+#define CISREG_CSRC_EXCLUSIVE_CHECKS_H_
+
+#include <optional>
+
+#include "common/export.h"
+#include "exclusive/problem.h"
+#include "occupancy/checks.h"
+
+namespace cisreg::exclusive {
+
+// Checks the sizes of footprints, and that there is one concentration for each motif and one set of
+// position weights. The other sizes have been checked.
+CISREG_EXPORT InputError CheckExclusiveDimensions(const InputDimensions& inputs,
+                                                  const std::optional<Dimensions>& footprint,
+                                                  const OccupancyShape& shape);
+
+// Checks that every site covers at least one base, and none that is far from its window. The
+// numbers of the scan have been checked.
+CISREG_EXPORT InputError CheckFootprints(const OccupancyShape& shape, const Inputs& inputs);
+
+}  // namespace cisreg::exclusive
+
+#endif  // CISREG_CSRC_EXCLUSIVE_CHECKS_H_

@@ -1,0 +1,144 @@
+// A chunk while it is worked on: its tiles, and the sums of its places.
+//
+// Everything here has internal linkage, as in tile.h.
+
+#ifndef CISREG_CSRC_EXCLUSIVE_CHUNK_H_
+#define CISREG_CSRC_EXCLUSIVE_CHUNK_H_
+
+#include "exclusive/kernels.h"
+#include "exclusive/recursion.h"
+#include "occupancy/items.h"
+#include "occupancy/scan.h"
+
+namespace cisreg::exclusive {
+namespace {
+
+struct Chunk {
+  int64_t first_sequence;
+  int64_t end_sequence;
+  int64_t* first_place;  // of each sequence, and the end of the last one
+  int64_t stride;        // floats from the sums of one width to those of the next
+  float* odds;           // [widths, stride], see recursion.h
+  float* gain;           // the same, or null
+  RecursionScratch recursion;
+  TileScratch tile_scratch;
+  Tile tile;
+  bool one_tile;  // `tile` holds the whole chunk
+
+  int64_t place_of(const Segment& segment) const {
+    return first_place[segment.sequence - first_sequence] + segment.first_window;
+  }
+};
+
+// Its memory, for any chunk. `backward`: there are gains, and rows are sorted by k-mer.
+inline Chunk TakeChunk(const Job& job, bool backward, ScratchArena* arena) {
+  const ChunkPlan& plan = *job.chunks;
+  Chunk chunk = {};
+  chunk.first_place = arena->Take<int64_t>(plan.most_sequences + 1);
+  // Windows in flight may read beyond the last place.
+  chunk.stride = plan.most_places + kRowsBeyond;
+  chunk.odds = arena->Take<float>(job.width_count * chunk.stride);
+  if (backward) chunk.gain = arena->Take<float>(job.width_count * chunk.stride);
+  const int64_t places = plan.most_places_of_one + job.widths[job.width_count - 1] + 1;
+  RecursionScratch& recursion = chunk.recursion;
+  recursion.before = arena->Take<double>(places);
+  recursion.behind = arena->Take<double>(places);
+  recursion.gain_before = backward ? arena->Take<double>(places) : nullptr;
+  recursion.gain_behind = backward ? arena->Take<double>(places) : nullptr;
+  recursion.power_before = arena->Take<int32_t>(places);
+  recursion.power_behind = arena->Take<int32_t>(places);
+  chunk.tile_scratch = TakeTileScratch(job.scan.plan, arena);
+  chunk.tile = TakeTile(job.scan.plan, backward, arena);
+  return chunk;
+}
+
+inline void BeginChunk(const Job& job, int64_t index, Chunk* chunk) {
+  chunk->first_sequence = job.chunks->first_sequence[index];
+  chunk->end_sequence = job.chunks->first_sequence[index + 1];
+  chunk->one_tile = false;
+  int64_t places = 0;
+  int64_t* next = chunk->first_place;
+  for (int64_t i = chunk->first_sequence; i < chunk->end_sequence; ++i) {
+    *next++ = places;
+    places += PlaceCount(job.scan.shape, job.scan.inputs, job.reach, i);
+  }
+  *next = places;
+  for (int64_t i = 0; i < job.width_count; ++i) {
+    std::memset(chunk->odds + i * chunk->stride, 0, places * sizeof(float));
+    if (chunk->gain == nullptr) continue;
+    std::memset(chunk->gain + i * chunk->stride, 0, places * sizeof(float));
+  }
+}
+
+// Calls take(tile) for the tiles of the chunk.
+template <class Take>
+void ForEachTile(const Job& job, Chunk* chunk, const Take& take) {
+  if (chunk->one_tile) return take(chunk->tile);
+  const OccupancyJob& scan = job.scan;
+  TileCursor cursor = {chunk->first_sequence, chunk->end_sequence, 0};
+  chunk->one_tile = true;
+  for (;;) {
+    LayOutTile(scan.shape, scan.plan, scan.inputs, &cursor, &chunk->tile);
+    EncodeTile(scan.shape, scan.plan, scan.inputs, chunk->tile_scratch, &chunk->tile);
+    take(chunk->tile);
+    if (cursor.done()) return;
+    chunk->one_tile = false;
+  }
+}
+
+// The recursion of each sequence. `upstream`: gradients of the log partition functions, or null;
+// `log_partition` is where these go, or null.
+inline void SumSequences(const Job& job, const Chunk& chunk, const float* upstream,
+                         float* log_partition) {
+  for (int64_t i = chunk.first_sequence; i < chunk.end_sequence; ++i) {
+    const int64_t* const place = chunk.first_place + (i - chunk.first_sequence);
+    const PlaceSums sums = {chunk.odds + place[0],
+                            chunk.gain == nullptr ? nullptr : chunk.gain + place[0], chunk.stride};
+    const double sum =
+        SumConfigurations(job.widths, job.width_count, place[1] - place[0],
+                          upstream == nullptr ? 0.0f : upstream[i], chunk.recursion, sums);
+    if (log_partition != nullptr) log_partition[i] = static_cast<float>(sum);
+  }
+}
+
+// Odds from the products or sums of the scan.
+template <bool kLogarithms, class F>
+inline F OddsOf(F site) {
+  if (!kLogarithms) return site;
+  const F most = F::Broadcast(kStrongestPower), least = F::Broadcast(-simd::kMaxExponent);
+  return simd::Exp2(Max(Min(site, most), least));
+}
+
+// The rows of windows in flight that ScanWindows puts together.
+template <class V, bool kLogarithms>
+inline void ScanOdds(const float* table, int64_t group_count, const uint16_t* kmer_offset,
+                     V (&odds)[V::kWindowsInFlight]) {
+  ScanWindows<V, kLogarithms ? 1 : 2>(table, group_count, kmer_offset, odds);
+  if (!kLogarithms) return;
+  for (V& each : odds) {
+#pragma GCC unroll 4
+    for (auto& part : each.part) part = OddsOf<true>(part);
+  }
+}
+
+// Position weights of a block from one window on, or null.
+inline const float* BlockWeight(const Job& job, int64_t block, int64_t window) {
+  if (!job.weighted()) return nullptr;
+  return job.block_weight + (block * job.scan.shape.window_count + window) * kBlockSites;
+}
+
+template <class V>
+void BuildWeights(const Job& job, int64_t block) {
+  if (!job.weighted()) return;
+  const int64_t windows = job.scan.shape.window_count, motifs = job.scan.shape.motif_count;
+  for (int64_t window = 0; window < windows; ++window) {
+    const float* forward = job.position_weight + window * motifs;
+    GatherSites<V>(job.scan, block, forward, forward + windows * motifs)
+        .Store(job.block_weight + (block * windows + window) * kBlockSites);
+  }
+}
+
+}  // namespace
+}  // namespace cisreg::exclusive
+
+#endif  // CISREG_CSRC_EXCLUSIVE_CHUNK_H_

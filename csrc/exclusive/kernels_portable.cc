@@ -1,0 +1,19 @@
+// Compiled for any processor.
+
+#include "exclusive/backward.h"
+#include "exclusive/forward.h"
+#include "simd/portable.h"
+
+namespace cisreg::exclusive {
+
+using BlockFloats = Sites<simd::PortableFloats>;
+
+const Kernels kPortableKernels = {
+    "portable",
+    BuildWeights<BlockFloats>,
+    ScratchBytes<BlockFloats>,
+    ForwardChunk<BlockFloats>,
+    BackwardSlice<BlockFloats>,
+};
+
+}  // namespace cisreg::exclusive

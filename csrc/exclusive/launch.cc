@@ -1,0 +1,165 @@
+#include "exclusive/launch.h"
+
+#include <algorithm>
+
+#include "simd/denormals.h"
+
+namespace cisreg::exclusive {
+namespace {
+
+// Rough cycles for the scheduler: of one window of one block in both scans, and of a table.
+constexpr int64_t kForwardCycles = 20;
+constexpr int64_t kBackwardCycles = 50;
+constexpr int64_t kTableCycles = 20000;
+
+size_t RoundToLine(size_t bytes) { return (bytes + 63) / 64 * 64; }
+
+}  // namespace
+
+Launch::Launch(const OccupancyKernels& kernels, const OccupancyShape& shape, const Inputs& inputs,
+               bool backward)
+    : occupancy_kernels_(kernels),
+      kernels_(KernelsOf(kernels)),
+      backward_(backward),
+      motifs_(MakeMotifLayout(shape, inputs.scan)),
+      footprints_(MakeFootprintLayout(shape, inputs, motifs_)) {
+  const int64_t blocks = static_cast<int64_t>(motifs_.block_scanned.size());
+  const bool weighted = inputs.position_weight != nullptr;
+  chunks_ = MakeChunkPlan(shape, inputs.scan, footprints_.reach,
+                          blocks * FindPartials(shape, weighted).total());
+  std::fill(std::begin(used_rows_), std::end(used_rows_), 1);
+  job_ = {};
+  OccupancyJob& scan = job_.scan;
+  scan.shape = shape;
+  scan.plan = MakeOccupancyPlan(shape, inputs.scan, motifs_, backward);
+  scan.inputs = inputs.scan;
+  scan.block_motif = motifs_.block_motif.data();
+  scan.motif_columns = motifs_.trained_columns.data();
+  scan.block_scanned = motifs_.block_scanned.data();
+  scan.block_trained = motifs_.block_trained.data();
+  scan.base_concentration = inputs.scan.log_concentration;
+  scan.block_sites = inputs.scan.span == nullptr ? nullptr : motifs_.block_sites.data();
+  scan.block_absent = motifs_.block_absent.empty() ? nullptr : motifs_.block_absent.data();
+  scan.table_offset = motifs_.table_offset.data();
+  scan.used_rows = used_rows_;
+  job_.widths = footprints_.widths.data();
+  job_.width_count = static_cast<int64_t>(footprints_.widths.size());
+  job_.reach = footprints_.reach;
+  job_.groups = footprints_.groups.data();
+  job_.block_group = footprints_.block_group.data();
+  job_.chunks = &chunks_;
+  job_.position_weight = inputs.position_weight;
+}
+
+Launch::Parts Launch::FindParts(const Executor& executor) const {
+  const int64_t blocks = job_.scan.plan.block_count;
+  Parts parts = {};
+  parts.tables = RoundToLine(motifs_.table_offset.back() * sizeof(float));
+  parts.divisions = RoundToLine(blocks * sizeof(int32_t));
+  if (job_.weighted()) {
+    parts.weights =
+        RoundToLine(blocks * job_.scan.shape.window_count * kBlockSites * sizeof(float));
+  }
+  parts.scratch = executor.worker_count * RoundToLine(kernels_.scratch_bytes(job_, backward_));
+  if (backward_) {
+    parts.partials = chunks_.slice_count() * blocks *
+                     FindPartials(job_.scan.shape, job_.weighted()).total() * sizeof(float);
+  }
+  return parts;
+}
+
+size_t Launch::Workspace(const Executor& executor) const {
+  const Parts parts = FindParts(executor);
+  return parts.tables + parts.divisions + parts.weights + parts.scratch + parts.partials;
+}
+
+char* Launch::TakeWorkspace(const Executor& executor, char* workspace) {
+  const Parts parts = FindParts(executor);
+  job_.scan.tables = reinterpret_cast<float*>(workspace);
+  workspace += parts.tables;
+  job_.scan.sites_per_division = reinterpret_cast<int32_t*>(workspace);
+  workspace += parts.divisions;
+  job_.block_weight = reinterpret_cast<float*>(workspace);
+  return workspace + parts.weights;
+}
+
+void Launch::BuildTables(const Executor& executor) const {
+  executor.parallel_for(job_.scan.plan.block_count, kTableCycles, [this](int64_t block, int) {
+    const simd::FlushDenormals flush;
+    occupancy_kernels_.build_table(job_.scan, block);
+    kernels_.build_weights(job_, block);
+  });
+}
+
+// Of one of so many items.
+int64_t Launch::CyclesOf(int64_t items) const {
+  const int64_t cycles = backward_ ? kBackwardCycles : kForwardCycles;
+  return cycles * chunks_.place_count * job_.scan.plan.block_count / std::max<int64_t>(1, items);
+}
+
+void Launch::Forward(const Executor& executor, char* workspace, const Outputs& outputs) {
+  char* const memory = TakeWorkspace(executor, workspace);
+  const size_t stride = FindParts(executor).scratch / executor.worker_count;
+  BuildTables(executor);
+  const int64_t chunks = chunks_.chunk_count();
+  executor.parallel_for(chunks, CyclesOf(chunks), [&](int64_t chunk, int worker) {
+    kernels_.forward_chunk(job_, chunk, memory + worker * stride, outputs);
+  });
+}
+
+void Launch::Backward(const Executor& executor, char* workspace, const Upstream& upstream,
+                      const Gradients& gradients) {
+  char* const memory = TakeWorkspace(executor, workspace);
+  const size_t scratch = FindParts(executor).scratch;
+  const size_t stride = scratch / executor.worker_count;
+  float* const partials = reinterpret_cast<float*>(memory + scratch);
+  BuildTables(executor);
+  const int64_t slices = chunks_.slice_count();
+  executor.parallel_for(slices, CyclesOf(slices), [&](int64_t slice, int worker) {
+    kernels_.backward_slice(job_, slice, memory + worker * stride, upstream, partials);
+  });
+  executor.parallel_for(job_.scan.plan.block_count, kTableCycles, [&](int64_t block, int) {
+    const simd::FlushDenormals flush;
+    SumPartials(block, partials, gradients);
+  });
+}
+
+void Launch::SumPartials(int64_t block, const float* partials, const Gradients& gradients) const {
+  const OccupancyShape& shape = job_.scan.shape;
+  const SlicePartials layout = FindPartials(shape, job_.weighted());
+  const int64_t stride = job_.scan.plan.block_count * layout.total();
+  const int64_t motifs = std::min<int64_t>(kBlockMotifs, shape.motif_count - block * kBlockMotifs);
+  const int32_t* motif = job_.scan.block_motif + block * kBlockMotifs;
+  // One row of a block's gradients, in the order of the slices.
+  const auto sum_row = [&](const float* from, float* to) {
+    for (int64_t i = 0; i < motifs; ++i, ++from) {
+      float sum = 0.0f;
+      for (int64_t slice = 0; slice < chunks_.slice_count(); ++slice) sum += from[slice * stride];
+      to[motif[i]] = sum;
+    }
+  };
+  const float* from = partials + block * layout.total();
+  for (int64_t row = 0; row < shape.width * kBases; ++row, from += kBlockMotifs) {
+    sum_row(from, gradients.log_kd + row * shape.motif_count);
+  }
+  sum_row(from, gradients.log_concentration);
+  from += kBlockMotifs;
+  for (int64_t window = 0; window < layout.position_weight / kBlockSites; ++window) {
+    for (int64_t strand = 0; strand < kStrands; ++strand, from += kBlockMotifs) {
+      const int64_t row = strand * shape.window_count + window;
+      sum_row(from, gradients.position_weight + row * shape.motif_count);
+    }
+  }
+  // Columns outside a motif were scanned with its block, but have no gradient.
+  for (int64_t i = 0; i < motifs; ++i) {
+    const ColumnRange& columns = job_.scan.motif_columns[motif[i]];
+    for (int64_t column = 0; column < shape.width; ++column) {
+      if (column >= columns.first && column < columns.end) continue;
+      for (int64_t base = 0; base < kBases; ++base) {
+        gradients.log_kd[(column * kBases + base) * shape.motif_count + motif[i]] = 0.0f;
+      }
+    }
+  }
+}
+
+}  // namespace cisreg::exclusive

@@ -1,0 +1,127 @@
+#include "exclusive/layout.h"
+
+#include <algorithm>
+
+#include "occupancy/windows.h"
+
+namespace cisreg::exclusive {
+namespace {
+
+// Sums of odds of so many places and 25 widths take 200 KB, and the gradients of as many rows 128.
+constexpr int64_t kChunkPlaces = 2048;
+// Small problems have smaller chunks, so that more than one thread has work.
+constexpr int64_t kFewChunks = 32;
+constexpr int64_t kMaxSlices = 32;
+// Floats that the slices' gradients may take together while they wait for the final sum: 16 MiB.
+constexpr int64_t kMaxPartials = int64_t{1} << 22;
+
+// The bases that a motif's sites cover, from the first base of the window on, on each strand.
+struct Footprint {
+  int32_t first[kStrands];
+  int32_t width;
+};
+
+Footprint FindFootprint(const OccupancyShape& shape, const Inputs& inputs, int64_t motif) {
+  const auto width = static_cast<int32_t>(shape.width);
+  const int32_t* ranges = inputs.footprint;
+  if (ranges == nullptr) ranges = inputs.scan.column_range;
+  if (ranges == nullptr) return {{0, 0}, width};
+  const int32_t first = ranges[motif], end = ranges[shape.motif_count + motif];
+  return {{first, width - end}, end - first};
+}
+
+int64_t CeilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+}  // namespace
+
+FootprintLayout MakeFootprintLayout(const OccupancyShape& shape, const Inputs& inputs,
+                                    const MotifLayout& motifs) {
+  FootprintLayout layout;
+  std::vector<Footprint> footprints;
+  for (int64_t motif = 0; motif < shape.motif_count; ++motif) {
+    footprints.push_back(FindFootprint(shape, inputs, motif));
+    layout.widths.push_back(footprints.back().width);
+  }
+  std::sort(layout.widths.begin(), layout.widths.end());
+  layout.widths.erase(std::unique(layout.widths.begin(), layout.widths.end()), layout.widths.end());
+  int32_t least = footprints[0].first[0], most = least;
+  for (const Footprint& each : footprints) {
+    for (const int32_t first : each.first) {
+      least = std::min(least, first);
+      most = std::max(most, first + each.width);
+    }
+  }
+  layout.reach = most - least;
+
+  const auto width_index = [&](int32_t width) {
+    const auto at = std::lower_bound(layout.widths.begin(), layout.widths.end(), width);
+    return static_cast<int32_t>(at - layout.widths.begin());
+  };
+  const int64_t blocks = static_cast<int64_t>(motifs.block_motif.size()) / kBlockMotifs;
+  layout.block_group.push_back(0);
+  for (int64_t block = 0; block < blocks; ++block) {
+    const int64_t first_group = layout.block_group.back();
+    for (int site = 0; site < kBlockSites; ++site) {
+      const int64_t place = block * kBlockMotifs + site % kBlockMotifs;
+      if (place >= shape.motif_count) continue;
+      if (!motifs.block_absent.empty() && motifs.block_absent[place] != 0) continue;
+      const Footprint& footprint = footprints[motifs.block_motif[place]];
+      const int32_t offset = footprint.first[site / kBlockMotifs] - least;
+      const int32_t index = width_index(footprint.width);
+      const auto same = [&](const SiteGroup& group) {
+        return group.offset == offset && group.width_index == index;
+      };
+      auto found = std::find_if(layout.groups.begin() + first_group, layout.groups.end(), same);
+      if (found == layout.groups.end()) {
+        layout.groups.push_back({offset, index, {}, 0, {}});
+        found = layout.groups.end() - 1;
+      }
+      found->live[site] = 1.0f;
+      found->sites[found->site_count++] = static_cast<uint8_t>(site);
+    }
+    layout.block_group.push_back(static_cast<int64_t>(layout.groups.size()));
+  }
+  return layout;
+}
+
+int64_t PlaceCount(const OccupancyShape& shape, const OccupancyInputs& inputs, int64_t reach,
+                   int64_t sequence) {
+  // From window 0 on, whatever the span.
+  const int64_t missing = shape.length - SequenceLength(shape, inputs, sequence);
+  const int64_t windows = shape.window_count - missing;
+  return windows > 0 ? windows - 1 + reach : 0;
+}
+
+ChunkPlan MakeChunkPlan(const OccupancyShape& shape, const OccupancyInputs& inputs, int64_t reach,
+                        int64_t partial_floats) {
+  ChunkPlan plan = {};
+  for (int64_t i = 0; i < shape.sequence_count; ++i) {
+    const int64_t places = PlaceCount(shape, inputs, reach, i);
+    plan.place_count += places;
+    plan.most_places_of_one = std::max(plan.most_places_of_one, places);
+  }
+  const int64_t most = std::clamp<int64_t>(plan.place_count / kFewChunks, 1, kChunkPlaces);
+  int64_t places = 0;
+  for (int64_t i = 0; i < shape.sequence_count; ++i) {
+    const int64_t added = PlaceCount(shape, inputs, reach, i);
+    const int64_t sequences = i - (plan.first_sequence.empty() ? 0 : plan.first_sequence.back());
+    if (plan.first_sequence.empty() || places + added > most || sequences >= kChunkPlaces) {
+      plan.first_sequence.push_back(i);
+      places = 0;
+    }
+    places += added;
+    plan.most_places = std::max(plan.most_places, places);
+    plan.most_sequences = std::max(plan.most_sequences, i + 1 - plan.first_sequence.back());
+  }
+  plan.first_sequence.push_back(shape.sequence_count);
+
+  const int64_t chunks = plan.chunk_count();
+  const int64_t slices =
+      std::min(chunks, std::clamp<int64_t>(kMaxPartials / partial_floats, 1, kMaxSlices));
+  for (int64_t slice = 0; slice <= slices; ++slice) {
+    plan.first_chunk.push_back(slices == 0 ? 0 : CeilDivide(chunks * slice, slices));
+  }
+  return plan;
+}
+
+}  // namespace cisreg::exclusive

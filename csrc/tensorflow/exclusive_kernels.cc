@@ -1,0 +1,183 @@
+// CPU kernels of the ops of sites that exclude each other: check, allocate, launch.
+
+#include <optional>
+#include <string>
+
+#include "exclusive/checks.h"
+#include "exclusive/launch.h"
+#include "tensorflow/core/framework/op_kernel.h"
+#include "tensorflow/execution.h"
+#include "tensorflow/occupancy_attributes.h"
+
+namespace cisreg {
+namespace {
+
+using tensorflow::DEVICE_CPU;
+using tensorflow::OpKernel;
+using tensorflow::OpKernelConstruction;
+using tensorflow::OpKernelContext;
+using tensorflow::Tensor;
+using tensorflow::TensorShape;
+
+Dimensions DimensionsOf(const Tensor& tensor) {
+  const auto sizes = tensor.shape().dim_sizes();
+  return {sizes.begin(), sizes.end()};
+}
+
+absl::Status AllocateOutput(OpKernelContext* context, int output, const Dimensions& dimensions,
+                            float** memory) {
+  Tensor* tensor = nullptr;
+  TF_RETURN_IF_ERROR(context->allocate_output(output, TensorShape(dimensions), &tensor));
+  *memory = tensor->flat<float>().data();
+  return absl::OkStatus();
+}
+
+struct Problem {
+  OccupancyShape shape;
+  exclusive::Inputs inputs;
+
+  Dimensions sums() const { return {shape.sequence_count, kStrands, shape.motif_count}; }
+};
+
+// What both ops share: attributes, checks, launches.
+class ExclusiveOpBase : public OpKernel {
+ public:
+  explicit ExclusiveOpBase(OpKernelConstruction* context) : OpKernel(context) {
+    std::string padding;
+    OP_REQUIRES_OK(context, context->GetAttr("padding", &padding));
+    attributes_.same_padding = padding == "same";
+    const auto read = [&](const char* name, int* count) {
+      const absl::Status status = context->GetAttr(name, count);
+      if (!status.ok() || *count <= 1) return status;
+      return absl::Status(absl::InvalidArgumentError(
+          absl::StrCat(name, ": expected at most one tensor, got ", *count)));
+    };
+    OP_REQUIRES_OK(context, read("weight_count", &attributes_.weight_count));
+    OP_REQUIRES_OK(context, read("range_count", &attributes_.range_count));
+    OP_REQUIRES_OK(context, read("span_count", &attributes_.span_count));
+    OP_REQUIRES_OK(context, read("length_count", &attributes_.length_count));
+    OP_REQUIRES_OK(context, read("footprint_count", &footprint_count_));
+  }
+
+ protected:
+  absl::Status CheckInputs(OpKernelContext* context, Problem* problem) const {
+    const auto floats = [&](int i) { return context->input(i).flat<float>().data(); };
+    const auto integers = [&](int i) { return context->input(i).flat<int32_t>().data(); };
+    const InputDimensions dimensions =
+        ArrangeDimensions(attributes_, [&](int i) { return DimensionsOf(context->input(i)); });
+    TF_RETURN_IF_ERROR(
+        FromCheck(CheckDimensions(dimensions, attributes_.same_padding, &problem->shape)));
+    exclusive::Inputs& inputs = problem->inputs;
+    inputs = {};
+    OccupancyInputs& scan = inputs.scan;
+    scan.sequence = context->input(0).flat<uint8_t>().data();
+    scan.log_kd = floats(1);
+    scan.log_concentration = floats(2);
+    if (dimensions.column_range) scan.column_range = integers(attributes_.ranges_at());
+    if (dimensions.span) scan.span = integers(attributes_.span_at());
+    if (dimensions.length) scan.length = integers(attributes_.length_at());
+    if (dimensions.position_weight) inputs.position_weight = floats(attributes_.weights_at());
+    std::optional<Dimensions> footprint;
+    if (footprint_count_ > 0) {
+      footprint = DimensionsOf(context->input(footprint_at()));
+      inputs.footprint = integers(footprint_at());
+    }
+    TF_RETURN_IF_ERROR(
+        FromCheck(exclusive::CheckExclusiveDimensions(dimensions, footprint, problem->shape)));
+    CountInputs(dimensions, &scan);
+    scan.position_weight = inputs.position_weight;
+    TF_RETURN_IF_ERROR(FromCheck(CheckValues(problem->shape, scan)));
+    // The kernels have weights of their own.
+    scan.weight_sets = 0;
+    scan.position_weight = nullptr;
+    return FromCheck(exclusive::CheckFootprints(problem->shape, inputs));
+  }
+
+  int upstream_at() const { return footprint_at() + footprint_count_; }
+
+  // Calls run(launch, executor, workspace).
+  template <class Run>
+  static void Start(OpKernelContext* context, const Problem& problem, bool backward,
+                    const Run& run) {
+    exclusive::Launch launch(SelectKernels(), problem.shape, problem.inputs, backward);
+    const Executor executor = ThreadPoolExecutor(context);
+    Tensor workspace;
+    char* memory = nullptr;
+    OP_REQUIRES_OK(context,
+                   AllocateWorkspace(context, launch.Workspace(executor), &workspace, &memory));
+    run(&launch, executor, memory);
+  }
+
+ private:
+  int footprint_at() const { return attributes_.upstream_at(); }
+
+  OccupancyAttributes attributes_;
+  int footprint_count_ = 0;
+};
+
+class ExclusiveOp : public ExclusiveOpBase {
+ public:
+  using ExclusiveOpBase::ExclusiveOpBase;
+
+  void Compute(OpKernelContext* context) override {
+    Problem problem;
+    exclusive::Outputs outputs = {};
+    OP_REQUIRES_OK(context, CheckInputs(context, &problem));
+    int output = 0;
+    OP_REQUIRES_OK(context, AllocateOutput(context, output++, problem.sums(), &outputs.bound));
+    if (problem.inputs.position_weight != nullptr) {
+      OP_REQUIRES_OK(context, AllocateOutput(context, output++, problem.sums(), &outputs.weighted));
+    }
+    OP_REQUIRES_OK(context, AllocateOutput(context, output, {problem.shape.sequence_count},
+                                           &outputs.log_partition));
+    if (problem.shape.sequence_count == 0) return;
+    Start(context, problem, false, [&](auto* launch, const Executor& executor, char* memory) {
+      launch->Forward(executor, memory, outputs);
+    });
+  }
+};
+
+class ExclusiveGradOp : public ExclusiveOpBase {
+ public:
+  using ExclusiveOpBase::ExclusiveOpBase;
+
+  void Compute(OpKernelContext* context) override {
+    Problem problem;
+    OP_REQUIRES_OK(context, CheckInputs(context, &problem));
+    const bool weighted = problem.inputs.position_weight != nullptr;
+    exclusive::Upstream upstream = {};
+    int input = upstream_at();
+    const auto take = [&](const char* name, const Dimensions& expected, const float** gradient) {
+      const Tensor& tensor = context->input(input++);
+      *gradient = tensor.flat<float>().data();
+      if (DimensionsOf(tensor) == expected) return absl::Status(absl::OkStatus());
+      return absl::Status(absl::InvalidArgumentError(
+          absl::StrCat(name, ": expected shape ", DimensionText(expected), ", got ",
+                       DimensionText(DimensionsOf(tensor)))));
+    };
+    OP_REQUIRES_OK(context, take("bound_gradient", problem.sums(), &upstream.bound));
+    if (weighted) {
+      OP_REQUIRES_OK(context, take("weighted_gradient", problem.sums(), &upstream.weighted));
+    }
+    OP_REQUIRES_OK(context, take("log_partition_gradient", {problem.shape.sequence_count},
+                                 &upstream.log_partition));
+    exclusive::Gradients gradients = {};
+    OP_REQUIRES_OK(context,
+                   AllocateOutput(context, 0, DimensionsOf(context->input(1)), &gradients.log_kd));
+    OP_REQUIRES_OK(context, AllocateOutput(context, 1, DimensionsOf(context->input(2)),
+                                           &gradients.log_concentration));
+    if (weighted) {
+      OP_REQUIRES_OK(context, AllocateOutput(context, 2, DimensionsOf(context->input(3)),
+                                             &gradients.position_weight));
+    }
+    Start(context, problem, true, [&](auto* launch, const Executor& executor, char* memory) {
+      launch->Backward(executor, memory, upstream, gradients);
+    });
+  }
+};
+
+REGISTER_KERNEL_BUILDER(Name("Cisreg>ExclusiveOccupancy").Device(DEVICE_CPU), ExclusiveOp);
+REGISTER_KERNEL_BUILDER(Name("Cisreg>ExclusiveOccupancyGrad").Device(DEVICE_CPU), ExclusiveGradOp);
+
+}  // namespace
+}  // namespace cisreg

@@ -1,0 +1,218 @@
+"""Both implementations of competition against the float64 oracle, and inside TensorFlow."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from test_exclusive_oracle import OPTIONS, random_problem
+from test_native_exclusive import MANY, upstream_of
+from test_occupancy import relative_error
+
+import cisreg
+from cisreg.exclusive import exclusive_occupancy
+from cisreg.exclusive_oracle import exclusive_oracle, exclusive_oracle_gradient
+
+SHAPES = [(0, 10, 3, 2), (1, 1, 1, 1), (3, 1, 6, 2), (5, 13, 30, 9), (6, 20, 3, 31)]
+IMPLEMENTATIONS = ["fused", "standard"]
+TRAINED = ("log_kd", "log_concentration", "position_weight")
+
+
+def value_and_gradient(problem, upstream, **options):
+    """Outputs, and gradients of their sums weighted by `upstream`."""
+    trained = {name: tf.convert_to_tensor(problem[name]) for name in TRAINED if name in problem}
+    with tf.GradientTape() as tape:
+        tape.watch(trained)
+        outputs = exclusive_occupancy(**{**problem, **trained}, **options)
+        total = tf.reduce_sum(outputs.bound * upstream["grad_bound"])
+        total += tf.reduce_sum(outputs.log_partition * upstream["grad_log_partition"])
+        if outputs.weighted is not None:
+            total += tf.reduce_sum(outputs.weighted * upstream["grad_weighted"])
+    return outputs, tape.gradient(total, trained)
+
+
+def check(problem, implementation, padding="same"):
+    upstream = upstream_of(problem)
+    options = {"implementation": implementation, "padding": padding}
+    outputs, gradients = value_and_gradient(problem, upstream, **options)
+    expected = exclusive_oracle(**problem, padding=padding)
+    for actual, value in zip(outputs, expected, strict=True):
+        assert (actual is None) == (value is None)
+        if value is not None:
+            assert relative_error(actual, value) <= 1e-5
+    expected = exclusive_oracle_gradient(**problem, **upstream, padding=padding)
+    assert gradients.keys() == expected.keys()
+    for name, value in expected.items():
+        assert relative_error(gradients[name], value) <= 2e-5, name
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+@pytest.mark.parametrize("options", OPTIONS, ids="-".join)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_against_oracle(implementation, shape, options):
+    check(random_problem(shape, options=options), implementation)
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_valid_windows_and_all_options_against_oracle(implementation):
+    problem = random_problem((6, 20, 7, 9), options=MANY[2] + ("length", "span"), padding="valid")
+    check(problem, implementation, "valid")
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_strong_sites(implementation):
+    problem = random_problem((2, 200, 3, 2))
+    problem["log_concentration"] += 60
+    check(problem, implementation)
+    problem["log_concentration"] += 100
+    check(problem, implementation)
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_absent_factors(implementation):
+    problem = random_problem((3, 25, 4, 9), options=("position_weight", "column_range"))
+    problem["log_concentration"][[0, 4, 8]] = -np.inf
+    check(problem, implementation)
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_where_sites_cannot_overlap_they_are_independent(implementation):
+    # One window, in which one strand's energy is so high that only the other binds.
+    sequence = np.array([[0, 0, 1]], np.uint8)
+    log_kd = np.full((3, 4, 1), 30.0, np.float32)
+    log_kd[[0, 1, 2], [0, 0, 1]] = 0.1
+    arguments = (sequence, log_kd, np.zeros(1, np.float32))
+    options = {"padding": "valid", "implementation": implementation}
+    alone = cisreg.occupancy(*arguments, **options).bound
+    exclusive = exclusive_occupancy(*arguments, **options).bound
+    np.testing.assert_allclose(exclusive, alone, rtol=1e-5)
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_in_a_graph_of_unknown_sizes(implementation):
+    problem = random_problem((5, 13, 6, 9), options=MANY[2] + ("length",))
+    expected = exclusive_oracle(**problem)
+    signature = {
+        name: tf.TensorSpec([None] * value.ndim, value.dtype) for name, value in problem.items()
+    }
+
+    @tf.function(input_signature=[signature])
+    def sums(arguments):
+        return exclusive_occupancy(**arguments, implementation=implementation)
+
+    for actual, value in zip(sums(problem), expected, strict=True):
+        assert relative_error(actual, value) <= 1e-5
+
+
+def test_xla_compiles_standard_operations():
+    problem = random_problem((5, 13, 6, 9), options=MANY[2])
+    upstream = upstream_of(problem)
+    footprint = problem["footprint"]
+
+    @tf.function(jit_compile=True)
+    def computed(arguments):
+        return value_and_gradient({**arguments, "footprint": footprint}, upstream)
+
+    outputs, gradients = computed({k: v for k, v in problem.items() if k != "footprint"})
+    for actual, value in zip(outputs, exclusive_oracle(**problem), strict=True):
+        assert relative_error(actual, value) <= 1e-5
+    for name, value in exclusive_oracle_gradient(**problem, **upstream).items():
+        assert relative_error(gradients[name], value) <= 2e-5, name
+
+
+def test_standard_has_second_derivatives():
+    problem = random_problem((2, 7, 3, 2))
+    concentration = tf.constant(problem["log_concentration"])
+    with tf.GradientTape(persistent=True) as outer:
+        outer.watch(concentration)
+        with tf.GradientTape() as inner:
+            inner.watch(concentration)
+            sums = exclusive_occupancy(
+                problem["sequence"], problem["log_kd"], concentration, implementation="standard"
+            )
+        bound = inner.gradient(sums.log_partition, concentration)
+    np.testing.assert_allclose(bound, tf.reduce_sum(sums.bound, axis=[0, 1]), rtol=1e-5)
+    curvature = outer.jacobian(bound, concentration, experimental_use_pfor=False)
+    expected = [
+        exclusive_oracle_gradient(**problem, grad_bound=np.tile(np.eye(2)[motif], (2, 2, 1)))[
+            "log_concentration"
+        ]
+        for motif in range(2)
+    ]
+    assert relative_error(curvature, np.array(expected)) <= 1e-5
+
+
+def test_fused_refuses_second_derivatives():
+    problem = random_problem((2, 7, 3, 2))
+    concentration = tf.constant(problem["log_concentration"])
+    with tf.GradientTape() as outer:
+        outer.watch(concentration)
+        with tf.GradientTape() as inner:
+            inner.watch(concentration)
+            sums = exclusive_occupancy(problem["sequence"], problem["log_kd"], concentration)
+        slope = inner.gradient(sums.log_partition, concentration)
+    with pytest.raises(LookupError, match=r'use implementation="standard" for second derivatives'):
+        outer.gradient(slope, concentration)
+
+
+def test_soft_sequences_are_standard():
+    problem = random_problem((3, 9, 4, 5))
+    soft = tf.one_hot(problem["sequence"], 4)
+    expected = exclusive_oracle(**problem)
+    sums = exclusive_occupancy(**{**problem, "sequence": soft})
+    assert relative_error(sums.bound, expected.bound) <= 1e-5
+    with pytest.raises(ValueError, match=r'expected "auto" or "standard" for soft sequences'):
+        exclusive_occupancy(**{**problem, "sequence": soft}, implementation="fused")
+
+
+def test_fused_refuses_xla():
+    problem = random_problem((3, 9, 4, 5))
+    compiled = tf.function(exclusive_occupancy, jit_compile=True)
+    with pytest.raises(tf.errors.UnimplementedError, match=r"XLA cannot compile the fused"):
+        compiled(**problem, implementation="fused")
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"footprint": [[0, 0], [2, 0]]}, r"footprint: .*first < end.*got 0 and 0 for motif 1"),
+        (
+            {"footprint": [[-20000, 0], [2, 1]]},
+            r"footprint: expected -10000 <= first < end <= 1000",
+        ),
+        (
+            {"column_range": [[0, 2], [3, 2]]},
+            r"column_range: expected first < end, .*, got 2 and 2 for motif 1; or give the footp",
+        ),
+        ({"sequence": np.full((1, 3), 7, np.uint8)}, r"sequence: expected base codes 0 to 4"),
+        ({"log_concentration": [np.nan, 0]}, r"log_concentration: expected finite numbers, or"),
+    ],
+)
+def test_numbers_that_are_refused(implementation, changed, message):
+    problem = random_problem((1, 10, 4, 2))
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        exclusive_occupancy(**{**problem, **changed}, implementation=implementation)
+
+
+def test_shapes_that_are_refused():
+    problem = random_problem((1, 10, 4, 2))
+    with pytest.raises(ValueError, match=r"footprint: expected shape \[2, M\] = \[2, 2\], got"):
+        exclusive_occupancy(**problem, footprint=[0, 1])
+    with pytest.raises(ValueError, match=r"log_concentration: expected shape \[M\]"):
+        exclusive_occupancy(**{**problem, "log_concentration": np.zeros(3, np.float32)})
+
+
+def test_a_saved_graph_loads_where_only_the_package_is_imported(tmp_path):
+    problem = random_problem((3, 9, 4, 5))
+
+    class Module(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None, 9], tf.uint8)])
+        def bound(self, sequence):
+            arguments = {**problem, "sequence": sequence}
+            return exclusive_occupancy(**arguments, implementation="fused").bound
+
+    tf.saved_model.save(Module(), str(tmp_path))
+    loaded = tf.saved_model.load(str(tmp_path))
+    expected = exclusive_oracle(**problem).bound
+    assert relative_error(loaded.bound(problem["sequence"]), expected) <= 1e-5

@@ -125,6 +125,37 @@ def occupancy_backward(
     instruction_set: str = "",
     threads: int = 1,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32] | None]: ...
+def exclusive_forward(
+    sequence: NDArray[np.uint8],
+    log_kd: NDArray[np.float32],
+    log_concentration: NDArray[np.float32],
+    position_weight: NDArray[np.float32] | None = None,
+    *,
+    column_range: NDArray[np.int32] | None = None,
+    footprint: NDArray[np.int32] | None = None,
+    span: NDArray[np.int32] | None = None,
+    length: NDArray[np.int32] | None = None,
+    padding: str = "same",
+    instruction_set: str = "",
+    threads: int = 1,
+) -> tuple[NDArray[np.float32], NDArray[np.float32] | None, NDArray[np.float32]]: ...
+def exclusive_backward(
+    sequence: NDArray[np.uint8],
+    log_kd: NDArray[np.float32],
+    log_concentration: NDArray[np.float32],
+    position_weight: NDArray[np.float32] | None,
+    bound_gradient: NDArray[np.float32],
+    weighted_gradient: NDArray[np.float32] | None,
+    log_partition_gradient: NDArray[np.float32],
+    *,
+    column_range: NDArray[np.int32] | None = None,
+    footprint: NDArray[np.int32] | None = None,
+    span: NDArray[np.int32] | None = None,
+    length: NDArray[np.int32] | None = None,
+    padding: str = "same",
+    instruction_set: str = "",
+    threads: int = 1,
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32] | None]: ...
 def mutation_sums(
     sequence: NDArray[np.uint8],
     log_kd: NDArray[np.float32],

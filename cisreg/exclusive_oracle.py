@@ -168,9 +168,9 @@ def _sites(
         padding=padding,
     )
     log_odds = np.minimum(log_odds, MOST_LOG_ODDS)
-    if footprint is None:
-        footprint = [[0] * motifs, [width] * motifs] if column_range is None else column_range
-    first, end = np.asarray(footprint)
+    covered = footprint if footprint is not None else column_range
+    first, end = ([0] * motifs, [width] * motifs) if covered is None else covered
+    first, end = np.asarray(first), np.asarray(end)
     window = np.arange(log_odds.shape[2])[:, None]
     begin = np.stack([window + first, window + width - end])
     stop = np.stack([window + end, window + width - first])

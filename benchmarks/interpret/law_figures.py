@@ -1,11 +1,11 @@
-"""Which figures are in docs/explanation/law_figures.md?
+"""Which figures are in docs/explanation/law_figures.md and competition.md?
 
     python -m benchmarks.interpret.law_figures --figures docs/images
 
 law_occupancy.png (occupancy of a site, and which sites bind a promoter), law_chromatin.png
 (accessibility and expression against the number of sites), law_undetermined.png (how much worse
-a model of a promoter library fits with another concentration and activity). All numbers are
-computed by the package.
+a model of a promoter library fits with another concentration and activity), law_competition.png
+(sites that exclude each other). All numbers are computed by the package.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ LENGTH, ALL_SITES = 110, 100.0
 # Log concentration minus log Kd of the strongest site: it is bound 5, 50 and 95 % of the time.
 CONCENTRATIONS = (-3.0, 0.0, 3.0)
 ROOM = 12  # bases from one planted site to the next
+COVERED = 10  # bases that a site of the factor of two_sites covers
 LEVELS = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
 
 
@@ -41,6 +42,7 @@ def main() -> None:
     draw_occupancy(folder / "law_occupancy.png")
     draw_chromatin(folder / "law_chromatin.png")
     draw_undetermined(folder / "law_undetermined.png")
+    draw_competition(folder / "law_competition.png")
 
 
 def random_promoters(count: int) -> np.ndarray:
@@ -163,6 +165,52 @@ def misfit(excess: float, change: np.ndarray) -> np.ndarray:
         [(np.exp(activity) * other - true).std() for activity in change] for other in others
     ]
     return np.array(difference) / true.std()
+
+
+def draw_competition(path: Path) -> None:
+    """Two sites against their distance, and bound molecules against concentration."""
+    figure, axes = subplots(1, 2, 9.2, 3.6)
+    left, right = axes[0]
+    distance = np.arange(1, 2 * COVERED)
+    added = np.linspace(-4.0, 6.0, 21)
+    lines = zip((False, True), ("independent", "exclusive"), COLOURS[1:], strict=True)
+    for exclusive, name, colour in lines:
+        left.plot(distance, two_sites(distance, exclusive), ".-", color=colour, label=name)
+        right.plot(added, bound_molecules(added, exclusive), color=colour, label=name)
+    left.set(ylim=(0, 1), xlabel="distance of the two sites (bases)", ylabel="occupancy of each")
+    right.set(xlabel="added to all log concentrations (nats)", ylabel="bound molecules")
+    right.set_yscale("log")
+    left.set_title(f"Two sites that cover {COVERED} bases each")
+    right.set_title("A random promoter")
+    for panel in (left, right):
+        panel.legend(title="sites are")
+    figure.savefig(path, dpi=130)
+
+
+def two_sites(distance: np.ndarray, exclusive: bool) -> np.ndarray:
+    """Occupancy of each of two sites of odds 3 at these distances, by a factor that reads an A."""
+    log_kd = np.zeros((COVERED, 4, 1), np.float32)
+    log_kd[0, 1:] = 30.0
+    promoters = np.ones((len(distance), LENGTH), np.uint8)
+    promoters[:, 20] = 0
+    promoters[np.arange(len(distance)), 20 + distance] = 0
+    concentration = np.log([3.0]).astype(np.float32)
+    law = cisreg.exclusive_occupancy if exclusive else cisreg.occupancy
+    return np.asarray(law(promoters, log_kd, concentration, padding="valid").bound)[:, 0, 0] / 2
+
+
+def bound_molecules(added: np.ndarray, exclusive: bool) -> np.ndarray:
+    """Molecules of all factors together on a random promoter, at these concentrations."""
+    motifs = demo_motifs()
+    law = cisreg.exclusive_occupancy if exclusive else cisreg.occupancy
+    options = {"column_range": motifs.column_range()}
+    promoters = random_promoters(100)
+    sums = []
+    for each in added:
+        concentration = (motifs.lowest_log_kd() + each).astype(np.float32)
+        bound = law(promoters, motifs.log_kd, concentration, **options).bound
+        sums.append(np.asarray(bound).sum() / len(promoters))
+    return np.array(sums)
 
 
 if __name__ == "__main__":

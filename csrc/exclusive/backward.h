@@ -43,38 +43,36 @@ inline F Gain(const SiteUpstream<V>& upstream, const float* weight, int k, int i
 template <class V, bool kWeighted, bool kLogarithms, bool kSpanned>
 void SumGains(const Job& job, int64_t block, const Segment& segment, const uint16_t* kmer_offset,
               const Chunk& chunk, const Upstream& all_upstream) {
-  if (segment.windows == 0) return;
-  const OccupancyJob& scan = job.scan;
-  const float* table = scan.table(block);
-  const BlockColumns columns = scan.block_scanned[block];
-  const GroupRange groups = GroupsOf(job, block);
+  using F = typename V::Part;
   const SiteUpstream<V> upstream = LoadUpstream<V>(job, block, segment.sequence, all_upstream);
-  const CountedWindows counted = FindCountedWindows<kSpanned>(scan, block, segment);
-  kmer_offset += segment.first_row + columns.first + counted.first;
-  int64_t place = chunk.place_of(segment) + counted.first;
-  const float* weight = BlockWeight(job, block, segment.first_window + counted.first);
-  const auto take = [&](auto kind, int live,
-                        const CountedSites<V>& sites) __attribute__((always_inline)) {
-    constexpr int kWindows = V::kWindowsInFlight;
-    V odds[kWindows];
-    ScanOdds<V, kLogarithms>(table, columns.group_count, kmer_offset, odds);
-    if (kind.kKind == Windows::kMasked) {
-      for (int k = 0; k < kWindows; ++k) odds[k] = odds[k] * sites.At(k);
+  float bound[kBlockSites], weighted[kBlockSites];
+  upstream.bound.Store(bound);
+  upstream.weighted.Store(weighted);
+  const WindowsOfSegment windows =
+      StoreOdds<V, kWeighted, kLogarithms, kSpanned>(job, block, segment, kmer_offset, chunk);
+  ForEachSite(job, block, chunk, windows, [&](int site, int64_t row, int64_t at) {
+    const float* odds = chunk.rows + row;
+    AddMultiple(odds, F::Broadcast(1.0f), windows.count, chunk.odds + at);
+    AddMultiple(odds, F::Broadcast(bound[site]), windows.count, chunk.gain + at);
+    if (!kWeighted) return;
+    AddMultiple(chunk.more_rows + row, F::Broadcast(weighted[site]), windows.count,
+                chunk.gain + at);
+  });
+}
+
+// For each window in flight and each site of part `i`, the number in `of` of the places that it
+// covers.
+template <class F>
+inline void LoadByPlace(const GroupRange& groups, int i, int64_t stride, const float* of,
+                        int64_t place, F (&number)[F::kWindowsInFlight]) {
+  for (F& each : number) each = F::Broadcast(0.0f);
+  for (const SiteGroup& group : groups) {
+    const F alive = F::Load(group.live + i * F::kLanes);
+    const float* from = of + group.width_index * stride + place + group.offset;
+    for (int k = 0; k < F::kWindowsInFlight; ++k) {
+      number[k] = MultiplyAdd(alive, F::Broadcast(from[k]), number[k]);
     }
-    AddByPlace(groups, odds, live, chunk.stride, chunk.odds, place);
-    for (int k = 0; k < kWindows; ++k) {
-      if (kind.kKind != Windows::kAll && k >= live) break;
-#pragma GCC unroll 4
-      for (int i = 0; i < V::kParts; ++i) {
-        odds[k].part[i] = odds[k].part[i] * Gain<kWeighted>(upstream, weight, k, i);
-      }
-    }
-    AddByPlace(groups, odds, live, chunk.stride, chunk.gain, place);
-    kmer_offset += kWindows;
-    place += kWindows;
-    if (kWeighted) weight += kWindows * kBlockSites;
-  };
-  ForEachWindows<V, kSpanned>(scan, block, segment, counted, take);
+  }
 }
 
 // Stores the gradients of a segment's sites with respect to their log odds, and returns their sum.
@@ -139,6 +137,7 @@ void SumGainsOfTile(const Job& job, int64_t block, const Tile& tile, const Chunk
   const auto sum = spanned ? SumGains<V, kWeighted, kLogarithms, true>
                            : SumGains<V, kWeighted, kLogarithms, false>;
   for (int64_t i = 0; i < tile.segment_count; ++i) {
+    if (tile.segments[i].windows == 0) continue;
     sum(job, block, tile.segments[i], tile.kmer_offset, chunk, upstream);
   }
 }

@@ -20,6 +20,11 @@ struct Chunk {
   int64_t stride;        // floats from the sums of one width to those of the next
   float* odds;           // [widths, stride], see recursion.h
   float* gain;           // the same, or null
+  // A row for each site of a block, [kBlockSites, row_stride]: its odds at the windows of a
+  // segment, and odds times something.
+  float* rows;
+  float* more_rows;
+  int64_t row_stride;
   RecursionScratch recursion;
   TileScratch tile_scratch;
   Tile tile;
@@ -39,6 +44,9 @@ inline Chunk TakeChunk(const Job& job, bool backward, ScratchArena* arena) {
   chunk.stride = plan.most_places + kRowsBeyond;
   chunk.odds = arena->Take<float>(job.width_count * chunk.stride);
   if (backward) chunk.gain = arena->Take<float>(job.width_count * chunk.stride);
+  chunk.row_stride = job.scan.plan.segment_windows + kRowsBeyond;
+  chunk.rows = arena->Take<float>(kBlockSites * chunk.row_stride);
+  chunk.more_rows = arena->Take<float>(kBlockSites * chunk.row_stride);
   const int64_t places = plan.most_places_of_one + job.widths[job.width_count - 1] + 1;
   RecursionScratch& recursion = chunk.recursion;
   recursion.before = arena->Take<double>(places);

@@ -25,147 +25,143 @@ inline GroupRange GroupsOf(const Job& job, int64_t block) {
   return {job.groups + job.block_group[block], job.groups + job.block_group[block + 1]};
 }
 
-// One number for each of the windows in flight.
-template <int kWindows>
-struct RowOf {
-  typedef float Row __attribute__((vector_size(kWindows * sizeof(float))));
-};
-
-// Adds the numbers of the sites of each group, at the windows in flight, to the sums of the places
-// that they cover. `place` is that of the first window; only the first `live` windows count.
+// Stores the numbers of the windows in flight in rows, one for each site of a block.
 template <class V>
-inline void AddByPlace(const GroupRange& groups, const V (&value)[V::kWindowsInFlight], int live,
-                       int64_t stride, float* sums, int64_t place) {
+inline void StoreRows(const V (&value)[V::kWindowsInFlight], float* rows, int64_t stride) {
   using F = typename V::Part;
-  constexpr int kWindows = V::kWindowsInFlight;
-  using Row = typename RowOf<kWindows>::Row;
-  float by_site[kBlockSites * kWindows];
 #pragma GCC unroll 4
   for (int i = 0; i < V::kParts; ++i) {
-    F part[kWindows];
-    for (int k = 0; k < kWindows; ++k) part[k] = value[k].part[i];
-    StoreByLane(part, by_site + i * F::kLanes * kWindows);
+    F part[V::kWindowsInFlight];
+    for (int k = 0; k < V::kWindowsInFlight; ++k) part[k] = value[k].part[i];
+    StoreByLane(part, rows + i * F::kLanes * stride, stride);
   }
-  const auto row = [&](int site) {
-    Row loaded;
-    std::memcpy(&loaded, by_site + site * kWindows, sizeof(Row));
-    return loaded;
-  };
-  for (const SiteGroup& group : groups) {
-    Row total = row(group.sites[0]);
-    for (int i = 1; i < group.site_count; ++i) total += row(group.sites[i]);
-    float* const to = sums + group.width_index * stride + place + group.offset;
-    if (live == kWindows) {
-      Row sum;
-      std::memcpy(&sum, to, sizeof(Row));
-      sum += total;
-      std::memcpy(to, &sum, sizeof(Row));
-    } else {
-      for (int k = 0; k < live; ++k) to[k] += total[k];
+}
+
+// The windows of a segment that count for any site of a block.
+struct WindowsOfSegment {
+  int64_t count;
+  int64_t place;  // of the first one
+};
+
+// Puts the odds of a segment's sites in rows, and where there are weights, odds times weight.
+template <class V, bool kWeighted, bool kLogarithms, bool kSpanned>
+WindowsOfSegment StoreOdds(const Job& job, int64_t block, const Segment& segment,
+                           const uint16_t* kmer_offset, const Chunk& chunk) {
+  constexpr int kWindows = V::kWindowsInFlight;
+  const OccupancyJob& scan = job.scan;
+  const float* table = scan.table(block);
+  const BlockColumns columns = scan.block_scanned[block];
+  const CountedWindows counted = FindCountedWindows<kSpanned>(scan, block, segment);
+  kmer_offset += segment.first_row + columns.first + counted.first;
+  const float* weight = BlockWeight(job, block, segment.first_window + counted.first);
+  float* rows = chunk.rows;
+  float* more_rows = chunk.more_rows;
+  const auto take = [&](auto kind, int live, const CountedSites<V>& sites)
+                        __attribute__((always_inline)) {
+                          V odds[kWindows];
+                          ScanOdds<V, kLogarithms>(table, columns.group_count, kmer_offset, odds);
+                          if (kind.kKind == Windows::kMasked) {
+                            for (int k = 0; k < kWindows; ++k) odds[k] = odds[k] * sites.At(k);
+                          }
+                          StoreRows(odds, rows, chunk.row_stride);
+                          kmer_offset += kWindows;
+                          rows += kWindows;
+                          if (!kWeighted) return;
+                          for (int k = 0; k < kWindows; ++k) {
+                            if (kind.kKind != Windows::kAll && k >= live) break;
+                            odds[k] = odds[k] * V::Load(weight + k * kBlockSites);
+                          }
+                          StoreRows(odds, more_rows, chunk.row_stride);
+                          more_rows += kWindows;
+                          weight += kWindows * kBlockSites;
+                        };
+  ForEachWindows<V, kSpanned>(scan, block, segment, counted, take);
+  return {counted.end - counted.first, chunk.place_of(segment) + counted.first};
+}
+
+// Calls take(site, row of the site, sums of the places that it covers at the first window) for the
+// sites of a block.
+template <class Take>
+inline void ForEachSite(const Job& job, int64_t block, const Chunk& chunk,
+                        const WindowsOfSegment& windows, const Take& take) {
+  for (int64_t g = job.block_group[block]; g < job.block_group[block + 1]; ++g) {
+    const SiteGroup& group = job.groups[g];
+    const int64_t at = group.width_index * chunk.stride + windows.place + group.offset;
+    for (int i = 0; i < group.site_count; ++i) {
+      const int site = group.sites[i];
+      take(site, site * chunk.row_stride, at);
     }
   }
+}
+
+// to[i] += factor * from[i]
+template <class F>
+inline void AddMultiple(const float* from, F factor, int64_t count, float* to) {
+  int64_t i = 0;
+  for (; i + F::kLanes <= count; i += F::kLanes) {
+    MultiplyAdd(F::Load(from + i), factor, F::Load(to + i)).Store(to + i);
+  }
+  float one[F::kLanes];
+  factor.Store(one);
+  for (; i < count; ++i) to[i] += one[0] * from[i];
+}
+
+// Sum of from[i] * factor[i].
+template <class F>
+inline float SumProducts(const float* from, const float* factor, int64_t count) {
+  F sum = F::Broadcast(0.0f);
+  int64_t i = 0;
+  for (; i + F::kLanes <= count; i += F::kLanes) {
+    sum = MultiplyAdd(F::Load(from + i), F::Load(factor + i), sum);
+  }
+  float lanes[F::kLanes];
+  sum.Store(lanes);
+  float total = 0.0f;
+  for (; i < count; ++i) total += from[i] * factor[i];
+  for (const float lane : lanes) total += lane;
+  return total;
 }
 
 // Adds the odds of a segment's sites to the sums of their places.
 template <class V, bool kLogarithms, bool kSpanned>
 void SumOdds(const Job& job, int64_t block, const Segment& segment, const uint16_t* kmer_offset,
              const Chunk& chunk) {
-  if (segment.windows == 0) return;
-  const OccupancyJob& scan = job.scan;
-  const float* table = scan.table(block);
-  const BlockColumns columns = scan.block_scanned[block];
-  const GroupRange groups = GroupsOf(job, block);
-  const CountedWindows counted = FindCountedWindows<kSpanned>(scan, block, segment);
-  kmer_offset += segment.first_row + columns.first + counted.first;
-  int64_t place = chunk.place_of(segment) + counted.first;
-  const auto take = [&](auto kind, int live, const CountedSites<V>& sites)
-                        __attribute__((always_inline)) {
-                          V odds[V::kWindowsInFlight];
-                          ScanOdds<V, kLogarithms>(table, columns.group_count, kmer_offset, odds);
-                          if (kind.kKind == Windows::kMasked) {
-                            for (int k = 0; k < V::kWindowsInFlight; ++k) {
-                              odds[k] = odds[k] * sites.At(k);
-                            }
-                          }
-                          AddByPlace(groups, odds, live, chunk.stride, chunk.odds, place);
-                          kmer_offset += V::kWindowsInFlight;
-                          place += V::kWindowsInFlight;
-                        };
-  ForEachWindows<V, kSpanned>(scan, block, segment, counted, take);
+  using F = typename V::Part;
+  const WindowsOfSegment windows =
+      StoreOdds<V, false, kLogarithms, kSpanned>(job, block, segment, kmer_offset, chunk);
+  ForEachSite(job, block, chunk, windows, [&](int, int64_t row, int64_t at) {
+    AddMultiple(chunk.rows + row, F::Broadcast(1.0f), windows.count, chunk.odds + at);
+  });
 }
 
-// For each window in flight and each site of part `i`, the number in `of` of the places that it
-// covers.
-template <class F>
-inline void LoadByPlace(const GroupRange& groups, int i, int64_t stride, const float* of,
-                        int64_t place, F (&number)[F::kWindowsInFlight]) {
-  for (F& each : number) each = F::Broadcast(0.0f);
-  for (const SiteGroup& group : groups) {
-    const F alive = F::Load(group.live + i * F::kLanes);
-    const float* from = of + group.width_index * stride + place + group.offset;
-    for (int k = 0; k < F::kWindowsInFlight; ++k) {
-      number[k] = MultiplyAdd(alive, F::Broadcast(from[k]), number[k]);
-    }
-  }
-}
-
-template <class V>
+// Sums of occupancies of the sites of a block.
 struct BoundSums {
-  V bound;
-  V weighted;
+  float bound[kBlockSites];
+  float weighted[kBlockSites];
 };
 
-// Sums of occupancies over the windows of a segment.
+// Sums over the windows of a segment.
 template <class V, bool kWeighted, bool kLogarithms, bool kSpanned>
-BoundSums<V> SumBound(const Job& job, int64_t block, const Segment& segment,
-                      const uint16_t* kmer_offset, const Chunk& chunk) {
+void SumBound(const Job& job, int64_t block, const Segment& segment, const uint16_t* kmer_offset,
+              const Chunk& chunk, BoundSums* sums) {
   using F = typename V::Part;
-  BoundSums<V> sums = {V::Broadcast(0.0f), V::Broadcast(0.0f)};
-  if (segment.windows == 0) return sums;
-  const OccupancyJob& scan = job.scan;
-  const float* table = scan.table(block);
-  const BlockColumns columns = scan.block_scanned[block];
-  const GroupRange groups = GroupsOf(job, block);
-  const CountedWindows counted = FindCountedWindows<kSpanned>(scan, block, segment);
-  kmer_offset += segment.first_row + columns.first + counted.first;
-  int64_t place = chunk.place_of(segment) + counted.first;
-  const float* weight = BlockWeight(job, block, segment.first_window + counted.first);
-  const auto take = [&](auto kind, int live, const CountedSites<V>& sites)
-                        __attribute__((always_inline)) {
-                          constexpr int kWindows = V::kWindowsInFlight;
-                          V odds[kWindows];
-                          ScanOdds<V, kLogarithms>(table, columns.group_count, kmer_offset, odds);
-#pragma GCC unroll 4
-                          for (int i = 0; i < V::kParts; ++i) {
-                            F factor[kWindows];
-                            LoadByPlace(groups, i, chunk.stride, chunk.odds, place, factor);
-                            for (int k = 0; k < kWindows; ++k) {
-                              if (kind.kKind != Windows::kAll && k >= live) break;
-                              F p = odds[k].part[i] * factor[k];
-                              if (kind.kKind == Windows::kMasked) p = p * sites.Part(i).At(k);
-                              sums.bound.part[i] = sums.bound.part[i] + p;
-                              if (!kWeighted) continue;
-                              const F w = F::Load(weight + k * kBlockSites + i * F::kLanes);
-                              sums.weighted.part[i] = MultiplyAdd(w, p, sums.weighted.part[i]);
-                            }
-                          }
-                          kmer_offset += kWindows;
-                          place += kWindows;
-                          if (kWeighted) weight += kWindows * kBlockSites;
-                        };
-  ForEachWindows<V, kSpanned>(scan, block, segment, counted, take);
-  return sums;
+  const WindowsOfSegment windows =
+      StoreOdds<V, kWeighted, kLogarithms, kSpanned>(job, block, segment, kmer_offset, chunk);
+  ForEachSite(job, block, chunk, windows, [&](int site, int64_t row, int64_t at) {
+    const float* factor = chunk.odds + at;
+    sums->bound[site] = SumProducts<F>(chunk.rows + row, factor, windows.count);
+    if (!kWeighted) return;
+    sums->weighted[site] = SumProducts<F>(chunk.more_rows + row, factor, windows.count);
+  });
 }
 
 // A sequence's first segment sets its outputs, the later ones add to them.
-template <class V>
-void WriteBound(const Job& job, int64_t block, const Segment& segment, V sums, float* outputs) {
+inline void WriteBound(const Job& job, int64_t block, const Segment& segment, const float* sites,
+                       float* outputs) {
   const int64_t motif_count = job.scan.shape.motif_count;
   const int32_t* motif = job.scan.block_motif + block * kBlockMotifs;
   const int64_t left = motif_count - block * kBlockMotifs;
   const int64_t motifs = left < kBlockMotifs ? left : kBlockMotifs;
-  float sites[kBlockSites];
-  sums.Store(sites);
   for (int strand = 0; strand < kStrands; ++strand) {
     float* to = outputs + (segment.sequence * kStrands + strand) * motif_count;
     const float* from = sites + strand * kBlockMotifs;
@@ -180,6 +176,7 @@ void SumOddsOfTile(const Job& job, int64_t block, const Tile& tile, const Chunk&
   const bool spanned = job.scan.block_sites != nullptr;
   const auto sum = spanned ? SumOdds<V, kLogarithms, true> : SumOdds<V, kLogarithms, false>;
   for (int64_t i = 0; i < tile.segment_count; ++i) {
+    if (tile.segments[i].windows == 0) continue;
     sum(job, block, tile.segments[i], tile.kmer_offset, chunk);
   }
 }
@@ -192,7 +189,8 @@ void SumBoundOfTile(const Job& job, int64_t block, const Tile& tile, const Chunk
                            : SumBound<V, kWeighted, kLogarithms, false>;
   for (int64_t i = 0; i < tile.segment_count; ++i) {
     const Segment& segment = tile.segments[i];
-    const BoundSums<V> sums = sum(job, block, segment, tile.kmer_offset, chunk);
+    BoundSums sums = {};
+    if (segment.windows > 0) sum(job, block, segment, tile.kmer_offset, chunk, &sums);
     WriteBound(job, block, segment, sums.bound, outputs.bound);
     if (kWeighted) WriteBound(job, block, segment, sums.weighted, outputs.weighted);
   }

@@ -68,7 +68,7 @@ py::tuple ExclusiveForward(const Array<uint8_t>& sequence, const Array<float>& l
                            const std::string& instruction_set, int threads) {
   const Problem problem =
       CheckExclusive({sequence, log_kd, log_concentration, position_weight, column_range, span,
-                      length, "expected", padding, "float32"},
+                      length, std::nullopt, "expected", padding, "float32"},
                      footprint);
   const OccupancyKernels& kernels = KernelsNamed(instruction_set);
   const Dimensions sums = {problem.shape.sequence_count, kStrands, problem.shape.motif_count};
@@ -104,7 +104,7 @@ py::tuple ExclusiveBackward(
     const std::string& instruction_set, int threads) {
   const Problem problem =
       CheckExclusive({sequence, log_kd, log_concentration, position_weight, column_range, span,
-                      length, "expected", padding, "float32"},
+                      length, std::nullopt, "expected", padding, "float32"},
                      footprint);
   const OccupancyKernels& kernels = KernelsNamed(instruction_set);
   const OccupancyShape& shape = problem.shape;

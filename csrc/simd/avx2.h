@@ -5,6 +5,8 @@
 
 #include <immintrin.h>
 
+#include <cstdint>
+
 namespace cisreg::simd {
 
 struct Avx2Floats {
@@ -60,8 +62,10 @@ inline void SplitPower(Avx2Floats value, Avx2Floats* power, Avx2Floats* inverse)
       _mm256_sub_epi32(_mm256_set1_epi32(0x3f800000), _mm256_slli_epi32(n, 23)));
 }
 
-// Stores lane by lane: `to` is [kLanes, kWindowsInFlight], a row for each lane of the vectors.
-inline void StoreByLane(const Avx2Floats (&of)[Avx2Floats::kWindowsInFlight], float* to) {
+// Stores a row for each lane: the numbers that the vectors have there. Rows are `stride` floats
+// apart.
+inline void StoreByLane(const Avx2Floats (&of)[Avx2Floats::kWindowsInFlight], float* to,
+                        int64_t stride) {
   const __m256 low01 = _mm256_unpacklo_ps(of[0].value, of[1].value);
   const __m256 high01 = _mm256_unpackhi_ps(of[0].value, of[1].value);
   const __m256 low23 = _mm256_unpacklo_ps(of[2].value, of[3].value);
@@ -71,8 +75,8 @@ inline void StoreByLane(const Avx2Floats (&of)[Avx2Floats::kWindowsInFlight], fl
       _mm256_shuffle_ps(low01, low23, 0x44), _mm256_shuffle_ps(low01, low23, 0xee),
       _mm256_shuffle_ps(high01, high23, 0x44), _mm256_shuffle_ps(high01, high23, 0xee)};
   for (int i = 0; i < 4; ++i) {
-    _mm_storeu_ps(to + 4 * i, _mm256_castps256_ps128(lanes[i]));
-    _mm_storeu_ps(to + 4 * (i + 4), _mm256_extractf128_ps(lanes[i], 1));
+    _mm_storeu_ps(to + i * stride, _mm256_castps256_ps128(lanes[i]));
+    _mm_storeu_ps(to + (i + 4) * stride, _mm256_extractf128_ps(lanes[i], 1));
   }
 }
 

@@ -5,6 +5,8 @@
 
 #include <immintrin.h>
 
+#include <cstdint>
+
 namespace cisreg::simd {
 
 struct Avx512Floats {
@@ -72,8 +74,10 @@ inline void SplitPower(Avx512Floats value, Avx512Floats* power, Avx512Floats* in
       _mm512_sub_epi32(_mm512_set1_epi32(0x3f800000), _mm512_slli_epi32(n, 23)));
 }
 
-// Stores lane by lane: `to` is [kLanes, kWindowsInFlight], a row for each lane of the vectors.
-inline void StoreByLane(const Avx512Floats (&of)[Avx512Floats::kWindowsInFlight], float* to) {
+// Stores a row for each lane: the numbers that the vectors have there. Rows are `stride` floats
+// apart.
+inline void StoreByLane(const Avx512Floats (&of)[Avx512Floats::kWindowsInFlight], float* to,
+                        int64_t stride) {
   // Of the vectors 0 to 3, then 4 to 7: the lanes i, i + 4, i + 8 and i + 12.
   __m512 lanes[2][4];
   for (int half = 0; half < 2; ++half) {
@@ -93,10 +97,10 @@ inline void StoreByLane(const Avx512Floats (&of)[Avx512Floats::kWindowsInFlight]
     const __m512d a = _mm512_castps_pd(lanes[0][i]), b = _mm512_castps_pd(lanes[1][i]);
     const __m512 low = _mm512_castpd_ps(_mm512_permutex2var_pd(a, first, b));
     const __m512 high = _mm512_castpd_ps(_mm512_permutex2var_pd(a, second, b));
-    _mm256_storeu_ps(to + 8 * i, _mm512_castps512_ps256(low));
-    _mm256_storeu_ps(to + 8 * (i + 4), _mm512_extractf32x8_ps(low, 1));
-    _mm256_storeu_ps(to + 8 * (i + 8), _mm512_castps512_ps256(high));
-    _mm256_storeu_ps(to + 8 * (i + 12), _mm512_extractf32x8_ps(high, 1));
+    _mm256_storeu_ps(to + i * stride, _mm512_castps512_ps256(low));
+    _mm256_storeu_ps(to + (i + 4) * stride, _mm512_extractf32x8_ps(low, 1));
+    _mm256_storeu_ps(to + (i + 8) * stride, _mm512_castps512_ps256(high));
+    _mm256_storeu_ps(to + (i + 12) * stride, _mm512_extractf32x8_ps(high, 1));
   }
 }
 

@@ -5,6 +5,8 @@
 
 #include <arm_neon.h>
 
+#include <cstdint>
+
 namespace cisreg::simd {
 
 struct NeonFloats {
@@ -53,10 +55,16 @@ inline void SplitPower(NeonFloats value, NeonFloats* power, NeonFloats* inverse)
   inverse->value = vreinterpretq_f32_s32(vsubq_s32(vdupq_n_s32(0x3f800000), vshlq_n_s32(n, 23)));
 }
 
-// Stores lane by lane: `to` is [kLanes, kWindowsInFlight], a row for each lane of the vectors.
-inline void StoreByLane(const NeonFloats (&of)[NeonFloats::kWindowsInFlight], float* to) {
+// Stores a row for each lane: the numbers that the vectors have there. Rows are `stride` floats
+// apart.
+inline void StoreByLane(const NeonFloats (&of)[NeonFloats::kWindowsInFlight], float* to,
+                        int64_t stride) {
+  float lanes[NeonFloats::kLanes * NeonFloats::kWindowsInFlight];
   // The interleaving store writes the first lanes of all vectors, then the second ones, ...
-  vst4q_f32(to, {{of[0].value, of[1].value, of[2].value, of[3].value}});
+  vst4q_f32(lanes, {{of[0].value, of[1].value, of[2].value, of[3].value}});
+  for (int lane = 0; lane < NeonFloats::kLanes; ++lane) {
+    vst1q_f32(to + lane * stride, vld1q_f32(lanes + lane * NeonFloats::kWindowsInFlight));
+  }
 }
 
 }  // namespace cisreg::simd

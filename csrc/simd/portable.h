@@ -78,10 +78,14 @@ inline void SplitPower(PortableFloats value, PortableFloats* power, PortableFloa
   std::memcpy(&inverse->value, &bits, sizeof(bits));
 }
 
-// Stores lane by lane: `to` is [kLanes, kWindowsInFlight], a row for each lane of the vectors.
-inline void StoreByLane(const PortableFloats (&of)[PortableFloats::kWindowsInFlight], float* to) {
+// Stores a row for each lane: the numbers that the vectors have there. Rows are `stride` floats
+// apart.
+inline void StoreByLane(const PortableFloats (&of)[PortableFloats::kWindowsInFlight], float* to,
+                        int64_t stride) {
   for (int lane = 0; lane < PortableFloats::kLanes; ++lane) {
-    for (const PortableFloats& each : of) *to++ = each.value[lane];
+    for (int i = 0; i < PortableFloats::kWindowsInFlight; ++i) {
+      to[lane * stride + i] = of[i].value[lane];
+    }
   }
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import numpy as np
+import pytest
 
 from benchmarks.interpret import law_figures
 
@@ -31,10 +32,26 @@ def test_openers_let_an_activator_act():
     assert some[1] - some[0] > 2
 
 
-def test_it_draws_three_figures(tmp_path, monkeypatch):
+def test_two_sites_share_where_they_overlap():
+    at = np.array([law_figures.COVERED - 1, law_figures.COVERED])
+    np.testing.assert_allclose(law_figures.two_sites(at, exclusive=False), 3 / 4, rtol=1e-5)
+    np.testing.assert_allclose(law_figures.two_sites(at, exclusive=True), [3 / 7, 3 / 4], rtol=1e-5)
+
+
+def test_bases_run_out():
+    independent, exclusive = (
+        law_figures.bound_molecules(np.array([-8.0, 6.0]), each) for each in (False, True)
+    )
+    assert independent[0] == pytest.approx(exclusive[0], rel=0.02)
+    assert exclusive[1] < 0.7 * independent[1]
+
+
+def test_it_draws_its_figures(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["law_figures", "--figures", str(tmp_path)])
     monkeypatch.setattr(law_figures, "ALL_SITES", 8.0)
     law_figures.main()
-    names = {"law_occupancy.png", "law_chromatin.png", "law_undetermined.png"}
+    names = {
+        f"law_{each}.png" for each in ("occupancy", "chromatin", "undetermined", "competition")
+    }
     assert {path.name for path in tmp_path.iterdir()} == names
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in tmp_path.iterdir())

@@ -18,6 +18,7 @@ CODES = RANDOM.integers(0, 5, (7, 13)).astype(np.uint8)
 LOG_KD = RANDOM.normal(0, 2, (5, 4, 3)).astype(np.float32)
 WEIGHT = RANDOM.normal(0, 1, (2, 13, 3)).astype(np.float32)
 SUMS = RANDOM.normal(0, 1, (7, 2, 3)).astype(np.float32)
+ROWS = RANDOM.normal(0, 1, 7).astype(np.float32)
 COLUMNS = np.array([[0, 1, 0], [5, 4, 3]], np.int32)
 NUMBERS = RANDOM.normal(0, 1, 3).astype(np.float32)
 SPAN = np.array([[2, 9]] * 7, np.int32)
@@ -47,6 +48,14 @@ CALLS = {
     "occupancy_backward of conditions": (
         (CODES, LOG_KD, CONDITIONS, SETS, SUMS, SUMS_OF_SETS, SPAN, CONDITION),
         {"names": ("span", "condition")},
+    ),
+    "exclusive_forward with ranges": (
+        (CODES, LOG_KD, NUMBERS, WEIGHT, COLUMNS, COLUMNS, SPAN, LENGTH),
+        {"names": ("column_range", "footprint", "span", "length")},
+    ),
+    "exclusive_backward": (
+        (CODES, LOG_KD, NUMBERS, WEIGHT, SUMS, SUMS, ROWS, COLUMNS, COLUMNS, SPAN, LENGTH),
+        {"names": ("column_range", "footprint", "span", "length")},
     ),
     "mutation_sums": ((CODES, LOG_KD, NUMBERS, LIMITS, LIMITS, WEIGHT), {}),
     "mutation_changes with ranges": (

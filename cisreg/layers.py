@@ -75,11 +75,14 @@ def scan_motifs(
 def _occupancies(
     *arguments: tf.Tensor, position_weights: Sequence[tf.Tensor], **options: Any
 ) -> tuple[tf.Tensor, list[tf.Tensor]]:
-    """`occupancy` with several sets of position weights: bound, and weighted by each set."""
+    """One scan with any number of sets of position weights: bound, and weighted by each set."""
     if not position_weights:
         return occupancy(*arguments, **options).bound, []
-    found = [occupancy(*arguments, position_weight=each, **options) for each in position_weights]
-    return found[0].bound, [each.weighted for each in found]
+    if len(position_weights) == 1:
+        bound, weighted = occupancy(*arguments, position_weight=position_weights[0], **options)
+        return bound, [weighted]
+    bound, weighted = occupancy(*arguments, position_weight=tf.stack(position_weights), **options)
+    return bound, tf.unstack(weighted, axis=1)
 
 
 def between_ends(spec: ModelSpec, sequence: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | None]:

@@ -140,12 +140,11 @@ def site_sums(
     sets = scan_weights(model)
     if not sets:
         return occupancy(**arguments, threads=threads).bound.astype(np.float64), {}
-    sums = {}
-    for name, weight in sets.items():
-        bound, weighted = occupancy(**arguments, position_weight=weight, threads=threads)
-        assert weighted is not None  # with a weight there is one
-        sums[name] = weighted.astype(np.float64)
-    return bound.astype(np.float64), sums
+    weights = np.stack(list(sets.values()))
+    bound, weighted = occupancy(**arguments, position_weight=weights, threads=threads)
+    assert weighted is not None  # with weights there is one
+    by_set = np.moveaxis(weighted.astype(np.float64), 1, 0)
+    return bound.astype(np.float64), dict(zip(sets, by_set, strict=True))
 
 
 def scan_of_sums(spec: ModelSpec, bound: np.ndarray, weighted: Weighted) -> ModelScan:

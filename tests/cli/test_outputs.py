@@ -92,6 +92,7 @@ NO_FILES = (
     *("sequence_column", "expression_column", "weight_column", "name_column", "measured_column"),
     *(
         "label_column",
+        "exposure_column",
         "split_column",
         "group_column",
         "family_column",

@@ -7,6 +7,7 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from cisreg.losses import Noise
 from cisreg.motifs import MotifSet
 from cisreg.spec import ModelSpec
 
@@ -37,6 +38,10 @@ class AnyModel(Protocol):
     @property
     def column_range(self) -> np.ndarray | None:
         """int32 [2, M], the columns of each motif that training could change."""
+
+    @property
+    def noise(self) -> Noise | None:
+        """The noise model that was trained with it."""
 
     @property
     def motifs(self) -> MotifSet:

@@ -75,7 +75,8 @@ class ConcentrationEffects:
             concentrations minus that with the lower: positive for a factor that raises expression.
         importance: float64 [K], mean over the sequences of the absolute difference.
         count: number of sequences, N.
-        pearson: Pearson's r of predicted and measured expression; None without measurements.
+        pearson: Pearson's r of predicted and measured expression; None without measurements, and
+            for a model of counts.
         lost_pearson: float64 [K], `pearson` minus r with the changed concentration: the loss of
             accuracy. NaN where r is undefined. None without measurements.
         unit: the unit of expression; empty if it is not known.
@@ -210,7 +211,7 @@ def change_each_concentration(
     places = factor_places(model, factors)
     other = change_concentration(model, dict.fromkeys(model.motif_names, times)) if times else None
     codes = encode_some(model, sequences)
-    sums = _Sums(len(places), _measured(sequences))
+    sums = _Sums(len(places), _measured(model, sequences))
     asked = {"batch_size": batch_size, "progress": progress, "description": "factors"}
     for rows, part in batches(model, codes, **asked):  # type: ignore[arg-type]
         scan = scan_model(model, part, threads=threads)
@@ -229,9 +230,12 @@ def change_each_concentration(
     )
 
 
-def _measured(sequences: Any) -> np.ndarray | None:
+def _measured(model: AnyModel, sequences: Any) -> np.ndarray | None:
     """Measured expression, float64 [N], if the sequences are a Dataset that has it."""
     if not isinstance(sequences, Dataset) or not sequences.expression.size:
+        return None
+    # A table that was read for its sequences may have its counts in any order, or a part of them.
+    if model.noise is not None and model.noise.counts:
         return None
     return sequences.mean_expression.astype(np.float64)
 

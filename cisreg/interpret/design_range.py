@@ -110,8 +110,11 @@ def _of_training(model: AnyModel, training: Dataset, threads: int | None) -> See
         predicted.append(result.expression)
         accessibility.append(result.accessibility)
         binding = np.maximum(binding, scanned.binding.max(axis=0))
+    measured = training.mean_expression
+    if model.noise is not None:
+        measured = model.noise.mean_level(training.expression)
     return Seen(
-        _ends(training.mean_expression),
+        _ends(measured[np.isfinite(measured)]),
         _ends(np.concatenate(predicted)),
         _ends(np.concatenate(accessibility)) if model.spec.potentiation else None,
         binding,

@@ -229,6 +229,12 @@ def train(
         "constant_ends": constant_ends,
     }
     given = {name: value for name, value in ends.items() if value is not None}
+    if recipe.variants:
+        logger.info(
+            "recipe: its %d variants are for members of an ensemble (cisreg ensemble train); one "
+            "model has the layers of [model]",
+            len(recipe.variants),
+        )
     recipe = replace(recipe.override(model=given, penalty={}), variants=())
     if loss is not None:
         recipe = replace(recipe, loss=loss if isinstance(loss, Noise) else None)

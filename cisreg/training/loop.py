@@ -93,6 +93,7 @@ def run(plan: TrainingPlan, options: RunOptions | None = None) -> FitResult:
         if replicas.is_chief:
             plan.warn_of_untrained()
             plan.warn_of_table()
+            plan.warn_of_link()
         told = options if replicas.is_chief else RunOptions(progress=False)
         with Monitor(plan.stages, plan.training.count, told, state) as monitor:
             training = TrainingRun(plan, options, state, monitor, checkpoints, replicas)

@@ -283,6 +283,15 @@ class TrainingPlan:
                 beyond,
             )
 
+    def warn_of_link(self) -> None:
+        """Warns of an exponential link without a noise model of counts."""
+        if self.spec.link == "exponential" and not isinstance(self.loss, Poisson):
+            logger.warning(
+                'link: expected a noise model of counts with the link "exponential" (loss poisson '
+                "or negative_binomial), got another loss, for which training can fail where the "
+                "exponential is steep; or train on log expression with another link"
+            )
+
     def warn_of_untrained(self) -> None:
         """Warns of layers that keep their initial values, since no stage trains them."""
         trained = {name for stage in self.stages for name in stage.trainable}

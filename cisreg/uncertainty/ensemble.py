@@ -136,6 +136,7 @@ class Ensemble:
 
         Args:
             dataset: sequences with measurements, 2 or more; several of a sequence are averaged.
+                Counts, for members with a noise model of counts, are compared as `Model.levels`.
 
         Raises:
             ValueError: fewer than 2 rows, or no measurements.
@@ -148,7 +149,8 @@ class Ensemble:
             raise ValueError(
                 f"dataset: expected 2 or more rows with measurements, got {len(dataset):,} rows"
             )
-        values, measured = self.expression(dataset), dataset.mean_expression
+        leveled = self.models[0].with_levels(dataset)
+        values, measured = self.expression(leveled), leveled.expression
         return EnsembleAgreement(
             agreement(values.mean(axis=0), measured),
             tuple(agreement(each, measured) for each in values),

@@ -38,8 +38,14 @@ class Measured:
 
         Raises:
             TypeError: not a Dataset.
-            ValueError: no rows, or sequences of another length.
+            ValueError: no rows, sequences of another length, or a model of counts.
         """
+        if model.noise is not None and model.noise.counts:
+            raise ValueError(
+                "model: expected one of measurements on a continuous scale, whose squared errors "
+                f"say how certain it is, got the noise model {model.noise.name}; use "
+                "cisreg.uncertainty.fit_ensemble (cisreg ensemble train) for counts"
+            )
         if not isinstance(dataset, Dataset):
             raise TypeError(
                 f"dataset: expected a cisreg.Dataset, got {type(dataset).__name__}; "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -206,6 +207,14 @@ def test_a_layer_that_no_stage_trains_is_said(motifs, dataset, caplog, layers, n
     every = Stage(tuple({*stage.trainable, name, *others}), epochs=1)
     train(dataset, motifs, replace(recipe, stages=(every,)))
     assert not [each for each in caplog.messages if "no stage trains" in each]
+
+
+def test_an_exponential_of_squared_errors_and_unused_variants_are_said(motifs, dataset, caplog):
+    recipe = replace(SHORT, model={"link": "exponential"}, variants=({},))
+    with caplog.at_level(logging.INFO, logger="cisreg.training"):
+        train(dataset, motifs, recipe)
+    assert "expected a noise model of counts" in caplog.text
+    assert "its 1 variants are for members of an ensemble" in caplog.text
 
 
 def test_layers_that_are_held_as_they_were_given_are_not_said(motifs, dataset, caplog):

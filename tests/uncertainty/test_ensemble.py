@@ -13,6 +13,7 @@ from interpret_models import make_codes, make_model
 from uncertain_models import linear
 
 from cisreg.data import Dataset
+from cisreg.losses import Poisson
 from cisreg.recipes import Recipe
 from cisreg.sequences import decode
 from cisreg.storage import load_model
@@ -79,6 +80,17 @@ def test_the_mean_and_each_member_are_compared_with_measurements():
     assert np.isclose(found.mean.mean_squared_error, ((each.mean(axis=0) - truth) ** 2).mean())
     with pytest.raises(ValueError, match="dataset: expected 2 or more rows"):
         Ensemble(tuple(models), "seeds").evaluate(Dataset(codes[:1], measured[:1]))
+
+
+def test_members_of_counts_are_compared_with_levels():
+    noise = Poisson(library_size=(1e3, 2e3))
+    models = [replace(each, noise=noise) for each in members(3)]
+    codes = make_codes(30, seed=4)
+    counts = np.random.default_rng(5).poisson(4.0, (30, 2)) * np.array([1.0, 100.0])
+    found = Ensemble(tuple(models), "seeds").evaluate(Dataset(codes, counts))
+    levels = (counts / (1e3, 2e3)).mean(axis=1)
+    predicted = models[0].predict(codes).expression
+    assert np.isclose(found.members[0].pearson, np.corrcoef(predicted, levels)[0, 1], rtol=1e-4)
 
 
 def test_models_that_do_not_belong_together_are_refused():

@@ -11,6 +11,7 @@ from uncertain_models import disturbed, linear, simulated
 
 from cisreg.data import Dataset
 from cisreg.interpret.read_out import scan_model
+from cisreg.losses import Poisson
 from cisreg.trained_model import Model
 from cisreg.uncertainty import estimate_certainty, parameter_intervals, refit
 from cisreg.uncertainty.coordinates import Coordinates
@@ -220,3 +221,6 @@ def test_tables_and_errors():
         estimate_certainty(truth, data[:5])
     with pytest.raises(TypeError, match=r"dataset: expected a cisreg.Dataset, got ndarray"):
         estimate_certainty(truth, data.sequence)
+    of_counts = replace(truth, noise=Poisson(library_size=(1.0,)))
+    with pytest.raises(ValueError, match=r"continuous scale.* got the noise model poisson; use"):
+        estimate_certainty(of_counts, data)

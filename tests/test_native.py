@@ -211,7 +211,7 @@ def test_unknown_instruction_set_is_refused():
             {"column_range": np.zeros((2, 3))},
             r"column_range: expected shape \[2, M\] = \[2,9\], got \[2,3\]",
         ),
-        ({"log_concentration": np.zeros((3, 3))}, r"log_concentration: expected shape \[M\]"),
+        ({"log_concentration": np.zeros((3, 3))}, r"log_concentration: expected shape \[C, M\]"),
         ({"position_weight": np.zeros((7, 2, 9))}, r"position_weight: expected shape \[2, P, M\]"),
         ({"padding": "valid", "log_kd": np.zeros((8, 4, 9))}, "'valid' expects .* L = 7 and W = 8"),
     ],

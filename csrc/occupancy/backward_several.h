@@ -42,7 +42,7 @@ void LoadUpstreamSeveral(const OccupancyJob& job, int64_t block, bool neighbours
                          const OccupancyUpstream& upstream, float* to) {
   const int64_t motifs = job.shape.motif_count;
   const int64_t sets = job.inputs.weight_sets;
-  const ConditionRange conditions = ConditionsOf(job, sequence);
+  const ConditionRange conditions = SequenceConditions(job, sequence);
   int64_t row = sequence * job.inputs.summed_conditions();
   const auto load = [&](const float* gradients, int64_t at, int64_t condition) {
     const float* forward = gradients + at * kStrands * motifs;
@@ -194,7 +194,7 @@ void StoreTileSeveral(const OccupancyJob& job, int64_t block, const Tile& tile,
   for (int64_t i = 0; i < tile.segment_count; ++i) {
     const Segment& segment = tile.segments[i];
     if (segment.windows == 0) continue;
-    const ConditionRange conditions = ConditionsOf(job, segment.sequence);
+    const ConditionRange conditions = SequenceConditions(job, segment.sequence);
     const float* const factors = BlockFactors(job, block, conditions.first);
     LoadUpstreamSeveral<V>(job, block, neighbours, segment.sequence, upstream, scratch.upstream);
     if (i + 1 < tile.segment_count) {

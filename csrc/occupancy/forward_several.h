@@ -134,7 +134,8 @@ void SumSegmentSeveral(const OccupancyJob& job, int64_t block, const Segment& se
   const int64_t sets = SetCount<kSets>(job);
   const int64_t conditions = job.inputs.summed_conditions();
   const float* const table = job.table(block);
-  const float* const factors = BlockFactors(job, block, ConditionsOf(job, segment.sequence).first);
+  const float* const factors =
+      BlockFactors(job, block, SequenceConditions(job, segment.sequence).first);
   const BlockColumns columns = job.block_scanned[block];
   const CountedWindows counted = FindCountedWindows<kSpanned>(job, block, segment);
   kmer_offset += segment.first_row + columns.first + counted.first;

@@ -23,7 +23,7 @@ struct ConditionRange {
   int64_t end;
 };
 
-inline ConditionRange ConditionsOf(const OccupancyJob& job, int64_t sequence) {
+inline ConditionRange SequenceConditions(const OccupancyJob& job, int64_t sequence) {
   const int32_t* const own = job.inputs.condition;
   if (own == nullptr) return {0, job.inputs.condition_count};
   return {own[sequence], own[sequence] + 1};

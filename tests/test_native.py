@@ -234,7 +234,7 @@ def cuda_function(name):
     [
         ({"sequence": np.full((2, 7), 5)}, "sequence: expected base codes 0 to 4"),
         ({"column_range": np.array([[2] * 9, [1] * 9])}, "column_range: expected 0 <= first"),
-        ({"log_concentration": np.zeros((3, 3))}, r"log_concentration: expected shape \[M\]"),
+        ({"log_concentration": np.zeros((3, 3))}, r"log_concentration: expected shape \[C, M\]"),
         ({"position_weight": np.zeros((7, 2, 9))}, r"position_weight: expected shape \[2, P, M\]"),
         ({"compute_dtype": "half"}, "compute_dtype: expected 'float32'"),
     ],

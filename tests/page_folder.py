@@ -8,6 +8,7 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 from page_blocks import blocks_of
 
 import cisreg
@@ -35,6 +36,7 @@ def write_folder(folder: Path) -> cisreg.simulate.Simulation:
     _write_fasta(folder, texts)
     _write_genome(folder, texts)
     _write_counts(folder, texts)
+    _write_noisy(folder, texts, values)
     _write_reads(folder, texts)
     for name in ("my_recipe.toml", "small.toml"):
         (folder / name).write_text(_small("default"))
@@ -124,6 +126,30 @@ def _write_counts(folder: Path, texts: list[str]) -> None:
             reads = [str(counts.randint(5, 20 + 5 * index)) for _ in range(4)]
             rows.append("\t".join([barcode, f"oligo{index}", *reads]))
     (folder / "HepG2_barcodes.tsv.gz").write_text("\n".join([head, *rows]) + "\n")
+
+
+def _write_noisy(folder: Path, texts: list[str], values: list[float]) -> None:
+    """Counts of four sorting bins, one of them in a table of MAVE-NN, and counts of libraries."""
+    drawn = np.random.default_rng(4)
+    borders = np.quantile(values, (0.25, 0.5, 0.75))
+    noisy = np.add.outer(values, drawn.normal(scale=np.std(values) / 2, size=20))
+    found = np.searchsorted(borders, noisy)
+    bins = np.stack([(found == each).sum(axis=1) for each in range(4)], axis=1)
+    dna = drawn.poisson(40.0, len(texts)) + 1
+    levels = np.exp((np.array(values) - np.mean(values)) / np.std(values))
+    rna = drawn.poisson(np.outer(dna * levels, (0.5, 1.0, 0.7)))
+
+    def write(name, head, rows, between):
+        lines = [head, *(between.join(map(str, row)) for row in rows)]
+        (folder / name).write_text("\n".join(lines) + "\n")
+
+    shares = ["training"] * 80 + ["validation"] * 10 + ["test"] * 30
+    mave_nn = zip(shares, *bins.T, texts, strict=True)
+    write("sortseq.csv.gz", "set,ct_0,ct_1,ct_2,ct_3,x", mave_nn, ",")
+    named = zip(texts, *bins.T, strict=True)
+    write("bins.tsv", "sequence\tbin1\tbin2\tbin3\tbin4", named, "\t")
+    counted = zip(texts, dna, *rna.T, strict=True)
+    write("counts.tsv", "sequence\tdna\trna_1\trna_2\trna", counted, "\t")
 
 
 def _write_reads(folder: Path, texts: list[str]) -> None:

@@ -80,7 +80,7 @@ class Simulation:
     sequence: np.ndarray
     expression: np.ndarray
     noiseless_expression: np.ndarray
-    noise: Noise | None
+    noise: Noise | None = None
 
 
 def simulate(

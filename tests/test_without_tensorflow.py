@@ -14,6 +14,7 @@ from cisreg.library import NO_TENSORFLOW
 SCRIPT = Path(__file__).with_name("without_tensorflow.py")
 NEEDS = (
     *("train", "Training", "fit", "Occupancy", "occupancy", "Prediction", "predict"),
+    *("ExclusiveOccupancy", "exclusive_occupancy"),
     *(
         "sequence_codes",
         "SequenceCodes",

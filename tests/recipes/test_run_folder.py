@@ -173,7 +173,7 @@ def test_a_run_that_replaces_another_removes_what_that_made_and_nothing_else(
 ):
     train(dataset, motifs, LONGER, output=folder, overwrite=True, seed=1)
     steps = sorted(name for name in names(folder) if name.startswith("checkpoint/"))
-    assert [int(name[-9:-5]) for name in steps] == [2, 3, 4]
+    assert [int(name[-9:-5]) for name in steps] == [4, 6, 8]
     rest = names(folder) - set(steps)
     (parameters,) = (name for name in rest if name.startswith("parameters-"))
     assert rest == {"recipe.toml", "metrics.jsonl", "model.json", "factors.tsv", parameters}

@@ -29,7 +29,7 @@ SOUND = Diagnosis((), pa.table({"factor": ["a"]}), 0)
 def part(predicted, measured=MEASURED, role="held out", **along):
     metrics = agreement(predicted, measured)
     interval = correlation_interval(metrics.pearson, len(measured))
-    return Predicted(role, role, predicted, measured, metrics, interval, along)
+    return Predicted(role, role, predicted, measured, metrics, interval, along=along)
 
 
 def near(noise, count=1000):

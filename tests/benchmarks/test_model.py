@@ -7,6 +7,7 @@ import typing
 import pytest
 
 from benchmarks.gpu import model
+from benchmarks.gpu.limit import PLAIN
 from benchmarks.gpu.model import BASE, DENSE, PEAK
 from benchmarks.gpu.work import CHIPS, Launch
 from benchmarks.shared.problem import Point
@@ -68,7 +69,7 @@ def test_without_machine_code_instructions_are_those_of_ptx():
 
 def test_motifs_are_prepared_once_and_by_few_blocks():
     counted = model.Counted(
-        *(Simulator, "H100", Point("fused"), False),
+        *(Simulator, "H100", Point("fused"), False, PLAIN),
         [LAUNCH, Launch("_ZN6cisreg3gpu14EnergiesKernelENS0_13PrepareParamsE", STATS)],
         [OPCODES, OPCODES],
         10.0,

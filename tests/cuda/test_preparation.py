@@ -103,8 +103,9 @@ def test_sorted_runs_in_the_simulator(arch, case):
 def record(device, shape, backward):
     """Records the launches of a problem; the shim refuses grids that CUDA does not have."""
     case = Case(*shape)
-    # Only sizes count: nothing is read.
-    case.__dict__["arguments"], case.__dict__["upstream"] = {}, []
+    # Only sizes count: nothing is read. Rows of concentrations tell how many conditions there are.
+    case.__dict__["arguments"] = {"log_concentration": np.empty(case.motifs, np.float32)}
+    case.__dict__["upstream"] = []
     request = request_of(case, 900, backward) | {"device": device}
     recorder = worker(shim_library(900))
     assert recorder.ask("record", request)["workspace_bytes"] > 0

@@ -148,6 +148,7 @@ for name in ("first", "second"):
     cisreg.train("train.tsv.gz", motifs, "small.toml", output=name, seed=len(name))
 shutil.rmtree("model")
 shutil.copytree("first", "model")
+model = cisreg.load_model("model")
 measured, predicted = data.expression, model.predict(data).expression
 gc = np.isin(data.sequence, (1, 2)).mean(axis=1)
 """

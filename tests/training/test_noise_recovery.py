@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
     ],
 )
 def test_the_noise_is_found(kind, error):
-    found = recovered(kind, 0, 6000, "quick")
+    found = recovered(kind, 0, 10_000, "quick")
     assert found["r"] > 0.95
     assert found["worst"] < error
 

@@ -320,7 +320,9 @@ def test_hits_in_parts_are_those_of_the_whole(instruction_set, threads, enough):
         assert end > first
         parts.append(found)
         first = end
-    assert (len(parts) > 1) == (enough < len(expected[0]))
+    # Five threads may all have begun one of the five chunks before the first of them has ended.
+    if threads < 5:
+        assert (len(parts) > 1) == (enough < len(expected[0]))
     assert_same([np.concatenate(each) for each in zip(*parts, strict=True)], expected)
 
 

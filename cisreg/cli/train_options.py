@@ -146,6 +146,15 @@ GroupColumn = Annotated[
         metavar="COLUMN",
     ),
 ]
+SplitSeed = Annotated[
+    int | None,
+    _data(
+        "Seed that chooses the share to hold out, so that runs of different --seed can be compared "
+        "by their validation losses; default: --seed.",
+        min=0,
+        metavar="SEED",
+    ),
+]
 
 Potentiation = Annotated[
     bool | None,
@@ -466,6 +475,7 @@ class TrainingOptions:
     split_column: SplitColumn = None
     fold: Fold = None
     group_column: GroupColumn = None
+    split_seed: SplitSeed = None
     potentiation: Potentiation = None
     positional: Positional = None
     positional_potentiation: PositionalPotentiation = None

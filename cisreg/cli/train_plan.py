@@ -19,7 +19,12 @@ from cisreg.cli.train_start import (
     initial_values,
     load_earlier,
 )
-from cisreg.cli.train_validation import asked_split, chosen_validation, validation_share
+from cisreg.cli.train_validation import (
+    asked_split,
+    check_split_seed,
+    chosen_validation,
+    validation_share,
+)
 from cisreg.number_text import is_integer, parse_integer
 
 if TYPE_CHECKING:
@@ -124,6 +129,7 @@ def make_plan(given: TrainingOptions, recipe: str, extra: str | None = None) -> 
     """
     assert given.table is not None
     chosen = _recipe(recipe, given)
+    check_split_seed(vars(given), chosen.validation)
     earlier = load_earlier(given.start)
     motif_set, random_count = choose_motifs(
         given.motifs, given.random_motifs, chosen.motif_width, earlier, given.seed

@@ -49,6 +49,29 @@ def asked_split(given: Mapping[str, Any]) -> str | None:
     return by_group if by_fold is None else by_fold
 
 
+def check_split_seed(given: Mapping[str, Any], share: float) -> None:
+    """Refuses --split-seed where no seed chooses rows.
+
+    Args:
+        given: the options of the command.
+        share: the share of the recipe, or of --validation if given.
+
+    Raises:
+        typer.BadParameter: another option or the recipe says what is held out.
+    """
+    if given["split_seed"] is None:
+        return
+    if given["split_column"] is not None or validation_file(given["validation"]) is not None:
+        raise typer.BadParameter(
+            "expected no --split-seed beside --split-column or a file for --validation, which say "
+            "what is held out"
+        )
+    if not share:
+        raise typer.BadParameter(
+            "--split-seed: expected a share to hold out, got 0; give --validation 0.1 too"
+        )
+
+
 def chosen_validation(
     given: Mapping[str, Any],
     share: float,
@@ -68,7 +91,8 @@ def chosen_validation(
     if asked_split(given) is None:
         path = given["validation"]
         if path is None or validation_share(path) is not None:
-            return None
+            seed = given["split_seed"]
+            return None if seed is None else HoldOut(share, seed=seed)
         try:
             return open_like(path)
         except FileNotFoundError as error:
@@ -78,4 +102,4 @@ def chosen_validation(
         return HoldOut(folds=name, fold=given["fold"])
     if not share:
         raise typer.BadParameter("expected a --validation share above 0 with --group-column")
-    return HoldOut(share, groups=name)
+    return HoldOut(share, groups=name, seed=given["split_seed"])

@@ -116,9 +116,12 @@ class HoldOut:
         groups: column of groups: rows with the same value stay together.
         folds: column with train, validation and test, or with any values and `fold`.
         fold: the value of `folds` whose rows are held out.
+        seed: of the hash that chooses a fraction; None: the seed of training. With one seed, runs
+            of different seeds hold out the same rows, so that their validation losses can be
+            compared.
 
     Raises:
-        ValueError: neither a fraction nor folds or both, or `fold` without folds.
+        ValueError: neither a fraction nor folds or both, `fold` without folds, or a seed with them.
 
     Example:
         >>> HoldOut(folds="chromosome", fold="chrIV").column
@@ -129,9 +132,21 @@ class HoldOut:
     groups: str | int | None = None
     folds: str | int | None = None
     fold: str | int | None = None
+    seed: int | None = None
 
     def __post_init__(self) -> None:
         _check_asked(self.fraction, self.groups, self.folds, self.fold)
+        if self.seed is not None:
+            _checked_seed(self.seed)
+            if self.folds is not None:
+                raise ValueError(
+                    f"seed: expected none with folds, which say the side of every row, got "
+                    f"{self.seed}"
+                )
+
+    def seed_of_split(self, seed: int) -> int:
+        """The seed of the hash that chooses rows, in training with this seed."""
+        return seed if self.seed is None else self.seed
 
     @property
     def column(self) -> str | int | None:
@@ -162,7 +177,13 @@ class HoldOut:
         return as_texts(extra[str(self.column)], name, len(dataset))
 
     def split(self, dataset: Dataset, seed: int) -> tuple[Dataset, Dataset]:
-        """The other rows, and the rows that are held out; see `split`."""
+        """The other rows, and the rows that are held out; see `split`.
+
+        Args:
+            dataset: all rows.
+            seed: of training; it chooses the rows unless there is a seed for that.
+        """
+        seed = self.seed_of_split(seed)
         groups = None if self.groups is None else self.values(dataset)
         folds = None if self.folds is None else self.values(dataset)
         return split(dataset, self.fraction, seed, groups=groups, folds=folds, fold=self.fold)

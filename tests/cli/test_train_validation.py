@@ -61,6 +61,21 @@ def test_groups_are_held_out_whole(table, tmp_path):
     assert 0 < held_out < 80
 
 
+@pytest.mark.parametrize("groups", [(), ("--group-column", "clone")])
+def test_a_split_seed_holds_out_the_same_rows_for_every_seed(table, tmp_path, groups):
+    def held_out(*seeds):
+        folder = tmp_path / "_".join(map(str, seeds))
+        options = ("--validation", 0.3, *groups, *seeds)
+        run(0, *TRAIN, table, "--output", folder, *options)
+        data = json.loads((folder / "model.json").read_text())["metadata"]["data"]
+        return data["validation"]
+
+    alone = held_out("--seed", 3)
+    assert held_out("--seed", 1, "--split-seed", 3) == alone
+    assert held_out("--seed", 2, "--split-seed", 3) == alone
+    assert held_out("--seed", 2) != alone
+
+
 def test_a_file_is_validated_with_and_shared_sequences_are_said(table, tmp_path):
     other = write(tmp_path / "other.tsv", count=30, seed=1)
     output = run(0, *TRAIN, table, "--output", tmp_path / "model", "--validation", other)
@@ -87,6 +102,9 @@ def test_a_file_with_decimal_commas_is_read_like_the_table(table, tmp_path):
         (("--split-column", "part", "--validation", 0.1), 2, "got both"),
         (("--group-column", "clone", "--validation", "x.tsv"), 2, "got both"),
         (("--group-column", "clone", "--validation", 0), 2, "share above 0"),
+        (("--split-seed", 1, "--split-column", "part"), 2, "expected no --split-seed"),
+        (("--split-seed", 1, "--validation", "x.tsv"), 2, "expected no --split-seed"),
+        (("--split-seed", 1, "--validation", 0), 2, "expected a share to hold out, got 0"),
         (("--split-column", "fold"), 1, "got 0 (20 rows), 1 (20 rows), 2 (20 rows), 3 (20 rows)"),
         (("--split-column", "fold", "--fold", 7), 1, "fold: expected one of 0 (20 rows)"),
         (("--split-column", "colour"), 1, "colour"),

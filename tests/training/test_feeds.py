@@ -353,6 +353,18 @@ def test_groups_of_files_stay_together(tmp_path, cache, kind):
 
 
 @pytest.mark.parametrize("cache", ["none", "host"])
+def test_a_hold_out_may_have_a_seed_of_its_own(path, cache):
+    _, unseen = make_feed(opened(path), HoldOut(0.3, seed=5), seed=0, cache=cache)
+    _, expected = split(make_dataset(), 0.3, seed=5)
+    np.testing.assert_array_equal(unseen.sequence, expected.sequence)
+    for wrong in (-1, 1.5, True):
+        with pytest.raises(ValueError, match="seed: expected an integer of 0 or more"):
+            HoldOut(0.3, seed=wrong)
+    with pytest.raises(ValueError, match="seed: expected none with folds"):
+        HoldOut(folds="part", seed=1)
+
+
+@pytest.mark.parametrize("cache", ["none", "host"])
 def test_folds_of_files_say_what_is_held_out(tmp_path, cache):
     data = make_dataset()
     names = np.array(["train"] * 120 + ["Validation"] * 50 + ["test"] * 30)

@@ -196,7 +196,7 @@ def hold_out_rows(files: RowGroups, how: HoldOut, seed: int) -> tuple[Unseen, Da
     Args:
         files: Parquet files.
         how: which rows to hold out.
-        seed: seed of the hashes.
+        seed: of training, see `HoldOut.split`.
 
     Returns:
         (which rows to train on, rows for validation).
@@ -205,6 +205,7 @@ def hold_out_rows(files: RowGroups, how: HoldOut, seed: int) -> tuple[Unseen, Da
         ValueError: fewer than two different sequences or groups, or folds that do not say which
             rows to hold out.
     """
+    seed = how.seed_of_split(seed)
     rule = _ByHash(how, seed) if how.folds is None else _ByFold(how)
     found = _Found(files, rule, seed)
     if not rule.settle():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from cisreg.display import counted, html_table
 from cisreg.names import check_names
+from cisreg.outputs import default_output_names, output_index
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +23,8 @@ BATCH_SIZE = 1024
 class BatchPrediction:
     """A model's predictions for N sequences, as NumPy arrays.
 
+    Of a model of T outputs, the arrays have an axis of them behind N: [N, T], [N, T], [N, T, 2, M].
+
     Attributes:
         expression: float32 [N], in the unit of the training data.
         accessibility: float32 [N], between 0 and 1; None without the potentiation layer.
@@ -29,6 +32,7 @@ class BatchPrediction:
             not requested.
         name: Arrow strings [N], names of the sequences; None if they have no names.
         motif_names: M names of the motifs.
+        output_names: T names of the outputs; () for a model of one.
     """
 
     expression: np.ndarray
@@ -36,6 +40,7 @@ class BatchPrediction:
     binding: np.ndarray | None = None
     name: pa.Array | None = None
     motif_names: tuple[str, ...] = ()
+    output_names: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """N, the number of sequences."""
@@ -45,7 +50,8 @@ class BatchPrediction:
         return f"BatchPrediction({counted(len(self), 'sequence')}: {', '.join(self._names())})"
 
     def _repr_html_(self) -> str:
-        columns = {name: np.asarray(self.columns()[name]).tolist() for name in self._names()}
+        known = replace(self, binding=None).columns()
+        columns = {name: np.asarray(each).tolist() for name, each in known.items()}
         return html_table(f"Predictions of {counted(len(self), 'sequence')}", columns, len(self))
 
     def _names(self) -> list[str]:
@@ -56,15 +62,50 @@ class BatchPrediction:
     def columns(self) -> dict[str, Any]:
         """The predictions as columns: name, expression, accessibility and binding, if not None.
 
-        Binding has two columns per motif, forward_NAME and reverse_NAME.
+        Binding has two columns per motif, forward_NAME and reverse_NAME. Of a model of several
+        outputs, each has columns of its own, such as expression_OUTPUT and forward_NAME_OUTPUT.
 
         Raises:
             ValueError: binding without a distinct name for each motif.
         """
         columns: dict[str, Any] = {} if self.name is None else {"name": self.name}
-        columns["expression"] = self.expression
+        if self.expression.ndim == 1:
+            return columns | self._of_one()
+        names = self.output_names or default_output_names(self.expression.shape[1])
+        parts = [self._output(index)._of_one() for index in range(len(names))]
+        return columns | {
+            f"{kind}_{name}": each[kind]
+            for kind in parts[0]
+            for name, each in zip(names, parts, strict=True)
+        }
+
+    def output(self, name: str) -> BatchPrediction:
+        """The predictions of one output, as of a model of that output alone.
+
+        Raises:
+            ValueError: there is no output of that name.
+
+        Example:
+            >>> both = BatchPrediction(np.array([[1, 2]], np.float32), output_names=("a", "b"))
+            >>> both.output("b").expression
+            array([2.], dtype=float32)
+        """
+        return self._output(output_index(self.output_names, name))
+
+    def _output(self, index: int) -> BatchPrediction:
+        return replace(
+            self,
+            expression=self.expression[:, index],
+            accessibility=None if self.accessibility is None else self.accessibility[:, index],
+            binding=None if self.binding is None else self.binding[:, index],
+            output_names=(),
+        )
+
+    def _of_one(self) -> dict[str, Any]:
+        """The columns of one output."""
+        columns: dict[str, Any] = {"expression": np.ascontiguousarray(self.expression)}
         if self.accessibility is not None:
-            columns["accessibility"] = self.accessibility
+            columns["accessibility"] = np.ascontiguousarray(self.accessibility)
         if self.binding is not None:
             check_names("motif_names", self.motif_names)
             if len(self.motif_names) != self.binding.shape[2]:
@@ -115,4 +156,5 @@ def join_predictions(batches: Iterable[BatchPrediction]) -> BatchPrediction:
         joined([part.binding for part in parts]),
         pa.concat_arrays(names) if names else None,
         parts[0].motif_names,
+        parts[0].output_names,
     )

@@ -26,6 +26,8 @@ Parameters = Mapping[str, tf.Tensor]
 class Scan(NamedTuple):
     """What one scan of the sequences gives, float32.
 
+    Where the concentrations of T outputs differ, all have an axis of T behind N, see `of_outputs`.
+
     Attributes:
         either: [N, S, M]; its sum over S is the binding to either strand.
         by_strand: [N, 2, M], binding to each strand.
@@ -67,7 +69,7 @@ def scan_motifs(
     acting = weighted.get("position_weight")
     either = by_strand = bound
     if spec.binding == "probability":
-        either = bound_probability(tf.reduce_sum(bound, axis=1, keepdims=True))
+        either = bound_probability(tf.reduce_sum(bound, axis=-2, keepdims=True))
         by_strand = bound_probability(bound)
     return Scan(either, by_strand, acting, weighted.get("potentiation_position_weight", either))
 
@@ -82,7 +84,31 @@ def _occupancies(
         bound, weighted = occupancy(*arguments, position_weight=position_weights[0], **options)
         return bound, [weighted]
     bound, weighted = occupancy(*arguments, position_weight=tf.stack(position_weights), **options)
-    return bound, tf.unstack(weighted, axis=1)
+    return bound, tf.unstack(weighted, axis=-3)
+
+
+def of_outputs(
+    spec: ModelSpec, parameters: Parameters, scan: Scan
+) -> list[tuple[ModelSpec, Parameters, Scan]]:
+    """The spec, parameters and scan of each output, as of a model of that output alone."""
+    if spec.output_count == 1:
+        return [(spec, parameters, scan)]
+    own = {name: tf.unstack(tf.convert_to_tensor(parameters[name])) for name in spec.differ}
+    scans = [scan] * spec.output_count
+    if "log_concentration" in spec.differ:
+        # Fields that are one tensor stay one, so that it is multiplied once.
+        apart = {id(each): tf.unstack(each, axis=1) for each in scan if each is not None}
+        nothing: list[tf.Tensor | None] = [None] * spec.output_count
+        of_fields = [nothing if each is None else apart[id(each)] for each in scan]
+        scans = [Scan(*each) for each in zip(*of_fields, strict=True)]
+    return [
+        (
+            spec.one_output,
+            {**parameters, **{name: own[name][output] for name in own}},
+            scans[output],
+        )
+        for output in range(spec.output_count)
+    ]
 
 
 def between_ends(spec: ModelSpec, sequence: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | None]:

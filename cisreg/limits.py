@@ -29,6 +29,8 @@ MOST_LINES = 1 << 20
 # Columns of a motif matrix. The widest of known factors have about 35.
 WIDEST_MOTIF = 1000
 MOST_MOTIFS = 100_000
+# Outputs of a model, such as conditions or cell types.
+MOST_OUTPUTS = 1000
 # Rows computed at a time, row groups read at a time, and processes of one command.
 MOST_ROWS_AT_ONCE = 1 << 16
 MOST_LANES = 1 << 10

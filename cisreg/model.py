@@ -15,6 +15,7 @@ Each layer but binding is optional; see `ModelSpec` for what each option changes
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -32,6 +33,7 @@ from cisreg.layers import (
     limited_contribution,
     linear_layers,
     linked,
+    of_outputs,
     per_sequence,
     reported_binding,
     scan_motifs,
@@ -58,6 +60,8 @@ def __dir__() -> list[str]:
 
 class Prediction(NamedTuple):
     """A model's predictions for N sequences.
+
+    Of a model of several outputs, all have an axis of them behind N: [N, T], [N, T], [N, T, ...].
 
     Attributes:
         expression: float32 [N], in the unit of the training data.
@@ -127,6 +131,29 @@ def predict_from_scan(
     scan: Scan,
 ) -> Prediction:
     """What `predict` returns, for what `between_ends` and `scan_motifs` gave."""
+    predictions = [
+        _predict_one(one, own, sequence, span, column_range, compute_dtype, part)
+        for one, own, part in of_outputs(spec, parameters, scan)
+    ]
+    if spec.output_count == 1:
+        return predictions[0]
+    return Prediction(*(_stacked(each) for each in zip(*predictions, strict=True)))
+
+
+def _stacked(parts: Sequence[tf.Tensor | None]) -> tf.Tensor | None:
+    """Tensors [N, ...] of T outputs as one, [N, T, ...]."""
+    return None if parts[0] is None else tf.stack(parts, axis=1)
+
+
+def _predict_one(
+    spec: ModelSpec,
+    parameters: Parameters,
+    sequence: tf.Tensor,
+    span: tf.Tensor | None,
+    column_range: np.ndarray | tf.Tensor | None,
+    compute_dtype: ComputeDtype,
+    scan: Scan,
+) -> Prediction:
     counted = None
     if not spec.fused:
         # The fused operation applies column range and span itself; sites computed without it need
@@ -175,7 +202,7 @@ def strand_binding(
 
     Returns:
         float32 [N, 2, M]: accessibility times the expected occupancy (or probability) of each
-        strand, before limits and without position weights.
+        strand, before limits and without position weights; of T outputs [N, T, 2, M].
 
     Raises:
         ValueError: under the same conditions as `predict`.
@@ -186,7 +213,11 @@ def strand_binding(
     scan = scan_motifs(
         *(spec, parameters, sequence, span, column_range, compute_dtype, implementation)
     )
-    return per_sequence(accessibility_of(spec, parameters, scan), 3) * scan.by_strand
+    binding = [
+        per_sequence(accessibility_of(*each), 3) * each[-1].by_strand
+        for each in of_outputs(spec, parameters, scan)
+    ]
+    return binding[0] if spec.output_count == 1 else tf.stack(binding, axis=1)
 
 
 def _check_sequence(spec: ModelSpec, sequence: tf.Tensor) -> tf.Tensor:

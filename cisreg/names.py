@@ -49,7 +49,7 @@ def check_names(argument: str, names: Sequence[str]) -> None:
     for name in names:
         if not isinstance(name, str) or not name:
             raise ValueError(
-                f"{argument}: expected non-empty strings, got {name!r}; name each motif"
+                f"{argument}: expected non-empty strings, got {name!r}; give each a name"
             )
     check_shown(argument, names)
     seen: set[str] = set()

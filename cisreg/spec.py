@@ -14,6 +14,7 @@ from cisreg.choices import ConstantEnds, Padding, check_choice
 from cisreg.limits import (
     LONGEST_SEQUENCE,
     MOST_MOTIFS,
+    MOST_OUTPUTS,
     WIDEST_MOTIF,
     check_memory,
     check_range,
@@ -29,6 +30,17 @@ LINK_PARAMETERS: dict[str, tuple[str, ...]] = {
     "softplus": ("link_scale",),
     "exponential": ("link_scale",),
 }
+# The parameters that are one number of a model, and those that are one of each factor, which
+# outputs may have of their own. Motifs and position weights are always shared.
+SCALARS = (
+    *("potentiation_bias", "accessibility_activity", "bias"),
+    *("link_floor", "link_ceiling", "link_scale"),
+)
+OF_FACTORS = (
+    *("log_concentration", "potentiation", "log_binding_limit"),
+    *("activity", "activity_difference"),
+)
+DIFFERING = (*OF_FACTORS, *SCALARS)
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -68,6 +80,11 @@ class ModelSpec:
             both trained, and the score is a log odds. "softplus" and "exponential": it is above 0,
             for counts; the softplus is the score itself far above 0, the exponential makes the
             score a logarithm.
+        output_count: number of outputs, T, such as conditions, cell types, or replicates that
+            are read out in a way of their own. With more than one, expression has a column for
+            each.
+        differ: the parameters, by name, that each output has of its own, of `DIFFERING`: they have
+            a first axis of T. All others are shared; motifs and position weights always are.
 
     Raises:
         ValueError: a size is out of range, or options exclude each other.
@@ -94,15 +111,18 @@ class ModelSpec:
     constant_ends: ConstantEnds = "context"
     positional_potentiation: bool = False
     link: Link = "identity"
+    output_count: int = 1
+    differ: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("motif_count", "motif_width", "sequence_length"):
+        for name in ("motif_count", "motif_width", "sequence_length", "output_count"):
             size = getattr(self, name)
             if not isinstance(size, int) or size < 1:
                 raise ValueError(f"{name}: expected an integer of at least 1, got {size!r}")
         check_range("motif_count", self.motif_count, 1, MOST_MOTIFS)
         check_range("motif_width", self.motif_width, 1, WIDEST_MOTIF)
         check_range("sequence_length", self.sequence_length, 1, LONGEST_SEQUENCE)
+        check_range("output_count", self.output_count, 1, MOST_OUTPUTS)
         if self.binding not in get_args(Binding):
             raise ValueError(f'binding: expected "expected" or "probability", got {self.binding!r}')
         check_choice("link", self.link, Link)
@@ -114,6 +134,7 @@ class ModelSpec:
                 )
         self._check_position_knots()
         self._check_constant_ends()
+        self._check_differ()
         numbers = sum(math.prod(shape) for shape in self.parameter_shapes.values())
         check_memory(
             f"a model of {self.motif_count:,} motifs, {self.motif_width:,} columns and "
@@ -133,6 +154,22 @@ class ModelSpec:
             raise ValueError(
                 f"constant_left, constant_right: expected fewer bases together than the "
                 f"{self.sequence_length} of a sequence, got {constant}"
+            )
+
+    def _check_differ(self) -> None:
+        # JSON and TOML have lists.
+        object.__setattr__(self, "differ", tuple(self.differ))
+        if self.differ and self.output_count == 1:
+            raise ValueError(
+                "differ: expected an output_count of 2 or more beside it, got 1; a single output "
+                "differs from no other"
+            )
+        known = [name for name in DIFFERING if name in self.parameter_shapes]
+        foreign = [name for name in self.differ if name not in known]
+        if foreign or len(set(self.differ)) < len(self.differ):
+            raise ValueError(
+                f"differ: expected parameters of this model among {', '.join(known)}, each once, "
+                f"got {', '.join(map(repr, self.differ))}"
             )
 
     def _check_position_knots(self) -> None:
@@ -207,7 +244,19 @@ class ModelSpec:
         if self.accessibility_activity:
             shapes["accessibility_activity"] = ()
         shapes["bias"] = ()
-        return shapes | dict.fromkeys(LINK_PARAMETERS[self.link], ())
+        shapes |= dict.fromkeys(LINK_PARAMETERS[self.link], ())
+        own = {name: shapes[name] for name in self.differ if name in shapes}
+        return shapes | {name: (self.output_count, *shape) for name, shape in own.items()}
+
+    @property
+    def one_output(self) -> ModelSpec:
+        """The spec of each output alone.
+
+        Example:
+            >>> ModelSpec(2, 3, 10, output_count=2, differ=("bias",)).one_output
+            ModelSpec(motif_count=2, motif_width=3, sequence_length=10)
+        """
+        return dataclasses.replace(self, output_count=1, differ=())
 
     def to_dict(self) -> dict[str, Any]:
         """The options as plain values that JSON can hold; `from_dict` reads them back."""
@@ -316,7 +365,8 @@ def check_finite(parameters: Mapping[str, Any], motif_names: Sequence[str] = ())
         fault = not_finite(array)
         if not fault:
             continue
-        motif = int(np.argwhere(~np.isfinite(array))[0][-1]) if array.ndim else len(motif_names)
+        of_factors = array.ndim and name not in SCALARS
+        motif = int(np.argwhere(~np.isfinite(array))[0][-1]) if of_factors else len(motif_names)
         of_motif = f", of motif {motif_names[motif]!r}" if motif < len(motif_names) else ""
         raise ValueError(f"parameters: expected finite numbers in {name}, got {fault}{of_motif}")
 

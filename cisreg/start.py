@@ -70,6 +70,8 @@ def init_parameters(
     then the activities do not explain it at first. Floor and ceiling of a logistic link begin two
     standard deviations below and above the mean, the scale of other links at 1.
 
+    Outputs of a model of several begin alike.
+
     Bias and activities, or floor, ceiling and scale of the link, are in the standard unit, in which
     measurements have the mean 8.93 and the standard deviation 4.37
     (docs/explanation/training.md). `cisreg.fit` converts them to the unit of its measurements,
@@ -78,7 +80,8 @@ def init_parameters(
     Args:
         spec: the model.
         log_kd: float [W, 4, M], nats.
-        log_concentration: float [M], nats; may also be a list or a column of a table.
+        log_concentration: float [M], nats; may also be a list or a column of a table. Where those
+            of T outputs differ, also [T, M].
         seed: of the activities and potentiations.
         bias: expression with nothing bound, in the unit of the measurements; None: 0 in the
             standard unit. With another link than "identity": the score with nothing bound, which
@@ -104,9 +107,7 @@ def init_parameters(
     shapes = spec.parameter_shapes
     start = {
         "log_kd": as_array(log_kd, "log_kd", np.float32, shapes["log_kd"]),
-        "log_concentration": as_array(
-            log_concentration, "log_concentration", np.float32, shapes["log_concentration"]
-        ),
+        "log_concentration": _concentrations(spec, log_concentration),
         "activity": random.normal(0.0, activity_scale, spec.motif_count),
         "potentiation": random.normal(0.0, activity_scale, spec.motif_count),
         "position_weight": 1.0,
@@ -128,3 +129,10 @@ def init_parameters(
     if log_binding_limit is not None:
         given.add("log_binding_limit")
     return StartParameters(parameters, set(parameters) - given)
+
+
+def _concentrations(spec: ModelSpec, given: npt.ArrayLike) -> np.ndarray:
+    """The given log concentrations, of all outputs together or of each."""
+    shape = spec.parameter_shapes["log_concentration"]
+    ranks = shape if np.ndim(given) == len(shape) else shape[-1:]
+    return as_array(given, "log_concentration", np.float32, ranks)

@@ -34,6 +34,7 @@ _FORMAT_VERSION = 2
 _COLUMN_RANGE = "column_range"
 _DETAILS = "motif_details"
 _NOISE = "noise"
+_OUTPUTS = "output_names"
 _INITIAL = {name: f"initial_{name}" for name in ("log_kd", "first_column", "widths")}
 
 
@@ -85,6 +86,8 @@ def model_description(model: Model) -> dict[str, Any]:
         "unit": model.unit,
         "metadata": dict(model.metadata),
     }
+    if model.output_names:
+        description[_OUTPUTS] = list(model.output_names)
     if model.noise is not None:
         description[_NOISE] = model.noise.to_dict()
     # The numbers of the files are left out: log Kd at the start of training is among the arrays.
@@ -225,7 +228,7 @@ def _arrays(model: Model) -> dict[str, np.ndarray]:
 def _described_model(folder: Path, description: Mapping[str, Any]) -> Model:
     stored = description["parameters"]
     arrays = _read_arrays(folder, stored["file"], stored["sha256"])
-    names = _motif_names(description["motif_names"])
+    names = _names(description, "motif_names")
     initial: dict[str, Any] = {
         own: arrays.pop(name) for own, name in _INITIAL.items() if name in arrays
     }
@@ -245,6 +248,7 @@ def _described_model(folder: Path, description: Mapping[str, Any]) -> Model:
         table_columns=dict(description["table_columns"]),
         unit=unit,
         noise=noise_from_dict(description[_NOISE]) if _NOISE in description else None,
+        output_names=_names(description, _OUTPUTS) if _OUTPUTS in description else (),
     )
 
 
@@ -261,9 +265,10 @@ def _read_description(path: Path) -> dict[str, Any]:
     return description
 
 
-def _motif_names(names: Any) -> tuple[str, ...]:
+def _names(description: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    names = description[key]
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise ValueError("motif_names: expected a list of strings, got something else")
+        raise ValueError(f"{key}: expected a list of strings, got something else")
     return tuple(names)
 
 

@@ -22,8 +22,9 @@ from cisreg.display import counted, html_table
 from cisreg.losses import Noise
 from cisreg.motifs import MotifSet
 from cisreg.names import check_names
+from cisreg.outputs import default_output_names, output_index, parameters_of_outputs
 from cisreg.sequences import encode
-from cisreg.spec import ModelSpec, check_finite, check_overflow, check_parameters
+from cisreg.spec import OF_FACTORS, ModelSpec, check_finite, check_overflow, check_parameters
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,6 +61,8 @@ class Model:
         unit: the unit of expression, as text; empty if not given.
         noise: the noise model that was trained with it (`cisreg.losses`), all of its numbers given;
             None: it was trained with another loss.
+        output_names: distinct names of the outputs of a model of several, such as the columns that
+            were measured; if none are given: output_1, output_2 ... (): a model of one output.
 
     Raises:
         ValueError: the parts do not fit together, for example parameters whose shapes differ from
@@ -82,6 +85,7 @@ class Model:
     table_columns: Mapping[str, Any] = field(default_factory=dict)
     unit: str = ""
     noise: Noise | None = None
+    output_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_parameters(self.spec, self.parameters)
@@ -96,6 +100,7 @@ class Model:
                 raise ValueError(f"parameters: expected {name} of float32, got {value.dtype}")
         object.__setattr__(self, "motif_names", tuple(self.motif_names))
         self._check_names()
+        self._check_outputs()
         check_finite(self.parameters, self.motif_names)
         if self.padding_side not in ("left", "right"):
             raise ValueError(
@@ -122,6 +127,45 @@ class Model:
                 f"got {len(names)}"
             )
         check_names("motif_names", names)
+
+    def _check_outputs(self) -> None:
+        count = self.spec.output_count
+        names = tuple(self.output_names) or (default_output_names(count) if count > 1 else ())
+        if len(names) != (count if count > 1 else 0):
+            raise ValueError(
+                f"output_names: expected {count} names (the model's output_count), got {len(names)}"
+                if count > 1
+                else f"output_names: expected none for a model of one output, got {len(names)}"
+            )
+        check_names("output_names", names)
+        object.__setattr__(self, "output_names", names)
+
+    def output(self, name: str) -> Model:
+        """One output of a model of several, as a model that every tool takes.
+
+        Args:
+            name: of `output_names`.
+
+        Returns:
+            A model of one output, with the shared parameters and those of this output.
+
+        Raises:
+            ValueError: there is no output of that name.
+
+        Example:
+            >>> model.output("galactose").explain(sequences)  # doctest: +SKIP
+        """
+        index = output_index(self.output_names, name)
+        measured = self.table_columns.get("expression")
+        columns = {"expression": [measured[index]]} if measured else {}
+        return replace(
+            self,
+            spec=self.spec.one_output,
+            parameters=parameters_of_outputs(self.spec, self.parameters)[index],
+            table_columns={**self.table_columns, **columns},
+            noise=None if self.noise is None else self.noise.of_output(index),
+            output_names=(),
+        )
 
     def _check_column_range(self) -> None:
         assert self.column_range is not None
@@ -176,9 +220,15 @@ class Model:
 
     def _of_motifs(self) -> dict[str, np.ndarray]:
         """The parameters with one number per motif, by name."""
-        shape = (self.spec.motif_count,)
-        shapes = self.spec.parameter_shapes
-        return {name: self.parameters[name] for name in shapes if shapes[name] == shape}
+        columns: dict[str, np.ndarray] = {}
+        for name in (each for each in self.spec.parameter_shapes if each in OF_FACTORS):
+            value = self.parameters[name]
+            if name in self.spec.differ:
+                named = zip(self.output_names, value, strict=True)
+                columns |= {f"{name}_{output}": each for output, each in named}
+            else:
+                columns[name] = value
+        return columns
 
     def to_frame(self) -> pd.DataFrame:
         """`to_table` as a pandas DataFrame.
@@ -343,7 +393,12 @@ class Model:
                     )
             end = begin + len(batch)
             names = None if name is None else name[begin:end]
-            yield replace(batch, name=names, motif_names=self.motif_names)
+            yield replace(
+                batch,
+                name=names,
+                motif_names=self.motif_names,
+                output_names=self.output_names,
+            )
             begin = end
 
     def explain(self, sequences: Any, **options: Any) -> Contributions:

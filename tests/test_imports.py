@@ -30,7 +30,7 @@ ROWS = [
     ("prediction",),
     ("batch_prediction",),
     ("model", "losses"),
-    ("layers", "links", "start", "spec", "spline"),
+    ("layers", "links", "outputs", "start", "spec", "spline"),
     ("scan", "motifs", "genome"),
     ("registration",),
     ("occupancy", "exclusive", "numpy"),
@@ -65,6 +65,7 @@ WITHOUT_TENSORFLOW = (
     *(
         "spec",
         "start",
+        "outputs",
         "spline",
         "losses",
         "lazy",

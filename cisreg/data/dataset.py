@@ -51,8 +51,8 @@ class Dataset:
     Attributes:
         sequence: uint8 [N, L], base codes 0 A, 1 C, 2 G, 3 T, 4 unknown or padding. Text is encoded
             as by `cisreg.encode`.
-        expression: float32 [N], finite; [N, K] for K measurements, for a custom loss; [N, 1]
-            becomes [N].
+        expression: float32 [N], finite; [N, K] for K measurements, which are replicates or those
+            of K outputs, with NaN where one is missing, but not all of a row; [N, 1] becomes [N].
         weight: float32 [N], finite and 0 or more: factors of the loss of each sequence; None: 1 for
             all.
         name: Arrow strings [N], or None.
@@ -93,7 +93,10 @@ class Dataset:
         if sequence.size and sequence.max() > 4:
             raise ValueError(f"sequence: expected codes 0 to 4, got {sequence.max()}")
         shape = ("N", "K") if _rank(self.expression) == 2 else ("N",)
-        expression = as_array(self.expression, "expression", np.float32, shape, finite=True)
+        expression = as_array(
+            self.expression, "expression", np.float32, shape, finite=len(shape) == 1
+        )
+        _check_measured(expression)
         if expression.ndim == 2 and expression.shape == (len(sequence),) * 2 and len(sequence) > 1:
             logger.warning(
                 "expression: as many measurements as sequences, %d: each row is taken for the "
@@ -328,9 +331,11 @@ class Dataset:
     def _summary(self) -> str:
         parts = [f"{len(self):,} sequences of {self.sequence.shape[1]:,} bases"]
         if self.expression.size:
-            low, high = float(self.expression.min()), float(self.expression.max())
+            low, high = float(np.nanmin(self.expression)), float(np.nanmax(self.expression))
             several = f"{self.expression.shape[1]} x " if self.expression.ndim == 2 else ""
             parts.append(f"{several}expression {low:.4g} to {high:.4g}")
+            missing = int(np.isnan(self.expression).sum())
+            parts += [f"{missing:,} measurements missing"] * (missing > 0)
         parts += ["weights"] * (self.weight is not None) + ["names"] * (self.name is not None)
         return ", ".join([*parts, *map(printable, self.extra)])
 
@@ -352,6 +357,20 @@ def _flat(expression: np.ndarray) -> np.ndarray:
     """Measurements as losses take them: [N] for one per sequence, else [N, K]."""
     one = expression.ndim == 2 and expression.shape[1] == 1
     return expression[:, 0] if one else expression
+
+
+def _check_measured(expression: np.ndarray) -> None:
+    """Refuses several measurements of a row of which none is a number, or one is infinite."""
+    if expression.ndim == 1 or np.isfinite(expression).all():
+        return
+    none = np.isnan(expression).all(axis=1)
+    wrong = np.isinf(expression).any(axis=1) | (none & (expression.shape[1] > 0))
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise ValueError(
+            "expression: expected finite numbers, NaN for some but not all measurements of a row, "
+            f"got {expression[row].tolist()} in row {row}; leave this row out"
+        )
 
 
 def _rank(value: Any) -> int:

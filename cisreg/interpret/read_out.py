@@ -15,6 +15,7 @@ from cisreg.interpret.any_model import AnyModel
 from cisreg.links import link_value, sigmoid
 from cisreg.numpy import occupancy
 from cisreg.occupancy_checks import UNKNOWN
+from cisreg.outputs import check_one_output
 from cisreg.spec import ModelSpec, check_finite, check_overflow, scanned_weights
 from cisreg.spline import spline_basis
 
@@ -82,12 +83,14 @@ def scan_model(model: AnyModel, codes: np.ndarray, *, threads: int | None = None
             it.
 
     Raises:
-        ValueError: codes of the wrong shape, or a parameter that is not finite.
+        ValueError: codes of the wrong shape, a parameter that is not finite, or a model of several
+            outputs.
 
     Example:
         >>> scan_model(model, model.encode(["ACGT" * 27])).opening.shape  # doctest: +SKIP
         (1, 245)
     """
+    check_one_output(model)
     spec = model.spec
     if codes.ndim != 2 or codes.shape[1] != spec.sequence_length:
         raise ValueError(
@@ -107,6 +110,7 @@ def scan_arguments(model: AnyModel, codes: np.ndarray) -> dict[str, Any]:
 
     All but the position weights, which are those of `scan_weights`.
     """
+    check_one_output(model)
     spec, parameters = model.spec, model.parameters
     codes, span = between_ends(spec, codes)
     return {

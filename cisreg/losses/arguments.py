@@ -56,6 +56,8 @@ def loss_tensors(
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]:
     """The arguments of a loss, all [N]; `measured` may be [N, K] with `several`.
 
+    Of T outputs, predictions and measurements are [N, T], and weights [N].
+
     Raises:
         ValueError: other shapes, so that nothing is broadcast along the sequences.
     """
@@ -63,17 +65,44 @@ def loss_tensors(
 
     given = {"predicted": predicted, "measured": measured, "weight": weight}
     tensors = {name: tf.convert_to_tensor(each) for name, each in given.items() if each is not None}
+    predictions = tensors["predicted"].shape
+    one = "[N] or [N, K]" if several else "[N]"
+    expected = {
+        "predicted": "[N] of one output, or [N, T] of T outputs,",
+        "measured": f"{one} with predictions [N], or [N, T] with predictions [N, T],",
+        "weight": "[N] for all predictions,",
+    }
     for name, tensor in tensors.items():
-        ranks = (1, 2) if several and name == "measured" else (1,)
-        shape, count = tensor.shape, tensors["predicted"].shape[:1]
-        if shape.rank is None or (shape.rank in ranks and shape[:1].is_compatible_with(count)):
-            continue
-        expected = "[N] or [N, K]" if len(ranks) > 1 else "[N]"
-        raise ValueError(
-            f"{name}: expected shape {expected} with predictions [N], got {shape} with predictions "
-            f"{tensors['predicted'].shape}"
-        )
+        if not _fits(name, tensor.shape, predictions, several):
+            raise ValueError(
+                f"{name}: expected shape {expected[name]} got {tensor.shape} with predictions "
+                f"{predictions}"
+            )
     return tensors["predicted"], tensors["measured"], tensors.get("weight")
+
+
+def _fits(name: str, shape: tf.TensorShape, predictions: tf.TensorShape, several: bool) -> bool:
+    """Whether an argument of a loss has a shape for predictions of this shape."""
+    if shape.rank is None or predictions.rank is None:
+        return True
+    if name == "predicted":
+        # A column [N, 1] is a mistake: a model of one output predicts [N].
+        return shape.rank == 1 or (shape.rank == 2 and shape[1] != 1)
+    if name == "measured" and predictions.rank == 2:
+        return shape.is_compatible_with(predictions)
+    ranks = (1, 2) if several and name == "measured" else (1,)
+    return shape.rank in ranks and shape[:1].is_compatible_with(predictions[:1])
+
+
+def where_measured(measured: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Where measurements are there (bool), and the measurements with 0 in place of NaN.
+
+    What is computed of a NaN would have a NaN gradient even where it is not chosen.
+    """
+    import tensorflow as tf
+
+    there = tf.math.is_finite(measured)
+    return there, tf.where(there, measured, tf.zeros_like(measured))
 
 
 def known_number(upstream: tf.Tensor) -> np.ndarray | None:

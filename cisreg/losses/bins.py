@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
+from cisreg.losses.arguments import where_measured
 from cisreg.losses.counts import check_counts
-from cisreg.losses.noise import POSITIVE, Form, Noise, spread_of, where_measured
+from cisreg.losses.noise import POSITIVE, Form, Noise, spread_of
 
 if TYPE_CHECKING:
     import tensorflow as tf

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from cisreg.losses.noise import ANY, OF_THE_DATA, POSITIVE, Form, Noise, spread_of, where_measured
+from cisreg.losses.arguments import where_measured
+from cisreg.losses.noise import ANY, OF_THE_DATA, POSITIVE, Form, Noise, spread_of
 
 if TYPE_CHECKING:
     import tensorflow as tf

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 
-from cisreg.losses.noise import POSITIVE, Form, Noise, where_measured
+from cisreg.losses.arguments import where_measured
+from cisreg.losses.noise import POSITIVE, Form, Noise
 
 if TYPE_CHECKING:
     import tensorflow as tf
+
+_Own = TypeVar("_Own", bound="Poisson")
 
 # Means below this count as this: a prediction of 0 or less would make any count impossible.
 _LEAST_MEAN = 1e-6
@@ -63,6 +66,11 @@ class Poisson(Noise):
     def counted(self) -> Literal["exposure"] | None:
         """With an exposure, the first column is what the others are relative to."""
         return "exposure" if self.exposure else None
+
+    def of_output(self: _Own, index: int) -> _Own:
+        """Counts with the library size of this output."""
+        sizes = self.library_size
+        return self if sizes is None else replace(self, library_size=(sizes[index],))
 
     def levels(self, measured: np.ndarray) -> np.ndarray:
         """Counts by library size and exposure, float64 [N, K]; NaN where the exposure is 0."""
@@ -213,8 +221,14 @@ def check_counts(measured: np.ndarray, name: str) -> None:
 
 
 def _relative_totals(counts: np.ndarray) -> np.ndarray:
-    """The total of each column, relative to their mean; 1 for columns without counts."""
+    """The total of each column, relative to their mean; 1 for columns without counts.
+
+    Where counts are missing, a column counts as if it had its mean there.
+    """
     totals = np.nansum(counts, axis=0)
+    there = np.isfinite(counts).sum(axis=0)
+    if (there < len(counts)).any():
+        totals = totals * len(counts) / np.maximum(there, 1)
     if not totals.all():
         return np.ones(len(totals))
     return totals / totals.mean()

@@ -183,6 +183,10 @@ class Noise:
         each = tf.cast(each, tf.float32)
         return mean_on_device(-each if weight is None else -each * weight)
 
+    def of_output(self: _Own, index: int) -> _Own:
+        """The noise model of one output, from 0, of a model of several; most are of all alike."""
+        return self
+
     def levels(self, measured: np.ndarray) -> np.ndarray:
         """The measurements in the unit of the predictions, for correlations: those of counts.
 
@@ -336,17 +340,6 @@ def mean_on_device(values: tf.Tensor) -> tf.Tensor:
         return tf.reduce_mean(values), gradient
 
     return mean(values)
-
-
-def where_measured(measured: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Where measurements are there (bool), and the measurements with 0 in place of NaN.
-
-    What is computed of a NaN would have a NaN gradient even where it is not chosen.
-    """
-    import tensorflow as tf
-
-    there = tf.math.is_finite(measured)
-    return there, tf.where(there, measured, tf.zeros_like(measured))
 
 
 def spread_of(measured: np.ndarray) -> tuple[float, float]:

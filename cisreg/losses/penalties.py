@@ -9,24 +9,33 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cisreg.losses.arguments import known_number
+from cisreg.spec import OF_FACTORS
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
 
-@dataclasses.dataclass(frozen=True)
+# Weights that checkpoints of before do not know.
+_LATER = ("difference_l1",)
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
 class Penalty:
     """Weights of the penalties on the parameters; 0 leaves a penalty out.
 
     Attributes:
         activity_l1: weight of the sum of `|activity|`; in a stranded model, of its mean over both
-            strands.
-        potentiation_l1: weight of the sum of `|potentiation|`.
+            strands, and where it differs between outputs, of its mean over the outputs.
+        potentiation_l1: weight of the sum of `|potentiation|`, likewise.
         motif_l2: weight of half the sum of log_kd^2.
         motif_pull: weight of half the sum of (log_kd - initial log_kd)^2, which keeps motifs near
             their initial matrices.
         position_smoothness: weight of the sum of squared differences between neighbouring position
             weights (or knots) of both strands, of activity and of potentiation.
+        difference_l1: weight of the distances of the outputs of a model of several from their mean:
+            `|parameter - mean over outputs|`, its mean over the outputs, summed over the factors
+            and over the parameters of factors that differ (`ModelSpec.differ`). Few factors differ
+            then, and these clearly.
 
     Raises:
         ValueError: a weight that is negative or not finite.
@@ -41,6 +50,12 @@ class Penalty:
     motif_l2: float = 0.0
     motif_pull: float = 0.0
     position_smoothness: float = 0.0
+    difference_l1: float = 0.0
+
+    def __repr__(self) -> str:
+        """The weights. Checkpoints compare this text: those that came later show only if set."""
+        shown = {name: value for name, value in vars(self).items() if value or name not in _LATER}
+        return f"Penalty({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
     def __post_init__(self) -> None:
         for name, weight in dataclasses.asdict(self).items():
@@ -77,7 +92,7 @@ def penalty(
     if weights.activity_l1 and "activity" in parameters:
         terms.append(weights.activity_l1 * _absolute_activity(parameters))
     if weights.potentiation_l1 and "potentiation" in parameters:
-        terms.append(weights.potentiation_l1 * tf.reduce_sum(tf.abs(parameters["potentiation"])))
+        terms.append(weights.potentiation_l1 * _absolute(parameters["potentiation"]))
     if weights.motif_l2:
         terms.append(_half_squares(parameters["log_kd"], weights.motif_l2))
     if weights.motif_pull:
@@ -93,6 +108,9 @@ def penalty(
             weight = tf.convert_to_tensor(parameters[name])
             step = weight[:, 1:] - weight[:, :-1]
             terms.append(weights.position_smoothness * tf.reduce_sum(tf.square(step)))
+    if weights.difference_l1:
+        different = [parameters[name] for name in OF_FACTORS if _differs(name, parameters)]
+        terms += [weights.difference_l1 * _distance_from_mean(each) for each in different]
     return tf.add_n(terms) if terms else tf.constant(0.0)
 
 
@@ -116,8 +134,28 @@ def _absolute_activity(parameters: Mapping[str, tf.Tensor]) -> tf.Tensor:
     import tensorflow as tf
 
     activity = tf.convert_to_tensor(parameters["activity"])
-    total = tf.reduce_sum(tf.abs(activity))
+    total = _absolute(activity)
     if "activity_difference" not in parameters:
         return total
-    reverse = tf.reduce_sum(tf.abs(activity + parameters["activity_difference"]))
-    return (total + reverse) / 2
+    return (total + _absolute(activity + parameters["activity_difference"])) / 2
+
+
+def _absolute(values: tf.Tensor) -> tf.Tensor:
+    """The sum of absolute values [M], or its mean over outputs of [T, M]."""
+    import tensorflow as tf
+
+    values = tf.convert_to_tensor(values)
+    total = tf.reduce_sum(tf.abs(values))
+    return total if values.shape.rank == 1 else total / values.shape[0]
+
+
+def _differs(name: str, parameters: Mapping[str, tf.Tensor]) -> bool:
+    """Whether a parameter of factors, shared as [M], is there for each output."""
+    return name in parameters and len(parameters[name].shape) == 2
+
+
+def _distance_from_mean(values: tf.Tensor) -> tf.Tensor:
+    import tensorflow as tf
+
+    values = tf.convert_to_tensor(values)
+    return _absolute(values - tf.reduce_mean(values, axis=0, keepdims=True))

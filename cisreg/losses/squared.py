@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from cisreg.losses.arguments import known_number, loss_tensors
+from cisreg.losses.arguments import known_number, loss_tensors, where_measured
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -16,11 +16,16 @@ def mean_squared_error(
 ) -> tf.Tensor:
     """Mean over sequences of weight (predicted - measured)^2.
 
+    Where a sequence has several measurements, replicates or outputs, its loss is their sum divided
+    by their number, in which missing ones count and add 0. So every measurement counts alike, and
+    the loss of a batch is the mean of those of its parts. Sums are divided by N, not by the sum of
+    weights.
+
     Args:
-        predicted: float32 [N].
-        measured: float32 [N], same unit; [N, K]: K measurements per sequence, over which the loss
-            is averaged.
-        weight: float32 [N]; None: 1 for all. The sum is divided by N, not by the sum of weights.
+        predicted: float32 [N]; or [N, T], of T outputs.
+        measured: float32 [N], same unit; [N, K]: K measurements of each sequence; [N, T] with
+            predictions [N, T]: one of each output. NaN among several: it is missing.
+        weight: float32 [N]; None: 1 for all.
 
     Returns:
         float32 scalar.
@@ -39,7 +44,10 @@ def mean_squared_error(
     if measured.shape.rank == 1 and weight is None:
         return _mean_of_squares(predicted, measured)
     if measured.shape.rank == 2:
-        difference = tf.math.squared_difference(predicted[:, None], measured)
+        there, known = where_measured(measured)
+        each = predicted if predicted.shape.rank == 2 else predicted[:, None]
+        difference = tf.math.squared_difference(each, known)
+        difference = tf.where(there, difference, tf.zeros_like(difference))
         # The gradient of a mean that drops its axis computes shapes on a GPU, for which the host
         # waits.
         squared = tf.squeeze(tf.reduce_mean(difference, axis=1, keepdims=True), axis=1)

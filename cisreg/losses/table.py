@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cisreg.losses.arguments import loss_tensors
+from cisreg.losses.arguments import loss_tensors, where_measured
 from cisreg.number_text import parse_float
 from cisreg.streams import text_lines
 
@@ -33,8 +33,8 @@ def negative_log_likelihood(
     measurements and predictions beyond the table.
 
     Args:
-        predicted: float32 [N].
-        measured: float32 [N], same unit.
+        predicted: float32 [N]; or [N, T], of T outputs, over which the sum goes too.
+        measured: float32 [N], same unit; or [N, T], NaN where one is missing, which adds 0.
         weight: float32 [N]; None: 1 for all.
         table: float [K, 2], mean and standard deviation of the measurement, in its unit; means
             must increase in even steps. See `read_mean_standard_deviation`.
@@ -44,8 +44,8 @@ def negative_log_likelihood(
 
     Raises:
         ValueError: the table is not [K, 2], its means do not increase in even steps, or a standard
-            deviation is not a finite number above 0; shapes other than [N], such as [N, K]
-            measurements.
+            deviation is not a finite number above 0; other shapes, such as measurements [N, K] with
+            predictions [N].
 
     Example:
         >>> table = np.array([[0.0, 1.0], [1.0, 2.0]])
@@ -62,8 +62,13 @@ def negative_log_likelihood(
     # Clipped before the cast, which is undefined for numbers that an integer cannot hold.
     row = tf.cast(tf.clip_by_value(row, 0.0, rows - 1.0), tf.int32)
     deviation = tf.gather(tf.constant(table[:, 1], tf.float32), row)
-    squared = tf.square((predicted - measured) / deviation)
-    return tf.reduce_sum(squared if weight is None else weight * squared)
+    if predicted.shape.rank == 1:
+        squared = tf.square((predicted - measured) / deviation)
+        return tf.reduce_sum(squared if weight is None else weight * squared)
+    there, known = where_measured(measured)
+    squared = tf.square((predicted - known) / deviation)
+    squared = tf.where(there, squared, tf.zeros_like(squared))
+    return tf.reduce_sum(squared if weight is None else weight[:, tf.newaxis] * squared)
 
 
 negative_log_likelihood.is_sum = True  # type: ignore[attr-defined]
@@ -88,6 +93,7 @@ def beyond_table(loss: Callable[..., tf.Tensor], numbers: np.ndarray) -> str:
     if loss is not negative_log_likelihood or not tables:
         return ""
     first, last = tables[0][0][0], tables[0][-1][0]
+    numbers = numbers[np.isfinite(numbers)]
     count = int(((numbers < first) | (numbers > last)).sum())
     if not count:
         return ""

@@ -11,7 +11,7 @@ from cisreg.losses import Noise, Penalty
 from cisreg.spec import Link, ModelSpec
 from cisreg.training.stages import Stage
 
-SIZES = ("motif_count", "motif_width", "sequence_length")
+SIZES = ("motif_count", "motif_width", "sequence_length", "output_count")
 LAYER_OPTIONS = tuple(each.name for each in fields(ModelSpec) if each.name not in SIZES)
 # Constant ends are those of the sequences, which all members of an ensemble share.
 VARIANT_OPTIONS = tuple(name for name in LAYER_OPTIONS if not name.startswith("constant_"))

@@ -124,16 +124,18 @@ class Monitor:
 
         Args:
             stage: its number, from 1.
-            predicted: float [N], expression as the model at the end of the stage predicts it, in
-                the unit of the measurements; None: unknown.
-            measured: float [N]; None: nothing is held out.
+            predicted: float [N] or [N, T], expression as the model at the end of the stage predicts
+                it, in the unit of the measurements; None: unknown.
+            measured: float of the same shape, NaN where it is missing; None: nothing is held out.
         """
         if self._board is None:
             return
         pictures = {"plots/training": self._pictures.training()}
         if predicted is not None and measured is not None:
-            title = f"Validation after stage {stage}"
-            pictures["plots/validation"] = self._pictures.evaluation(predicted, measured, title)
+            title, there = f"Validation after stage {stage}", np.isfinite(measured)
+            pictures["plots/validation"] = self._pictures.evaluation(
+                predicted[there], measured[there], title
+            )
         self._board.write_pictures(pictures, len(self._history))
 
 

@@ -20,6 +20,7 @@ from cisreg.losses import Noise, Penalty, Poisson, is_sum
 from cisreg.losses.table import beyond_table
 from cisreg.model import ModelSpec, check_parameters
 from cisreg.occupancy import Implementation
+from cisreg.outputs import parameters_of_outputs
 from cisreg.reference import hold_columns
 from cisreg.spec import check_finite
 from cisreg.start import (
@@ -101,6 +102,7 @@ class TrainingPlan:
         self._convert()
         self._check_parameters()
         self._check_data(self.training.count, self.training.sequence_length, "dataset")
+        self._check_measurements()
         _check_weights(self.training)
         if self.validation is not None:
             self._check_validation(self.validation)
@@ -135,6 +137,33 @@ class TrainingPlan:
             raise ValueError(
                 f"{argument}: expected sequences of {self.spec.sequence_length} bases as the model "
                 f"has, got {length}; encode them with that length"
+            )
+
+    def _check_measurements(self) -> None:
+        """Refuses measurements that are not those of the outputs, as far as they are known."""
+        feed, outputs = self.training, self.spec.output_count
+        in_memory = isinstance(feed, MemoryFeed)
+        measured = feed.measurements()[0] if in_memory else feed.sample().expression
+        columns = 1 if measured.ndim == 1 else measured.shape[1]
+        if outputs > 1 and columns != outputs:
+            raise ValueError(
+                f"dataset: expected measurements [N, {outputs}] of the model's {outputs} outputs, "
+                f"got {_measurements(('N', *measured.shape[1:]))}"
+            )
+        if columns == 1:
+            return
+        missing = np.isnan(measured)
+        if outputs == 1 and missing.any() and not isinstance(self.loss, Noise):
+            raise ValueError(
+                f"dataset: expected {columns} measurements of each sequence, got {missing.sum():,} "
+                "missing ones; a model of one output takes them only with a noise model as its "
+                "loss: choose one, leave these rows out, or train a model of several outputs"
+            )
+        if outputs > 1 and in_memory and missing.all(axis=0).any():
+            empty = int(missing.all(axis=0).argmax())
+            raise ValueError(
+                f"dataset: expected measurements of every output, got none in column {empty + 1} "
+                f"of {outputs}; leave this output out"
             )
 
     def _check_validation(self, validation: Dataset) -> None:
@@ -175,8 +204,14 @@ class TrainingPlan:
 
     def _check_loss(self) -> None:
         if not isinstance(self.loss, Noise):
-            _check_loss(self.loss, self.training.sample())
+            _check_loss(self.loss, self.training.sample(), self.spec.output_count)
             return
+        if self.spec.output_count > 1 and self.loss.counted is not None:
+            raise ValueError(
+                f"loss: expected a noise model of one measurement of each output, got "
+                f"{self.loss.name}, which takes several columns for one; train a model for each "
+                "output"
+            )
         above_0 = ("softplus", "exponential")
         if isinstance(self.loss, Poisson) and self.spec.link not in above_0:
             raise ValueError(
@@ -233,6 +268,10 @@ class TrainingPlan:
         if not self.standardize:
             return STANDARD
         measured, weight = self.training.measurements()
+        if self.spec.output_count > 1:
+            if isinstance(self.loss, Noise):
+                measured = self.loss.levels(measured)
+            return unit_of(measured, weight, link=self.spec.link, outputs=True)
         if isinstance(self.loss, Noise):
             measured = self.loss.mean_level(measured)
             there = np.isfinite(measured)
@@ -246,14 +285,18 @@ class TrainingPlan:
         return self.loss.start(self.training.measurements()[0])
 
     def levels(self, parameters: Mapping[str, np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
-        """Gives for measurements [N] or [N, K] one number each, in the unit of the predictions.
+        """Gives for measurements what predictions are compared with, in their unit.
+
+        That is one number [N] for K replicates [N, K], and for T outputs one for each, [N, T].
 
         Args:
             parameters: of the run, among them what a noise model took from the training data.
         """
+        several = self.spec.output_count > 1
         if isinstance(self.loss, Noise):
-            return self.loss.fitted(parameters, trained=False).mean_level
-        return _mean_measurement
+            noise = self.loss.fitted(parameters, trained=False)
+            return noise.levels if several else noise.mean_level
+        return np.asarray if several else _mean_measurement
 
     def start(self, unit: Unit) -> dict[str, np.ndarray]:
         """The parameters at the start, in the standard unit, for measurements of this unit.
@@ -262,14 +305,17 @@ class TrainingPlan:
         were made for different measurements.
         """
         standard = unit.to_standard(self.initial, chosen_parameters(self.initial))
-        unbound = float(link_value(self.spec.link, standard, np.float64(standard["bias"])))
-        distance = abs(unbound - STANDARD_MEAN) / STANDARD_DEVIATION
+        unbound = [
+            float(link_value(self.spec.link, each, np.float64(each["bias"])))
+            for each in parameters_of_outputs(self.spec, standard)
+        ]
+        distance = max(abs(each - STANDARD_MEAN) for each in unbound) / STANDARD_DEVIATION
         if self.standardize and distance > _FAR:
             logger.warning(
                 "parameters: the bias begins at %g, %.0f standard deviations away from the mean of "
                 "the measurements; start from parameters in their unit, or from those of "
                 "init_parameters as they are",
-                *(float(self.initial["bias"]), distance),
+                *(float(np.ravel(self.initial["bias"])[0]), distance),
             )
         return standard
 
@@ -319,7 +365,7 @@ class TrainingPlan:
             "training set": self.training.fingerprint(),
             "validation set": "none" if validation is None else validation.fingerprint(),
             "list of stages": " ".join(map(_describe_stage, self.stages)),
-            "loss": _describe_loss(self.loss, self.training.sample()),
+            "loss": _describe_loss(self.loss, self.training.sample(), self.spec.output_count),
             "penalty": repr(self.penalty),
             "column range": "none" if columns is None else _digest(columns),
             "seed": str(self.seed),
@@ -364,9 +410,9 @@ def _no_weight(argument: str, count: int) -> str:
     )
 
 
-def _check_loss(loss: Loss, sample: Dataset) -> None:
+def _check_loss(loss: Loss, sample: Dataset, outputs: int) -> None:
     """Raises ValueError for a loss that is no scalar; warns of one that seems to compare pairs."""
-    numbers = _numbers_of_loss(sample)
+    numbers = _numbers_of_loss(sample, outputs)
     whole, *halves = (
         tf.convert_to_tensor(loss(*(each[part] for each in numbers)))
         for part in (slice(None), slice(None, _LOSS_NUMBERS // 2), slice(_LOSS_NUMBERS // 2, None))
@@ -411,24 +457,27 @@ def _describe_stage(stage: Stage) -> str:
     return f"{replace(stage, schedule=Constant())} {name} {' '.join(factors)}"
 
 
-def _describe_loss(loss: Loss, sample: Dataset) -> str:
+def _describe_loss(loss: Loss, sample: Dataset, outputs: int) -> str:
     """Name of the loss and its value for fixed numbers, since functions cannot be compared.
 
     Args:
         loss: the function.
         sample: data that determines the shape of the numbers.
+        outputs: of the model.
     """
     if isinstance(loss, Noise):
         return repr(loss)
-    value = float(loss(*_numbers_of_loss(sample)))
+    value = float(loss(*_numbers_of_loss(sample, outputs)))
     return f"{getattr(loss, '__qualname__', type(loss).__name__)} {value:.5g}"
 
 
-def _numbers_of_loss(sample: Dataset) -> list[tf.Tensor]:
+def _numbers_of_loss(sample: Dataset, outputs: int) -> list[tf.Tensor]:
     """Fixed predictions, measurements and, if the sample has some, weights for a loss."""
     predicted = tf.linspace(0.0, 20.0, _LOSS_NUMBERS)
     measured = tf.reverse(predicted, [0])
     if sample.expression.ndim == 2:
         measured = tf.tile(measured[:, None], [1, sample.expression.shape[1]])
     weight = [] if sample.weight is None else [tf.ones_like(predicted)]
+    if outputs > 1:
+        predicted = tf.tile(predicted[:, None], [1, outputs])
     return [predicted, measured, *weight]

@@ -22,7 +22,8 @@ class EpochRecord:
         loss: mean over the epoch's sequences of the loss of their batch, penalties excluded.
         penalty: mean over the epoch's sequences of the penalty of their batch.
         validation_loss: loss of the validation set after the epoch; None without a validation set.
-        validation_r: Pearson's r of the validation set; None without one, or if undefined.
+        validation_r: Pearson's r of the validation set; None without one, or if undefined. Of
+            several outputs, the mean of theirs.
         validation_r_squared: explained share of its variance; None in the same cases.
         loss_scale: of "mixed_float16", after the epoch's last step; None otherwise.
         seconds: time that the epoch's steps took, in this process.

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from cisreg.choices import ComputeDtype
-from cisreg.layers import scan_motifs
+from cisreg.layers import of_outputs, scan_motifs
 from cisreg.losses import Penalty, is_sum, penalty
 from cisreg.model import ModelSpec, predict_from_scan
 from cisreg.occupancy import Implementation
@@ -61,8 +61,8 @@ class Objective:
     """What training minimizes.
 
     Attributes:
-        loss: (predicted [N], prepared [N] or [N, K][, weight [N]]) to a scalar: the mean over the
-            sequences, or their sum if `cisreg.losses.is_sum` says so.
+        loss: (predicted [N] or [N, T], prepared [N], [N, K] or [N, T][, weight [N]]) to a scalar:
+            the mean over the sequences, or their sum if `cisreg.losses.is_sum` says so.
         penalty: weights of the penalties, or None.
         initial: the parameters at the start of training, which a penalty may pull towards.
         column_range: int32 [2, M], columns outside of which motifs are held at zero, or None.
@@ -247,7 +247,8 @@ def _expression(
         *(column_range, compute_dtype, implementation),
     )
     if is_linear(spec):
-        return linear_expression(spec, parameters, scan)
+        expression = [linear_expression(*each) for each in of_outputs(spec, parameters, scan)]
+        return expression[0] if spec.output_count == 1 else tf.stack(expression, axis=1)
     return predict_from_scan(
         *(spec, parameters, batch.sequence, batch.span, column_range, compute_dtype, scan)
     ).expression

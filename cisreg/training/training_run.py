@@ -365,11 +365,9 @@ class TrainingRun:
             self._stop("validation: predictions or loss are not finite")
         measured = self._unit.measured(self._levels(measured))
         in_unit = predicted * self._unit.scale + self._unit.shift
-        there = np.isfinite(measured)
         return _Evaluation(
             loss,
-            pearson_correlation(predicted[there], measured[there]),
-            r_squared(predicted[there], measured[there]),
+            *_mean_agreement(predicted, measured),
             accessibility,
             in_unit,
             beyond_table(self._plan.loss, in_unit),
@@ -386,7 +384,7 @@ class TrainingRun:
         )
 
         def gathered(values: np.ndarray) -> np.ndarray:
-            whole = np.zeros(count, np.float32)
+            whole = np.zeros((count, *values.shape[1:]), np.float32)
             whole[begin:end] = values
             return self._replicas.total(whole)
 
@@ -433,6 +431,24 @@ class TrainingRun:
         """Copies the variables to the state."""
         self._state.parameters = self._values()
         self._state.optimizer = [variable.numpy() for variable in self._optimizer.variables]
+
+
+def _mean_agreement(predicted: np.ndarray, measured: np.ndarray) -> tuple[float, float]:
+    """Pearson's r and R² of predictions [N]; of outputs [N, T], the means of those of each.
+
+    Measurements that are missing are left out.
+    """
+    columns = [each.reshape(len(predicted), -1).T for each in (predicted, measured)]
+    known = [
+        (one[there], other[there])
+        for one, other in zip(*columns, strict=True)
+        if (there := np.isfinite(other)).any()
+    ]
+    r = [pearson_correlation(*each) for each in known]
+    explained = [r_squared(*each) for each in known]
+    if not known:
+        return np.nan, np.nan
+    return float(np.mean(r)), float(np.mean(explained))
 
 
 def _defined(value: float) -> float | None:

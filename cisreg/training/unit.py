@@ -101,14 +101,24 @@ STANDARD = Unit()
 
 
 def unit_of(
-    expression: np.ndarray, weight: np.ndarray | None = None, *, link: Link = "identity"
+    expression: np.ndarray,
+    weight: np.ndarray | None = None,
+    *,
+    link: Link = "identity",
+    outputs: bool = False,
 ) -> Unit:
     """The unit of these measurements.
 
+    Several outputs have one unit together: a parameter that they share is the same number in the
+    unit of the measurements only if it is the same number in training. Its mean is that over the
+    outputs of their means, its variance that of their variances, without differences of the means.
+
     Args:
-        expression: float [N], or [N, K], of which the means over the K measurements are used.
+        expression: float [N], or [N, K], of which the means over the K measurements are used, NaN
+            where one is missing.
         weight: float [N], weight of each sequence; None: equal weights.
         link: of the model.
+        outputs: whether the K measurements are those of K outputs, and not replicates.
 
     Returns:
         The unit: in the standard unit these measurements have STANDARD_MEAN and STANDARD_DEVIATION.
@@ -123,12 +133,15 @@ def unit_of(
         True
     """
     values = np.asarray(expression, np.float64)
-    if values.ndim == 2:
-        values = values.mean(axis=1)
+    if values.ndim == 2 and not outputs:
+        values = np.nanmean(values, axis=1)
     counts = np.ones(len(values)) if weight is None else np.asarray(weight, np.float64)
-    if not counts.sum() > 0:
-        counts = np.ones(len(values))
-    mean = np.average(values, weights=counts)
+    columns = [(values, counts)]
+    if outputs:
+        measured = [(column, np.isfinite(column)) for column in values.T]
+        columns = [(column[there], counts[there]) for column, there in measured if there.any()]
+    moments = np.array([_moments(*each) for each in columns])
+    mean, variance, equal = moments[:, 0].mean(), moments[:, 1].mean(), moments[:, 2].all()
     if link in ("softplus", "exponential") and np.isfinite(mean):
         if not mean > 0:
             raise ValueError(
@@ -136,12 +149,19 @@ def unit_of(
                 f'them, got a mean of {mean:g}; choose the link "identity" or "logistic"'
             )
         return Unit(scale=float(np.float32(mean / STANDARD_MEAN)))
-    deviation = np.sqrt(np.average((values - mean) ** 2, weights=counts))
-    equal = np.ptp(values[counts > 0]) == 0
-    scale = 1.0 if equal else float(np.float32(deviation / STANDARD_DEVIATION))
+    scale = 1.0 if equal else float(np.float32(np.sqrt(variance) / STANDARD_DEVIATION))
     shift = float(np.float32(mean - scale * STANDARD_MEAN))
     # Values that are not finite are refused by the first training step, with a better message.
     return Unit(scale, shift) if np.isfinite([scale, shift]).all() and scale > 0 else STANDARD
+
+
+def _moments(values: np.ndarray, counts: np.ndarray) -> tuple[float, float, bool]:
+    """Weighted mean and variance of measurements [N], and whether they are all equal."""
+    if not counts.sum() > 0:
+        counts = np.ones(len(values))
+    mean = np.average(values, weights=counts)
+    variance = np.average((values - mean) ** 2, weights=counts)
+    return mean, variance, np.ptp(values[counts > 0]) == 0
 
 
 class StandardLoss(NamedTuple):

@@ -1,0 +1,78 @@
+"""The outputs of a model of several: their names, and what tools of a single output say of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from cisreg.spec import ModelSpec
+
+
+def default_output_names(count: int) -> tuple[str, ...]:
+    """Names of outputs that were given none.
+
+    Example:
+        >>> default_output_names(2)
+        ('output_1', 'output_2')
+    """
+    return tuple(f"output_{number}" for number in range(1, count + 1))
+
+
+def output_index(names: Sequence[str], name: str) -> int:
+    """The place of an output among the names of all, from 0.
+
+    Raises:
+        ValueError: there is no output of that name.
+
+    Example:
+        >>> output_index(("glucose", "galactose"), "galactose")
+        1
+    """
+    if name not in names:
+        known = ", ".join(map(repr, names)) or "none, since the model has a single output"
+        raise ValueError(f"output: expected the name of an output ({known}), got {name!r}")
+    return list(names).index(name)
+
+
+def parameters_of_outputs(
+    spec: ModelSpec, parameters: Mapping[str, np.ndarray]
+) -> list[dict[str, np.ndarray]]:
+    """The parameters of each output, arrays by name, as of a model of that output alone.
+
+    Example:
+        >>> spec = ModelSpec(2, 3, 10, output_count=2, differ=("bias",))
+        >>> [float(each["bias"]) for each in parameters_of_outputs(spec, {"bias": np.arange(2)})]
+        [0.0, 1.0]
+    """
+    return [
+        {
+            name: value[output] if name in spec.differ else value
+            for name, value in parameters.items()
+        }
+        for output in range(spec.output_count)
+    ]
+
+
+def check_one_output(model: Any) -> None:
+    """Refuses a model of several outputs, for what takes a model of one.
+
+    Args:
+        model: a `cisreg.Model`, or a `cisreg.ModelSpec`.
+
+    Raises:
+        ValueError: it has several; the message names them.
+
+    Example:
+        >>> check_one_output(ModelSpec(motif_count=2, motif_width=3, sequence_length=10))
+    """
+    spec = model if isinstance(model, ModelSpec) else model.spec
+    if spec.output_count == 1:
+        return
+    names = getattr(model, "output_names", ()) or default_output_names(spec.output_count)
+    raise ValueError(
+        f"model: expected a model of one output, got one of {spec.output_count} "
+        f"({', '.join(names)}); take one of them with model.output({names[0]!r}), on the command "
+        f"line with --model-output {names[0]}"
+    )

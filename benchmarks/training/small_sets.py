@@ -95,9 +95,9 @@ def _measure(
     """A row for each way to learn from this many promoters, drawn with this seed."""
     drawn = np.random.default_rng(seed).permutation(len(promoters.data))[:size]
     some = promoters._replace(data=promoters.data.take(drawn))
-    one, one_seconds = _timed(lambda: _one(some, seed))
-    several, seconds = _timed(lambda: _ensemble(some, recipe, members, seed))
-    networks, network_seconds = _timed(lambda: _networks(some, seconds, seed))
+    one, one_seconds = timed(lambda: _one(some, seed))
+    several, seconds = timed(lambda: _ensemble(some, recipe, members, seed))
+    networks, network_seconds = timed(lambda: networks(some.data, some.test, seconds, seed))
     found = (
         ("default recipe", one, one_seconds),
         (f"recipe {Path(recipe).stem}, {members} members", several, seconds),
@@ -120,7 +120,8 @@ def _agreement(promoters: Promoters, predicted: np.ndarray) -> dict[str, float]:
     return {"test_r": test_r, "r_differences": differences["r"]}
 
 
-def _timed(predict: Callable[[], np.ndarray]) -> tuple[np.ndarray, float]:
+def timed(predict: Callable[[], np.ndarray]) -> tuple[np.ndarray, float]:
+    """What is predicted, and in how many seconds."""
     began = time.perf_counter()
     return predict(), time.perf_counter() - began
 
@@ -146,21 +147,24 @@ def _ensemble(promoters: Promoters, recipe: str, members: int, seed: int) -> np.
     return ensemble.expression(promoters.test).mean(axis=0)
 
 
-def _networks(promoters: Promoters, seconds: float, seed: int) -> np.ndarray:
-    """The mean of networks that are trained one after another for about so many seconds."""
+def networks(data: cisreg.Dataset, test: cisreg.Dataset, seconds: float, seed: int) -> np.ndarray:
+    """What the mean of networks predicts of `test` that learn from `data` one after another.
+
+    The last one ends after about so many seconds.
+    """
     began, predicted = time.perf_counter(), []
     while not predicted or time.perf_counter() - began < seconds:
         end = began + max(seconds, 1.0)
-        predicted.append(_network(promoters, end, 1000 * seed + len(predicted)))
+        predicted.append(_network(data, test, end, 1000 * seed + len(predicted)))
     return np.mean(predicted, axis=0)
 
 
-def _network(promoters: Promoters, end: float, seed: int) -> np.ndarray:
+def _network(data: cisreg.Dataset, test: cisreg.Dataset, end: float, seed: int) -> np.ndarray:
     """What a convolutional network predicts that stops by its held-out rows, or at `end`."""
     import keras
 
     keras.utils.set_random_seed(seed)
-    sequence, expression = _one_hot(promoters.data), promoters.data.expression
+    sequence, expression = _one_hot(data), data.expression
     mean, deviation = expression.mean(), expression.std()
     order = np.random.default_rng(seed).permutation(len(sequence))
     held, kept = np.split(order, [round(HELD_OUT * len(order))])
@@ -180,7 +184,7 @@ def _network(promoters: Promoters, end: float, seed: int) -> np.ndarray:
         ],
         verbose=0,
     )
-    return network.predict(_one_hot(promoters.test), verbose=0)[:, 0] * deviation + mean
+    return network.predict(_one_hot(test), verbose=0)[:, 0] * deviation + mean
 
 
 def _stop_behind(network: Any, end: float) -> None:

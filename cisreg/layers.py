@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from cisreg.choices import ComputeDtype
+from cisreg.competition import exclusive_occupancies
 from cisreg.occupancy import Implementation, occupancy
 from cisreg.occupancy_checks import UNKNOWN
 from cisreg.products import matrix_product
@@ -53,18 +54,20 @@ def scan_motifs(
 ) -> Scan:
     """The binding of all motifs; `span` is from `between_ends`, the others are as in `predict`."""
     names = scanned_weights(spec)
-    bound, sums = _occupancies(
-        sequence,
-        parameters["log_kd"],
-        parameters["log_concentration"],
-        position_weights=[_position_weight(spec, parameters, name) for name in names],
-        column_range=column_range,
-        span=span,
-        reduction="expected" if spec.binding == "expected" else "log_unbound",
-        padding=spec.padding,
-        compute_dtype=compute_dtype,
-        implementation=implementation,
-    )
+    options: dict[str, Any] = {
+        "position_weights": [_position_weight(spec, parameters, name) for name in names],
+        "column_range": column_range,
+        "span": span,
+        "padding": spec.padding,
+        "compute_dtype": compute_dtype,
+        "implementation": implementation,
+    }
+    arguments = (sequence, parameters["log_kd"], parameters["log_concentration"])
+    if spec.competition:
+        bound, sums = exclusive_occupancies(*arguments, **options)
+    else:
+        reduction = "expected" if spec.binding == "expected" else "log_unbound"
+        bound, sums = _occupancies(*arguments, **options, reduction=reduction)
     weighted = dict(zip(names, sums, strict=True))
     acting = weighted.get("position_weight")
     either = by_strand = bound

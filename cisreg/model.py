@@ -98,7 +98,8 @@ def predict(
             takes them.
         column_range: int32 [2, M], columns outside of which motifs are held at zero, see
             `cisreg.occupancy`; it speeds up gradients. None: no columns are held. With constant
-            ends it decides which windows count: use the same one as in training.
+            ends it decides which windows count, and with competition what a site covers: use the
+            same one as in training.
         compute_dtype: of the occupancy operation, see `cisreg.occupancy`; all else is float32.
         implementation: of the occupancy operation, see `cisreg.occupancy`.
 

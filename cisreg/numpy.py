@@ -18,7 +18,14 @@ from cisreg.library import native_module
 from cisreg.limits import thread_count
 from cisreg.occupancy_checks import check_shapes, check_values
 
-__all__ = ["Occupancy", "OccupancyGradient", "occupancy", "occupancy_gradient"]
+__all__ = [
+    "ExclusiveOccupancy",
+    "Occupancy",
+    "OccupancyGradient",
+    "exclusive_occupancy",
+    "occupancy",
+    "occupancy_gradient",
+]
 
 
 def __dir__() -> list[str]:
@@ -32,6 +39,7 @@ _OPTIONAL = {
     "span": np.int32,
     "length": np.int32,
     "condition": np.int32,
+    "footprint": np.int32,
 }
 # Rough cycles of the kernels for a window of a block of motifs; a problem of fewer cycles than
 # the last number is computed sooner by one thread, as in the TensorFlow operation.
@@ -52,6 +60,20 @@ class Occupancy(NamedTuple):
 
     bound: np.ndarray
     weighted: np.ndarray | None
+
+
+class ExclusiveOccupancy(NamedTuple):
+    """What `exclusive_occupancy` returns, float32.
+
+    Attributes:
+        bound: [N, 2, M], the expected number of bound sites of each motif on each strand.
+        weighted: [N, 2, M], the sum of position weight times occupancy; None without weights.
+        log_partition: [N], the log of the sum over all configurations.
+    """
+
+    bound: np.ndarray
+    weighted: np.ndarray | None
+    log_partition: np.ndarray
 
 
 class OccupancyGradient(NamedTuple):
@@ -236,6 +258,65 @@ def occupancy_gradient(
             threads=workers,
         )
     )
+
+
+def exclusive_occupancy(
+    sequence: npt.ArrayLike,
+    log_kd: npt.ArrayLike,
+    log_concentration: npt.ArrayLike,
+    *,
+    position_weight: npt.ArrayLike | None = None,
+    column_range: npt.ArrayLike | None = None,
+    footprint: npt.ArrayLike | None = None,
+    span: npt.ArrayLike | None = None,
+    length: npt.ArrayLike | None = None,
+    padding: Padding = "same",
+    threads: int | None = None,
+) -> ExclusiveOccupancy:
+    """Occupancy where sites exclude each other, as `cisreg.exclusive_occupancy` on a CPU.
+
+    The law, and what each argument means, is described there.
+
+    Args:
+        sequence: base codes [N, L], integers 0 to 4.
+        log_kd: [W, 4, M], nats; rounded to float32, as all that follows.
+        log_concentration: [M], nats; -inf where there is no factor.
+        position_weight: [2, P, M], or None.
+        column_range: integers [2, M], or None: all columns. What a site covers, without a
+            footprint.
+        footprint: integers [2, M], the bases that a site covers, from the first base of its window
+            on; or None.
+        span: integers [2] or [N, 2], or None.
+        length: integers [N], or None.
+        padding: "same" or "valid".
+        threads: as for `occupancy`. The result does not depend on it.
+
+    Returns:
+        ExclusiveOccupancy(bound, weighted, log_partition). The same bits as the fused operation.
+
+    Raises:
+        ValueError: as for `occupancy`; or a footprint without a base, or too far from its window.
+        TypeError: `threads` is no whole number.
+        LibraryError: cisreg's compiled module does not load.
+
+    Example:
+        >>> sequence = cisreg.encode(["ACGT"])
+        >>> sums = exclusive_occupancy(sequence, np.zeros((4, 4, 1)), np.zeros(1), padding="valid")
+        >>> sums.bound.round(3).tolist(), np.exp(sums.log_partition).round(3).tolist()
+        ([[[0.333], [0.333]]], [3.0])
+    """
+    check_choice("padding", padding, Padding)
+    arrays = _checked(
+        *(padding, sequence, log_kd, log_concentration),
+        position_weight=position_weight,
+        column_range=column_range,
+        span=span,
+        length=length,
+        footprint=footprint,
+    )
+    workers = _threads(threads, arrays, 2 * _FORWARD_CYCLES)
+    found = native_module().exclusive_forward(**arrays, padding=padding, threads=workers)
+    return ExclusiveOccupancy(*found)
 
 
 def _checked(

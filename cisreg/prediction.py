@@ -99,14 +99,16 @@ def predicted(
 
 
 def scanned_columns(spec: ModelSpec, column_range: np.ndarray | None) -> np.ndarray | None:
-    """The column range that a prediction depends on, int32 [2, M]; None without constant ends.
+    """The column range that a prediction depends on, int32 [2, M].
+
+    None where it does not: without constant ends and competition.
 
     Example:
         >>> spec = ModelSpec(motif_count=2, motif_width=3, sequence_length=9, constant_left=1)
         >>> scanned_columns(spec, None).tolist()
         [[0, 0], [3, 3]]
     """
-    if not spec.has_span:
+    if not spec.needs_columns:
         return None
     whole = np.repeat([[0], [spec.motif_width]], spec.motif_count, axis=1)
     return np.asarray(whole if column_range is None else column_range, np.int32)
@@ -134,7 +136,7 @@ def _compiled(
 ) -> Callable[..., _Outputs]:
     """The compiled prediction of one batch; models share it, since parameters are an input.
 
-    With constant ends the column range is a third input. What "auto" chooses depends on the GPU.
+    Where it matters, the column range is a third input. What "auto" chooses depends on the GPU.
     """
     signature: list[Any] = [
         {
@@ -143,7 +145,7 @@ def _compiled(
         },
         tf.TensorSpec([None, spec.sequence_length], tf.uint8),
     ]
-    if spec.has_span:
+    if spec.needs_columns:
         signature.append(tf.TensorSpec([2, spec.motif_count], tf.int32))
     options: Any = {"compute_dtype": compute_dtype, "implementation": implementation}
 

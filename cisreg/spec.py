@@ -85,6 +85,8 @@ class ModelSpec:
             each.
         differ: the parameters, by name, that each output has of its own, of `DIFFERING`: they have
             a first axis of T. All others are shared; motifs and position weights always are.
+        competition: sites exclude each other: no base is covered twice, by the columns that a
+            motif has (`column_range`). The binding is that of `cisreg.exclusive_occupancy`.
 
     Raises:
         ValueError: a size is out of range, or options exclude each other.
@@ -113,6 +115,7 @@ class ModelSpec:
     link: Link = "identity"
     output_count: int = 1
     differ: tuple[str, ...] = ()
+    competition: bool = False
 
     def __post_init__(self) -> None:
         for name in ("motif_count", "motif_width", "sequence_length", "output_count"):
@@ -132,6 +135,7 @@ class ModelSpec:
                     f"{layer}: expected potentiation=True beside it, got False; "
                     "accessibility is the output of the potentiation layer"
                 )
+        self._check_competition()
         self._check_position_knots()
         self._check_constant_ends()
         self._check_differ()
@@ -142,6 +146,26 @@ class ModelSpec:
             4 * numbers,
             "choose smaller sizes",
         )
+
+    def _check_competition(self) -> None:
+        if not self.competition:
+            return
+        if self.binding != "expected":
+            raise ValueError(
+                'binding: expected "expected" with competition=True, got '
+                f"{self.binding!r}; sites that exclude each other have an expected number of bound "
+                "ones, and no probability that any is bound"
+            )
+        if not self.fused:
+            raise ValueError(
+                "binding_limit: expected False with competition=True and positional=True, got "
+                "True; where sites exclude each other there are no limits of single sites"
+            )
+        if "log_concentration" in self.differ:
+            raise ValueError(
+                "differ: expected no log_concentration with competition=True, got it; where sites "
+                "exclude each other, other concentrations are another scan: train a model for each"
+            )
 
     def _check_constant_ends(self) -> None:
         check_choice("constant_ends", self.constant_ends, ConstantEnds)
@@ -205,6 +229,11 @@ class ModelSpec:
     def has_span(self) -> bool:
         """Whether only windows count that overlap the bases between constant ends."""
         return self.constant_ends != "keep" and self.constant_left + self.constant_right > 0
+
+    @property
+    def needs_columns(self) -> bool:
+        """Whether predictions depend on which columns are a motif's own (`column_range`)."""
+        return self.has_span or self.competition
 
     @property
     def ends_unsaid(self) -> bool:

@@ -6,7 +6,14 @@ import itertools
 
 import numpy as np
 
-from cisreg.interpret.read_out import read_out, scan_arguments, scan_of_sums, scan_weights
+from cisreg.exclusive_oracle import exclusive_oracle
+from cisreg.interpret.read_out import (
+    exclusive_arguments,
+    read_out,
+    scan_arguments,
+    scan_of_sums,
+    scan_weights,
+)
 from cisreg.oracle import occupancy_oracle
 from cisreg.spec import ModelSpec
 from cisreg.start import init_parameters
@@ -63,6 +70,15 @@ def kinds_of_models():
         "positional": True,
         "binding_limit": True,
     }
+    kinds["competition"] = {"competition": True}
+    kinds["competition, two sets"] = {
+        "competition": True,
+        "positional": True,
+        "positional_potentiation": True,
+        "stranded": True,
+        "constant_left": 3,
+    }
+    kinds["competition, limits"] = {"competition": True, "binding_limit": True, "link": "softplus"}
     return kinds
 
 
@@ -114,6 +130,8 @@ def expression_in_float64(model, codes):
     TensorFlow computes in float32. Where binding saturates and potentiation is large, its rounding
     is a hundred times that of what is tested here.
     """
+    if model.spec.competition:
+        return _exclusive_expression(model, codes)
     arguments = scan_arguments(model, codes)
     bound, _ = occupancy_oracle(**arguments)
     weighted = {
@@ -123,6 +141,16 @@ def expression_in_float64(model, codes):
     scan = scan_of_sums(model.spec, bound, weighted)
     if not model.spec.fused:
         scan = scan._replace(site=_sites(model, arguments))
+    return read_out(model, scan).expression
+
+
+def _exclusive_expression(model, codes):
+    arguments = exclusive_arguments(model, codes)
+    weighted = {
+        name: exclusive_oracle(**arguments, position_weight=weight).weighted
+        for name, weight in scan_weights(model).items()
+    }
+    scan = scan_of_sums(model.spec, exclusive_oracle(**arguments).bound, weighted)
     return read_out(model, scan).expression
 
 

@@ -10,6 +10,7 @@ from test_native_exclusive import MANY, upstream_of
 from test_occupancy import relative_error
 
 import cisreg
+import cisreg.numpy
 from cisreg.exclusive import exclusive_occupancy
 from cisreg.exclusive_oracle import exclusive_oracle, exclusive_oracle_gradient
 
@@ -216,3 +217,25 @@ def test_a_saved_graph_loads_where_only_the_package_is_imported(tmp_path):
     loaded = tf.saved_model.load(str(tmp_path))
     expected = exclusive_oracle(**problem).bound
     assert relative_error(loaded.bound(problem["sequence"]), expected) <= 1e-5
+
+
+@pytest.mark.parametrize("options", [(), MANY[2] + ("length", "span")], ids=["none", "all"])
+def test_numpy_gives_the_bits_of_the_operation(options):
+    problem = random_problem((6, 20, 7, 9), options=options)
+    expected = exclusive_occupancy(**problem, implementation="fused")
+    found = cisreg.numpy.exclusive_occupancy(**problem, threads=2)
+    for actual, value in zip(found, expected, strict=True):
+        assert (actual is None) == (value is None)
+        if value is not None:
+            np.testing.assert_array_equal(actual, value)
+
+
+def test_numpy_refuses_what_the_operation_refuses():
+    problem = random_problem((2, 9, 3, 2))
+    with pytest.raises(ValueError, match=r"footprint: expected shape .* = \[2,2\], got \[2,1\]"):
+        cisreg.numpy.exclusive_occupancy(**problem, footprint=[[0], [3]])
+    several = {**problem, "log_concentration": np.zeros((2, 2))}
+    with pytest.raises(ValueError, match=r"log_concentration: expected shape \[M\]"):
+        cisreg.numpy.exclusive_occupancy(**several)
+    with pytest.raises(ValueError, match="padding: expected"):
+        cisreg.numpy.exclusive_occupancy(**problem, padding="full")

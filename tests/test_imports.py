@@ -30,7 +30,7 @@ ROWS = [
     ("prediction",),
     ("batch_prediction",),
     ("model", "losses"),
-    ("layers", "links", "outputs", "start", "spec", "spline"),
+    ("layers", "competition", "links", "outputs", "start", "spec", "spline"),
     ("scan", "motifs", "genome"),
     ("registration",),
     ("occupancy", "exclusive", "numpy"),

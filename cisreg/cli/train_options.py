@@ -170,6 +170,10 @@ PositionalPotentiation = Annotated[
         "--positional-potentiation/--no-positional-potentiation",
     ),
 ]
+Competition = Annotated[
+    bool | None,
+    _layer("Sites exclude each other: no base is covered twice.", "--competition/--no-competition"),
+]
 Link = Annotated[
     Literal["identity", "logistic", "softplus", "exponential"] | None,
     _detail(
@@ -479,6 +483,7 @@ class TrainingOptions:
     potentiation: Potentiation = None
     positional: Positional = None
     positional_potentiation: PositionalPotentiation = None
+    competition: Competition = None
     stranded: Stranded = None
     binding: Binding = None
     accessibility_activity: AccessibilityActivity = None

@@ -38,6 +38,7 @@ _LAYERS = (
     "potentiation",
     "positional",
     "positional_potentiation",
+    "competition",
     "link",
     "stranded",
     "binding",

@@ -14,7 +14,7 @@ from cisreg.data import Dataset
 from cisreg.display import counted, html_table
 from cisreg.interpret.any_model import AnyModel
 from cisreg.interpret.batches import batches, encode_some, factor_places
-from cisreg.interpret.factor_changes import absent, factor_changes
+from cisreg.interpret.factor_changes import concentration_changes
 from cisreg.interpret.read_out import read_out, scan_model
 from cisreg.metrics import pearson_correlation
 
@@ -150,7 +150,8 @@ def knock_outs(
     """The effect of each factor on expression: with it, and without all of its sites.
 
     In a knock-out the concentration of the factor is 0. It is bound nowhere, so that it also opens
-    or closes no chromatin for the others. All knock-outs come from one scan of the sequences.
+    or closes no chromatin for the others. All knock-outs come from one scan of the sequences; where
+    sites exclude each other, each one is a scan of its own, since others take the freed places.
 
     Args:
         model: a trained model.
@@ -205,18 +206,16 @@ def change_each_concentration(
     Example:
         >>> change_each_concentration(model, data, 2.0).to_frame().head()  # doctest: +SKIP
     """
-    _log_times("times", times)
+    log_times = _log_times("times", times)
     if times == 1:
         raise ValueError("times: expected another number than 1, which changes nothing, got 1")
     places = factor_places(model, factors)
-    other = change_concentration(model, dict.fromkeys(model.motif_names, times)) if times else None
     codes = encode_some(model, sequences)
     sums = _Sums(len(places), _measured(model, sequences))
     asked = {"batch_size": batch_size, "progress": progress, "description": "factors"}
     for rows, part in batches(model, codes, **asked):  # type: ignore[arg-type]
         scan = scan_model(model, part, threads=threads)
-        changed = absent(scan) if other is None else scan_model(other, part, threads=threads)
-        change = factor_changes(model, scan, changed, places)
+        change = concentration_changes(model, part, scan, places, log_times, threads=threads)
         sums.add(rows, read_out(model, scan).expression, change)
     sign = 1.0 if times > 1 else -1.0
     return ConcentrationEffects(

@@ -9,7 +9,7 @@ import numpy as np
 
 from cisreg.interpret.any_model import AnyModel
 from cisreg.interpret.batches import batches
-from cisreg.interpret.factor_changes import absent, factor_changes
+from cisreg.interpret.factor_changes import concentration_changes
 from cisreg.interpret.factors import strongest_site_occupancy
 from cisreg.interpret.read_out import position_weight, read_out, scan_model, strand_activity
 from cisreg.links import effect_of_score
@@ -140,7 +140,9 @@ def measure(
         expression[rows], accessibility[rows] = read.expression, read.accessibility
         binding[rows] = scan.binding
         contribution += np.abs(read.contribution).sum(axis=0)
-        changes = factor_changes(model, scan, absent(scan), np.arange(count))
+        changes = concentration_changes(
+            model, part, scan, np.arange(count), -np.inf, threads=threads
+        )
         importance += np.abs(changes).sum(axis=0)
         for place, other in enumerate(other_models):
             others[place] += scan_model(other, part, threads=threads).binding.sum(axis=0)

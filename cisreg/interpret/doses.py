@@ -106,7 +106,8 @@ def dose_response(
 ) -> DoseResponse:
     """Expression along the concentration of a factor, all else unchanged.
 
-    Only the factor is scanned again for each concentration.
+    Only the factor is scanned again for each concentration, and where sites exclude each other, all
+    factors.
 
     Args:
         model: a trained model.
@@ -129,8 +130,8 @@ def dose_response(
     if not len(times):
         raise ValueError("times: expected one or more numbers, got none; leave it out for 17")
     place = int(factor_places(model, [factor])[0])
-    alone = _one_factor(model, place)
-    doses = [change_concentration(alone, {factor: each}) for each in times]
+    scanned = model if model.spec.competition else _one_factor(model, place)
+    doses = [change_concentration(scanned, {factor: each}) for each in times]
     codes = encode_some(model, sequences)
     check_memory(
         f"{counted(len(doses), 'concentration')} of {counted(len(codes), 'sequence')}",
@@ -142,9 +143,10 @@ def dose_response(
     for rows, part in batches(model, codes, description="doses", **how):
         scan = scan_model(model, part, threads=threads)
         for dose, changed in enumerate(doses):
-            found = read_out(
-                model, _with_factor(scan, place, scan_model(changed, part, threads=threads))
-            )
+            other = scan_model(changed, part, threads=threads)
+            if not model.spec.competition:
+                other = _with_factor(scan, place, other)
+            found = read_out(model, other)
             expression[dose, rows], accessibility[dose, rows] = found[:2]
     return DoseResponse(
         factor,

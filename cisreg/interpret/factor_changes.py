@@ -1,6 +1,13 @@
-"""Expression where one factor at a time binds differently, for all factors from one scan."""
+"""Expression where one factor at a time binds differently.
+
+Independent factors need one scan for all of them. Where sites exclude each other, the others take a
+freed place: each change is a scan of its own.
+"""
 
 from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +17,7 @@ from cisreg.interpret.read_out import (
     limited_contribution,
     position_weight,
     read_out,
+    scan_model,
     strand_activity,
     strand_contribution,
 )
@@ -20,6 +28,53 @@ from cisreg.spec import check_overflow
 def absent(scan: ModelScan) -> ModelScan:
     """The scan of the same sequences if there were no factors: nothing is bound."""
     return scan.changed(np.zeros_like)
+
+
+def concentration_changes(
+    model: AnyModel,
+    codes: np.ndarray,
+    scan: ModelScan,
+    places: np.ndarray,
+    log_times: float,
+    *,
+    threads: int | None = None,
+) -> np.ndarray:
+    """The change of expression if the concentration of one factor at a time is another one.
+
+    Args:
+        model: the model.
+        codes: uint8 [N, L].
+        scan: of these sequences.
+        places: int [K], the factors.
+        log_times: what is added to a log concentration; minus infinity is a knock-out.
+        threads: how many threads compute.
+
+    Returns:
+        float64 [N, K], expression with the change minus expression without it.
+
+    Example:
+        >>> concentration_changes(model, codes, scan, np.arange(245), -np.inf)  # doctest: +SKIP
+    """
+    if not model.spec.competition:
+        if np.isneginf(log_times):
+            return factor_changes(model, scan, absent(scan), places)
+        other = with_concentrations(model, slice(None), log_times)
+        return factor_changes(model, scan, scan_model(other, codes, threads=threads), places)
+    before = read_out(model, scan).expression
+    changes = np.empty((len(codes), len(places)))
+    for column, place in enumerate(places):
+        other = with_concentrations(model, int(place), log_times)
+        after = read_out(other, scan_model(other, codes, threads=threads)).expression
+        changes[:, column] = after - before
+    return changes
+
+
+def with_concentrations(model: AnyModel, places: int | slice, log_times: float) -> AnyModel:
+    """The model with another log concentration of some factors."""
+    concentration = np.array(model.parameters["log_concentration"], np.float32)
+    concentration[places] += np.float32(log_times)
+    changed: Any = model
+    return replace(changed, parameters={**model.parameters, "log_concentration": concentration})
 
 
 def factor_changes(

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cisreg.interpret.any_model import AnyModel
+from cisreg.interpret.exclusive_sites import exclusive_site_occupancy
 from cisreg.links import link_value, sigmoid
-from cisreg.numpy import occupancy
+from cisreg.numpy import exclusive_occupancy, occupancy
 from cisreg.occupancy_checks import UNKNOWN
 from cisreg.outputs import check_one_output
 from cisreg.spec import ModelSpec, check_finite, check_overflow, scanned_weights
@@ -140,6 +141,8 @@ def site_sums(
     model: AnyModel, codes: np.ndarray, threads: int | None = None
 ) -> tuple[np.ndarray, Weighted]:
     """What the fused kernels give: float64 [N, 2, M], and the same weighted by position."""
+    if model.spec.competition:
+        return exclusive_sums(model, codes, threads)
     arguments = scan_arguments(model, codes)
     sets = scan_weights(model)
     if not sets:
@@ -149,6 +152,31 @@ def site_sums(
     assert weighted is not None  # with weights there is one
     by_set = np.moveaxis(weighted.astype(np.float64), 1, 0)
     return bound.astype(np.float64), dict(zip(sets, by_set, strict=True))
+
+
+def exclusive_arguments(model: AnyModel, codes: np.ndarray) -> dict[str, Any]:
+    """The arguments of `cisreg.numpy.exclusive_occupancy`, all but the position weights."""
+    arguments = scan_arguments(model, codes)
+    del arguments["reduction"]
+    return arguments
+
+
+def exclusive_sums(
+    model: AnyModel, codes: np.ndarray, threads: int | None
+) -> tuple[np.ndarray, Weighted]:
+    """`site_sums` where sites exclude each other: a scan for each set of weights."""
+    arguments = exclusive_arguments(model, codes)
+    sets: dict[str, Any] = {**scan_weights(model)}
+    scans = {
+        name: exclusive_occupancy(**arguments, position_weight=sets.get(name), threads=threads)
+        for name in sets or ("",)
+    }
+    weighted = {
+        name: scan.weighted.astype(np.float64)
+        for name, scan in scans.items()
+        if scan.weighted is not None
+    }
+    return next(iter(scans.values())).bound.astype(np.float64), weighted
 
 
 def scan_of_sums(spec: ModelSpec, bound: np.ndarray, weighted: Weighted) -> ModelScan:
@@ -310,6 +338,9 @@ def site_occupancy(model: AnyModel, codes: np.ndarray, span: np.ndarray | None) 
         span: int32 [N, 2], or None.
     """
     spec = model.spec
+    if spec.competition:
+        arguments = exclusive_arguments(model, codes) | {"sequence": codes, "span": span}
+        return exclusive_site_occupancy(spec, arguments)
     log_kd = model.parameters["log_kd"].astype(np.float64)
     table = np.concatenate([log_kd, np.zeros_like(log_kd[:, :1])], axis=1)
     windows = windows_of(codes, spec)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cisreg.interpret.any_model import AnyModel
-from cisreg.interpret.read_out import between_ends
+from cisreg.interpret.read_out import between_ends, site_occupancy
 from cisreg.links import sigmoid
 from cisreg.occupancy_checks import UNKNOWN
 
@@ -244,6 +244,8 @@ def _occupancies(
     """
     spec = model.spec
     width, length = spec.motif_width, spec.sequence_length
+    if spec.competition:
+        return _exclusive_occupancies(model, codes, motif, begin, count)
     codes, span = between_ends(spec, codes)
     column = begin[:, np.newaxis] + np.arange(count + width - 1)
     inside = (column >= 0) & (column < length)
@@ -268,6 +270,22 @@ def _occupancies(
     if span is not None:
         counts = counts & _touches(model, motif, start, span)
     return np.where(counts, site, 0.0)
+
+
+def _exclusive_occupancies(
+    model: AnyModel, codes: np.ndarray, motif: np.ndarray, begin: np.ndarray, count: int
+) -> np.ndarray:
+    """The same where sites exclude each other: those of all factors are computed."""
+    spec = model.spec
+    # A sequence comes once for each of its factors.
+    distinct, row = np.unique(codes, axis=0, return_inverse=True)
+    site = site_occupancy(model, *between_ends(spec, distinct))
+    before = (spec.motif_width - 1) // 2 if spec.padding == "same" else 0
+    window = begin[:, np.newaxis] + np.arange(count) + before
+    exists = (window >= 0) & (window < spec.window_count)
+    at = (row.reshape(-1, 1), np.clip(window, 0, spec.window_count - 1), motif[:, np.newaxis])
+    by_strand = np.stack([site[at[0], strand, at[1], at[2]] for strand in (0, 1)], axis=1)
+    return np.where(exists[:, np.newaxis], by_strand.astype(np.float64), 0.0)
 
 
 def _touches(model: AnyModel, motif: np.ndarray, start: np.ndarray, span: np.ndarray) -> np.ndarray:

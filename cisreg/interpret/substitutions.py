@@ -2,7 +2,7 @@
 
 In models whose expression is linear in the binding, up to accessibility, the kernel of mutations
 adds up the motifs itself. For others it gives the change of each motif's binding, which is read
-out here. Where limits apply to single sites, every mutant is scanned.
+out here. Where limits apply to single sites, or sites exclude each other, every mutant is scanned.
 """
 
 from __future__ import annotations
@@ -86,8 +86,8 @@ def substitutions(
 
 
 def is_linear(spec: ModelSpec) -> bool:
-    """Whether, at given accessibility, expression is linear in the binding."""
-    return spec.binding == "expected" and not spec.binding_limit
+    """Whether, at given accessibility, expression is linear in the binding of each motif alone."""
+    return spec.binding == "expected" and not spec.binding_limit and not spec.competition
 
 
 def _linear(model: AnyModel, codes: np.ndarray, threads: int | None) -> Substitutions:
@@ -179,7 +179,8 @@ def _mutants(
     """The read-outs of all mutants, in parts."""
     spec = model.spec
     sequence, position, base = np.nonzero(made)
-    if spec.fused:
+    has_changes = spec.fused and not spec.competition
+    if has_changes:
         bound, weighted = site_sums(model, codes, threads)
         change, weighted_changes = _binding_changes(model, codes, threads)
     sites = spec.window_count if not spec.fused else 1
@@ -187,7 +188,7 @@ def _mutants(
     for begin in range(0, len(sequence), rows):
         part = slice(begin, begin + rows)
         chosen = sequence[part], position[part], base[part]
-        if not spec.fused:
+        if not has_changes:
             scan = _scan_mutants(model, codes, chosen, threads)
         else:
             changed = {

@@ -224,6 +224,12 @@ class TrainingPlan:
 
     def _check_columns(self) -> None:
         if self.column_range is None:
+            if self.spec.competition:
+                raise ValueError(
+                    "column_range: expected the columns that each motif's sites cover with "
+                    "competition=True, got None; give MotifSet.column_range(flank), or with a "
+                    "recipe its motif_flank"
+                )
             return
         shape = (2, self.spec.motif_count)
         if self.column_range.shape != shape:

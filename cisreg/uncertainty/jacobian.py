@@ -8,7 +8,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cisreg.interpret.read_out import ModelScan, read_out, scan_model, strand_activity
+from cisreg.interpret.exclusive_sites import exclusive_slopes
+from cisreg.interpret.read_out import (
+    ModelScan,
+    exclusive_arguments,
+    read_out,
+    scan_model,
+    scan_weights,
+    strand_activity,
+)
 from cisreg.links import link_parameter_slopes, link_slope
 from cisreg.trained_model import Model
 from cisreg.uncertainty.coordinates import CONTRASTS, Coordinates
@@ -25,7 +33,8 @@ def jacobian(
     """Expression and its slopes by the coordinates.
 
     A motif's binding depends on its own numbers alone, so that two scans give the slopes by the
-    concentrations of all factors, and two more for each direction of a column of all motifs.
+    concentrations of all factors, and two more for each direction of a column of all motifs. Where
+    sites exclude each other it depends on all, and the gradient of each sequence is computed.
 
     Args:
         model: the model.
@@ -40,10 +49,15 @@ def jacobian(
     slopes = _slopes(model, scan)
     link, score = model.spec.link, slopes.score
     parts = link_parameter_slopes(link, model.parameters, score)
+    exclusive = {}
+    if model.spec.competition and {"log_kd", "log_concentration"} & set(coordinates.names):
+        exclusive = _of_exclusive_binding(model, codes, coordinates, slopes, threads)
     for name in coordinates.names:
         if name in parts:
             continue
-        if name == "log_kd":
+        if name in exclusive:
+            parts[name] = exclusive[name]
+        elif name == "log_kd":
             parts[name] = _of_log_kd(model, codes, coordinates, slopes, threads)
         elif name == "log_concentration":
             change = np.full(model.spec.motif_count, STEP)
@@ -140,6 +154,30 @@ def _of_binding(
         opening = (above.opening - below.opening) * model.parameters["potentiation"]
         by_number += slopes.signal[:, np.newaxis] * opening
     return by_number / (2 * STEP)
+
+
+def _of_exclusive_binding(
+    model: Model,
+    codes: np.ndarray,
+    coordinates: Coordinates,
+    slopes: _Slopes,
+    threads: int | None,
+) -> dict[str, np.ndarray]:
+    """The slopes of the score by concentrations and motifs whose sites exclude each other."""
+    weights = scan_weights(model)
+    upstream = {"acting": (weights.get("position_weight"), slopes.acting)}
+    if model.spec.potentiation:
+        opening = slopes.signal[:, np.newaxis] * model.parameters["potentiation"]
+        weight = weights.get("potentiation_position_weight")
+        upstream["opening"] = (weight, np.repeat(opening[:, np.newaxis], 2, axis=1))
+    by_concentration, by_log_kd = exclusive_slopes(
+        exclusive_arguments(model, codes), upstream, threads
+    )
+    along = np.einsum("kb,nwbm->nkwm", CONTRASTS, by_log_kd.astype(np.float64))
+    return {
+        "log_concentration": by_concentration.astype(np.float64),
+        "log_kd": along[:, :, coordinates.own],
+    }
 
 
 def _of_log_kd(

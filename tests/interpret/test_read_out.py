@@ -31,7 +31,7 @@ def test_expression_and_accessibility_are_those_of_the_model(kind):
     np.testing.assert_allclose(linked, found.expression, rtol=1e-12)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if "competition" not in kind])
 def test_a_factor_without_binding_is_one_that_is_absent(kind):
     model, codes = make_model(**KINDS[kind]), make_codes()
     concentration = model.parameters["log_concentration"].copy()

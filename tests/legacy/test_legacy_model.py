@@ -117,6 +117,8 @@ def test_a_model_that_the_original_cannot_express(tmp_path):
         export_model(tmp_path / "model", random_model(padding="valid"))
     with pytest.raises(ValueError, match="positional_potentiation: expected a model without it"):
         export_model(tmp_path / "model", random_model(positional_potentiation=True))
+    with pytest.raises(ValueError, match="competition: expected a model without it"):
+        export_model(tmp_path / "model", random_model(competition=True))
     with pytest.raises(ValueError, match=r"link: expected .identity.*got 'logistic'"):
         export_model(tmp_path / "model", random_model(link="logistic"))
     assert not list(tmp_path.iterdir())

@@ -16,8 +16,9 @@ from cisreg.devices import for_any_device
 from cisreg.keras.description import describe_array, describe_motifs, described_motifs
 from cisreg.keras.inputs import check_sequence_shape, is_text, model_codes
 from cisreg.keras.weights import load_by_name, save_by_name
-from cisreg.losses import Penalty
+from cisreg.losses import Noise, Penalty
 from cisreg.losses import penalty as penalty_of
+from cisreg.losses.named import noise_from_dict
 from cisreg.model import ModelSpec, predict
 from cisreg.motifs import MotifSet
 from cisreg.motifs.random import unused_names
@@ -55,6 +56,7 @@ class ThermodynamicModel(keras.Model):
         penalty: added to the loss in every step, as in `cisreg.fit`; `motif_pull` pulls towards
             `parameters`.
         initial_motifs, metadata, table_columns, unit: kept for `to_model`, see `cisreg.Model`.
+        noise: kept for `to_model` too: a noise model whose numbers `fit` of Keras does not train.
         site_dtype: dtype in which sites may be computed, the `compute_dtype` of `cisreg.occupancy`.
         implementation: see `cisreg.occupancy`.
         **kwargs: of every Keras model: name, dtype, trainable.
@@ -85,6 +87,7 @@ class ThermodynamicModel(keras.Model):
         metadata: Mapping[str, Any] | None = None,
         table_columns: Mapping[str, Any] | None = None,
         unit: str = "",
+        noise: Noise | None = None,
         site_dtype: ComputeDtype = "float32",
         implementation: Implementation = "auto",
         **kwargs: Any,
@@ -102,6 +105,7 @@ class ThermodynamicModel(keras.Model):
             column_range,
             table_columns or {},
             unit,
+            noise,
         )
         self.penalty = penalty
         self.site_dtype, self.implementation = site_dtype, implementation
@@ -128,6 +132,7 @@ class ThermodynamicModel(keras.Model):
             metadata=model.metadata,
             table_columns=model.table_columns,
             unit=model.unit,
+            noise=model.noise,
             **options,
         )
 
@@ -268,6 +273,7 @@ class ThermodynamicModel(keras.Model):
             "metadata": dict(start.metadata),
             "table_columns": dict(start.table_columns),
             "unit": start.unit,
+            "noise": None if start.noise is None else start.noise.to_dict(),
             "site_dtype": self.site_dtype,
             "implementation": self.implementation,
             "name": self.name,
@@ -282,6 +288,7 @@ class ThermodynamicModel(keras.Model):
     ) -> ThermodynamicModel:
         """The model that `get_config` described, as it started."""
         motifs, weights = config.get("initial_motifs"), config.get("penalty")
+        noise = config.get("noise")
         dtype = config.get("dtype")
         return cls(
             **{
@@ -289,6 +296,7 @@ class ThermodynamicModel(keras.Model):
                 "spec": ModelSpec.from_dict(config["spec"]),
                 "initial_motifs": None if motifs is None else described_motifs(motifs),
                 "penalty": None if weights is None else Penalty(**weights),
+                "noise": None if noise is None else noise_from_dict(noise),
                 "dtype": None if dtype is None else keras.dtype_policies.deserialize(dtype),
             }
         )

@@ -14,6 +14,7 @@ from cisreg.choices import ComputeDtype
 from cisreg.competition import exclusive_occupancies
 from cisreg.occupancy import Implementation, occupancy
 from cisreg.occupancy_checks import UNKNOWN
+from cisreg.pair_layer import pair_score
 from cisreg.products import matrix_product
 from cisreg.reference import bound_probability, site_occupancy_standard
 from cisreg.spec import ModelSpec, scanned_weights
@@ -35,12 +36,15 @@ class Scan(NamedTuple):
         weighted: [N, 2, M], expected occupancy summed with position weights, or None.
         opening: [N, S, M], binding that acts on accessibility, with its own position weights if
             the model has them.
+        paired: [N], what pairs of factors add to the score where all chromatin is accessible; None
+            without pairs.
     """
 
     either: tf.Tensor
     by_strand: tf.Tensor
     weighted: tf.Tensor | None
     opening: tf.Tensor
+    paired: tf.Tensor | None = None
 
 
 def scan_motifs(
@@ -74,7 +78,11 @@ def scan_motifs(
     if spec.binding == "probability":
         either = bound_probability(tf.reduce_sum(bound, axis=-2, keepdims=True))
         by_strand = bound_probability(bound)
-    return Scan(either, by_strand, acting, weighted.get("potentiation_position_weight", either))
+    opening = weighted.get("potentiation_position_weight", either)
+    if not spec.pairs:
+        return Scan(either, by_strand, acting, opening)
+    paired = pair_score(spec, parameters, sequence, span, column_range, compute_dtype)
+    return Scan(either, by_strand, acting, opening, paired)
 
 
 def _occupancies(
@@ -209,17 +217,17 @@ def linear_sums(
 
     Returns:
         (the sum that opens chromatin, None without that layer; the effect on expression where all
-        chromatin is accessible).
+        chromatin is accessible, that of pairs included).
     """
     acting, activity = acting_binding(spec, scan), _activity(spec, parameters)
+    signal = None
     if spec.potentiation and acting is scan.opening:
         signal, effect = _sum_motifs(acting, parameters["potentiation"], activity, product=product)
-        return signal, effect
-    signal = None
-    if spec.potentiation:
-        (signal,) = _sum_motifs(scan.opening, parameters["potentiation"], product=product)
-    (effect,) = _sum_motifs(acting, activity, product=product)
-    return signal, effect
+    else:
+        if spec.potentiation:
+            (signal,) = _sum_motifs(scan.opening, parameters["potentiation"], product=product)
+        (effect,) = _sum_motifs(acting, activity, product=product)
+    return signal, effect if scan.paired is None else effect + scan.paired
 
 
 def _sum_motifs(

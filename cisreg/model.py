@@ -8,6 +8,7 @@ for it, and `predict` turns sequences into accessibility, binding and expression
     bound         = accessibility * binding
     score         = bias + sum over motifs of activity * bound
                     (+ accessibility_activity * accessibility)
+                    (+ effects of pairs of factors, see `cisreg.pairs`)
     expression    = link(score), the score itself unless another link is chosen
 
 Each layer but binding is optional; see `ModelSpec` for what each option changes.
@@ -172,6 +173,8 @@ def _predict_one(
             *(spec, parameters, sequence, counted, scan, accessibility, compute_dtype)
         )
         effect = tf.reduce_sum(limited_contribution(spec, parameters, bound), axis=1)
+        if scan.paired is not None:
+            effect += per_sequence(accessibility, 1) * scan.paired
     else:
         accessibility, effect = linear_layers(spec, parameters, scan)
         bound = per_sequence(accessibility, 3) * acting_binding(spec, scan)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -23,6 +23,15 @@ from cisreg.losses import (
 )
 from cisreg.motifs import MotifSet
 from cisreg.numpy import occupancy
+from cisreg.simulate_pairs import (
+    PAIR_DEVIATION,
+    Hill,
+    curves_of,
+    draw_hills,
+    draw_pairs,
+    pair_binding,
+    plant_pairs,
+)
 from cisreg.spec import Link, ModelSpec
 
 NoiseName = Literal[
@@ -56,6 +65,8 @@ _LEAST_SHARE = 1e-12
 _LOGISTIC_DEVIATION = np.pi / np.sqrt(3)
 # How even a library is: the shape of a gamma distribution of the reads of its sequences.
 _UNEVEN = 2.0
+# Sites of each factor in pairs, of whose stronger quarter those that are planted are drawn.
+_PAIRED_SITES = 200
 # Sequences whose binding is computed at a time.
 _BATCH = 1024
 
@@ -95,6 +106,7 @@ def simulate(
     link: Link = "identity",
     measured_as: Noise | NoiseName = "gaussian",
     reads: float = 20.0,
+    pairs: int = 0,
 ) -> Simulation:
     """Draws random promoters and factors, and computes expression with the model.
 
@@ -121,6 +133,9 @@ def simulate(
         measured_as: the noise, as a noise model of `cisreg.losses` with all of its numbers, in the
             unit of expression; or its name, see `usual_noise`.
         reads: mean reads of a sequence, for counts whose numbers are not given, and for sort bins.
+        pairs: number of pairs of factors whose sites act together in one orientation around one
+            distance, every other one against each other; sites of each are planted in half of the
+            promoters, half of these about where they act, and half anywhere.
 
     Returns:
         A Simulation.
@@ -136,22 +151,29 @@ def simulate(
     """
     _check_arguments(motif_set, sequence_count, sequence_length, noise, planted_sites)
     check_choice("link", link, Link)
-    factors, calibration, promoters, error, library = (
-        np.random.default_rng(stream) for stream in np.random.SeedSequence(seed).spawn(5)
+    factors, calibration, promoters, error, library, paired = (
+        np.random.default_rng(stream) for stream in np.random.SeedSequence(seed).spawn(6)
     )
     spec = ModelSpec(
         *(len(motif_set), motif_set.width, sequence_length),
         positional_potentiation=positional_potentiation,
         link=link,
+        pairs=tuple(draw_pairs(pairs, len(motif_set), paired)),
     )
-    parameters = _true_parameters(
-        spec,
-        motif_set,
-        _promoters(motif_set, _CALIBRATION_PROMOTERS, sequence_length, planted_sites, calibration),
-        factors,
+    some, sequence = (
+        _promoters(motif_set, count, sequence_length, planted_sites, random)
+        for count, random in (
+            (_CALIBRATION_PROMOTERS, calibration),
+            (sequence_count, promoters),
+        )
     )
-    sequence = _promoters(motif_set, sequence_count, sequence_length, planted_sites, promoters)
-    noiseless = _expression(parameters, sequence)
+    hills = draw_hills(spec, paired)
+    for each in (some, sequence):
+        _plant_pairs(each, spec, motif_set, hills, paired)
+    parameters = _true_parameters(spec, motif_set, some, factors)
+    if pairs:
+        parameters["pair_effect"] = _pair_effect(spec, parameters, some, hills)
+    noiseless = _expression(spec, parameters, sequence)
     if link != "identity":
         parameters |= _linked_parameters(link, parameters)
         score = _SCORE_DEVIATIONS[link] * (noiseless - UNBOUND_EXPRESSION) / EXPRESSION_DEVIATION
@@ -230,7 +252,11 @@ def _linked_parameters(link: Link, parameters: Mapping[str, np.ndarray]) -> dict
     """Activities, with those of the score and not of expression, and the parameters of the link."""
     numbers = {
         "bias": 0.0,
-        "activity": _SCORE_DEVIATIONS[link] * parameters["activity"] / EXPRESSION_DEVIATION,
+        **{
+            name: _SCORE_DEVIATIONS[link] * parameters[name] / EXPRESSION_DEVIATION
+            for name in ("activity", "pair_effect")
+            if name in parameters
+        },
         **(
             {"link_floor": 0.0, "link_ceiling": 17.0} if link == "logistic" else {"link_scale": 1.0}
         ),
@@ -290,7 +316,14 @@ def _promoters(
     return sequence
 
 
-def _sites(motif_set: MotifSet, motif: int, count: int, random: np.random.Generator) -> np.ndarray:
+def _sites(
+    motif_set: MotifSet,
+    motif: int,
+    count: int,
+    random: np.random.Generator,
+    *,
+    forward: bool = False,
+) -> np.ndarray:
     """Sites of one motif, each base drawn with probability ~ exp(-log Kd), on either strand."""
     first = motif_set.first_column[motif]
     log_kd = motif_set.log_kd[first : first + motif_set.widths[motif], :, motif].astype(np.float64)
@@ -298,6 +331,8 @@ def _sites(motif_set: MotifSet, motif: int, count: int, random: np.random.Genera
     threshold = np.cumsum(weight / weight.sum(axis=1, keepdims=True), axis=1)[:, :3]
     draw = random.random((count, len(log_kd), 1))
     site = (draw > threshold).sum(axis=2).astype(np.uint8)
+    if forward:
+        return site
     reverse = random.random((count, 1)) < 0.5
     return np.where(reverse, 3 - site[:, ::-1], site)
 
@@ -375,7 +410,51 @@ def _binding(
     return found.weighted.sum(axis=1, dtype=np.float64), binding
 
 
-def _expression(parameters: Mapping[str, np.ndarray], sequence: np.ndarray) -> np.ndarray:
+def _plant_pairs(
+    sequence: np.ndarray,
+    spec: ModelSpec,
+    motif_set: MotifSet,
+    hills: Sequence[Hill],
+    random: np.random.Generator,
+) -> None:
+    motifs = sorted({motif for pair in spec.pairs for motif in pair})
+    site_of = {motif: _strong_sites(motif_set, motif, random) for motif in motifs}
+    plant_pairs(sequence, spec, motif_set, hills, site_of, random)
+
+
+def _strong_sites(motif_set: MotifSet, motif: int, random: np.random.Generator) -> np.ndarray:
+    """Forward sites of a motif, the stronger ones of many, uint8 [any, width]."""
+    sites = _sites(motif_set, motif, _PAIRED_SITES, random, forward=True)
+    column = motif_set.first_column[motif] + np.arange(sites.shape[1])
+    log_kd = motif_set.log_kd[column, sites, motif].sum(axis=1)
+    return sites[np.argsort(log_kd, kind="stable")[: _PAIRED_SITES // 4]]
+
+
+def _pair_effect(
+    spec: ModelSpec,
+    parameters: Mapping[str, np.ndarray],
+    promoters: np.ndarray,
+    hills: Sequence[Hill],
+) -> np.ndarray:
+    """Curves of the pairs, scaled on promoters; float32 [Q, 2, K]."""
+    curves = curves_of(spec, hills)
+    binding = pair_binding(spec, {**parameters, "pair_effect": curves}, promoters)
+    accessibility = _accessibility(parameters, promoters)
+    spread = (accessibility[:, np.newaxis] * binding).std(axis=0)
+    scale = PAIR_DEVIATION / np.maximum(spread, 0.01)
+    return np.asarray(curves * scale[:, np.newaxis, np.newaxis], np.float32)
+
+
+def _accessibility(parameters: Mapping[str, np.ndarray], sequence: np.ndarray) -> np.ndarray:
+    """Of each sequence, float64 [N]."""
+    opening, _ = _binding(parameters, sequence)
+    log_odds = opening @ parameters["potentiation"] + parameters["potentiation_bias"]
+    return 1 / (1 + np.exp(-log_odds))
+
+
+def _expression(
+    spec: ModelSpec, parameters: Mapping[str, np.ndarray], sequence: np.ndarray
+) -> np.ndarray:
     """What the true model predicts without a link, float32 [N]."""
     expression = np.empty(len(sequence), np.float32)
     for start in range(0, len(sequence), _BATCH):
@@ -383,6 +462,9 @@ def _expression(parameters: Mapping[str, np.ndarray], sequence: np.ndarray) -> n
         opening, binding = _binding(parameters, sequence[rows])
         log_odds = opening @ parameters["potentiation"] + parameters["potentiation_bias"]
         accessibility = 1 / (1 + np.exp(-log_odds))
-        effect = accessibility * (binding @ parameters["activity"])
+        effect = binding @ parameters["activity"]
+        if spec.pairs:
+            effect = effect + pair_binding(spec, parameters, sequence[rows]).sum(axis=1)
+        effect = accessibility * effect
         expression[rows] = effect + parameters["bias"]
     return expression

@@ -87,6 +87,12 @@ class ModelSpec:
             a first axis of T. All others are shared; motifs and position weights always are.
         competition: sites exclude each other: no base is covered twice, by the columns that a
             motif has (`column_range`). The binding is that of `cisreg.exclusive_occupancy`.
+        pairs: Q pairs (a, b) of motifs, by their places among the M, whose sites act together: an
+            effect for each orientation and distance of a site of b from one of a, see
+            `cisreg.pairs`. a and b may be the same motif.
+        pair_distance: sites whose centres are this many bases apart, or more, have no such effect.
+        pair_knots: K, the number of knots of the curve over the distance; they lie
+            2 * pair_distance / (K + 1) bases apart, a whole number.
 
     Raises:
         ValueError: a size is out of range, or options exclude each other.
@@ -116,6 +122,9 @@ class ModelSpec:
     output_count: int = 1
     differ: tuple[str, ...] = ()
     competition: bool = False
+    pairs: tuple[tuple[int, int], ...] = ()
+    pair_distance: int = 60
+    pair_knots: int = 23
 
     def __post_init__(self) -> None:
         for name in ("motif_count", "motif_width", "sequence_length", "output_count"):
@@ -139,6 +148,7 @@ class ModelSpec:
         self._check_position_knots()
         self._check_constant_ends()
         self._check_differ()
+        self._check_pairs()
         numbers = sum(math.prod(shape) for shape in self.parameter_shapes.values())
         check_memory(
             f"a model of {self.motif_count:,} motifs, {self.motif_width:,} columns and "
@@ -211,6 +221,51 @@ class ModelSpec:
                 f"got {self.position_knots}"
             )
 
+    def _check_pairs(self) -> None:
+        if self.pairs and self.competition:
+            raise ValueError(
+                "pairs: expected none with competition=True, whose sites are not computed one by "
+                f"one, got {len(self.pairs)}; choose one of both"
+            )
+        if self.pairs and "log_concentration" in self.differ:
+            raise ValueError(
+                "differ: expected no log_concentration in a model with pairs, whose sites have one "
+                "occupancy, got it; leave it out"
+            )
+        # JSON has lists.
+        pairs = tuple(tuple(each) for each in self.pairs)
+        object.__setattr__(self, "pairs", pairs)
+        known = range(self.motif_count)
+        for number, pair in enumerate(pairs):
+            if len(pair) != 2 or not all(type(each) is int and each in known for each in pair):
+                raise ValueError(
+                    f"pairs: expected two places of motifs each, 0 to {self.motif_count - 1}, got "
+                    f"{list(pair)}"
+                )
+            if set(pair) in [set(each) for each in pairs[:number]]:
+                raise ValueError(
+                    f"pairs: expected each pair once, in either order, got {list(pair)} again"
+                )
+        names = ("pair_distance", "pair_knots")
+        for name, least in zip(names, (2, 1), strict=True):
+            size = getattr(self, name)
+            if type(size) is not int or not least <= size <= LONGEST_SEQUENCE:
+                raise ValueError(
+                    f"{name}: expected an integer of {least} to {LONGEST_SEQUENCE}, got {size!r}"
+                )
+        if not pairs and (self.pair_distance, self.pair_knots) != (60, 23):
+            raise ValueError(
+                "pair_distance, pair_knots: expected pairs beside them, got none; name pairs of "
+                "motifs, or leave both out"
+            )
+        if 2 * self.pair_distance % (self.pair_knots + 1):
+            raise ValueError(
+                "pair_knots: expected knots a whole number of bases apart, 2 * pair_distance / "
+                f"(pair_knots + 1), got 2 * {self.pair_distance} / {self.pair_knots + 1}; with "
+                f"knots 5 bases apart, pair_distance={5 * max(1, self.pair_distance // 5)} has "
+                f"pair_knots={2 * max(1, self.pair_distance // 5) - 1}"
+            )
+
     def __repr__(self) -> str:
         """The sizes, and the options that differ from their defaults."""
         shown = [
@@ -272,6 +327,8 @@ class ModelSpec:
             shapes["activity_difference"] = motifs
         if self.accessibility_activity:
             shapes["accessibility_activity"] = ()
+        if self.pairs:
+            shapes["pair_effect"] = (len(self.pairs), 2, self.pair_knots)
         shapes["bias"] = ()
         shapes |= dict.fromkeys(LINK_PARAMETERS[self.link], ())
         own = {name: shapes[name] for name in self.differ if name in shapes}
@@ -394,7 +451,7 @@ def check_finite(parameters: Mapping[str, Any], motif_names: Sequence[str] = ())
         fault = not_finite(array)
         if not fault:
             continue
-        of_factors = array.ndim and name not in SCALARS
+        of_factors = array.ndim and name not in (*SCALARS, "pair_effect")
         motif = int(np.argwhere(~np.isfinite(array))[0][-1]) if of_factors else len(motif_names)
         of_motif = f", of motif {motif_names[motif]!r}" if motif < len(motif_names) else ""
         raise ValueError(f"parameters: expected finite numbers in {name}, got {fault}{of_motif}")

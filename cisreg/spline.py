@@ -1,4 +1,4 @@
-"""Natural cubic splines through evenly spaced knots, as a constant matrix."""
+"""Splines through evenly spaced knots, as constant matrices."""
 
 from __future__ import annotations
 
@@ -39,6 +39,39 @@ def spline_basis(points: int, knots: int) -> np.ndarray:
     ).astype(np.float32)
     basis.setflags(write=False)
     return basis
+
+
+def linear_basis(points: np.ndarray, knots: int, reach: int) -> np.ndarray:
+    """Matrix that turns values at knots into straight lines from knot to knot.
+
+    The knots are evenly spaced between -reach and reach, where the line ends at 0: knot k, counted
+    from 1, is at -reach + 2 * reach * k / (knots + 1). Outside the line is 0.
+
+    Args:
+        points: [P], any numbers.
+        knots: number of knots, K.
+        reach: above 0.
+
+    Returns:
+        float32 [P, K]; the line is `linear_basis(points, knots, reach) @ values`.
+
+    Example:
+        >>> linear_basis(np.array([-2, -1, 0, 1, 2, 3]), 1, 2)[:, 0].tolist()
+        [0.0, 0.5, 1.0, 0.5, 0.0, 0.0]
+    """
+    spacing = 2 * reach / (knots + 1)
+    away = np.abs(np.asarray(points, np.float64)[:, None] - knot_places(knots, reach))
+    return np.maximum(1.0 - away / spacing, 0.0).astype(np.float32)
+
+
+def knot_places(knots: int, reach: int) -> np.ndarray:
+    """Where the knots of `linear_basis` are, float64 [K].
+
+    Example:
+        >>> knot_places(3, 4).tolist()
+        [-2.0, 0.0, 2.0]
+    """
+    return np.linspace(-reach, reach, knots + 2)[1:-1]
 
 
 def _knot_curvature(knots: int) -> np.ndarray:

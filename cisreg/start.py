@@ -65,10 +65,11 @@ def init_parameters(
 
     Motifs and concentrations are used as given. Activities and potentiations are small numbers from
     a normal distribution, so that all motifs start differently; position weights are 1, differences
-    between strands 0, and binding limits ten bound molecules, which few promoters reach. The bias
-    is 0, two standard deviations below the mean: a bias at the mean leads to worse optima, since
-    then the activities do not explain it at first. Floor and ceiling of a logistic link begin two
-    standard deviations below and above the mean, the scale of other links at 1.
+    between strands and effects of pairs 0, and binding limits ten bound molecules, which few
+    promoters reach. The bias is 0, two standard deviations below the mean: a bias at the mean leads
+    to worse optima, since then the activities do not explain it at first. Floor and ceiling of a
+    logistic link begin two standard deviations below and above the mean, the scale of other links
+    at 1.
 
     Outputs of a model of several begin alike.
 

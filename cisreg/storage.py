@@ -22,6 +22,7 @@ from cisreg.limits import read_description
 from cisreg.locks import hold_for_a_moment
 from cisreg.losses.named import noise_from_dict
 from cisreg.motifs import MotifDetails, MotifSet
+from cisreg.pairs import pair_names
 from cisreg.run_folder import MODEL_FILE, PARAMETERS, warn_of_earlier_model
 from cisreg.spec import ModelSpec, check_finite
 from cisreg.strict_json import parse_json
@@ -88,6 +89,9 @@ def model_description(model: Model) -> dict[str, Any]:
     }
     if model.output_names:
         description[_OUTPUTS] = list(model.output_names)
+    if model.spec.pairs:
+        # For readers; the spec has their places.
+        description["pairs"] = list(map(list, pair_names(model.spec, model.motif_names)))
     if model.noise is not None:
         description[_NOISE] = model.noise.to_dict()
     # The numbers of the files are left out: log Kd at the start of training is among the arrays.

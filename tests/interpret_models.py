@@ -15,6 +15,7 @@ from cisreg.interpret.read_out import (
     scan_weights,
 )
 from cisreg.oracle import occupancy_oracle
+from cisreg.pairs import pair_motifs, pair_sums
 from cisreg.spec import ModelSpec
 from cisreg.start import init_parameters
 from cisreg.trained_model import Model
@@ -79,6 +80,16 @@ def kinds_of_models():
         "constant_left": 3,
     }
     kinds["competition, limits"] = {"competition": True, "binding_limit": True, "link": "softplus"}
+    pairs = {"pairs": ((0, 1), (2, 2), (3, 0)), "pair_distance": 8, "pair_knots": 3}
+    kinds["pairs"] = pairs
+    kinds["pairs, probability"] = {"binding": "probability", "constant_left": 3, **pairs}
+    kinds["pairs, limits of sites"] = {"binding_limit": True, "positional": True, **pairs}
+    kinds["pairs, logistic"] = {
+        "link": "logistic",
+        "binding_limit": True,
+        "stranded": True,
+        **pairs,
+    }
     return kinds
 
 
@@ -99,6 +110,7 @@ def make_model(seed=0, **layers):
             parameters[name] = (value + random.normal(0, 1.0, value.shape)).astype(np.float32)
     # Where accessibility and links saturate, no effect can be seen.
     gentle = {"potentiation": spec.positional_potentiation, "activity": spec.link != "identity"}
+    gentle |= {"pair_effect": True} if spec.pairs else {}
     for name, damped in gentle.items():
         if damped:
             parameters[name] = parameters[name] / 4
@@ -139,8 +151,13 @@ def expression_in_float64(model, codes):
         for name, weight in scan_weights(model).items()
     }
     scan = scan_of_sums(model.spec, bound, weighted)
-    if not model.spec.fused:
+    if not model.spec.fused or model.spec.pairs:
         scan = scan._replace(site=_sites(model, arguments))
+    if model.spec.pairs:
+        chosen = scan.site[..., pair_motifs(model.spec).motifs]
+        scan = scan._replace(
+            paired=pair_sums(model.spec, chosen), site=None if model.spec.fused else scan.site
+        )
     return read_out(model, scan).expression
 
 

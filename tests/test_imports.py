@@ -25,12 +25,15 @@ ROWS = [
     ("training", "keras"),
     ("saved_model",),
     ("window_prediction",),
-    ("storage", "trained_model", "simulate", "datasets"),
+    ("storage", "trained_model", "simulate", "simulate_pairs", "datasets"),
     ("interpret",),
     ("prediction",),
     ("batch_prediction",),
     ("model", "losses"),
-    ("layers", "competition", "links", "outputs", "start", "spec", "spline"),
+    (
+        *("layers", "competition", "links", "outputs", "pair_layer", "pairs", "start", "spec"),
+        "spline",
+    ),
     ("scan", "motifs", "genome"),
     ("registration",),
     ("occupancy", "exclusive", "numpy"),
@@ -47,7 +50,8 @@ ROWS = [
     ("run_folder", "saved_model_folder"),
     (
         *("ahead", "arrays", "choices", "files", "library", "names", "number_text", "once"),
-        *("occupancy_checks", "oracle", "exclusive_oracle", "strict_json", "strict_toml"),
+        *("occupancy_checks", "oracle", "exclusive_oracle", "pairs_oracle", "strict_json"),
+        "strict_toml",
     ),
     ("file_checks", "lazy", "limits", "locks", "tensorflow_package", "version"),
 ]
@@ -63,6 +67,7 @@ WITHOUT_TENSORFLOW = (
     *("trained_model", "batch_prediction", "storage", "simulate", "report", "window_prediction"),
     *("datasets", "strict_toml"),
     *(
+        "pairs",
         "spec",
         "start",
         "outputs",
@@ -131,7 +136,7 @@ def test_no_modules_import_each_other_in_a_circle():
 
 
 def test_the_package_imports_neither_its_tests_nor_what_they_verify_with():
-    oracles = {"cisreg.oracle", "cisreg.exclusive_oracle"}
+    oracles = {"cisreg.oracle", "cisreg.exclusive_oracle", "cisreg.pairs_oracle"}
     for name, path in FILES.items():
         imported = imports_of(path, at_start=False)
         assert not {other.split(".")[0] for other in imported} & {"benchmarks", "tests"}, name

@@ -10,6 +10,7 @@ import pytest
 from cisreg.model import predict
 from cisreg.motifs import MotifSet, demo_motifs
 from cisreg.simulate import simulate
+from cisreg.trained_model import Model
 
 
 @pytest.fixture(scope="module")
@@ -178,3 +179,20 @@ def test_reads_of_sequences_are_uneven(motifs):
 def test_counts_need_expression_above_0(motifs):
     with pytest.raises(ValueError, match=r"expected expression above 0 for counts.*exponential"):
         simulate(motifs, sequence_count=500, measured_as="poisson")
+
+
+def test_pairs_act_in_the_true_model_and_leave_all_else_as_it_is():
+    motifs = demo_motifs(width=30)
+    how = {"sequence_count": 300, "noise": 0.0, "seed": 3}
+    plain, made = simulate(motifs, **how), simulate(motifs, pairs=2, **how)
+    assert len(made.spec.pairs) == 2 and len(set(sum(made.spec.pairs, ()))) == 4
+    predicted = Model(made.spec, made.parameters, made.motif_names).predict(made.sequence)
+    np.testing.assert_allclose(predicted.expression, made.noiseless_expression, atol=1e-4)
+    effect = made.parameters["pair_effect"]
+    assert (np.abs(effect).max(axis=2) > 0).sum(axis=1).tolist() == [1, 1]  # one orientation
+    assert effect[0].max() > 0 > effect[1].min()
+    unchanged = (plain.sequence == made.sequence).all(axis=1).mean()
+    assert 0.15 < unchanged < 0.4  # sites of each pair in half of the promoters
+    assert simulate(motifs, pairs=2, **how).expression.tolist() == made.expression.tolist()
+    with pytest.raises(ValueError, match="expected 0 to 120 pairs of 16 motifs, got 121"):
+        simulate(motifs, pairs=121, **how)

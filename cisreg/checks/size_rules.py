@@ -114,7 +114,10 @@ def trained_parameters(recipe: Recipe, length: int, motifs: MotifSet | None) -> 
         51
     """
     count = 1 if motifs is None else len(motifs)
-    shapes = dict(recipe.spec(count, length).parameter_shapes)
+    names = () if motifs is None else motifs.names
+    if motifs is None:
+        recipe = recipe.override(model={"pairs": ()})
+    shapes = dict(recipe.spec(count, length, names).parameter_shapes)
     flank = recipe.motif_flank
     if flank is None:
         columns = recipe.motif_width * count

@@ -77,6 +77,15 @@ def simulate(
         float,
         typer.Option(min=0, metavar="SITES", help="Mean number of planted sites per sequence."),
     ] = 6.0,
+    pairs: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            metavar="COUNT",
+            help="Pairs of factors whose sites act together, in one orientation around one "
+            "distance; sites of them are planted in half of the sequences.",
+        ),
+    ] = 0,
     motif_width: Annotated[
         int, typer.Option(min=1, metavar="COLUMNS", help="Columns that each motif is placed in.")
     ] = 30,
@@ -105,6 +114,7 @@ def simulate(
         measured_as=measured_as,
         link=link or ("exponential" if measured_as in _ABOVE_0 else "identity"),
         reads=reads,
+        pairs=pairs,
     )
     with fill_folder(output, _FILES, overwrite):
         check_own_folder(output / _TRUTH)

@@ -205,6 +205,29 @@ PositionKnots = Annotated[
         metavar="KNOTS",
     ),
 ]
+Pair = Annotated[
+    list[str] | None,
+    _detail(
+        "Two motifs whose sites act together, an effect for each orientation and distance, such as "
+        "REB1:ABF1; may be repeated. **cisreg explain cooperativity** finds candidates.",
+        metavar="A:B",
+    ),
+]
+PairDistance = Annotated[
+    int | None,
+    _detail(
+        "Centres of two sites that are so far apart, or farther, do not act together. Default: 60.",
+        metavar="BASES",
+    ),
+]
+PairKnots = Annotated[
+    int | None,
+    _detail(
+        "Knots of the effect of a pair over the distance, 2 * BASES / (KNOTS + 1) bases apart. "
+        "Default: 23, one every 5 bases.",
+        metavar="KNOTS",
+    ),
+]
 Padding = Annotated[
     Literal["same", "valid"] | None,
     _detail(
@@ -262,6 +285,14 @@ MotifPull = Annotated[
 PositionSmoothness = Annotated[
     float | None,
     _training("Penalty on squared differences of neighbouring position weights.", metavar="WEIGHT"),
+]
+PairL1 = Annotated[
+    float | None,
+    _training("Penalty on the sum of |effect| over the knots of all pairs.", metavar="WEIGHT"),
+]
+PairSmoothness = Annotated[
+    float | None,
+    _training("Penalty on squared differences of neighbouring knots of pairs.", metavar="WEIGHT"),
 ]
 Loss = Annotated[
     Literal[
@@ -491,6 +522,9 @@ class TrainingOptions:
     position_knots: PositionKnots = None
     link: Link = None
     padding: Padding = None
+    pair: Pair = None
+    pair_distance: PairDistance = None
+    pair_knots: PairKnots = None
     constant_left: ConstantLeft = None
     constant_right: ConstantRight = None
     constant_ends: ConstantEnds = None
@@ -501,6 +535,8 @@ class TrainingOptions:
     motif_l2: MotifL2 = None
     motif_pull: MotifPull = None
     position_smoothness: PositionSmoothness = None
+    pair_l1: PairL1 = None
+    pair_smoothness: PairSmoothness = None
     loss: Loss = None
     likelihood: Likelihood = None
     epochs: Epochs = None

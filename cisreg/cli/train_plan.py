@@ -12,6 +12,7 @@ import typer
 from cisreg.cli import options
 from cisreg.cli.train_options import TrainingOptions
 from cisreg.cli.train_start import (
+    asked_pairs,
     carried_over,
     check_names,
     choose_motifs,
@@ -49,6 +50,8 @@ _LAYERS = (
     "constant_left",
     "constant_right",
     "constant_ends",
+    "pair_distance",
+    "pair_knots",
 )
 _PENALTIES = (
     "activity_l1",
@@ -56,6 +59,8 @@ _PENALTIES = (
     "motif_l2",
     "motif_pull",
     "position_smoothness",
+    "pair_l1",
+    "pair_smoothness",
 )
 # Options that name files.
 _READ = (
@@ -136,6 +141,9 @@ def make_plan(given: TrainingOptions, recipe: str, extra: str | None = None) -> 
         given.motifs, given.random_motifs, chosen.motif_width, earlier, given.seed
     )
     check_names(earlier, motif_set)
+    if given.pair:
+        pairs = asked_pairs(given.pair, motif_set.names)
+        chosen = chosen.override(model={"pairs": pairs})
     columns = options.asked_columns(
         *(given.sequence_column, _measured(given), given.weight_column, given.name_column)
     )
@@ -159,7 +167,8 @@ def make_plan(given: TrainingOptions, recipe: str, extra: str | None = None) -> 
     # Text is read into memory, where its length is known from it then.
     data = files if files.has_groups or given.length is not None else files.load()
     length = files.length
-    names = chosen.spec(len(motif_set), length).parameter_shapes
+    spec = chosen.spec(len(motif_set), length, motif_set.names)
+    names = spec.parameter_shapes
     start = initial_values(
         *(given.initial_activity, given.initial_potentiation, given.initial_binding_limit),
         *(motif_set, random_count, names),
@@ -168,7 +177,7 @@ def make_plan(given: TrainingOptions, recipe: str, extra: str | None = None) -> 
         "log_concentration": initial_concentrations(
             given.concentrations, motif_set, random_count, length
         ),
-        "start": start | carried_over(earlier, names),
+        "start": start | carried_over(earlier, spec),
         "loss": _table_loss(given.likelihood),
         "validation": chosen_validation(
             *(vars(given), chosen.validation, files),

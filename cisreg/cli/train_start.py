@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,6 +14,7 @@ from cisreg.number_text import LARGEST_FLOAT32, is_float, parse_float
 
 if TYPE_CHECKING:
     from cisreg.motifs import MotifSet
+    from cisreg.spec import ModelSpec
 
 logger = logging.getLogger("cisreg.cli")
 
@@ -29,10 +30,12 @@ class Earlier(NamedTuple):
         parameters: float32 arrays by name.
         motifs: the motifs with their names and own columns; None for files of CisRegModels, which
             contain neither.
+        spec: its layers; None for files of CisRegModels.
     """
 
     parameters: Mapping[str, np.ndarray]
     motifs: MotifSet | None
+    spec: ModelSpec | None = None
 
 
 def load_earlier(source: str | None) -> Earlier | None:
@@ -44,7 +47,7 @@ def load_earlier(source: str | None) -> Earlier | None:
         return None
     if (Path(source) / "model.json").exists():
         model = load_model(source)
-        return Earlier(model.parameters, model.motifs)
+        return Earlier(model.parameters, model.motifs, model.spec)
     return Earlier(read_parameters(source).arrays, None)
 
 
@@ -189,13 +192,51 @@ def _values(name: str, source: str, motif_set: MotifSet, random_count: int) -> n
     )
 
 
-def carried_over(earlier: Earlier | None, names: Mapping[str, object]) -> dict[str, np.ndarray]:
-    """The parameters of the earlier model that the new one has, too."""
+def carried_over(earlier: Earlier | None, spec: ModelSpec) -> dict[str, np.ndarray]:
+    """The parameters of the earlier model that the new one has, too.
+
+    Pairs of factors that only the new one has begin at 0, as its others do.
+    """
+    from cisreg.pairs import carried_pairs
+
     if earlier is None:
         return {}
+    names = spec.parameter_shapes
     lost = sorted(set(earlier.parameters) - set(names))
     if lost:
         logger.warning(
             "--start: the new model has no %s, which the earlier one has", ", ".join(lost)
         )
-    return {name: value for name, value in earlier.parameters.items() if name in names}
+    carried = {name: value for name, value in earlier.parameters.items() if name in names}
+    if "pair_effect" in carried and earlier.spec is not None:
+        carried["pair_effect"] = carried_pairs(earlier.spec, carried["pair_effect"], spec)
+        gone = {frozenset(pair) for pair in earlier.spec.pairs} - set(map(frozenset, spec.pairs))
+        if gone:
+            logger.warning(
+                "--start: the new model has %d pairs of factors fewer than the earlier one has",
+                len(gone),
+            )
+    return carried
+
+
+def asked_pairs(texts: Sequence[str], names: Sequence[str]) -> list[tuple[str, str]]:
+    """The pairs that `--pair` names as A:B; names may have colons themselves.
+
+    Raises:
+        ValueError: no pair of motifs, or two that the text may mean.
+    """
+    pairs, known = [], set(names)
+    for text in texts:
+        parts = text.split(":")
+        cut = [(":".join(parts[:at]), ":".join(parts[at:])) for at in range(1, len(parts))]
+        found = [(a, b) for a, b in cut if a in known and b in known]
+        if len(found) == 1:
+            pairs += found
+            continue
+        shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+        what = " or ".join(f"{a} with {b}" for a, b in found) or "no two of them"
+        raise ValueError(
+            f"--pair: expected two names of motifs ({shown}) with a colon between them, got "
+            f"{text!r}, which is {what}; name pairs in the recipe if this is not clear"
+        )
+    return pairs

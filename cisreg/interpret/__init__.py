@@ -18,6 +18,7 @@ _MODULES = {
         *("ConcentrationEffects", "change_concentration", "change_each_concentration"),
         "knock_outs",
     ),
+    "cisreg.interpret.cooperativity": ("PairScreen", "screen_pairs"),
     "cisreg.interpret.diagnosis": ("Diagnosis", "diagnose_model"),
     "cisreg.interpret.design": ("Beam", "Greedy", "design"),
     "cisreg.interpret.design_constraints": ("Constraints",),

@@ -199,5 +199,5 @@ def _expression_at(model: AnyModel, scanned: ModelScan, factor: int, most: float
     """Expression if a factor were bound only so much, equally less at all of its sites."""
     share = np.ones(model.spec.motif_count)
     share[factor] = most / scanned.binding[0, factor]
-    less = scanned.changed(lambda each: each * share)
+    less = scanned.scaled(model.spec, share)
     return float(read_out(model, less).expression[0])

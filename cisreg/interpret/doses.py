@@ -106,8 +106,8 @@ def dose_response(
 ) -> DoseResponse:
     """Expression along the concentration of a factor, all else unchanged.
 
-    Only the factor is scanned again for each concentration, and where sites exclude each other, all
-    factors.
+    Only the factor is scanned again for each concentration; where sites exclude each other, or
+    factors act in pairs, all factors.
 
     Args:
         model: a trained model.
@@ -130,7 +130,7 @@ def dose_response(
     if not len(times):
         raise ValueError("times: expected one or more numbers, got none; leave it out for 17")
     place = int(factor_places(model, [factor])[0])
-    scanned = model if model.spec.competition else _one_factor(model, place)
+    scanned = model if _acts_on_others(model) else _one_factor(model, place)
     doses = [change_concentration(scanned, {factor: each}) for each in times]
     codes = encode_some(model, sequences)
     check_memory(
@@ -144,7 +144,7 @@ def dose_response(
         scan = scan_model(model, part, threads=threads)
         for dose, changed in enumerate(doses):
             other = scan_model(changed, part, threads=threads)
-            if not model.spec.competition:
+            if not _acts_on_others(model):
                 other = _with_factor(scan, place, other)
             found = read_out(model, other)
             expression[dose, rows], accessibility[dose, rows] = found[:2]
@@ -156,6 +156,11 @@ def dose_response(
         sequence_names(sequences),
         model.unit,
     )
+
+
+def _acts_on_others(model: AnyModel) -> bool:
+    """Whether what other factors do depends on the concentration of one."""
+    return model.spec.competition or bool(model.spec.pairs)
 
 
 def _one_factor(model: AnyModel, place: int) -> AnyModel:

@@ -1,7 +1,8 @@
 """Expression where one factor at a time binds differently.
 
 Independent factors need one scan for all of them. Where sites exclude each other, the others take a
-freed place: each change is a scan of its own.
+freed place: each change is a scan of its own. So it is at other concentrations where factors act in
+pairs; a factor that is absent is in none.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from cisreg.interpret.any_model import AnyModel
 from cisreg.interpret.read_out import (
     ModelScan,
     limited_contribution,
+    paired_effects,
     position_weight,
     read_out,
     scan_model,
@@ -55,8 +57,9 @@ def concentration_changes(
     Example:
         >>> concentration_changes(model, codes, scan, np.arange(245), -np.inf)  # doctest: +SKIP
     """
-    if not model.spec.competition:
-        if np.isneginf(log_times):
+    gone = np.isneginf(log_times)
+    if not model.spec.competition and (gone or not model.spec.pairs):
+        if gone:
             return factor_changes(model, scan, absent(scan), places)
         other = with_concentrations(model, slice(None), log_times)
         return factor_changes(model, scan, scan_model(other, codes, threads=threads), places)
@@ -88,7 +91,9 @@ def factor_changes(
     Args:
         model: the model that was scanned.
         scan: N sequences.
-        other: the same sequences with other concentrations, or `absent(scan)`.
+        other: the same sequences with other concentrations, or `absent(scan)`. In models with
+            pairs of factors only that: what two factors do at other concentrations of both is not
+            what they do where one of them has another.
         places: int [K], the factors.
 
     Returns:
@@ -112,6 +117,10 @@ def factor_changes(
     own[:, places] = accessibility
     replaced, new = (strand_contribution(model, each, own).sum(axis=1) for each in (scan, other))
     totals += (new - replaced)[:, places]
+    if spec.pairs:
+        # What a factor does in pairs with others is by half among what these do.
+        partners = _partners_halves(model, other) - _partners_halves(model, scan)
+        totals += accessibility * partners[:, places]
     if spec.accessibility_activity:
         totals += model.parameters["accessibility_activity"] * accessibility
     after = link_value(spec.link, model.parameters, totals + model.parameters["bias"])
@@ -122,8 +131,12 @@ def factor_changes(
 def _totals(model: AnyModel, scan: ModelScan, accessibility: np.ndarray) -> np.ndarray:
     """Contributions of all factors together at each of K accessibilities, float64 [N, K]."""
     linear = _linear(model, scan)
+    together = np.zeros((len(linear), 1))
+    if model.spec.pairs:
+        effects = paired_effects(model.spec, model.parameters, scan)
+        together = effects.sum(axis=(1, 2, 3))[:, np.newaxis]
     if not model.spec.binding_limit:
-        return accessibility * linear.sum(axis=1, keepdims=True)
+        return accessibility * (linear.sum(axis=1, keepdims=True) + together)
     limit = np.exp(model.parameters["log_binding_limit"].astype(np.float64))
     excess = None if scan.site is None else _Excess(model, scan.site, limit)
     totals = np.empty_like(accessibility)
@@ -132,7 +145,17 @@ def _totals(model: AnyModel, scan: ModelScan, accessibility: np.ndarray) -> np.n
         if excess is not None:
             each -= excess.at(accessible)
         totals[:, place] = limited_contribution(model, each).sum(axis=1)
-    return totals
+    return totals + accessibility * together
+
+
+def _partners_halves(model: AnyModel, scan: ModelScan) -> np.ndarray:
+    """The other halves of what each factor does in pairs with other factors, float64 [N, M]."""
+    effects = paired_effects(model.spec, model.parameters, scan).sum(axis=(1, 2)) / 2
+    found = np.zeros((len(effects), model.spec.motif_count))
+    for number, (a, b) in enumerate(model.spec.pairs):
+        if a != b:
+            found[:, [a, b]] += effects[:, [number]]
+    return found
 
 
 def _linear(model: AnyModel, scan: ModelScan) -> np.ndarray:

@@ -17,6 +17,7 @@ from cisreg.links import link_value, sigmoid
 from cisreg.numpy import exclusive_occupancy, occupancy
 from cisreg.occupancy_checks import UNKNOWN
 from cisreg.outputs import check_one_output
+from cisreg.pairs import by_strands, pair_motifs, pair_sums
 from cisreg.spec import ModelSpec, check_finite, check_overflow, scanned_weights
 from cisreg.spline import spline_basis
 
@@ -34,12 +35,15 @@ class ModelScan(NamedTuple):
             weights and binding limits, whose limits apply to each site; None for all others.
         unweighted: float64 [N, M], where positional potentiation weighs `opening`, what that would
             be without weights; None for all others.
+        paired: float64 [N, 2, 2, Q, K], what the knots of pairs of factors are multiplied by
+            (`cisreg.pairs.pair_sums`); None for models without pairs.
     """
 
     opening: np.ndarray
     acting: np.ndarray
     site: np.ndarray | None = None
     unweighted: np.ndarray | None = None
+    paired: np.ndarray | None = None
 
     @property
     def binding(self) -> np.ndarray:
@@ -48,10 +52,16 @@ class ModelScan(NamedTuple):
 
     def changed(self, change: Callable[[np.ndarray], np.ndarray]) -> ModelScan:
         """The scan with all of its arrays changed by a function."""
-        site, unweighted = (
-            None if each is None else change(each) for each in (self.site, self.unweighted)
-        )
-        return ModelScan(change(self.opening), change(self.acting), site, unweighted)
+        others = (None if each is None else change(each) for each in self[2:])
+        return ModelScan(change(self.opening), change(self.acting), *others)
+
+    def scaled(self, spec: ModelSpec, share: np.ndarray) -> ModelScan:
+        """The scan with the binding of each factor multiplied by its share, [M]."""
+        made = self._replace(paired=None).changed(lambda each: each * share)
+        if self.paired is None:
+            return made
+        together = share[np.array(spec.pairs)].prod(axis=1)
+        return made._replace(paired=self.paired * together[:, np.newaxis])
 
 
 class ReadOut(NamedTuple):
@@ -101,9 +111,15 @@ def scan_model(model: AnyModel, codes: np.ndarray, *, threads: int | None = None
     # The arrays of a model can be changed after it was made.
     check_finite(model.parameters, model.motif_names)
     scan = scan_of_sums(spec, *site_sums(model, codes, threads))
-    if spec.fused:
+    if not spec.fused:
+        scan = scan._replace(site=site_occupancy(model, *between_ends(spec, codes)))
+    if not spec.pairs:
         return scan
-    return scan._replace(site=site_occupancy(model, *between_ends(spec, codes)))
+    motifs = pair_motifs(spec).motifs
+    site = scan.site[..., motifs] if scan.site is not None else None
+    if site is None:
+        site = site_occupancy(model, *between_ends(spec, codes), motifs)
+    return scan._replace(paired=pair_sums(spec, site))
 
 
 def scan_arguments(model: AnyModel, codes: np.ndarray) -> dict[str, Any]:
@@ -217,6 +233,9 @@ def read_out(model: AnyModel, scan: ModelScan) -> ReadOut:
         accessibility = sigmoid(values["potentiation_bias"] + scan.opening @ values["potentiation"])
     by_strand = _unlimited(spec, values, scan, accessibility)
     contribution = limited_contribution(model, by_strand.sum(axis=1))
+    if scan.paired is not None:
+        together = paired_contribution(spec, values, scan).sum(axis=1)
+        contribution = contribution + accessibility[:, np.newaxis] * together
     direct = np.zeros_like(accessibility)
     if spec.accessibility_activity:
         direct = values["accessibility_activity"] * accessibility
@@ -232,7 +251,8 @@ def strand_contribution(model: AnyModel, scan: ModelScan, accessibility: np.ndar
     """What each motif adds to the score through each strand, float64 [N, S, M].
 
     Where a limit caps a motif, its strands share what is left in proportion to what they would add
-    without the limit. So the sum over strands is the `contribution` of `read_out`.
+    without the limit. So the sum over strands is the `contribution` of `read_out`. What two sites
+    of a pair of factors do together belongs to each of them by half.
 
     Args:
         model: the model that was scanned.
@@ -245,12 +265,46 @@ def strand_contribution(model: AnyModel, scan: ModelScan, accessibility: np.ndar
     """
     values = _float64(model.parameters)
     by_strand = _unlimited(model.spec, values, scan, accessibility)
-    if not model.spec.binding_limit:
+    if model.spec.binding_limit:
+        total = by_strand.sum(axis=1)
+        limited = limited_contribution(model, total)
+        share = np.divide(limited, total, out=np.ones_like(total), where=total != 0)
+        by_strand = by_strand * share[:, np.newaxis]
+    if scan.paired is None:
         return by_strand
-    total = by_strand.sum(axis=1)
-    limited = limited_contribution(model, total)
-    share = np.divide(limited, total, out=np.ones_like(total), where=total != 0)
-    return by_strand * share[:, np.newaxis]
+    together = paired_contribution(model.spec, values, scan)
+    if by_strand.shape[1] == 1:
+        together = together.sum(axis=1, keepdims=True)
+    return by_strand + _accessible(accessibility) * together
+
+
+def paired_effects(
+    spec: ModelSpec, values: Mapping[str, np.ndarray], scan: ModelScan
+) -> np.ndarray:
+    """What each pair of factors does by the strands of both sites, float64 [N, 2, 2, Q].
+
+    Where all chromatin is accessible.
+
+    Args:
+        spec: a model with pairs.
+        values: its parameters.
+        scan: of the model.
+    """
+    assert scan.paired is not None  # models with pairs have it
+    knots = by_strands(values["pair_effect"])
+    return np.einsum("nstqk,stqk->nstq", scan.paired, knots)
+
+
+def paired_contribution(
+    spec: ModelSpec, values: Mapping[str, np.ndarray], scan: ModelScan
+) -> np.ndarray:
+    """What each factor does in pairs, half of each, where all is accessible: float64 [N, 2, M]."""
+    effects = paired_effects(spec, values, scan) / 2
+    found = np.zeros((len(effects), 2, spec.motif_count))
+    for number, (a, b) in enumerate(spec.pairs):
+        found[..., a] += effects[..., number].sum(axis=2)
+        found[..., b] += effects[..., number].sum(axis=1)
+    return found
 
 
 def _float64(parameters: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -266,12 +320,17 @@ def _unlimited(
     spec: ModelSpec, values: Mapping[str, np.ndarray], scan: ModelScan, accessibility: np.ndarray
 ) -> np.ndarray:
     """What each motif would add through each strand without the limit of motifs, [N, S, M]."""
-    accessible = np.expand_dims(accessibility, (1, 2) if accessibility.ndim == 1 else 1)
+    accessible = _accessible(accessibility)
     if scan.site is None:
         return accessible * scan.acting * strand_activity(spec, values)
     limit = np.exp(values["log_binding_limit"])
     sites = np.minimum(accessible[:, np.newaxis] * scan.site, limit)
     return (sites * position_weight(spec, values)).sum(axis=2) * strand_activity(spec, values)
+
+
+def _accessible(accessibility: np.ndarray) -> np.ndarray:
+    """Accessibility [N], or [N, M], to multiply arrays [N, S, M]."""
+    return np.expand_dims(accessibility, (1, 2) if accessibility.ndim == 1 else 1)
 
 
 def limited_contribution(model: AnyModel, contribution: np.ndarray) -> np.ndarray:
@@ -329,35 +388,42 @@ def between_ends(spec: ModelSpec, codes: np.ndarray) -> tuple[np.ndarray, np.nda
     return np.where(inside, codes, np.uint8(UNKNOWN)), span
 
 
-def site_occupancy(model: AnyModel, codes: np.ndarray, span: np.ndarray | None) -> np.ndarray:
+def site_occupancy(
+    model: AnyModel,
+    codes: np.ndarray,
+    span: np.ndarray | None,
+    motifs: np.ndarray | slice = slice(None),
+) -> np.ndarray:
     """The occupancy of every single site, float32 [N, 2, P, M]; a site that does not count has 0.
 
     Args:
         model: a trained model.
         codes: uint8 [N, L], from `between_ends`, like `span`.
         span: int32 [N, 2], or None.
+        motifs: the places of some of the motifs; all by default.
     """
     spec = model.spec
     if spec.competition:
         arguments = exclusive_arguments(model, codes) | {"sequence": codes, "span": span}
-        return exclusive_site_occupancy(spec, arguments)
-    log_kd = model.parameters["log_kd"].astype(np.float64)
+        return exclusive_site_occupancy(spec, arguments)[..., motifs]
+    log_kd = model.parameters["log_kd"][..., motifs].astype(np.float64)
     table = np.concatenate([log_kd, np.zeros_like(log_kd[:, :1])], axis=1)
     windows = windows_of(codes, spec)
-    exponent = np.zeros((*windows.shape[:3], spec.motif_count))
+    exponent = np.zeros((*windows.shape[:3], log_kd.shape[2]))
     for of_base, under in zip(table, np.moveaxis(windows, 3, 0), strict=True):
         exponent += of_base[under]
-    exponent -= model.parameters["log_concentration"]
+    exponent -= model.parameters["log_concentration"][motifs]
     site = np.exp(-np.logaddexp(0.0, exponent)).astype(np.float32)
     if span is None:
         return site
     column = np.arange(spec.sequence_length)
     inside = (column >= span[:, :1]) & (column < span[:, 1:])
     marked = windows_of(np.where(inside, 0, UNKNOWN).astype(np.uint8), spec) != UNKNOWN
-    own = np.ones((spec.motif_width, spec.motif_count), bool)
+    own = np.ones((spec.motif_width, log_kd.shape[2]), bool)
     if model.column_range is not None:
         columns = np.arange(spec.motif_width)[:, np.newaxis]
-        own = (columns >= model.column_range[0]) & (columns < model.column_range[1])
+        first, end = model.column_range[:, motifs]
+        own = (columns >= first) & (columns < end)
     return np.where(marked.astype(np.float32) @ own.astype(np.float32) > 0, site, 0)
 
 

@@ -52,6 +52,7 @@ from cisreg.interpret.read_out import (
     strand_activity,
 )
 from cisreg.limits import check_range
+from cisreg.pairs import pair_motifs, site_effects
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -158,7 +159,12 @@ def _site_activity(
     total = each.sum(axis=(1, 2))
     limited = limited_contribution(model, total)
     share = np.divide(limited, total, out=np.ones_like(total), where=total != 0)
-    return each * share[:, np.newaxis, np.newaxis]
+    each = each * share[:, np.newaxis, np.newaxis]
+    if spec.pairs:
+        motifs = pair_motifs(spec).motifs
+        together = site_effects(spec, site[..., motifs], model.parameters["pair_effect"])
+        each[..., motifs] += accessible * together
+    return each
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,8 @@
 
 In models whose expression is linear in the binding, up to accessibility, the kernel of mutations
 adds up the motifs itself. For others it gives the change of each motif's binding, which is read
-out here. Where limits apply to single sites, or sites exclude each other, every mutant is scanned.
+out here. Where limits apply to single sites, sites exclude each other, or factors act in pairs,
+every mutant is scanned.
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ def substitutions(
 
 def is_linear(spec: ModelSpec) -> bool:
     """Whether, at given accessibility, expression is linear in the binding of each motif alone."""
-    return spec.binding == "expected" and not spec.binding_limit and not spec.competition
+    return spec.binding == "expected" and not spec.binding_limit and _of_sums(spec)
 
 
 def _linear(model: AnyModel, codes: np.ndarray, threads: int | None) -> Substitutions:
@@ -179,16 +180,15 @@ def _mutants(
     """The read-outs of all mutants, in parts."""
     spec = model.spec
     sequence, position, base = np.nonzero(made)
-    has_changes = spec.fused and not spec.competition
-    if has_changes:
+    of_sums = _of_sums(spec)
+    if of_sums:
         bound, weighted = site_sums(model, codes, threads)
         change, weighted_changes = _binding_changes(model, codes, threads)
-    sites = spec.window_count if not spec.fused else 1
-    rows = max(1, _NUMBERS // (2 * spec.motif_count * sites))
+    rows = _rows_at_once(spec)
     for begin in range(0, len(sequence), rows):
         part = slice(begin, begin + rows)
         chosen = sequence[part], position[part], base[part]
-        if not has_changes:
+        if not of_sums:
             scan = _scan_mutants(model, codes, chosen, threads)
         else:
             changed = {
@@ -197,6 +197,16 @@ def _mutants(
             }
             scan = scan_of_sums(spec, bound[chosen[0]] + change[chosen], changed)
         yield chosen, read_out(model, scan)
+
+
+def _of_sums(spec: ModelSpec) -> bool:
+    """Whether the change of each motif's sums is all that a mutation does."""
+    return spec.fused and not spec.competition and not spec.pairs
+
+
+def _rows_at_once(spec: ModelSpec) -> int:
+    sites = 1 if _of_sums(spec) else spec.window_count
+    return max(1, _NUMBERS // (2 * spec.motif_count * sites))
 
 
 def _binding_changes(
@@ -222,9 +232,7 @@ def _scan_mutants(
 
 def expression_of(model: AnyModel, codes: np.ndarray, threads: int | None = None) -> np.ndarray:
     """The expression of many sequences, float64 [N], in bounded memory."""
-    spec = model.spec
-    sites = spec.window_count if not spec.fused else 1
-    rows = max(1, _NUMBERS // (2 * spec.motif_count * sites))
+    rows = _rows_at_once(model.spec)
     parts = [
         read_out(model, scan_model(model, codes[begin : begin + rows], threads=threads)).expression
         for begin in range(0, max(1, len(codes)), rows)

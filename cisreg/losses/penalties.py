@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 # Weights that checkpoints of before do not know.
-_LATER = ("difference_l1",)
+_LATER = ("difference_l1", "pair_l1", "pair_smoothness")
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -36,6 +36,9 @@ class Penalty:
             `|parameter - mean over outputs|`, its mean over the outputs, summed over the factors
             and over the parameters of factors that differ (`ModelSpec.differ`). Few factors differ
             then, and these clearly.
+        pair_l1: weight of the sum of `|pair_effect|`, the knots of all pairs of factors.
+        pair_smoothness: weight of the sum of squared differences between neighbouring knots of
+            pairs.
 
     Raises:
         ValueError: a weight that is negative or not finite.
@@ -51,6 +54,8 @@ class Penalty:
     motif_pull: float = 0.0
     position_smoothness: float = 0.0
     difference_l1: float = 0.0
+    pair_l1: float = 0.0
+    pair_smoothness: float = 0.0
 
     def __repr__(self) -> str:
         """The weights. Checkpoints compare this text: those that came later show only if set."""
@@ -111,6 +116,13 @@ def penalty(
     if weights.difference_l1:
         different = [parameters[name] for name in OF_FACTORS if _differs(name, parameters)]
         terms += [weights.difference_l1 * _distance_from_mean(each) for each in different]
+    if "pair_effect" in parameters:
+        effect = tf.convert_to_tensor(parameters["pair_effect"])
+        if weights.pair_l1:
+            terms.append(weights.pair_l1 * tf.reduce_sum(tf.abs(effect)))
+        if weights.pair_smoothness:
+            step = effect[..., 1:] - effect[..., :-1]
+            terms.append(weights.pair_smoothness * tf.reduce_sum(tf.square(step)))
     return tf.add_n(terms) if terms else tf.constant(0.0)
 
 

@@ -85,9 +85,10 @@ def _recipe(content: Mapping[str, Any]) -> Recipe:
     motifs = content.get("motifs", {})
     check_types("motifs", motifs, {"width": int, "flank": int})
     model = content.get("model", {})
-    # Ends are numbers or text; the recipe checks them.
-    ends = {"constant_left": object, "constant_right": object}
-    check_types("model", model, {**get_type_hints(ModelSpec), **ends})
+    # Ends are numbers or text, and pairs have names; the recipe checks them.
+    checked_there = {"constant_left": object, "constant_right": object, "pairs": object}
+    hints = {**get_type_hints(ModelSpec), **checked_there}
+    check_types("model", model, hints)
     check_value("validation", content.get("validation", Recipe.validation), float)
     check_value("precision", content.get("precision", Recipe.precision), str)
     check_value("standardize", content.get("standardize", Recipe.standardize), bool)
@@ -95,7 +96,6 @@ def _recipe(content: Mapping[str, Any]) -> Recipe:
     check_value("stage", stages, list)
     variants = content.get("variant", [])
     check_value("variant", variants, list)
-    hints = get_type_hints(ModelSpec)
     for number, table in enumerate(variants, start=1):
         check_types(f"variant {number}", table, {name: hints[name] for name in VARIANT_OPTIONS})
     return Recipe(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, get_args
 
 from cisreg.choices import Precision, check_choice
 from cisreg.losses import Noise, Penalty
+from cisreg.pairs import named_pairs
 from cisreg.spec import Link, ModelSpec
 from cisreg.training.stages import Stage
 
@@ -22,6 +23,7 @@ _ALL_LAYERS = ModelSpec(
     positional=True,
     positional_potentiation=True,
     stranded=True,
+    pairs=((0, 0),),
 )
 # The parameters of models with all layers and any link; a stage may name only these.
 PARAMETER_NAMES = tuple(
@@ -40,7 +42,8 @@ class Recipe:
             not have, so that a recipe works with and without these layers.
         model: options of `cisreg.model.ModelSpec` except its sizes; options that are not given have
             the defaults there. `constant_left` and `constant_right` may also be the bases, as text;
-            if they are not given, `cisreg.train` finds them in the sequences.
+            if they are not given, `cisreg.train` finds them in the sequences. `pairs` are pairs of
+            names of motifs.
         motif_width: W, number of columns of each motif's matrix.
         motif_flank: train a motif's own columns and this many on each side, and hold the rest at
             zero; None: all W columns train.
@@ -76,6 +79,8 @@ class Recipe:
         for number, variant in enumerate(self.variants, start=1):
             check_keys(f"variant {number}", variant, VARIANT_OPTIONS)
         self._check_ends()
+        for layers in (self.model, *self.variants):
+            _check_pairs(layers.get("pairs", ()))
         if self.motif_width < 1:
             raise ValueError(f"motif_width: expected 1 or more columns, got {self.motif_width}")
         if self.motif_flank is not None and self.motif_flank < 0:
@@ -117,7 +122,7 @@ class Recipe:
 
         Args:
             model: options to replace; position_knots 0 means None, and without position weights it
-                is always None.
+                is always None. Without pairs there is no pair_distance and pair_knots.
             penalty: weights to replace.
             epochs: maximum number of epochs of each stage; None: unchanged.
             **others: fields of the recipe to replace; fields that are None stay unchanged.
@@ -132,6 +137,9 @@ class Recipe:
         has_weights = layers.get("positional") or layers.get("positional_potentiation")
         if not layers.get("position_knots") or not has_weights:
             layers.pop("position_knots", None)
+        if not layers.get("pairs") and "pairs" in (model or {}):
+            for name in ("pairs", "pair_distance", "pair_knots"):
+                layers.pop(name, None)
         stages = self.stages
         if epochs is not None:
             stages = tuple(replace(each, epochs=min(each.epochs, epochs)) for each in stages)
@@ -166,21 +174,30 @@ class Recipe:
             return alone
         return alone.override(model=self.variants[number % len(self.variants)])
 
-    def spec(self, motif_count: int, sequence_length: int) -> ModelSpec:
+    def spec(
+        self, motif_count: int, sequence_length: int, motif_names: Sequence[str] = ()
+    ) -> ModelSpec:
         """The model for this number of motifs and this length of sequences.
 
+        Args:
+            motif_count: M.
+            sequence_length: L.
+            motif_names: M names, which recipes with pairs of factors need.
+
         Raises:
-            ValueError: the layers cannot be combined.
+            ValueError: the layers cannot be combined, or a pair has another name.
         """
         ends = ("constant_left", "constant_right")
         texts = {
             name: len(self.model[name]) for name in ends if isinstance(self.model.get(name), str)
         }
+        named = self.model.get("pairs")
+        pairs = {"pairs": named_pairs(named, motif_names)} if named else {}
         return ModelSpec(
             motif_count=motif_count,
             motif_width=self.motif_width,
             sequence_length=sequence_length,
-            **{**self.model, **texts},
+            **{**self.model, **texts, **pairs},
         )
 
     def stages_for(self, spec: ModelSpec, *, early_stopping: bool = True) -> tuple[Stage, ...]:
@@ -206,6 +223,20 @@ class Recipe:
         if not early_stopping:
             stages = tuple(replace(stage, patience=None) for stage in stages)
         return stages
+
+
+def _check_pairs(pairs: Any) -> None:
+    sound = isinstance(pairs, list | tuple) and all(
+        isinstance(pair, list | tuple)
+        and len(pair) == 2
+        and all(isinstance(name, str) for name in pair)
+        for pair in pairs
+    )
+    if not sound:
+        raise ValueError(
+            'pairs: expected a list of pairs of names of motifs, such as [["REB1", "ABF1"]], got '
+            f"{pairs!r}"
+        )
 
 
 def check_keys(place: str, table: Mapping[str, Any], known: tuple[str, ...]) -> None:

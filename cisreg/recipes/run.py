@@ -405,7 +405,7 @@ def _plan(
     dataset = opened if streams or isinstance(opened, Dataset) else opened.load(progress=progress)
     length = dataset.sequence.shape[1] if isinstance(dataset, Dataset) else dataset.length
     # Refuse an impossible model before the sequences are read.
-    recipe.spec(len(motif_set), length)
+    recipe.spec(len(motif_set), length, motif_set.names)
     if log_concentration is None:
         log_concentration = strongest_site_log_concentration(motif_set)
     if validation is None:
@@ -416,7 +416,7 @@ def _plan(
     some = some_sequences(feed)
     trimmed = opened.side if opened.trimmed else None
     recipe, ends = settle_ends(recipe, some, trimmed)
-    spec = recipe.spec(len(motif_set), length)
+    spec = recipe.spec(len(motif_set), length, motif_set.names)
     flank = recipe.motif_flank
     plan = TrainingPlan(
         spec=spec,

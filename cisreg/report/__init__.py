@@ -9,6 +9,7 @@ from cisreg.report.history import plot_training
 from cisreg.report.logo import plot_logos
 from cisreg.report.mutations import plot_dependency, plot_mutations
 from cisreg.report.page import Report, write_report
+from cisreg.report.pair_curves import plot_pair_curves, plot_pair_screen
 from cisreg.report.plot import check_plot, plot_evaluation
 from cisreg.report.profiles import plot_profile
 from cisreg.report.recovery import ParameterComparison, compare_parameters
@@ -30,6 +31,8 @@ __all__ = [
     "plot_logos",
     "plot_marginalization",
     "plot_mutations",
+    "plot_pair_curves",
+    "plot_pair_screen",
     "plot_pairs",
     "plot_positions",
     "plot_profile",

@@ -47,6 +47,7 @@ _LAYERS = {
     "link_ceiling": "the ceiling of the logistic link",
     "log_binding_limit": "the binding limit",
     "accessibility_activity": "the effect of accessibility itself (none)",
+    "pair_effect": "the pairs of factors (no effects)",
 }
 # Warn if the initial bias is this many standard deviations from the mean of the measurements. In
 # trained models the distance is at most 10.

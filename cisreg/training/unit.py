@@ -23,7 +23,9 @@ from cisreg.start import STANDARD_DEVIATION, STANDARD_MEAN
 NAT = 6.0
 # Parameters in the unit of expression; some also depend on the zero of the unit. Behind a link of
 # its own, the score has no unit, and only the parameters of the link have one.
-_SCALED: tuple[str, ...] = ("activity", "activity_difference", "accessibility_activity")
+_SCALED: tuple[str, ...] = (
+    *("activity", "activity_difference", "accessibility_activity", "pair_effect"),
+)
 _SHIFTED: tuple[str, ...] = ("bias",)
 _SCALED_LINK = ("link_scale",)
 _SHIFTED_LINK = ("link_floor", "link_ceiling")

@@ -62,6 +62,12 @@ class Coordinates:
                 "slopes need every single site, got both; cisreg.uncertainty.fit_ensemble takes "
                 "such models"
             )
+        if spec.pairs:
+            raise ValueError(
+                "model: expected one without pairs of factors, whose slopes need every single "
+                f"site, got {len(spec.pairs)} pairs; cisreg.uncertainty.fit_ensemble takes such "
+                "models"
+            )
         own = np.ones((spec.motif_width, spec.motif_count), bool)
         if model.column_range is not None:
             column = np.arange(spec.motif_width)[:, np.newaxis]

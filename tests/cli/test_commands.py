@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 from cisreg.cli import app
 from cisreg.cli.commands import message_of
 from cisreg.cli.options import column
+from cisreg.cli.train_start import carried_over, load_earlier
 from cisreg.data import read_dataset
 from cisreg.model import strand_binding
 from cisreg.motifs import demo_motifs, write_motifs
@@ -142,6 +143,27 @@ def test_layers_and_penalties_override_the_recipe(data, tmp_path):
     recipe = (tmp_path / "recipe.toml").read_text()
     assert "motif_pull = 0.25" in recipe
     assert "validation = 0.0" in recipe
+
+
+def test_pairs_are_trained_stored_and_start_from_an_earlier_model(data, tmp_path):
+    table, first, second = data / "train.tsv.gz", tmp_path / "first", tmp_path / "second"
+    short = ("--epochs", 1, "--validation", 0, "--pair-distance", 30, "--pair-knots", 11)
+    a, b, c = load_model(data / "truth").motif_names[:3]
+    succeed(*TRAIN, table, "--output", first, *short, "--pair", f"{a}:{b}", "--pair-l1", 0.01)
+    model = load_model(first)
+    assert model.spec.pairs == ((0, 1),) and np.abs(model.parameters["pair_effect"]).max() > 0
+    assert json.loads((first / "model.json").read_text())["pairs"] == [[a, b]]
+    assert f'pairs = [["{a}", "{b}"]]' in (first / "recipe.toml").read_text()
+    # The earlier pair, named the other way round, keeps its curves; the new one begins at 0.
+    pairs = ("--pair", f"{c}:{c}", "--pair", f"{b}:{a}")
+    succeed(*TRAIN, table, "--output", second, *short, *pairs, "--start", first)
+    assert load_model(second).spec.pairs == ((2, 2), (1, 0))
+    carried = carried_over(load_earlier(str(first)), load_model(second).spec)["pair_effect"]
+    same, opposite = model.parameters["pair_effect"][0]
+    np.testing.assert_allclose(carried[1], [same[::-1], opposite], atol=1e-6)
+    assert not carried[0].any()
+    message = fail(1, *TRAIN, table, "--output", tmp_path / "third", "--pair", f"{a}-{b}")
+    assert "--pair: expected two names of motifs" in message and "no two of them" in message
 
 
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])

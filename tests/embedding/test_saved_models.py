@@ -41,6 +41,10 @@ KINDS = {
     },
     "softplus": {"link": "softplus", "positional_potentiation": True, "padding": "valid"},
     "exponential": {"link": "exponential"},
+    "pairs": {
+        **{"pairs": ((0, 1), (2, 2)), "pair_distance": 8, "pair_knots": 3},
+        **{"constant_left": 3, "binding_limit": True},
+    },
     "trimmed": {
         **{"binding_limit": True, "constant_left": 3, "constant_ends": "trim"},
         **{"potentiation": False},

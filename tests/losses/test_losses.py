@@ -75,6 +75,7 @@ PARAMETERS = {
     "activity": np.array([1.0, -2.0, 0.0], np.float32),
     "potentiation": np.array([-0.5, 0.0, 0.25], np.float32),
     "position_weight": np.array([[[1.0], [3.0], [2.0]], [[0.0], [0.0], [4.0]]], np.float32),
+    "pair_effect": np.array([[[1.0, -2.0, -4.0], [0.0, 1.0, 0.0]]], np.float32),
 }
 INITIAL = {"log_kd": np.full((2, 4, 3), 1.5, np.float32)}
 
@@ -89,10 +90,18 @@ INITIAL = {"log_kd": np.full((2, 4, 3), 1.5, np.float32)}
         (Penalty(motif_pull=2.0), 6.0),
         (Penalty(position_smoothness=0.5), (4 + 1 + 16) / 2),
         (Penalty(activity_l1=2.0, motif_pull=2.0), 12.0),
+        (Penalty(pair_l1=2.0), 2.0 * (1 + 2 + 4 + 1)),
+        (Penalty(pair_smoothness=0.5), (9 + 4 + 1 + 1) / 2),
     ],
 )
 def test_penalty(weights, expected):
     assert float(penalty(PARAMETERS, weights, initial=INITIAL)) == expected
+
+
+def test_weights_that_came_later_are_said_where_they_are_set():
+    """Checkpoints compare the text."""
+    assert repr(Penalty()).endswith("position_smoothness=0.0)")
+    assert repr(Penalty(pair_l1=0.5)).endswith("position_smoothness=0.0, pair_l1=0.5)")
 
 
 def test_penalty_of_what_a_model_does_not_have():

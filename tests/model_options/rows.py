@@ -70,6 +70,9 @@ class Row:
 _SITES = {"certainty": "expected one without binding limits where it has position weights"}
 _COUNTS = {"certainty": r"expected one of measurements on a continuous scale.*fit_ensemble"}
 _ABOVE_0 = {"link": "softplus"}
+_PAIRS = {"pairs": ((0, 1), (2, 2)), "pair_distance": 10, "pair_knots": 3}
+_LIMITED = {"binding_limit": True, "constant_left": 3, "stranded": True}
+_PAIRED = {"certainty": "expected one without pairs of factors"}
 
 ROWS = (
     Row("plain"),
@@ -92,6 +95,8 @@ ROWS = (
     Row("constant ends, context", {"constant_left": 3, "constant_right": 4}),
     Row("constant ends, trim", {"constant_left": 3, "constant_ends": "trim"}),
     Row("constant ends, keep", {"constant_left": 3, "constant_ends": "keep"}),
+    Row("pairs", _PAIRS, refuses=_PAIRED),
+    Row("pairs, limits, constant ends", _PAIRS | _LIMITED, refuses=_PAIRED),
     Row("logistic", {"link": "logistic"}),
     Row("softplus", {"link": "softplus"}),
     Row("exponential", {"link": "exponential"}),

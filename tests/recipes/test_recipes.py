@@ -49,7 +49,10 @@ def test_every_option_survives_writing_and_reading(tmp_path):
             Stage(("bias",), epochs=1, schedule=Constant()),
             Stage(("bias",), epochs=1, schedule=CosineWarmup()),
         ),
-        model={"binding": "probability", "positional": True, "position_knots": 4},
+        model={
+            **{"binding": "probability", "positional": True, "position_knots": 4},
+            **{"pairs": [["a", "b"], ["b", "b"]], "pair_distance": 10, "pair_knots": 3},
+        },
         motif_width=25,
         motif_flank=2,
         validation=0.25,
@@ -224,3 +227,18 @@ def test_members_of_the_best_recipe_differ_in_their_link():
         assert trained == set(spec.parameter_shapes)
     last = recipe.stages[-1]
     assert (recipe.stages[1].penalty.activity_l1, last.penalty) == (0.0, None)
+
+
+def test_pairs_are_named_and_found_among_the_motifs():
+    recipe = read_recipe("quick").override(model={"pairs": [["b", "a"]], "pair_distance": 30})
+    with pytest.raises(ValueError, match="pair_distance=30 has pair_knots=11"):
+        recipe.spec(2, 50, ["a", "b"])
+    spec = recipe.override(model={"pair_knots": 11}).spec(2, 50, ["a", "b"])
+    assert spec.pairs == ((1, 0),) and spec.parameter_shapes["pair_effect"] == (1, 2, 11)
+    (_, last) = recipe.override(model={"pair_knots": 11}).stages_for(spec)
+    assert "pair_effect" in last.trainable
+    assert recipe.override(model={"pairs": []}).spec(2, 50).pairs == ()
+    with pytest.raises(ValueError, match=r"names of motifs \(a, c\), got 'b'"):
+        recipe.spec(2, 50, ["a", "c"])
+    with pytest.raises(ValueError, match="expected a list of pairs of names"):
+        recipe.override(model={"pairs": [[0, 1]]})

@@ -13,7 +13,9 @@ from cisreg.model import predict
 from cisreg.uncertainty.coordinates import Coordinates, variable_names
 from cisreg.uncertainty.jacobian import STEP, jacobian
 
-FUSED = [kind for kind in KINDS if make_model(**KINDS[kind]).spec.fused]
+FUSED = [
+    kind for kind in KINDS if make_model(**KINDS[kind]).spec.fused and "pairs" not in KINDS[kind]
+]
 
 
 def tensorflow_slopes(model, codes, coordinates):
@@ -102,3 +104,9 @@ def test_names_and_errors_of_coordinates():
         Coordinates.of(model, "activity")
     with pytest.raises(ValueError, match="without binding limits where it has position weights"):
         Coordinates.of(make_model(positional=True, binding_limit=True))
+
+
+def test_pairs_of_factors_are_refused():
+    model = make_model(**KINDS["pairs"])
+    with pytest.raises(ValueError, match=r"expected one without pairs of factors.*got 3 pairs"):
+        Coordinates.of(model)

@@ -1,0 +1,185 @@
+"""cisreg explain cooperativity."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cisreg.cli import options
+from cisreg.cli.explain import tables
+from cisreg.cli.outputs import check_files
+from cisreg.cli.terminal import new_console
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from cisreg.data import Dataset
+    from cisreg.interpret.cooperativity import PairScreen
+    from cisreg.trained_model import Model
+
+EXAMPLE = "cisreg explain cooperativity model train.tsv.gz --held-out test.tsv.gz --recipe quick"
+
+
+def cooperativity(
+    model: options.ModelFolder,
+    table: Annotated[
+        str,
+        typer.Argument(
+            metavar="TABLE",
+            help="Sequences and their measured expression, such as those that MODEL was trained "
+            "on.",
+        ),
+    ],
+    output: tables.Output = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Plot of the best pairs by distance to write, .png, .pdf or .svg (needs "
+            "matplotlib).",
+        ),
+    ] = None,
+    most: Annotated[int, typer.Option(min=1, metavar="COUNT", help="Pairs to list.")] = 20,
+    factor: tables.Factors = None,
+    pair_distance: Annotated[
+        int, typer.Option(min=2, metavar="BASES", help="As of **cisreg train**.")
+    ] = 60,
+    pair_knots: Annotated[
+        int, typer.Option(min=1, metavar="KNOTS", help="As of **cisreg train**.")
+    ] = 23,
+    held_out: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TABLE",
+            help="Also train with and without the best pairs, and accept those that make this "
+            "table more likely. Neither MODEL nor TABLE may have its rows.",
+        ),
+    ] = None,
+    candidates: Annotated[
+        int, typer.Option(min=1, metavar="COUNT", help="With --held-out: pairs to train, at most.")
+    ] = 10,
+    q_value: Annotated[
+        float,
+        typer.Option(
+            "--q-value",
+            min=0,
+            max=1,
+            metavar="RATE",
+            help="With --held-out: pairs to train, up to this false discovery rate.",
+        ),
+    ] = 0.1,
+    recipe: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME|FILE", help="With --held-out: recipe whose last stage trains both."
+        ),
+    ] = "default",
+    epochs: Annotated[
+        int | None, typer.Option(min=1, metavar="EPOCHS", help="With --held-out: at most so many.")
+    ] = None,
+    sequence_column: options.SequenceColumn = None,
+    expression_column: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="Column with measured expression, by name or number."),
+    ] = None,
+    threads: options.Threads = None,
+    overwrite: options.Overwrite = False,
+) -> None:
+    """Find pairs of factors whose sites act together, from what a model does not explain.
+
+    A row for each pair, the best first: z says how clearly the residuals speak for it (above 0:
+    both do more together than the model says), q-value is the false discovery rate down to this
+    row; orientation and distance say where it shows most. Pairs are candidates: with --held-out,
+    the table says which of them to train, with the gain in nats per row and its standard error.
+    Train them by **cisreg train** --start MODEL --pair A:B.
+    """
+    check_files([output, plot], inputs=[model, table, held_out], overwrite=overwrite)
+    tables.check_results(output, plot)
+    from cisreg.interpret.cooperativity import screen_pairs
+    from cisreg.storage import load_model
+
+    learned = load_model(model)
+    data = _measured(learned, table, sequence_column, expression_column)
+    others = None
+    if held_out is not None:
+        others = _measured(learned, held_out, sequence_column, expression_column)
+    found = screen_pairs(
+        *(learned, data),
+        most=max(most, candidates),
+        factors=factor or None,
+        pair_distance=pair_distance,
+        pair_knots=pair_knots,
+        threads=threads,
+        progress=True,
+    )
+    if plot is not None:
+        from cisreg.report.pair_curves import plot_pair_screen
+
+        plot_pair_screen(plot, found, overwrite=overwrite)
+    shown = found.to_table()[:most]
+    if others is not None:
+        chosen = found.candidates(q_value, candidates)
+        shown = _judged((learned, data, others), found, chosen, recipe, epochs)
+    tables.write_result([shown], output, plot, overwrite)
+
+
+def _measured(
+    model: Model, table: str, sequence_column: str | None, expression_column: str | None
+) -> Dataset:
+    """The rows of a table as the model's input."""
+    columns = options.asked_columns(
+        sequence_column, None if expression_column is None else [expression_column], None, None
+    )
+    files = options.open_files(
+        table,
+        {**columns, "weight": False},
+        length=model.spec.sequence_length,
+        side=model.padding_side,
+        strict=True,
+    )
+    data = files.load()
+    model.warn_of_trimmed(files.trimmed)
+    return data
+
+
+def _judged(
+    training: tuple[Model, Dataset, Dataset],
+    found: PairScreen,
+    chosen: list[tuple[str, str]],
+    recipe: str,
+    epochs: int | None,
+) -> pa.Table:
+    """The rows of the candidates, with what training with and without them gave."""
+    from cisreg.recipes.cooperativity import accept_pairs
+
+    tell = new_console(stderr=True)
+    if not chosen:
+        tell.print("No pair is a candidate: none is accepted.")
+        return found.to_table()[:0]
+    judged = accept_pairs(
+        *training,
+        chosen,
+        recipe=recipe,
+        epochs=epochs,
+        pair_distance=int(found.pair_distance),
+        pair_knots=len(found.distance),
+        progress=True,
+    )
+    for number, pair in enumerate(judged.accepted):
+        lead = "Accepted: " if number == 0 else "          "
+        tell.print(f"{lead}--pair {':'.join(pair)}")
+    if judged.gain is None:
+        tell.print("None is accepted.")
+    else:
+        tell.print(
+            f"With these the held-out rows are more likely by {judged.gain.mean:.4f} ± "
+            f"{judged.gain.standard_error:.4f} nats per row."
+        )
+    of_pair = {pair: number for number, pair in enumerate(found.factors)}
+    shown = found.to_table().take([of_pair[pair] for pair in chosen])
+    more = judged.to_table()
+    for name in ("gain", "standard_error", "accepted"):
+        shown = shown.append_column(name, more[name])
+    return shown

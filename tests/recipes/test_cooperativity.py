@@ -1,0 +1,82 @@
+"""Candidates for pairs of factors, accepted where rows that were held out become more likely."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from pair_models import sharp_motifs, simulated, without_pairs
+from typer.testing import CliRunner
+
+from cisreg.cli import app
+from cisreg.data import Dataset
+from cisreg.recipes import accept_pairs
+from cisreg.recipes.cooperativity import Gain, row_log_likelihood
+from cisreg.report import plot_pair_curves, plot_pair_screen
+from cisreg.sequences import decode
+from cisreg.storage import save_model
+from cisreg.writing import open_table
+
+
+def test_a_gain_is_clear_above_two_standard_errors():
+    assert Gain(0.21, 0.1).is_clear and not Gain(0.19, 0.1).is_clear
+
+
+def test_the_likelihood_without_a_noise_model_is_normal():
+    made = simulated(0, sequence_count=5)
+    data = Dataset(made.sequence, made.noiseless_expression + 2)
+    found = row_log_likelihood(without_pairs(made), data, 2.0)
+    np.testing.assert_allclose(found, -0.5 - np.log(2 * np.sqrt(2 * np.pi)), rtol=1e-5)
+
+
+@pytest.mark.slow
+def test_the_true_pair_is_accepted_and_another_is_not(tmp_path):
+    made = simulated(1, sequence_count=3000, seed=1, noise=0.2)
+    model = without_pairs(made)
+    training = Dataset(made.sequence[:2000], made.expression[:2000])
+    held_out = Dataset(made.sequence[2000:], made.expression[2000:])
+    (a, b) = (made.motif_names[each] for each in made.spec.pairs[0])
+    others = [name for name in made.motif_names if name not in (a, b)]
+    candidates = [(b, a), (others[0], others[1])]
+    judged = accept_pairs(model, training, held_out, candidates, recipe="quick", epochs=6)
+    assert judged.accepted == ((b, a),)
+    assert judged.gain is not None and judged.gain.is_clear
+    assert judged.to_table()["accepted"].to_pylist() == [True, False]
+    assert judged.model.spec.pairs == (tuple(model.motif_names.index(name) for name in (b, a)),)
+    plot_pair_curves(tmp_path / "curves.png", judged.model)
+    assert (tmp_path / "curves.png").stat().st_size > 1000
+    with pytest.raises(ValueError, match="expected pairs that the model has not"):
+        accept_pairs(judged.model, training, held_out, [(a, b)])
+
+
+@pytest.mark.slow
+def test_the_command_lists_plots_and_judges(tmp_path):
+    made = simulated(1, sequence_count=3000, seed=1, noise=0.2)
+    save_model(tmp_path / "model", without_pairs(made))
+    tables = []
+    for name, rows in (("train", slice(2000)), ("test", slice(2000, None))):
+        tables.append(tmp_path / f"{name}.tsv")
+        with open_table(tables[-1]) as write:
+            write({"sequence": decode(made.sequence[rows]), "expression": made.expression[rows]})
+    command = ["explain", "cooperativity", tmp_path / "model", tables[0]]
+    plot = tmp_path / "pairs.png"
+    result = CliRunner().invoke(app, [*map(str, command), "--plot", str(plot), "--json"])
+    assert result.exit_code == 0, result.output
+    rows = json.loads(result.stdout)["results"]["rows"]
+    assert plot.stat().st_size > 1000
+    true = {made.motif_names[each] for each in made.spec.pairs[0]}
+    assert {rows[0]["first"], rows[0]["second"]} == true
+    more = ["--held-out", tables[1], "--recipe", "quick", "--epochs", 5, "--candidates", 2]
+    result = CliRunner().invoke(app, [*map(str, (*command, *more)), "--json"])
+    assert result.exit_code == 0, result.output
+    judged = json.loads(result.stdout)["results"]["rows"]
+    assert judged[0]["accepted"] is True
+    assert "--pair" in result.stderr
+
+
+def test_a_plot_needs_pairs(tmp_path):
+    made = simulated(0, sequence_count=5)
+    with pytest.raises(ValueError, match="expected a model with pairs"):
+        plot_pair_curves(tmp_path / "curves.png", without_pairs(made))
+    assert len(sharp_motifs()) == 6 and plot_pair_screen is not None

@@ -1,0 +1,257 @@
+"""The effects of pairs of factors, against the oracle and cases that are counted by hand."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from cisreg.model import ModelSpec, init_parameters, predict
+from cisreg.pairs import by_strands, named_pairs, pair_curves, pair_motifs, pair_sums, site_effects
+from cisreg.pairs_oracle import pair_oracle
+
+A, C, G, T = range(4)
+PAIRS = ((0, 1), (2, 0), (1, 1))
+
+
+def letter_motifs(*letters):
+    """Motifs of one column; at concentration e^-20 they bind their letter, and nothing else."""
+    log_kd = np.full((1, 4, len(letters)), 40.0, np.float32)
+    log_kd[0, letters, range(len(letters))] = -40.0
+    return log_kd
+
+
+def effect_of_letters(text, letters, pairs, effect, **sizes):
+    """What pairs add to expression if nothing else does."""
+    sequence = np.array([["ACGTN".index(letter) for letter in text]], np.uint8)
+    spec = ModelSpec(*(len(letters), 1, len(text)), potentiation=False, pairs=pairs, **sizes)
+    parameters = dict(init_parameters(spec, letter_motifs(*letters), np.full(len(letters), -20.0)))
+    parameters |= {"activity": np.zeros(len(letters), "f4"), "pair_effect": np.float32(effect)}
+    expected = pair_oracle(
+        *(sequence, parameters["log_kd"], parameters["log_concentration"]),
+        *(pairs, parameters["pair_effect"], spec.pair_distance),
+    )
+    actual = predict(spec, parameters, sequence).expression.numpy()
+    np.testing.assert_allclose(actual, expected.sum(axis=1), rtol=1e-6, atol=1e-6)
+    return float(actual[0])
+
+
+# Knots at distances -2, -1, 0, 1, 2.
+KNOTS = {"pair_distance": 3, "pair_knots": 5}
+SAME, OPPOSITE = [[1, 2, 4, 8, 16], [0] * 5], [[0] * 5, [1, 2, 4, 8, 16]]
+
+
+@pytest.mark.parametrize(
+    ("text", "same", "opposite"),
+    [
+        # C binds the first factor, A the second; G and T do so on the reverse strand.
+        ("NNNCANNNN", 8, 0),
+        ("NNNCNANNN", 16, 0),
+        ("NNACNNNNN", 2, 0),
+        ("NNNCNNANN", 0, 0),
+        ("NNNCTNNNN", 0, 8),
+        ("NNTNCNNNN", 0, 1),
+        # Reverse complements: downstream of a G is on its left.
+        ("NNNNTGNNN", 8, 0),
+        ("NNNGNTNNN", 1, 0),
+        ("NNNAGNNNN", 0, 8),
+        # Two pairs of sites.
+        ("NNACANNNN", 2 + 8, 0),
+    ],
+)
+def test_orientation_and_distance_counted_by_hand(text, same, opposite):
+    found = [
+        effect_of_letters(text, (C, A), ((0, 1),), [each], **KNOTS) for each in (SAME, OPPOSITE)
+    ]
+    assert found == pytest.approx([same, opposite], abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("text", "same", "opposite"),
+    [
+        ("NNCNNNN", 0, 0),  # no pair with itself
+        ("NNCCNNN", (8 + 2) / 2, 0),  # either may be called the first
+        ("NNCCCNN", 2 * (8 + 2) / 2 + (16 + 1) / 2, 0),
+        ("NNGGNNN", (8 + 2) / 2, 0),
+        ("NNCGNNN", 0, 8),  # facing each other
+        ("NNGCNNN", 0, 2),  # back to back
+    ],
+)
+def test_a_factor_with_itself_counts_two_sites_once(text, same, opposite):
+    found = [effect_of_letters(text, (C,), ((0, 0),), [each], **KNOTS) for each in (SAME, OPPOSITE)]
+    assert found == pytest.approx([same, opposite], abs=1e-5)
+
+
+def test_sites_at_one_place_count_between_factors_but_not_within_one():
+    # A motif without a preference binds both strands of the one window.
+    spec = ModelSpec(2, 1, 1, potentiation=False, pairs=((0, 1), (1, 1)), **KNOTS)
+    sums = pair_sums(spec, np.ones((1, 2, 1, 2)))
+    assert sums[0, :, :, 0, 2].tolist() == [[1, 1], [1, 1]] and not sums[..., 1, :].any()
+
+
+def random_case(length=17, seed=0, **options):
+    random = np.random.default_rng(seed)
+    spec = ModelSpec(3, 4, length, pairs=PAIRS, pair_distance=9, pair_knots=5, **options)
+    shapes = spec.parameter_shapes
+    parameters = {
+        name: random.normal(0, 1, shape).astype(np.float32) for name, shape in shapes.items()
+    }
+    sequence = random.integers(0, 5, (3, length)).astype(np.uint8)
+    column_range = np.array([[0, 1, 0], [4, 3, 2]], np.int32)
+    return spec, parameters, sequence, column_range
+
+
+def expected_effects(spec, parameters, sequence, column_range, **how):
+    return pair_oracle(
+        *(sequence, parameters["log_kd"], parameters["log_concentration"]),
+        *(spec.pairs, parameters["pair_effect"], spec.pair_distance),
+        column_range=column_range,
+        padding=spec.padding,
+        **how,
+    )
+
+
+def effect_of_pairs(spec, parameters, sequence, column_range):
+    """What `predict` adds for the pairs, before the link."""
+    none = {**parameters, "pair_effect": np.zeros_like(parameters["pair_effect"])}
+    found = [
+        predict(spec, each, sequence, column_range=column_range).expression.numpy().astype(float)
+        for each in (parameters, none)
+    ]
+    return found[0] - found[1]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"padding": "valid"},
+        {"constant_left": 3, "constant_right": 4},
+        {"positional": True, "stranded": True},
+        {"binding": "probability"},
+        {"binding_limit": True},
+        {"binding_limit": True, "positional": True},
+        {"accessibility_activity": True, "positional_potentiation": True},
+    ],
+)
+def test_every_layer_agrees_with_the_oracle(options):
+    spec, parameters, sequence, column_range = random_case(**options)
+    sequence[:, 0], sequence[:, -1] = A, C  # known bases at both ends: constant ends begin there
+    span = (3, 13) if spec.has_span else None
+    effects = expected_effects(spec, parameters, sequence, column_range, span=span)
+    accessibility = predict(spec, parameters, sequence, column_range=column_range).accessibility
+    expected = accessibility.numpy() * effects.sum(axis=1)
+    actual = effect_of_pairs(spec, parameters, sequence, column_range)
+    np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("length", [17, 300])
+def test_sums_site_effects_and_gradient(length):
+    """`pair_sums` by `pair_effect` is the effect, and the gradient; site by site it adds up."""
+    spec, parameters, sequence, column_range = random_case(length, potentiation=False)
+    sequence = sequence[:1] if length > 100 else sequence
+    from cisreg.reference import hold_columns, site_occupancy_standard
+
+    held = hold_columns(tf.constant(parameters["log_kd"]), column_range)
+    site = site_occupancy_standard(sequence, held, parameters["log_concentration"]).numpy()
+    chosen = site[..., pair_motifs(spec).motifs]
+    sums = pair_sums(spec, chosen)
+    knots = by_strands(parameters["pair_effect"])
+    effects = (sums * knots).sum(axis=(1, 2, 4))
+    if length < 100:
+        expected = expected_effects(spec, parameters, sequence, column_range)
+        np.testing.assert_allclose(effects, expected, rtol=1e-5)
+    actual = effect_of_pairs(spec, parameters, sequence, column_range)
+    np.testing.assert_allclose(actual, effects.sum(axis=1), rtol=1e-4, atol=1e-3)
+    by_site = site_effects(spec, chosen, parameters["pair_effect"])
+    np.testing.assert_allclose(by_site.sum(axis=(1, 2, 3)), effects.sum(axis=1), rtol=1e-6)
+    effect = tf.constant(parameters["pair_effect"])
+    with tf.GradientTape() as tape:
+        tape.watch(effect)
+        score = predict(
+            spec, {**parameters, "pair_effect": effect}, sequence, column_range=column_range
+        ).expression
+    same, opposite = sums[:, [0, 1], [0, 1]].sum(axis=1), sums[:, [0, 1], [1, 0]].sum(axis=1)
+    np.testing.assert_allclose(
+        tape.gradient(score, effect), np.stack([same, opposite], 2).sum(axis=0), rtol=1e-4
+    )
+
+
+def test_gradient_of_motifs_is_that_of_finite_differences():
+    spec, parameters, sequence, column_range = random_case(potentiation=False)
+    parameters["activity"] *= 0
+    concentration = tf.constant(parameters["log_concentration"])
+    with tf.GradientTape() as tape:
+        tape.watch(concentration)
+        values = {**parameters, "log_concentration": concentration}
+        score = predict(spec, values, sequence, column_range=column_range).expression
+    gradient = tape.gradient(score, concentration).numpy()
+    for motif in range(3):
+        moved = []
+        for step in (-1e-3, 1e-3):
+            changed = parameters["log_concentration"].astype(float)
+            changed[motif] += step
+            values = {**parameters, "log_concentration": changed}
+            moved.append(expected_effects(spec, values, sequence, column_range).sum())
+        assert gradient[motif] == pytest.approx((moved[1] - moved[0]) / 2e-3, rel=1e-4, abs=1e-4)
+
+
+def test_the_reverse_complement_has_the_same_effects():
+    spec, parameters, sequence, _ = random_case(potentiation=False, padding="valid")
+    turned = np.where(sequence < 4, 3 - sequence, 4)[:, ::-1]
+    one, two = (effect_of_pairs(spec, parameters, each, None) for each in (sequence, turned))
+    np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-4)
+
+
+def test_xla_and_soft_sequences_agree():
+    spec, parameters, sequence, column_range = random_case()
+
+    def of(codes):
+        return predict(spec, parameters, codes, column_range=column_range).expression
+
+    expected = of(sequence).numpy()
+    compiled = tf.function(of, jit_compile=True)
+    np.testing.assert_allclose(compiled(tf.constant(sequence)), expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(of(tf.one_hot(sequence, 4)), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_curves_are_lines_between_knots_and_symmetric_for_one_factor():
+    spec = ModelSpec(2, 3, 20, pairs=((0, 1), (1, 1)), **KNOTS)
+    distance, curves = pair_curves(spec, np.array([SAME, SAME]))
+    assert distance.tolist() == [-3, -2, -1, 0, 1, 2, 3]
+    assert curves[0, 0].tolist() == [0, 1, 2, 4, 8, 16, 0]
+    assert curves[1, 0].tolist() == [0, 8.5, 5, 4, 5, 8.5, 0]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"pairs": ((0, 3),)}, "two places of motifs each, 0 to 2"),
+        ({"pairs": ((0,),)}, "two places of motifs each"),
+        ({"pairs": ((0, 1), (1, 0))}, r"each pair once, in either order, got \[1, 0\]"),
+        ({"pairs": ((1, 1), (1, 1))}, "each pair once"),
+        ({"pair_knots": 5}, "expected pairs beside them"),
+        ({"pairs": ((0, 1),), "competition": True}, "expected none with competition=True"),
+        (
+            {"pairs": ((0, 1),), "output_count": 2, "differ": ("log_concentration",)},
+            "expected no log_concentration in a model with pairs",
+        ),
+        ({"pairs": ((0, 1),), "pair_distance": 50}, "pair_distance=50 has pair_knots=19"),
+        ({"pairs": ((0, 1),), "pair_knots": 0}, "pair_knots: expected an integer of 1"),
+    ],
+)
+def test_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        ModelSpec(3, 4, 20, **options)
+
+
+def test_the_spec_is_stored_and_names_are_found():
+    spec = ModelSpec(3, 4, 20, pairs=((0, 1),), pair_distance=10, pair_knots=3)
+    stored = {**spec.to_dict(), "pairs": [[0, 1]]}
+    assert ModelSpec.from_dict(stored) == spec
+    assert dataclasses.replace(spec, pairs=[[0, 1]]).pairs == ((0, 1),)
+    assert named_pairs([["b", "a"]], ["a", "b"]) == ((1, 0),)
+    with pytest.raises(ValueError, match=r"names of motifs \(a, b\), got 'c'"):
+        named_pairs([["c", "a"]], ["a", "b"])

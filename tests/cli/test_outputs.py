@@ -63,6 +63,8 @@ COMMANDS = {
     "explain sequences": "{model} {table} --versus {versus} --output {output} --plot {plot}",
     "explain mutations": "{model} {table} --output {output} --plot {plot}",
     "explain pairs": "{model} {table} --output {output} --plot {plot}",
+    "explain cooperativity": "{model} {table} --held-out {held_out} --recipe {recipe} "
+    "--output {output} --plot {plot}",
     "explain dose": "{model} {table} --factor Reb1 --output {output} --plot {plot}",
     "explain design": "{model} {starts} --training {training} --output {output} --plot {plot}",
     "explain marginalize": "{model} {sequences} --output {output} --plot {plot}",
@@ -105,6 +107,7 @@ NO_FILES = (
     "track",
     *("constant_left", "constant_right", "position_knots"),
     *("name", "background"),
+    "pair",
     *("factor", "times", "profile", "values"),
     *("motif", "position", "distance", "composition"),
     *("target", "protect", "gc", "forbid", "forbid_factor"),

@@ -95,7 +95,7 @@ def cooperativity(
     the table says which of them to train, with the gain in nats per row and its standard error.
     Train them by **cisreg train** --start MODEL --pair A:B.
     """
-    check_files([output, plot], inputs=[model, table, held_out], overwrite=overwrite)
+    check_files([output, plot], inputs=[model, table, held_out, recipe], overwrite=overwrite)
     tables.check_results(output, plot)
     from cisreg.interpret.cooperativity import screen_pairs
     from cisreg.storage import load_model

@@ -133,12 +133,21 @@ def exclusive_forward(
     *,
     column_range: NDArray[np.int32] | None = None,
     footprint: NDArray[np.int32] | None = None,
+    competitor_width: NDArray[np.int32] | None = None,
+    competitor_log_odds: NDArray[np.float32] | None = None,
     span: NDArray[np.int32] | None = None,
     length: NDArray[np.int32] | None = None,
     padding: str = "same",
+    competitor_sites: bool = False,
     instruction_set: str = "",
     threads: int = 1,
-) -> tuple[NDArray[np.float32], NDArray[np.float32] | None, NDArray[np.float32]]: ...
+) -> tuple[
+    NDArray[np.float32],
+    NDArray[np.float32] | None,
+    NDArray[np.float32],
+    NDArray[np.float32] | None,
+    NDArray[np.float32] | None,
+]: ...
 def exclusive_backward(
     sequence: NDArray[np.uint8],
     log_kd: NDArray[np.float32],
@@ -147,15 +156,23 @@ def exclusive_backward(
     bound_gradient: NDArray[np.float32],
     weighted_gradient: NDArray[np.float32] | None,
     log_partition_gradient: NDArray[np.float32],
+    competitor_gradient: NDArray[np.float32] | None = None,
     *,
     column_range: NDArray[np.int32] | None = None,
     footprint: NDArray[np.int32] | None = None,
+    competitor_width: NDArray[np.int32] | None = None,
+    competitor_log_odds: NDArray[np.float32] | None = None,
     span: NDArray[np.int32] | None = None,
     length: NDArray[np.int32] | None = None,
     padding: str = "same",
     instruction_set: str = "",
     threads: int = 1,
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32] | None]: ...
+) -> tuple[
+    NDArray[np.float32],
+    NDArray[np.float32],
+    NDArray[np.float32] | None,
+    NDArray[np.float32] | None,
+]: ...
 def mutation_sums(
     sequence: NDArray[np.uint8],
     log_kd: NDArray[np.float32],

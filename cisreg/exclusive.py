@@ -13,7 +13,12 @@ from cisreg.autograph import as_written
 from cisreg.choices import Padding, check_choice
 from cisreg.contract import Inputs, as_inputs
 from cisreg.devices import gpu_here, traces_for_any_device
-from cisreg.exclusive_reference import ExclusiveOccupancy, as_footprint, exclusive_sums
+from cisreg.exclusive_reference import (
+    ExclusiveOccupancy,
+    as_competitors,
+    as_footprint,
+    exclusive_sums,
+)
 from cisreg.forking import check_not_forked
 from cisreg.implementation import Implementation, fused_available
 from cisreg.library import load_ops
@@ -29,6 +34,8 @@ _OPTIONAL = {
     "span": "span_count",
     "length": "length_count",
     "footprint": "footprint_count",
+    "competitor_width": "competitor_count",
+    "competitor_log_odds": "competitor_count",
 }
 
 
@@ -43,6 +50,8 @@ def exclusive_occupancy(
     footprint: tf.Tensor | None = None,
     span: tf.Tensor | None = None,
     length: tf.Tensor | None = None,
+    competitor_width: tf.Tensor | None = None,
+    competitor_log_odds: tf.Tensor | None = None,
     padding: Padding = "same",
     implementation: Implementation = "auto",
     name: str | None = None,
@@ -75,6 +84,11 @@ def exclusive_occupancy(
             behind it. `column_range + [[-2], [2]]` covers two bases more on both sides.
         span: int32 [2] or [N, 2], or None, as for `cisreg.occupancy`.
         length: int32 [N], or None, as for `cisreg.occupancy`.
+        competitor_width: int32 [Q], or None: bases that a competitor covers, such as the 147 of a
+            nucleosome. It can lie on any stretch of so many bases within the sequence (its first
+            `length` bases), whatever they are and whatever the span.
+        competitor_log_odds: float32 [Q], the log of the odds of each competitor at each such place;
+            minus infinity where there is no such competitor. Given exactly when the widths are.
         padding: "same" or "valid", as for `cisreg.occupancy`.
         implementation: "fused" is the custom operation, on a CPU: two scans with a recursion for
             each sequence between them; it stores no site and recomputes the scans for its gradient.
@@ -84,8 +98,8 @@ def exclusive_occupancy(
         name: of the operations in a graph.
 
     Returns:
-        ExclusiveOccupancy(bound, weighted, log_partition). On a CPU the fused operation gives the
-        same bits on every run and for every number of threads.
+        ExclusiveOccupancy(bound, weighted, log_partition, competitors). On a CPU the fused
+        operation gives the same bits on every run and for every number of threads.
 
     Raises:
         ValueError: what is wrong whatever the numbers are: an option with an unknown value, no
@@ -117,18 +131,30 @@ def exclusive_occupancy(
         )
         _check_ranks(inputs)
         given = as_footprint(footprint, inputs)
+        competitors = as_competitors(competitor_width, competitor_log_odds)
         if not _takes_fused(implementation, is_soft(inputs.sequence)):
-            return exclusive_sums(inputs, given, padding)
-        values = {**inputs._asdict(), "footprint": given}
+            return exclusive_sums(inputs, given, padding, competitors)
+        width, log_odds = competitors or (None, None)
+        values = {
+            **inputs._asdict(),
+            "footprint": given,
+            "competitor_width": width,
+            "competitor_log_odds": log_odds,
+        }
         optional = {each: [] if values[each] is None else [values[each]] for each in _OPTIONAL}
-        bound, weighted, log_partition = load_ops().cisreg_exclusive_occupancy(
+        bound, weighted, log_partition, bound_competitors = load_ops().cisreg_exclusive_occupancy(
             sequence=inputs.sequence,
             log_kd=inputs.log_kd,
             log_concentration=inputs.log_concentration,
             **optional,
             padding=padding,
         )
-        return ExclusiveOccupancy(bound, weighted[0] if weighted else None, log_partition)
+        return ExclusiveOccupancy(
+            bound,
+            weighted[0] if weighted else None,
+            log_partition,
+            bound_competitors[0] if bound_competitors else None,
+        )
 
 
 def _check_ranks(inputs: Inputs) -> None:
@@ -180,23 +206,27 @@ def _say_standard(reason: str) -> None:
 @once(tf.RegisterGradient("Cisreg>ExclusiveOccupancy"))
 def _gradient(op: tf.Operation, *upstream: tf.Tensor) -> list[tf.Tensor | None]:
     """Recomputes the scans; all integers have no gradient."""
-    optional, at = {}, 3
+    optional: dict[str, list[tf.Tensor]] = {}
+    at = 3
     for name, count in _OPTIONAL.items():
         end = at + op.get_attr(count)
         optional[name] = list(op.inputs[at:end])
         at = end
+    weights = op.get_attr("weight_count")
     gradients: Any = load_ops().cisreg_exclusive_occupancy_grad(
         sequence=op.inputs[0],
         log_kd=op.inputs[1],
         log_concentration=op.inputs[2],
         **optional,
         bound_gradient=upstream[0],
-        weighted_gradient=list(upstream[1:-1]),
-        log_partition_gradient=upstream[-1],
+        weighted_gradient=list(upstream[1 : 1 + weights]),
+        log_partition_gradient=upstream[1 + weights],
+        competitor_gradient=list(upstream[2 + weights :]),
         padding=op.get_attr("padding"),
     )
-    no_gradient = [None] * (len(op.inputs) - 3 - len(gradients[2]))
-    return [None, gradients[0], gradients[1], *gradients[2], *no_gradient]
+    log_kd, log_concentration, weight, log_odds = gradients
+    no_gradient = [None] * (len(op.inputs) - 3 - len(weight) - len(log_odds))
+    return [None, log_kd, log_concentration, *weight, *no_gradient, *log_odds]
 
 
 @once(tf.RegisterGradient("Cisreg>ExclusiveOccupancyGrad"))

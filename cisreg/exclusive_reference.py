@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from cisreg.arguments import as_integers
+from cisreg.arguments import as_integers, as_parameter
 from cisreg.choices import Padding
 from cisreg.contract import Inputs, checked, require
 from cisreg.reference import site_log_odds
@@ -32,11 +32,20 @@ class ExclusiveOccupancy(NamedTuple):
         weighted: [N, 2, M], the sum of position weight times occupancy; None without weights.
         log_partition: [N], the log of the sum over all configurations. Its gradient by the log
             concentrations is the number of bound sites.
+        competitors: [N, Q], the expected number of bound competitors; None without any.
     """
 
     bound: tf.Tensor
     weighted: tf.Tensor | None
     log_partition: tf.Tensor
+    competitors: tf.Tensor | None = None
+
+
+class Competitors(NamedTuple):
+    """The arguments `competitor_width` and `competitor_log_odds` of `exclusive_occupancy`."""
+
+    width: tf.Tensor  # int32 [Q]
+    log_odds: tf.Tensor  # float32 [Q]
 
 
 class _Places(NamedTuple):
@@ -46,6 +55,7 @@ class _Places(NamedTuple):
     width: tf.Tensor  # int32 [M], places that a site covers
     reach: int | tf.Tensor  # places that the sites of one window reach
     widest: int | tf.Tensor
+    window: int | tf.Tensor = 0  # place of the first base of window 0
 
 
 def as_footprint(footprint: object, inputs: Inputs) -> tf.Tensor | None:
@@ -71,8 +81,40 @@ def as_footprint(footprint: object, inputs: Inputs) -> tf.Tensor | None:
     return given
 
 
+def as_competitors(width: object, log_odds: object) -> Competitors | None:
+    """The arguments `competitor_width` and `competitor_log_odds`, or None where there are none.
+
+    Raises:
+        ValueError: one without the other, not numbers, or shapes that do not fit.
+
+    Example:
+        >>> as_competitors([147], [-3.0]).width.numpy().tolist()
+        [147]
+    """
+    if (width is None) != (log_odds is None):
+        raise ValueError(
+            "competitor_width, competitor_log_odds: expected both or neither, got one; give both"
+        )
+    if width is None:
+        return None
+    found = Competitors(
+        as_integers("competitor_width", width), as_parameter("competitor_log_odds", log_odds)
+    )
+    for each in found:
+        same = each.shape.is_compatible_with(found.width.shape)
+        if not (same and each.shape.is_compatible_with([None])):
+            raise ValueError(
+                "competitor_width, competitor_log_odds: expected shape [Q] both, got "
+                f"{found.width.shape.as_list()} and {found.log_odds.shape.as_list()}"
+            )
+    return found
+
+
 def exclusive_sums(
-    inputs: Inputs, footprint: tf.Tensor | None, padding: Padding
+    inputs: Inputs,
+    footprint: tf.Tensor | None,
+    padding: Padding,
+    competitors: Competitors | None = None,
 ) -> ExclusiveOccupancy:
     """`cisreg.exclusive_occupancy` of inputs that the contract has converted.
 
@@ -86,12 +128,17 @@ def exclusive_sums(
     inputs = checked(inputs, padding)
     covered = _covered(inputs, footprint)
     places = _places(inputs, footprint, covered)
+    if competitors is not None:
+        competitors = _checked_competitors(competitors)
+        places = _with_competitors(places, inputs, competitors)
     logit, counted = site_log_odds(inputs, padding)
-    most = tf.constant(MOST_LOG_ODDS, tf.float32)
-    # Sites as strong as this act like weaker ones, but keep their gradients.
-    logit = tf.where(logit > most, most + (logit - tf.stop_gradient(logit)), logit)
-    odds = tf.exp(logit) if counted is None else tf.where(counted, tf.exp(logit), 0.0)
+    odds = _odds(logit) if counted is None else tf.where(counted, _odds(logit), 0.0)
     by_place = _odds_by_place(odds, places)
+    if competitors is not None:
+        of_competitors = _competitor_odds(inputs, competitors, places, padding, _sizes(by_place)[1])
+        by_place += tf.math.unsorted_segment_sum(
+            of_competitors, competitors.width, places.widest + 1
+        )
     before, behind = _log_sums(by_place)
     factor = _factors(before, behind, places.widest)
     place = tf.range(tf.shape(odds)[2])[:, tf.newaxis] + places.first[:, tf.newaxis]
@@ -105,7 +152,74 @@ def exclusive_sums(
     if inputs.position_weight is not None:
         weighted = tf.reduce_sum(site * inputs.position_weight, axis=2)
     log_partition = tf.cast(before[-1], tf.float32)
-    return ExclusiveOccupancy(tf.reduce_sum(site, axis=2), weighted, log_partition)
+    sums = ExclusiveOccupancy(tf.reduce_sum(site, axis=2), weighted, log_partition)
+    if competitors is None:
+        return sums
+    bound = of_competitors * tf.gather(factor, competitors.width)
+    return sums._replace(competitors=tf.transpose(tf.reduce_sum(bound, axis=1)))
+
+
+def _odds(logit: tf.Tensor) -> tf.Tensor:
+    """Odds; sites that are very strong act like weaker ones, but keep their gradients."""
+    most = tf.constant(MOST_LOG_ODDS, tf.float32)
+    return tf.exp(tf.where(logit > most, most + (logit - tf.stop_gradient(logit)), logit))
+
+
+def _checked_competitors(competitors: Competitors) -> Competitors:
+    """Behind checks of their numbers."""
+    width, log_odds = competitors
+    at = tf.concat([tf.cast((width < 1) | (width > FARTHEST), tf.int32), [1]], 0)
+    bad = tf.argmax(at, output_type=tf.int32)
+    got = tf.concat([width, [0]], 0)[bad]
+    bounds = f"competitor_width: expected 1 to {FARTHEST} bases, got "
+    waited = require(
+        tf.reduce_all((width >= 1) & (width <= FARTHEST)),
+        lambda: [bounds, got, " for competitor ", bad],
+    )
+    message = "competitor_log_odds: expected finite numbers or minus infinity, got "
+    waited += require(tf.reduce_all(log_odds <= log_odds.dtype.max), lambda: [message, log_odds])
+    waited += require(
+        tf.reduce_all(tf.equal(tf.shape(width), tf.shape(log_odds))),
+        lambda: [
+            "competitor_width, competitor_log_odds: expected shape [Q] both, got ",
+            *(tf.shape(width), " and ", tf.shape(log_odds)),
+        ],
+    )
+    with tf.control_dependencies(waited):
+        return Competitors(tf.identity(width), tf.identity(log_odds))
+
+
+def _with_competitors(places: _Places, inputs: Inputs, competitors: Competitors) -> _Places:
+    """Places of all bases, and of everything that covers so many."""
+    width = _sizes(inputs.log_kd)[0]
+    known = tf.get_static_value(competitors.width)
+    sizes = (places.reach, places.widest, places.window, width)
+    if known is not None and all(isinstance(each, int) for each in sizes):
+        reach = max(places.reach, places.window + width)
+        widest = max(places.widest, int(known.max(initial=1)))
+        return places._replace(reach=reach, widest=widest)
+    return places._replace(
+        reach=tf.maximum(places.reach, places.window + width),
+        widest=tf.maximum(places.widest, tf.reduce_max(tf.concat([competitors.width, [1]], 0))),
+    )
+
+
+def _competitor_odds(
+    inputs: Inputs,
+    competitors: Competitors,
+    places: _Places,
+    padding: Padding,
+    count: int | tf.Tensor,
+) -> tf.Tensor:
+    """The odds of each competitor by the place that it begins at, [Q, places, N]."""
+    sequences, length = _sizes(inputs.sequence)[:2]
+    width = _sizes(inputs.log_kd)[0]
+    first = places.window + ((width - 1) // 2 if padding == "same" else 0)
+    base = tf.range(count) - first
+    end = base + competitors.width[:, tf.newaxis]
+    bases = tf.fill([sequences], length) if inputs.length is None else inputs.length
+    fits = (base >= 0)[:, tf.newaxis] & (end[..., tf.newaxis] <= bases)
+    return tf.where(fits, _odds(competitors.log_odds)[:, tf.newaxis, tf.newaxis], 0.0)
 
 
 def _covered(inputs: Inputs, footprint: tf.Tensor | None) -> tf.Tensor | None:
@@ -168,11 +282,12 @@ def _places(inputs: Inputs, footprint: tf.Tensor | None, covered: tf.Tensor | No
         least = min(low.min(initial=0), (width - high).min(initial=0))
         most = max(high.max(initial=1), (width - low).max(initial=1))
         widest = int((high - low).max(initial=1))
-        return _Places(first - least, covered[1] - covered[0], int(most - least), widest)
+        widths = covered[1] - covered[0]
+        return _Places(first - least, widths, int(most - least), widest, -int(least))
     least = tf.minimum(tf.reduce_min(first), 0)
     most = tf.maximum(tf.reduce_max(tf.stack([covered[1], columns - covered[0]])), 1)
     widths = covered[1] - covered[0]
-    return _Places(first - least, widths, most - least, tf.reduce_max(widths))
+    return _Places(first - least, widths, most - least, tf.reduce_max(widths), -least)
 
 
 def _odds_by_place(odds: tf.Tensor, places: _Places) -> tf.Tensor:

@@ -17,7 +17,7 @@ from cisreg.occupancy_checks import UNKNOWN
 from cisreg.pair_layer import pair_score
 from cisreg.products import matrix_product
 from cisreg.reference import bound_probability, site_occupancy_standard
-from cisreg.spec import ModelSpec, scanned_weights
+from cisreg.spec import NUCLEOSOME_WIDTH, ModelSpec, scanned_weights
 from cisreg.spline import spline_basis
 
 logger = logging.getLogger("cisreg.model")
@@ -67,6 +67,9 @@ def scan_motifs(
         "implementation": implementation,
     }
     arguments = (sequence, parameters["log_kd"], parameters["log_concentration"])
+    if spec.nucleosome:
+        options["competitor_width"] = tf.constant([NUCLEOSOME_WIDTH])
+        options["competitor_log_odds"] = tf.expand_dims(parameters["nucleosome_log_odds"], 0)
     if spec.competition:
         bound, sums = exclusive_occupancies(*arguments, **options)
     else:

@@ -40,6 +40,8 @@ _OPTIONAL = {
     "length": np.int32,
     "condition": np.int32,
     "footprint": np.int32,
+    "competitor_width": np.int32,
+    "competitor_log_odds": np.float32,
 }
 # Rough cycles of the kernels for a window of a block of motifs; a problem of fewer cycles than
 # the last number is computed sooner by one thread, as in the TensorFlow operation.
@@ -69,11 +71,13 @@ class ExclusiveOccupancy(NamedTuple):
         bound: [N, 2, M], the expected number of bound sites of each motif on each strand.
         weighted: [N, 2, M], the sum of position weight times occupancy; None without weights.
         log_partition: [N], the log of the sum over all configurations.
+        competitors: [N, Q], the expected number of bound competitors; None without any.
     """
 
     bound: np.ndarray
     weighted: np.ndarray | None
     log_partition: np.ndarray
+    competitors: np.ndarray | None = None
 
 
 class OccupancyGradient(NamedTuple):
@@ -270,6 +274,8 @@ def exclusive_occupancy(
     footprint: npt.ArrayLike | None = None,
     span: npt.ArrayLike | None = None,
     length: npt.ArrayLike | None = None,
+    competitor_width: npt.ArrayLike | None = None,
+    competitor_log_odds: npt.ArrayLike | None = None,
     padding: Padding = "same",
     threads: int | None = None,
 ) -> ExclusiveOccupancy:
@@ -288,11 +294,14 @@ def exclusive_occupancy(
             on; or None.
         span: integers [2] or [N, 2], or None.
         length: integers [N], or None.
+        competitor_width: integers [Q], or None: bases that a competitor covers.
+        competitor_log_odds: [Q], of each competitor at each place; given with the widths.
         padding: "same" or "valid".
         threads: as for `occupancy`. The result does not depend on it.
 
     Returns:
-        ExclusiveOccupancy(bound, weighted, log_partition). The same bits as the fused operation.
+        ExclusiveOccupancy(bound, weighted, log_partition, competitors). The same bits as the fused
+        operation.
 
     Raises:
         ValueError: as for `occupancy`; or a footprint without a base, or too far from its window.
@@ -313,10 +322,12 @@ def exclusive_occupancy(
         span=span,
         length=length,
         footprint=footprint,
+        competitor_width=competitor_width,
+        competitor_log_odds=competitor_log_odds,
     )
     workers = _threads(threads, arrays, 2 * _FORWARD_CYCLES)
     found = native_module().exclusive_forward(**arrays, padding=padding, threads=workers)
-    return ExclusiveOccupancy(*found)
+    return ExclusiveOccupancy(*found[:4])
 
 
 def _checked(

@@ -22,7 +22,7 @@ from cisreg.losses import (
     StudentT,
 )
 from cisreg.motifs import MotifSet
-from cisreg.numpy import occupancy
+from cisreg.simulate_binding import TrueBinding
 from cisreg.simulate_pairs import (
     PAIR_DEVIATION,
     Hill,
@@ -83,6 +83,7 @@ class Simulation:
         expression: float32 [N], with noise, as measured; [N, K] for counts in K columns.
         noiseless_expression: float32 [N], without noise, as the true model predicts it.
         noise: the true noise model; None where there is no noise.
+        column_range: int32 [2, M], the columns that a site covers; None without competition.
     """
 
     spec: ModelSpec
@@ -92,6 +93,7 @@ class Simulation:
     expression: np.ndarray
     noiseless_expression: np.ndarray
     noise: Noise | None = None
+    column_range: np.ndarray | None = None
 
 
 def simulate(
@@ -103,6 +105,8 @@ def simulate(
     noise: float = 0.1,
     planted_sites: float = 8.0,
     positional_potentiation: bool = False,
+    competition: bool = False,
+    nucleosome: bool = False,
     link: Link = "identity",
     measured_as: Noise | NoiseName = "gaussian",
     reads: float = 20.0,
@@ -127,6 +131,9 @@ def simulate(
         planted_sites: mean number of sites planted in a promoter.
         positional_potentiation: sites of a factor open or close chromatin mostly around one place,
             another one for each factor.
+        competition: sites exclude each other (`cisreg.ModelSpec`), by the columns of their motifs.
+        nucleosome: with competition, nucleosomes too exclude sites, with odds at which half of
+            those that fit beside each other are bound.
         link: of the true model (`cisreg.ModelSpec`). "exponential": the natural log of expression
             has a standard deviation of 0.7, a factor of 2 either way; counts need it, since they
             cannot have a mean below 0.
@@ -157,6 +164,8 @@ def simulate(
     spec = ModelSpec(
         *(len(motif_set), motif_set.width, sequence_length),
         positional_potentiation=positional_potentiation,
+        competition=competition,
+        nucleosome=nucleosome,
         link=link,
         pairs=tuple(draw_pairs(pairs, len(motif_set), paired)),
     )
@@ -170,10 +179,11 @@ def simulate(
     hills = draw_hills(spec, paired)
     for each in (some, sequence):
         _plant_pairs(each, spec, motif_set, hills, paired)
-    parameters = _true_parameters(spec, motif_set, some, factors)
+    bind = TrueBinding(spec, motif_set)
+    parameters = _true_parameters(bind, motif_set, some, factors)
     if pairs:
-        parameters["pair_effect"] = _pair_effect(spec, parameters, some, hills)
-    noiseless = _expression(spec, parameters, sequence)
+        parameters["pair_effect"] = _pair_effect(bind, parameters, some, hills)
+    noiseless = _expression(bind, parameters, sequence)
     if link != "identity":
         parameters |= _linked_parameters(link, parameters)
         score = _SCORE_DEVIATIONS[link] * (noiseless - UNBOUND_EXPRESSION) / EXPRESSION_DEVIATION
@@ -199,6 +209,7 @@ def simulate(
         expression=expression.astype(np.float32),
         noiseless_expression=noiseless,
         noise=true_noise,
+        column_range=bind.column_range,
     )
 
 
@@ -338,16 +349,19 @@ def _sites(
 
 
 def _true_parameters(
-    spec: ModelSpec, motif_set: MotifSet, promoters: np.ndarray, random: np.random.Generator
+    bind: TrueBinding, motif_set: MotifSet, promoters: np.ndarray, random: np.random.Generator
 ) -> dict[str, np.ndarray]:
     """Parameters of random factors before a link, scaled as described above on `promoters`."""
+    spec = bind.spec
     motif_count = len(motif_set)
     log_concentration = motif_set.lowest_log_kd() + random.uniform(0, 2, size=motif_count)
     effects = _factor_effects(motif_count, random)
     values: dict[str, Any] = {"log_kd": motif_set.log_kd, "log_concentration": log_concentration}
     if spec.positional_potentiation:
         values["potentiation_position_weight"] = _position_weight(spec, random)
-    opening, binding = _binding(values, promoters)
+    if spec.nucleosome:
+        values["nucleosome_log_odds"] = bind.nucleosome_log_odds(values, promoters)
+    opening, binding = bind(values, promoters)
     # Limits the effect per site of a factor that hardly binds anywhere.
     potentiation, activity = (
         each / np.maximum(bound.std(axis=0), 0.05)
@@ -393,23 +407,6 @@ def _factor_effects(motif_count: int, random: np.random.Generator) -> tuple[np.n
     return potentiation, activity
 
 
-def _binding(
-    parameters: Mapping[str, np.ndarray], sequence: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """The binding that opens chromatin, and expected occupancy where all is open, [N, M] both."""
-    weight = parameters.get("potentiation_position_weight")
-    found = occupancy(
-        sequence,
-        parameters["log_kd"],
-        parameters["log_concentration"],
-        position_weight=None if weight is None else np.repeat(weight, 2, axis=0),
-    )
-    binding = found.bound.sum(axis=1, dtype=np.float64)
-    if found.weighted is None:
-        return binding, binding
-    return found.weighted.sum(axis=1, dtype=np.float64), binding
-
-
 def _plant_pairs(
     sequence: np.ndarray,
     spec: ModelSpec,
@@ -431,40 +428,42 @@ def _strong_sites(motif_set: MotifSet, motif: int, random: np.random.Generator) 
 
 
 def _pair_effect(
-    spec: ModelSpec,
+    bind: TrueBinding,
     parameters: Mapping[str, np.ndarray],
     promoters: np.ndarray,
     hills: Sequence[Hill],
 ) -> np.ndarray:
     """Curves of the pairs, scaled on promoters; float32 [Q, 2, K]."""
-    curves = curves_of(spec, hills)
-    binding = pair_binding(spec, {**parameters, "pair_effect": curves}, promoters)
-    accessibility = _accessibility(parameters, promoters)
+    curves = curves_of(bind.spec, hills)
+    binding = pair_binding(bind.spec, {**parameters, "pair_effect": curves}, promoters)
+    accessibility = _accessibility(bind, parameters, promoters)
     spread = (accessibility[:, np.newaxis] * binding).std(axis=0)
     scale = PAIR_DEVIATION / np.maximum(spread, 0.01)
     return np.asarray(curves * scale[:, np.newaxis, np.newaxis], np.float32)
 
 
-def _accessibility(parameters: Mapping[str, np.ndarray], sequence: np.ndarray) -> np.ndarray:
+def _accessibility(
+    bind: TrueBinding, parameters: Mapping[str, np.ndarray], sequence: np.ndarray
+) -> np.ndarray:
     """Of each sequence, float64 [N]."""
-    opening, _ = _binding(parameters, sequence)
+    opening, _ = bind(parameters, sequence)
     log_odds = opening @ parameters["potentiation"] + parameters["potentiation_bias"]
     return 1 / (1 + np.exp(-log_odds))
 
 
 def _expression(
-    spec: ModelSpec, parameters: Mapping[str, np.ndarray], sequence: np.ndarray
+    bind: TrueBinding, parameters: Mapping[str, np.ndarray], sequence: np.ndarray
 ) -> np.ndarray:
     """What the true model predicts without a link, float32 [N]."""
     expression = np.empty(len(sequence), np.float32)
     for start in range(0, len(sequence), _BATCH):
         rows = slice(start, start + _BATCH)
-        opening, binding = _binding(parameters, sequence[rows])
+        opening, binding = bind(parameters, sequence[rows])
         log_odds = opening @ parameters["potentiation"] + parameters["potentiation_bias"]
         accessibility = 1 / (1 + np.exp(-log_odds))
         effect = binding @ parameters["activity"]
-        if spec.pairs:
-            effect = effect + pair_binding(spec, parameters, sequence[rows]).sum(axis=1)
+        if bind.spec.pairs:
+            effect = effect + pair_binding(bind.spec, parameters, sequence[rows]).sum(axis=1)
         effect = accessibility * effect
         expression[rows] = effect + parameters["bias"]
     return expression

@@ -23,6 +23,8 @@ from cisreg.number_text import LARGEST_FLOAT32
 
 Binding = Literal["expected", "probability"]
 Link = Literal["identity", "logistic", "softplus", "exponential"]
+# Bases that a nucleosome covers.
+NUCLEOSOME_WIDTH = 147
 # The parameters of each link, all scalars.
 LINK_PARAMETERS: dict[str, tuple[str, ...]] = {
     "identity": (),
@@ -93,6 +95,9 @@ class ModelSpec:
         pair_distance: sites whose centres are this many bases apart, or more, have no such effect.
         pair_knots: K, the number of knots of the curve over the distance; they lie
             2 * pair_distance / (K + 1) bases apart, a whole number.
+        nucleosome: with competition, a nucleosome may lie on any 147 bases of the sequence,
+            whatever they are, and excludes sites there. The log of its odds at each place is
+            trained.
 
     Raises:
         ValueError: a size is out of range, or options exclude each other.
@@ -125,6 +130,7 @@ class ModelSpec:
     pairs: tuple[tuple[int, int], ...] = ()
     pair_distance: int = 60
     pair_knots: int = 23
+    nucleosome: bool = False
 
     def __post_init__(self) -> None:
         for name in ("motif_count", "motif_width", "sequence_length", "output_count"):
@@ -158,6 +164,16 @@ class ModelSpec:
         )
 
     def _check_competition(self) -> None:
+        if self.nucleosome and not self.competition:
+            raise ValueError(
+                "nucleosome: expected competition=True beside it, got False; only sites that "
+                "exclude each other make room for a nucleosome or lack it"
+            )
+        if self.nucleosome and self.sequence_length < NUCLEOSOME_WIDTH:
+            raise ValueError(
+                f"nucleosome: expected a sequence_length of at least {NUCLEOSOME_WIDTH} bases, "
+                f"which a nucleosome covers, got {self.sequence_length}"
+            )
         if not self.competition:
             return
         if self.binding != "expected":
@@ -312,6 +328,8 @@ class ModelSpec:
             "log_kd": (self.motif_width, 4, self.motif_count),
             "log_concentration": motifs,
         }
+        if self.nucleosome:
+            shapes["nucleosome_log_odds"] = ()
         positions = self.position_knots or self.window_count
         by_position = (2 if self.stranded else 1, positions, self.motif_count)
         if self.potentiation:

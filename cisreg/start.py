@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cisreg.arrays import as_array
-from cisreg.spec import ModelSpec, check_finite
+from cisreg.spec import NUCLEOSOME_WIDTH, ModelSpec, check_finite
 
 # Training computes in a unit in which the measurements have this mean and standard deviation: those
 # of the promoters that the recipes were tuned on (docs/measurements/accuracy.md).
@@ -66,10 +66,10 @@ def init_parameters(
     Motifs and concentrations are used as given. Activities and potentiations are small numbers from
     a normal distribution, so that all motifs start differently; position weights are 1, differences
     between strands and effects of pairs 0, and binding limits ten bound molecules, which few
-    promoters reach. The bias is 0, two standard deviations below the mean: a bias at the mean leads
-    to worse optima, since then the activities do not explain it at first. Floor and ceiling of a
-    logistic link begin two standard deviations below and above the mean, the scale of other links
-    at 1.
+    promoters reach. The odds of a nucleosome at all of its places together begin at 1. The bias is
+    0, two standard deviations below the mean: a bias at the mean leads to worse optima, since then
+    the activities do not explain it at first. Floor and ceiling of a logistic link begin two
+    standard deviations below and above the mean, the scale of other links at 1.
 
     Outputs of a model of several begin alike.
 
@@ -116,6 +116,7 @@ def init_parameters(
         "link_floor": STANDARD_MEAN - 2 * STANDARD_DEVIATION,
         "link_ceiling": STANDARD_MEAN + 2 * STANDARD_DEVIATION,
         "link_scale": 1.0,
+        "nucleosome_log_odds": -math.log(max(1, spec.sequence_length - NUCLEOSOME_WIDTH + 1)),
         "log_binding_limit": math.log(10.0) if log_binding_limit is None else log_binding_limit,
         "bias": 0.0 if bias is None else bias,
     }

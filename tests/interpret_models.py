@@ -99,7 +99,8 @@ KINDS = kinds_of_models()
 def make_model(seed=0, **layers):
     """A model with random parameters, of effects that can be seen."""
     random = np.random.default_rng(seed)
-    spec = ModelSpec(motif_count=MOTIFS, motif_width=WIDTH, sequence_length=LENGTH, **layers)
+    sizes = {"motif_count": MOTIFS, "motif_width": WIDTH, "sequence_length": LENGTH}
+    spec = ModelSpec(**{**sizes, **layers})
     log_kd = random.normal(0, 2.0, (WIDTH, 4, MOTIFS)).astype(np.float32)
     column = np.arange(WIDTH)[:, None]
     own = (column >= COLUMN_RANGE[0]) & (column < COLUMN_RANGE[1])

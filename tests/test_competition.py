@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,9 +13,12 @@ from interpret_models import COLUMN_RANGE, expression_in_float64, make_codes, ma
 import cisreg
 from cisreg.competition import _say_float32
 from cisreg.exclusive_oracle import exclusive_oracle
+from cisreg.interpret import nucleosome_occupancy
 from cisreg.interpret.read_out import exclusive_arguments, read_out, scan_model
 from cisreg.model import ModelSpec, predict, strand_binding
 from cisreg.motifs import demo_motifs
+from cisreg.uncertainty.coordinates import Coordinates
+from cisreg.uncertainty.jacobian import jacobian
 
 LAYERS = {
     "plain": {},
@@ -109,6 +113,76 @@ def test_several_outputs_share_the_scan():
         np.testing.assert_allclose(found[:, output], expected, rtol=2e-5, atol=2e-5)
     with pytest.raises(ValueError, match="differ: expected no log_concentration with competition"):
         make_model(competition=True, output_count=2, differ=("log_concentration",))
+
+
+NUCLEOSOME = {"competition": True, "nucleosome": True, "sequence_length": 160}
+
+
+def nucleosome_model(**layers):
+    """A model of weak sites, so that a nucleosome takes the place of some of them."""
+    model = make_model(**NUCLEOSOME, **layers)
+    model.parameters["log_kd"][:] /= 2
+    model.parameters["log_concentration"][:] -= 4
+    model.parameters["potentiation"][:] /= 4
+    model.parameters["nucleosome_log_odds"] = np.float32(10)
+    return model
+
+
+def long_codes(count=6, seed=2):
+    codes = np.random.default_rng(seed).integers(0, 4, (count, 160), dtype=np.uint8)
+    codes[1, :30] = 4
+    return codes
+
+
+@pytest.mark.parametrize("implementation", ["fused", "standard"])
+@pytest.mark.parametrize("layers", [{}, LAYERS["two sets"], LAYERS["context"]])
+def test_a_nucleosome_excludes_sites(layers, implementation):
+    model, codes = nucleosome_model(**layers), long_codes()
+    expected = expression_in_float64(model, codes)
+    options = {"column_range": COLUMN_RANGE, "implementation": implementation}
+    found = predict(model.spec, model.parameters, codes, **options).expression
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+    read = read_out(model, scan_model(model, codes)).expression
+    np.testing.assert_allclose(read, expected, rtol=1e-4, atol=1e-4)
+    model.parameters["nucleosome_log_odds"] = np.float32(-30)
+    without = predict(model.spec, model.parameters, codes, **options).expression
+    assert np.abs(without - expected).max() > 0.1
+
+
+def test_where_nucleosomes_lie():
+    model, codes = nucleosome_model(), long_codes()
+    site = exclusive_oracle(**exclusive_arguments(model, codes)).competitor_site[:, 0]
+    expected = np.stack([site[:, max(0, i - 146) : i + 1].sum(axis=1) for i in range(160)], axis=1)
+    found = nucleosome_occupancy(model, codes, batch_size=4)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+    # The middle lies under each nucleosome, an end under the outermost one alone.
+    assert (found[:, 80] > found[:, 0]).all() and found[:, 80].max() > 0.3
+    with pytest.raises(ValueError, match="model: expected one with nucleosomes"):
+        nucleosome_occupancy(make_model(competition=True), make_codes())
+
+
+def test_slopes_by_the_odds_of_a_nucleosome():
+    model, codes = nucleosome_model(positional=True), long_codes()
+    names = ["log_kd", "log_concentration", "nucleosome_log_odds", "activity"]
+    coordinates = Coordinates.of(model, names)
+    expression, slopes = jacobian(model, codes, coordinates)
+    place = coordinates.index("nucleosome_log_odds")
+    changed = []
+    for step in (-0.02, 0.02):
+        odds = np.float32(10 + step)
+        parameters = {**model.parameters, "nucleosome_log_odds": odds}
+        changed.append(expression_in_float64(replace(model, parameters=parameters), codes))
+    numeric = (changed[1] - changed[0]) / (np.float64(np.float32(10.02)) - np.float32(9.98))
+    np.testing.assert_allclose(slopes[:, place], numeric, rtol=2e-3, atol=2e-3)
+    assert np.abs(numeric).max() > 0.1
+    np.testing.assert_allclose(expression, expression_in_float64(model, codes), rtol=1e-4)
+
+
+def test_a_nucleosome_that_does_not_fit_is_refused():
+    with pytest.raises(ValueError, match="nucleosome: expected competition=True beside it"):
+        ModelSpec(2, 3, 200, nucleosome=True)
+    with pytest.raises(ValueError, match=r"sequence_length of at least 147 .* got 146"):
+        ModelSpec(2, 3, 146, competition=True, nucleosome=True)
 
 
 def small_data(count=400):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
-from test_exclusive_oracle import OPTIONS, random_problem
+from test_exclusive_oracle import COMPETITORS, OPTIONS, random_problem
 from test_native_exclusive import MANY, upstream_of
 from test_occupancy import relative_error
 
@@ -16,7 +16,8 @@ from cisreg.exclusive_oracle import exclusive_oracle, exclusive_oracle_gradient
 
 SHAPES = [(0, 10, 3, 2), (1, 1, 1, 1), (3, 1, 6, 2), (5, 13, 30, 9), (6, 20, 3, 31)]
 IMPLEMENTATIONS = ["fused", "standard"]
-TRAINED = ("log_kd", "log_concentration", "position_weight")
+ALL = (*MANY[2], "length", "span", *COMPETITORS)
+TRAINED = ("log_kd", "log_concentration", "position_weight", "competitor_log_odds")
 
 
 def value_and_gradient(problem, upstream, **options):
@@ -29,6 +30,8 @@ def value_and_gradient(problem, upstream, **options):
         total += tf.reduce_sum(outputs.log_partition * upstream["grad_log_partition"])
         if outputs.weighted is not None:
             total += tf.reduce_sum(outputs.weighted * upstream["grad_weighted"])
+        if outputs.competitors is not None:
+            total += tf.reduce_sum(outputs.competitors * upstream["grad_competitors"])
     return outputs, tape.gradient(total, trained)
 
 
@@ -36,7 +39,7 @@ def check(problem, implementation, padding="same"):
     upstream = upstream_of(problem)
     options = {"implementation": implementation, "padding": padding}
     outputs, gradients = value_and_gradient(problem, upstream, **options)
-    expected = exclusive_oracle(**problem, padding=padding)
+    expected = exclusive_oracle(**problem, padding=padding)[: len(outputs)]
     for actual, value in zip(outputs, expected, strict=True):
         assert (actual is None) == (value is None)
         if value is not None:
@@ -56,7 +59,7 @@ def test_against_oracle(implementation, shape, options):
 
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 def test_valid_windows_and_all_options_against_oracle(implementation):
-    problem = random_problem((6, 20, 7, 9), options=MANY[2] + ("length", "span"), padding="valid")
+    problem = random_problem((6, 20, 7, 9), options=ALL, padding="valid")
     check(problem, implementation, "valid")
 
 
@@ -91,8 +94,8 @@ def test_where_sites_cannot_overlap_they_are_independent(implementation):
 
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 def test_in_a_graph_of_unknown_sizes(implementation):
-    problem = random_problem((5, 13, 6, 9), options=MANY[2] + ("length",))
-    expected = exclusive_oracle(**problem)
+    problem = random_problem((5, 13, 6, 9), options=(*MANY[2], "length", *COMPETITORS))
+    expected = exclusive_oracle(**problem)[:4]
     signature = {
         name: tf.TensorSpec([None] * value.ndim, value.dtype) for name, value in problem.items()
     }
@@ -106,16 +109,16 @@ def test_in_a_graph_of_unknown_sizes(implementation):
 
 
 def test_xla_compiles_standard_operations():
-    problem = random_problem((5, 13, 6, 9), options=MANY[2])
+    problem = random_problem((5, 13, 6, 9), options=(*MANY[2], *COMPETITORS))
     upstream = upstream_of(problem)
-    footprint = problem["footprint"]
+    known = {name: problem[name] for name in ("footprint", "competitor_width")}
 
     @tf.function(jit_compile=True)
     def computed(arguments):
-        return value_and_gradient({**arguments, "footprint": footprint}, upstream)
+        return value_and_gradient({**arguments, **known}, upstream)
 
-    outputs, gradients = computed({k: v for k, v in problem.items() if k != "footprint"})
-    for actual, value in zip(outputs, exclusive_oracle(**problem), strict=True):
+    outputs, gradients = computed({k: v for k, v in problem.items() if k not in known})
+    for actual, value in zip(outputs, exclusive_oracle(**problem)[:4], strict=True):
         assert relative_error(actual, value) <= 1e-5
     for name, value in exclusive_oracle_gradient(**problem, **upstream).items():
         assert relative_error(gradients[name], value) <= 2e-5, name
@@ -186,6 +189,14 @@ def test_fused_refuses_xla():
             {"column_range": [[0, 2], [3, 2]]},
             r"column_range: expected first < end, .*, got 2 and 2 for motif 1; or give the footp",
         ),
+        (
+            {"competitor_width": [3, 0], "competitor_log_odds": [0.0, 1.0]},
+            r"competitor_width: expected 1 to 10000 bases, got 0 for competitor 1",
+        ),
+        (
+            {"competitor_width": [3], "competitor_log_odds": [np.nan]},
+            r"competitor_log_odds: expected finite numbers or minus infinity, got",
+        ),
         ({"sequence": np.full((1, 3), 7, np.uint8)}, r"sequence: expected base codes 0 to 4"),
         ({"log_concentration": [np.nan, 0]}, r"log_concentration: expected finite numbers, or"),
     ],
@@ -202,6 +213,24 @@ def test_shapes_that_are_refused():
         exclusive_occupancy(**problem, footprint=[0, 1])
     with pytest.raises(ValueError, match=r"log_concentration: expected shape \[M\]"):
         exclusive_occupancy(**{**problem, "log_concentration": np.zeros(3, np.float32)})
+    with pytest.raises(ValueError, match="competitor_width, competitor_log_odds: expected both"):
+        exclusive_occupancy(**problem, competitor_width=[3])
+    with pytest.raises(ValueError, match=r"expected shape \[Q\] both, got \[1\] and \[2\]"):
+        exclusive_occupancy(**problem, competitor_width=[3], competitor_log_odds=[0.0, 1.0])
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_alone_with_a_competitor_it_is_a_row_of_rods(implementation):
+    # Nothing binds; of 3 stretches of 3 bases among 5, one at a time can be covered.
+    nothing = (np.zeros((1, 5), np.uint8), np.zeros((2, 4, 1)), [-np.inf])
+    sums = exclusive_occupancy(
+        *nothing,
+        competitor_width=[3],
+        competitor_log_odds=[np.log(2.0)],
+        implementation=implementation,
+    )
+    np.testing.assert_allclose(sums.competitors, [[6 / 7]], rtol=1e-6)
+    np.testing.assert_allclose(sums.log_partition, [np.log(7)], rtol=1e-6)
 
 
 def test_a_saved_graph_loads_where_only_the_package_is_imported(tmp_path):
@@ -219,7 +248,7 @@ def test_a_saved_graph_loads_where_only_the_package_is_imported(tmp_path):
     assert relative_error(loaded.bound(problem["sequence"]), expected) <= 1e-5
 
 
-@pytest.mark.parametrize("options", [(), MANY[2] + ("length", "span")], ids=["none", "all"])
+@pytest.mark.parametrize("options", [(), ALL], ids=["none", "all"])
 def test_numpy_gives_the_bits_of_the_operation(options):
     problem = random_problem((6, 20, 7, 9), options=options)
     expected = exclusive_occupancy(**problem, implementation="fused")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -27,6 +28,8 @@ def random_problem(shape, *, seed=0, options=(), padding="same"):
         "footprint": np.stack([first - 1, end + random.integers(0, 2, motifs)]).astype(np.int32),
         "span": np.array([length // 4, length - length // 4], np.int32),
         "length": random.integers(0, length + 1, count).astype(np.int32),
+        "competitor_width": np.array([2, max(1, length - 1), 2], np.int32),
+        "competitor_log_odds": random.normal(0, 1, 3).astype(np.float32),
     }
     return {
         "sequence": random.integers(0, 5, (count, length)).astype(np.uint8),
@@ -65,6 +68,10 @@ def listed_sites(problem, row, padding):
                 else:
                     log_odds -= log_kd[column, sequence[at], motif]
         yield strand, window, motif, *bases(footprint[0][motif], footprint[1][motif]), log_odds
+    for number, bases in enumerate(problem.get("competitor_width", ())):
+        log_odds = float(problem["competitor_log_odds"][number])
+        for begin in range(length - int(bases) + 1):
+            yield None, begin, number, begin, begin + int(bases), log_odds
 
 
 def configurations(sites):
@@ -80,12 +87,25 @@ def configurations(sites):
     yield from extended([], -np.inf, sites)
 
 
-def enumerated(problem, padding, gain=None):
+class Enumerated(NamedTuple):
     """Sums over all configurations: occupancy, log Z and, with gains, d sum / d log odds."""
+
+    site: np.ndarray  # [N, 2, P, M]
+    log_partition: np.ndarray  # [N]
+    slope: np.ndarray  # [N, 2, P, M]
+    competitor: np.ndarray  # [N, Q, L], by the first base
+    competitor_slope: np.ndarray  # [N, Q, L]
+
+
+def enumerated(problem, padding, gain=None, competitor_gain=None):
     count = len(problem["sequence"])
     shape = (count, 2, window_count(problem["sequence"].shape[1], len(problem["log_kd"]), padding))
     site = np.zeros((*shape, problem["log_kd"].shape[2]))
     slope, log_partition = np.zeros_like(site), np.zeros(count)
+    competitor = np.zeros(
+        (count, len(problem.get("competitor_width", ())), problem["sequence"].shape[1])
+    )
+    competitor_slope = np.zeros_like(competitor)
     for row in range(count):
         sites = list(listed_sites(problem, row, padding))
         sets = list(configurations(sites))
@@ -95,21 +115,35 @@ def enumerated(problem, padding, gain=None):
         bound = np.zeros((len(sets), len(sites)))
         for at, chosen in enumerate(sets):
             bound[at, chosen] = 1
-        gains = np.zeros(len(sites)) if gain is None else [gain[(row, *s[:3])] for s in sites]
+        gains = [_gain_of(each, row, gain, competitor_gain) for each in sites]
         total = bound @ gains
         covariance = (share * (total - share @ total)) @ bound
         for index, (strand, window, motif, *_) in enumerate(sites):
+            if strand is None:
+                competitor[row, motif, window] = share @ bound[:, index]
+                competitor_slope[row, motif, window] = covariance[index]
+                continue
             site[row, strand, window, motif] = share @ bound[:, index]
             slope[row, strand, window, motif] = covariance[index]
-    return site, log_partition, slope
+    return Enumerated(site, log_partition, slope, competitor, competitor_slope)
 
 
+def _gain_of(site, row, gain, competitor_gain):
+    strand, window, motif = site[:3]
+    if strand is None:
+        return 0.0 if competitor_gain is None else competitor_gain[row, motif]
+    return 0.0 if gain is None else gain[row, strand, window, motif]
+
+
+COMPETITORS = ("competitor_width", "competitor_log_odds")
 OPTIONS = [
     (),
     ("column_range",),
     ("position_weight", "column_range", "footprint"),
     ("length",),
     ("position_weight", "span", "column_range", "length"),
+    COMPETITORS,
+    ("position_weight", "footprint", "span", "length", *COMPETITORS),
 ]
 
 
@@ -117,21 +151,28 @@ OPTIONS = [
 @pytest.mark.parametrize("shape", SHAPES)
 def test_against_every_configuration(shape, options):
     problem = random_problem(shape, options=options)
-    site, log_partition, _ = enumerated(problem, "same")
+    expected = enumerated(problem, "same")
     sums = exclusive_oracle(**problem)
-    np.testing.assert_allclose(sums.bound, site.sum(axis=2), rtol=1e-9, atol=1e-12)
-    np.testing.assert_allclose(sums.log_partition, log_partition, rtol=1e-9, atol=1e-12)
+    close = {"rtol": 1e-9, "atol": 1e-12}
+    np.testing.assert_allclose(sums.bound, expected.site.sum(axis=2), **close)
+    np.testing.assert_allclose(sums.log_partition, expected.log_partition, **close)
     if "position_weight" in options:
-        weighted = (site * problem["position_weight"]).sum(axis=2)
-        np.testing.assert_allclose(sums.weighted, weighted, rtol=1e-9, atol=1e-12)
+        weighted = (expected.site * problem["position_weight"]).sum(axis=2)
+        np.testing.assert_allclose(sums.weighted, weighted, **close)
+    if "competitor_width" in options:
+        np.testing.assert_allclose(sums.competitor_site, expected.competitor, **close)
+        np.testing.assert_allclose(sums.competitors, expected.competitor.sum(axis=2), **close)
+    else:
+        assert sums.competitors is None
 
 
 def test_valid_windows_against_every_configuration():
-    problem = random_problem((2, 6, 3, 1), options=("column_range",))
-    site, log_partition, _ = enumerated(problem, "valid")
+    problem = random_problem((2, 6, 3, 1), options=("column_range", *COMPETITORS))
+    expected = enumerated(problem, "valid")
     sums = exclusive_oracle(**problem, padding="valid")
-    np.testing.assert_allclose(sums.bound, site.sum(axis=2), rtol=1e-9)
-    np.testing.assert_allclose(sums.log_partition, log_partition, rtol=1e-9)
+    np.testing.assert_allclose(sums.bound, expected.site.sum(axis=2), rtol=1e-9)
+    np.testing.assert_allclose(sums.log_partition, expected.log_partition, rtol=1e-9)
+    np.testing.assert_allclose(sums.competitor_site, expected.competitor, rtol=1e-9)
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids="-".join)
@@ -146,10 +187,16 @@ def test_gradient_is_the_covariance_over_every_configuration(shape, options):
         upstream["grad_weighted"] = random.normal(size=by_strand)
         gain = gain + upstream["grad_weighted"][:, :, None] * problem["position_weight"]
     gain = np.broadcast_to(gain, (*by_strand[:2], shape[1], shape[3]))
-    _, _, slope = enumerated(problem, "same", gain)
+    if "competitor_width" in options:
+        upstream["grad_competitors"] = random.normal(size=(shape[0], 3))
+    found = enumerated(problem, "same", gain, upstream.get("grad_competitors"))
     gradient = exclusive_oracle_gradient(**problem, **upstream)
-    expected = slope.sum(axis=(0, 1, 2))
-    np.testing.assert_allclose(gradient["log_concentration"], expected, rtol=1e-8, atol=1e-12)
+    expected = found.slope.sum(axis=(0, 1, 2))
+    close = {"rtol": 1e-8, "atol": 1e-12}
+    np.testing.assert_allclose(gradient["log_concentration"], expected, **close)
+    if "competitor_width" in options:
+        expected = found.competitor_slope.sum(axis=(0, 2))
+        np.testing.assert_allclose(gradient["competitor_log_odds"], expected, **close)
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids="-".join)
@@ -162,12 +209,14 @@ def test_gradient_is_the_slope_of_the_sums(options):
     }
     if "position_weight" in options:
         upstream["grad_weighted"] = random.normal(size=(3, 2, 3))
+    if "competitor_width" in options:
+        upstream["grad_competitors"] = random.normal(size=(3, 3))
 
     def total(**changed):
-        bound, weighted, log_partition = exclusive_oracle(**{**problem, **changed})
-        value = (bound * upstream["grad_bound"]).sum()
-        value += (log_partition * upstream["grad_log_partition"]).sum()
-        return value if weighted is None else value + (weighted * upstream["grad_weighted"]).sum()
+        sums = exclusive_oracle(**{**problem, **changed})._asdict()
+        return sum(
+            (sums[name.removeprefix("grad_")] * given).sum() for name, given in upstream.items()
+        )
 
     gradient = exclusive_oracle_gradient(**problem, **upstream)
     for name, slope in gradient.items():

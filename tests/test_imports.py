@@ -25,7 +25,7 @@ ROWS = [
     ("training", "keras"),
     ("saved_model",),
     ("window_prediction",),
-    ("storage", "trained_model", "simulate", "simulate_pairs", "datasets"),
+    ("storage", "trained_model", "simulate", "simulate_binding", "simulate_pairs", "datasets"),
     ("interpret",),
     ("prediction",),
     ("batch_prediction",),

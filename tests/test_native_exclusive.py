@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from test_exclusive_oracle import OPTIONS, random_problem
+from test_exclusive_oracle import COMPETITORS, OPTIONS, random_problem
 from test_native import INSTRUCTION_SETS
 from test_occupancy import relative_error
 
@@ -47,16 +47,19 @@ def upstream_of(problem, seed=3):
     }
     if "position_weight" in problem:
         upstream["grad_weighted"] = random.normal(size=sums).astype(np.float32)
+    if "competitor_width" in problem:
+        upstream["grad_competitors"] = random.normal(size=(sums[0], 3)).astype(np.float32)
     return upstream
 
 
 def gradients_of(problem, upstream, **options):
-    names = ("log_kd", "log_concentration", "position_weight")
+    names = ("log_kd", "log_concentration", "position_weight", "competitor_log_odds")
     gradients = _native.exclusive_backward(
         **{"position_weight": None, **problem},
         bound_gradient=upstream["grad_bound"],
         weighted_gradient=upstream.get("grad_weighted"),
         log_partition_gradient=upstream["grad_log_partition"],
+        competitor_gradient=upstream.get("grad_competitors"),
         **options,
     )
     return {name: value for name, value in zip(names, gradients, strict=True) if value is not None}
@@ -66,7 +69,8 @@ def check(problem, padding="same", **options):
     """Compares outputs and gradients with the oracle's."""
     expected = exclusive_oracle(**problem, padding=padding)
     outputs = _native.exclusive_forward(**problem, padding=padding, **options)
-    for actual, value in zip(outputs[:2], expected[:2], strict=True):
+    for place in (0, 1, 3):
+        actual, value = outputs[place], expected[place]
         assert (actual is None) == (value is None)
         if value is not None:
             assert relative_error(actual, value) <= 5e-6
@@ -127,6 +131,37 @@ def test_odds_above_the_limit_count_as_the_limit(instruction_set):
     assert 9 * MOST_LOG_ODDS < outputs[2][0] < 12 * MOST_LOG_ODDS
 
 
+@pytest.mark.parametrize("padding", ["same", "valid"])
+@pytest.mark.parametrize("log_odds", [-3.0, 2.0, 40.0, 100.0])
+def test_a_nucleosome_among_sites(instruction_set, log_odds, padding):
+    options = ("position_weight", "column_range", "length")
+    problem = random_problem((5, 400, 8, 9), options=options, padding=padding)
+    problem["length"][:3] = [146, 147, 200]
+    problem["log_concentration"] -= 5
+    problem["competitor_width"] = np.array([147, 10, 147], np.int32)
+    problem["competitor_log_odds"] = np.array([log_odds, 0.5, -np.inf], np.float32)
+    check(problem, padding, instruction_set=instruction_set)
+    found = _native.exclusive_forward(**problem, padding=padding, instruction_set=instruction_set)
+    assert found[3][0, 0] == 0 and found[3][1, 0] > 0
+    assert not found[3][:, 2].any()
+    options = {"padding": padding, "competitor_sites": True, "instruction_set": instruction_set}
+    sites = _native.exclusive_forward(**problem, **options)[4]
+    expected = exclusive_oracle(**problem, padding=padding).competitor_site
+    assert sites.shape == expected.shape and relative_error(sites, expected) <= 5e-6
+
+
+def test_a_nucleosome_where_motifs_read_the_middle_of_their_windows(instruction_set):
+    # Sites alone would reach none of the first and the last bases.
+    problem = random_problem((3, 200, 30, 4), padding="valid")
+    problem["log_kd"][:10] = problem["log_kd"][20:] = 0
+    problem["column_range"] = np.array([[10] * 4, [20] * 4], np.int32)
+    problem |= {
+        "competitor_width": np.array([147, 200, 1], np.int32),
+        "competitor_log_odds": np.array([1.0, 3.0, -1.0], np.float32),
+    }
+    check(problem, "valid", instruction_set=instruction_set)
+
+
 def test_absent_factors(instruction_set):
     problem = random_problem((3, 25, 4, 9), options=("position_weight", "column_range"))
     absent = [0, 4, 8]
@@ -141,7 +176,7 @@ def test_absent_factors(instruction_set):
 
 def test_the_same_bits_for_every_number_of_threads(instruction_set):
     problem = random_problem(
-        (300, 40, 6, 19), options=("position_weight", "column_range", "length")
+        (300, 40, 6, 19), options=("position_weight", "column_range", "length", *COMPETITORS)
     )
     upstream = upstream_of(problem)
     results = []
@@ -149,7 +184,7 @@ def test_the_same_bits_for_every_number_of_threads(instruction_set):
         options = {"instruction_set": instruction_set, "threads": threads}
         results.append(
             [
-                *_native.exclusive_forward(**problem, **options),
+                *_native.exclusive_forward(**problem, **options, competitor_sites=True),
                 *gradients_of(problem, upstream, **options).values(),
             ]
         )
@@ -159,7 +194,7 @@ def test_the_same_bits_for_every_number_of_threads(instruction_set):
 
 
 def test_rows_of_a_batch_are_the_rows_alone(instruction_set):
-    problem = random_problem((7, 40, 6, 19), options=("column_range", "length"))
+    problem = random_problem((7, 40, 6, 19), options=("column_range", "length", *COMPETITORS))
     together = _native.exclusive_forward(**problem, instruction_set=instruction_set)
     for row in range(7):
         alone = {**problem, "sequence": problem["sequence"][row : row + 1]}
@@ -167,6 +202,7 @@ def test_rows_of_a_batch_are_the_rows_alone(instruction_set):
         outputs = _native.exclusive_forward(**alone, instruction_set=instruction_set)
         np.testing.assert_array_equal(outputs[0][0], together[0][row])
         np.testing.assert_array_equal(outputs[2][0], together[2][row])
+        np.testing.assert_array_equal(outputs[3][0], together[3][row])
 
 
 @pytest.mark.parametrize(
@@ -179,9 +215,22 @@ def test_rows_of_a_batch_are_the_rows_alone(instruction_set):
             {"column_range": [[0, 2], [3, 2]]},
             r"column_range: expected first < end, .*, got 2 and 2 for motif 1; or give",
         ),
+        ({"competitor_width": [3]}, "competitor_width, competitor_log_odds: expected both"),
+        (
+            {"competitor_width": [3], "competitor_log_odds": [0.0, 1.0]},
+            r"expected shape \[Q\] both, got \[1\] and \[2\]",
+        ),
+        (
+            {"competitor_width": [3, 0], "competitor_log_odds": [0.0, 1.0]},
+            "competitor_width: expected 1 to 10000 bases, got 0 for competitor 1",
+        ),
+        (
+            {"competitor_width": [3], "competitor_log_odds": [np.inf]},
+            "competitor_log_odds: expected finite numbers or minus infinity, got inf",
+        ),
     ],
 )
-def test_footprints_that_are_refused(changed, message):
+def test_what_is_refused(changed, message):
     problem = random_problem((2, 10, 4, 2))
     with pytest.raises(ValueError, match=message):
         _native.exclusive_forward(**problem, **changed)

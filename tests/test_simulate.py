@@ -9,6 +9,7 @@ import pytest
 
 from cisreg.model import predict
 from cisreg.motifs import MotifSet, demo_motifs
+from cisreg.numpy import exclusive_occupancy
 from cisreg.simulate import simulate
 from cisreg.trained_model import Model
 
@@ -62,6 +63,26 @@ def test_models_with_links_and_positions_are_predicted_alike(motifs, link):
     low, high = np.quantile(made.noiseless_expression, [0.05, 0.95])
     spread = np.ptp(made.noiseless_expression)
     assert high - low > {"exponential": 0.05}.get(link, 0.3) * spread
+
+
+@pytest.mark.parametrize("nucleosome", [False, True])
+def test_competition_is_predicted_alike(motifs, nucleosome):
+    made = simulate(
+        motifs, sequence_count=400, sequence_length=160, competition=True, nucleosome=nucleosome
+    )
+    assert made.spec.competition and made.spec.nucleosome == nucleosome
+    np.testing.assert_array_equal(made.column_range, motifs.column_range())
+    found = predict(made.spec, made.parameters, made.sequence, column_range=made.column_range)
+    np.testing.assert_allclose(found.expression, made.noiseless_expression, atol=1e-4)
+    if nucleosome:
+        bound = exclusive_occupancy(
+            *(made.sequence, made.parameters["log_kd"], made.parameters["log_concentration"]),
+            column_range=made.column_range,
+            competitor_width=[147],
+            competitor_log_odds=[made.parameters["nucleosome_log_odds"]],
+        ).competitors
+        # One fits.
+        assert bound.mean() == pytest.approx(0.5, abs=0.05)
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -70,6 +70,17 @@ def simulate(
             "--positional-potentiation", help="Sites open chromatin mostly around one place."
         ),
     ] = False,
+    competition: Annotated[
+        bool,
+        typer.Option("--competition", help="Sites exclude each other, as in **train**."),
+    ] = False,
+    nucleosome: Annotated[
+        bool,
+        typer.Option(
+            "--nucleosome",
+            help="With --competition, nucleosomes too exclude sites; needs --length 147 or more.",
+        ),
+    ] = False,
     reads: Annotated[
         float, typer.Option(min=1, metavar="COUNT", help="Mean reads of a sequence, for counts.")
     ] = 20.0,
@@ -111,6 +122,8 @@ def simulate(
         noise=noise,
         planted_sites=planted_sites,
         positional_potentiation=positional_potentiation,
+        competition=competition,
+        nucleosome=nucleosome,
         measured_as=measured_as,
         link=link or ("exponential" if measured_as in _ABOVE_0 else "identity"),
         reads=reads,
@@ -137,7 +150,9 @@ def _write(folder: Path, simulation: Simulation, train_count: int, overwrite: bo
         _write_sequences(folder / _TEST, simulation, slice(train_count, None), overwrite)
         _write_factors(folder / _FACTORS, simulation, overwrite)
     truth = Model(
-        *(simulation.spec, simulation.parameters, simulation.motif_names), noise=simulation.noise
+        *(simulation.spec, simulation.parameters, simulation.motif_names),
+        noise=simulation.noise,
+        column_range=simulation.column_range,
     )
     save_model(folder / _TRUTH, truth)
 

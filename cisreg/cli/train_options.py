@@ -174,6 +174,10 @@ Competition = Annotated[
     bool | None,
     _layer("Sites exclude each other: no base is covered twice.", "--competition/--no-competition"),
 ]
+Nucleosome = Annotated[
+    bool | None,
+    _layer("With --competition, a nucleosome too excludes sites.", "--nucleosome/--no-nucleosome"),
+]
 Link = Annotated[
     Literal["identity", "logistic", "softplus", "exponential"] | None,
     _detail(
@@ -515,6 +519,7 @@ class TrainingOptions:
     positional: Positional = None
     positional_potentiation: PositionalPotentiation = None
     competition: Competition = None
+    nucleosome: Nucleosome = None
     stranded: Stranded = None
     binding: Binding = None
     accessibility_activity: AccessibilityActivity = None

@@ -40,6 +40,7 @@ _LAYERS = (
     "positional",
     "positional_potentiation",
     "competition",
+    "nucleosome",
     "link",
     "stranded",
     "binding",

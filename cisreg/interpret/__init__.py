@@ -45,6 +45,7 @@ _MODULES = {
     "cisreg.interpret.mutagenesis": ("Mutagenesis", "mutagenesis", "mutagenesis_batches"),
     "cisreg.interpret.mutation_pairs": ("MutationPairs", "dependency_map", "mutation_pairs"),
     "cisreg.interpret.genome_variants": ("genome_variant_effects",),
+    "cisreg.interpret.nucleosomes": ("nucleosome_occupancy",),
     "cisreg.interpret.read_out": ("ModelScan", "ReadOut", "read_out", "scan_model"),
     "cisreg.interpret.variants": (
         *("VariantEffects", "join_effects", "variant_effect_batches", "variant_effects"),

@@ -18,7 +18,13 @@ from cisreg.numpy import exclusive_occupancy, occupancy
 from cisreg.occupancy_checks import UNKNOWN
 from cisreg.outputs import check_one_output
 from cisreg.pairs import by_strands, pair_motifs, pair_sums
-from cisreg.spec import ModelSpec, check_finite, check_overflow, scanned_weights
+from cisreg.spec import (
+    NUCLEOSOME_WIDTH,
+    ModelSpec,
+    check_finite,
+    check_overflow,
+    scanned_weights,
+)
 from cisreg.spline import spline_basis
 
 
@@ -174,6 +180,10 @@ def exclusive_arguments(model: AnyModel, codes: np.ndarray) -> dict[str, Any]:
     """The arguments of `cisreg.numpy.exclusive_occupancy`, all but the position weights."""
     arguments = scan_arguments(model, codes)
     del arguments["reduction"]
+    if model.spec.nucleosome:
+        log_odds = np.asarray(model.parameters["nucleosome_log_odds"], np.float32)
+        arguments["competitor_width"] = np.array([NUCLEOSOME_WIDTH], np.int32)
+        arguments["competitor_log_odds"] = log_odds.reshape(1)
     return arguments
 
 

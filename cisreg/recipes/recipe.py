@@ -9,7 +9,7 @@ from typing import Any, get_args
 from cisreg.choices import Precision, check_choice
 from cisreg.losses import Noise, Penalty
 from cisreg.pairs import named_pairs
-from cisreg.spec import Link, ModelSpec
+from cisreg.spec import NUCLEOSOME_WIDTH, Link, ModelSpec
 from cisreg.training.stages import Stage
 
 SIZES = ("motif_count", "motif_width", "sequence_length", "output_count")
@@ -26,10 +26,12 @@ _ALL_LAYERS = ModelSpec(
     pairs=((0, 0),),
 )
 # The parameters of models with all layers and any link; a stage may name only these.
+_ANY_MODEL = (
+    *(replace(_ALL_LAYERS, link=link) for link in get_args(Link)),
+    ModelSpec(1, 1, NUCLEOSOME_WIDTH, competition=True, nucleosome=True),
+)
 PARAMETER_NAMES = tuple(
-    dict.fromkeys(
-        name for link in get_args(Link) for name in replace(_ALL_LAYERS, link=link).parameter_shapes
-    )
+    dict.fromkeys(name for each in _ANY_MODEL for name in each.parameter_shapes)
 )
 
 

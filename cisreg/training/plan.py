@@ -48,6 +48,7 @@ _LAYERS = {
     "log_binding_limit": "the binding limit",
     "accessibility_activity": "the effect of accessibility itself (none)",
     "pair_effect": "the pairs of factors (no effects)",
+    "nucleosome_log_odds": "the odds of a nucleosome",
 }
 # Warn if the initial bias is this many standard deviations from the mean of the measurements. In
 # trained models the distance is at most 10.

@@ -14,7 +14,8 @@ from cisreg.trained_model import Model
 
 # What can vary: all parameters but position weights, in the order of the vector.
 VARIABLE = (
-    *("log_kd", "log_concentration", "potentiation", "potentiation_bias", "log_binding_limit"),
+    *("log_kd", "log_concentration", "nucleosome_log_odds"),
+    *("potentiation", "potentiation_bias", "log_binding_limit"),
     *("activity", "activity_difference", "accessibility_activity", "bias"),
     *("link_floor", "link_ceiling", "link_scale"),
 )

@@ -50,7 +50,8 @@ def jacobian(
     link, score = model.spec.link, slopes.score
     parts = link_parameter_slopes(link, model.parameters, score)
     exclusive = {}
-    if model.spec.competition and {"log_kd", "log_concentration"} & set(coordinates.names):
+    of_binding = {"log_kd", "log_concentration", "nucleosome_log_odds"}
+    if model.spec.competition and of_binding & set(coordinates.names):
         exclusive = _of_exclusive_binding(model, codes, coordinates, slopes, threads)
     for name in coordinates.names:
         if name in parts:
@@ -170,13 +171,14 @@ def _of_exclusive_binding(
         opening = slopes.signal[:, np.newaxis] * model.parameters["potentiation"]
         weight = weights.get("potentiation_position_weight")
         upstream["opening"] = (weight, np.repeat(opening[:, np.newaxis], 2, axis=1))
-    by_concentration, by_log_kd = exclusive_slopes(
+    by_concentration, by_log_kd, by_log_odds = exclusive_slopes(
         exclusive_arguments(model, codes), upstream, threads
     )
     along = np.einsum("kb,nwbm->nkwm", CONTRASTS, by_log_kd.astype(np.float64))
     return {
         "log_concentration": by_concentration.astype(np.float64),
         "log_kd": along[:, :, coordinates.own],
+        "nucleosome_log_odds": by_log_odds.astype(np.float64),
     }
 
 

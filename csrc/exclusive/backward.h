@@ -204,7 +204,7 @@ void BackwardTile(const Job& job, int64_t block, const Tile& tile, const Chunk& 
 // Adds the gradients of one chunk to those of its slice; `gradients` are those of each block.
 template <class V, class Rows, class GradientsOf>
 void BackwardChunk(const Job& job, Chunk* chunk, const Upstream& upstream,
-                   const GradientsOf& gradients_of) {
+                   const GradientsOf& gradients_of, float* competitors) {
   const int64_t blocks = job.scan.plan.block_count;
   ForEachTile(job, chunk, [&](const Tile& tile) {
     for (int64_t block = 0; block < blocks; ++block) {
@@ -217,6 +217,7 @@ void BackwardChunk(const Job& job, Chunk* chunk, const Upstream& upstream,
     }
   });
   SumSequences(job, *chunk, upstream.log_partition, nullptr);
+  AddCompetitorGradients(job, *chunk, upstream.competitors, competitors);
   ForEachTile(job, chunk, [&](const Tile& tile) {
     for (int64_t block = 0; block < blocks; ++block) {
       BackwardTile<V, Rows>(job, block, tile, *chunk, upstream, gradients_of(block));
@@ -252,9 +253,13 @@ void BackwardSlice(const Job& job, int64_t slice, char* memory, const Upstream& 
         slice_partials + block * layout.total() + layout.log_kd + layout.log_concentration;
     return gradients;
   };
+  float* const competitors = partials +
+                             job.chunks->slice_count() * plan.block_count * layout.total() +
+                             slice * job.competitor_count();
+  std::memset(competitors, 0, job.competitor_count() * sizeof(float));
   for (int64_t i = job.chunks->first_chunk[slice]; i < job.chunks->first_chunk[slice + 1]; ++i) {
-    BeginChunk(job, i, &chunk);
-    BackwardChunk<V, Rows>(job, &chunk, upstream, gradients_of);
+    BeginChunk(job, i, upstream.competitors, &chunk);
+    BackwardChunk<V, Rows>(job, &chunk, upstream, gradients_of, competitors);
   }
   for (int64_t block = 0; block < plan.block_count; ++block) {
     float* log_kd = slice_partials + block * layout.total();

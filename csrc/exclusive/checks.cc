@@ -1,5 +1,6 @@
 #include "exclusive/checks.h"
 
+#include <limits>
 #include <string>
 
 namespace cisreg::exclusive {
@@ -25,6 +26,27 @@ InputError CheckExclusiveDimensions(const InputDimensions& inputs,
   if (!footprint || *footprint == expected) return {};
   return "footprint: expected shape [2, M] = " + DimensionText(expected) + ", got " +
          DimensionText(*footprint);
+}
+
+InputError CheckCompetitors(const Dimensions& width, const Dimensions& log_odds, Inputs* inputs) {
+  if (width.size() != 1 || width != log_odds) {
+    return "competitor_width, competitor_log_odds: expected shape [Q] both, got " +
+           DimensionText(width) + " and " + DimensionText(log_odds);
+  }
+  inputs->competitor_count = width[0];
+  for (int64_t i = 0; i < width[0]; ++i) {
+    const int32_t bases = inputs->competitor_width[i];
+    if (bases < 1 || bases > kFarthest) {
+      return "competitor_width: expected 1 to " + std::to_string(kFarthest) + " bases, got " +
+             std::to_string(bases) + " for competitor " + std::to_string(i);
+    }
+    const float odds = inputs->competitor_log_odds[i];
+    if (!(odds <= std::numeric_limits<float>::max())) {
+      return "competitor_log_odds: expected finite numbers or minus infinity, got " +
+             std::to_string(odds) + " for competitor " + std::to_string(i);
+    }
+  }
+  return {};
 }
 
 InputError CheckFootprints(const OccupancyShape& shape, const Inputs& inputs) {

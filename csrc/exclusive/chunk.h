@@ -5,6 +5,9 @@
 #ifndef CISREG_CSRC_EXCLUSIVE_CHUNK_H_
 #define CISREG_CSRC_EXCLUSIVE_CHUNK_H_
 
+#include <algorithm>
+#include <vector>
+
 #include "exclusive/kernels.h"
 #include "exclusive/recursion.h"
 #include "occupancy/items.h"
@@ -60,7 +63,60 @@ inline Chunk TakeChunk(const Job& job, bool backward, ScratchArena* arena) {
   return chunk;
 }
 
-inline void BeginChunk(const Job& job, int64_t index, Chunk* chunk) {
+// Calls take(sequence, competitor, place of its first place, how many places it can begin at).
+template <class Take>
+inline void ForEachCompetitor(const Job& job, const Chunk& chunk, const Take& take) {
+  const std::vector<Competitor>& competitors = job.footprints->competitors;
+  for (int64_t i = chunk.first_sequence; i < chunk.end_sequence; ++i) {
+    const int64_t bases = SequenceLength(job.scan.shape, job.scan.inputs, i);
+    const int64_t first = chunk.first_place[i - chunk.first_sequence] + job.footprints->first_base;
+    for (size_t q = 0; q < competitors.size(); ++q) {
+      const Competitor& each = competitors[q];
+      const int64_t count = std::max<int64_t>(0, bases - each.width + 1);
+      take(i, q, each.width_index * chunk.stride + first, count);
+    }
+  }
+}
+
+// `upstream`: gradients of the bound competitors [N, Q], or null.
+inline void AddCompetitors(const Job& job, const float* upstream, const Chunk& chunk) {
+  ForEachCompetitor(job, chunk, [&](int64_t sequence, size_t q, int64_t at, int64_t count) {
+    const float odds = job.footprints->competitors[q].odds;
+    for (int64_t i = 0; i < count; ++i) chunk.odds[at + i] += odds;
+    if (upstream == nullptr) return;
+    const float gain = odds * upstream[sequence * job.competitor_count() + q];
+    for (int64_t i = 0; i < count; ++i) chunk.gain[at + i] += gain;
+  });
+}
+
+// The expected numbers of bound competitors [N, Q], of factors.
+inline void SumCompetitors(const Job& job, const Chunk& chunk, const Outputs& outputs) {
+  ForEachCompetitor(job, chunk, [&](int64_t sequence, size_t q, int64_t at, int64_t count) {
+    const int64_t row = sequence * job.competitor_count() + q;
+    const float odds = job.footprints->competitors[q].odds;
+    double sum = 0.0;
+    for (int64_t i = 0; i < count; ++i) sum += chunk.odds[at + i];
+    outputs.competitors[row] = static_cast<float>(sum * odds);
+    if (outputs.competitor_sites == nullptr) return;
+    const int64_t length = job.scan.shape.length;
+    float* const sites = outputs.competitor_sites + row * length;
+    for (int64_t i = 0; i < length; ++i) sites[i] = i < count ? odds * chunk.odds[at + i] : 0.0f;
+  });
+}
+
+// Adds the gradients with respect to their log odds [Q], of factors and slopes.
+inline void AddCompetitorGradients(const Job& job, const Chunk& chunk, const float* upstream,
+                                   float* gradient) {
+  ForEachCompetitor(job, chunk, [&](int64_t sequence, size_t q, int64_t at, int64_t count) {
+    const double gain = upstream[sequence * job.competitor_count() + q];
+    double sum = 0.0;
+    for (int64_t i = 0; i < count; ++i) sum += chunk.odds[at + i] * gain + chunk.gain[at + i];
+    gradient[q] += static_cast<float>(sum * job.footprints->competitors[q].odds);
+  });
+}
+
+// `upstream`: as for AddCompetitors.
+inline void BeginChunk(const Job& job, int64_t index, const float* upstream, Chunk* chunk) {
   chunk->first_sequence = job.chunks->first_sequence[index];
   chunk->end_sequence = job.chunks->first_sequence[index + 1];
   chunk->one_tile = false;
@@ -68,7 +124,7 @@ inline void BeginChunk(const Job& job, int64_t index, Chunk* chunk) {
   int64_t* next = chunk->first_place;
   for (int64_t i = chunk->first_sequence; i < chunk->end_sequence; ++i) {
     *next++ = places;
-    places += PlaceCount(job.scan.shape, job.scan.inputs, job.reach, i);
+    places += PlaceCount(job.scan.shape, job.scan.inputs, *job.footprints, i);
   }
   *next = places;
   for (int64_t i = 0; i < job.width_count; ++i) {
@@ -76,6 +132,7 @@ inline void BeginChunk(const Job& job, int64_t index, Chunk* chunk) {
     if (chunk->gain == nullptr) continue;
     std::memset(chunk->gain + i * chunk->stride, 0, places * sizeof(float));
   }
+  AddCompetitors(job, upstream, *chunk);
 }
 
 // Calls take(tile) for the tiles of the chunk.

@@ -206,7 +206,7 @@ void ForwardChunk(const Job& job, int64_t index, char* scratch, const Outputs& o
   const int64_t blocks = job.scan.plan.block_count;
   ScratchArena arena = {scratch, 0};
   Chunk chunk = TakeChunk(job, false, &arena);
-  BeginChunk(job, index, &chunk);
+  BeginChunk(job, index, nullptr, &chunk);
   ForEachTile(job, &chunk, [&](const Tile& tile) {
     for (int64_t block = 0; block < blocks; ++block) {
       const auto sum = HasLogarithms(job, block) ? SumOddsOfTile<V, true> : SumOddsOfTile<V, false>;
@@ -214,6 +214,7 @@ void ForwardChunk(const Job& job, int64_t index, char* scratch, const Outputs& o
     }
   });
   SumSequences(job, chunk, nullptr, outputs.log_partition);
+  SumCompetitors(job, chunk, outputs);
   ForEachTile(job, &chunk, [&](const Tile& tile) {
     for (int64_t block = 0; block < blocks; ++block) {
       const bool logarithms = HasLogarithms(job, block);

@@ -15,9 +15,9 @@ namespace cisreg::exclusive {
 // What every work item reads; filled once per launch.
 struct Job {
   OccupancyJob scan;  // tables, tiles; without position weights
+  const FootprintLayout* footprints;
   const int32_t* widths;
   int64_t width_count;
-  int64_t reach;
   const SiteGroup* groups;
   const int64_t* block_group;  // [block_count + 1]
   const ChunkPlan* chunks;
@@ -25,6 +25,7 @@ struct Job {
   float* block_weight;           // [block_count, P, kBlockSites], or unused
 
   bool weighted() const { return position_weight != nullptr; }
+  int64_t competitor_count() const { return static_cast<int64_t>(footprints->competitors.size()); }
 };
 
 // Floats that one slice's gradients of one block take while they wait for the final sum.
@@ -47,7 +48,8 @@ struct Kernels {
   // Bytes of scratch memory that each of the functions below needs.
   size_t (*scratch_bytes)(const Job& job, bool backward);
   void (*forward_chunk)(const Job& job, int64_t chunk, char* scratch, const Outputs& outputs);
-  // Writes the slice's sums to partials [slices, block_count, SlicePartials].
+  // Writes the slice's sums to partials [slices, block_count, SlicePartials], and behind all of
+  // these [slices, Q], the gradients of competitors.
   void (*backward_slice)(const Job& job, int64_t slice, char* scratch, const Upstream& upstream,
                          float* partials);
 };

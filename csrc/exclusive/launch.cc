@@ -25,7 +25,7 @@ Launch::Launch(const OccupancyKernels& kernels, const OccupancyShape& shape, con
       footprints_(MakeFootprintLayout(shape, inputs, motifs_)) {
   const int64_t blocks = static_cast<int64_t>(motifs_.block_scanned.size());
   const bool weighted = inputs.position_weight != nullptr;
-  chunks_ = MakeChunkPlan(shape, inputs.scan, footprints_.reach,
+  chunks_ = MakeChunkPlan(shape, inputs.scan, footprints_,
                           blocks * FindPartials(shape, weighted).total());
   std::fill(std::begin(used_rows_), std::end(used_rows_), 1);
   job_ = {};
@@ -42,9 +42,9 @@ Launch::Launch(const OccupancyKernels& kernels, const OccupancyShape& shape, con
   scan.block_absent = motifs_.block_absent.empty() ? nullptr : motifs_.block_absent.data();
   scan.table_offset = motifs_.table_offset.data();
   scan.used_rows = used_rows_;
+  job_.footprints = &footprints_;
   job_.widths = footprints_.widths.data();
   job_.width_count = static_cast<int64_t>(footprints_.widths.size());
-  job_.reach = footprints_.reach;
   job_.groups = footprints_.groups.data();
   job_.block_group = footprints_.block_group.data();
   job_.chunks = &chunks_;
@@ -62,8 +62,8 @@ Launch::Parts Launch::FindParts(const Executor& executor) const {
   }
   parts.scratch = executor.worker_count * RoundToLine(kernels_.scratch_bytes(job_, backward_));
   if (backward_) {
-    parts.partials = chunks_.slice_count() * blocks *
-                     FindPartials(job_.scan.shape, job_.weighted()).total() * sizeof(float);
+    const int64_t of_blocks = blocks * FindPartials(job_.scan.shape, job_.weighted()).total();
+    parts.partials = chunks_.slice_count() * (of_blocks + job_.competitor_count()) * sizeof(float);
   }
   return parts;
 }
@@ -122,6 +122,15 @@ void Launch::Backward(const Executor& executor, char* workspace, const Upstream&
     const simd::FlushDenormals flush;
     SumPartials(block, partials, gradients);
   });
+  const int64_t competitors = job_.competitor_count();
+  const int64_t of_blocks =
+      job_.scan.plan.block_count * FindPartials(job_.scan.shape, job_.weighted()).total();
+  for (int64_t i = 0; i < competitors; ++i) {
+    const float* from = partials + slices * of_blocks + i;
+    float sum = 0.0f;
+    for (int64_t slice = 0; slice < slices; ++slice) sum += from[slice * competitors];
+    gradients.competitors[i] = sum;
+  }
 }
 
 void Launch::SumPartials(int64_t block, const float* partials, const Gradients& gradients) const {

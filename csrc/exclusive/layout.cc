@@ -1,6 +1,7 @@
 #include "exclusive/layout.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "occupancy/windows.h"
 
@@ -12,6 +13,8 @@ constexpr int64_t kChunkPlaces = 2048;
 // Small problems have smaller chunks, so that more than one thread has work.
 constexpr int64_t kFewChunks = 32;
 constexpr int64_t kMaxSlices = 32;
+// Places that a slice has at least: it folds the gradients of all motifs once, however few.
+constexpr int64_t kSlicePlaces = 1024;
 // Floats that the slices' gradients may take together while they wait for the final sum: 16 MiB.
 constexpr int64_t kMaxPartials = int64_t{1} << 22;
 
@@ -42,6 +45,9 @@ FootprintLayout MakeFootprintLayout(const OccupancyShape& shape, const Inputs& i
     footprints.push_back(FindFootprint(shape, inputs, motif));
     layout.widths.push_back(footprints.back().width);
   }
+  for (int64_t i = 0; i < inputs.competitor_count; ++i) {
+    layout.widths.push_back(inputs.competitor_width[i]);
+  }
   std::sort(layout.widths.begin(), layout.widths.end());
   layout.widths.erase(std::unique(layout.widths.begin(), layout.widths.end()), layout.widths.end());
   int32_t least = footprints[0].first[0], most = least;
@@ -51,12 +57,25 @@ FootprintLayout MakeFootprintLayout(const OccupancyShape& shape, const Inputs& i
       most = std::max(most, first + each.width);
     }
   }
+  if (inputs.competitor_count > 0) {
+    // They lie anywhere within the sequence, whether sites reach there or not.
+    const auto base = static_cast<int32_t>(-shape.first_start);
+    least = std::min(least, base);
+    most = std::max(most, static_cast<int32_t>(base + shape.length - shape.window_count + 1));
+  }
   layout.reach = most - least;
+  layout.first_base = -shape.first_start - least;
 
   const auto width_index = [&](int32_t width) {
     const auto at = std::lower_bound(layout.widths.begin(), layout.widths.end(), width);
     return static_cast<int32_t>(at - layout.widths.begin());
   };
+  for (int64_t i = 0; i < inputs.competitor_count; ++i) {
+    const int32_t width = inputs.competitor_width[i];
+    const double power =
+        std::min<double>(inputs.competitor_log_odds[i] / std::log(2.0), kStrongestPower);
+    layout.competitors.push_back({width, width_index(width), static_cast<float>(std::exp2(power))});
+  }
   const int64_t blocks = static_cast<int64_t>(motifs.block_motif.size()) / kBlockMotifs;
   layout.block_group.push_back(0);
   for (int64_t block = 0; block < blocks; ++block) {
@@ -84,26 +103,27 @@ FootprintLayout MakeFootprintLayout(const OccupancyShape& shape, const Inputs& i
   return layout;
 }
 
-int64_t PlaceCount(const OccupancyShape& shape, const OccupancyInputs& inputs, int64_t reach,
-                   int64_t sequence) {
+int64_t PlaceCount(const OccupancyShape& shape, const OccupancyInputs& inputs,
+                   const FootprintLayout& layout, int64_t sequence) {
   // From window 0 on, whatever the span.
-  const int64_t missing = shape.length - SequenceLength(shape, inputs, sequence);
-  const int64_t windows = shape.window_count - missing;
-  return windows > 0 ? windows - 1 + reach : 0;
+  const int64_t bases = SequenceLength(shape, inputs, sequence);
+  const int64_t windows = shape.window_count - (shape.length - bases);
+  const bool is_empty = layout.competitors.empty() ? windows <= 0 : bases == 0;
+  return is_empty ? 0 : windows - 1 + layout.reach;
 }
 
-ChunkPlan MakeChunkPlan(const OccupancyShape& shape, const OccupancyInputs& inputs, int64_t reach,
-                        int64_t partial_floats) {
+ChunkPlan MakeChunkPlan(const OccupancyShape& shape, const OccupancyInputs& inputs,
+                        const FootprintLayout& layout, int64_t partial_floats) {
   ChunkPlan plan = {};
   for (int64_t i = 0; i < shape.sequence_count; ++i) {
-    const int64_t places = PlaceCount(shape, inputs, reach, i);
+    const int64_t places = PlaceCount(shape, inputs, layout, i);
     plan.place_count += places;
     plan.most_places_of_one = std::max(plan.most_places_of_one, places);
   }
   const int64_t most = std::clamp<int64_t>(plan.place_count / kFewChunks, 1, kChunkPlaces);
   int64_t places = 0;
   for (int64_t i = 0; i < shape.sequence_count; ++i) {
-    const int64_t added = PlaceCount(shape, inputs, reach, i);
+    const int64_t added = PlaceCount(shape, inputs, layout, i);
     const int64_t sequences = i - (plan.first_sequence.empty() ? 0 : plan.first_sequence.back());
     if (plan.first_sequence.empty() || places + added > most || sequences >= kChunkPlaces) {
       plan.first_sequence.push_back(i);
@@ -116,8 +136,9 @@ ChunkPlan MakeChunkPlan(const OccupancyShape& shape, const OccupancyInputs& inpu
   plan.first_sequence.push_back(shape.sequence_count);
 
   const int64_t chunks = plan.chunk_count();
-  const int64_t slices =
-      std::min(chunks, std::clamp<int64_t>(kMaxPartials / partial_floats, 1, kMaxSlices));
+  const int64_t most_slices =
+      std::min(kMaxPartials / partial_floats, plan.place_count / kSlicePlaces);
+  const int64_t slices = std::min(chunks, std::clamp<int64_t>(most_slices, 1, kMaxSlices));
   for (int64_t slice = 0; slice <= slices; ++slice) {
     plan.first_chunk.push_back(slices == 0 ? 0 : CeilDivide(chunks * slice, slices));
   }

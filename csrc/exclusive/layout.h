@@ -25,9 +25,19 @@ struct SiteGroup {
   uint8_t sites[kBlockSites];  // the first `site_count`
 };
 
+// What has the same odds wherever it lies within a sequence.
+struct Competitor {
+  int32_t width;
+  int32_t width_index;
+  float odds;
+};
+
 struct FootprintLayout {
-  std::vector<int32_t> widths;       // distinct numbers of bases that a site covers, ascending
-  int64_t reach;                     // places that the sites of one window reach, together
+  // Distinct numbers of bases that a site or a competitor covers, ascending.
+  std::vector<int32_t> widths;
+  int64_t reach;       // places that the sites of one window reach, together
+  int64_t first_base;  // place of a sequence's first base
+  std::vector<Competitor> competitors;
   std::vector<SiteGroup> groups;     // of all blocks, one after the other
   std::vector<int64_t> block_group;  // [block_count + 1], the first group of each block
 };
@@ -36,9 +46,9 @@ struct FootprintLayout {
 FootprintLayout MakeFootprintLayout(const OccupancyShape& shape, const Inputs& inputs,
                                     const MotifLayout& motifs);
 
-// Places of a sequence: none if it has no window.
-int64_t PlaceCount(const OccupancyShape& shape, const OccupancyInputs& inputs, int64_t reach,
-                   int64_t sequence);
+// Places of a sequence: none if nothing can be bound to it.
+int64_t PlaceCount(const OccupancyShape& shape, const OccupancyInputs& inputs,
+                   const FootprintLayout& layout, int64_t sequence);
 
 struct ChunkPlan {
   std::vector<int64_t> first_sequence;  // [chunks + 1]
@@ -53,8 +63,8 @@ struct ChunkPlan {
 };
 
 // `partial_floats`: numbers that the gradients of one slice take.
-ChunkPlan MakeChunkPlan(const OccupancyShape& shape, const OccupancyInputs& inputs, int64_t reach,
-                        int64_t partial_floats);
+ChunkPlan MakeChunkPlan(const OccupancyShape& shape, const OccupancyInputs& inputs,
+                        const FootprintLayout& layout, int64_t partial_floats);
 
 }  // namespace cisreg::exclusive
 

@@ -37,6 +37,8 @@ struct Problem {
   exclusive::Inputs inputs;
 
   Dimensions sums() const { return {shape.sequence_count, kStrands, shape.motif_count}; }
+  Dimensions competitors() const { return {shape.sequence_count, inputs.competitor_count}; }
+  bool has_competitors() const { return inputs.competitor_width != nullptr; }
 };
 
 // What both ops share: attributes, checks, launches.
@@ -57,6 +59,7 @@ class ExclusiveOpBase : public OpKernel {
     OP_REQUIRES_OK(context, read("span_count", &attributes_.span_count));
     OP_REQUIRES_OK(context, read("length_count", &attributes_.length_count));
     OP_REQUIRES_OK(context, read("footprint_count", &footprint_count_));
+    OP_REQUIRES_OK(context, read("competitor_count", &competitor_count_));
   }
 
  protected:
@@ -90,10 +93,17 @@ class ExclusiveOpBase : public OpKernel {
     // The kernels have weights of their own.
     scan.weight_sets = 0;
     scan.position_weight = nullptr;
-    return FromCheck(exclusive::CheckFootprints(problem->shape, inputs));
+    TF_RETURN_IF_ERROR(FromCheck(exclusive::CheckFootprints(problem->shape, inputs)));
+    if (competitor_count_ == 0) return absl::OkStatus();
+    inputs.competitor_width = integers(competitors_at());
+    inputs.competitor_log_odds = floats(competitors_at() + 1);
+    return FromCheck(exclusive::CheckCompetitors(DimensionsOf(context->input(competitors_at())),
+                                                 DimensionsOf(context->input(competitors_at() + 1)),
+                                                 &inputs));
   }
 
-  int upstream_at() const { return footprint_at() + footprint_count_; }
+  int competitors_at() const { return footprint_at() + footprint_count_; }
+  int upstream_at() const { return competitors_at() + 2 * competitor_count_; }
 
   // Calls run(launch, executor, workspace).
   template <class Run>
@@ -113,6 +123,7 @@ class ExclusiveOpBase : public OpKernel {
 
   OccupancyAttributes attributes_;
   int footprint_count_ = 0;
+  int competitor_count_ = 0;
 };
 
 class ExclusiveOp : public ExclusiveOpBase {
@@ -128,8 +139,12 @@ class ExclusiveOp : public ExclusiveOpBase {
     if (problem.inputs.position_weight != nullptr) {
       OP_REQUIRES_OK(context, AllocateOutput(context, output++, problem.sums(), &outputs.weighted));
     }
-    OP_REQUIRES_OK(context, AllocateOutput(context, output, {problem.shape.sequence_count},
+    OP_REQUIRES_OK(context, AllocateOutput(context, output++, {problem.shape.sequence_count},
                                            &outputs.log_partition));
+    if (problem.has_competitors()) {
+      OP_REQUIRES_OK(context,
+                     AllocateOutput(context, output, problem.competitors(), &outputs.competitors));
+    }
     if (problem.shape.sequence_count == 0) return;
     Start(context, problem, false, [&](auto* launch, const Executor& executor, char* memory) {
       launch->Forward(executor, memory, outputs);
@@ -161,6 +176,10 @@ class ExclusiveGradOp : public ExclusiveOpBase {
     }
     OP_REQUIRES_OK(context, take("log_partition_gradient", {problem.shape.sequence_count},
                                  &upstream.log_partition));
+    if (problem.has_competitors()) {
+      OP_REQUIRES_OK(context,
+                     take("competitor_gradient", problem.competitors(), &upstream.competitors));
+    }
     exclusive::Gradients gradients = {};
     OP_REQUIRES_OK(context,
                    AllocateOutput(context, 0, DimensionsOf(context->input(1)), &gradients.log_kd));
@@ -169,6 +188,11 @@ class ExclusiveGradOp : public ExclusiveOpBase {
     if (weighted) {
       OP_REQUIRES_OK(context, AllocateOutput(context, 2, DimensionsOf(context->input(3)),
                                              &gradients.position_weight));
+    }
+    if (problem.has_competitors()) {
+      OP_REQUIRES_OK(context,
+                     AllocateOutput(context, weighted ? 3 : 2, {problem.inputs.competitor_count},
+                                    &gradients.competitors));
     }
     Start(context, problem, true, [&](auto* launch, const Executor& executor, char* memory) {
       launch->Backward(executor, memory, upstream, gradients);

@@ -15,14 +15,16 @@ using tensorflow::shape_inference::InferenceContext;
 using tensorflow::shape_inference::ShapeHandle;
 
 // The lists of optional inputs, in their order.
-constexpr const char* kCounts[] = {"weight_count", "range_count", "span_count", "length_count",
-                                   "footprint_count"};
+constexpr const char* kCounts[] = {"weight_count",    "range_count",     "span_count",
+                                   "length_count",    "footprint_count", "competitor_count",
+                                   "competitor_count"};
 
 struct Sizes {
   DimensionHandle sequences;
   DimensionHandle motifs;
   ShapeHandle log_kd;
   ShapeHandle position_weight;  // unknown without weights
+  ShapeHandle competitors;      // unknown without competitors
 };
 
 absl::Status CheckInputShapes(InferenceContext* c, Sizes* sizes) {
@@ -36,6 +38,7 @@ absl::Status CheckInputShapes(InferenceContext* c, Sizes* sizes) {
       c->Merge(c->Dim(sizes->log_kd, 2), c->Dim(log_concentration, 0), &sizes->motifs));
   sizes->sequences = c->Dim(sequence, 0);
   sizes->position_weight = c->UnknownShapeOfRank(3);
+  sizes->competitors = c->UnknownShapeOfRank(1);
   int at = 3;
   for (const char* name : kCounts) {
     int count;
@@ -48,6 +51,8 @@ absl::Status CheckInputShapes(InferenceContext* c, Sizes* sizes) {
     } else if (count > 0 && (counted == "range_count" || counted == "footprint_count")) {
       const ShapeHandle columns = c->MakeShape({c->MakeDim(2), sizes->motifs});
       TF_RETURN_IF_ERROR(c->Merge(c->input(at), columns, &unused));
+    } else if (count > 0 && counted == "competitor_count") {
+      TF_RETURN_IF_ERROR(c->Merge(sizes->competitors, c->input(at), &sizes->competitors));
     } else if (count > 0 && counted == "length_count") {
       const ShapeHandle lengths = c->MakeShape({sizes->sequences});
       TF_RETURN_IF_ERROR(c->Merge(c->input(at), lengths, &unused));
@@ -61,9 +66,15 @@ absl::Status ExclusiveShapes(InferenceContext* c) {
   Sizes sizes;
   TF_RETURN_IF_ERROR(CheckInputShapes(c, &sizes));
   const ShapeHandle sums = c->MakeShape({sizes.sequences, c->MakeDim(2), sizes.motifs});
-  const int last = c->num_outputs() - 1;
-  for (int i = 0; i < last; ++i) c->set_output(i, sums);
-  c->set_output(last, c->MakeShape({sizes.sequences}));
+  int weights, competitors;
+  TF_RETURN_IF_ERROR(c->GetAttr("weight_count", &weights));
+  TF_RETURN_IF_ERROR(c->GetAttr("competitor_count", &competitors));
+  for (int i = 0; i <= weights; ++i) c->set_output(i, sums);
+  c->set_output(weights + 1, c->MakeShape({sizes.sequences}));
+  if (competitors > 0) {
+    const DimensionHandle count = c->Dim(sizes.competitors, 0);
+    c->set_output(weights + 2, c->MakeShape({sizes.sequences, count}));
+  }
   return absl::OkStatus();
 }
 
@@ -72,7 +83,11 @@ absl::Status ExclusiveGradShapes(InferenceContext* c) {
   TF_RETURN_IF_ERROR(CheckInputShapes(c, &sizes));
   c->set_output(0, sizes.log_kd);
   c->set_output(1, c->MakeShape({sizes.motifs}));
-  if (c->num_outputs() > 2) c->set_output(2, sizes.position_weight);
+  int weights, competitors;
+  TF_RETURN_IF_ERROR(c->GetAttr("weight_count", &weights));
+  TF_RETURN_IF_ERROR(c->GetAttr("competitor_count", &competitors));
+  if (weights > 0) c->set_output(2, sizes.position_weight);
+  if (competitors > 0) c->set_output(2 + weights, sizes.competitors);
   return absl::OkStatus();
 }
 
@@ -85,14 +100,18 @@ REGISTER_OP("Cisreg>ExclusiveOccupancy")
     .Input("span: span_count * int32")
     .Input("length: length_count * int32")
     .Input("footprint: footprint_count * int32")
+    .Input("competitor_width: competitor_count * int32")
+    .Input("competitor_log_odds: competitor_count * float")
     .Output("bound: float")
     .Output("weighted: weight_count * float")
     .Output("log_partition: float")
+    .Output("competitors: competitor_count * float")
     .Attr("weight_count: int >= 0 = 0")
     .Attr("range_count: int >= 0 = 0")
     .Attr("span_count: int >= 0 = 0")
     .Attr("length_count: int >= 0 = 0")
     .Attr("footprint_count: int >= 0 = 0")
+    .Attr("competitor_count: int >= 0 = 0")
     .Attr("padding: {'same', 'valid'} = 'same'")
     .SetShapeFn(ExclusiveShapes)
     .Doc(R"doc(
@@ -109,9 +128,12 @@ span: nothing, or one tensor of bases [begin, end), [2] for all sequences or [N,
 length: nothing, or one tensor [N] of 0 to L: each row's sequence is its first `length` bases.
 footprint: nothing, or one tensor [2, M]: the bases that a site covers, from the first base of its
   window on: the first and the one behind the last. Without it, the motif's own columns.
+competitor_width, competitor_log_odds: nothing, or one tensor [Q] each: the bases that a competitor
+  covers, and the log of its odds at any place within a sequence.
 bound: [N, 2, M], the sum of the occupancies.
 weighted: nothing, or the sum of position_weight * occupancy, [N, 2, M].
 log_partition: [N], the log of the sum over all configurations of sites that share no base.
+competitors: nothing, or the expected number of bound competitors, [N, Q].
 )doc");
 
 REGISTER_OP("Cisreg>ExclusiveOccupancyGrad")
@@ -123,17 +145,22 @@ REGISTER_OP("Cisreg>ExclusiveOccupancyGrad")
     .Input("span: span_count * int32")
     .Input("length: length_count * int32")
     .Input("footprint: footprint_count * int32")
+    .Input("competitor_width: competitor_count * int32")
+    .Input("competitor_log_odds: competitor_count * float")
     .Input("bound_gradient: float")
     .Input("weighted_gradient: weight_count * float")
     .Input("log_partition_gradient: float")
+    .Input("competitor_gradient: competitor_count * float")
     .Output("log_kd_gradient: float")
     .Output("log_concentration_gradient: float")
     .Output("position_weight_gradient: weight_count * float")
+    .Output("competitor_log_odds_gradient: competitor_count * float")
     .Attr("weight_count: int >= 0 = 0")
     .Attr("range_count: int >= 0 = 0")
     .Attr("span_count: int >= 0 = 0")
     .Attr("length_count: int >= 0 = 0")
     .Attr("footprint_count: int >= 0 = 0")
+    .Attr("competitor_count: int >= 0 = 0")
     .Attr("padding: {'same', 'valid'} = 'same'")
     .SetShapeFn(ExclusiveGradShapes)
     .Doc("Gradient of Cisreg>ExclusiveOccupancy; scans the sequences again and keeps no site.");

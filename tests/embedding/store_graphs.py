@@ -1,14 +1,15 @@
-"""Stores graphs of the operation, with their inputs and outputs, for every later version to load.
+"""Stores graphs of an operation, with their inputs and outputs, for every later version to load.
 
-After a change of the operation's inputs or attributes, and before anybody else can have saved a
+After a change of an operation's inputs or attributes, and before anybody else can have saved a
 graph with them:
 
-    python tests/embedding/store_graphs.py NAME
+    python tests/embedding/store_graphs.py FAMILY NAME
 
-writes `graphs/NAME`: `graph.pbtxt`, nodes of `Cisreg>Occupancy` and `Cisreg>OccupancyGrad` in all
-variants, as programs save them (without attributes that have their default) and with every
-attribute written; `ops.pbtxt`, the signatures of both operations; `numbers.json`, what goes in and
-comes out. A folder that exists is never changed.
+writes `graphs/NAME` for the family `occupancy`, `graphs_exclusive/NAME` for `exclusive`:
+`graph.pbtxt`, nodes of the operation and its gradient in all variants, as programs save them
+(without attributes that have their default) and with every attribute written; `ops.pbtxt`, the
+signatures of both operations; `numbers.json`, what goes in and comes out. A folder that exists is
+never changed.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -24,14 +25,19 @@ from google.protobuf import text_format
 from tensorflow.core.framework import op_def_pb2
 from tensorflow.python.framework import op_def_registry
 
-GRAPHS = Path(__file__).parent / "graphs"
-OPS = ("Cisreg>Occupancy", "Cisreg>OccupancyGrad")
 IN_FULL = "_in_full"  # ends the names of nodes with every attribute written
-LISTS = ("position_weight", "column_range", "span", "length", "condition")
 COUNTS = {
-    name: f"{short}_count"
-    for name, short in zip(LISTS, ("weight", "range", "span", "length", "condition"), strict=True)
+    "position_weight": "weight_count",
+    "column_range": "range_count",
+    "span": "span_count",
+    "length": "length_count",
+    "condition": "condition_count",
+    "footprint": "footprint_count",
+    "competitor_width": "competitor_count",
+    "competitor_log_odds": "competitor_count",
 }
+# Gradients of outputs that are there where such an input is.
+OF_LISTS = {"weighted_gradient": "position_weight", "competitor_gradient": "competitor_width"}
 DTYPES = {
     "sequence": "uint8",
     "column_range": "int32",
@@ -39,9 +45,11 @@ DTYPES = {
     "spans": "int32",
     "length": "int32",
     "condition": "int32",
+    "footprint": "int32",
+    "competitor_width": "int32",
 }
 # Variant: (its lists, and inputs of other names, by what fills them; its attributes).
-VARIANTS = {
+_OF_OCCUPANCY: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "plain": ({}, {}),
     "unbound": ({}, {"reduction": "log_unbound"}),
     "valid": ({}, {"padding": "valid"}),
@@ -81,6 +89,57 @@ VARIANTS = {
         {"reduction": "log_unbound"},
     ),
 }
+_COMPETITORS = {
+    "competitor_width": "competitor_width",
+    "competitor_log_odds": "competitor_log_odds",
+}
+_OF_EXCLUSIVE: dict[str, tuple[dict[str, str], dict[str, str]]] = {
+    "plain": ({}, {}),
+    "valid": ({}, {"padding": "valid"}),
+    "weights": ({"position_weight": "position_weight"}, {}),
+    "everything": (
+        {
+            "position_weight": "position_weight",
+            "column_range": "column_range",
+            "span": "spans",
+            "length": "length",
+            "footprint": "footprint",
+        },
+        {},
+    ),
+    "competitors": (_COMPETITORS, {}),
+    "competitors_everything": (
+        {
+            "position_weight": "position_weight",
+            "column_range": "column_range",
+            "span": "spans",
+            "length": "length",
+            **_COMPETITORS,
+        },
+        {},
+    ),
+}
+
+
+class Family(NamedTuple):
+    """An operation and its gradient, the variants that are stored, and where."""
+
+    folder: Path
+    ops: tuple[str, str]
+    variants: dict[str, tuple[dict[str, str], dict[str, str]]]
+
+
+_HERE = Path(__file__).parent
+FAMILIES = {
+    "occupancy": Family(
+        _HERE / "graphs", ("Cisreg>Occupancy", "Cisreg>OccupancyGrad"), _OF_OCCUPANCY
+    ),
+    "exclusive": Family(
+        _HERE / "graphs_exclusive",
+        ("Cisreg>ExclusiveOccupancy", "Cisreg>ExclusiveOccupancyGrad"),
+        _OF_EXCLUSIVE,
+    ),
+}
 
 
 def numbers() -> dict[str, np.ndarray]:
@@ -107,6 +166,11 @@ def numbers() -> dict[str, np.ndarray]:
         "bound_of_conditions": normal(3, 4, 2, 2),
         "weighted_of_sets": normal(3, 3, 2, 2),
         "weighted_of_conditions": normal(3, 4, 3, 2, 2),
+        "footprint": np.array([[-1, 1], [3, 4]], np.int32),
+        "competitor_width": np.array([4, 9], np.int32),
+        "competitor_log_odds": normal(2),
+        "log_partition_gradient": normal(3),
+        "competitor_gradient": normal(3, 2),
     }
 
 
@@ -132,17 +196,24 @@ def fields(name: str) -> list[tuple[str, str]]:
     return [(each.name, "list" if each.number_attr else "input") for each in op_def(name).input_arg]
 
 
-def node(graph: tf.compat.v1.GraphDef, name: str, op: str, variant: str, *, all_attributes: bool):
+def node(
+    graph: tf.compat.v1.GraphDef,
+    name: str,
+    op: str,
+    variant: tuple[dict[str, str], dict[str, str]],
+    *,
+    all_attributes: bool,
+):
     """Adds a variant of an operation to a graph, its inputs as the signature orders them."""
-    lists, attributes = VARIANTS[variant]
+    lists, attributes = variant
     added = graph.node.add(name=name, op=op)
     counts = {COUNTS[name]: 1 for name in lists if name in COUNTS}
     for field, kind in fields(op):
         if kind == "input":
             added.input.append(lists.get(field, field))
-        elif field == "weighted_gradient":
+        elif field in OF_LISTS:
             filled = lists.get(field, field)
-            added.input.extend([filled] * ("position_weight" in lists))
+            added.input.extend([filled] * (OF_LISTS[field] in lists))
         elif field in lists:
             added.input.append(lists[field])
     for attribute in op_def(op).attr:
@@ -155,18 +226,18 @@ def node(graph: tf.compat.v1.GraphDef, name: str, op: str, variant: str, *, all_
             added.attr[attribute.name].s = value.encode()
 
 
-def graph_of_variants() -> tf.compat.v1.GraphDef:
+def graph_of_variants(family: Family) -> tf.compat.v1.GraphDef:
     """All variants that the operation of this process has, and placeholders for their inputs."""
     graph = tf.compat.v1.GraphDef()
     graph.versions.producer = tf.version.GRAPH_DEF_VERSION
     used = set()
-    there = {field for field, _ in fields(OPS[0])}
-    for variant, (lists, _) in VARIANTS.items():
-        if not set(lists) & set(LISTS) <= there:
+    there = {field for field, _ in fields(family.ops[0])}
+    for name, variant in family.variants.items():
+        if not set(variant[0]) & set(COUNTS) <= there:
             continue
-        for op, ending in zip(OPS, ("", "_gradient"), strict=True):
-            node(graph, f"{variant}{ending}", op, variant, all_attributes=False)
-            node(graph, f"{variant}{ending}{IN_FULL}", op, variant, all_attributes=True)
+        for op, ending in zip(family.ops, ("", "_gradient"), strict=True):
+            node(graph, f"{name}{ending}", op, variant, all_attributes=False)
+            node(graph, f"{name}{ending}{IN_FULL}", op, variant, all_attributes=True)
     for each in list(graph.node):
         used |= set(each.input)
     for name in sorted(used):
@@ -176,12 +247,12 @@ def graph_of_variants() -> tf.compat.v1.GraphDef:
 
 
 def run_graph(
-    graph: tf.compat.v1.GraphDef, inputs: dict[str, np.ndarray]
+    family: Family, graph: tf.compat.v1.GraphDef, inputs: dict[str, np.ndarray]
 ) -> dict[str, list[np.ndarray]]:
     """The outputs of all operations of a graph by the names of the nodes."""
     with tf.Graph().as_default() as running, tf.compat.v1.Session(graph=running) as session:
         tf.import_graph_def(graph, name="")
-        operations = [each for each in running.get_operations() if each.type in OPS]
+        operations = [each for each in running.get_operations() if each.type in family.ops]
         feed = {
             f"{each.name}:0": inputs[each.name]
             for each in running.get_operations()
@@ -191,15 +262,16 @@ def run_graph(
     return {each.name: value for each, value in zip(operations, values, strict=True)}
 
 
-def store(folder: Path) -> None:
+def store(family: Family, name: str) -> None:
     """Writes graph, signatures and numbers of the operation of this process to a new folder."""
-    folder.mkdir()
-    graph, inputs = graph_of_variants(), numbers()
-    ops = op_def_pb2.OpList(op=[op_def(name) for name in OPS])
+    folder = family.folder / name
+    folder.mkdir(parents=True)
+    graph, inputs = graph_of_variants(family), numbers()
+    ops = op_def_pb2.OpList(op=[op_def(name) for name in family.ops])
     (folder / "graph.pbtxt").write_text(text_format.MessageToString(graph))
     (folder / "ops.pbtxt").write_text(text_format.MessageToString(ops))
     used = {each.name for each in graph.node if each.op == "Placeholder"}
-    outputs = run_graph(graph, inputs)
+    outputs = run_graph(family, graph, inputs)
     short = {name: values for name, values in outputs.items() if not name.endswith(IN_FULL)}
     for name, values in short.items():
         for one, other in zip(values, outputs[name + IN_FULL], strict=True):
@@ -225,4 +297,4 @@ if __name__ == "__main__":
     from cisreg.library import load_ops
 
     load_ops()
-    store(GRAPHS / sys.argv[1])
+    store(FAMILIES[sys.argv[1]], sys.argv[2])

@@ -35,6 +35,7 @@ SPECS = {
     "constant ends": {"constant_left": 4, "constant_right": 3},
     "logistic": {"link": "logistic", "positional_potentiation": True, "position_knots": 5},
     "softplus": {"link": "softplus"},
+    "competition": {"competition": True, "positional": True},
 }
 
 

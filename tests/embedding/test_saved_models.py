@@ -45,6 +45,7 @@ KINDS = {
         **{"pairs": ((0, 1), (2, 2)), "pair_distance": 8, "pair_knots": 3},
         **{"constant_left": 3, "binding_limit": True},
     },
+    "competition": {"competition": True, "positional": True, "stranded": True},
     "trimmed": {
         **{"binding_limit": True, "constant_left": 3, "constant_ends": "trim"},
         **{"potentiation": False},

@@ -1,6 +1,7 @@
 """Graphs that were saved keep their meaning: later versions load them and compute the same numbers.
 
-`graphs/` holds the graphs of every version of the operation. `store_graphs.py` adds one.
+`graphs/` and `graphs_exclusive/` hold the graphs of every version of the operations.
+`store_graphs.py` adds one.
 """
 
 from __future__ import annotations
@@ -13,13 +14,21 @@ from collections import Counter
 import numpy as np
 import pytest
 import tensorflow as tf
-from embedding.store_graphs import GRAPHS, IN_FULL, OPS, op_def, run_graph
+from embedding.store_graphs import FAMILIES, IN_FULL, op_def, run_graph
 from google.protobuf import text_format
 from tensorflow.core.framework import op_def_pb2
 
 from cisreg.library import load_ops
 
-VERSIONS = sorted(path.name for path in GRAPHS.iterdir())
+NEWEST = {
+    name: max(path.name for path in family.folder.iterdir()) for name, family in FAMILIES.items()
+}
+VERSIONS = [
+    (name, path.name)
+    for name, family in FAMILIES.items()
+    for path in sorted(family.folder.iterdir())
+]
+OPS = [(name, op) for name, family in FAMILIES.items() for op in family.ops]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -27,21 +36,21 @@ def operation():
     load_ops()
 
 
-def stored(version, name, message):
-    return text_format.Parse((GRAPHS / version / name).read_text(), message)
+def stored(family, version, name, message):
+    return text_format.Parse((FAMILIES[family].folder / version / name).read_text(), message)
 
 
-@pytest.mark.parametrize("version", VERSIONS)
-def test_a_stored_graph_gives_the_numbers_that_it_gave(version):
-    numbers = json.loads((GRAPHS / version / "numbers.json").read_text())
-    graph = stored(version, "graph.pbtxt", tf.compat.v1.GraphDef())
+@pytest.mark.parametrize(("family", "version"), VERSIONS)
+def test_a_stored_graph_gives_the_numbers_that_it_gave(family, version):
+    numbers = json.loads((FAMILIES[family].folder / version / "numbers.json").read_text())
+    graph = stored(family, version, "graph.pbtxt", tf.compat.v1.GraphDef())
     dtypes = {
         each.name: tf.as_dtype(each.attr["dtype"].type).as_numpy_dtype
         for each in graph.node
         if each.op == "Placeholder"
     }
     inputs = {name: np.array(value, dtypes[name]) for name, value in numbers["inputs"].items()}
-    outputs = run_graph(graph, inputs)
+    outputs = run_graph(FAMILIES[family], graph, inputs)
     assert Counter(name.removesuffix(IN_FULL) for name in outputs) == dict.fromkeys(
         numbers["outputs"], 2
     )
@@ -52,26 +61,25 @@ def test_a_stored_graph_gives_the_numbers_that_it_gave(version):
             np.testing.assert_allclose(value, each, rtol=2e-6, atol=1e-6, err_msg=name)
 
 
-@pytest.mark.parametrize("op", OPS)
-@pytest.mark.parametrize("version", VERSIONS)
-def test_the_operation_reads_the_graphs_of_every_version(version, op):
-    old = signature_of(version, op)
-    assert not incompatible(old, op_def(op))
-    assert not ignored(old, op_def(op))
+@pytest.mark.parametrize(("family", "version"), VERSIONS)
+def test_the_operation_reads_the_graphs_of_every_version(family, version):
+    for op in FAMILIES[family].ops:
+        old = signature_of(family, version, op)
+        assert not incompatible(old, op_def(op))
+        assert not ignored(old, op_def(op))
 
 
-@pytest.mark.parametrize("op", OPS)
-def test_the_operation_of_now_is_stored(op):
-    assert signature_of(VERSIONS[-1], op) == op_def(op), (
+@pytest.mark.parametrize(("family", "op"), OPS)
+def test_the_operation_of_now_is_stored(family, op):
+    assert signature_of(family, NEWEST[family], op) == op_def(op), (
         "the operation has new inputs or attributes: store graphs of it with "
-        "python tests/embedding/store_graphs.py"
+        f"python tests/embedding/store_graphs.py {family}"
     )
 
 
-def signature_of(version, op):
-    return next(
-        each for each in stored(version, "ops.pbtxt", op_def_pb2.OpList()).op if each.name == op
-    )
+def signature_of(family, version, op):
+    ops = stored(family, version, "ops.pbtxt", op_def_pb2.OpList()).op
+    return next(each for each in ops if each.name == op)
 
 
 def incompatible(old, new):
@@ -219,7 +227,7 @@ SOUND = [allow_list, allow_value, optional_attribute]
 
 @pytest.mark.parametrize("change", FAULTS + SOUND, ids=lambda each: each.__name__)
 def test_changes_that_would_break_saved_graphs_are_noticed(change):
-    old, new = op_def(OPS[0]), op_def(OPS[0])
+    old, new = op_def("Cisreg>Occupancy"), op_def("Cisreg>Occupancy")
     change(new)
     assert new != old
     assert bool(incompatible(old, new)) == (change in FAULTS)
@@ -228,7 +236,7 @@ def test_changes_that_would_break_saved_graphs_are_noticed(change):
 
 def test_an_older_version_refuses_what_it_does_not_know():
     """A list of inputs or a value that it lacks; as the operation of now refuses later ones."""
-    graph = stored(VERSIONS[-1], "graph.pbtxt", tf.compat.v1.GraphDef())
+    graph = stored("occupancy", NEWEST["occupancy"], "graph.pbtxt", tf.compat.v1.GraphDef())
     (plain,) = (each for each in graph.node if each.name == "plain")
     for change, message in (
         (lambda node: node.input.append("position_weight"), "do not match 4 inputs"),
@@ -266,9 +274,9 @@ def test_the_rules_here_are_those_of_tensorflow(tmp_path):
     if shutil.which("g++") is None:
         pytest.skip("g++ is not installed")
     files = [tmp_path / "before"]
-    files[0].write_bytes(op_def(OPS[0]).SerializeToString())
+    files[0].write_bytes(op_def("Cisreg>Occupancy").SerializeToString())
     for change in FAULTS + SOUND:
-        changed = op_def(OPS[0])
+        changed = op_def("Cisreg>Occupancy")
         change(changed)
         files.append(tmp_path / change.__name__)
         files[-1].write_bytes(changed.SerializeToString())

@@ -74,6 +74,8 @@ _PAIRS = {"pairs": ((0, 1), (2, 2)), "pair_distance": 10, "pair_knots": 3}
 _LIMITED = {"binding_limit": True, "constant_left": 3, "stranded": True}
 _PAIRED = {"certainty": "expected one without pairs of factors"}
 
+_COMPETITION = {"competition": True}
+
 ROWS = (
     Row("plain"),
     Row("no potentiation", {"potentiation": False}),
@@ -97,6 +99,12 @@ ROWS = (
     Row("constant ends, keep", {"constant_left": 3, "constant_ends": "keep"}),
     Row("pairs", _PAIRS, refuses=_PAIRED),
     Row("pairs, limits, constant ends", _PAIRS | _LIMITED, refuses=_PAIRED),
+    Row("competition", _COMPETITION),
+    Row(
+        "competition, two sets",
+        _COMPETITION | {"positional": True, "positional_potentiation": True, "stranded": True},
+    ),
+    Row("nucleosome", _COMPETITION | {"nucleosome": True, "constant_left": 3}, length=150),
     Row("logistic", {"link": "logistic"}),
     Row("softplus", {"link": "softplus"}),
     Row("exponential", {"link": "exponential"}),

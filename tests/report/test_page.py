@@ -340,7 +340,9 @@ def test_a_model_without_data_says_what_is_left_out(trained, tmp_path):
 
 def test_the_scale_of_effects_is_said_where_there_is_a_link(trained, tmp_path):
     model = cisreg.load_model(trained[0])
-    spec = dataclasses.replace(model.spec, link="logistic", positional_potentiation=True)
+    spec = dataclasses.replace(
+        model.spec, link="logistic", positional_potentiation=True, competition=True
+    )
     added = {name: (0.0, 20.0)[name == "link_ceiling"] for name in ("link_floor", "link_ceiling")}
     parameters = {
         **{name: np.float32(value) for name, value in added.items()},
@@ -353,7 +355,20 @@ def test_the_scale_of_effects_is_said_where_there_is_a_link(trained, tmp_path):
     assert "effects of sites on the scale of the score before the logistic link" in text
     assert "What a strongest site adds to the log odds of accessibility" in text
     assert "link_floor: 0, link_ceiling: 20" in text
-    assert "positions for potentiation, strands, a logistic link" in report.sentences[1]
+    assert (
+        "positions for potentiation, strands, competition, a logistic link" in report.sentences[1]
+    )
+
+
+def test_a_model_with_competition_has_all_parts(trained, tmp_path):
+    model = cisreg.load_model(trained[0])
+    competing = dataclasses.replace(model, spec=dataclasses.replace(model.spec, competition=True))
+    alone, report = (
+        write_report(tmp_path / f"{name}.html", each)
+        for name, each in (("alone", model), ("report", competing))
+    )
+    assert report.to_json()["parts"].keys() == alone.to_json()["parts"].keys()
+    assert report.sentences[0] != alone.sentences[0]
 
 
 def test_what_train_returns_writes_the_same_numbers(trained, tmp_path, page, monkeypatch):

@@ -31,6 +31,7 @@ LAYERS = {
     "logistic": {"link": "logistic"},
     "softplus, no potentiation": {"link": "softplus", "potentiation": False},
     "exponential": {"link": "exponential", "positional": True, "positional_potentiation": True},
+    "competition": {"competition": True, "positional": True, "stranded": True},
 }
 
 

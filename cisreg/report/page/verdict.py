@@ -335,6 +335,8 @@ def _size_of(run: Run) -> str:
             ("positions", spec.positional),
             ("positions for potentiation", spec.positional_potentiation),
             ("strands", spec.stranded),
+            ("competition", spec.competition),
+            ("nucleosomes", spec.nucleosome),
             (f"a {spec.link} link", spec.link != "identity"),
         )
         if there

@@ -22,18 +22,26 @@ class Factors:
         source: where the motifs are from, for the user.
         motifs: the M motifs.
         log_concentration: float32 [M], nats, if it is known.
+        competition: whether sites exclude each other, so that none has an occupancy of its own.
     """
 
     source: str
     motifs: MotifSet
     log_concentration: np.ndarray | None
+    competition: bool = False
 
     def concentrations(self) -> np.ndarray:
         """The log concentrations, float32 [M], nats.
 
         Raises:
-            ValueError: they are not known.
+            ValueError: they are not known, or do not say how much a site is bound.
         """
+        if self.competition:
+            raise ValueError(
+                "--model: expected a model of independent sites for --occupancy and --track, got "
+                "one with competition; its occupancies depend on all sites around, which "
+                "cisreg predict and cisreg explain take into account"
+            )
         if self.log_concentration is None:
             raise ValueError(
                 "--concentrations: expected it, or --model, for --occupancy and --track; got none; "
@@ -67,4 +75,9 @@ def load_factors(motifs: str | None, model: Path | None, concentrations: Path | 
 
     assert model is not None
     learned = load_model(model)
-    return Factors(f"of the model {model}", learned.motifs, learned.parameters["log_concentration"])
+    return Factors(
+        f"of the model {model}",
+        learned.motifs,
+        learned.parameters["log_concentration"],
+        learned.spec.competition,
+    )

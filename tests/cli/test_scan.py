@@ -5,6 +5,7 @@ Signals and memory are in `test_scan_process.py`.
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import json
 import random
@@ -397,6 +398,18 @@ def test_a_model_has_motifs_and_concentrations(genome, tmp_path):
     rows = rows_of(path.read_text())[0]
     limit = dict(zip(NAMES, limits, strict=True))
     assert sorted(rows) == sorted(naive(tmp_path / "set", limit)) and rows
+
+
+def test_sites_that_exclude_each_other_have_no_occupancy_of_their_own(genome, tmp_path):
+    spec = dataclasses.replace(SPEC, competition=True)
+    save_model(tmp_path / "model", Model(spec, start_parameters(), NAMES))
+    path = tmp_path / "hits.bed"
+    found = scan(
+        *(genome, "--model", tmp_path / "model", "--occupancy", 0.4, "--output", path), status=1
+    )
+    assert "--model: expected a model of independent sites" in " ".join(found.output.split())
+    scan(genome, "--model", tmp_path / "model", "--log-kd", -2, "--output", path)
+    assert path.exists()
 
 
 def test_the_example_of_the_help_has_its_options():

@@ -84,3 +84,20 @@ def test_a_link_that_is_not_there_gains_nothing():
         for link in ("identity", "exponential")
     ]
     assert errors[0] < errors[1]
+
+
+@pytest.mark.parametrize("competes", [True, False])
+def test_whether_sites_exclude_each_other_is_told(competes):
+    motifs = demo_motifs(width=20)
+    made = cisreg.simulate(motifs, sequence_count=4000, sequence_length=80, competition=competes)
+    data = cisreg.Dataset(made.sequence[:3000], made.expression[:3000])
+    recipe = cisreg.read_recipe("quick").override(
+        motif_width=20, motif_flank=0, model={"constant_ends": "keep"}, validation=0.0
+    )
+    errors = {}
+    for competition in (True, False):
+        chosen = recipe.override(model={"competition": competition})
+        model = cisreg.train(data, motifs, chosen, progress=False).model
+        predicted = model.predict(made.sequence[3000:]).expression
+        errors[competition] = np.mean((predicted - made.noiseless_expression[3000:]) ** 2)
+    assert errors[competes] < 0.8 * errors[not competes]

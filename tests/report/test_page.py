@@ -16,6 +16,7 @@ from importlib import resources
 import numpy as np
 import pyarrow as pa
 import pytest
+from interpret_models import make_model
 from report_cases import EVIL, QUOTED
 from typer.testing import CliRunner
 
@@ -32,6 +33,7 @@ from cisreg.report.page.data import find_parts
 from cisreg.report.page.factor_rows import factor_columns, factor_rows
 from cisreg.report.page.html import _sentence, run_page
 from cisreg.report.page.run import Run
+from cisreg.report.page.settings import settings_of
 from cisreg.uncertainty import Ensemble
 
 pytest.importorskip("jinja2")
@@ -369,6 +371,14 @@ def test_a_model_with_competition_has_all_parts(trained, tmp_path):
     )
     assert report.to_json()["parts"].keys() == alone.to_json()["parts"].keys()
     assert report.sentences[0] != alone.sentences[0]
+
+
+def test_the_settings_say_the_odds_of_a_nucleosome():
+    layers = {"competition": True, "nucleosome": True, "sequence_length": 160}
+    model = make_model(**layers)
+    model.parameters["nucleosome_log_odds"] = np.float32(-1.25)
+    rows = dict(settings_of(Run("model", model)))
+    assert rows["log odds of a nucleosome as trained"] == "-1.25"
 
 
 def test_what_train_returns_writes_the_same_numbers(trained, tmp_path, page, monkeypatch):

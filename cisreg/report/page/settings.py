@@ -35,6 +35,9 @@ def settings_of(run: Run) -> tuple[tuple[str, str], ...]:
             for name in LINK_PARAMETERS[model.spec.link]
         }
         rows.append(("the link as trained", _text(values)))
+    if model.spec.nucleosome:
+        log_odds = float(model.parameters["nucleosome_log_odds"])
+        rows.append(("log odds of a nucleosome as trained", f"{log_odds:.4g}"))
     if metadata.get("constant_ends"):
         rows.append(("constant ends found", _ends(metadata["constant_ends"])))
     if "seed" in metadata:

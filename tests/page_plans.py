@@ -259,6 +259,7 @@ PLANS = {
     "docs/howto/factors.md": Plan(after=_check_factors),
     "docs/howto/keras.md": Plan(NAMES_FROM_0 + LIBRARY, after=_check_keras),
     "docs/howto/mutations.md": Plan(MODEL, after=_check_mutations),
+    "docs/howto/pairs.md": Plan(f"{MODEL}\ntraining = held_out = data"),
     "docs/howto/python.md": Plan(ARRAYS, after=_check_python),
     "docs/howto/report.md": Plan(REPORT),
     "docs/howto/scan.md": Plan(after=_check_scan),

@@ -296,9 +296,9 @@ def export_model(
 
     Raises:
         ValueError: CisRegModels has no such model: `padding="valid"`, constant ends, positional
-            potentiation, competition, or a link; a number is not finite, or a binding limit beyond
-            float32; or the prefix has a checkpoint of an earlier model, which would stay beside the
-            new files.
+            potentiation, competition, pairs, or a link; a number is not finite, or a binding limit
+            beyond float32; or the prefix has a checkpoint of an earlier model, which would stay
+            beside the new files.
         FileExistsError: there are such files, and `overwrite` is False.
         OSError: a file cannot be written.
 
@@ -326,6 +326,11 @@ def export_model(
         raise ValueError(
             "competition: expected a model without it, since the sites of CisRegModels are "
             "independent, got one with it; train the model without it to export it"
+        )
+    if model.spec.pairs:
+        raise ValueError(
+            "pairs: expected a model without them, since the factors of CisRegModels act alone, "
+            f"got {len(model.spec.pairs)}; train the model without them to export it"
         )
     if model.spec.link != "identity":
         raise ValueError(

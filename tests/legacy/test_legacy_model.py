@@ -119,6 +119,8 @@ def test_a_model_that_the_original_cannot_express(tmp_path):
         export_model(tmp_path / "model", random_model(positional_potentiation=True))
     with pytest.raises(ValueError, match="competition: expected a model without it"):
         export_model(tmp_path / "model", random_model(competition=True))
+    with pytest.raises(ValueError, match="pairs: expected a model without them"):
+        export_model(tmp_path / "model", random_model(pairs=((0, 1),)))
     with pytest.raises(ValueError, match=r"link: expected .identity.*got 'logistic'"):
         export_model(tmp_path / "model", random_model(link="logistic"))
     assert not list(tmp_path.iterdir())

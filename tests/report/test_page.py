@@ -381,6 +381,19 @@ def test_the_settings_say_the_odds_of_a_nucleosome():
     assert rows["log odds of a nucleosome as trained"] == "-1.25"
 
 
+def test_the_curves_of_pairs_are_drawn_and_the_pairs_are_named(trained, tmp_path):
+    model = cisreg.load_model(trained[0])
+    spec = dataclasses.replace(model.spec, pairs=((0, 1),))
+    effect = np.ones(spec.parameter_shapes["pair_effect"], np.float32)
+    paired = dataclasses.replace(
+        model, spec=spec, parameters={**model.parameters, "pair_effect": effect}, metadata={}
+    )
+    write_report(tmp_path / "report.html", paired)
+    text = html.unescape((tmp_path / "report.html").read_text())
+    assert "What two fully bound sites of a pair of factors add together" in text
+    assert " and ".join(model.motif_names[:2]) in text
+
+
 def test_what_train_returns_writes_the_same_numbers(trained, tmp_path, page, monkeypatch):
     # What is drawn is that of the page.
     monkeypatch.setattr("cisreg.report.page.run_page", lambda content: "page")

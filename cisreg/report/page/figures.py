@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cisreg.display import counted, printable
+from cisreg.pairs import pair_names
 from cisreg.report.effects import mean_site_effect, plot_effects, plot_pairs, plot_positions
 from cisreg.report.factors import plot_factors, plot_sequence
 from cisreg.report.history import plot_training
@@ -17,8 +18,10 @@ from cisreg.report.labels import fixed, with_unit
 from cisreg.report.mutations import plot_mutations
 from cisreg.report.page.content import Comparison, Examples, Predicted, RunContent
 from cisreg.report.page.svg import inline_svg
+from cisreg.report.pair_curves import plot_pair_curves
 from cisreg.report.plot import plot_evaluation
 from cisreg.report.residuals import plot_residuals
+from cisreg.trained_model import Model
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -141,7 +144,24 @@ class Pictures:
                     wide=True,
                 )
             )
+        if content.run.model.spec.pairs:
+            found.append(self._pairs(content.run.model))
         return found
+
+    def _pairs(self, model: Model) -> Picture:
+        """The curves of the pairs with the largest effects."""
+        names = pair_names(model.spec, model.motif_names)
+        shown = ", ".join(f"{a} and {b}" for a, b in names[:5]) + (
+            ", ..." if len(names) > 5 else ""
+        )
+        return self.draw(
+            plot_pair_curves(None, model),
+            f"Effect of two sites together by orientation and distance, such as {shown}.",
+            "What two fully bound sites of a pair of factors add together to what each does alone, "
+            "in open chromatin, by the distance of their centres as the first one reads. Grey: "
+            "the sites overlap.",
+            wide=True,
+        )
 
     def examples(self, examples: Examples) -> Iterator[Picture]:
         """The sites and bases of each example sequence."""

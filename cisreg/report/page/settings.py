@@ -7,6 +7,7 @@ from typing import Any
 
 from cisreg.data import Columns
 from cisreg.display import counted
+from cisreg.pairs import pair_names
 from cisreg.report.page.run import Run
 from cisreg.spec import LINK_PARAMETERS
 from cisreg.version import __version__
@@ -16,6 +17,7 @@ def settings_of(run: Run) -> tuple[tuple[str, str], ...]:
     """Rows of (what, value): command, data, layers, seed, versions."""
     model, metadata = run.model, run.model.metadata
     spec = model.spec.to_dict()
+    spec["pairs"] = [" and ".join(each) for each in pair_names(model.spec, model.motif_names)]
     rows: list[tuple[str, str]] = []
     if run.folder is not None:
         rows.append(("folder", str(run.folder)))

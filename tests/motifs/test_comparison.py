@@ -144,6 +144,13 @@ def test_few_targets_are_said_to_be_few(caplog):
     assert "compare with 50 motifs or more" in caplog.text
 
 
+def test_numbers_that_are_only_compared_come_without_the_warning(caplog):
+    with caplog.at_level(logging.WARNING, "cisreg.motifs"):
+        quiet = compare(demo_motifs(), demo_motifs(), warn=False)
+    assert not caplog.records
+    assert quiet.equals(compare(demo_motifs(), demo_motifs()))
+
+
 @pytest.mark.parametrize(
     ("option", "message"),
     [

@@ -69,7 +69,9 @@ def init_parameters(
     promoters reach. The odds of a nucleosome at all of its places together begin at 1. The bias is
     0, two standard deviations below the mean: a bias at the mean leads to worse optima, since then
     the activities do not explain it at first. Floor and ceiling of a logistic link begin two
-    standard deviations below and above the mean, the scale of other links at 1.
+    standard deviations below and above the mean, the scale of a softplus link at 1. That of an
+    exponential link begins at the mean: from far below it, activities rise together, and the
+    exponential of their sum goes beyond all measurements.
 
     Outputs of a model of several begin alike.
 
@@ -115,7 +117,7 @@ def init_parameters(
         "potentiation_position_weight": 1.0,
         "link_floor": STANDARD_MEAN - 2 * STANDARD_DEVIATION,
         "link_ceiling": STANDARD_MEAN + 2 * STANDARD_DEVIATION,
-        "link_scale": 1.0,
+        "link_scale": STANDARD_MEAN if spec.link == "exponential" else 1.0,
         "nucleosome_log_odds": -math.log(max(1, spec.sequence_length - NUCLEOSOME_WIDTH + 1)),
         "log_binding_limit": math.log(10.0) if log_binding_limit is None else log_binding_limit,
         "bias": 0.0 if bias is None else bias,

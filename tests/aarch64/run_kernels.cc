@@ -110,7 +110,7 @@ void RunScan(const cisreg::scan::FilterKernels& kernels) {
   const auto sequence = Read<uint8_t>(count * sizes[1]);
   const auto log_kd = Read<float>(sizes[2] * 4 * motifs);
   const auto column_range = Read<int32_t>(2 * motifs);
-  const auto threshold = Read<float>(conditions * motifs);
+  const auto threshold = Read<float>(motifs);
   cisreg::scan::Text text = {sequence.data(), count * sizes[1], {}, {}};
   for (int64_t i = 0; i < count; ++i) {
     text.first.push_back(i * sizes[1]);

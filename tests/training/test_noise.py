@@ -18,7 +18,7 @@ from cisreg.losses import (
     StudentT,
 )
 from cisreg.model import predict
-from cisreg.training import Stage, checkpoint_parameters
+from cisreg.training import CosineWarmup, Stage, checkpoint_parameters
 
 STAGE = Stage(("activity", "bias"), epochs=12, learning_rate=0.1, batch_size=50)
 
@@ -140,7 +140,9 @@ def test_counts_of_libraries_of_different_sizes():
     # Some are missing.
     counts[::10, 1] = np.nan
     counted = Dataset.unchecked(data.sequence, counts.astype(np.float32))
-    stage = replace(STAGE, epochs=20, learning_rate=0.03)
+    # Steps that stay large leave the sizes 5 % off.
+    schedule = CosineWarmup(warmup=0.5, final=0.02)
+    stage = replace(STAGE, epochs=20, learning_rate=0.03, schedule=schedule)
     result = fit_tiny(
         *(counted, (stage,)),
         spec=spec,
@@ -148,8 +150,8 @@ def test_counts_of_libraries_of_different_sizes():
         loss=NegativeBinomial(),
     )
     sizes = np.array(result.noise.library_size)
-    assert sizes[1] / sizes[0] == pytest.approx(3, rel=0.05)
-    assert result.noise.dispersion == pytest.approx(0.15, rel=0.2)
+    assert sizes[1] / sizes[0] == pytest.approx(3, rel=0.03)
+    assert result.noise.dispersion == pytest.approx(0.15, rel=0.1)
     assert result.history[-1].validation_r > 0.5
 
 

@@ -76,7 +76,10 @@ def site_changes(
     region = _changed_regions(first, second)
     asked = motif >= 0
     asked = asked & (region.size > 0)[:, np.newaxis]
-    for row, place in _parts(asked, region.size + model.spec.motif_width):
+    # Where sites exclude each other, one can change that the change does not touch.
+    everywhere = np.full(count, model.spec.sequence_length)
+    searched = everywhere if model.spec.competition else region.size
+    for row, place in _parts(asked, searched + model.spec.motif_width):
         _fill(changes, model, (first[row], second[row]), region.take(row), row, place)
     return changes
 
@@ -181,15 +184,19 @@ def _fill(
     """Finds the changed site of each of J factors, and writes it into the result."""
     motif = changes.motif[row, place]
     width = model.spec.motif_width
-    count = int(region.size.max()) + width
+    begin, other_begin, size = region.begin, region.other_begin, int(region.size.max())
+    if model.spec.competition:
+        begin = other_begin = np.zeros_like(begin)
+        size = model.spec.sequence_length
+    count = size + width
     shifts = [
         region.other_begin - region.begin,
         region.other_end - region.end,
         region.moved,
     ]
-    begin = region.begin - width, region.other_begin - width
-    lost = _largest(model, codes, motif, begin[0], shifts, count)
-    gained = _largest(model, codes[::-1], motif, begin[1], [-each for each in shifts], count)
+    lost = _largest(model, codes, motif, begin - width, shifts, count)
+    back = [-each for each in shifts]
+    gained = _largest(model, codes[::-1], motif, other_begin - width, back, count)
     is_gain = gained.own - gained.other > lost.own - lost.other
     own, other, strand, start = (np.where(is_gain, b, a) for a, b in zip(lost, gained, strict=True))
     first, length = _own_columns(model, motif, strand)

@@ -90,7 +90,11 @@ def test_two_factors_that_nearly_cancel_in_accessibility(kind, difference):
 
 
 @pytest.mark.parametrize(
-    "kind", ["expected limit=False positional=False stranded=False", "valid", "context", "trim"]
+    "kind",
+    [
+        *("expected limit=False positional=False stranded=False", "valid", "context", "trim"),
+        "competition",
+    ],
 )
 def test_the_site_that_changes_most_is_that_of_all_sites(kind):
     """Against the occupancy of every site of both sequences, window by window."""

@@ -55,7 +55,8 @@ class Model:
         initial_motifs: the motifs at the start of training; None if unknown, as for an imported
             model.
         column_range: int32 [2, M], for each motif the first column that training could change, and
-            the one after the last; all others are zero. None: all columns could change.
+            the one after the last; all others are zero. None: all columns could change. With
+            competition, what a site covers: then it is needed.
         table_columns: the columns of the training table by role, such as {"sequence": "seq",
             "expression": ["log2_ratio"], "weight": None}; empty if unknown.
         unit: the unit of expression, as text; empty if not given.
@@ -116,6 +117,11 @@ class Model:
         if self.column_range is not None:
             object.__setattr__(self, "column_range", np.array(self.column_range, np.int32))
             self._check_column_range()
+        elif self.spec.competition:
+            raise ValueError(
+                "column_range: expected the columns that each motif's sites cover with "
+                "competition=True, got None; give MotifSet.column_range(flank)"
+            )
         if self.initial_motifs is not None:
             self._check_initial_motifs(self.initial_motifs)
 

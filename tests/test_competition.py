@@ -104,6 +104,12 @@ def test_what_has_no_exact_meaning_is_refused():
         ModelSpec(*sizes, competition=True, binding_limit=True, positional=True)
 
 
+def test_a_model_says_what_its_sites_cover():
+    model = make_model(competition=True)
+    with pytest.raises(ValueError, match="column_range: expected the columns that each motif"):
+        replace(model, column_range=None)
+
+
 def test_several_outputs_share_the_scan():
     layers = {"output_count": 2, "differ": ("activity", "bias")}
     model, codes = make_model(competition=True, **layers), make_codes()

@@ -402,7 +402,9 @@ def test_a_model_has_motifs_and_concentrations(genome, tmp_path):
 
 def test_sites_that_exclude_each_other_have_no_occupancy_of_their_own(genome, tmp_path):
     spec = dataclasses.replace(SPEC, competition=True)
-    save_model(tmp_path / "model", Model(spec, start_parameters(), NAMES))
+    columns = np.tile([[0], [spec.motif_width]], spec.motif_count)
+    model = Model(spec, start_parameters(), NAMES, column_range=columns)
+    save_model(tmp_path / "model", model)
     path = tmp_path / "hits.bed"
     found = scan(
         *(genome, "--model", tmp_path / "model", "--occupancy", 0.4, "--output", path), status=1

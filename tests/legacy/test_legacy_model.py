@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import os
 import pickle
@@ -112,15 +113,20 @@ def test_weights_on_knots_are_written_for_each_position(tmp_path):
     )
 
 
+def competing(model):
+    """The model with sites that cover all columns and exclude each other."""
+    columns = np.tile([[0], [model.spec.motif_width]], model.spec.motif_count)
+    spec = dataclasses.replace(model.spec, competition=True)
+    return dataclasses.replace(model, spec=spec, column_range=columns)
+
+
 def test_a_model_that_the_original_cannot_express(tmp_path):
     with pytest.raises(ValueError, match='padding: expected "same"'):
         export_model(tmp_path / "model", random_model(padding="valid"))
     with pytest.raises(ValueError, match="positional_potentiation: expected a model without it"):
         export_model(tmp_path / "model", random_model(positional_potentiation=True))
     with pytest.raises(ValueError, match="competition: expected a model without it"):
-        export_model(tmp_path / "model", random_model(competition=True))
-    with pytest.raises(ValueError, match="pairs: expected a model without them"):
-        export_model(tmp_path / "model", random_model(pairs=((0, 1),)))
+        export_model(tmp_path / "model", competing(random_model()))
     with pytest.raises(ValueError, match=r"link: expected .identity.*got 'logistic'"):
         export_model(tmp_path / "model", random_model(link="logistic"))
     assert not list(tmp_path.iterdir())

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from cisreg.interpret.read_out import ModelScan
 from cisreg.model import ModelSpec, init_parameters, predict
 from cisreg.pairs import by_strands, named_pairs, pair_curves, pair_motifs, pair_sums, site_effects
 from cisreg.pairs_oracle import pair_oracle
@@ -255,3 +256,12 @@ def test_the_spec_is_stored_and_names_are_found():
     assert named_pairs([["b", "a"]], ["a", "b"]) == ((1, 0),)
     with pytest.raises(ValueError, match=r"names of motifs \(a, b\), got 'c'"):
         named_pairs([["c", "a"]], ["a", "b"])
+
+
+def test_a_pair_is_bound_as_much_less_as_both_of_its_factors():
+    spec = ModelSpec(3, 4, 20, pairs=PAIRS)
+    paired = np.ones((2, 2, 2, 3, spec.pair_knots))
+    scan = ModelScan(np.ones((2, 3)), np.ones((2, 2, 3)), paired=paired)
+    scaled = scan.scaled(spec, np.array([0.5, 0.2, 1.0]))
+    assert scaled.opening.tolist() == [[0.5, 0.2, 1.0]] * 2
+    np.testing.assert_allclose(scaled.paired[0, 0, 0, :, 0], [0.5 * 0.2, 1.0 * 0.5, 0.2**2])

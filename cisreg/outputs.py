@@ -3,11 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
+from cisreg.data import Dataset
 from cisreg.spec import ModelSpec
+
+
+class _HasOutputs(Protocol):
+    """A `cisreg.Model`, which is above this module."""
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The layers."""
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """Names of several outputs."""
+
+    def output(self: _Model, name: str) -> _Model:
+        """The model of one output."""
+
+
+_Model = TypeVar("_Model", bound=_HasOutputs)
 
 
 def default_output_names(count: int) -> tuple[str, ...]:
@@ -76,3 +96,46 @@ def check_one_output(model: Any) -> None:
         f"({', '.join(names)}); take one of them with model.output({names[0]!r}), on the command "
         f"line with --model-output {names[0]}"
     )
+
+
+def each_output(model: _Model) -> list[tuple[str, _Model]]:
+    """The name and the model of each output; of a model of one output, "" and the model itself.
+
+    Example:
+        >>> [name for name, one in each_output(model)]  # doctest: +SKIP
+        ['glucose', 'galactose']
+    """
+    if model.spec.output_count == 1:
+        return [("", model)]
+    return [(name, model.output(name)) for name in model.output_names]
+
+
+def data_of_outputs(model: _Model, dataset: Dataset) -> list[tuple[str, _Model, Dataset]]:
+    """The name, the model and the measured rows of each output, each as if it were the only one.
+
+    Args:
+        model: a model.
+        dataset: its measurements, [N, T] for T outputs.
+
+    Raises:
+        ValueError: measurements of another number of outputs.
+
+    Example:
+        >>> for name, one, rows in data_of_outputs(model, test):  # doctest: +SKIP
+        ...     print(name, agreement(one.predict(rows).expression, rows.expression))
+    """
+    outputs = each_output(model)
+    if len(outputs) == 1:
+        return [(name, one, dataset) for name, one in outputs]
+    measured = dataset.expression
+    if measured.ndim != 2 or measured.shape[1] != len(outputs):
+        raise ValueError(
+            f"dataset: expected measurements of the {len(outputs)} outputs "
+            f"{', '.join(name for name, _ in outputs)}, [N, {len(outputs)}], got "
+            f"{list(measured.shape)}; name their columns in this order"
+        )
+    found = []
+    for index, (name, one) in enumerate(outputs):
+        rows = dataset.take(np.isfinite(measured[:, index]))
+        found.append((name, one, replace(rows, expression=rows.expression[:, index])))
+    return found

@@ -39,6 +39,9 @@ def export_saved_model(
     - `codes`: of `codes`, uint8 [N, L] base codes, what `serving_default` gives;
     - `codes_binding`: of `codes`, what `binding` gives.
 
+    Of a model of T outputs, `expression` and `accessibility` are [N, T], and `binding` is
+    [N, T, 2, M], in the order of `output_names` in assets/model.json.
+
     Text is read as `Model.predict` reads it: sequences that are shorter or longer than the model's
     are padded or trimmed on the side of the training sequences, upper and lower case are alike,
     and letters that are no nucleotide codes are an error that names the row. Outputs are float32.
@@ -140,11 +143,12 @@ class _Exported(tf.Module):
 def _description(model: Model, standard_ops: bool) -> dict[str, Any]:
     """What assets/model.json says: what model this is, and what goes in and comes out."""
     kinds = {"expected": "bound sites", "probability": "probability of at least one bound site"}
+    rows = ["sequence", *(["output_names"] if model.output_names else [])]
     outputs = {
-        "expression": {"axes": ["sequence"], "unit": model.unit},
-        "accessibility": {"axes": ["sequence"], "unit": "accessible fraction, 0 to 1"},
+        "expression": {"axes": rows, "unit": model.unit},
+        "accessibility": {"axes": rows, "unit": "accessible fraction, 0 to 1"},
         "binding": {
-            "axes": ["sequence", "strand: forward, reverse complement", "motif_names"],
+            "axes": [*rows, "strand: forward, reverse complement", "motif_names"],
             "unit": f"{kinds[model.spec.binding]}, times accessibility",
         },
     }

@@ -22,6 +22,7 @@ from cisreg.losses import (
     StudentT,
 )
 from cisreg.motifs import MotifSet
+from cisreg.outputs import parameters_of_outputs
 from cisreg.simulate_binding import TrueBinding
 from cisreg.simulate_pairs import (
     PAIR_DEVIATION,
@@ -32,6 +33,7 @@ from cisreg.simulate_pairs import (
     pair_binding,
     plant_pairs,
 )
+from cisreg.simulated_outputs import differing, leave_out
 from cisreg.spec import Link, ModelSpec
 
 NoiseName = Literal[
@@ -80,8 +82,9 @@ class Simulation:
         parameters: its parameters, float32 arrays by the names of `spec.parameter_shapes`.
         motif_names: M names, in the order of the parameters.
         sequence: uint8 [N, L], base codes 0 to 3.
-        expression: float32 [N], with noise, as measured; [N, K] for counts in K columns.
-        noiseless_expression: float32 [N], without noise, as the true model predicts it.
+        expression: float32 [N], with noise, as measured; [N, K] for counts in K columns, [N, T] of
+            T outputs, NaN where a measurement is missing.
+        noiseless_expression: float32 [N], or [N, T], without noise, as the true model predicts it.
         noise: the true noise model; None where there is no noise.
         column_range: int32 [2, M], the columns that a site covers; None without competition.
     """
@@ -111,6 +114,9 @@ def simulate(
     measured_as: Noise | NoiseName = "gaussian",
     reads: float = 20.0,
     pairs: int = 0,
+    outputs: int = 1,
+    differ: Sequence[str] = (),
+    missing: float = 0.0,
 ) -> Simulation:
     """Draws random promoters and factors, and computes expression with the model.
 
@@ -143,6 +149,10 @@ def simulate(
         pairs: number of pairs of factors whose sites act together in one orientation around one
             distance, every other one against each other; sites of each are planted in half of the
             promoters, half of these about where they act, and half anywhere.
+        outputs: number of outputs, T, such as conditions, with measurements on a continuous scale.
+        differ: the parameters that differ between outputs, see `cisreg.ModelSpec`: in each but the
+            first, those of a quarter of the factors, and biases.
+        missing: about this share of the measurements of several outputs are missing.
 
     Returns:
         A Simulation.
@@ -157,6 +167,7 @@ def simulate(
         ((100, 110), (100,))
     """
     _check_arguments(motif_set, sequence_count, sequence_length, noise, planted_sites)
+    _check_outputs(outputs, differ, missing)
     check_choice("link", link, Link)
     factors, calibration, promoters, error, library, paired = (
         np.random.default_rng(stream) for stream in np.random.SeedSequence(seed).spawn(6)
@@ -188,11 +199,22 @@ def simulate(
         parameters |= _linked_parameters(link, parameters)
         score = _SCORE_DEVIATIONS[link] * (noiseless - UNBOUND_EXPRESSION) / EXPRESSION_DEVIATION
         noiseless = link_value(link, parameters, score.astype(np.float64)).astype(np.float32)
+    if outputs > 1:
+        differs, gaps = (
+            np.random.default_rng(stream) for stream in np.random.SeedSequence(seed).spawn(8)[6:]
+        )
+        spec, parameters = differing(spec, parameters, outputs, differ, differs)
+        noiseless = _of_outputs(spec, bind, parameters, sequence)
     true_noise = (
         measured_as
         if isinstance(measured_as, Noise)
-        else usual_noise(measured_as, noiseless, noise, reads)
+        else usual_noise(measured_as, _centred(noiseless), noise, reads)
     )
+    if outputs > 1 and true_noise is not None and true_noise.counts:
+        raise ValueError(
+            "measured_as: expected noise on a continuous scale for several outputs, got "
+            f"{true_noise.name}; simulate counts of one output"
+        )
     if isinstance(true_noise, Poisson) and noiseless.min() <= 0:
         raise ValueError(
             f"measured_as: expected expression above 0 for counts, got {noiseless.min():g}; choose "
@@ -201,6 +223,8 @@ def simulate(
     library_size = library.gamma(_UNEVEN, max(reads - 1, 0.0) / _UNEVEN, sequence_count)
     each = 1 + library.poisson(library_size)
     expression = noiseless if true_noise is None else true_noise.sample(noiseless, error, each)
+    if missing:
+        expression = leave_out(expression, missing, gaps)
     return Simulation(
         spec=spec,
         parameters=parameters,
@@ -306,6 +330,36 @@ def _check_arguments(
         each * (sequence_count + _CALIBRATION_PROMOTERS),
         "ask for fewer or shorter ones",
     )
+
+
+def _check_outputs(outputs: int, differ: Sequence[str], missing: float) -> None:
+    if outputs == 1 and (differ or missing):
+        raise ValueError(
+            "differ, missing: expected several outputs beside them, got outputs=1; give more"
+        )
+    if not 0 <= missing < 1:
+        raise ValueError(f"missing: expected a share, 0 <= missing < 1, got {missing}")
+
+
+def _of_outputs(
+    spec: ModelSpec,
+    bind: TrueBinding,
+    parameters: Mapping[str, np.ndarray],
+    sequence: np.ndarray,
+) -> np.ndarray:
+    """What the true model predicts of each output, float32 [N, T]."""
+    expression = [
+        link_value(spec.link, own, _expression(bind, own, sequence).astype(np.float64))
+        for own in parameters_of_outputs(spec, parameters)
+    ]
+    return np.stack(expression, axis=1).astype(np.float32)
+
+
+def _centred(expression: np.ndarray) -> np.ndarray:
+    """Expression without differences between the means of outputs, which no noise explains."""
+    if expression.ndim == 1:
+        return expression
+    return (expression - expression.mean(axis=0) + expression.mean()).ravel()
 
 
 def _promoters(

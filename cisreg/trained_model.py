@@ -153,7 +153,8 @@ class Model:
             name: of `output_names`.
 
         Returns:
-            A model of one output, with the shared parameters and those of this output.
+            A model of one output, with the shared parameters and those of this output; its
+            metadata say which, as "output".
 
         Raises:
             ValueError: there is no output of that name.
@@ -168,6 +169,7 @@ class Model:
             self,
             spec=self.spec.one_output,
             parameters=parameters_of_outputs(self.spec, self.parameters)[index],
+            metadata={**self.metadata, "output": name},
             table_columns={**self.table_columns, **columns},
             noise=None if self.noise is None else self.noise.of_output(index),
             output_names=(),

@@ -37,6 +37,7 @@ def write_folder(folder: Path) -> cisreg.simulate.Simulation:
     _write_genome(folder, texts)
     _write_counts(folder, texts)
     _write_noisy(folder, texts, values)
+    _write_conditions(folder, texts, values)
     _write_reads(folder, texts)
     for name in ("my_recipe.toml", "small.toml"):
         (folder / name).write_text(_small("default"))
@@ -50,6 +51,16 @@ def _small(recipe: str) -> str:
     text = (Path(cisreg.__file__).parent / "recipes" / f"{recipe}.toml").read_text()
     lines = ["epochs = 1" if line.startswith("epochs = ") else line for line in text.splitlines()]
     return "\n".join(lines) + "\n"
+
+
+def _write_conditions(folder: Path, texts: list[str], values: list[float]) -> None:
+    """Sequences measured in two conditions, one of them not everywhere."""
+    for name, rows in (("conditions.tsv", slice(80)), ("conditions_test.tsv", slice(80, None))):
+        lines = ["sequence\tglucose\tgalactose"]
+        for number, (text, value) in enumerate(zip(texts[rows], values[rows], strict=True)):
+            second = "NA" if number % 7 == 0 else f"{value + number % 5 / 10:.3f}"
+            lines.append(f"{text}\t{value:.3f}\t{second}")
+        (folder / name).write_text("\n".join(lines) + "\n")
 
 
 def _write_tables(folder: Path, texts: list[str], values: list[float]) -> None:

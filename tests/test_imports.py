@@ -31,8 +31,8 @@ ROWS = [
     ("batch_prediction",),
     ("model", "losses"),
     (
-        *("layers", "competition", "links", "outputs", "pair_layer", "pairs", "start", "spec"),
-        "spline",
+        *("layers", "competition", "links", "outputs", "pair_layer", "pairs"),
+        *("simulated_outputs", "start", "spec", "spline"),
     ),
     ("scan", "motifs", "genome"),
     ("registration",),
@@ -71,6 +71,7 @@ WITHOUT_TENSORFLOW = (
         "spec",
         "start",
         "outputs",
+        "simulated_outputs",
         "spline",
         "losses",
         "lazy",

@@ -50,6 +50,7 @@ def evaluate(
     decimal_comma: options.DecimalComma = False,
     compute_dtype: options.ComputeDtype = "float32",
     implementation: options.Implementation = "auto",
+    model_output: options.ModelOutput = None,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Compare predicted with measured expression: r, R², mean squared error, Spearman's r.
@@ -58,7 +59,9 @@ def evaluate(
     replicates or repeated sequences tell the noise, the highest r that any model can reach stands
     beside r. A model with a noise model (train --loss) also gets the log likelihood of the
     measurements and their information.
-    With --truth, also compare the parameters of each factor with the true ones.
+    With --truth, also compare the parameters of each factor with the true ones. A model of several
+    outputs is compared with the measurements of each; --expression-column names their columns in
+    the order of the outputs.
     """
     check_files([plot], inputs=[table, model, truth], overwrite=overwrite)
     import numpy as np
@@ -67,39 +70,60 @@ def evaluate(
     from cisreg.data.replicates import highest_r
     from cisreg.losses.judged import judge_noise
     from cisreg.metrics import agreement
+    from cisreg.outputs import data_of_outputs
     from cisreg.report import check_plot, compare_parameters, plot_evaluation
-    from cisreg.storage import load_model
 
     if plot is not None:
         check_plot(plot)
-    learned = load_model(model)
+    learned = options.read_model(model, model_output, several=True)
+    several = learned.spec.output_count > 1
+    if several and (truth is not None or plot is not None):
+        # A truth and a plot are of one output.
+        learned = options.read_model(model, model_output)
     dataset = read_measured(table, learned, sequence_column, expression_column, decimal_comma)
     if learned.spec.ends_unsaid:
         warn_of_ends(dataset.sequence)
-    true_model = None if truth is None else load_model(truth)
+    true_model = None if truth is None else _true_model(truth, model_output)
     start_tensorflow()
-    levels = learned.with_levels(dataset)
-    measured = levels.expression
-    predicted = learned.predict(
-        levels, compute_dtype=compute_dtype, implementation=implementation
-    ).expression
-    expression = {"measured": agreement(predicted, measured)}
-    highest = [highest_r(dataset.sequence, learned.levels(dataset))]
-    noise = None
-    if learned.noise is not None:
-        counted = dataset.take(np.isfinite(learned.noise.mean_level(dataset.expression)))
-        noise = noise_table(
-            judge_noise(learned.noise, predicted, counted.expression), learned.noise
-        )
+    expression: dict[str, Metrics] = {}
+    highest, counts, noise = [], [], []
+    for name, one, rows in data_of_outputs(learned, dataset):
+        levels = one.with_levels(rows)
+        measured = levels.expression
+        predicted = one.predict(
+            levels, compute_dtype=compute_dtype, implementation=implementation
+        ).expression
+        expression[name or "measured"] = agreement(predicted, measured)
+        highest.append(highest_r(rows.sequence, one.levels(rows)))
+        counts.append(len(levels))
+        if one.noise is not None:
+            counted = rows.take(np.isfinite(one.noise.mean_level(rows.expression)))
+            judged = judge_noise(one.noise, predicted, counted.expression)
+            noise.append(noise_table(judged, one.noise, name))
     comparisons: list[ParameterComparison] = []
     if true_model is not None:
         noiseless = true_model.predict(levels, implementation=implementation).expression
         expression["without noise"] = agreement(predicted, noiseless)
         highest.append(math.nan)
+        counts.append(len(levels))
         comparisons = compare_parameters(learned, true_model)
     if plot is not None:
         plot_evaluation(plot, predicted, measured, comparisons, overwrite=overwrite)
-    _show(len(levels), expression, highest, noise, comparisons, plot)
+    _show(
+        len(dataset) if several else counts[0],
+        expression,
+        highest,
+        counts,
+        noise,
+        comparisons,
+        plot,
+    )
+
+
+def _true_model(folder: Path, output: str | None) -> Model:
+    """The true model of a simulation, of the same output as the learned one."""
+    true = options.read_model(folder, None, several=True)
+    return true if true.spec.output_count == 1 else options.read_model(folder, output)
 
 
 def read_measured(
@@ -129,18 +153,20 @@ def read_measured(
     if model.noise is not None and model.noise.counts and expression is None:
         # Counts are in the columns that those of training were in: no usual name says them.
         asked["expression"] = tuple(model.table_columns.get("expression") or ())
+    asked = options.with_own_columns(asked, model)
     files = options.open_files(
         table,
         {**asked, "weight": False},
         length=model.spec.sequence_length,
         side=model.padding_side,
         # A likelihood is of all measurements of a row.
-        partly_measured=model.noise is None,
+        partly_measured=model.noise is None or model.spec.output_count > 1,
         decimal_comma=decimal_comma,
     )
     dataset = files.load()
     model.warn_of_trimmed(files.trimmed)
-    _tell_gaps(table, dataset)
+    if model.spec.output_count == 1:
+        _tell_gaps(table, dataset)
     if len(dataset) < 2:
         raise ValueError(f"{table}: expected at least 2 rows to compare, got {len(dataset)}")
     return dataset
@@ -163,16 +189,20 @@ def _show(
     count: int,
     expression: dict[str, Metrics],
     highest: list[float],
-    noise: TextTable | None,
+    counts: list[int],
+    noise: list[TextTable],
     comparisons: list[ParameterComparison],
     plot: Path | None,
 ) -> None:
     console = new_console(results=True)
     title = f"Predicted expression of {count:,} sequences against"
-    records = [{"against": name.replace(" ", "_"), "count": count} for name in expression]
+    records = [
+        {"against": name.replace(" ", "_"), "count": own}
+        for name, own in zip(expression, counts, strict=True)
+    ]
     console.print(metrics_table(title, expression, records=records, highest=highest))
-    if noise is not None:
-        console.print(noise)
+    for judged in noise:
+        console.print(judged)
     if comparisons:
         columns = ("effect", "r", "factors")
         table = TextTable("Effects, learned against true", columns, name="effects")

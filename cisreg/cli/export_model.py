@@ -48,6 +48,7 @@ def export_model(
             help="A SavedModel of TensorFlow's own operations, which loads without cisreg; slower.",
         ),
     ] = False,
+    model_output: options.ModelOutput = None,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Write a model as text files of CisRegModels, or as a SavedModel.
@@ -58,7 +59,7 @@ def export_model(
     if format == "savedmodel":
         if checkpoint:
             raise typer.BadParameter("--checkpoint is of --format cisregmodels", ctx=context)
-        _write_saved_model(model, output, standard_ops, overwrite)
+        _write_saved_model(model, model_output, output, standard_ops, overwrite)
         return
     if standard_ops:
         raise typer.BadParameter("--standard-ops is of --format savedmodel", ctx=context)
@@ -67,21 +68,22 @@ def export_model(
     if checkpoint:
         start_tensorflow()
     from cisreg import legacy
-    from cisreg.storage import load_model
 
     written = legacy.export_model(
-        output, load_model(model), checkpoint=checkpoint, overwrite=overwrite
+        output, options.read_model(model, model_output), checkpoint=checkpoint, overwrite=overwrite
     )
     new_console().print(f"Model written to {', '.join(written)}")
 
 
-def _write_saved_model(model: Path, output: Path, standard_ops: bool, overwrite: bool) -> None:
+def _write_saved_model(
+    model: Path, model_output: str | None, output: Path, standard_ops: bool, overwrite: bool
+) -> None:
     check_folder(output, FILES, inputs=[model], overwrite=overwrite)
     check_saved_model_folder(output, overwrite=overwrite)
     start_tensorflow()
     from cisreg.saved_model import export_saved_model
-    from cisreg.storage import load_model
 
-    export_saved_model(output, load_model(model), standard_ops=standard_ops, overwrite=overwrite)
+    learned = options.read_model(model, model_output, several=True)
+    export_saved_model(output, learned, standard_ops=standard_ops, overwrite=overwrite)
     kind = "TensorFlow's own operations" if standard_ops else "the operation of cisreg"
     new_console().print(f"SavedModel with {kind} written to {output}")

@@ -14,6 +14,7 @@ from cisreg.number_text import parse_integer
 if TYPE_CHECKING:
     from cisreg.data import DatasetFiles
     from cisreg.motifs import MotifSet
+    from cisreg.trained_model import Model
 
 Side = Literal["left", "right"]
 ImplementationName = Literal["auto", "fused", "standard"]
@@ -35,6 +36,14 @@ Motifs = Annotated[
 ]
 ModelFolder = Annotated[
     Path, typer.Argument(metavar="MODEL", help="Folder that **cisreg train** wrote.")
+]
+ModelOutput = Annotated[
+    str | None,
+    typer.Option(
+        "--model-output",
+        metavar="NAME",
+        help="The output to take of a model of several (train --outputs), by its name.",
+    ),
 ]
 EnsembleFolder = Annotated[
     Path, typer.Argument(metavar="ENSEMBLE", help="Folder that **cisreg ensemble train** wrote.")
@@ -165,6 +174,42 @@ def asked_columns(
     if name is not None:
         asked["name"] = column(name)
     return asked
+
+
+def read_model(folder: str | Path, output: str | None, *, several: bool = False) -> Model:
+    """The model in a folder, or one output of it.
+
+    Args:
+        folder: see `cisreg.load_model`.
+        output: name of the output of a model of several; None: the model as it is.
+        several: whether the command takes a model of several outputs as it is.
+
+    Raises:
+        ValueError: no model, or several outputs of which none is named.
+    """
+    from cisreg.outputs import check_one_output
+    from cisreg.storage import load_model
+
+    model = load_model(folder)
+    if output is not None:
+        return model.output(output)
+    if not several:
+        check_one_output(model)
+    return model
+
+
+def with_own_columns(asked: Mapping[str, Any], model: Model) -> dict[str, Any]:
+    """The columns that were asked for; those of outputs, which have no usual names, if none were.
+
+    Args:
+        asked: from `asked_columns`.
+        model: of several outputs, or of one of them.
+    """
+    of_outputs = model.spec.output_count > 1 or "output" in model.metadata
+    if "expression" in asked or not of_outputs:
+        return dict(asked)
+    names = model.output_names or (model.metadata["output"],)
+    return {**asked, "expression": tuple(model.table_columns.get("expression") or names)}
 
 
 def open_files(

@@ -110,13 +110,15 @@ def predict(
             "equivalent commands of cisreg.",
         ),
     ] = None,
+    model_output: options.ModelOutput = None,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Predict expression, accessibility and binding of sequences.
 
     The output has the names of the sequences, if there are any, and the sequences, in the order of
     the input. Expression is in the unit of the table that the model was trained on; accessibility
-    is between 0 and 1. TABLE and FILE may be - for standard input and output.
+    is between 0 and 1. A model of several outputs gives expression_NAME and so on of each. TABLE
+    and FILE may be - for standard input and output.
 
     With --intervals, --windows or --step, TABLE is a genome. The output then has the sequence (its
     name), start (from 0) and end of each window. In a track, a window has its value at the bases
@@ -134,7 +136,8 @@ def predict(
         of_tables = (sequence_column, name_column, measured_column, keep_columns or None)
         _check_genome_options(context, intervals, windows, step, of_tables)
         predict_places(
-            *(model, table, output, Places(intervals, windows, step, fit, most_unknown)),
+            *(options.read_model(model, model_output, several=True), table, output),
+            Places(intervals, windows, step, fit, most_unknown),
             binding=binding,
             batch_size=batch_size,
             compute_dtype=compute_dtype,
@@ -144,11 +147,10 @@ def predict(
         )
         return
     to_standard_output = str(output) == "-"
-    from cisreg.storage import load_model
     from cisreg.writing import check_ending, open_table
 
     check_ending(output)
-    learned = load_model(model)
+    learned = options.read_model(model, model_output, several=True)
     kept = read_columns(table, sequence_column, name_column, measured_column, keep_columns)
     codes = learned.encode(kept["sequence"])
     start_tensorflow()

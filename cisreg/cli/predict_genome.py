@@ -29,7 +29,7 @@ class Places(NamedTuple):
 
 
 def predict_places(
-    model: Path,
+    learned: Model,
     genome: str,
     output: Path,
     places: Places,
@@ -41,7 +41,7 @@ def predict_places(
     """Predicts the windows or the intervals of a genome, into a table or a track.
 
     Args:
-        model: folder of the model.
+        learned: the model.
         genome: FASTA.
         output: table or track.
         places: which windows or intervals.
@@ -51,15 +51,16 @@ def predict_places(
     """
     from cisreg.genome import open_genome
     from cisreg.genome.track_files import track_format
-    from cisreg.storage import load_model
+    from cisreg.outputs import check_one_output
     from cisreg.writing import check_ending
 
     is_track = str(output) != "-" and track_format(output) is not None
     if not is_track:
         check_ending(output)
-    elif settings["binding"]:
+    else:
+        check_one_output(learned)
+    if is_track and settings["binding"]:
         raise ValueError("--binding: expected a table as the output, got a track; leave it out")
-    learned = load_model(model)
     with open_genome(genome) as source:
         start_tensorflow()
         options.set_threads(threads)

@@ -52,6 +52,7 @@ def report(
     open_page: Annotated[
         bool, typer.Option("--open", help="Show the page in the browser when it is written.")
     ] = False,
+    model_output: options.ModelOutput = None,
     threads: options.Threads = None,
     overwrite: options.Overwrite = False,
 ) -> None:
@@ -74,6 +75,7 @@ def report(
         *(output, model, other),
         data=data or (),
         intervals=intervals,
+        output=model_output,
         threads=threads,
         overwrite=overwrite,
         progress=True,

@@ -69,6 +69,7 @@ def scan(
     track_reduction: choose.TrackReduction = "probability",
     track_floor: choose.TrackFloor = 0.01,
     threads: options.Threads = None,
+    model_output: options.ModelOutput = None,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Find the sites of motifs in a genome, or in intervals of it.
@@ -85,7 +86,7 @@ def scan(
     _check_together(given)
     _check_files(given)
     kind = None if output is None else _check_output(output, format, tabix)
-    factors = load_factors(motifs, model, concentrations)
+    factors = load_factors(motifs, model, concentrations, model_output)
     if occupancy is not None or track is not None:
         factors.concentrations()
     elif concentrations is not None:

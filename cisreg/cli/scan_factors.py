@@ -50,8 +50,10 @@ class Factors:
         return self.log_concentration
 
 
-def load_factors(motifs: str | None, model: Path | None, concentrations: Path | None) -> Factors:
-    """The motifs that `--motifs` or `--model` names.
+def load_factors(
+    motifs: str | None, model: Path | None, concentrations: Path | None, output: str | None = None
+) -> Factors:
+    """The motifs that `--motifs` or `--model` names, with `--model-output`.
 
     Raises:
         ValueError: both are given, or none; or concentrations beside those of the model.
@@ -71,10 +73,8 @@ def load_factors(motifs: str | None, model: Path | None, concentrations: Path | 
         raise ValueError(
             "--concentrations: expected it with --motifs, got it with --model, which has its own"
         )
-    from cisreg.storage import load_model
-
     assert model is not None
-    learned = load_model(model)
+    learned = options.read_model(model, output)
     return Factors(
         f"of the model {model}",
         learned.motifs,

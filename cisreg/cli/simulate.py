@@ -100,13 +100,39 @@ def simulate(
     motif_width: Annotated[
         int, typer.Option(min=1, metavar="COLUMNS", help="Columns that each motif is placed in.")
     ] = 30,
+    outputs: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            metavar="COUNT",
+            help="Number of outputs, such as conditions, in the columns output_1, output_2 ...",
+        ),
+    ] = 1,
+    differ: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="A parameter that differs between outputs, as in **train --differ**, given once "
+            "for each: of a quarter of the factors.",
+        ),
+    ] = None,
+    missing: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=1,
+            metavar="SHARE",
+            help="Share of the measurements of outputs that are missing.",
+        ),
+    ] = 0.0,
     seed: Annotated[int, typer.Option(min=0, help="Seed of factors, sequences and noise.")] = 0,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Simulate sequences and their expression with a model of known parameters.
 
     Writes to DIR: train.tsv.gz, test.tsv.gz, the true model (the folder truth), and factors.tsv
-    with the true log concentration, activity and potentiation of each motif. The truth is written
+    with the true log concentration, activity and potentiation of each motif, those that differ for
+    each output. The truth is written
     last: where there is one, all files are of one simulation.
     """
     read = [options.motif_source(motifs)]
@@ -128,6 +154,9 @@ def simulate(
         link=link or ("exponential" if measured_as in _ABOVE_0 else "identity"),
         reads=reads,
         pairs=pairs,
+        outputs=outputs,
+        differ=tuple(differ or ()),
+        missing=missing,
     )
     with fill_folder(output, _FILES, overwrite):
         check_own_folder(output / _TRUTH)
@@ -158,12 +187,16 @@ def _write(folder: Path, simulation: Simulation, train_count: int, overwrite: bo
 
 
 def _write_sequences(path: Path, simulation: Simulation, rows: slice, overwrite: bool) -> None:
+    from cisreg.outputs import default_output_names
     from cisreg.sequences import decode
     from cisreg.writing import open_table
 
     measured = simulation.expression[rows]
     columns = {"expression": measured}
-    if measured.ndim == 2:
+    several = default_output_names(simulation.spec.output_count)
+    if len(several) > 1:
+        columns = dict(zip(several, np.ascontiguousarray(measured.T), strict=True))
+    elif measured.ndim == 2:
         numbered = enumerate(np.ascontiguousarray(measured.T), start=1)
         columns = {f"expression_{number}": each for number, each in numbered}
     with open_table(path, overwrite=overwrite) as write:
@@ -171,10 +204,17 @@ def _write_sequences(path: Path, simulation: Simulation, rows: slice, overwrite:
 
 
 def _write_factors(path: Path, simulation: Simulation, overwrite: bool) -> None:
+    from cisreg.outputs import default_output_names
     from cisreg.writing import open_table
 
     columns = {"motif": pa.array(simulation.motif_names)}
+    spec = simulation.spec
     for name in ("log_concentration", "activity", "potentiation"):
-        columns[name] = simulation.parameters[name]
+        value = simulation.parameters[name]
+        if name in spec.differ:
+            of_outputs = zip(default_output_names(spec.output_count), value, strict=True)
+            columns |= {f"{name}_{output}": own for output, own in of_outputs}
+        else:
+            columns[name] = value
     with open_table(path, overwrite=overwrite) as write:
         write(columns)

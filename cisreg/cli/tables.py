@@ -29,6 +29,7 @@ def show_run(run: Training, folder: Path) -> None:
     """Prints the last losses of each stage, the metrics of the model, and its folder."""
     from cisreg.data.replicates import highest_r
     from cisreg.metrics import agreement
+    from cisreg.outputs import data_of_outputs
 
     console = new_console()
     stages = TextTable(
@@ -53,20 +54,19 @@ def show_run(run: Training, folder: Path) -> None:
     console.print(stages)
     parts = {"training": run.training, "validation": run.validation}
     used = {name: part for name, part in parts.items() if part is not None}
-    levels = {name: run.model.with_levels(part) for name, part in used.items()}
-    console.print(
-        metrics_table(
-            "Expression, predicted against measured",
-            {
-                f"{len(part):,} for {name}": agreement(
-                    run.model.predict(part).expression, part.expression
-                )
-                for name, part in levels.items()
-            },
-            records=[{"sequences": name, "count": len(part)} for name, part in levels.items()],
-            highest=[highest_r(part.sequence, run.model.levels(part)) for part in used.values()],
-        )
-    )
+    rows, records, highest = {}, [], []
+    for name, part in used.items():
+        for output, model, data in data_of_outputs(run.model, part):
+            levels = model.with_levels(data)
+            of = f", {output}" if output else ""
+            predicted = model.predict(levels).expression
+            rows[f"{len(levels):,} for {name}{of}"] = agreement(predicted, levels.expression)
+            records.append(
+                {"sequences": name, "count": len(levels), **({"output": output} if output else {})}
+            )
+            highest.append(highest_r(data.sequence, model.levels(data)))
+    title = "Expression, predicted against measured"
+    console.print(metrics_table(title, rows, records=records, highest=highest))
     console.print(f"Model written to {folder} (epoch {run.fit.best_epoch} of the run)")
 
 
@@ -112,12 +112,19 @@ def metrics_table(
     return table
 
 
-def noise_table(metrics: NoiseMetrics, noise: Noise) -> TextTable:
-    """Likelihood and information of measurements under the noise model of a model."""
+def noise_table(metrics: NoiseMetrics, noise: Noise, output: str = "") -> TextTable:
+    """Likelihood and information of measurements under the noise model of a model.
+
+    Args:
+        metrics: what was found.
+        noise: the noise model.
+        output: the name of the output, of a model of several.
+    """
     from cisreg.losses import SortBins
 
     each = "read" if isinstance(noise, SortBins) else "measurement"
-    title = f"Noise {noise.name}, nats per measurement; information in bits per {each}"
+    of = f" of {output}" if output else ""
+    title = f"Noise {noise.name}{of}, nats per measurement; information in bits per {each}"
     columns = ("quantity", "value", "standard error", "of")
     table = TextTable(title, columns, name="noise")
     count = f"{metrics.measurements:,} measurements"

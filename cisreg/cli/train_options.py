@@ -258,6 +258,14 @@ ConstantEnds = Annotated[
     ),
 ]
 
+Differ = Annotated[
+    list[str] | None,
+    _detail(
+        "With --outputs: a parameter that each output has of its own, such as log_concentration, "
+        "activity or bias, given once for each; **nothing**: all are shared.",
+        metavar="NAME",
+    ),
+]
 MotifWidth = Annotated[
     int | None, _training("Columns that each motif is placed in.", min=1, metavar="COLUMNS")
 ]
@@ -297,6 +305,14 @@ PairL1 = Annotated[
 PairSmoothness = Annotated[
     float | None,
     _training("Penalty on squared differences of neighbouring knots of pairs.", metavar="WEIGHT"),
+]
+DifferenceL1 = Annotated[
+    float | None,
+    _training(
+        "With --outputs: penalty on the distance of parameters of factors from their mean over "
+        "the outputs.",
+        metavar="WEIGHT",
+    ),
 ]
 Loss = Annotated[
     Literal[
@@ -369,6 +385,15 @@ ExpressionColumn = Annotated[
         "Column with the expression, by name or number; default: the one called expression, or of "
         "two columns the one that is not the sequence. Given once for each replicate, their mean "
         "counts.",
+        metavar="COLUMN",
+    ),
+]
+Outputs = Annotated[
+    list[str] | None,
+    _data(
+        "Columns of several outputs, such as conditions or cell types, by name or number: given "
+        "once for each, instead of --expression-column. One model is trained for all; --differ "
+        "says what differs between them. Missing measurements leave the others of a row in use.",
         metavar="COLUMN",
     ),
 ]
@@ -502,6 +527,7 @@ class TrainingOptions:
     side: PaddingSide = "left"
     sequence_column: SequenceColumn = None
     expression_column: ExpressionColumn = None
+    outputs: Outputs = None
     exposure_column: ExposureColumn = None
     weight_column: WeightColumn = None
     measurements: Measurements = None
@@ -533,6 +559,7 @@ class TrainingOptions:
     constant_left: ConstantLeft = None
     constant_right: ConstantRight = None
     constant_ends: ConstantEnds = None
+    differ: Differ = None
     motif_width: MotifWidth = None
     motif_flank: MotifFlank = None
     activity_l1: ActivityL1 = None
@@ -542,6 +569,7 @@ class TrainingOptions:
     position_smoothness: PositionSmoothness = None
     pair_l1: PairL1 = None
     pair_smoothness: PairSmoothness = None
+    difference_l1: DifferenceL1 = None
     loss: Loss = None
     likelihood: Likelihood = None
     epochs: Epochs = None

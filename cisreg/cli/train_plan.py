@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -62,6 +63,7 @@ _PENALTIES = (
     "position_smoothness",
     "pair_l1",
     "pair_smoothness",
+    "difference_l1",
 )
 # Options that name files.
 _READ = (
@@ -115,6 +117,12 @@ def check_options(context: typer.Context, given: TrainingOptions) -> None:
             "it as well",
             ctx=context,
         )
+    if given.outputs and given.expression_column:
+        raise typer.BadParameter(
+            "expected --outputs, columns of several outputs, or --expression-column, columns of "
+            "one, got both",
+            ctx=context,
+        )
     asked_split(vars(given))
 
 
@@ -145,8 +153,10 @@ def make_plan(given: TrainingOptions, recipe: str, extra: str | None = None) -> 
     if given.pair:
         pairs = asked_pairs(given.pair, motif_set.names)
         chosen = chosen.override(model={"pairs": pairs})
+    # The columns of outputs are in the recipe, by name or number, until the table is open.
+    measured = list(chosen.outputs) or _measured(given)
     columns = options.asked_columns(
-        *(given.sequence_column, _measured(given), given.weight_column, given.name_column)
+        *(given.sequence_column, measured, given.weight_column, given.name_column)
     )
     if chosen.loss is not None:
         columns["counted"] = chosen.loss.counted
@@ -157,6 +167,7 @@ def make_plan(given: TrainingOptions, recipe: str, extra: str | None = None) -> 
         "decimal_comma": given.decimal_comma,
         "side": given.side,
         "strict": given.strict,
+        "partly_measured": bool(chosen.outputs),
     }
     files = options.open_files(
         given.table,
@@ -165,6 +176,8 @@ def make_plan(given: TrainingOptions, recipe: str, extra: str | None = None) -> 
         lanes=given.lanes,
         **how,
     )
+    if chosen.outputs:
+        chosen = chosen.override(outputs=files.expression_names)
     # Text is read into memory, where its length is known from it then.
     data = files if files.has_groups or given.length is not None else files.load()
     length = files.length
@@ -199,14 +212,31 @@ def _recipe(source: str, given: TrainingOptions) -> Recipe:
     for name in ("constant_left", "constant_right"):
         if name in model and is_integer(model[name]):
             model[name] = parse_integer(model[name])
+    if given.differ:
+        model["differ"] = _differ(given.differ)
     recipe = read_recipe(source)
     # Not by override, which leaves what is None unchanged: that is the squared error.
     return replace(recipe, loss=_noise(recipe.loss, given)).override(
         model=model,
         penalty={name: values[name] for name in _PENALTIES if values[name] is not None},
         validation=validation_share(given.validation),
+        outputs=tuple(given.outputs or ()) or None,
         **{name: values[name] for name in _OTHERS},
     )
+
+
+def _differ(names: Sequence[str]) -> list[str]:
+    """The parameters that --differ names."""
+    from cisreg.spec import DIFFERING
+
+    names = [] if list(names) == ["nothing"] else list(names)
+    unknown = [name for name in names if name not in DIFFERING]
+    if unknown:
+        raise ValueError(
+            f"--differ: expected nothing alone, or among {', '.join(DIFFERING)}, got "
+            f"{', '.join(unknown)}"
+        )
+    return names
 
 
 def _measured(given: TrainingOptions) -> list[str] | None:

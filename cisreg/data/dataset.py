@@ -163,6 +163,7 @@ class Dataset:
         extra: Sequence[Column] | Literal[True] = (),
         length: int | None = None,
         side: Side = "left",
+        partly_measured: bool = False,
     ) -> Dataset:
         """The rows of a table in memory. Every row must be usable.
 
@@ -177,6 +178,8 @@ class Dataset:
             extra: further columns to keep; True: all others.
             length: L; None: the length of the longest sequence.
             side: where shorter sequences are padded and longer ones trimmed.
+            partly_measured: whether one of several measurements of a row is enough, NaN or a
+                missing value among them being one that is missing.
 
         Raises:
             ValueError: "frame, row N: expected …" for a row that cannot be used, N from 0; columns
@@ -196,7 +199,7 @@ class Dataset:
             name,
             extra if extra is True else tuple(extra),
         )
-        rows, used = rows_of_frame(frame, asked)
+        rows, used = rows_of_frame(frame, asked, partly_measured=partly_measured)
         encoded = encode(rows.sequence, length, side=side)
         codes = np.asarray(encoded)
         data = cls.unchecked(codes, rows.expression, rows.weight, rows.name, rows.extra)

@@ -92,6 +92,7 @@ class DatasetFiles:
         # By part, since several threads read parts at once.
         self._left_out: dict[int, Unusable] = {}
         self._fitted: dict[int, tuple[int, int]] = {}
+        self._gaps: dict[int, int] = {}
         self._why_whole: str | None = None
         self.kind = reader.kind
         self.files = tuple(file.name for file in reader.files)
@@ -196,13 +197,19 @@ class DatasetFiles:
 
     def begin_pass(self) -> None:
         """Starts a pass: resets the counts of the previous one."""
-        self._left_out, self._fitted = {}, {}
+        self._left_out, self._fitted, self._gaps = {}, {}, {}
 
     def note_fit(self, part: int, padded: int, trimmed: int) -> None:
         """Counts sequences of a part that were padded and trimmed."""
         before = self._fitted.get(part, (0, 0))
         self._fitted[part] = (before[0] + padded, before[1] + trimmed)
         self._check_whole()
+
+    def _note_gaps(self, part: int, expression: np.ndarray) -> None:
+        """Counts rows of a part that lack some of several measurements."""
+        if self.partly_measured:
+            lacking = int(np.isnan(expression).any(axis=-1).sum()) if expression.ndim == 2 else 0
+            self._gaps[part] = self._gaps.get(part, 0) + lacking
 
     def end_pass(self) -> None:
         """Logs the rows that this pass left out; logs once how many were padded and trimmed."""
@@ -212,6 +219,12 @@ class DatasetFiles:
             logger.warning(
                 "%s: %s sequences were padded and %s trimmed to %d bases, on the %s",
                 *(self._called, f"{padded:,}", f"{trimmed:,}", self.length, self.side),
+            )
+        lacking = sum(self._gaps.values())
+        if lacking:
+            logger.info(
+                "%s: %s rows lack some of the %d measurements; the others of these rows are used",
+                *(self._called, f"{lacking:,}", len(self.expression_names)),
             )
         unusable = self.unusable
         if unusable.count:
@@ -250,8 +263,10 @@ class DatasetFiles:
         return {"strict": self.strict, "partly_measured": self.partly_measured}
 
     def _part_blocks(self, part: int, left_out: Unusable) -> Iterator[Rows]:
+        self._gaps.pop(part, None)
         for raw in self._reader.read(part):
             rows = usable_rows(raw, left_out, **self._kept)
+            self._note_gaps(part, rows.expression)
             if len(rows):
                 yield rows
 
@@ -295,6 +310,8 @@ class DatasetFiles:
             out=None if out is None else out[: len(rows)],
         )
         self._fitted[index] = (padded, trimmed)
+        self._gaps.pop(index, None)
+        self._note_gaps(index, data.expression)
         self._check_whole()
         return data, kept
 

@@ -27,13 +27,16 @@ _SAMPLE_ROWS = 200
 _OPTION = "{role}=... of cisreg.Dataset.from_frame"
 
 
-def rows_of_frame(frame: Any, asked: Columns) -> tuple[Rows, Columns]:
+def rows_of_frame(
+    frame: Any, asked: Columns, *, partly_measured: bool = False
+) -> tuple[Rows, Columns]:
     """The rows of a table in memory, and which columns were used. Every row must be usable.
 
     Args:
         frame: pandas or polars DataFrame, Arrow table or record batch, or arrays by name. Rows are
             taken by position: an index is ignored.
         asked: the column of each role, as for files.
+        partly_measured: whether one of several measurements is enough.
 
     Raises:
         ValueError: "frame, row N: expected …" for the first row that cannot be used, N from 0;
@@ -67,7 +70,7 @@ def rows_of_frame(frame: Any, asked: Columns) -> tuple[Rows, Columns]:
     )
     used = resolved(start, places)
     logger.info("frame: %s", used.described)
-    return usable_rows(raw, Unusable(), strict=True), used
+    return usable_rows(raw, Unusable(), strict=True, partly_measured=partly_measured), used
 
 
 def is_frame(value: Any) -> bool:

@@ -65,8 +65,8 @@ def open_dataset(
         decimal_comma: whether numbers in text have a decimal comma ("5,1").
         strict: whether a row that cannot be used is an error.
         partly_measured: whether a row that lacks some of several measurements is kept, with NaN for
-            them; `mean_expression` is the mean of the others. Not for training, where such rows
-            are left out.
+            them; `mean_expression` is the mean of the others. For training, where the measurements
+            are those of several outputs (`cisreg.ModelSpec`) and not replicates.
         lanes: number of row groups that training reads at a time when it streams (see
             `cisreg.data.feeding.stream.FileFeed`), at least the number of workers.
         filesystem: the pyarrow or fsspec filesystem of the paths; None: found from the paths.

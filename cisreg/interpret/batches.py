@@ -14,6 +14,7 @@ from cisreg.data import Dataset
 from cisreg.display import counted
 from cisreg.interpret.any_model import AnyModel
 from cisreg.limits import MOST_ROWS_AT_ONCE, check_range
+from cisreg.outputs import check_one_output
 from cisreg.progress import progress_bar
 from cisreg.spec import ModelSpec
 
@@ -101,8 +102,9 @@ def encode_some(model: AnyModel, sequences: Any) -> np.ndarray:
     """The codes of one or more sequences, uint8 [N, L].
 
     Raises:
-        ValueError: there are none.
+        ValueError: there are none, or the model has several outputs.
     """
+    check_one_output(model)
     codes = model.encode(sequences)
     if not len(codes):
         raise ValueError("sequences: expected one or more, got none")
@@ -135,9 +137,11 @@ def factor_places(model: AnyModel, factors: Sequence[str] | None) -> np.ndarray:
         factors: names; None: all factors.
 
     Raises:
-        ValueError: the model has no factor of this name, or it is given twice.
+        ValueError: the model has no factor of this name, or it is given twice; or the model has
+            several outputs.
         TypeError: one text instead of a list.
     """
+    check_one_output(model)
     if factors is None:
         return np.arange(len(model.motif_names))
     if isinstance(factors, str):

@@ -230,12 +230,14 @@ def read_out(model: AnyModel, scan: ModelScan) -> ReadOut:
 
     Raises:
         OverflowError: expression, or what a motif adds to it, is beyond float32.
+        ValueError: the model has several outputs.
 
     Example:
         >>> scan = scan_model(model, model.encode(["ACGT" * 27]))  # doctest: +SKIP
         >>> read_out(model, scan).expression  # doctest: +SKIP
         array([7.31])
     """
+    check_one_output(model)
     spec = model.spec
     values = _float64(model.parameters)
     accessibility = np.ones(len(scan.opening))

@@ -36,7 +36,7 @@ class ThermodynamicModel(keras.Model):
     compute dtype. With float32 it gives the bits of `cisreg.predict`, [N], in a column: losses of
     Keras average over the last axis, and of predictions [N] they would make one number before
     sample weights and strategies can act on each sequence. Measurements are [N], [N, 1] or, K for
-    each sequence, [N, K].
+    each sequence, [N, K]. A model of T outputs gives [N, T].
 
     Input: base codes [N, L], integers of any width or floating-point numbers that are whole;
     soft sequences, floating-point [N, L, 4]; or text, strings [N] or [N, 1], which is padded or
@@ -55,7 +55,8 @@ class ThermodynamicModel(keras.Model):
         trainable_parameters: names of the parameters that train; None: all. See `train_only`.
         penalty: added to the loss in every step, as in `cisreg.fit`; `motif_pull` pulls towards
             `parameters`.
-        initial_motifs, metadata, table_columns, unit: kept for `to_model`, see `cisreg.Model`.
+        initial_motifs, metadata, table_columns, unit, output_names: kept for `to_model`, see
+            `cisreg.Model`.
         noise: kept for `to_model` too: a noise model whose numbers `fit` of Keras does not train.
         site_dtype: dtype in which sites may be computed, the `compute_dtype` of `cisreg.occupancy`.
         implementation: see `cisreg.occupancy`.
@@ -88,6 +89,7 @@ class ThermodynamicModel(keras.Model):
         table_columns: Mapping[str, Any] | None = None,
         unit: str = "",
         noise: Noise | None = None,
+        output_names: Sequence[str] = (),
         site_dtype: ComputeDtype = "float32",
         implementation: Implementation = "auto",
         **kwargs: Any,
@@ -106,6 +108,7 @@ class ThermodynamicModel(keras.Model):
             table_columns or {},
             unit,
             noise,
+            output_names=tuple(output_names),
         )
         self.penalty = penalty
         self.site_dtype, self.implementation = site_dtype, implementation
@@ -133,6 +136,7 @@ class ThermodynamicModel(keras.Model):
             table_columns=model.table_columns,
             unit=model.unit,
             noise=model.noise,
+            output_names=model.output_names,
             **options,
         )
 
@@ -217,7 +221,7 @@ class ThermodynamicModel(keras.Model):
         return {name: getattr(self, name) for name in self.spec.parameter_shapes}
 
     def call(self, sequence: tf.Tensor, training: bool | None = None) -> tf.Tensor:
-        """The expression of sequences, [N, 1]; adds the penalty to the losses."""
+        """The expression of sequences, [N, 1] or [N, T]; adds the penalty to the losses."""
         start = self._start
         parameters = {name: variable.value for name, variable in self._weights().items()}
         if self.penalty is not None:
@@ -232,7 +236,8 @@ class ThermodynamicModel(keras.Model):
                 compute_dtype=self.site_dtype,
                 implementation=self.implementation,
             )
-        return tf.cast(prediction.expression[:, tf.newaxis], self.compute_dtype)
+        columns = tf.reshape(prediction.expression, [-1, start.spec.output_count])
+        return tf.cast(columns, self.compute_dtype)
 
     def export(self, *args: Any, **kwargs: Any) -> None:
         """As for every Keras model: what is saved is for other machines too."""
@@ -246,9 +251,9 @@ class ThermodynamicModel(keras.Model):
         return super().compute_output_spec(sequence, *args, **kwargs)
 
     def compute_output_shape(self, sequence_shape: tuple[int | None, ...]) -> Any:
-        """[N, 1]."""
+        """[N, 1], or [N, T] of T outputs."""
         check_sequence_shape(self.name, sequence_shape)
-        return (sequence_shape[0], 1)
+        return (sequence_shape[0], self.spec.output_count)
 
     def save_own_variables(self, store: MutableMapping[str, np.ndarray]) -> None:
         """Saves the parameters by name."""
@@ -274,6 +279,7 @@ class ThermodynamicModel(keras.Model):
             "table_columns": dict(start.table_columns),
             "unit": start.unit,
             "noise": None if start.noise is None else start.noise.to_dict(),
+            "output_names": list(start.output_names),
             "site_dtype": self.site_dtype,
             "implementation": self.implementation,
             "name": self.name,

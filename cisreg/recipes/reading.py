@@ -30,8 +30,8 @@ _FOLDER = Path(__file__).parent
 SQUARED_ERROR = "squared_error"
 LOSSES = (SQUARED_ERROR, *NOISES)
 _TOP = (
-    *("validation", "precision", "standardize", "motifs", "model", "loss", "penalty", "stage"),
-    "variant",
+    *("validation", "precision", "standardize", "outputs", "motifs", "model", "loss", "penalty"),
+    *("stage", "variant"),
 )
 
 
@@ -40,12 +40,13 @@ def read_recipe(source: str | os.PathLike[str]) -> Recipe:
 
     Args:
         source: the name of a recipe that comes with cisreg ("default", "quick" or "best"), or the
-            path of a TOML file. Its keys are `validation`, `precision` and `standardize`; the
-            tables `[motifs]` (width, flank), `[model]` (options of `cisreg.model.ModelSpec`),
-            `[loss]` (its name, and what is given of a noise model of `cisreg.losses`) and
-            `[penalty]` (fields of `cisreg.losses.Penalty`); and one `[[stage]]` for each stage
-            (fields of `cisreg.training.Stage`; a schedule is a table with its name and its own
-            fields, and a stage may have its own penalty). The members of an ensemble take turns in
+            path of a TOML file. Its keys are `validation`, `precision`, `standardize` and
+            `outputs` (the columns of several outputs); the tables `[motifs]` (width, flank),
+            `[model]` (options of `cisreg.model.ModelSpec`), `[loss]` (its name, and what is given
+            of a noise model of `cisreg.losses`) and `[penalty]` (fields of
+            `cisreg.losses.Penalty`); and one `[[stage]]` for each stage (fields of
+            `cisreg.training.Stage`; a schedule is a table with its name and its own fields, and a
+            stage may have its own penalty). The members of an ensemble take turns in
             `[[variant]]`, options of `[model]` that replace those there.
 
     Returns:
@@ -92,6 +93,7 @@ def _recipe(content: Mapping[str, Any]) -> Recipe:
     check_value("validation", content.get("validation", Recipe.validation), float)
     check_value("precision", content.get("precision", Recipe.precision), str)
     check_value("standardize", content.get("standardize", Recipe.standardize), bool)
+    check_value("outputs", content.get("outputs", []), tuple)
     stages = content.get("stage", [])
     check_value("stage", stages, list)
     variants = content.get("variant", [])
@@ -110,6 +112,7 @@ def _recipe(content: Mapping[str, Any]) -> Recipe:
         loss=loss_of(content.get("loss", {"name": SQUARED_ERROR})),
         precision=content.get("precision", Recipe.precision),
         standardize=content.get("standardize", Recipe.standardize),
+        outputs=tuple(content.get("outputs", ())),
         variants=tuple(variants),
     )
 

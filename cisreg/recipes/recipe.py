@@ -55,6 +55,9 @@ class Recipe:
         precision: see `cisreg.training.fit`.
         standardize: see `cisreg.training.fit`; False in recipes of CisRegModels, whose learning
             rates and penalties are in the unit of the measurements.
+        outputs: names of the outputs, which are the columns of their measurements; (): one output.
+            What differs between them is the option `differ` of the model, which is [] where
+            nothing does.
         variants: options of the model that members of an ensemble take turns in, see `member`; they
             replace those of `model`. A single model is trained without them.
 
@@ -74,6 +77,7 @@ class Recipe:
     loss: Noise | None = None
     precision: Precision = "float32"
     standardize: bool = True
+    outputs: tuple[str, ...] = ()
     variants: tuple[Mapping[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
@@ -83,6 +87,7 @@ class Recipe:
         self._check_ends()
         for layers in (self.model, *self.variants):
             _check_pairs(layers.get("pairs", ()))
+        self._check_outputs()
         if self.motif_width < 1:
             raise ValueError(f"motif_width: expected 1 or more columns, got {self.motif_width}")
         if self.motif_flank is not None and self.motif_flank < 0:
@@ -111,6 +116,27 @@ class Recipe:
                     f"{name}: expected a number of bases, or the bases as letters A C G T, got "
                     f"{value!r}"
                 )
+
+    def _check_outputs(self) -> None:
+        object.__setattr__(self, "outputs", tuple(self.outputs))
+        if len(self.outputs) == 1 or len(set(self.outputs)) < len(self.outputs):
+            raise ValueError(
+                "outputs: expected two or more different names of columns, got "
+                f"{', '.join(map(repr, self.outputs))}"
+            )
+        tables = (self.model, *self.variants)
+        says = [bool(each.get("differ")) for each in tables if "differ" in each]
+        if self.outputs and not says:
+            raise ValueError(
+                "differ: expected what differs between the outputs, such as "
+                '["log_concentration", "bias"] in [model] (--differ NAME), or [] for nothing '
+                "(--differ nothing), got no such key"
+            )
+        if not self.outputs and any(says):
+            raise ValueError(
+                "outputs: expected the columns of two or more outputs beside differ (outputs = "
+                "[...] in a recipe, --outputs COLUMN), got none"
+            )
 
     def override(
         self,
@@ -199,6 +225,7 @@ class Recipe:
             motif_count=motif_count,
             motif_width=self.motif_width,
             sequence_length=sequence_length,
+            output_count=len(self.outputs) or 1,
             **{**self.model, **texts, **pairs},
         )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import logging
-import os
 import signal
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -13,21 +12,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 import tensorflow as tf
 
 from cisreg.choices import ConstantEnds
-from cisreg.data import Columns, Dataset, DatasetFiles, HoldOut, open_dataset
+from cisreg.data import Dataset, DatasetFiles, HoldOut
 from cisreg.data.feeding.feed import MemoryFeed
-from cisreg.data.formats.rows import Column, Counted
-from cisreg.datasets.named import dataset_files
 from cisreg.interpret.factors import factor_effects
 from cisreg.locks import hold_folder
 from cisreg.losses import Noise, mean_squared_error
 from cisreg.model import ModelSpec
 from cisreg.motifs import MotifSet, read_motifs, strongest_site_log_concentration
 from cisreg.occupancy import Implementation
+from cisreg.outputs import each_output
 from cisreg.processes.session import in_notebook
 from cisreg.recipes.ends import settle_ends
+from cisreg.recipes.opened import by_name, check_columns, is_paths, open_data, open_like
 from cisreg.recipes.origin import describe_data, describe_source, versions
 from cisreg.recipes.reading import read_recipe
 from cisreg.recipes.recipe import Recipe
@@ -118,6 +118,7 @@ def train(
     motifs: MotifSet | PathLike,
     recipe: Recipe | PathLike = "default",
     *,
+    outputs: Sequence[str] = (),
     output: PathLike | None = None,
     validation: Validation | PathLike | Any = None,
     constant_left: int | str | None = None,
@@ -152,10 +153,15 @@ def train(
             wider; or anything that `cisreg.read_motifs` reads.
         recipe: layers, penalties and stages: "default", "quick", "best", the path of a TOML file or
             a Recipe. Its variants are for ensembles, and play no role here.
+        outputs: names of several outputs, such as conditions: the columns of their measurements in
+            files and tables, or names for the columns of a Dataset. `differ` of the recipe's model
+            says what differs between them. A measurement that is missing (NaN) leaves the others of
+            its row in use. (): those of the recipe, if it has any; without, several columns are
+            replicates of one number.
         output: folder for the model (see `cisreg.storage`), recipe.toml, metrics.jsonl, checkpoints
-            and factors.tsv (what each factor does, see `cisreg.interpret.factor_effects`, over at
-            most 4,096 sequences that were held out, or of training if none were), created if
-            missing; None: nothing is written.
+            and factors.tsv (what each factor does, for each output, see
+            `cisreg.interpret.factor_effects`, over at most 4,096 sequences that were held out, or
+            of training if none were), created if missing; None: nothing is written.
         validation: what is held out, see `cisreg.training.fit`; or a file or table of separate
             sequences, which is read like `data`. None: the share in the recipe. If a HoldOut names
             a column, that column is also read from paths and tables.
@@ -235,16 +241,23 @@ def train(
             "model has the layers of [model]",
             len(recipe.variants),
         )
-    recipe = replace(recipe.override(model=given, penalty={}), variants=())
+    recipe = recipe.override(model=given, outputs=tuple(outputs) or None)
+    recipe = replace(recipe, variants=())
     if loss is not None:
         recipe = replace(recipe, loss=loss if isinstance(loss, Noise) else None)
     loss = loss or recipe.loss or mean_squared_error
     motif_set = _motifs(motifs, recipe)
     counted = loss.counted if isinstance(loss, Noise) else None
-    opened = _open(data, validation.column if isinstance(validation, HoldOut) else None, counted)
+    opened = open_data(
+        data,
+        validation.column if isinstance(validation, HoldOut) else None,
+        counted,
+        recipe.outputs,
+    )
+    check_columns(opened, recipe.outputs, loss)
     source = describe_source(data, validation)
     if isinstance(validation, HoldOut) and opened is not data:
-        validation = _by_name(validation, opened)
+        validation = by_name(validation, opened)
     plan, recipe, origin = _plan(
         *(opened, motif_set, recipe, validation, log_concentration, start or {}),
         loss=loss,
@@ -287,6 +300,7 @@ def train(
             column_range=plan.column_range,
             table_columns=opened.columns_used,
             noise=result.noise,
+            output_names=recipe.outputs,
         )
         if folder is not None and is_chief:
             save_model(folder, model)
@@ -314,14 +328,16 @@ def _write_factors(path: Path, model: Model, plan: TrainingPlan) -> None:
     )
     most = _FACTOR_ROWS if model.spec.fused else _FACTOR_ROWS_OF_SITES
     chosen = np.asarray(sequences[:: -(-len(sequences) // most)], np.uint8)
-    table = factor_effects(model, chosen).to_table()
     with open_table(path, overwrite=True) as write:
-        write({name: table[name].combine_chunks() for name in table.column_names})
+        for output, one in each_output(model):
+            table = factor_effects(one, chosen).to_table()
+            own = {"output": pa.array([output] * len(table))} if output else {}
+            write(own | {name: table[name].combine_chunks() for name in table.column_names})
 
 
 def _motifs(motifs: MotifSet | PathLike, recipe: Recipe) -> MotifSet:
     if not isinstance(motifs, MotifSet):
-        if not _is_paths(motifs):
+        if not is_paths(motifs):
             raise TypeError(
                 "motifs: expected a MotifSet, or the path of a folder or list of motif files, got "
                 f"{type(motifs).__name__}; MotifSet.from_matrices makes a set of matrices"
@@ -336,49 +352,6 @@ def _motifs(motifs: MotifSet | PathLike, recipe: Recipe) -> MotifSet:
         )
     same = motifs.width == recipe.motif_width
     return motifs if same else motifs.in_columns(recipe.motif_width)
-
-
-def _open(data: Any, column: Column | None, counted: Counted | None) -> Dataset | DatasetFiles:
-    """Opens paths or a table in memory.
-
-    Args:
-        data: what was given.
-        column: the column that says what is held out, or None.
-        counted: what the loss takes for measurements.
-    """
-    extra = () if column is None else (column,)
-    if _is_paths(data):
-        columns = Columns(extra=extra, counted=counted)
-        data = open_dataset(dataset_files(data), columns=columns)
-    if isinstance(data, (Dataset, DatasetFiles)):
-        return data
-    return Dataset.from_frame(data, extra=extra)
-
-
-def _by_name(how: HoldOut, opened: Dataset | DatasetFiles) -> HoldOut:
-    """The HoldOut with the name of its column: the only extra column that `_open` opened."""
-    if not isinstance(how.column, int):
-        return how
-    (name,) = opened.extra if isinstance(opened, Dataset) else opened.extra_names
-    return replace(how, folds=name) if how.groups is None else replace(how, groups=name)
-
-
-def _is_paths(value: Any) -> bool:
-    """Whether this is a path, or a list of paths."""
-    several = isinstance(value, (list, tuple)) and bool(value)
-    return all(isinstance(each, (str, os.PathLike)) for each in (value if several else [value]))
-
-
-def _open_like(opened: Dataset | DatasetFiles, other: PathLike | Any, length: int) -> Dataset:
-    """Reads a different file or table in memory in the same way as the opened data."""
-    # Names are not needed for validation, and the table may not have them.
-    columns = replace(Columns(**opened.columns_used), extra=(), name=False)
-    side = opened.side or "left"
-    if not _is_paths(other):
-        roles = (columns.sequence, columns.expression, columns.weight, False)
-        return Dataset.from_frame(other, *roles, length=length, side=side)
-    strict = isinstance(opened, DatasetFiles) and opened.strict
-    return open_dataset(other, length=length, side=side, columns=columns, strict=strict).load()
 
 
 def _plan(
@@ -411,7 +384,7 @@ def _plan(
     if validation is None:
         validation = recipe.validation or None
     elif not isinstance(validation, (int, float, HoldOut, Dataset, DatasetFiles)):
-        validation = _open_like(opened, validation, length)
+        validation = open_like(opened, validation, length, bool(recipe.outputs))
     feed, held_out = make_feed(dataset, validation, seed, cache, progress=progress)
     some = some_sequences(feed)
     trimmed = opened.side if opened.trimmed else None
@@ -471,6 +444,9 @@ def _initial(
     parameters = init_parameters(spec, motif_set.log_kd, log_concentration, seed=seed)
     for name, value in start.items():
         shape = spec.parameter_shapes.get(name)
+        if name in spec.differ and shape is not None and np.shape(value) == shape[1:]:
+            # Of a model of one output: all begin alike.
+            value = np.broadcast_to(value, shape)
         if np.shape(value) != shape:
             raise ValueError(
                 f"start: expected {name} of shape {shape}, as the recipe's model with "

@@ -18,7 +18,7 @@ def format_recipe(recipe: Recipe) -> str:
         >>> print(format_recipe(read_recipe("quick")))  # doctest: +SKIP
     """
     motifs = {"width": recipe.motif_width, "flank": recipe.motif_flank}
-    top = ("validation", "precision", "standardize")
+    top = ("validation", "precision", "standardize", *(["outputs"] if recipe.outputs else []))
     parts = ["".join(f"{name} = {_value(getattr(recipe, name))}\n" for name in top)]
     for name, table in (
         ("motifs", motifs),

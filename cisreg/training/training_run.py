@@ -386,7 +386,7 @@ class TrainingRun:
         def gathered(values: np.ndarray) -> np.ndarray:
             whole = np.zeros((count, *values.shape[1:]), np.float32)
             whole[begin:end] = values
-            return self._replicas.total(whole)
+            return self._replicas.total(whole.ravel()).reshape(whole.shape)
 
         accessibility = None if own.accessibility is None else gathered(own.accessibility)
         return gathered(own.expression), accessibility

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cisreg.lazy import names_at_first_use
 
 _MODULES: dict[str, tuple[str, ...]] = {
+    "cisreg.uncertainty.differences": ("Differences", "difference_intervals"),
     "cisreg.uncertainty.effects": ("site_effects",),
     "cisreg.uncertainty.ensemble": ("Ensemble", "EnsembleAgreement"),
     "cisreg.uncertainty.findings": ("Undetermined", "undetermined"),

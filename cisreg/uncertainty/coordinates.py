@@ -9,7 +9,8 @@ from functools import cached_property
 import numpy as np
 
 from cisreg.limits import check_memory
-from cisreg.spec import ModelSpec
+from cisreg.outputs import check_one_output
+from cisreg.spec import SCALARS, ModelSpec
 from cisreg.trained_model import Model
 
 # What can vary: all parameters but position weights, in the order of the vector.
@@ -38,24 +39,32 @@ class Coordinates:
         shapes: their shapes by name.
         motif_names: M names.
         own: bool [W, M], the columns of each motif that vary.
+        differ: of a model of several outputs, the parameters that each has of its own; those have
+            the numbers of one output after those of another.
     """
 
     names: tuple[str, ...]
     shapes: Mapping[str, tuple[int, ...]]
     motif_names: tuple[str, ...]
     own: np.ndarray
+    differ: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, model: Model, names: Sequence[str] | None = None) -> Coordinates:
+    def of(
+        cls, model: Model, names: Sequence[str] | None = None, *, several: bool = False
+    ) -> Coordinates:
         """The coordinates of parameters of a model.
 
         Args:
             model: the model.
             names: of the parameters; None: all but log_kd and position weights.
+            several: whether the model may have several outputs.
 
         Raises:
             ValueError: the model has no such parameter, or it cannot vary here.
         """
+        if not several:
+            check_one_output(model)
         spec = model.spec
         if not spec.fused:
             raise ValueError(
@@ -79,6 +88,7 @@ class Coordinates:
             {name: spec.parameter_shapes[name] for name in chosen},
             model.motif_names,
             own,
+            spec.differ,
         )
         check_memory(
             f"parameters: {len(made):,} numbers that vary",
@@ -113,8 +123,8 @@ class Coordinates:
             if name == "log_kd":
                 parts.append(np.tile(np.nonzero(self.own)[1], (len(CONTRASTS), 1)).ravel())
             else:
-                shape = self.shapes[name]
-                parts.append(np.arange(shape[0]) if shape else np.array([-1]))
+                motifs = [-1] if name in SCALARS else range(len(self.motif_names))
+                parts.append(np.tile(motifs, self.sizes[name] // len(motifs)))
         return np.concatenate(parts).astype(int)
 
     @cached_property
@@ -148,6 +158,20 @@ class Coordinates:
             shown = ", ".join(self.motif_names[:5]) + (", ..." if len(self.motif_names) > 5 else "")
             raise ValueError(f"factor: expected one of {shown}, got {factor!r}")
         return int(begin) + self.motif_names.index(factor)
+
+    def of_output(self, output: int) -> tuple[Coordinates, np.ndarray]:
+        """The coordinates of one output, from 0, alone, and int [K'] where they lie among all."""
+        shapes = {
+            name: shape[1:] if name in self.differ else shape for name, shape in self.shapes.items()
+        }
+        one = Coordinates(self.names, shapes, self.motif_names, self.own)
+        begins = [
+            self.places[name].start + (output * one.sizes[name] if name in self.differ else 0)
+            for name in self.names
+        ]
+        sizes = one.sizes.values()
+        places = [np.arange(begin, begin + size) for begin, size in zip(begins, sizes, strict=True)]
+        return one, np.concatenate(places)
 
     def values(self, model: Model) -> np.ndarray:
         """The numbers of a model, float64 [K]; of log_kd the parts along the contrasts."""

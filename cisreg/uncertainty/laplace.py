@@ -57,7 +57,7 @@ class Certainty:
             1 in units of `scale`.
         scale: float64 [K], the standard error of each number if it were the only one unknown.
         noise: standard deviation of the measurements around the model, in the unit of expression.
-        count: number of measured sequences.
+        count: number of measurements.
     """
 
     model: Model
@@ -166,6 +166,16 @@ class Certainty:
         is_open = open_part > _SHARE * (scaled**2).sum(axis=1)
         return np.where(is_open, np.inf, np.sqrt(np.maximum(variance, 0.0)))
 
+    def intervals_of(self, slopes: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
+        """Standard errors [R] and half the widths of intervals of sums of numbers.
+
+        Args:
+            slopes: float64 [R, K], how often each number is in each sum.
+            level: the share of such intervals that are meant to hold the truth.
+        """
+        error = self._error_of(slopes)
+        return error, self._width(level) * error
+
 
 def estimate_certainty(
     model: Model,
@@ -210,13 +220,28 @@ def estimate_certainty(
         >>> certainty.effects(0.9).to_frame()  # doctest: +SKIP
     """
     coordinates = Coordinates.of(model, parameters)
+    how: dict[str, Any] = {"refit": refit, "robust": robust, "threads": threads}
+    return certainty_of(model, dataset, coordinates, progress=progress, **how)
+
+
+def certainty_of(
+    model: Model,
+    dataset: Dataset,
+    coordinates: Coordinates,
+    *,
+    refit: bool,
+    robust: bool,
+    threads: int | None,
+    progress: bool,
+) -> Certainty:
+    """`estimate_certainty` of these coordinates, also of a model of several outputs."""
     measured = Measured.of(model, dataset)
     size = len(coordinates)
     _warn_of_learned_motifs(model, coordinates)
-    if len(measured) <= size:
+    if measured.count <= size:
         raise ValueError(
-            f"dataset: expected more sequences than the {size:,} numbers that vary, got "
-            f"{len(measured):,}; name fewer parameters, or use cisreg.uncertainty.fit_ensemble"
+            f"dataset: expected more measurements than the {size:,} numbers that vary, got "
+            f"{measured.count:,}; name fewer parameters, or use cisreg.uncertainty.fit_ensemble"
         )
     found = None
     if refit:
@@ -230,16 +255,16 @@ def estimate_certainty(
         model = found.model
     sums = normal_equations(model, measured, coordinates, scatter=robust, threads=threads)
     inverse, open_directions, scale = _inverse(sums.information)
-    freedom = len(measured) - (size - open_directions.shape[1])
+    freedom = measured.count - (size - open_directions.shape[1])
     variance = sums.loss / freedom
     covariance = variance * inverse
     if sums.scatter is not None:
         families = int(measured.family.max()) + 1
-        correction = families / max(families - 1, 1) * (len(measured) - 1) / freedom
+        correction = families / max(families - 1, 1) * (measured.count - 1) / freedom
         covariance = correction * (inverse @ sums.scatter @ inverse)
     noise = float(np.sqrt(variance / measured.weight.mean()))
     return Certainty(
-        *(model, found, coordinates, covariance, open_directions, scale, noise, len(measured)),
+        *(model, found, coordinates, covariance, open_directions, scale, noise, measured.count),
         threads=threads,
     )
 

@@ -10,6 +10,7 @@ import numpy as np
 from cisreg.data import Dataset
 from cisreg.data.splitting import sequence_hashes
 from cisreg.interpret.read_out import read_out, scan_model
+from cisreg.outputs import each_output
 from cisreg.trained_model import Model
 from cisreg.uncertainty.coordinates import Coordinates
 from cisreg.uncertainty.jacobian import jacobian, row_batches
@@ -21,7 +22,8 @@ class Measured:
 
     Attributes:
         codes: uint8 [N, L].
-        expression: float64 [N], the mean of the measurements of each sequence.
+        expression: float64 [N], the mean of the measurements of each sequence; of several outputs
+            [N, T], NaN where one is missing.
         weight: float64 [N].
         family: int [N], the number of the family of each row: equal sequences and reverse
             complements are one.
@@ -59,11 +61,30 @@ class Measured:
             )
         codes = model.encode(dataset)[rows]
         _, family = np.unique(sequence_hashes(codes), return_inverse=True)
-        expression = dataset.mean_expression[rows].astype(np.float64)
+        outputs = model.spec.output_count
+        if outputs > 1 and dataset.expression.shape[1:] != (outputs,):
+            raise ValueError(
+                f"dataset: expected measurements [N, {outputs}] of the model's {outputs} outputs, "
+                f"got {list(dataset.expression.shape)}"
+            )
+        values = dataset.expression if outputs > 1 else dataset.mean_expression
+        expression = values[rows].astype(np.float64)
         return cls(codes, expression, weight[rows].astype(np.float64), family)
 
     def __len__(self) -> int:
         return len(self.codes)
+
+    @property
+    def count(self) -> int:
+        """How many measurements there are."""
+        return int(np.isfinite(self.expression).sum())
+
+    def of_output(self, output: int) -> tuple[np.ndarray, np.ndarray]:
+        """The measurements of one output, and their weights: 0 where one is missing."""
+        if self.expression.ndim == 1:
+            return self.expression, self.weight
+        there = np.isfinite(self.expression[:, output])
+        return np.where(there, self.expression[:, output], 0.0), np.where(there, self.weight, 0.0)
 
 
 class NormalEquations(NamedTuple):
@@ -96,15 +117,20 @@ def normal_equations(
     information, gradient, loss = np.zeros((size, size)), np.zeros(size), 0.0
     families = int(measured.family.max()) + 1
     scores = np.zeros((families, size)) if scatter else None
-    for rows in row_batches(len(measured), size):
-        expression, slopes = jacobian(model, measured.codes[rows], coordinates, threads=threads)
-        residual, weight = measured.expression[rows] - expression, measured.weight[rows]
-        weighted = slopes * weight[:, np.newaxis]
-        information += weighted.T @ slopes
-        gradient += residual @ weighted
-        loss += float(weight @ residual**2)
-        if scores is not None:
-            np.add.at(scores, measured.family[rows], weighted * residual[:, np.newaxis])
+    for output, (_, one) in enumerate(each_output(model)):
+        own, places = coordinates.of_output(output)
+        among, column = np.ix_(places, places), measured.of_output(output)
+        for rows in row_batches(len(measured), size):
+            expression, slopes = jacobian(one, measured.codes[rows], own, threads=threads)
+            residual, weight = column[0][rows] - expression, column[1][rows]
+            weighted = slopes * weight[:, np.newaxis]
+            information[among] += weighted.T @ slopes
+            gradient[places] += residual @ weighted
+            loss += float(weight @ residual**2)
+            if scores is not None:
+                part = np.zeros((len(residual), size))
+                part[:, places] = weighted * residual[:, np.newaxis]
+                np.add.at(scores, measured.family[rows], part)
     return NormalEquations(
         information, gradient, None if scores is None else scores.T @ scores, loss
     )
@@ -113,9 +139,10 @@ def normal_equations(
 def squared_loss(model: Model, measured: Measured, threads: int | None = None) -> float:
     """The sum of weight (measured - predicted)²."""
     total = 0.0
-    for rows in row_batches(len(measured), 2 * model.spec.motif_count):
-        expression = read_out(
-            model, scan_model(model, measured.codes[rows], threads=threads)
-        ).expression
-        total += float(measured.weight[rows] @ (measured.expression[rows] - expression) ** 2)
+    for output, (_, one) in enumerate(each_output(model)):
+        values, weight = measured.of_output(output)
+        for rows in row_batches(len(measured), 2 * model.spec.motif_count):
+            scan = scan_model(one, measured.codes[rows], threads=threads)
+            residual = values[rows] - read_out(one, scan).expression
+            total += float(weight[rows] @ residual**2)
     return total

@@ -130,7 +130,7 @@ def least_squares(
     """`refit` along the coordinates `free`, int [F]."""
     start, total = model, np.zeros(len(coordinates))
     damping, first, taken = 1e-3, None, 0
-    freedom = max(1, len(measured) - len(free))
+    freedom = max(1, measured.count - len(free))
     with progress_bar(show=progress, transient=True) as bar:
         task = bar.add_task("least squares", total=steps)
         while True:

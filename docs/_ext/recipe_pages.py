@@ -29,7 +29,7 @@ def recipe_pages() -> dict[str, str]:
 def _page() -> Iterator[str]:
     yield "Keys of a recipe\n================\n\n"
     yield "A key that is not given has its default. Unknown keys are an error.\n\n"
-    top = {name: name for name in ("validation", "precision", "standardize")}
+    top = {name: name for name in ("validation", "precision", "standardize", "outputs")}
     yield _table("Before the first table", Recipe, top)
     yield _table("[motifs]", Recipe, {"width": "motif_width", "flank": "motif_flank"})
     layers = [each.name for each in dataclasses.fields(ModelSpec) if each.name not in SIZES]

@@ -73,6 +73,7 @@ COMMANDS = {
     "--plot {plot}",
     "explain diagnosis": "{model} {table} --database {database} --output {output} "
     "--factors {factors}",
+    "explain differences": "{model} {table} --output {output}",
     "explain certainty": "{model} {table} --profile bias --output {output} --plot {plot}",
     "motifs convert": "{motifs} {output} --format meme",
     "motifs info": "{motifs} --output {output}",
@@ -91,6 +92,7 @@ FOLDERS = ("model", "truth", "start", "ensemble", "other")
 # Texts that name no file, and the temporary folder, in which nothing has a name of the user. A
 # track is a file or a folder of files: see `test_scan.py` and `genome/test_tracks.py`.
 NO_FILES = (
+    *("model_output", "outputs", "differ", "reference"),
     *("sequence_column", "expression_column", "weight_column", "name_column", "measured_column"),
     *(
         "label_column",

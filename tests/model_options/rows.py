@@ -75,6 +75,11 @@ _LIMITED = {"binding_limit": True, "constant_left": 3, "stranded": True}
 _PAIRED = {"certainty": "expected one without pairs of factors"}
 
 _COMPETITION = {"competition": True}
+_OUTPUTS = {"output_count": 2, "differ": ("log_concentration", "activity", "bias")}
+_ONE = r"model\.output\('output_1'\)"
+_SEVERAL = dict.fromkeys(
+    ("numpy_read_out", "knock_outs", "contributions", "mutations", "certainty", "report"), _ONE
+)
 
 ROWS = (
     Row("plain"),
@@ -105,6 +110,8 @@ ROWS = (
         _COMPETITION | {"positional": True, "positional_potentiation": True, "stranded": True},
     ),
     Row("nucleosome", _COMPETITION | {"nucleosome": True, "constant_left": 3}, length=150),
+    Row("outputs", _OUTPUTS, refuses=_SEVERAL),
+    Row("outputs, logistic", _OUTPUTS | {"link": "logistic"}, refuses=_SEVERAL),
     Row("logistic", {"link": "logistic"}),
     Row("softplus", {"link": "softplus"}),
     Row("exponential", {"link": "exponential"}),
@@ -161,7 +168,13 @@ class Case:
         parameters = {
             name: value + random.normal(0, 0.3, value.shape) for name, value in self.start().items()
         }
-        parameters |= {"log_kd": self.motifs.log_kd, "activity": np.array([2.0, -1.5, 1.0])}
+        # Where they differ between outputs: half as much in all but the first.
+        activity = np.array([2.0, -1.5, 1.0])
+        differs = "activity" in self.spec.differ
+        parameters |= {
+            "log_kd": self.motifs.log_kd,
+            "activity": np.stack([activity, activity / 2]) if differs else activity,
+        }
         if self.spec.potentiation:
             parameters |= {"potentiation": np.array([-1.5, 1.0, 0.5])}
         if self.spec.binding_limit:

@@ -6,17 +6,17 @@ a separate folder in FOLDER and writes result<process>.npz there.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 import os
 import signal
 import sys
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from tiny_model import MOTIFS, STAGES, WIDTH, fit_tiny, make_dataset, start_parameters
+from tiny_model import MOTIFS, SPEC, STAGES, WIDTH, fit_tiny, make_dataset, start_parameters
 
 from cisreg.data import Dataset
 from cisreg.losses import StudentT, negative_log_likelihood
@@ -57,6 +57,13 @@ def options_of(case: str) -> dict:
     if case == "noise":
         # Batches of a few rows: some replicas get no row.
         return {"loss": StudentT(), "stages": STAGES[:1], "dataset": make_dataset(60)}
+    if case == "outputs":
+        spec = dataclasses.replace(SPEC, output_count=2, differ=("log_concentration", "bias"))
+        data = make_dataset(60)
+        measured = np.stack([data.expression, 2 - data.expression], axis=1)
+        measured[::3, 1] = np.nan
+        start = start_parameters(spec=spec)
+        return {"spec": spec, "parameters": start, "dataset": Dataset(data.sequence, measured)}
     if case == "device":
         return {"cache": "device"}
     if case == "columns":
@@ -82,7 +89,7 @@ def run(case: str, strategy: tf.distribute.Strategy | None, folder: Path, *argum
         resume="resume" in arguments,
         stop_signals=[signal.SIGTERM],
     )
-    history = json.dumps([asdict(record) for record in result.history])
+    history = json.dumps([dataclasses.asdict(record) for record in result.history])
     noise = {} if result.noise is None else {"noise": np.float32([*vars(result.noise).values()])}
     np.savez(folder / f"result{os.getpid()}.npz", history=history, **result.parameters, **noise)
 

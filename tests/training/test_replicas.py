@@ -19,7 +19,7 @@ from cisreg.training.errors import WorkerLostError
 from cisreg.training.replicas import Replicas, name_lost_worker
 
 RUN = Path(__file__).with_name("distributed_run.py")
-CASES = ("plain", "one row", "weights", "sum", "noise", "device", "columns")
+CASES = ("plain", "one row", "weights", "sum", "noise", "outputs", "device", "columns")
 # Gradients of half a batch overflow at a different scale, so different steps are skipped.
 SCALED = "float16"
 

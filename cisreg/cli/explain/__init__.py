@@ -12,6 +12,7 @@ from cisreg.cli.explain import (
     cooperativity,
     design,
     diagnosis,
+    differences,
     dose,
     factors,
     marginalize,
@@ -26,7 +27,7 @@ app = typer.Typer(
     cls=CommandGroup,
     no_args_is_help=True,
     help="Ask a trained model: is it to be trusted, which factors matter, where, what mutations "
-    "and variants do, experiments, design, and how sure it is.",
+    "and variants do, experiments, design, how sure it is, and what differs between outputs.",
     epilog="**Example:** cisreg explain factors model",
 )
 # One (function, example) for each command.
@@ -44,6 +45,7 @@ COMMANDS: tuple[tuple[object, str], ...] = (
     (space.space, space.EXAMPLE),
     (design.design, design.EXAMPLE),
     (certainty.certainty, certainty.EXAMPLE),
+    (differences.differences, differences.EXAMPLE),
 )
 for command, example in COMMANDS:
     app.command(cls=Command, epilog=f"**Example:** {example}")(command)  # type: ignore[type-var]

@@ -90,6 +90,7 @@ def certainty(
     expression_column: options.ExpressionColumn = None,
     decimal_comma: options.DecimalComma = False,
     threads: options.Threads = None,
+    model_output: options.ModelOutput = None,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Show how sure the parameters are, and what the data do not determine.
@@ -106,7 +107,6 @@ def certainty(
         raise typer.BadParameter("--factor, --values, --plot: expected --profile too", ctx=context)
     check_files([output, plot], inputs=[model, table], overwrite=overwrite)
     from cisreg.quantiles import check_level
-    from cisreg.storage import load_model
     from cisreg.uncertainty.member_training import is_ensemble, load_ensemble
 
     tables.check_results(output, plot)
@@ -123,7 +123,7 @@ def certainty(
         return
     if table is None:
         raise typer.BadParameter("expected the TABLE that the model was trained on", ctx=context)
-    learned = load_model(model)
+    learned = options.read_model(model, model_output)
     data = _read(learned, table, sequence_column, expression_column, decimal_comma)
     if profile is not None:
         along = (profile, factor, read_numbers("--values", values))
@@ -141,7 +141,7 @@ def _read(
 ) -> Dataset:
     return options.open_files(
         table,
-        options.asked_columns(sequence, expression, None),
+        options.with_own_columns(options.asked_columns(sequence, expression, None), model),
         decimal_comma=decimal_comma,
         length=model.spec.sequence_length,
         side=model.padding_side,

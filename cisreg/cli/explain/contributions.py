@@ -71,6 +71,7 @@ def sequences(
     sequence_column: options.SequenceColumn = None,
     name_column: options.NameColumn = None,
     threads: options.Threads = None,
+    model_output: options.ModelOutput = None,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Divide the expression of sequences among factors, sites or bases: parts that add up to it.
@@ -87,10 +88,9 @@ def sequences(
         )
     check_files([output, plot], inputs=[model, table, versus], overwrite=overwrite)
     from cisreg.cli.explain.sequences import read_sequences
-    from cisreg.storage import load_model
 
     tables.check_results(output, plot)
-    learned = load_model(model)
+    learned = options.read_model(model, model_output)
     data = read_sequences(learned, table, sequence_column, name_column)
     rule = "shapley" if shapley else "at value"
     how = {"accessibility": rule, "threads": threads}

@@ -85,6 +85,7 @@ def cooperativity(
         typer.Option(metavar="COLUMN", help="Column with measured expression, by name or number."),
     ] = None,
     threads: options.Threads = None,
+    model_output: options.ModelOutput = None,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Find pairs of factors whose sites act together, from what a model does not explain.
@@ -98,9 +99,8 @@ def cooperativity(
     check_files([output, plot], inputs=[model, table, held_out, recipe], overwrite=overwrite)
     tables.check_results(output, plot)
     from cisreg.interpret.cooperativity import screen_pairs
-    from cisreg.storage import load_model
 
-    learned = load_model(model)
+    learned = options.read_model(model, model_output)
     data = _measured(learned, table, sequence_column, expression_column)
     others = None
     if held_out is not None:

@@ -150,6 +150,7 @@ def design(
     sequence_column: options.SequenceColumn = None,
     name_column: options.NameColumn = None,
     threads: options.Threads = None,
+    model_output: options.ModelOutput = None,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Design sequences whose predicted expression is as high, as low or as wanted.
@@ -164,9 +165,8 @@ def design(
     )
     from cisreg.interpret.design import METHODS
     from cisreg.interpret.design import design as find_designs
-    from cisreg.storage import load_model
 
-    learned = load_model(model)
+    learned = options.read_model(model, model_output)
     start: Any = count
     names = None
     if starts is not None:

@@ -48,6 +48,7 @@ def diagnosis(
     ] = None,
     sequence_column: options.SequenceColumn = None,
     threads: options.Threads = None,
+    model_output: options.ModelOutput = None,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Find what makes a model misleading, before its parameters are read as biology.
@@ -60,13 +61,12 @@ def diagnosis(
     check_files([output, factors], inputs=inputs, overwrite=overwrite)
     from cisreg.cli.explain.sequences import read_sequences
     from cisreg.interpret.diagnosis import diagnose_model
-    from cisreg.storage import load_model
     from cisreg.writing import check_ending, open_table
 
     for path in (output, factors):
         if path is not None:
             check_ending(path)
-    learned = load_model(model)
+    learned = options.read_model(model, model_output)
     sequences = None if table is None else read_sequences(learned, table, sequence_column)
     targets = None if database is None else options.load_motifs(database, None)
     found = diagnose_model(learned, sequences, database=targets, threads=threads, progress=True)

@@ -41,6 +41,7 @@ def dose(
     sequence_column: options.SequenceColumn = None,
     name_column: options.NameColumn = None,
     threads: options.Threads = None,
+    model_output: options.ModelOutput = None,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Predict expression at other concentrations of a factor: knock-out, depletion, overexpression.
@@ -50,11 +51,10 @@ def dose(
     check_files([output, plot], inputs=[model, table], overwrite=overwrite)
     from cisreg.cli.explain.sequences import read_sequences
     from cisreg.interpret.doses import TIMES, dose_response
-    from cisreg.storage import load_model
 
     tables.check_results(output, plot)
     asked = numbers("--times", times) or TIMES
-    learned = load_model(model)
+    learned = options.read_model(model, model_output)
     data = read_sequences(learned, table, sequence_column, name_column)
     found = dose_response(learned, data, factor, asked, threads=threads, progress=True)
     if plot is not None:

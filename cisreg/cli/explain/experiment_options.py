@@ -66,6 +66,7 @@ class Experiment:
         sequence_column: of the file.
         name_column: of the file.
         threads: to compute with.
+        model_output: of a model of several.
         overwrite: whether files may be replaced.
     """
 
@@ -79,6 +80,7 @@ class Experiment:
     sequence_column: options.SequenceColumn = None
     name_column: options.NameColumn = None
     threads: options.Threads = None
+    model_output: options.ModelOutput = None
     overwrite: options.Overwrite = False
 
     def check(self, context: typer.Context, plot: Path | None = None) -> None:
@@ -107,9 +109,7 @@ class Experiment:
         Raises:
             ValueError, OSError: what cannot be read.
         """
-        from cisreg.storage import load_model
-
-        model = load_model(self.model)
+        model = options.read_model(self.model, self.model_output)
         if self.random is None:
             assert self.sequences is not None
             from cisreg.cli.explain.sequences import read_sequences

@@ -52,6 +52,7 @@ def factors(
     ] = None,
     sequence_column: options.SequenceColumn = None,
     threads: options.Threads = None,
+    model_output: options.ModelOutput = None,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Show what each factor does, in the unit of expression, the most important first.
@@ -70,10 +71,9 @@ def factors(
     check_files([output, plot], inputs=[model, table], overwrite=overwrite)
     from cisreg.cli.explain.sequences import read_sequences
     from cisreg.interpret.factors import factor_effects
-    from cisreg.storage import load_model
 
     tables.check_results(output, plot)
-    learned = load_model(model)
+    learned = options.read_model(model, model_output)
     sequences = None
     if table is not None:
         sequences = read_sequences(learned, table, sequence_column, measured_column=measured_column)

@@ -62,6 +62,7 @@ def mutations(
     sequence_column: options.SequenceColumn = None,
     name_column: options.NameColumn = None,
     threads: options.Threads = None,
+    model_output: options.ModelOutput = None,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Find what every mutation of one base does to the expression of sequences.
@@ -75,10 +76,9 @@ def mutations(
     if by_factor and output is None:
         raise typer.BadParameter("--by-factor needs --output")
     check_files([output, plot], inputs=[table, model], overwrite=overwrite)
-    from cisreg.storage import load_model
 
     check_results(output, plot)
-    learned = load_model(model)
+    learned = options.read_model(model, model_output)
     codes, names = _read(learned, table, sequence_column, name_column)
     options_of_parts = {
         "names": names,

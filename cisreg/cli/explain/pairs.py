@@ -63,6 +63,7 @@ def pairs(
     sequence_column: options.SequenceColumn = None,
     name_column: options.NameColumn = None,
     threads: options.Threads = None,
+    model_output: options.ModelOutput = None,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Find what every two mutations together do to expression, beyond what each does alone.
@@ -73,10 +74,9 @@ def pairs(
     """
     check_files([output, plot], inputs=[model, table], overwrite=overwrite)
     from cisreg.cli.explain.sequences import read_sequences
-    from cisreg.storage import load_model
 
     tables.check_results(output, plot)
-    learned = load_model(model)
+    learned = options.read_model(model, model_output)
     data = read_sequences(learned, table, sequence_column, name_column)
     maps: list[np.ndarray] = []
     rows = _tables(learned, data, positions, threads, maps if plot is not None else None)

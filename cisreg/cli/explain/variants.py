@@ -132,6 +132,7 @@ def variants(
         ),
     ] = None,
     threads: options.Threads = None,
+    model_output: options.ModelOutput = None,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Predict what variants do to expression, and say which factors and sites have part in it.
@@ -148,9 +149,8 @@ def variants(
     )
     check_results(output, plot)
     check_results(by_factor, None)
-    from cisreg.storage import load_model
 
-    learned = load_model(model)
+    learned = options.read_model(model, model_output)
     shared = {"batch_size": batch_size, "threads": threads}
     if pairs is not None:
         batches = _of_pairs(learned, pairs, reference_column, alternative_column, shared)

@@ -17,7 +17,7 @@ from cisreg.files import replace_file
 from cisreg.report.page.compare import compare_runs
 from cisreg.report.page.compute import describe_run
 from cisreg.report.page.content import Comparison, Report, RunContent
-from cisreg.report.page.data import find_parts
+from cisreg.report.page.data import find_parts, of_output
 from cisreg.report.page.html import comparison_page, run_page
 from cisreg.report.page.run import Run, open_run
 from cisreg.report.plot import import_figure
@@ -35,6 +35,7 @@ def write_report(
     *,
     data: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
     intervals: Any = None,
+    output: str | None = None,
     threads: int | None = None,
     overwrite: bool = False,
     progress: bool = False,
@@ -53,6 +54,7 @@ def write_report(
         data: further tables of measured sequences that training did not see, such as a test set.
         intervals: intervals of effects: the table of `cisreg.uncertainty.Certainty.effects`, or
             one with the columns parameter, factor, lower and upper. Of `run`, not of `other`.
+        output: name of the output that the page is about, of models of several.
         threads: how many threads compute; None: one for each core.
         overwrite: whether it may replace a file that exists.
         progress: whether to show progress bars.
@@ -64,7 +66,8 @@ def write_report(
         ImportError: matplotlib or Jinja is not installed.
         FileExistsError: the file exists, and `overwrite` is False.
         FileNotFoundError: a folder without a model, or a table that is not there.
-        ValueError: another ending, a damaged model or table, or intervals of another kind.
+        ValueError: another ending, a damaged model or table, intervals of another kind, or models
+            of several outputs of which none is named.
         OSError: the file cannot be written.
 
     Example:
@@ -79,13 +82,14 @@ def write_report(
     content: RunContent | Comparison
     how: dict[str, Any] = {"threads": threads, "progress": progress}
     first = open_run(run)
-    found = find_parts(first, tables)
+    first, found = of_output(first, find_parts(first, tables), output)
     content = describe_run(first, found, intervals=intervals, **how)
     if other is None:
         text = run_page(content)
     else:
         second = open_run(other)
-        others = find_parts(second, tables)
+        own = output if second.model.spec.output_count > 1 else None
+        second, others = of_output(second, find_parts(second, tables), own)
         content = compare_runs(content, describe_run(second, others, **how), (found, others))
         text = comparison_page(content)
     written = text.encode()

@@ -18,6 +18,7 @@ from cisreg.data import Columns, Dataset, DatasetFiles, HoldOut, open_dataset
 from cisreg.data.splitting import sequence_hashes
 from cisreg.datasets.named import dataset_files
 from cisreg.display import counted
+from cisreg.outputs import check_one_output, output_index
 from cisreg.report.page.run import Run
 from cisreg.trained_model import Model
 
@@ -111,6 +112,35 @@ def find_parts(run: Run, tables: Sequence[str | os.PathLike[str]] = ()) -> Found
         replace(part, places=_places(part.data)) if not part.places else part for part in parts
     ]
     return Found(tuple(named), tuple(notes))
+
+
+def of_output(run: Run, found: Found, output: str | None) -> tuple[Run, Found]:
+    """A run and its data as if it were one of this output alone; those of one output as they are.
+
+    Args:
+        run: the run.
+        found: its data.
+        output: name of an output; None: the model has one.
+
+    Raises:
+        ValueError: the model has several outputs and none is named, or none of that name.
+
+    Example:
+        >>> run, found = of_output(run, found, "galactose")  # doctest: +SKIP
+    """
+    if output is None:
+        check_one_output(run.model)
+        return run, found
+    index = output_index(run.model.output_names, output)
+    parts = []
+    for part in found.parts:
+        there = np.isfinite(part.data.expression[:, index])
+        rows = part.data.take(there)
+        data = replace(rows, expression=rows.expression[:, index])
+        places = {name: each.filter(pa.array(there)) for name, each in part.places.items()}
+        parts.append(replace(part, data=data, places=places))
+    one = replace(run, name=f"{run.name}, {output}", model=run.model.output(output))
+    return one, replace(found, parts=tuple(parts))
 
 
 def _role(name: str) -> Role:
@@ -219,6 +249,7 @@ def _read(model: Model, paths: list[str]) -> tuple[Dataset, int | None]:
         "length": model.spec.sequence_length,
         "side": model.padding_side,
         "decimal_comma": bool(metadata.get("decimal_comma", False)),
+        "partly_measured": model.spec.output_count > 1,
     }
     if metadata.get("measurements"):
         how["measurements"] = _resolved(metadata["measurements"], metadata.get("working_folder"))[0]

@@ -1,0 +1,183 @@
+"""What differs between the outputs of a model, with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from cisreg.data import Dataset
+from cisreg.display import counted, html_table
+from cisreg.outputs import output_index
+from cisreg.trained_model import Model
+from cisreg.uncertainty.coordinates import Coordinates
+from cisreg.uncertainty.laplace import certainty_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Differences:
+    """Differences of parameters between each output and another one, K numbers.
+
+    Attributes:
+        output: K names of outputs.
+        reference: the output that they are compared with.
+        parameter: K names of parameters.
+        factor: K names of factors; empty for parameters of no factor.
+        estimate: float64 [K], the parameter of the output minus that of the reference.
+        standard_error: float64 [K]; infinite where the data say nothing.
+        lower: float64 [K].
+        upper: float64 [K].
+        level: the share of such intervals that are meant to hold the true difference.
+    """
+
+    output: Sequence[str]
+    reference: str
+    parameter: Sequence[str]
+    factor: Sequence[str]
+    estimate: np.ndarray
+    standard_error: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    level: float
+
+    def __len__(self) -> int:
+        return len(self.estimate)
+
+    def __repr__(self) -> str:
+        return (
+            f"Differences({counted(len(self), 'number')} from {self.reference!r}, "
+            f"{int(self.clear.sum()):,} clear, level {self.level:g})"
+        )
+
+    def _repr_html_(self) -> str:
+        table = self.to_table()
+        columns = {name: table[name].to_pylist() for name in table.column_names}
+        return html_table(repr(self), columns, len(self))
+
+    @property
+    def clear(self) -> np.ndarray:
+        """Bool [K], whether the interval leaves 0 out."""
+        return (self.lower > 0) | (self.upper < 0)
+
+    def to_table(self) -> pa.Table:
+        """An Arrow table, a row for each difference; `factor` is missing where there is none.
+
+        Example:
+            >>> difference_intervals(model, data).to_table().column_names[:4]  # doctest: +SKIP
+            ['output', 'reference', 'parameter', 'factor']
+        """
+        numbers = ("estimate", "standard_error", "lower", "upper")
+        return pa.table(
+            {
+                "output": pa.array(list(self.output), pa.string()),
+                "reference": pa.array([self.reference] * len(self), pa.string()),
+                "parameter": pa.array(list(self.parameter), pa.string()),
+                "factor": pa.array([name or None for name in self.factor], pa.string()),
+                **{name: pa.array(getattr(self, name), pa.float64()) for name in numbers},
+            }
+        )
+
+    def to_frame(self) -> pd.DataFrame:
+        """`to_table` as a pandas DataFrame.
+
+        Raises:
+            ImportError: pandas is not installed.
+        """
+        return self.to_table().to_pandas()
+
+
+def difference_intervals(
+    model: Model,
+    dataset: Dataset,
+    *,
+    level: float = 0.9,
+    reference: str | None = None,
+    parameters: Sequence[str] | None = None,
+    refit: bool = True,
+    robust: bool = False,
+    threads: int | None = None,
+    progress: bool = False,
+) -> Differences:
+    """The differences between the outputs of a model, with intervals.
+
+    All outputs are in one least squares: the parameters that they share and those that each has of
+    its own vary together, as in `estimate_certainty`, whose intervals these are. So what both
+    outputs leave open alike, such as activity against concentration, may leave their difference
+    certain. The motifs are taken for known.
+
+    Args:
+        model: a trained model of several outputs, of which something differs.
+        dataset: what it was trained on, with measurements [N, T], NaN where one is missing.
+        level: the share of such intervals that are meant to hold the true difference.
+        reference: name of the output that the others are compared with; None: the first.
+        parameters: names of the parameters that vary, see `estimate_certainty`; None: all but the
+            motifs (log_kd) and the position weights.
+        refit: see `estimate_certainty`.
+        robust: see `estimate_certainty`; measurements of equal sequences, of any output, are one
+            family, so that their noise need not be independent.
+        threads: of the scans; None: one for each core.
+        progress: whether to show a progress bar on a terminal.
+
+    Returns:
+        Differences of the parameters that differ, output by output.
+
+    Raises:
+        ValueError: a model of one output, or of which nothing differs that varies; otherwise as
+            `estimate_certainty`.
+
+    Example:
+        >>> differences = difference_intervals(model, data)  # doctest: +SKIP
+        >>> differences.to_frame()[differences.clear]  # doctest: +SKIP
+    """
+    if model.spec.output_count == 1:
+        raise ValueError(
+            "model: expected one of several outputs, got one of a single output; train it with "
+            "outputs (cisreg train --outputs), or see estimate_certainty"
+        )
+    index = 0 if reference is None else output_index(model.output_names, reference)
+    coordinates = Coordinates.of(model, parameters, several=True)
+    differ = [name for name in coordinates.names if name in model.spec.differ]
+    if not differ:
+        raise ValueError(
+            "model: expected parameters that differ between its outputs among those that vary "
+            f"({', '.join(coordinates.names)}), got differ={model.spec.differ!r}"
+        )
+    found = certainty_of(
+        *(model, dataset, coordinates),
+        refit=refit,
+        robust=robust,
+        threads=threads,
+        progress=progress,
+    )
+    chosen = [place for place in range(model.spec.output_count) if place != index]
+    first = _own(coordinates, differ, index)
+    own = [_own(coordinates, differ, place) for place in chosen]
+    slopes = np.zeros((len(first) * len(chosen), len(coordinates)))
+    rows = np.arange(len(slopes))
+    slopes[rows, np.concatenate(own)] = 1.0
+    slopes[rows, np.tile(first, len(chosen))] = -1.0
+    estimate = slopes @ coordinates.values(found.model)
+    error, reach = found.intervals_of(slopes, level)
+    return Differences(
+        [model.output_names[place] for place in chosen for _ in first],
+        model.output_names[index],
+        [coordinates.parameter[place] for place in first] * len(chosen),
+        [coordinates.factor[place] for place in first] * len(chosen),
+        estimate,
+        error,
+        estimate - reach,
+        estimate + reach,
+        level,
+    )
+
+
+def _own(coordinates: Coordinates, differ: Sequence[str], output: int) -> np.ndarray:
+    """Where the numbers lie that an output has of its own."""
+    one, places = coordinates.of_output(output)
+    return np.concatenate([places[one.places[name]] for name in differ])

@@ -52,3 +52,14 @@ def test_small_sets(folder, tmp_path):
     assert [row["promoters"] for row in rows] == [100] * 3 + [200] * 3
     assert len({row["model"] for row in rows}) == 3
     assert all(np.isfinite(row["test_r"]) and row["seconds"] > 0 for row in rows)
+
+
+@pytest.mark.slow
+@pytest.mark.thorough
+def test_large_sets(folder, tmp_path):
+    words = ("--sizes", "200", "400", "--epochs", "2")
+    rows = benchmark_rows("training.large_sets", tmp_path, "--data", str(folder), *words)
+    assert [row["promoters"] for row in rows] == [200] * 3 + [400] * 3
+    models = [row for row in rows if "motif_error" in row]
+    assert len(models) == 4 and all(0 < row["motif_error"] < 2 for row in models)
+    assert all(-1 < row["r"] < 1 and row["seconds"] > 0 for row in rows)

@@ -63,3 +63,24 @@ def test_large_sets(folder, tmp_path):
     models = [row for row in rows if "motif_error" in row]
     assert len(models) == 4 and all(0 < row["motif_error"] < 2 for row in models)
     assert all(-1 < row["r"] < 1 and row["seconds"] > 0 for row in rows)
+
+
+@pytest.mark.parametrize("part", ["recovery", "classes", "none"])
+def test_pairs(tmp_path, part):
+    words = ("--part", part, "--seeds", "1", "--sequences", "300", "--epochs", "1")
+    (row,) = benchmark_rows("training.pairs", tmp_path, *words)
+    if part == "recovery":
+        assert len(row["curves"]) == len(row["effects"]) == 3
+        assert row["proposed"] <= 3 and row["accepted"] <= row["proposed"]
+    elif part == "classes":
+        assert row["none_error"] > 0 and row["wrong_error"] > 0
+    else:
+        assert row["tried"] == 5 and row["accepted"] <= 5
+
+
+@pytest.mark.slow
+@pytest.mark.thorough
+def test_pairs_of_measured_promoters(folder, tmp_path):
+    words = ("--part", "promoters", "--data", str(folder), "--seeds", "1", "--epochs", "1")
+    (row,) = benchmark_rows("training.pairs", tmp_path, *words)
+    assert row["tested"] == MOTIFS * (MOTIFS + 1) // 2 and row["spread"] >= 1

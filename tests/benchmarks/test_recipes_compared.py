@@ -65,6 +65,8 @@ def test_large_sets(folder, tmp_path):
     assert all(-1 < row["r"] < 1 and row["seconds"] > 0 for row in rows)
 
 
+@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("part", ["recovery", "classes", "none"])
 def test_pairs(tmp_path, part):
     words = ("--part", part, "--seeds", "1", "--sequences", "300", "--epochs", "1")

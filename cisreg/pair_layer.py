@@ -10,7 +10,7 @@ import tensorflow as tf
 from cisreg.choices import ComputeDtype
 from cisreg.contract import as_inputs, checked
 from cisreg.pairs import pair_bases, pair_motifs
-from cisreg.products import convolution
+from cisreg.products import products_of_stack
 from cisreg.reference import site_log_odds
 from cisreg.spec import ModelSpec
 
@@ -39,24 +39,16 @@ def pair_score(
     """
     chosen = pair_motifs(spec)
     site = _sites(spec, parameters, sequence, span, column_range, compute_dtype, chosen.motifs)
-    # By motif and strand: [N, P].
-    of_motif = [tf.unstack(each, axis=1) for each in tf.unstack(site, axis=3)]
-    kernels = _kernels(spec, tf.convert_to_tensor(parameters["pair_effect"]))
-    total = []
-    for (same, opposite), a, b in zip(
-        map(tf.unstack, tf.unstack(kernels)), chosen.first, chosen.second, strict=True
-    ):
+    # By motif and strand, [N, P]; all products at once take half the time of one by one.
+    of_motif = [tf.unstack(each) for each in tf.unstack(tf.transpose(site, [3, 1, 0, 2]))]
+    left, right = [], []
+    for a, b in zip(chosen.first, chosen.second, strict=True):
         (forward, reverse), (other_forward, other_reverse) = of_motif[a], of_motif[b]
         # Where the first site is on the reverse strand, the roles of both are exchanged.
-        left = tf.concat([forward, other_reverse, forward, other_forward], axis=0)
-        right = tf.concat([other_forward, reverse, other_reverse, reverse], axis=0)
-        halves = zip(
-            (same, opposite),
-            *(tf.split(each, 2, axis=0) for each in (left, right)),
-            strict=True,
-        )
-        total += [_together(spec, *each) for each in halves]
-    return tf.add_n(total)
+        left += [forward, other_reverse, forward, other_forward]
+        right += [other_forward, reverse, other_reverse, reverse]
+    kernels = _kernels(spec, tf.convert_to_tensor(parameters["pair_effect"]))
+    return _together(spec, kernels, tf.stack(left), tf.stack(right))
 
 
 def _sites(
@@ -73,8 +65,10 @@ def _sites(
         tf.gather(tf.convert_to_tensor(parameters[name]), motifs, axis=axis)
         for name, axis in (("log_kd", 2), ("log_concentration", 0))
     )
+    spare = _spare_columns(spec, column_range, motifs)
+    log_kd = log_kd[spare : spec.motif_width - spare]
     if column_range is not None:
-        column_range = tf.gather(column_range, motifs, axis=1)
+        column_range = tf.gather(column_range, motifs, axis=1) - spare
     inputs = as_inputs(
         *(sequence, log_kd, log_concentration),
         column_range=column_range,
@@ -84,6 +78,22 @@ def _sites(
     logit, counted = site_log_odds(checked(inputs, spec.padding), spec.padding, compute_dtype)
     site = tf.cast(tf.sigmoid(logit), tf.float32)
     return site if counted is None else tf.where(counted, site, 0.0)
+
+
+def _spare_columns(
+    spec: ModelSpec, column_range: np.ndarray | tf.Tensor | None, motifs: np.ndarray
+) -> int:
+    """Columns on each side that no motif has, which need no scan; 0 where that is not known.
+
+    With the padding "same", windows that are shorter by as much on both sides have the same middle.
+    """
+    if column_range is None or spec.padding != "same":
+        return 0
+    known = tf.get_static_value(tf.convert_to_tensor(column_range))
+    if known is None:
+        return 0
+    first, end = known[:, motifs]
+    return int(min(first.min(), spec.motif_width - end.max()))
 
 
 def _blocks(spec: ModelSpec) -> tuple[int, int]:
@@ -110,16 +120,24 @@ def _kernels(spec: ModelSpec, effect: tf.Tensor) -> tf.Tensor:
     return rows[..., :near]
 
 
-def _together(spec: ModelSpec, kernel: tf.Tensor, left: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
-    """Sums of left * kernel * right over windows [2 * N, P], added up for both halves: [N]."""
+def _together(spec: ModelSpec, kernels: tf.Tensor, left: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
+    """Sums of left * kernel * right over windows and pairs, [N].
+
+    Args:
+        spec: a model with pairs.
+        kernels: from `_kernels`.
+        left: [4 * Q, N, P], two for each kernel.
+        right: the same.
+    """
     block, side = _blocks(spec)
     if side:
         more = -spec.window_count % block
-        left = tf.pad(left, [[0, 0], [0, more]])
-        right = tf.pad(right, [[0, 0], [side, side + more]])
+        left = tf.pad(left, [[0, 0], [0, 0], [0, more]])
+        right = tf.pad(right, [[0, 0], [0, 0], [side, side + more]])
         right = tf.signal.frame(right, block + 2 * side, block)
-    left = tf.reshape(left, [-1, (spec.window_count + block - 1) // block, block])
-    right = tf.reshape(right, [-1, left.shape[1], block + 2 * side])
-    near = convolution(left, kernel[tf.newaxis], "VALID", one_hot=False)
-    both = tf.reduce_sum(near * right, axis=[1, 2])
-    return tf.reduce_sum(tf.reshape(both, [2, -1]), axis=0)
+    stack, near = 2 * len(spec.pairs), block + 2 * side
+    blocks = (spec.window_count + block - 1) // block
+    kernels = tf.reshape(kernels, [stack, block, near])
+    products = products_of_stack(tf.reshape(left, [stack, -1, block]), kernels)
+    both = tf.reduce_sum(products * tf.reshape(right, [stack, -1, near]), axis=2)
+    return tf.reduce_sum(tf.reshape(both, [2 * stack, -1, blocks]), axis=[0, 2])

@@ -81,6 +81,33 @@ def matrix_product(
     return tf.reduce_sum(tf.expand_dims(first, -1) * tf.expand_dims(second, -3), axis=-2)
 
 
+def products_of_stack(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
+    """`tf.matmul` of two stacks of float32 matrices, with the precision of float32 on every device.
+
+    For matrices too large for `matrix_product`.
+
+    Args:
+        first: float32 [S, I, K].
+        second: float32 [S, K, J].
+
+    Returns:
+        float32 [S, I, J].
+
+    Example:
+        >>> products_of_stack(tf.ones([5, 2, 3]), tf.ones([5, 3, 4])).shape
+        TensorShape([5, 2, 4])
+    """
+    if not listed_gpus():
+        return tf.matmul(first, second)
+    # A product of matrices is a convolution of width 1.
+    pairs = zip(tf.unstack(first), tf.unstack(second), strict=True)
+    products = [
+        convolution(one[tf.newaxis], other[tf.newaxis], "VALID", one_hot=False)
+        for one, other in pairs
+    ]
+    return tf.concat(products, axis=0)
+
+
 def convolution(
     sequence: tf.Tensor, kernel: tf.Tensor, padding: Literal["SAME", "VALID"], *, one_hot: bool
 ) -> tf.Tensor:

@@ -265,3 +265,29 @@ def test_a_pair_is_bound_as_much_less_as_both_of_its_factors():
     scaled = scan.scaled(spec, np.array([0.5, 0.2, 1.0]))
     assert scaled.opening.tolist() == [[0.5, 0.2, 1.0]] * 2
     np.testing.assert_allclose(scaled.paired[0, 0, 0, :, 0], [0.5 * 0.2, 1.0 * 0.5, 0.2**2])
+
+
+@pytest.mark.parametrize("width", [6, 7])
+@pytest.mark.parametrize("constant", [0, 3])
+def test_columns_that_no_motif_has_are_not_scanned_and_change_nothing(width, constant):
+    random = np.random.default_rng(width)
+    spec = ModelSpec(
+        *(3, width, 20), pairs=PAIRS, pair_distance=9, pair_knots=5, constant_right=constant
+    )
+    columns = np.array([[2, 3, 2], [4, width - 1, 3]], np.int32)
+    own = np.arange(width)[:, np.newaxis]
+    own = (own >= columns[0]) & (own < columns[1])
+    log_kd = random.normal(0, 2, (width, 4, 3)) * own[:, np.newaxis]
+    parameters = dict(init_parameters(spec, log_kd, np.zeros(3)))
+    parameters["pair_effect"] = random.normal(0, 1, (3, 2, 5)).astype(np.float32)
+    sequence = random.integers(0, 5, (40, 20)).astype(np.uint8)
+
+    @tf.function(input_signature=[tf.TensorSpec([2, 3], tf.int32)])
+    def with_any_columns(columns):
+        return predict(spec, parameters, sequence, column_range=columns).expression
+
+    known = predict(spec, parameters, sequence, column_range=columns).expression
+    np.testing.assert_allclose(known, with_any_columns(columns), rtol=1e-6, atol=1e-6)
+    if not constant:
+        whole = predict(spec, parameters, sequence).expression
+        np.testing.assert_allclose(known, whole, rtol=1e-6, atol=1e-6)

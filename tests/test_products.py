@@ -200,6 +200,21 @@ def test_matrix_products_are_those_of_tensorflow(shapes, listed_gpu):
 
 
 @pytest.mark.parametrize("gpus", [(), ("/device:GPU:0",)])
+def test_products_of_stacks_are_those_of_tensorflow(gpus, monkeypatch):
+    monkeypatch.setattr(products, "listed_gpus", lambda: gpus)
+    random = np.random.default_rng(6)
+    shapes = ((3, 5, 7), (3, 7, 2))
+    first, second = (tf.constant(random.normal(0, 1, shape), tf.float32) for shape in shapes)
+    with tf.GradientTape() as tape:
+        tape.watch([first, second])
+        product = products.products_of_stack(first, second)
+        total = tf.reduce_sum(product**2)
+    np.testing.assert_allclose(product, first.numpy() @ second.numpy(), rtol=1e-5, atol=1e-6)
+    expected = 2 * np.einsum("sij,skj->sik", product, second)
+    np.testing.assert_allclose(tape.gradient(total, first), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("gpus", [(), ("/device:GPU:0",)])
 def test_tensorflow_multiplies_only_in_training_on_a_machine_without_a_gpu(gpus, monkeypatch):
     monkeypatch.setattr(products, "listed_gpus", lambda: gpus)
     first, second = tf.ones([2, 3]), tf.ones([3, 4])

@@ -333,6 +333,8 @@ def _check_arguments(
 
 
 def _check_outputs(outputs: int, differ: Sequence[str], missing: float) -> None:
+    if outputs < 1:
+        raise ValueError(f"outputs: expected 1 or more, got {outputs}")
     if outputs == 1 and (differ or missing):
         raise ValueError(
             "differ, missing: expected several outputs beside them, got outputs=1; give more"

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from cisreg import Dataset, Model, ModelSpec, fit, init_parameters, predict
 from cisreg.interpret.read_out import read_out, scan_model
+from cisreg.legacy import export_model
 from cisreg.losses import (
     Gaussian,
     Heteroscedastic,
@@ -25,10 +26,12 @@ from cisreg.losses import (
     negative_log_likelihood,
     penalty,
 )
+from cisreg.recipes import accept_pairs, read_recipe
 from cisreg.spec import DIFFERING
 from cisreg.storage import load_model, save_model
 from cisreg.training import Stage
 from cisreg.training.unit import unit_of
+from cisreg.uncertainty import Ensemble, fit_ensemble
 
 OPTIONS = {
     "plain": {},
@@ -154,6 +157,21 @@ def test_questions_to_several_outputs_are_refused_with_what_to_do():
     with pytest.raises(ValueError, match=r"model.output\('glucose'\)"):
         model.explain(some_codes())
     assert model.output("glucose").explain(some_codes()).expression.shape == (7,)
+
+
+@pytest.mark.parametrize("differ", ["", "bias"])
+def test_what_takes_one_output_refuses_several(tmp_path, differ):
+    model, data = several_outputs("plain", differ), measured_data(4)
+    for refused in (
+        lambda: export_model(tmp_path / "old", model),
+        lambda: accept_pairs(model, data, data, [("a", "b")]),
+        lambda: Ensemble((model, model), "seeds"),
+    ):
+        with pytest.raises(ValueError, match=r"model\.output\('glucose'\)"):
+            refused()
+    recipe = read_recipe("quick").override(outputs=NAMES, model={"differ": list(model.spec.differ)})
+    with pytest.raises(ValueError, match="an ensemble predicts one output, got glucose"):
+        fit_ensemble(data, tmp_path, recipe)
 
 
 MEASURED = np.array([[1.0, np.nan], [2.0, 5.0], [np.nan, 0.0]], np.float32)

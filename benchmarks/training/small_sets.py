@@ -97,11 +97,11 @@ def _measure(
     some = promoters._replace(data=promoters.data.take(drawn))
     one, one_seconds = timed(lambda: _one(some, seed))
     several, seconds = timed(lambda: _ensemble(some, recipe, members, seed))
-    networks, network_seconds = timed(lambda: networks(some.data, some.test, seconds, seed))
+    rival, rival_seconds = timed(lambda: networks(some.data, some.test, seconds, seed))
     found = (
         ("default recipe", one, one_seconds),
         (f"recipe {Path(recipe).stem}, {members} members", several, seconds),
-        ("convolutional networks", networks, network_seconds),
+        ("convolutional networks", rival, rival_seconds),
     )
     return [
         {"promoters": size, "seed": seed, "model": name, "seconds": took, **_agreement(some, value)}

@@ -56,7 +56,8 @@ def load_factors(
     """The motifs that `--motifs` or `--model` names, with `--model-output`.
 
     Raises:
-        ValueError: both are given, or none; or concentrations beside those of the model.
+        ValueError: both are given, or none; concentrations beside those of the model; or an output
+            without a model.
     """
     from cisreg.motifs.concentration import read_log_concentration
 
@@ -64,6 +65,8 @@ def load_factors(
         got = "both" if motifs is not None else "neither"
         raise ValueError(f"--motifs, --model: expected one of them, got {got}")
     if motifs is not None:
+        if output is not None:
+            raise ValueError("--model-output: expected it with --model, got it with --motifs")
         found = options.load_motifs(motifs, None)
         known = None
         if concentrations is not None:

@@ -2,11 +2,10 @@
 
 Residuals, measured minus predicted, less what the binding of all factors explains linearly, are
 compared with the product of the binding of every two factors, each less its mean, where chromatin
-is accessible. The statistic of a pair is the sum over
-the sequences of residual times product, by the standard deviation that it has if the two are
-independent: a score test. A model that is wrong in other ways makes all z-scores larger. They are
-therefore divided by their own spread, 1.48 times the median of their sizes but at least 1 (an
-empirical null; Efron 2004, JASA 99:96).
+is accessible. The statistic of a pair is the sum over the sequences of residual times product, by
+the standard deviation that it has if the two are independent: a score test. A model that is wrong
+in other ways makes all z-scores larger. They are therefore divided by their own spread, 1.48 times
+the median of their sizes but at least 1 (an empirical null; Efron 2004, JASA 99:96).
 
 The product of two bindings says nothing about distances: an effect at few of them is diluted. So
 the best 200 pairs have a profile: the same z-score of the sums over sites that are so far apart,
@@ -161,8 +160,8 @@ def screen_pairs(
         progress: whether to show a progress bar.
 
     Raises:
-        ValueError: no sequences or no measured expression, counts in place of it, or an argument
-            that is out of its range.
+        ValueError: no sequences or no measured expression, an argument that is out of its range, or
+            a model of several outputs.
 
     Example:
         >>> screen_pairs(model, data).to_frame().head()  # doctest: +SKIP
@@ -170,6 +169,8 @@ def screen_pairs(
     check_range("most", most, 1, 1 << 20)
     places = np.asarray(factor_places(model, factors), np.int64)
     codes, measured = encode_some(model, data), _measured(model, data)
+    # Counts without exposure, or without reads, say nothing.
+    codes, measured = codes[np.isfinite(measured)], measured[np.isfinite(measured)]
     how: dict[str, Any] = {"batch_size": batch_size, "progress": progress}
     binding = np.empty((len(codes), len(places)), np.float32)
     residual, weight = np.empty((2, len(codes)))

@@ -28,6 +28,7 @@ from cisreg.legacy.text import (
     write_positional,
 )
 from cisreg.motifs import MotifSet
+from cisreg.outputs import check_one_output
 from cisreg.spec import Binding, ModelSpec, check_finite
 from cisreg.spline import spline_basis
 from cisreg.trained_model import Model
@@ -296,15 +297,16 @@ def export_model(
 
     Raises:
         ValueError: CisRegModels has no such model: `padding="valid"`, constant ends, positional
-            potentiation, competition, pairs, or a link; a number is not finite, or a binding limit
-            beyond float32; or the prefix has a checkpoint of an earlier model, which would stay
-            beside the new files.
+            potentiation, competition, pairs, several outputs, or a link; a number is not finite, or
+            a binding limit beyond float32; or the prefix has a checkpoint of an earlier model,
+            which would stay beside the new files.
         FileExistsError: there are such files, and `overwrite` is False.
         OSError: a file cannot be written.
 
     Example:
         >>> export_model("model.APCM", cisreg.load_model("model"))  # doctest: +SKIP
     """
+    check_one_output(model)
     if model.spec.padding != "same":
         raise ValueError(
             f'padding: expected "same", as CisRegModels pads, got {model.spec.padding!r}; train '

@@ -19,6 +19,7 @@ import pyarrow as pa
 from cisreg.data import Dataset
 from cisreg.display import counted, html_table
 from cisreg.losses import Noise
+from cisreg.outputs import check_one_output
 from cisreg.pairs import carried_pairs, pair_names
 from cisreg.recipes.reading import read_recipe
 from cisreg.recipes.recipe import LAYER_OPTIONS, Recipe
@@ -132,7 +133,8 @@ def accept_pairs(
         held_out: the rows that decide: in neither `training`, nor the screen, nor what `model` was
             trained on.
         candidates: names of two factors each, such as from `PairScreen.candidates`.
-        recipe: its last stage, penalties, loss and precision are used.
+        recipe: its last stage, penalties and precision are used, and its loss where the model has
+            no noise model.
         epochs: at most so many; None: as in the recipe.
         pair_distance: as in `cisreg.ModelSpec`; of a model with pairs, that of the model.
         pair_knots: the same.
@@ -140,7 +142,8 @@ def accept_pairs(
         progress: whether to show progress bars.
 
     Raises:
-        ValueError: no candidates or rows, or a pair that the model has already.
+        ValueError: no candidates or rows, a pair that the model has already, or a model of several
+            outputs.
 
     Example:
         >>> found = screen_pairs(model, training).candidates()  # doctest: +SKIP
@@ -185,6 +188,7 @@ def accept_pairs(
 
 
 def _check(model: Model, held_out: Dataset, candidates: Sequence[tuple[str, str]]) -> None:
+    check_one_output(model)
     if not candidates:
         raise ValueError("candidates: expected pairs of names of factors, got none")
     if not len(held_out) or not held_out.expression.size:
@@ -241,7 +245,7 @@ def _trained(
 
 
 def row_log_likelihood(model: Model, data: Dataset, deviation: float) -> np.ndarray:
-    """The log likelihood of each row, float64 [N], nats.
+    """The log likelihood of each row, of all of its measurements: float64 [N], nats.
 
     Args:
         model: with its noise model; without one, noise is normal.
@@ -253,7 +257,7 @@ def row_log_likelihood(model: Model, data: Dataset, deviation: float) -> np.ndar
         import tensorflow as tf
 
         found = model.noise.log_likelihood(tf.constant(predicted), tf.constant(data.expression))
-        return np.asarray(found, np.float64)
+        return np.asarray(found, np.float64).reshape(len(data), -1).sum(axis=1)
     distance = (data.mean_expression.astype(np.float64) - predicted) / deviation
     return -0.5 * distance**2 - np.log(deviation * np.sqrt(2 * np.pi))
 

@@ -56,7 +56,8 @@ class Ensemble:
         resampling: "bootstrap" or "seeds".
 
     Raises:
-        ValueError: fewer than 2 models, or models of different motifs or lengths of sequences.
+        ValueError: fewer than 2 models, models of different motifs or lengths of sequences, or of
+            several outputs.
     """
 
     models: tuple[Model, ...]
@@ -70,6 +71,12 @@ class Ensemble:
             )
         first = self.models[0]
         for number, model in enumerate(self.models):
+            if model.spec.output_count > 1:
+                raise ValueError(
+                    "models: expected models of one output, got one of "
+                    f"{model.spec.output_count} ({', '.join(model.output_names)}) as number "
+                    f"{number}; take model.output({model.output_names[0]!r}) of each"
+                )
             if _takes(model) != _takes(first):
                 raise ValueError(
                     "models: expected the same motifs and length of sequences in all, got others "

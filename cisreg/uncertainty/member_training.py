@@ -109,6 +109,12 @@ def fit_ensemble(
     check_choice("resampling", resampling, Resampling)
     _check(members, processes, groups, resampling, options)
     recipe = recipe if isinstance(recipe, Recipe) else read_recipe(recipe)
+    outputs = options.get("outputs") or recipe.outputs
+    if outputs:
+        raise ValueError(
+            "outputs: expected none, since an ensemble predicts one output, got "
+            f"{', '.join(outputs)}; train an ensemble for each"
+        )
     if not isinstance(motifs, MotifSet):
         motifs = read_motifs(motifs, width=recipe.motif_width)
     opened = _open(data, groups, in_memory=resampling == "bootstrap")

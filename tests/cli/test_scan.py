@@ -244,6 +244,8 @@ def test_options_that_exclude_each_other_are_said(genome, motifs, tmp_path):
     values.write_text("".join(f"{name}\t-7\n" for name in NAMES))
     said = scan(*words, "--concentrations", values, "--p-value", 1e-3, status=1).output
     assert "expected --occupancy or --track with it" in " ".join(said.split())
+    said = scan(*words, "--model-output", "a", "--log-kd", -7, status=1).output
+    assert "--model-output: expected it with --model, got it with --motifs" in said
     said = scan(*words, "--model", tmp_path, status=1).output
     assert "--motifs, --model: expected one of them, got both" in " ".join(said.split())
     said = scan(genome, "--motifs", motifs, status=1).output

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from pair_models import simulated, without_pairs
@@ -9,6 +11,7 @@ from pair_models import simulated, without_pairs
 from cisreg.data import Dataset
 from cisreg.interpret import read_out, scan_model, screen_pairs
 from cisreg.interpret.cooperativity import _of_products, _q_values
+from cisreg.losses import Poisson
 from cisreg.trained_model import Model
 
 
@@ -64,6 +67,23 @@ def test_no_pair_is_a_candidate_where_none_acts_or_the_model_has_them():
     np.testing.assert_allclose(
         read_out(model, scan).expression, made.noiseless_expression, atol=1e-4
     )
+
+
+def test_counts_without_exposure_are_left_out():
+    made = simulated(0, sequence_count=300)
+    # Counts are above 0, and so are predictions behind this link.
+    spec = replace(made.spec, link="softplus")
+    parameters = {**without_pairs(made).parameters, "link_scale": np.float32(1)}
+    noise = Poisson(exposure=True, library_size=(1.0,))
+    model = Model(spec, parameters, made.motif_names, noise=noise)
+    counts = np.random.default_rng(0).integers(1, 30, (300, 2)).astype(np.float32)
+    kept = np.arange(300) != 7
+    counts[~kept, 0] = 0
+    found = screen_pairs(model, Dataset(made.sequence, counts))
+    expected = screen_pairs(model, Dataset(made.sequence[kept], counts[kept]))
+    assert found.count == 299 and found.z.any()
+    np.testing.assert_allclose(found.z, expected.z)
+    np.testing.assert_allclose(found.profile, expected.profile)
 
 
 def test_measurements_are_needed():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from typer.testing import CliRunner
 
 from cisreg.cli import app
 from cisreg.data import Dataset
+from cisreg.losses import Gaussian
 from cisreg.recipes import accept_pairs
 from cisreg.recipes.cooperativity import Gain, row_log_likelihood
 from cisreg.report import plot_pair_curves, plot_pair_screen
@@ -28,6 +30,17 @@ def test_the_likelihood_without_a_noise_model_is_normal():
     data = Dataset(made.sequence, made.noiseless_expression + 2)
     found = row_log_likelihood(without_pairs(made), data, 2.0)
     np.testing.assert_allclose(found, -0.5 - np.log(2 * np.sqrt(2 * np.pi)), rtol=1e-5)
+
+
+def test_the_likelihood_of_a_row_is_of_all_its_measurements():
+    made = simulated(0, sequence_count=5)
+    model = replace(without_pairs(made), noise=Gaussian(deviation=2.0))
+    measured = made.noiseless_expression
+    one, two = (
+        row_log_likelihood(model, Dataset(made.sequence, each), 1.0)
+        for each in (measured, np.stack([measured, measured], axis=1))
+    )
+    np.testing.assert_allclose(two, 2 * one)
 
 
 @pytest.mark.slow

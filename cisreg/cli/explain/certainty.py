@@ -112,10 +112,11 @@ def certainty(
     tables.check_results(output, plot)
     check_level(level)
     if is_ensemble(model):
-        if table is not None or robust or profile is not None:
+        of_one = (table, profile, model_output)
+        if robust or any(each is not None for each in of_one):
             raise typer.BadParameter(
-                "expected no TABLE, --robust or --profile with an ensemble, whose members say all; "
-                "they are of a single model, such as that of member_0",
+                "expected no TABLE, --robust, --profile or --model-output with an ensemble, whose "
+                "members say all; they are of a single model, such as that of member_0",
                 ctx=context,
             )
         found = load_ensemble(model)

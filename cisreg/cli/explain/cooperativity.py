@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cisreg.cli import options
+from cisreg.cli.evaluate import read_measured
 from cisreg.cli.explain import tables
 from cisreg.cli.outputs import check_files
 from cisreg.cli.terminal import new_console
@@ -80,10 +81,8 @@ def cooperativity(
         int | None, typer.Option(min=1, metavar="EPOCHS", help="With --held-out: at most so many.")
     ] = None,
     sequence_column: options.SequenceColumn = None,
-    expression_column: Annotated[
-        str | None,
-        typer.Option(metavar="COLUMN", help="Column with measured expression, by name or number."),
-    ] = None,
+    expression_column: options.ExpressionColumn = None,
+    decimal_comma: options.DecimalComma = False,
     threads: options.Threads = None,
     model_output: options.ModelOutput = None,
     overwrite: options.Overwrite = False,
@@ -101,10 +100,9 @@ def cooperativity(
     from cisreg.interpret.cooperativity import screen_pairs
 
     learned = options.read_model(model, model_output)
-    data = _measured(learned, table, sequence_column, expression_column)
-    others = None
-    if held_out is not None:
-        others = _measured(learned, held_out, sequence_column, expression_column)
+    columns = (sequence_column, expression_column, decimal_comma)
+    data = read_measured(table, learned, *columns)
+    others = None if held_out is None else read_measured(held_out, learned, *columns)
     found = screen_pairs(
         *(learned, data),
         most=max(most, candidates),
@@ -123,25 +121,6 @@ def cooperativity(
         chosen = found.candidates(q_value, candidates)
         shown = _judged((learned, data, others), found, chosen, recipe, epochs)
     tables.write_result([shown], output, plot, overwrite)
-
-
-def _measured(
-    model: Model, table: str, sequence_column: str | None, expression_column: str | None
-) -> Dataset:
-    """The rows of a table as the model's input."""
-    columns = options.asked_columns(
-        sequence_column, None if expression_column is None else [expression_column], None, None
-    )
-    files = options.open_files(
-        table,
-        {**columns, "weight": False},
-        length=model.spec.sequence_length,
-        side=model.padding_side,
-        strict=True,
-    )
-    data = files.load()
-    model.warn_of_trimmed(files.trimmed)
-    return data
 
 
 def _judged(

@@ -337,6 +337,7 @@ def _size_of(run: Run) -> str:
             ("strands", spec.stranded),
             ("competition", spec.competition),
             ("nucleosomes", spec.nucleosome),
+            ("pairs of factors", bool(spec.pairs)),
             (f"a {spec.link} link", spec.link != "identity"),
         )
         if there

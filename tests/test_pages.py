@@ -160,7 +160,7 @@ def test_the_page_of_formats_has_the_keys_of_files(tmp_path):
     cisreg.save_model(tmp_path, cisreg.Model(spec, start, ["a"]))
     keys = set(json.loads((tmp_path / "model.json").read_text()))
     text = "## model.json and the parameters\n\n| key"
-    assert keys_of(text) == keys | {"motif_details"}
+    assert keys_of(text) == keys | {"motif_details", "noise", "output_names", "pairs"}
 
 
 def test_the_citation_is_of_this_version():

@@ -167,6 +167,11 @@ def screen_pairs(
         >>> screen_pairs(model, data).to_frame().head()  # doctest: +SKIP
     """
     check_range("most", most, 1, 1 << 20)
+    if model.spec.competition:
+        raise ValueError(
+            "model: expected one of independent sites, got one with competition, whose sites are "
+            "not computed one by one; screen a model that was trained without competition"
+        )
     places = np.asarray(factor_places(model, factors), np.int64)
     codes, measured = encode_some(model, data), _measured(model, data)
     # Counts without exposure, or without reads, say nothing.

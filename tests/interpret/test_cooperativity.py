@@ -90,3 +90,13 @@ def test_measurements_are_needed():
     made = simulated(0, sequence_count=20)
     with pytest.raises(ValueError, match="expected a Dataset with measured expression"):
         screen_pairs(without_pairs(made), made.sequence)
+
+
+def test_sites_that_exclude_each_other_are_refused():
+    made = simulated(0, sequence_count=20)
+    model = without_pairs(made)
+    ranges = np.array([[0], [made.spec.motif_width]]).repeat(made.spec.motif_count, axis=1)
+    spec = replace(model.spec, competition=True)
+    competing = replace(model, spec=spec, column_range=ranges)
+    with pytest.raises(ValueError, match="expected one of independent sites"):
+        screen_pairs(competing, Dataset(made.sequence, made.expression))

@@ -135,12 +135,7 @@ def difference_intervals(
         >>> differences = difference_intervals(model, data)  # doctest: +SKIP
         >>> differences.to_frame()[differences.clear]  # doctest: +SKIP
     """
-    if model.spec.output_count == 1:
-        raise ValueError(
-            "model: expected one of several outputs, got one of a single output; train it with "
-            "outputs (cisreg train --outputs), or see estimate_certainty"
-        )
-    index = 0 if reference is None else output_index(model.output_names, reference)
+    index = check_outputs(model, reference)
     coordinates = Coordinates.of(model, parameters, several=True)
     differ = [name for name in coordinates.names if name in model.spec.differ]
     if not differ:
@@ -175,6 +170,20 @@ def difference_intervals(
         estimate + reach,
         level,
     )
+
+
+def check_outputs(model: Model, reference: str | None) -> int:
+    """The place of the output that the others are compared with; None: of the first.
+
+    Raises:
+        ValueError: a model of one output, or no output of this name.
+    """
+    if model.spec.output_count == 1:
+        raise ValueError(
+            "model: expected one of several outputs, got one of a single output; train it with "
+            "outputs (cisreg train --outputs), or see estimate_certainty"
+        )
+    return 0 if reference is None else output_index(model.output_names, reference)
 
 
 def _own(coordinates: Coordinates, differ: Sequence[str], output: int) -> np.ndarray:

@@ -56,10 +56,12 @@ def differences(
     check_files([output], inputs=[model, table], overwrite=overwrite)
     from cisreg.quantiles import check_level
     from cisreg.uncertainty import difference_intervals
+    from cisreg.uncertainty.differences import check_outputs
 
     tables.check_results(output, None)
     check_level(level)
     learned = options.read_model(model, None, several=True)
+    check_outputs(learned, reference)
     asked = options.asked_columns(sequence_column, expression_column, None)
     data = options.open_files(
         table,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -34,7 +35,10 @@ if TYPE_CHECKING:
     from cisreg.losses import Noise
     from cisreg.motifs import MotifSet
     from cisreg.recipes import Recipe
+    from cisreg.spec import ModelSpec
     from cisreg.training.step import Loss
+
+logger = logging.getLogger("cisreg.cli")
 
 _LAYERS = (
     "potentiation",
@@ -153,6 +157,13 @@ def make_plan(given: TrainingOptions, recipe: str, extra: str | None = None) -> 
     if given.pair:
         pairs = asked_pairs(given.pair, motif_set.names)
         chosen = chosen.override(model={"pairs": pairs})
+    if chosen.outputs and given.expression_column:
+        raise ValueError(
+            f"--expression-column: expected none beside the outputs {', '.join(chosen.outputs)} of "
+            "the recipe, which are columns of their own, got "
+            f"{', '.join(given.expression_column)}; give --outputs, or leave outputs and differ "
+            "out of the recipe"
+        )
     # The columns of outputs are in the recipe, by name or number, until the table is open.
     measured = list(chosen.outputs) or _measured(given)
     columns = options.asked_columns(
@@ -182,6 +193,7 @@ def make_plan(given: TrainingOptions, recipe: str, extra: str | None = None) -> 
     data = files if files.has_groups or given.length is not None else files.load()
     length = files.length
     spec = chosen.spec(len(motif_set), length, motif_set.names)
+    _warn_of_idle_penalties(given, spec)
     names = spec.parameter_shapes
     start = initial_values(
         *(given.initial_activity, given.initial_potentiation, given.initial_binding_limit),
@@ -191,7 +203,7 @@ def make_plan(given: TrainingOptions, recipe: str, extra: str | None = None) -> 
         "log_concentration": initial_concentrations(
             given.concentrations, motif_set, random_count, length
         ),
-        "start": start | carried_over(earlier, spec),
+        "start": start | carried_over(earlier, spec, chosen.outputs),
         "loss": _table_loss(given.likelihood),
         "validation": chosen_validation(
             *(vars(given), chosen.validation, files),
@@ -201,6 +213,25 @@ def make_plan(given: TrainingOptions, recipe: str, extra: str | None = None) -> 
     }
     added = files.extra_names[0] if extra is not None else None
     return TrainingPlan(data, motif_set, chosen, added, arguments)
+
+
+def _warn_of_idle_penalties(given: TrainingOptions, spec: ModelSpec) -> None:
+    """Says which penalties were asked for on parameters that the model does not have."""
+    from cisreg.spec import OF_FACTORS
+
+    there = {
+        "potentiation_l1": spec.potentiation,
+        "position_smoothness": spec.positional or spec.positional_potentiation,
+        "pair_l1": spec.pairs,
+        "pair_smoothness": spec.pairs,
+        "difference_l1": set(spec.differ) & set(OF_FACTORS),
+    }
+    for name, penalized in there.items():
+        if getattr(given, name) and not penalized:
+            logger.warning(
+                "--%s: the model has no parameters for this penalty, which changes nothing",
+                name.replace("_", "-"),
+            )
 
 
 def _recipe(source: str, given: TrainingOptions) -> Recipe:

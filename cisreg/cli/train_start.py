@@ -31,11 +31,13 @@ class Earlier(NamedTuple):
         motifs: the motifs with their names and own columns; None for files of CisRegModels, which
             contain neither.
         spec: its layers; None for files of CisRegModels.
+        outputs: the names of its outputs; () for a model of one.
     """
 
     parameters: Mapping[str, np.ndarray]
     motifs: MotifSet | None
     spec: ModelSpec | None = None
+    outputs: tuple[str, ...] = ()
 
 
 def load_earlier(source: str | None) -> Earlier | None:
@@ -47,7 +49,7 @@ def load_earlier(source: str | None) -> Earlier | None:
         return None
     if (Path(source) / "model.json").exists():
         model = load_model(source)
-        return Earlier(model.parameters, model.motifs, model.spec)
+        return Earlier(model.parameters, model.motifs, model.spec, model.output_names)
     return Earlier(read_parameters(source).arrays, None)
 
 
@@ -192,15 +194,33 @@ def _values(name: str, source: str, motif_set: MotifSet, random_count: int) -> n
     )
 
 
-def carried_over(earlier: Earlier | None, spec: ModelSpec) -> dict[str, np.ndarray]:
+def carried_over(
+    earlier: Earlier | None, spec: ModelSpec, outputs: Sequence[str] = ()
+) -> dict[str, np.ndarray]:
     """The parameters of the earlier model that the new one has, too.
 
-    Pairs of factors that only the new one has begin at 0, as its others do.
+    Pairs of factors that only the new one has begin at 0, as its others do. Outputs are the same
+    by their names, in any order.
+
+    Args:
+        earlier: from `load_earlier`.
+        spec: the new model.
+        outputs: names of its outputs; () for a model of one.
+
+    Raises:
+        ValueError: parameters of other outputs than the new model has.
     """
+    from cisreg.display import counted
     from cisreg.pairs import carried_pairs
 
     if earlier is None:
         return {}
+    earlier = earlier._replace(parameters=_by_output(earlier, outputs))
+    if earlier.spec is not None and earlier.spec.competition != spec.competition:
+        logger.warning(
+            "--start: sites exclude each other in only one of the earlier and the new model; "
+            "concentrations that were fitted to one law do not fit the other"
+        )
     names = spec.parameter_shapes
     lost = sorted(set(earlier.parameters) - set(names))
     if lost:
@@ -213,10 +233,28 @@ def carried_over(earlier: Earlier | None, spec: ModelSpec) -> dict[str, np.ndarr
         gone = {frozenset(pair) for pair in earlier.spec.pairs} - set(map(frozenset, spec.pairs))
         if gone:
             logger.warning(
-                "--start: the new model has %d pairs of factors fewer than the earlier one has",
-                len(gone),
+                "--start: the new model lacks %s of factors of the earlier one",
+                counted(len(gone), "pair"),
             )
     return carried
+
+
+def _by_output(earlier: Earlier, outputs: Sequence[str]) -> Mapping[str, np.ndarray]:
+    """The parameters, those that differ between outputs in the order of the new model's outputs."""
+    differ = () if earlier.spec is None else earlier.spec.differ
+    if not differ:
+        return earlier.parameters
+    if set(outputs) != set(earlier.outputs):
+        raise ValueError(
+            f"--start: expected a model whose outputs are those that are trained "
+            f"({', '.join(outputs) or 'one'}), or in which nothing differs between them, got one "
+            f"of {', '.join(earlier.outputs)} that differ in {', '.join(differ)}"
+        )
+    order = [earlier.outputs.index(name) for name in outputs]
+    return {
+        name: value[order] if name in differ else value
+        for name, value in earlier.parameters.items()
+    }
 
 
 def asked_pairs(texts: Sequence[str], names: Sequence[str]) -> list[tuple[str, str]]:

@@ -11,6 +11,7 @@ import tensorflow as tf
 from typer.testing import CliRunner
 
 from cisreg.cli import app
+from cisreg.cli.train_start import carried_over, load_earlier
 from cisreg.recipes import read_recipe
 from cisreg.storage import load_model
 
@@ -177,3 +178,52 @@ def test_differences_with_intervals(folder):
         for row, each in zip(rows, true, strict=True)
     ]
     assert np.mean(held) > 0.7
+
+
+def test_outputs_of_a_recipe_and_columns_of_replicates(folder):
+    train = ("train", folder / "data/train.tsv.gz", "--motifs", "demo", "--output", folder / "x")
+    text = fail(*train, "--recipe", folder / "model/recipe.toml", "--expression-column", "output_1")
+    assert "--expression-column: expected none beside the outputs output_1, output_2" in text
+
+
+def test_outputs_start_from_those_of_the_same_name(folder):
+    model = load_model(folder / "model")
+    earlier = load_earlier(str(folder / "model"))
+    carried = carried_over(earlier, model.spec, ("output_2", "output_1"))
+    for name in model.spec.differ:
+        np.testing.assert_array_equal(carried[name], model.parameters[name][::-1])
+    np.testing.assert_array_equal(carried["log_kd"], model.parameters["log_kd"])
+    with pytest.raises(ValueError, match="whose outputs are those that are trained"):
+        carried_over(earlier, model.spec, ("output_1", "output_3"))
+    with pytest.raises(ValueError, match=r"are trained \(one\)"):
+        carried_over(earlier, model.spec.one_output)
+
+
+def test_a_penalty_on_nothing_is_said(folder):
+    train = ("train", folder / "data/test.tsv.gz", "--motifs", "demo", "--recipe", "quick")
+    text = RUNNER.invoke(
+        app,
+        [
+            *map(str, train),
+            *("--expression-column", "output_1", "--difference-l1", "0.1", "--pair-l1", "0.1"),
+            *("--epochs", "1", "--output", str(folder / "idle")),
+        ],
+    ).output
+    for name in ("difference-l1", "pair-l1"):
+        assert f"--{name}: the model has no parameters for this penalty" in text
+
+
+def test_differences_of_one_output_are_refused_before_the_table_is_read(folder):
+    differences = ("explain", "differences")
+    text = fail(*differences, folder / "data/truth", "nothing.tsv", "--reference", "output_9")
+    assert "got 'output_9'" in text
+    text = fail(*differences, folder / "idle", "nothing.tsv")
+    assert "expected one of several outputs" in text
+
+
+def test_pairs_are_screened_in_one_output_with_missing_measurements(folder):
+    shown = succeed(
+        *("explain", "cooperativity", folder / "model", folder / "data/test.tsv.gz"),
+        *("--model-output", "output_2", "--factor", "Reb1", "--factor", "Abf1"),
+    )
+    assert "q value" in shown

@@ -180,11 +180,9 @@ def _acting(model: Model, split: Split) -> np.ndarray:
 def told_apart(seed: int, count: int, epochs: int | None) -> dict[str, Any]:
     """The gain in likelihood of the true pairs over none, and over wrong ones."""
     split = Split(seed, count)
-    names = split.made.motif_names
-    random = np.random.default_rng(seed)
-    used = {name for pair in split.pairs for name in pair}
-    others = random.permutation([name for name in names if name not in used])[: 2 * PAIRS]
-    wrong = others.reshape(PAIRS, 2).tolist()
+    # The same factors, each with the partner of another one.
+    firsts, seconds = zip(*split.pairs, strict=True)
+    wrong = list(zip(firsts, np.roll(seconds, 1).tolist(), strict=True))
     none, true, mistaken = (
         split.likelihood(split.trained(pairs, seed, epochs)) for pairs in ([], split.pairs, wrong)
     )

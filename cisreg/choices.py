@@ -1,4 +1,4 @@
-"""Types of options that several modules have, and a check of their values."""
+"""Types of options that several modules have, a check of their values, and some defaults."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ Padding = Literal["same", "valid"]
 ConstantEnds = Literal["context", "trim", "keep"]
 ComputeDtype = Literal["float32", "bfloat16", "float16"]
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
+
+# Bases at which effects of pairs of factors end, and the number of their knots.
+PAIR_DISTANCE, PAIR_KNOTS = 60, 23
 
 
 def check_choice(argument: str, value: object, choices: object) -> None:

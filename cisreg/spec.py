@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from cisreg.arrays import not_finite
-from cisreg.choices import ConstantEnds, Padding, check_choice
+from cisreg.choices import PAIR_DISTANCE, PAIR_KNOTS, ConstantEnds, Padding, check_choice
 from cisreg.limits import (
     LONGEST_SEQUENCE,
     MOST_MOTIFS,
@@ -128,8 +128,8 @@ class ModelSpec:
     differ: tuple[str, ...] = ()
     competition: bool = False
     pairs: tuple[tuple[int, int], ...] = ()
-    pair_distance: int = 60
-    pair_knots: int = 23
+    pair_distance: int = PAIR_DISTANCE
+    pair_knots: int = PAIR_KNOTS
     nucleosome: bool = False
 
     def __post_init__(self) -> None:
@@ -269,7 +269,10 @@ class ModelSpec:
                 raise ValueError(
                     f"{name}: expected an integer of {least} to {LONGEST_SEQUENCE}, got {size!r}"
                 )
-        if not pairs and (self.pair_distance, self.pair_knots) != (60, 23):
+        if not pairs and (self.pair_distance, self.pair_knots) != (
+            PAIR_DISTANCE,
+            PAIR_KNOTS,
+        ):
             raise ValueError(
                 "pair_distance, pair_knots: expected pairs beside them, got none; name pairs of "
                 "motifs, or leave both out"

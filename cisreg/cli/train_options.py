@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from cisreg.choices import PAIR_DISTANCE, PAIR_KNOTS
 from cisreg.cli import options
 from cisreg.cli.completion import motif_sources, recipe_names
 from cisreg.limits import MOST_WORKERS
@@ -220,7 +221,8 @@ Pair = Annotated[
 PairDistance = Annotated[
     int | None,
     _detail(
-        "Centres of two sites that are so far apart, or farther, do not act together. Default: 60.",
+        "Centres of two sites that are so far apart, or farther, do not act together. "
+        f"Default: {PAIR_DISTANCE}.",
         metavar="BASES",
     ),
 ]
@@ -228,7 +230,7 @@ PairKnots = Annotated[
     int | None,
     _detail(
         "Knots of the effect of a pair over the distance, 2 * BASES / (KNOTS + 1) bases apart. "
-        "Default: 23, one every 5 bases.",
+        f"Default: {PAIR_KNOTS}, one every 5 bases.",
         metavar="KNOTS",
     ),
 ]

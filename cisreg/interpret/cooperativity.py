@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from cisreg.choices import PAIR_DISTANCE, PAIR_KNOTS
 from cisreg.data import Dataset
 from cisreg.display import counted, html_table
 from cisreg.interpret.any_model import AnyModel
@@ -138,8 +139,8 @@ def screen_pairs(
     *,
     most: int = 20,
     factors: Sequence[str] | None = None,
-    pair_distance: int = 60,
-    pair_knots: int = 23,
+    pair_distance: int = PAIR_DISTANCE,
+    pair_knots: int = PAIR_KNOTS,
     batch_size: int | None = None,
     threads: int | None = None,
     progress: bool = False,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from cisreg.choices import PAIR_DISTANCE, PAIR_KNOTS
 from cisreg.data import Dataset
 from cisreg.display import counted, html_table
 from cisreg.losses import Noise
@@ -120,8 +121,8 @@ def accept_pairs(
     *,
     recipe: Recipe | str | os.PathLike[str] = "default",
     epochs: int | None = None,
-    pair_distance: int = 60,
-    pair_knots: int = 23,
+    pair_distance: int = PAIR_DISTANCE,
+    pair_knots: int = PAIR_KNOTS,
     seed: int = 0,
     progress: bool = False,
 ) -> AcceptedPairs:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cisreg.choices import PAIR_DISTANCE, PAIR_KNOTS
 from cisreg.cli import options
 from cisreg.cli.evaluate import read_measured
 from cisreg.cli.explain import tables
@@ -46,10 +47,10 @@ def cooperativity(
     factor: tables.Factors = None,
     pair_distance: Annotated[
         int, typer.Option(min=2, metavar="BASES", help="As of **cisreg train**.")
-    ] = 60,
+    ] = PAIR_DISTANCE,
     pair_knots: Annotated[
         int, typer.Option(min=1, metavar="KNOTS", help="As of **cisreg train**.")
-    ] = 23,
+    ] = PAIR_KNOTS,
     held_out: Annotated[
         str | None,
         typer.Option(

@@ -73,7 +73,12 @@ def test_how_many_blocks_there_are(capsys):
     )
     with capsys.disabled():
         print("\n" + ", ".join(f"{count} of {' '.join(kind)}" for kind, count in kinds.items()))
-    assert len(BLOCKS) > 100 and len(NOT_RUNNABLE) < len(BLOCKS) / 4
+    # Pages of measurements show the commands of benchmarks, which take long.
+    guides, listed = (
+        [block for block in each if not block.page.startswith("docs/measurements/")]
+        for each in (BLOCKS, NOT_RUNNABLE)
+    )
+    assert len(guides) > 100 and len(listed) < len(guides) / 6
 
 
 def test_the_lists_name_blocks_and_tests():

@@ -10,7 +10,7 @@ import numpy as np
 
 from cisreg.limits import check_memory
 from cisreg.outputs import check_one_output
-from cisreg.spec import SCALARS, ModelSpec
+from cisreg.spec import OF_FACTORS, ModelSpec
 from cisreg.trained_model import Model
 
 # What can vary: all parameters but position weights, in the order of the vector.
@@ -123,7 +123,7 @@ class Coordinates:
             if name == "log_kd":
                 parts.append(np.tile(np.nonzero(self.own)[1], (len(CONTRASTS), 1)).ravel())
             else:
-                motifs = [-1] if name in SCALARS else range(len(self.motif_names))
+                motifs = range(len(self.motif_names)) if name in OF_FACTORS else [-1]
                 parts.append(np.tile(motifs, self.sizes[name] // len(motifs)))
         return np.concatenate(parts).astype(int)
 

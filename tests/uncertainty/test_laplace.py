@@ -217,7 +217,7 @@ def test_tables_and_errors():
         certainty.parameters(90)
     with pytest.raises(ValueError, match=r"second: expected 2 sequences.* got 3"):
         certainty.difference(data[:2], data[:3])
-    with pytest.raises(ValueError, match="expected more sequences than the 5 numbers"):
+    with pytest.raises(ValueError, match="expected more measurements than the 5 numbers"):
         estimate_certainty(truth, data[:5])
     with pytest.raises(TypeError, match=r"dataset: expected a cisreg.Dataset, got ndarray"):
         estimate_certainty(truth, data.sequence)

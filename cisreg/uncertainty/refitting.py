@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cisreg.data import Dataset
+from cisreg.number_text import LARGEST_FLOAT32
 from cisreg.progress import progress_bar
 from cisreg.trained_model import Model
 from cisreg.uncertainty.coordinates import Coordinates
@@ -30,6 +31,8 @@ logger = logging.getLogger("cisreg.uncertainty")
 _TOLERANCE = 1e-3
 # Beyond this damping, float32 rounding of the scan hides what a step gains.
 _MOST_DAMPING = 1e8
+# Parameters of models are float32.
+_FARTHEST = LARGEST_FLOAT32 / 2
 # Damping of directions that the data do not determine, relative to the numbers' own information.
 _LEAST_DAMPING = 1e-9
 
@@ -143,8 +146,7 @@ def least_squares(
             while better is None and damping < _MOST_DAMPING:
                 step = total.copy()
                 step[free] += _step(sums, free, damping)
-                tried = coordinates.moved(start, step)
-                loss = _loss_of(tried, measured, threads)
+                tried, loss = _tried(coordinates, start, step, measured, threads)
                 better = step if loss < sums.loss else None
                 damping = max(damping / 10, _LEAST_DAMPING) if loss < sums.loss else 10 * damping
             if better is None:
@@ -156,12 +158,21 @@ def least_squares(
     return Refit(model, sums.loss, float(distance), float(first), taken, converged)
 
 
-def _loss_of(model: Model, measured: Measured, threads: int | None) -> float:
-    """The loss, infinite where a step went so far that predictions overflow."""
+def _tried(
+    coordinates: Coordinates,
+    start: Model,
+    step: np.ndarray,
+    measured: Measured,
+    threads: int | None,
+) -> tuple[Model, float]:
+    """The model after a step, and its loss; infinite where parameters or predictions overflow."""
+    if np.abs(step).max(initial=0.0) > _FARTHEST:
+        return start, float("inf")
+    moved = coordinates.moved(start, step)
     try:
-        return squared_loss(model, measured, threads)
+        return moved, squared_loss(moved, measured, threads)
     except OverflowError:
-        return float("inf")
+        return moved, float("inf")
 
 
 def _scaled(sums: NormalEquations, free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

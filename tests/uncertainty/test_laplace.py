@@ -13,7 +13,7 @@ from cisreg.data import Dataset
 from cisreg.interpret.read_out import scan_model
 from cisreg.losses import Poisson
 from cisreg.trained_model import Model
-from cisreg.uncertainty import estimate_certainty, parameter_intervals, refit
+from cisreg.uncertainty import estimate_certainty, parameter_intervals, refit, refitting
 from cisreg.uncertainty.coordinates import Coordinates
 from cisreg.uncertainty.effects import effect_slopes, site_effects
 from cisreg.uncertainty.refitting import Refit, warn_unless_converged
@@ -101,7 +101,8 @@ def test_the_refit_finds_the_least_error_from_elsewhere():
 
 
 def warnings(caplog):
-    return [each.getMessage() for each in caplog.records if each.levelno == logging.WARNING]
+    ours = [each for each in caplog.records if each.name.startswith("cisreg")]
+    return [each.getMessage() for each in ours if each.levelno == logging.WARNING]
 
 
 def test_a_refit_that_ends_early_is_said_once_with_what_to_do(monkeypatch, caplog):
@@ -127,6 +128,21 @@ def test_a_refit_that_ends_early_is_said_once_with_what_to_do(monkeypatch, caplo
     caplog.clear()
     estimate_certainty(start, data, refit=False)
     assert warnings(caplog) == []
+
+
+def test_a_step_beyond_float32_is_taken_back(monkeypatch):
+    truth, data = simulated(count=300, motifs=3)
+    start = disturbed(truth)
+    expected = refit(start, data).loss
+    own, far = refitting._step, iter([1e200])
+
+    def step(*arguments):
+        return own(*arguments) * next(far, 1.0)
+
+    monkeypatch.setattr(refitting, "_step", step)
+    found = refit(start, data)
+    assert next(far, None) is None
+    assert found.loss == pytest.approx(expected, rel=1e-3)
 
 
 def test_motifs_that_were_trained_are_not_taken_for_known_without_a_word(caplog):

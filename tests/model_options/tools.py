@@ -86,7 +86,7 @@ def resume(case: Case) -> None:
 
 
 def mixed_precision(case: Case) -> None:
-    """Training in 16 bits computes other bits, and ends near where float32 ends."""
+    """Training in 16 bits computes other bits where it can, and ends near where float32 ends."""
     trained = case.fit(implementation="standard")
     # On the CPU only standard operations compute in 16 bits.
     result = case.fit(implementation="standard", precision="mixed_bfloat16")
@@ -96,7 +96,11 @@ def mixed_precision(case: Case) -> None:
         _predicted(case, **each) for each in (start, trained.parameters, result.parameters)
     )
     assert np.isfinite(found).all()
-    assert 0 < np.std(found - expected) < 0.1 * np.std(expected - start)
+    if case.spec.competition:
+        # Sites that exclude each other are computed in float32, which the log says.
+        np.testing.assert_array_equal(found, expected)
+    else:
+        assert 0 < np.std(found - expected) < 0.1 * np.std(expected - start)
 
 
 def store(case: Case) -> None:

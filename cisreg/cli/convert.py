@@ -81,6 +81,7 @@ def convert(
             help="Column with a measurement, by name or number; can be given several times.",
         ),
     ] = None,
+    outputs: options.Outputs = None,
     weight_column: Annotated[
         str | None,
         typer.Option(metavar="COLUMN", help="Column with the weight, by name or number."),
@@ -123,10 +124,14 @@ def convert(
     manifest = convert_dataset(
         options.open_files(
             sources[0] if len(sources) == 1 else sources,
-            options.asked_columns(sequence_column, expression_column, weight_column, name_column),
+            options.asked_columns(
+                *(sequence_column, options.measured(outputs, expression_column)),
+                *(weight_column, name_column),
+            ),
             measurements=measurements,
             decimal_comma=decimal_comma,
             strict=strict,
+            partly_measured=bool(outputs),
         ),
         output,
         order=order,

@@ -82,6 +82,15 @@ ExpressionColumn = Annotated[
         "mean counts.",
     ),
 ]
+Outputs = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="COLUMN",
+        help="Columns of several outputs, such as conditions or cell types, by name or number: "
+        "given once for each, instead of --expression-column, as to **cisreg train**. Missing "
+        "measurements leave the others of a row in use.",
+    ),
+]
 NameColumn = Annotated[
     str | None,
     typer.Option(
@@ -174,6 +183,27 @@ def asked_columns(
     if name is not None:
         asked["name"] = column(name)
     return asked
+
+
+def measured(
+    outputs: Sequence[str] | None, expression: Sequence[str] | None
+) -> Sequence[str] | None:
+    """The columns of measurements: those of several outputs, or those of one.
+
+    Raises:
+        typer.BadParameter: both were given, or a single output.
+    """
+    if outputs and expression:
+        raise typer.BadParameter(
+            "expected --outputs, columns of several outputs, or --expression-column, columns of "
+            "one, got both"
+        )
+    if outputs and len(outputs) == 1:
+        raise typer.BadParameter(
+            f"--outputs: expected two or more columns, got {outputs[0]} alone; --expression-column "
+            "names that of one output"
+        )
+    return outputs or expression
 
 
 def read_model(folder: str | Path, output: str | None, *, several: bool = False) -> Model:

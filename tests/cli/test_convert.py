@@ -75,6 +75,20 @@ def test_columns_by_name_and_number(tmp_path):
     assert column(folder, "weight") == [0.5] * 10
 
 
+def test_rows_that_lack_some_outputs_are_kept(tmp_path):
+    (tmp_path / "a.tsv").write_text("seq\tlow\thigh\nACGT\t1\tNA\nAC\t\t2\nA\t3\t4\nC\tNA\t\n")
+    order = ("--order", "kept")
+    both = ("--outputs", "low", "--outputs", 3)
+    said = convert(0, tmp_path / "a.tsv", "--output", tmp_path / "out", *both, *order)
+    assert "3 rows in 1 file(s)" in said
+    assert "left out: 1 with no finite number as expression" in said
+    assert column(tmp_path / "out", "low") == [1, None, 3]
+    assert column(tmp_path / "out", "high") == [None, 2, 4]
+    replicates = ("--expression-column", "low", "--expression-column", "high")
+    said = convert(0, tmp_path / "a.tsv", "--output", tmp_path / "two", *replicates)
+    assert "1 rows in 1 file(s)" in said
+
+
 def test_columns_that_are_not_given_are_the_usual_ones(tmp_path):
     (tmp_path / "a.tsv").write_text("expression\tcells\tsequence\n1\t2\tACGT\n")
     words = ("--weight-column", "cells")
@@ -131,6 +145,11 @@ def test_nothing_is_lost(tmp_path, plain):
         ([], "expected a SOURCE and --output, or --check"),
         (["a.tsv"], "expected a SOURCE and --output, or --check"),
         (["a.tsv", "--check", "out"], "--check takes neither sources nor --output"),
+        (["a.tsv", "--output", "out", "--outputs", "a"], "expected two or more columns, got a"),
+        (
+            ["a.tsv", "--output", "out", "--outputs", "a", "--expression-column", "b"],
+            "expected --outputs, columns of several outputs, or --expression-column",
+        ),
     ],
 )
 def test_errors_in_usage(words, message):

@@ -18,7 +18,7 @@ from tiny_model import (
     start_parameters,
 )
 
-from cisreg.data import Columns, Dataset, open_dataset
+from cisreg.data import Columns, Dataset, convert, open_dataset
 from cisreg.losses import Gaussian, mean_squared_error
 from cisreg.model import predict
 from cisreg.sequences import decode
@@ -110,3 +110,23 @@ def test_files_with_missing_measurements(tmp_path, caplog, cache):
     assert result.history[-1].loss < 0.2 * result.history[0].loss
     # Without being told, only whole rows are read.
     assert len(open_dataset(path, columns=asked).load()) == 299 - lacking
+
+
+def test_training_from_converted_files_is_training_from_the_table(tmp_path):
+    data, _ = two_conditions(300)
+    names = ("glucose", "raffinose")
+    table = tmp_path / "two.parquet"
+    columns = {
+        "sequence": decode(data.sequence),
+        **dict(zip(names, data.expression.T, strict=True)),
+    }
+    pyarrow.parquet.write_table(pa.table(columns), table, row_group_size=50)
+    asked = Columns(expression=names)
+    opened = open_dataset(table, columns=asked, partly_measured=True)
+    convert(opened, tmp_path / "files", order="kept", rows_per_group=50)
+    converted = open_dataset(tmp_path / "files", columns=asked, partly_measured=True)
+    assert converted.manifest.rows == 300 and not converted.manifest.unusable
+    np.testing.assert_array_equal(converted.load().expression, data.expression)
+    for cache in ("host", "none"):
+        runs = [fit_two(files, STAGES, cache=cache).parameters for files in (opened, converted)]
+        assert_same_bits(*runs)

@@ -63,7 +63,8 @@ def convert(
 
     The files depend only on the rows, `order`, `seed` and the two sizes. Their columns are sequence
     (string), expression (float32; several keep their names if these are usable, else they are
-    expression_1, expression_2 …) and weight (float32) if there is one.
+    expression_1, expression_2 …) and weight (float32) if there is one. Of a dataset that was opened
+    with `partly_measured`, rows that lack some measurements are written too, with missing values.
 
     The folder needs free disk space of about the size of the source as uncompressed text. Memory is
     about 350 MB plus 50 MB per thread for any number of rows; more only if `rows_per_group` rows

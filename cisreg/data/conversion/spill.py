@@ -7,6 +7,7 @@ range.
 
 from __future__ import annotations
 
+import math
 import mmap
 import os
 import zlib
@@ -319,7 +320,12 @@ class _SortKeys(Sequence[Any]):
         return len(self._columns[0])
 
     def __getitem__(self, row: Any) -> Any:
-        return tuple(column[row].as_py() for column in self._columns)
+        return tuple(_comparable(column[row].as_py()) for column in self._columns)
+
+
+def _comparable(value: Any) -> Any:
+    """Measurements that are missing (NaN) come last, as Arrow sorts them; others are finite."""
+    return math.inf if value != value else value
 
 
 def _keys(batch: pa.RecordBatch, order: Order) -> Any:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as compute
 import pyarrow.parquet as pq
 from rich.progress import Progress, TaskID
 
@@ -227,7 +228,7 @@ class Conversion:
 
     def _output_table(self, table: pa.Table, schema: pa.Schema) -> pa.Table:
         try:
-            return without_key(table).rename_columns(schema.names).cast(schema)
+            return _with_missing(without_key(table)).rename_columns(schema.names).cast(schema)
         except pa.ArrowInvalid:
             raise ValueError(
                 "rows_per_group: expected row groups of less than 2^31 bases, got "
@@ -291,6 +292,18 @@ class Conversion:
         remove_work(self._work)
         _warn_of_others(self._folder, names)
         return manifest
+
+
+def _with_missing(table: pa.Table) -> pa.Table:
+    """The table with NaN, of measurements that a row lacks, as missing values of Arrow."""
+    for index, column in enumerate(table.columns):
+        if not pa.types.is_floating(column.type):
+            continue
+        lacking = compute.is_nan(column)
+        if compute.any(lacking).as_py():
+            whole = compute.if_else(lacking, pa.scalar(None, column.type), column)
+            table = table.set_column(index, table.column_names[index], whole)
+    return table
 
 
 def _free_name(folder: Path, part: ManifestFile) -> str:

@@ -29,7 +29,7 @@ _WORK_FILES = re.compile(
     rf"({re.escape(SPILL)}|({JOURNAL}|{PART.pattern})\.[0-9a-f]{{16}}\.partial|{PART.pattern})"
 )
 # Version of the format of journal and spill file; a different version cannot resume from them.
-_WORK_VERSION = 2
+_WORK_VERSION = 3
 # Errors upon lines of a journal that are whole, but not as a conversion writes them.
 _DAMAGE = (KeyError, TypeError, ValueError, AttributeError)
 
@@ -52,6 +52,7 @@ def request_of(source: DatasetFiles, options: ConversionOptions) -> dict[str, An
         "columns": [columns.sequence, columns.name, columns.expression],
         "weight": columns.weight,
         "names": _names(source),
+        "partly_measured": source.partly_measured,
         **options._asdict(),
     }
     # In the form in which the journal returns it: lists instead of tuples.

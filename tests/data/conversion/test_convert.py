@@ -99,6 +99,55 @@ def test_sorted_is_by_sequence_then_expression_then_place(tmp_path):
     assert list(zip(*(column.to_pylist() for column in found.columns), strict=True)) == expected
 
 
+@pytest.mark.parametrize("order", ["shuffled", "sorted", "kept"])
+def test_measurements_that_some_outputs_lack_stay_missing(tmp_path, order):
+    generator = np.random.default_rng(2)
+    text, measured = sequences(COUNT, generator, 4), generator.integers(-3, 3, (COUNT, 2)) / 2
+    measured[generator.random((COUNT, 2)) < 0.2] = np.nan
+    names = ("glucose", "galactose")
+    levels = [pa.array(column, pa.float32(), from_pandas=True) for column in measured.T]
+    source = pa.table([text, *levels, np.arange(COUNT) / 1.0], names=["seq", *names, "weight"])
+    pq.write_table(source, tmp_path / "a.parquet")
+    asked = Columns("seq", names, "weight")
+    opened = open_dataset(tmp_path / "a.parquet", columns=asked, partly_measured=True)
+    manifest = convert(opened, tmp_path / "out", order=order, **SIZES)
+    there = np.flatnonzero(np.isfinite(measured).any(axis=1))
+    assert manifest.unusable == {"no finite number as expression": COUNT - len(there)}
+    assert manifest.columns.expression == names
+    found, _ = rows_of(tmp_path / "out")
+    row = found["weight"].to_numpy().astype(int)
+    assert sorted(row.tolist()) == there.tolist()
+    for name, level in zip(names, levels, strict=True):
+        # Missing, not NaN.
+        assert found[name].to_pylist() == level.take(pa.array(row)).to_pylist()
+    if order == "kept":
+        assert (np.diff(row) > 0).all()
+    if order == "sorted":
+        keys = [(text[at], *np.nan_to_num(measured[at], nan=np.inf), at) for at in row.tolist()]
+        assert keys == sorted(keys)
+
+
+def test_a_conversion_of_outputs_is_not_resumed_as_one_of_replicates(tmp_path, monkeypatch):
+    text = sequences(COUNT, np.random.default_rng(3), 4)
+    source = pa.table({"sequence": text, "a": np.arange(COUNT) / 1.0, "b": np.ones(COUNT)})
+    pq.write_table(source, tmp_path / "a.parquet")
+    opened = {
+        several: open_dataset(
+            *[tmp_path / "a.parquet"],
+            columns=Columns("sequence", ("a", "b")),
+            partly_measured=several,
+        )
+        for several in (True, False)
+    }
+    with monkeypatch.context() as patch:
+        patch.setattr(stages.Conversion, "_write", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            convert(opened[True], tmp_path / "out", **SIZES)
+    with pytest.raises(ValueError, match=r"partly_measured: expected True .* got False"):
+        convert(opened[False], tmp_path / "out", resume=True, **SIZES)
+    assert convert(opened[True], tmp_path / "out", resume=True, **SIZES).rows == COUNT
+
+
 def test_kept_is_as_it_was(table, tmp_path):
     path, text = table
     convert(open_dataset(path), tmp_path / "out", order="kept", **SIZES)

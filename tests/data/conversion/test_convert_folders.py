@@ -223,7 +223,7 @@ def test_a_journal_with_names_elsewhere_is_refused(table, tmp_path, monkeypatch)
     (tmp_path / "thesis").write_text("mine")
     journal = tmp_path / "out" / JOURNAL
     before = journal.read_bytes()
-    request = {"version": 2}
+    request = {"version": 3}
     part = {"name": "../../thesis", "rows": 1, "bytes": 4, "sha256": "0" * 64}
     moving = {"moving": ["../thesis"], "replaced": {"../thesis": 4}}
     others = ({"moving": 3}, {"moving": [], "replaced": {}}, {"part": 0}, {"run": 1}, {"read": 1})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -38,17 +39,19 @@ def in_order(numbered, order):
     if order == "kept":
         return numbered
     if order == "sorted":
-        return sorted(numbered)
+        # Missing measurements are last.
+        return sorted(numbered, key=lambda row: (row[0], math.inf if row[1] is None else row[1]))
     keys = shuffle_keys(7, 0, len(numbered))
     return [numbered[row] for row in np.argsort(keys).tolist()]
 
 
 def gathered(table):
     columns = [table[name].to_pylist() for name in ("sequence", "0", "weight")]
-    return list(zip(*columns, strict=True))
+    rows = zip(*columns, strict=True)
+    return [(text, None if np.isnan(level) else level, weight) for text, level, weight in rows]
 
 
-PAIRS = st.tuples(st.sampled_from(["A", "C", "CA", "T"]), st.sampled_from([-1.0, 0.5, 2.0]))
+PAIRS = st.tuples(st.sampled_from(["A", "C", "CA", "T"]), st.sampled_from([-1.0, None, 2.0]))
 RUNS = st.lists(st.lists(PAIRS, min_size=1, max_size=12), min_size=1, max_size=8)
 
 

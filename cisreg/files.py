@@ -15,6 +15,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from cisreg.delayed_signals import delayed_signals
 from cisreg.file_checks import PathLike, check_regular, check_target, status_of
 from cisreg.locks import check_locks, hold_for_a_moment, holds_folder, identity_of
 
@@ -78,9 +79,11 @@ def replace_file(
     partial = path.with_name(f"{_short(path.name)}.{secrets.token_hex(8)}.partial")
     identity: tuple[int, int] | None = None
     try:
-        handle = os.open(partial, _NEW, _MODE)
-        with os.fdopen(handle, "w+b") as file:
+        with delayed_signals():
+            handle = os.open(partial, _NEW, _MODE)
             identity = identity_of(os.fstat(handle))
+            file = os.fdopen(handle, "w+b")
+        with file:
             yield file
             file.flush()
             os.fsync(handle)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from cisreg.delayed_signals import temporary_folder
 from cisreg.file_checks import check_own_folder, check_target
 from cisreg.files import publish_together, read_regular_file, replace_file
 from cisreg.locks import check_locks
@@ -75,7 +75,7 @@ def fill_saved_model_folder(folder: str | os.PathLike[str], *, overwrite: bool) 
     target = Path(os.path.realpath(folder))
     target.parent.mkdir(parents=True, exist_ok=True)
     prefix = f"{target.name[:_LONGEST_NAME]}."
-    with tempfile.TemporaryDirectory(".partial", prefix, target.parent) as beside:
+    with temporary_folder(prefix, target.parent, ".partial") as beside:
         made = Path(beside, "saved")
         yield made
         _publish(made, target, overwrite)

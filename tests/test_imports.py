@@ -53,7 +53,7 @@ ROWS = [
         *("occupancy_checks", "oracle", "exclusive_oracle", "pairs_oracle", "strict_json"),
         "strict_toml",
     ),
-    ("file_checks", "lazy", "limits", "locks", "tensorflow_package", "version"),
+    ("delayed_signals", "file_checks", "lazy", "limits", "locks", "tensorflow_package", "version"),
 ]
 RANK = {room: len(ROWS) - row for row, rooms in enumerate(ROWS) for room in rooms}
 # Importing these does not import TensorFlow, which takes seconds.

@@ -25,7 +25,7 @@ EXCEPTIONS = {
     # Only the names that runs make, and empty folders.
     "run_folder.py": {"path.unlink", "path.rename", "path.rmdir"},
     # A folder of its own, filled before it gets its name; TensorFlow writes into a temporary one.
-    "saved_model_folder.py": {"path.rename", "tempfile.TemporaryDirectory"},
+    "saved_model_folder.py": {"path.rename"},
     # Only the parameters that the replaced model.json named.
     "storage.py": {"path.unlink"},
     # Only checkpoints of the same run.
@@ -33,9 +33,8 @@ EXCEPTIONS = {
     # Temporary files and folders whose names tempfile makes up.
     "data/formats/sources.py": {"tempfile.NamedTemporaryFile"},
     "genome/sequence_files.py": {"tempfile.NamedTemporaryFile"},
-    "legacy/checkpoint.py": {"tempfile.TemporaryDirectory"},
     "prepare/bowtie2.py": {"open w"},
-    "processes/signals.py": {"tempfile.TemporaryDirectory"},
+    "delayed_signals.py": {"tempfile.TemporaryDirectory"},
 }
 OF_MODULES = {
     "os": {

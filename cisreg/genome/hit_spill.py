@@ -11,9 +11,9 @@ from typing import cast
 
 import pyarrow as pa
 
+from cisreg.delayed_signals import temporary_folder
 from cisreg.file_checks import STANDARD, PathLike
 from cisreg.files import open_own_file
-from cisreg.processes.signals import make_temporary_folder
 
 _NAME = "hits.arrow"
 
@@ -84,7 +84,7 @@ def spill_hits(beside: PathLike) -> Iterator[SpilledHits]:
         [[3]]
     """
     parent = None if os.fspath(beside) == STANDARD else Path(beside).parent
-    with make_temporary_folder("cisreg-", parent) as folder:
+    with temporary_folder("cisreg-", parent) as folder:
         spilled = SpilledHits(Path(folder) / _NAME)
         try:
             yield spilled

@@ -18,6 +18,7 @@ from typing import BinaryIO, Protocol
 from isal import isal_zlib
 
 from cisreg.data.formats.sources import find_files
+from cisreg.delayed_signals import delayed_signals
 from cisreg.file_checks import STANDARD
 from cisreg.streams import open_input
 
@@ -255,7 +256,8 @@ class SequenceFile:
         """
         if self._copy is not None:
             return self._copy.name
-        copy = tempfile.NamedTemporaryFile(prefix="cisreg-")  # noqa: SIM115, closed by `close`
+        with delayed_signals():
+            copy = tempfile.NamedTemporaryFile(prefix="cisreg-")  # noqa: SIM115, closed by `close`
         size = 0
         with self.open() as stream:
             while block := stream.read(_BLOCK):

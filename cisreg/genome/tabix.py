@@ -10,11 +10,11 @@ from typing import Any, BinaryIO
 import numpy as np
 import pyarrow as pa
 
+from cisreg.delayed_signals import temporary_folder
 from cisreg.display import printable
 from cisreg.file_checks import PathLike
 from cisreg.files import replace_file
 from cisreg.genome.hit_lines import indices
-from cisreg.processes.signals import make_temporary_folder
 
 INDEX_ENDINGS = (".tbi", ".csi")
 # Positions that the index .tbi has.
@@ -102,7 +102,7 @@ def write_index(
         OSError: the index cannot be written.
     """
     pysam = load_pysam()
-    with make_temporary_folder("cisreg-") as folder:
+    with temporary_folder("cisreg-") as folder:
         made = os.path.join(folder, "index")  # noqa: PTH118
         pysam.tabix_index(
             f"/dev/fd/{file.fileno()}",

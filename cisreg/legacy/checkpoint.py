@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import re
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
+from cisreg.delayed_signals import temporary_folder
 from cisreg.files import publish_together, read_regular_file, replace_file
 from cisreg.legacy.bundle import read_index, read_tensor
 from cisreg.legacy.text import INDEX, META, SAVED_MODEL, Arrays
@@ -145,7 +145,7 @@ def write_checkpoint(
     prefix = Path(prefix)
     stale = [prefix.with_name(prefix.name + META)] if overwrite else []
     # TensorFlow would write through links, and leave half a file where it is killed.
-    with tempfile.TemporaryDirectory() as folder, publish_together(stale):
+    with temporary_folder("cisreg-") as folder, publish_together(stale):
         try:
             tf.raw_ops.SaveV2(
                 prefix=str(Path(folder) / prefix.name),

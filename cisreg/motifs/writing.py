@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from cisreg.delayed_signals import delayed_signals
 from cisreg.files import give_new_name, replace_file
 from cisreg.locks import check_locks, hold_for_a_moment
 from cisreg.motifs.motif_set import MotifSet
@@ -78,8 +79,9 @@ def write_motifs(folder: str | os.PathLike[str], motif_set: MotifSet) -> Path:
     partial = place / f"{target.name[:_LONGEST_NAME]}.{secrets.token_hex(8)}{_PARTIAL}"
     stems = file_stems(motif_set.names)
     names = [*(f"{stem}{SUFFIX}" for stem in stems), LIST_NAME]
-    partial.mkdir()
     try:
+        with delayed_signals():
+            partial.mkdir()
         _write_files(partial, motif_set, stems)
         check_locks(place)
         if is_there:

@@ -17,8 +17,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as compute
 
+from cisreg.delayed_signals import temporary_folder
 from cisreg.number_text import shown
-from cisreg.processes.signals import make_temporary_folder
 
 # Names in the temporary folder, in which the programs run. bowtie2 is a script that joins its
 # arguments into a command for a shell, and commas separate its input files: so no argument may have
@@ -73,7 +73,7 @@ def bowtie2_parents(
     align, build = (_find_program(name) for name in ("bowtie2", "bowtie2-build"))
     if len(sequences) < 2:
         return np.arange(len(sequences), dtype=np.int64)
-    with make_temporary_folder("cisreg-") as folder:
+    with temporary_folder("cisreg-") as folder:
         for program in (align, build):
             _check_version(program, folder)
         _write_fasta(Path(folder, _FASTA), sequences)

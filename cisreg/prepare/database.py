@@ -12,10 +12,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from cisreg.delayed_signals import temporary_folder
 from cisreg.limits import thread_count
 from cisreg.number_text import parse_float, shown
 from cisreg.prepare.packages import load_package
-from cisreg.processes.signals import make_temporary_folder
 from cisreg.streams import STANDARD
 
 _UNITS = {"MB": 10**6, "GB": 10**9, "TB": 10**12, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
@@ -168,7 +168,7 @@ def _temporary_folder(resources: Resources, output: str | os.PathLike[str]) -> I
     if parent is not None and not Path(parent).is_dir():
         what = "temporary folder" if resources.temporary_folder else "output"
         raise FileNotFoundError(f"{what}: expected an existing folder, got {parent}; make it")
-    with make_temporary_folder("cisreg-temporary-", parent) as folder:
+    with temporary_folder("cisreg-temporary-", parent) as folder:
         # DuckDB takes a path such as md:x/tables or :memory:x for a connection; never one that
         # begins at the root.
         yield Path(folder).absolute()

@@ -6,7 +6,6 @@ import os
 import select
 import signal
 import sys
-import tempfile
 import threading
 import traceback
 from collections.abc import Callable, Collection, Iterator
@@ -182,29 +181,6 @@ def end_by_signals() -> Iterator[None]:
         signal.raise_signal(came[0])
 
 
-def make_temporary_folder(
-    prefix: str, parent: str | os.PathLike[str] | None = None
-) -> tempfile.TemporaryDirectory[str]:
-    """A new folder that is removed with the value; a signal that comes meanwhile waits.
-
-    Otherwise the folder could stay: between the moment it exists and the one that notes it.
-
-    Args:
-        prefix: how its name begins.
-        parent: where it is; None: the system's folder for temporary files.
-
-    Example:
-        >>> with make_temporary_folder("cisreg-") as folder:
-        ...     os.path.isdir(folder)
-        True
-    """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, stop_signals())
-    try:
-        return tempfile.TemporaryDirectory(prefix=prefix, dir=parent)
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 @contextmanager
 def waiting_for(what: Callable[[], str]) -> Iterator[None]:
     """Says what this process waits for, if a signal ends it meanwhile.
@@ -266,8 +242,10 @@ class PassSignals:
 
 @contextmanager
 def _handled(signals: Collection[int], handler: Callable[[int, Any], None]) -> Iterator[None]:
-    before = {each: signal.signal(each, handler) for each in signals}
+    before = {each: signal.getsignal(each) for each in signals}
     try:
+        for each in signals:
+            signal.signal(each, handler)
         yield
     finally:
         for each, earlier in before.items():

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -15,7 +13,6 @@ import pytest
 from cisreg.processes.signals import (
     RESUMABLE_STATUS,
     StopRequest,
-    make_temporary_folder,
     signal_name,
     stop_at_once,
     stop_signals,
@@ -185,22 +182,3 @@ def test_a_program_that_listens_for_signals_itself_goes_on_to():
         signal.set_wakeup_fd(-1)
         os.close(reader)
         os.close(writer)
-
-
-def test_a_signal_while_a_temporary_folder_is_made_leaves_none(monkeypatch, tmp_path):
-    made = tempfile.mkdtemp
-
-    def interrupted(*words):
-        folder = made(*words)
-        signal.raise_signal(signal.SIGTERM)
-        return folder
-
-    monkeypatch.setattr(tempfile, "mkdtemp", interrupted)
-    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))
-    try:
-        with pytest.raises(SystemExit), make_temporary_folder("new-", tmp_path):
-            pytest.fail("the signal came before")
-    finally:
-        signal.signal(signal.SIGTERM, before)
-    gc.collect()
-    assert [*tmp_path.iterdir()] == []

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 
 from cisreg.data.formats.manifest import MANIFEST, WORK_FOLDER, Manifest, load_manifest
+from cisreg.delayed_signals import delayed_signals
 from cisreg.limits import LONGEST_LINE
 from cisreg.locks import identity_of
 from cisreg.streams import STANDARD, decompressed
@@ -273,7 +274,8 @@ def _source_file(
 
 def _spooled(name: str, stream: BinaryIO) -> SourceFile:
     """Copies a stream to a temporary file, which is deleted after its last use."""
-    holder = tempfile.NamedTemporaryFile(prefix="cisreg-")  # noqa: SIM115
+    with delayed_signals():
+        holder = tempfile.NamedTemporaryFile(prefix="cisreg-")  # noqa: SIM115
     with named_faults(name):
         shutil.copyfileobj(stream, holder, _SPOOL_BLOCK)
         holder.flush()

@@ -82,7 +82,8 @@ def check_left_out(unusable: Unusable, count: int, measurements: int) -> Finding
     if measurements > 1 and no_number_among(measurements) in unusable.reasons:
         advice += (
             " To keep rows that were not measured in every replicate, write the mean of those that "
-            "were into a column, and give that as --expression-column."
+            "were into a column, and give that as --expression-column. If the columns are several "
+            "outputs, such as conditions, give them as --outputs."
         )
     if not count:
         return Finding("rows left out", "error", text, unusable.count, advice)

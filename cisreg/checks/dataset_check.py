@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +22,8 @@ from cisreg.checks.expression_rules import (
     check_scale,
 )
 from cisreg.checks.findings import STATES, Finding
+from cisreg.checks.names import measured_names, with_outputs
+from cisreg.checks.of_outputs import check_agreement
 from cisreg.checks.sequence_rules import (
     check_complexity,
     check_composition,
@@ -34,6 +36,7 @@ from cisreg.checks.sequence_rules import (
 from cisreg.checks.size_rules import check_size, check_split
 from cisreg.checks.survey import Survey, take_survey
 from cisreg.data import Columns, Dataset, DatasetFiles, HoldOut, open_dataset
+from cisreg.data.formats.rows import Column
 from cisreg.datasets.named import dataset_files
 from cisreg.display import counted, html_table
 from cisreg.motifs import MotifSet, read_motifs
@@ -55,11 +58,13 @@ class DatasetCheck:
         findings: errors first, then warnings, notes, and what is in order.
         count: number of rows that can be used.
         survey: the numbers behind the findings; None where the data set could not be read.
+        outputs: names of several outputs, in the order of `survey.of_outputs`.
     """
 
     findings: tuple[Finding, ...]
     count: int
     survey: Survey | None
+    outputs: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """Number of findings."""
@@ -127,6 +132,7 @@ def check_dataset(
     source: Dataset | DatasetFiles | PathLike | Sequence[PathLike] | Any,
     *,
     columns: Columns | None = None,
+    outputs: Sequence[Column] = (),
     measurements: PathLike | None = None,
     decimal_comma: bool = False,
     validation: float | HoldOut = 0.1,
@@ -149,6 +155,8 @@ def check_dataset(
             files or a list of them, the name of a data set (`cisreg.datasets`), or a table in
             memory (pandas, Arrow).
         columns: the column of each role, see `cisreg.data.Columns`; None: found by usual names.
+        outputs: the columns of several outputs, such as conditions; each is checked by itself, as
+            far as it was measured. Of a Dataset, the names of its measurements.
         measurements: for FASTA, a table with the columns name and expression.
         decimal_comma: whether numbers in text have a decimal comma.
         validation: the split that is tried, as `cisreg.train` makes it with the seed 0: the share
@@ -164,7 +172,7 @@ def check_dataset(
 
     Raises:
         OSError: a file does not exist or cannot be read.
-        ValueError: `validation` or `motifs` is not what it should be.
+        ValueError: `outputs`, `validation` or `motifs` is not what it should be.
         ImportError: a URL that needs fsspec, which is not installed.
 
     Example:
@@ -174,15 +182,16 @@ def check_dataset(
     """
     hold_out = validation if isinstance(validation, HoldOut) else HoldOut(validation)
     chosen = motifs if motifs is None or isinstance(motifs, MotifSet) else read_motifs(motifs)
-    asked = columns or Columns()
+    asked = with_outputs(columns or Columns(), outputs)
+    several = bool(outputs)
     try:
-        data = _opened(source, asked, hold_out, measurements, decimal_comma, filesystem)
+        data = _opened(source, asked, hold_out, measurements, decimal_comma, filesystem, several)
     except ValueError as error:
         return DatasetCheck((_refused("reading", error),), 0, None)
+    names = measured_names(data, outputs)
     findings = [check_columns(data, asked)]
-    names = data.expression_names if isinstance(data, DatasetFiles) else _names(data)
     try:
-        survey = _surveyed(data, len(names), hold_out, families, progress)
+        survey = _surveyed(data, len(names), hold_out, families, several, progress)
     except ValueError as error:
         return DatasetCheck(_sorted([*findings, _refused("reading", error)]), 0, None)
     if isinstance(data, DatasetFiles):
@@ -194,7 +203,7 @@ def check_dataset(
         findings += _of_expression(survey, names)
         findings.append(check_split(survey))
         findings.append(check_size(survey.count, max(survey.lengths), chosen))
-    return DatasetCheck(_sorted(findings), survey.count, survey)
+    return DatasetCheck(_sorted(findings), survey.count, survey, names if several else ())
 
 
 def _opened(
@@ -204,6 +213,7 @@ def _opened(
     measurements: PathLike | None,
     decimal_comma: bool,
     filesystem: Any,
+    partly_measured: bool,
 ) -> Dataset | DatasetFiles:
     if isinstance(source, (Dataset, DatasetFiles)):
         return source
@@ -215,21 +225,11 @@ def _opened(
             columns=Columns(**{**vars(asked), "extra": extra}),
             measurements=measurements,
             decimal_comma=decimal_comma,
+            partly_measured=partly_measured,
             filesystem=filesystem,
         )
-    return Dataset.from_frame(
-        source, asked.sequence, asked.expression, asked.weight, asked.name, extra=extra
-    )
-
-
-def _names(data: Dataset) -> tuple[str, ...]:
-    """Names of the measurements: those of the columns of a table, else numbers."""
-    count = 1 if data.expression.ndim == 1 else data.expression.shape[1]
-    used = data.columns_used.get("expression")
-    names = (used,) if isinstance(used, (str, int)) else tuple(used or ())
-    if len(names) == count and all(isinstance(name, str) for name in names):
-        return names
-    return tuple(f"expression_{number + 1}" for number in range(count))
+    roles = (asked.sequence, asked.expression, asked.weight, asked.name)
+    return Dataset.from_frame(source, *roles, extra=extra, partly_measured=partly_measured)
 
 
 def _surveyed(
@@ -237,6 +237,7 @@ def _surveyed(
     measurements: int,
     hold_out: HoldOut,
     families: bool,
+    outputs: bool,
     progress: bool,
 ) -> Survey:
     column = None
@@ -252,6 +253,7 @@ def _surveyed(
             measurements,
             hold_out,
             families=families,
+            outputs=outputs,
             advance=lambda rows: bar.advance(task, rows),
         )
 
@@ -275,7 +277,6 @@ def _of_sequences(survey: Survey, hold_out: HoldOut) -> list[Finding]:
         check_lengths(survey),
         check_ends(survey),
         check_unknown(survey),
-        check_composition(survey),
         check_complexity(survey),
         check_repeats(survey),
         check_relatives(survey, hold_out),
@@ -283,12 +284,25 @@ def _of_sequences(survey: Survey, hold_out: HoldOut) -> list[Finding]:
 
 
 def _of_expression(survey: Survey, names: Sequence[str]) -> list[Finding]:
+    if survey.agreement is not None:
+        return [
+            check_agreement(survey.agreement, names),
+            *(
+                replace(each, sentence=f"{name}: {each.sentence}")
+                for name, one in zip(names, survey.of_outputs, strict=True)
+                for each in _of_expression(one, [name])
+                # That nothing was measured twice is not said of each.
+                if each.check != "replicates" or np.isfinite(each.number)
+            ),
+        ]
+    composition = check_composition(survey)
     if not names:
-        return []
+        return [composition]
     scale = check_scale(survey)
     if scale.state == "error":
-        return [scale]
+        return [composition, scale]
     return [
+        composition,
         scale,
         *check_saturation(survey),
         check_outliers(survey),

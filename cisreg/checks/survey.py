@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from cisreg.checks.families import MOST_ROWS as MOST_COMPARED
 from cisreg.checks.families import Relatives, Sketcher, find_relatives
 from cisreg.checks.kept import KeptRows, SequenceSample
 from cisreg.checks.measured import Composition, Extremes, Moments, complexity
+from cisreg.checks.of_outputs import Agreement, agreement_of
 from cisreg.checks.repeats import ROW, Repeats, find_repeats
 from cisreg.checks.tried_split import SEED, TriedSplit
 from cisreg.data import HoldOut
@@ -47,6 +48,9 @@ class Survey:
         sample_expression: float32 [S].
         sample_complexity: float64 [S], see `cisreg.checks.measured.complexity`.
         ends: the constant ends of the sample.
+        of_outputs: the survey of the rows that were measured in each output, where there are
+            several; the whole is then of the mean of the outputs of a row, without `measurements`.
+        agreement: of these outputs; None for a single one.
     """
 
     count: int
@@ -66,6 +70,24 @@ class Survey:
     sample_expression: np.ndarray
     sample_complexity: np.ndarray
     ends: ConstantEnds
+    of_outputs: tuple[Survey, ...] = ()
+    agreement: Agreement | None = None
+
+
+class _Measured:
+    """What is added up over the rows of one output, or of all."""
+
+    def __init__(self, measurements: int) -> None:
+        self.count = 0
+        self.composition, self.extremes = Composition(), Extremes()
+        self.moments, self.columns = Moments(measurements), measurements
+
+    def add(self, codes: np.ndarray, length: np.ndarray, expression: np.ndarray) -> None:
+        """Adds rows whose measurements, float [n, K], are all there."""
+        self.count += len(length)
+        self.composition.add(codes, length, _mean(expression))
+        self.moments.add(expression)
+        self.extremes.add(expression.ravel())
 
 
 def take_survey(
@@ -74,6 +96,7 @@ def take_survey(
     hold_out: HoldOut,
     *,
     families: bool = True,
+    outputs: bool = False,
     advance: Callable[[int], None] = lambda rows: None,
 ) -> Survey:
     """Looks at every row once.
@@ -83,13 +106,17 @@ def take_survey(
         measurements: K.
         hold_out: the split that is tried.
         families: whether to look for relatives.
+        outputs: whether the measurements are those of K outputs, NaN where one is missing.
         advance: is told how many rows were looked at.
 
     Raises:
         ValueError: a row without the group or fold that `hold_out` needs.
     """
     lengths: Counter[int] = Counter()
-    composition, moments, extremes = Composition(), Moments(measurements), Extremes()
+    # Of outputs, those that a row lacks leave no sums of all.
+    every_one = _Measured(0 if outputs else measurements)
+    of_one = [_Measured(1) for _ in range(measurements if outputs else 0)]
+    row_type = _row_type(len(of_one))
     kept, sample, sketcher = KeptRows(), SequenceSample(), Sketcher()
     sketches: list[np.ndarray] = []
     compared = count = 0
@@ -98,24 +125,25 @@ def take_survey(
         count += len(block.length)
         lengths.update(dict(zip(*map(np.ndarray.tolist, _counted(block.length)), strict=True)))
         expression = _mean(block.expression)
-        composition.add(block.codes, block.length, expression)
-        moments.add(block.expression)
-        extremes.add(block.expression.ravel())
-        rows = _rows(block, expression, split)
+        every_one.add(block.codes, block.length, block.expression[:, : every_one.columns])
+        for one, column in zip(of_one, block.expression.T, strict=False):
+            there = np.isfinite(column)
+            one.add(block.codes[there], block.length[there], column[there, None])
+        rows = _rows(block, expression, split, row_type)
         kept.add(rows)
         sample.add(rows["hash"], block.codes, expression)
         if families and compared < MOST_COMPARED:
             sketches.append(_with_sketch(rows, sketcher.add(block.codes, block.length)))
             compared += len(rows)
         advance(len(rows))
-    every = kept.sorted(ROW)
+    every = kept.sorted(row_type)
     codes, sample_length, sample_expression = sample.sequences()
-    return Survey(
+    found = Survey(
         count=count,
         lengths=lengths,
-        composition=composition,
-        measurements=moments,
-        extremes=extremes,
+        composition=every_one.composition,
+        measurements=every_one.moments,
+        extremes=every_one.extremes,
         repeats=find_repeats(every),
         kept_share=kept.share,
         expression=np.sort(every["expression"]),
@@ -129,6 +157,26 @@ def take_survey(
         sample_complexity=complexity(codes),
         ends=find_constant_ends(codes),
     )
+    if not of_one:
+        return found
+    surveys = [_of_output(found, one, every, index) for index, one in enumerate(of_one)]
+    agreement = agreement_of(every["outputs"])
+    return replace(found, of_outputs=tuple(surveys), agreement=agreement)
+
+
+def _of_output(whole: Survey, measured: _Measured, rows: np.ndarray, index: int) -> Survey:
+    """The survey of the rows that were measured in one output."""
+    own = rows[np.isfinite(rows["outputs"][:, index])].copy()
+    own["expression"] = own["outputs"][:, index]
+    return replace(
+        whole,
+        count=measured.count,
+        composition=measured.composition,
+        measurements=measured.moments,
+        extremes=measured.extremes,
+        repeats=find_repeats(own),
+        expression=np.sort(own["expression"]),
+    )
 
 
 def _counted(length: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -136,14 +184,22 @@ def _counted(length: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _mean(expression: np.ndarray) -> np.ndarray:
-    """The mean measurement of each row, float32 [n]; NaN without any."""
-    if not expression.shape[1]:
-        return np.full(len(expression), np.nan, np.float32)
-    return expression.mean(axis=1, dtype=np.float64).astype(np.float32)
+    """The mean of the measurements of each row that are there, float32 [n]; NaN without any."""
+    there = np.isfinite(expression)
+    total = np.where(there, expression, 0).sum(axis=1, dtype=np.float64)
+    with np.errstate(invalid="ignore"):
+        return (total / there.sum(axis=1)).astype(np.float32)
 
 
-def _rows(block: Block, expression: np.ndarray, split: TriedSplit) -> np.ndarray:
-    rows = np.empty(len(block.length), ROW)
+def _row_type(outputs: int) -> np.dtype:
+    """What is kept of each row; of several outputs, each measurement too."""
+    return np.dtype([*ROW.descr, ("outputs", "f4", (outputs,))]) if outputs else ROW
+
+
+def _rows(block: Block, expression: np.ndarray, split: TriedSplit, kind: np.dtype) -> np.ndarray:
+    rows = np.empty(len(block.length), kind)
+    if kind != ROW:
+        rows["outputs"] = block.expression
     rows["hash"] = sequence_hashes(block.codes, SEED)
     rows["strand"] = _strand_hashes(block)
     rows["expression"] = expression

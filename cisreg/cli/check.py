@@ -77,6 +77,7 @@ def check(
             "finds it. Given several times for replicates, which are compared.",
         ),
     ] = None,
+    outputs: options.Outputs = None,
     measurements: choose.Measurements = None,
     name_column: choose.NameColumn = None,
     decimal_comma: options.DecimalComma = False,
@@ -106,10 +107,12 @@ def check(
     from cisreg.data import Columns
 
     check_results(output, plot)
+    options.measured(outputs, expression_column)
     asked = options.asked_columns(sequence_column, expression_column, None, name_column)
     found = check_dataset(
         table,
         columns=Columns(**asked),
+        outputs=[options.column(each) for each in outputs or ()],
         measurements=measurements,
         decimal_comma=decimal_comma,
         validation=_hold_out(column, fold, group_column is not None, validation),

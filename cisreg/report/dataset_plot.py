@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -38,6 +38,10 @@ class AnySurvey(Protocol):
         """Mean measurements."""
 
     @property
+    def of_outputs(self) -> Sequence[AnySurvey]:
+        """The survey of each of several outputs."""
+
+    @property
     def sample(self) -> np.ndarray:
         """uint8 [S, L], different sequences."""
 
@@ -53,15 +57,20 @@ class AnyCheck(Protocol):
     def survey(self) -> AnySurvey | None:
         """What was found in the data set; None if it could not be read."""
 
+    @property
+    def outputs(self) -> Sequence[str]:
+        """Names of several outputs."""
+
 
 def plot_dataset(
     path: str | os.PathLike[str] | None, check: AnyCheck, *, overwrite: bool = False
 ) -> Figure:
     """Draws the distributions of a data set, and its bases by position from both ends.
 
-    Six panels: expression, length, GC content, expression against GC content, and the share of
-    each base by position from the first and from the last base. GC content, the fourth panel and
-    the bases are those of the sample of the check, up to 16,384 different sequences.
+    Six panels: expression (of each of several outputs), length, GC content, expression (the mean of
+    a row) against GC content, and the share of each base by position from the first and from the
+    last base. GC content, the fourth panel and the bases are those of the sample of the check, up
+    to 16,384 different sequences.
 
     Args:
         path: file to write, .png, .pdf or .svg; None: none, the figure is only returned.
@@ -86,7 +95,10 @@ def plot_dataset(
         )
     with new_figure(path, (11.0, 6.2), overwrite=overwrite) as figure:
         (first, second, third), (fourth, fifth, sixth) = figure.subplots(2, 3)
-        _draw_expression(first, survey)
+        if survey.of_outputs:
+            _draw_outputs(first, survey.of_outputs, check.outputs)
+        else:
+            _draw_expression(first, survey)
         _draw_lengths(second, survey)
         content = gc_content(survey.sample)
         _draw_content(third, content)
@@ -117,6 +129,19 @@ def _draw_expression(axes: Axes, survey: AnySurvey) -> None:
         axes.set_title(f"Expression, {survey.count:,} rows")
     else:
         axes.set_title("Expression: none measured")
+
+
+def _draw_outputs(axes: Axes, surveys: Sequence[AnySurvey], names: Sequence[str]) -> None:
+    """The expression of each output, in the same bins."""
+    measured = np.concatenate([each.expression for each in surveys])
+    axes.set_xlabel("expression (unit of the table)")
+    axes.set_ylabel("rows")
+    axes.set_title(f"Expression of {len(names)} outputs")
+    edges = np.linspace(measured.min(), measured.max(), _BINS + 1).tolist()
+    for place, (name, each) in enumerate(zip(names, surveys, strict=True)):
+        color, label = f"C{place % 10}", f"{name}, {each.count:,} rows"
+        axes.hist(each.expression, bins=edges, histtype="step", color=color, label=label)
+    axes.legend(frameon=False, fontsize=8)
 
 
 def _draw_lengths(axes: Axes, survey: AnySurvey) -> None:

@@ -128,3 +128,28 @@ def test_gc_content_is_of_known_bases():
     content = gc_content(np.array([[0, 1, 4, 4], [4, 4, 4, 4]], np.uint8))
     assert content[0] == 0.5
     assert np.isnan(content[1])
+
+
+def test_outputs_by_name_and_number(tmp_path):
+    random = np.random.default_rng(3)
+    lines = ["seq\tone\tother"]
+    for row, codes in enumerate(random.integers(0, 4, (300, 30))):
+        first, second = random.normal(5, 1, 2).round(4).tolist()
+        lines.append(f"{''.join(LETTERS[codes])}\t{first}\t{second if row % 3 else 'NA'}")
+    path = tmp_path / "t.tsv"
+    path.write_text("\n".join(lines) + "\n")
+    plot = tmp_path / "t.png"
+    shown = run(0, path, "--outputs", "one", "--outputs", 3, "--plot", plot).stdout
+    assert shown.startswith("# 300 rows: 0 errors")
+    assert "one lacks 0 of 300 rows (0.0 %); other lacks 100 of 300 rows (33.3 %)" in shown
+    assert "ok\texpression\tother: Measurements are" in shown
+    found = check_dataset(path, outputs=("one", "other"))
+    (axes, *_) = plot_dataset(None, found).axes
+    assert [each.get_text() for each in axes.get_legend().get_texts()] == [
+        "one, 300 rows",
+        "other, 200 rows",
+    ]
+    replicates = ("--expression-column", "one", "--expression-column", "other")
+    assert "give them as --outputs" in run(0, path, *replicates).stdout
+    assert "--expression-column" in run(2, path, "--outputs", "one", *replicates).stderr
+    assert "expected two or more" in run(2, path, "--outputs", "one").stderr

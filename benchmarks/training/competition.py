@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 import cisreg
+from benchmarks.shared.model_classes import held_out_likelihood, print_classes
 from benchmarks.shared.suite import machine, print_table, subplots, write_json
 from cisreg import Dataset, simulate, train
 from cisreg.interpret import nucleosome_occupancy
@@ -69,7 +70,7 @@ def main() -> None:
         show_recovery(results)
     elif options.part == "classes":
         results = list(told_apart(range(options.seeds or 10), count, recipe))
-        show_classes(results)
+        print_classes("The true class against the other, on sequences held out", results)
     elif options.part == "start":
         results = list(started(range(options.seeds or 5), count, recipe))
         show_r(results, "start")
@@ -172,42 +173,16 @@ def told_apart(seeds: range, count: int, recipe: str) -> Iterator[dict[str, Any]
             )
             cut = count * 4 // 5
             true, other = (
-                held_out(trained(made, seed, recipe, slice(cut), competition=each), made, cut)
+                held_out_likelihood(
+                    trained(made, seed, recipe, slice(cut), competition=each), made, cut
+                )
                 for each in (competes, not competes)
             )
-            found = {"competition": competes, "seed": seed, "gain": true - other}
+            names = "competition", "independent sites"
+            truth, wrong = names if competes else names[::-1]
+            found = {"truth": truth, "other": wrong, "seed": seed, "gain": true - other}
             print(found, flush=True)
             yield found
-
-
-def held_out(model: Model, made: Simulation, cut: int) -> float:
-    """The mean log likelihood of a measurement among the rows from `cut` on, nats."""
-    assert model.noise is not None
-    predicted = model.predict(made.sequence[cut:]).expression
-    logs = model.noise.log_likelihood(predicted, made.expression[cut:]).numpy()
-    return float(np.mean(logs, dtype=np.float64))
-
-
-def show_classes(results: list[dict[str, Any]]) -> None:
-    """In how many simulations the true class has the higher likelihood."""
-    rows = []
-    for competes in (True, False):
-        gains = [each["gain"] for each in results if each["competition"] == competes]
-        if not gains:
-            continue
-        rows.append(
-            (
-                "competition" if competes else "independent sites",
-                f"{sum(gain > 0 for gain in gains)} of {len(gains)}",
-                f"{np.mean(gains):.4f}",
-                f"{min(gains):.4f}",
-            )
-        )
-    print_table(
-        "The true class against the other, on sequences held out",
-        ("truth", "told", "nats per measurement", "least"),
-        rows,
-    )
 
 
 def started(seeds: range, count: int, recipe: str) -> Iterator[dict[str, Any]]:

@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.shared.model_classes import held_out_likelihood, print_classes
 from benchmarks.shared.suite import machine, print_table, subplots, write_json
 from cisreg import Dataset, simulate, train
 from cisreg.losses import Gaussian
@@ -71,7 +72,7 @@ def main() -> None:
         show_recovery(results)
     elif options.part == "classes":
         results = list(told_apart(seeds, *given))
-        show_classes(results)
+        print_classes("The true class of models against others, held out", results)
     else:
         results = [covered(kind, seed, options.sequences) for kind in KINDS for seed in seeds]
         show_coverage(results)
@@ -170,35 +171,11 @@ def told_apart(seeds: range, count: int, recipe: str) -> Iterator[dict[str, Any]
                 (other, [other, "bias"]),
             ):
                 model = trained(made, differ, seed, recipe, slice(cut), WEIGHT)
-                found[name] = held_out(model, made, cut)
+                found[name] = held_out_likelihood(model, made, cut)
             for name in ("none", other):
                 gain = found["true"] - found[name]
                 yield {"truth": truth, "other": name, "seed": seed, "gain": gain}
                 print(truth, name, seed, f"{gain:.4f}", flush=True)
-
-
-def held_out(model: Model, made: Simulation, cut: int) -> float:
-    """The mean log likelihood of a measurement among the rows from `cut` on, nats."""
-    import tensorflow as tf
-
-    assert model.noise is not None
-    measured = made.expression[cut:]
-    predicted = tf.constant(model.predict(made.sequence[cut:]).expression)
-    logs = model.noise.log_likelihood(predicted, tf.constant(measured)).numpy()
-    return float(logs[np.isfinite(measured)].mean(dtype=np.float64))
-
-
-def show_classes(results: list[dict[str, Any]]) -> None:
-    """In how many simulations the true class has the higher likelihood."""
-    rows = []
-    for pair in dict.fromkeys((each["truth"], each["other"]) for each in results):
-        gains = [each["gain"] for each in results if (each["truth"], each["other"]) == pair]
-        told = sum(gain > 0 for gain in gains)
-        rows.append(
-            (*pair, f"{told} of {len(gains)}", f"{np.mean(gains):.4f}", f"{min(gains):.4f}")
-        )
-    columns = ("differs", "model", "told", "nats per measurement", "least")
-    print_table("The true class of models against others, held out", columns, rows)
 
 
 def covered(kind: str, seed: int, count: int) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.shared.model_classes import held_out_likelihood, print_classes
 from benchmarks.shared.suite import machine, print_table, subplots, write_json
 from cisreg import Dataset, simulate, train
 from cisreg.losses import NegativeBinomial, Noise, SortBins, named_noise
@@ -69,7 +70,7 @@ def main() -> None:
         show_recovery(results)
     elif options.part == "classes":
         results = list(told_apart(seeds, count, options.recipe))
-        show_classes(results)
+        print_classes("The true noise model against others, on sequences held out", results)
     else:
         results = [
             informed(kind, seed, options.sequences, options.recipe)
@@ -185,34 +186,11 @@ def told_apart(seeds: range, count: int, recipe: str) -> Iterator[dict[str, Any]
             found = {}
             for kind in (truth, *others):
                 model = trained(made, named_noise(kind), seed, recipe, slice(cut))
-                found[kind] = held_out(model, made, cut)
+                found[kind] = held_out_likelihood(model, made, cut)
             for kind in others:
                 gain = found[truth] - found[kind]
                 yield {"truth": truth, "other": kind, "seed": seed, "gain": gain}
                 print(truth, kind, seed, f"{gain:.4f}", flush=True)
-
-
-def held_out(model: Model, made: Simulation, cut: int) -> float:
-    """The mean log likelihood of a measurement among the rows from `cut` on, nats."""
-    import tensorflow as tf
-
-    assert model.noise is not None
-    predicted = tf.constant(model.predict(made.sequence[cut:]).expression)
-    logs = model.noise.log_likelihood(predicted, tf.constant(made.expression[cut:]))
-    return float(np.mean(logs.numpy(), dtype=np.float64))
-
-
-def show_classes(results: list[dict[str, Any]]) -> None:
-    """In how many simulations the true class has the higher likelihood."""
-    rows = []
-    for pair in dict.fromkeys((each["truth"], each["other"]) for each in results):
-        gains = [each["gain"] for each in results if (each["truth"], each["other"]) == pair]
-        told = sum(gain > 0 for gain in gains)
-        rows.append(
-            (*pair, f"{told} of {len(gains)}", f"{np.mean(gains):.4f}", f"{min(gains):.4f}")
-        )
-    columns = ("truth", "other", "told", "nats per measurement", "least")
-    print_table("The true noise model against others, on sequences held out", columns, rows)
 
 
 def informed(kind: str, seed: int, count: int | None, recipe: str) -> dict[str, Any]:

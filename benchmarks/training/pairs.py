@@ -10,12 +10,15 @@
 
 recovery: promoters are simulated with three pairs of known curves. A model without pairs is
 trained, the screen proposes pairs, and those that make rows held out more likely are accepted; a
-model that is given the true pairs says how well curves are learned. classes: is the true model
-told from one without pairs, and from one with wrong ones, by the likelihood of rows held out? none:
-how many pairs are proposed and accepted where there are none? promoters: the same screen and
-acceptance on measured promoters; a tenth of the rows decides. speed: a step with pairs by one
-without. figure: pair_curves.png, true and learned curves. distance: pair_distance.png, what
-orientation and distance mean.
+model that is given the true pairs says how well curves are learned: r, and heights and slopes, of
+learned by true numbers. Data do not determine an effect of two sites alone, only its
+product with their occupancies and accessibility: heights are of curves times those of the strongest
+sites of each model on a mean promoter, slopes of what each pair does to promoters held out.
+classes: is the true model told from one without pairs, and from one with wrong ones, by the
+likelihood of rows held out? none: how many pairs are proposed and accepted where there are none?
+promoters: the same screen and acceptance on measured promoters; a tenth of the rows decides.
+speed: a step with pairs by one without. figure: pair_curves.png, true and learned curves.
+distance: pair_distance.png, what orientation and distance mean.
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ import numpy as np
 from benchmarks.shared.suite import machine, print_table, subplots, write_json
 from cisreg import Dataset, ModelSpec, read_dataset, read_motifs, simulate, train
 from cisreg.interpret import screen_pairs
+from cisreg.interpret.factors import strongest_site_occupancy
 from cisreg.interpret.read_out import paired_effects, read_out, scan_model
 from cisreg.metrics import pearson_correlation
 from cisreg.motifs import MotifSet, read_log_concentration
@@ -57,12 +61,14 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="folder of measured promoters")
     parser.add_argument("--figures", type=Path, default=Path(), help="folder for the figure")
     parser.add_argument("--seeds", type=int, help="default: 5, classes and none 10, promoters 3")
+    parser.add_argument("--first", type=int, default=0, help="the first seed (%(default)s)")
+    parser.add_argument("--recipe", default="quick", help="of simulations (%(default)s)")
     parser.add_argument("--sequences", type=int, default=6_000, help="simulated (%(default)s)")
     parser.add_argument("--epochs", type=int, help="most of a stage")
     parser.add_argument("--json", type=Path, help="file for the measurements")
     options = parser.parse_args()
     usual = {"classes": 10, "none": 10, "promoters": 3}.get(options.part, 5)
-    seeds = range(options.seeds or usual)
+    seeds = range(options.first, options.first + (options.seeds or usual))
     if options.part == "figure":
         draw(options.figures / "pair_curves.png", options.sequences, options.epochs)
         return
@@ -87,7 +93,10 @@ def measured(part: str, seeds: range, options: argparse.Namespace) -> Iterator[d
         yield from (of_promoters(options.data, seed, options.epochs) for seed in seeds)
     else:
         each = {"recovery": recovered, "classes": told_apart, "none": of_none}[part]
-        yield from (each(seed, options.sequences, options.epochs) for seed in seeds)
+        pairs = 0 if part == "none" else PAIRS
+        for seed in seeds:
+            split = Split(seed, options.sequences, pairs, options.recipe)
+            yield {"seed": seed, **each(split, options.epochs)}
 
 
 def motifs(seed: int = 7) -> MotifSet:
@@ -104,7 +113,8 @@ def motifs(seed: int = 7) -> MotifSet:
 class Split:
     """Simulated promoters, a fifth of them held out."""
 
-    def __init__(self, seed: int, count: int, pairs: int = PAIRS) -> None:
+    def __init__(self, seed: int, count: int, pairs: int = PAIRS, recipe: str = "quick") -> None:
+        self.seed, self.recipe = seed, recipe
         self.made: Simulation = simulate(
             motifs(),
             sequence_count=count,
@@ -122,11 +132,19 @@ class Split:
         self.noiseless = self.made.noiseless_expression[cut:]
         self.pairs = pair_names(self.made.spec, self.made.motif_names)
 
-    def trained(self, pairs: Sequence[Sequence[str]], seed: int, epochs: int | None) -> Model:
+    def trained(self, pairs: Sequence[Sequence[str]], epochs: int | None) -> Model:
         """A model with these pairs."""
         layers = {"pairs": list(map(list, pairs))}
-        recipe = read_recipe("quick").override(model=layers, epochs=epochs, motif_width=WIDTH)
-        return train(self.training, motifs(), recipe, seed=seed, progress=False).model
+        recipe = read_recipe(self.recipe).override(model=layers, epochs=epochs, motif_width=WIDTH)
+        return train(self.training, motifs(), recipe, seed=self.seed, progress=False).model
+
+    def judged(
+        self, model: Model, pairs: Sequence[tuple[str, str]], epochs: int | None
+    ) -> tuple[tuple[str, str], ...]:
+        """Those of these pairs that are accepted."""
+        how: dict[str, Any] = {"epochs": epochs or ACCEPTING, "seed": self.seed}
+        data = self.training, self.held_out
+        return accept_pairs(model, *data, pairs, recipe=self.recipe, **how).accepted
 
     def likelihood(self, model: Model) -> np.ndarray:
         """Of each row that is held out, nats; the noise is the true one."""
@@ -134,40 +152,46 @@ class Split:
         return row_log_likelihood(model, self.held_out, deviation)
 
 
-def recovered(seed: int, count: int, epochs: int | None) -> dict[str, Any]:
+def recovered(split: Split, epochs: int | None) -> dict[str, Any]:
     """Curves with the true pairs; and what is proposed and accepted without knowing them."""
-    split = Split(seed, count)
-    plain, paired = (split.trained(pairs, seed, epochs) for pairs in ([], split.pairs))
+    plain, paired = (split.trained(pairs, epochs) for pairs in ([], split.pairs))
     rs = [
         pearson_correlation(each.predict(split.held_out.sequence).expression, split.noiseless)
         for each in (plain, paired)
     ]
-    _, true = pair_curves(split.made.spec, split.made.parameters["pair_effect"])
-    _, learned = pair_curves(paired.spec, paired.parameters["pair_effect"])
-    curves = [pearson_correlation(*map(np.ravel, each)) for each in zip(true, learned, strict=True)]
-    acting = [
-        pearson_correlation(*each)
-        for each in zip(_acting(split.truth, split), _acting(paired, split), strict=True)
-    ]
+    curves = [_curves(each, split) for each in (split.truth, paired)]
+    acting = [_acting(each, split) for each in (split.truth, paired)]
     screen = screen_pairs(plain, split.training)
     candidates = screen.candidates(0.1)
-    accepted: tuple[tuple[str, str], ...] = ()
-    if candidates:
-        how: dict[str, Any] = {"recipe": "quick", "epochs": epochs or ACCEPTING, "seed": seed}
-        judged = accept_pairs(plain, split.training, split.held_out, candidates, **how)
-        accepted = judged.accepted
+    accepted = split.judged(plain, candidates, epochs) if candidates else ()
     known = set(map(frozenset, split.pairs))
     return {
-        "seed": seed,
         "r_without": rs[0],
         "r": rs[1],
-        "curves": curves,
-        "effects": acting,
+        "curves": _each(pearson_correlation, curves),
+        "heights": _each(lambda true, learned: (true @ learned) / (true @ true), curves),
+        "effects": _each(pearson_correlation, acting),
+        "slopes": _each(
+            lambda true, learned: np.cov(true, learned)[0, 1] / true.var(ddof=1), acting
+        ),
         "proposed": sum(frozenset(each) in known for each in candidates),
         "wrongly_proposed": sum(frozenset(each) not in known for each in candidates),
         "accepted": sum(frozenset(each) in known for each in accepted),
         "wrongly_accepted": sum(frozenset(each) not in known for each in accepted),
     }
+
+
+def _each(compare: Any, both: Sequence[np.ndarray]) -> list[float]:
+    """A number for each pair, of true [Q, any] and learned ones."""
+    return [float(compare(*each)) for each in zip(*both, strict=True)]
+
+
+def _curves(model: Model, split: Split) -> np.ndarray:
+    """What two strongest sites do on a mean promoter by orientation and distance, [Q, 2 * D]."""
+    _, curves = pair_curves(model.spec, model.parameters["pair_effect"])
+    occupancy = strongest_site_occupancy(model)[np.array(model.spec.pairs)].prod(axis=1)
+    accessibility = read_out(model, scan_model(model, split.held_out.sequence)).accessibility.mean()
+    return (curves * accessibility * occupancy[:, np.newaxis, np.newaxis]).reshape(len(curves), -1)
 
 
 def _acting(model: Model, split: Split) -> np.ndarray:
@@ -177,16 +201,15 @@ def _acting(model: Model, split: Split) -> np.ndarray:
     return (read_out(model, scan).accessibility[:, np.newaxis] * effect).T
 
 
-def told_apart(seed: int, count: int, epochs: int | None) -> dict[str, Any]:
+def told_apart(split: Split, epochs: int | None) -> dict[str, Any]:
     """The gain in likelihood of the true pairs over none, and over wrong ones."""
-    split = Split(seed, count)
     # The same factors, each with the partner of another one.
     firsts, seconds = zip(*split.pairs, strict=True)
     wrong = list(zip(firsts, np.roll(seconds, 1).tolist(), strict=True))
     none, true, mistaken = (
-        split.likelihood(split.trained(pairs, seed, epochs)) for pairs in ([], split.pairs, wrong)
+        split.likelihood(split.trained(pairs, epochs)) for pairs in ([], split.pairs, wrong)
     )
-    found: dict[str, Any] = {"seed": seed}
+    found: dict[str, Any] = {}
     for name, other in (("none", none), ("wrong", mistaken)):
         gain = true - other
         found[name] = float(gain.mean())
@@ -194,20 +217,16 @@ def told_apart(seed: int, count: int, epochs: int | None) -> dict[str, Any]:
     return found
 
 
-def of_none(seed: int, count: int, epochs: int | None) -> dict[str, Any]:
+def of_none(split: Split, epochs: int | None) -> dict[str, Any]:
     """What is proposed and accepted where no pair acts; the best 5 are tried in any case."""
-    split = Split(seed, count, pairs=0)
-    plain = split.trained([], seed, epochs)
+    plain = split.trained([], epochs)
     screen = screen_pairs(plain, split.training)
     tried = list(screen.factors[:5])
-    how: dict[str, Any] = {"recipe": "quick", "epochs": epochs or ACCEPTING, "seed": seed}
-    judged = accept_pairs(plain, split.training, split.held_out, tried, **how)
     return {
-        "seed": seed,
         "proposed": len(screen.candidates(0.1)),
         "least_q": float(screen.q_value.min()),
         "tried": len(tried),
-        "accepted": len(judged.accepted),
+        "accepted": len(split.judged(plain, tried, epochs)),
     }
 
 
@@ -315,9 +334,15 @@ def _step(pairs: int) -> Any:
 def show(part: str, results: list[dict[str, Any]]) -> None:
     """The rows as a table."""
     if part == "recovery":
-        for name in ("curves", "effects"):
+        for name, what in (
+            ("curves", "r of curves"),
+            ("heights", "heights of curves"),
+            ("effects", "r of effects"),
+            ("slopes", "slopes of effects"),
+        ):
             values = np.array([each[name] for each in results])
-            print(f"r of {name}: mean {values.mean():.3f}, worst {values.min():.3f}")
+            least, most = values.min(), values.max()
+            print(f"{what}: mean {values.mean():.3f}, least {least:.3f}, most {most:.3f}")
     if part == "classes":
         for name in ("none", "wrong"):
             gains = np.array([each[name] for each in results])
@@ -336,9 +361,10 @@ def _text(value: Any) -> str:
 def draw(path: Path, count: int, epochs: int | None) -> None:
     """True and learned curves of one simulation."""
     split = Split(1, count)
-    paired = split.trained(split.pairs, 1, epochs)
-    distance, true = pair_curves(split.made.spec, split.made.parameters["pair_effect"])
-    _, learned = pair_curves(paired.spec, paired.parameters["pair_effect"])
+    paired = split.trained(split.pairs, epochs)
+    reach = split.made.spec.pair_distance
+    distance = np.arange(-reach, reach + 1)
+    true, learned = (_curves(each, split).reshape(PAIRS, 2, -1) for each in (split.truth, paired))
     figure, axes = subplots(1, PAIRS, 11.0, 3.4)
     for axis, names, one, two in zip(axes[0], split.pairs, true, learned, strict=True):
         for orientation, color in ((0, "#0072b2"), (1, "#d55e00")):
@@ -347,7 +373,7 @@ def draw(path: Path, count: int, epochs: int | None) -> None:
             axis.plot(distance, one[orientation], color=color, linestyle=":", linewidth=2)
         axis.axvspan(-OWN_COLUMNS, OWN_COLUMNS, color="0.85", linewidth=0)
         axis.set(title=f"{names[0]} and {names[1]}", xlabel="bases from centre to centre")
-    axes[0][0].set_ylabel("effect of both together")
+    axes[0][0].set_ylabel("effect of two strongest sites")
     axes[0][0].plot([], [], color="0.4", linestyle=":", label="true")
     axes[0][0].legend(fontsize=8)
     figure.savefig(path, dpi=130)

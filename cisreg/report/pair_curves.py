@@ -10,6 +10,7 @@ import numpy as np
 
 from cisreg.interpret.any_model import AnyModel
 from cisreg.interpret.cooperativity import PairScreen
+from cisreg.interpret.factors import strongest_site_occupancy
 from cisreg.links import score_unit
 from cisreg.pairs import ORIENTATIONS, pair_curves, pair_names
 from cisreg.report.labels import short_name, with_unit
@@ -35,7 +36,9 @@ def plot_pair_curves(
 ) -> Figure:
     """Draws the effect of two sites of each pair of a model by their orientation and distance.
 
-    Grey: the sites overlap.
+    The sites are the strongest of each factor, where all chromatin is accessible: the effect is
+    `pair_effect` times their occupancies. Data determine this product; `pair_effect` alone is the
+    larger, the less sites are bound. Grey: the sites overlap.
 
     Args:
         path: file to write, .png, .pdf or .svg; None: none, the figure is only returned.
@@ -56,6 +59,8 @@ def plot_pair_curves(
     if not model.spec.pairs:
         raise ValueError("model: expected a model with pairs of factors, got one without")
     distance, curves = pair_curves(model.spec, model.parameters["pair_effect"])
+    bound = strongest_site_occupancy(model)[np.array(model.spec.pairs)].prod(axis=1)
+    curves = curves * bound[:, np.newaxis, np.newaxis]
     names = pair_names(model.spec, model.motif_names)
     if pairs is None:
         order = np.argsort(-np.abs(curves).max(axis=(1, 2)), kind="stable")
@@ -72,7 +77,7 @@ def plot_pair_curves(
             overlap = sum(widths[name] for name in pair) / 2
             axes.axvspan(-overlap, overlap, color=GUIDE, alpha=0.3, linewidth=0)
             _draw(axes, distance, curves[names.index(pair)], pair)
-            axes.set_ylabel(with_unit("effect of both together", unit), fontsize=8)
+            axes.set_ylabel(with_unit("effect of two strongest sites", unit), fontsize=8)
     return figure
 
 

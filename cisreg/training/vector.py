@@ -6,6 +6,11 @@ from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
 
+# In what units these parameters train; all others in their own. Optimizers change every number by
+# about the learning rate in a step. That suits numbers of size 1, and effects of pairs are ten to
+# twenty standard units, since sites seldom bind together. Powers of 2, so that nothing is rounded.
+_UNITS = {"pair_effect": 16.0}
+
 
 class ParameterVector:
     """One variable that contains the values of several parameters.
@@ -19,7 +24,7 @@ class ParameterVector:
         trainable: names of the parameters in the vector, in their order in it.
 
     Attributes:
-        variable: float32 [K], the values.
+        variable: float32 [K], the values; effects of pairs of factors in units of 16.
 
     Example:
         >>> parameters = {"activity": tf.Variable([1.0, 2.0]), "bias": tf.Variable(3.0)}
@@ -45,9 +50,12 @@ class ParameterVector:
         shapes = [parameter.shape for parameter in self._parameters.values()]
         parts = tf.split(vector, [shape.num_elements() for shape in shapes])
         return {
-            name: tf.reshape(part, shape)
+            name: tf.reshape(part * _UNITS[name] if name in _UNITS else part, shape)
             for name, part, shape in zip(self._parameters, parts, shapes, strict=True)
         }
 
     def _joined(self) -> tf.Tensor:
-        return tf.concat([tf.reshape(each, [-1]) for each in self._parameters.values()], axis=0)
+        flat = {name: tf.reshape(each, [-1]) for name, each in self._parameters.items()}
+        return tf.concat(
+            [part / _UNITS[name] if name in _UNITS else part for name, part in flat.items()], axis=0
+        )

@@ -13,11 +13,13 @@ from typer.testing import CliRunner
 from cisreg.cli import app
 from cisreg.data import Dataset
 from cisreg.losses import Gaussian
+from cisreg.pairs import pair_curves
 from cisreg.recipes import accept_pairs
 from cisreg.recipes.cooperativity import Gain, row_log_likelihood
 from cisreg.report import plot_pair_curves, plot_pair_screen
 from cisreg.sequences import decode
 from cisreg.storage import save_model
+from cisreg.trained_model import Model
 from cisreg.writing import open_table
 
 
@@ -61,6 +63,28 @@ def test_the_true_pair_is_accepted_and_another_is_not(tmp_path):
     assert (tmp_path / "curves.png").stat().st_size > 1000
     with pytest.raises(ValueError, match="expected pairs that the model has not"):
         accept_pairs(judged.model, training, held_out, [(a, b)])
+
+
+def test_a_plot_shows_what_two_strongest_sites_do():
+    made = simulated(1, sequence_count=5)
+    model = Model(made.spec, made.parameters, made.motif_names)
+    lines = plot_pair_curves(None, model).axes[0].get_lines()
+    ((a, b),) = made.spec.pairs
+    _, curves = pair_curves(made.spec, made.parameters["pair_effect"])
+    occupancy = [
+        1
+        / (
+            1
+            + np.exp(
+                model.parameters["log_kd"][:, :, each].min(axis=1).sum()
+                - model.parameters["log_concentration"][each]
+            )
+        )
+        for each in (a, b)
+    ]
+    for line, curve in zip(lines, curves[0], strict=False):
+        expected = curve * occupancy[0] * occupancy[1]
+        np.testing.assert_allclose(line.get_ydata(), expected, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.slow

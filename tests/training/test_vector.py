@@ -42,3 +42,17 @@ def test_gradients_come_back_end_to_end():
         total = values["bias"] ** 2
     # The total does not depend on the activity.
     np.testing.assert_array_equal(tape.gradient(total, vector.variable), [6, 0, 0])
+
+
+def test_effects_of_pairs_train_in_units_of_16_without_rounding():
+    effects = np.random.default_rng(0).normal(0, 9, (2, 2, 5)).astype(np.float32)
+    parameters = {**some_parameters(), "pair_effect": tf.Variable(effects)}
+    vector = ParameterVector(parameters, ("bias", "pair_effect"))
+    np.testing.assert_array_equal(vector.variable[1:], effects.ravel() / 16)
+    with tf.GradientTape() as tape:
+        values = vector.split(tf.convert_to_tensor(vector.variable))
+        total = tf.reduce_sum(values["pair_effect"] * effects) + values["bias"]
+    np.testing.assert_array_equal(tape.gradient(total, vector.variable)[1:], 16 * effects.ravel())
+    np.testing.assert_array_equal(values["pair_effect"], effects)
+    vector.write()
+    np.testing.assert_array_equal(parameters["pair_effect"], effects)

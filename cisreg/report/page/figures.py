@@ -157,7 +157,7 @@ class Pictures:
         return self.draw(
             plot_pair_curves(None, model),
             f"Effect of two sites together by orientation and distance, such as {shown}.",
-            "What two fully bound sites of a pair of factors add together to what each does alone, "
+            "What the strongest sites of both factors add together to what each does alone, "
             "in open chromatin, by the distance of their centres as the first one reads. Grey: "
             "the sites overlap.",
             wide=True,

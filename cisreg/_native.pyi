@@ -173,6 +173,35 @@ def exclusive_backward(
     NDArray[np.float32] | None,
     NDArray[np.float32] | None,
 ]: ...
+def pair_forward(
+    sequence: NDArray[np.uint8],
+    log_kd: NDArray[np.float32],
+    log_concentration: NDArray[np.float32],
+    effect: NDArray[np.float32],
+    pair: NDArray[np.int32],
+    *,
+    distance: int,
+    column_range: NDArray[np.int32] | None = None,
+    span: NDArray[np.int32] | None = None,
+    padding: str = "same",
+    instruction_set: str = "",
+    threads: int = 1,
+) -> NDArray[np.float32]: ...
+def pair_backward(
+    sequence: NDArray[np.uint8],
+    log_kd: NDArray[np.float32],
+    log_concentration: NDArray[np.float32],
+    effect: NDArray[np.float32],
+    pair: NDArray[np.int32],
+    score_gradient: NDArray[np.float32],
+    *,
+    distance: int,
+    column_range: NDArray[np.int32] | None = None,
+    span: NDArray[np.int32] | None = None,
+    padding: str = "same",
+    instruction_set: str = "",
+    threads: int = 1,
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]: ...
 def mutation_sums(
     sequence: NDArray[np.uint8],
     log_kd: NDArray[np.float32],

@@ -84,7 +84,9 @@ def scan_motifs(
     opening = weighted.get("potentiation_position_weight", either)
     if not spec.pairs:
         return Scan(either, by_strand, acting, opening)
-    paired = pair_score(spec, parameters, sequence, span, column_range, compute_dtype)
+    paired = pair_score(
+        *(spec, parameters, sequence, span, column_range, compute_dtype, implementation)
+    )
     return Scan(either, by_strand, acting, opening, paired)
 
 

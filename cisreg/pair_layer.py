@@ -8,7 +8,9 @@ import numpy as np
 import tensorflow as tf
 
 from cisreg.choices import ComputeDtype
-from cisreg.contract import as_inputs, checked
+from cisreg.contract import Inputs, as_inputs, checked
+from cisreg.implementation import Implementation
+from cisreg.pair_operation import pair_effects, takes_fused_pairs
 from cisreg.pairs import pair_bases, pair_motifs
 from cisreg.products import products_of_stack
 from cisreg.reference import site_log_odds
@@ -26,8 +28,12 @@ def pair_score(
     span: tf.Tensor | None,
     column_range: np.ndarray | tf.Tensor | None,
     compute_dtype: ComputeDtype,
+    implementation: Implementation,
 ) -> tf.Tensor:
     """What all pairs add to the score where all chromatin is accessible, float32 [N].
+
+    On a CPU the fused operation computes it, in float32 whatever the `compute_dtype`; elsewhere
+    standard operations do.
 
     Args:
         spec: a model with pairs.
@@ -35,9 +41,16 @@ def pair_score(
         sequence: as `cisreg.layers.between_ends` gives it, like `span`.
         span: int32 [N, 2], or None.
         column_range: int32 [2, M], or None.
-        compute_dtype: dtype in which sites are computed.
+        compute_dtype: dtype in which standard operations compute sites.
+        implementation: of the occupancy; "fused" too takes standard operations for pairs where
+            there is no fused one.
     """
     chosen = pair_motifs(spec)
+    effect = tf.convert_to_tensor(parameters["pair_effect"])
+    if takes_fused_pairs(sequence, implementation):
+        inputs = _inputs(spec, parameters, sequence, span, column_range, chosen.motifs)
+        pair = tf.constant(np.stack([chosen.first, chosen.second], axis=1), tf.int32)
+        return pair_effects(inputs, effect, pair, distance=spec.pair_distance, padding=spec.padding)
     site = _sites(spec, parameters, sequence, span, column_range, compute_dtype, chosen.motifs)
     # By motif and strand, [N, P]; all products at once take half the time of one by one.
     of_motif = [tf.unstack(each) for each in tf.unstack(tf.transpose(site, [3, 1, 0, 2]))]
@@ -47,8 +60,32 @@ def pair_score(
         # Where the first site is on the reverse strand, the roles of both are exchanged.
         left += [forward, other_reverse, forward, other_forward]
         right += [other_forward, reverse, other_reverse, reverse]
-    kernels = _kernels(spec, tf.convert_to_tensor(parameters["pair_effect"]))
-    return _together(spec, kernels, tf.stack(left), tf.stack(right))
+    return _together(spec, _kernels(spec, effect), tf.stack(left), tf.stack(right))
+
+
+def _inputs(
+    spec: ModelSpec,
+    parameters: Mapping[str, tf.Tensor],
+    sequence: tf.Tensor,
+    span: tf.Tensor | None,
+    column_range: np.ndarray | tf.Tensor | None,
+    motifs: np.ndarray,
+    spare: int = 0,
+) -> Inputs:
+    """What a scan of some motifs takes; `spare` columns on each side are left out."""
+    log_kd, log_concentration = (
+        tf.gather(tf.convert_to_tensor(parameters[name]), motifs, axis=axis)
+        for name, axis in (("log_kd", 2), ("log_concentration", 0))
+    )
+    log_kd = log_kd[spare : spec.motif_width - spare]
+    if column_range is not None:
+        column_range = tf.gather(column_range, motifs, axis=1) - spare
+    return as_inputs(
+        *(sequence, log_kd, log_concentration),
+        column_range=column_range,
+        span=span,
+        padding=spec.padding,
+    )
 
 
 def _sites(
@@ -61,20 +98,8 @@ def _sites(
     motifs: np.ndarray,
 ) -> tf.Tensor:
     """The occupancies of the sites of some motifs, float32 [N, 2, P, C]."""
-    log_kd, log_concentration = (
-        tf.gather(tf.convert_to_tensor(parameters[name]), motifs, axis=axis)
-        for name, axis in (("log_kd", 2), ("log_concentration", 0))
-    )
     spare = _spare_columns(spec, column_range, motifs)
-    log_kd = log_kd[spare : spec.motif_width - spare]
-    if column_range is not None:
-        column_range = tf.gather(column_range, motifs, axis=1) - spare
-    inputs = as_inputs(
-        *(sequence, log_kd, log_concentration),
-        column_range=column_range,
-        span=span,
-        padding=spec.padding,
-    )
+    inputs = _inputs(spec, parameters, sequence, span, column_range, motifs, spare)
     logit, counted = site_log_odds(checked(inputs, spec.padding), spec.padding, compute_dtype)
     site = tf.cast(tf.sigmoid(logit), tf.float32)
     return site if counted is None else tf.where(counted, site, 0.0)

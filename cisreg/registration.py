@@ -36,7 +36,8 @@ def register_ops() -> None:
     """
     load_ops()
     import cisreg.exclusive
-    import cisreg.occupancy  # noqa: F401, both register gradients
+    import cisreg.occupancy
+    import cisreg.pair_operation  # noqa: F401, all register gradients
 
 
 def register_with_tensorflow() -> None:
@@ -53,7 +54,8 @@ def register_with_tensorflow() -> None:
 def _register() -> None:
     try:
         import cisreg.exclusive
-        import cisreg.occupancy  # noqa: F401
+        import cisreg.occupancy
+        import cisreg.pair_operation  # noqa: F401
     except Exception as error:
         # Whoever imports TensorFlow gets it, whatever is wrong here.
         warnings.warn(

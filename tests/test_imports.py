@@ -36,7 +36,7 @@ ROWS = [
     ),
     ("scan", "motifs", "genome"),
     ("registration",),
-    ("occupancy", "exclusive", "numpy"),
+    ("occupancy", "exclusive", "pair_operation", "numpy"),
     ("vectorization", "implementation"),
     ("one_hot", "reference", "exclusive_reference", "products", "sequence_codes"),
     ("contract", "self_test"),

@@ -7,11 +7,16 @@ import dataclasses
 import numpy as np
 import pytest
 import tensorflow as tf
+from test_occupancy import relative_error
 
+from cisreg.contract import as_inputs
 from cisreg.interpret.read_out import ModelScan
+from cisreg.layers import between_ends
 from cisreg.model import ModelSpec, init_parameters, predict
+from cisreg.pair_layer import pair_score
+from cisreg.pair_operation import pair_effects, takes_fused_pairs
 from cisreg.pairs import by_strands, named_pairs, pair_curves, pair_motifs, pair_sums, site_effects
-from cisreg.pairs_oracle import pair_oracle
+from cisreg.pairs_oracle import pair_oracle, pair_oracle_gradient
 
 A, C, G, T = range(4)
 PAIRS = ((0, 1), (2, 0), (1, 1))
@@ -199,6 +204,68 @@ def test_gradient_of_motifs_is_that_of_finite_differences():
         assert gradient[motif] == pytest.approx((moved[1] - moved[0]) / 2e-3, rel=1e-4, abs=1e-4)
 
 
+IMPLEMENTATIONS = ["fused", "standard"]
+
+
+def scores_and_gradients(spec, parameters, sequence, column_range, **how):
+    """`pair_score`, and the gradients of its sum by weights."""
+    names = ("log_kd", "log_concentration", "pair_effect")
+    values = {name: tf.convert_to_tensor(parameters[name]) for name in names}
+    codes, span = between_ends(spec, tf.convert_to_tensor(sequence))
+    with tf.GradientTape() as tape:
+        tape.watch(values)
+        score = pair_score(
+            *(spec, values, codes, span, column_range),
+            how.get("compute_dtype", "float32"),
+            how["implementation"],
+        )
+        weight = tf.range(1.0, len(sequence) + 1.0)
+        total = tf.reduce_sum(score * weight)
+    return score, {
+        name: tf.convert_to_tensor(each) for name, each in tape.gradient(total, values).items()
+    }
+
+
+def check_implementation(implementation, length=17, known=True, **options):
+    """Scores and gradients against the oracle; `known`: the columns are, when it is traced."""
+    spec, parameters, sequence, column_range = random_case(length, **options)
+    sequence[:, 0], sequence[:, -1] = A, C  # known bases at both ends: constant ends begin there
+    how = {"implementation": implementation}
+    columns = column_range if known else tf.constant(column_range)
+    score, gradients = scores_and_gradients(spec, parameters, sequence, columns, **how)
+    trimmed = sequence.copy()
+    span = (3, length - 4) if spec.has_span else None
+    if spec.has_span and spec.constant_ends == "trim":
+        trimmed[:, :3] = trimmed[:, length - 4 :] = 4
+    expected, of_parameters = pair_oracle_gradient(
+        *(trimmed, parameters["log_kd"], parameters["log_concentration"]),
+        *(spec.pairs, parameters["pair_effect"], spec.pair_distance),
+        grad_score=np.arange(1.0, len(sequence) + 1),
+        column_range=column_range,
+        padding=spec.padding,
+        span=span,
+    )
+    np.testing.assert_allclose(score, expected, rtol=1e-4, atol=1e-4)
+    for name, value in of_parameters.items():
+        assert relative_error(gradients[name], value) <= 2e-5, name
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"padding": "valid"},
+        {"constant_left": 3, "constant_right": 4},
+        {"constant_left": 3, "constant_right": 4, "constant_ends": "context"},
+        {"length": 300},
+        {"known": False},
+    ],
+)
+def test_both_implementations_against_the_oracle(implementation, options):
+    check_implementation(implementation, **options)
+
+
 def test_the_reverse_complement_has_the_same_effects():
     spec, parameters, sequence, _ = random_case(potentiation=False, padding="valid")
     turned = np.where(sequence < 4, 3 - sequence, 4)[:, ::-1]
@@ -216,6 +283,111 @@ def test_xla_and_soft_sequences_agree():
     compiled = tf.function(of, jit_compile=True)
     np.testing.assert_allclose(compiled(tf.constant(sequence)), expected, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(of(tf.one_hot(sequence, 4)), expected, rtol=1e-4, atol=1e-5)
+
+
+def graph_operations(function, *arguments):
+    """The kinds of operations of a traced function."""
+    graph = tf.function(function).get_concrete_function(*arguments).graph
+    return {each.type for each in graph.get_operations()}
+
+
+@pytest.mark.parametrize("compute_dtype", ["float32", "bfloat16", "float16"])
+def test_the_fused_operation_is_used_where_it_can_be_and_computes_in_float32(compute_dtype):
+    case = random_case()
+    single = scores_and_gradients(*case, implementation="fused")
+    how = {"implementation": "auto", "compute_dtype": compute_dtype}
+
+    def computed():
+        return scores_and_gradients(*case, **how)
+
+    assert {"Cisreg>PairEffects", "Cisreg>PairEffectsGrad"} <= graph_operations(computed)
+    tf.nest.map_structure(np.testing.assert_array_equal, tf.function(computed)(), single)
+
+
+@pytest.mark.parametrize("implementation", ["auto", "fused"])
+def test_standard_operations_for_soft_sequences_and_under_xla(implementation):
+    spec, parameters, sequence, column_range = random_case()
+
+    def of(codes):
+        codes = tf.convert_to_tensor(codes)
+        arguments = (spec, parameters, codes, None, column_range, "float32")
+        return pair_score(*arguments, implementation)
+
+    expected = of(sequence)
+    soft = tf.one_hot(sequence, 4)
+    assert "Cisreg>PairEffects" in graph_operations(of, sequence)
+    assert "Cisreg>PairEffects" not in graph_operations(of, soft)
+    np.testing.assert_allclose(of(soft), expected, rtol=1e-4, atol=1e-5)
+    compiled = tf.function(of, jit_compile=True)
+    np.testing.assert_allclose(compiled(sequence), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_standard_operations_where_the_library_does_not_load(monkeypatch):
+    case = random_case()
+    fused = scores_and_gradients(*case, implementation="auto")
+    monkeypatch.setattr("cisreg.pair_operation.fused_available", lambda: False)
+    found = scores_and_gradients(*case, implementation="auto")
+
+    def without():
+        return scores_and_gradients(*case, implementation="auto")
+
+    assert "Cisreg>PairEffects" not in graph_operations(without)
+    np.testing.assert_allclose(found[0], fused[0], rtol=1e-4, atol=1e-5)
+
+
+def test_standard_operations_on_a_gpu(monkeypatch):
+    monkeypatch.setattr("cisreg.pair_operation.gpu_here", lambda: "GPU:0")
+    assert not takes_fused_pairs(tf.zeros([1, 5], tf.uint8), "auto")
+    assert not takes_fused_pairs(tf.zeros([1, 5], tf.uint8), "fused")
+
+
+def test_the_fused_operation_in_a_graph_of_unknown_sizes():
+    spec, parameters, sequence, column_range = random_case()
+    names = ("log_kd", "log_concentration")
+    effect, pair = parameters["pair_effect"], np.array(PAIRS, np.int32)
+    arguments = [sequence, *(parameters[name] for name in names), effect, pair, column_range]
+    unknown = [tf.TensorSpec([None] * each.ndim, each.dtype) for each in arguments]
+
+    @tf.function(input_signature=unknown)
+    def score(sequence, log_kd, log_concentration, effect, pair, column_range):
+        inputs = as_inputs(sequence, log_kd, log_concentration, column_range=column_range)
+        return pair_effects(inputs, effect, pair, distance=spec.pair_distance, padding="same")
+
+    expected = expected_effects(spec, parameters, sequence, column_range).sum(axis=1)
+    np.testing.assert_allclose(score(*arguments), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_fused_refuses_second_derivatives_and_wrong_numbers():
+    spec, parameters, sequence, _ = random_case()
+    concentration = tf.constant(parameters["log_concentration"])
+    with tf.GradientTape() as outer:
+        outer.watch(concentration)
+        with tf.GradientTape() as inner:
+            inner.watch(concentration)
+            values = {**parameters, "log_concentration": concentration}
+            arguments = (spec, values, tf.constant(sequence), None, None, "float32")
+            score = pair_score(*arguments, "fused")
+        slope = tf.convert_to_tensor(inner.gradient(score, concentration))
+    with pytest.raises(LookupError, match=r'use implementation="standard" for second derivatives'):
+        outer.gradient(slope, concentration)
+    inputs = as_inputs(sequence, parameters["log_kd"], parameters["log_concentration"])
+    for pair, message in ((3, "expected places of motifs, 0 to 2, got 3"), (-1, "got -1")):
+        with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+            pair_effects(inputs, tf.zeros([1, 2, 1]), [[0, pair]], distance=2, padding="same")
+
+
+def test_a_saved_graph_loads_where_only_the_package_is_imported(tmp_path):
+    spec, parameters, sequence, _ = random_case()
+
+    class Module(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None, 17], tf.uint8)])
+        def score(self, codes):
+            return pair_score(spec, parameters, codes, None, None, "float32", "fused")
+
+    module = Module()
+    tf.saved_model.save(module, str(tmp_path))
+    loaded = tf.saved_model.load(str(tmp_path))
+    np.testing.assert_array_equal(loaded.score(sequence), module.score(sequence))
 
 
 def test_curves_are_lines_between_knots_and_symmetric_for_one_factor():

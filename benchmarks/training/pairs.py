@@ -282,7 +282,7 @@ def speed() -> Iterator[dict[str, Any]]:
     """Steps of 245 motifs, 1,024 sequences of 110 bases, alternately in one process."""
     steps = {count: _step(count) for count in (0, 5, 20)}
     seconds: dict[int, list[float]] = {count: [] for count in steps}
-    for _ in range(12):
+    for _ in range(40):
         for count, step in steps.items():
             began = time.perf_counter()
             step()

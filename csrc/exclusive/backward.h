@@ -156,35 +156,11 @@ void StoreTile(const Job& job, int64_t block, const Tile& tile, const Chunk& chu
   total.Store(gradients.log_concentration);
 }
 
-// A slice's scratch memory beside its chunk. Tables of all blocks lie one after the other.
-struct SliceScratch {
-  char* dlogit;
-  float* tables;
-  float* log_concentrations;  // [block_count, kBlockSites]
-};
-
-// Floats of the tables of gradients of the blocks before this one.
-inline int64_t TableOffset(const Job& job, int64_t block) {
-  int64_t groups = 0;
-  for (int64_t i = 0; i < block; ++i) groups += job.scan.block_trained[i].group_count;
-  return groups * kGroupFloats;
-}
-
-template <class Rows>
-SliceScratch TakeSliceScratch(const Job& job, ScratchArena* arena) {
-  const OccupancyPlan& plan = job.scan.plan;
-  SliceScratch scratch;
-  scratch.dlogit = arena->Take<char>(Rows::kStrips * StripBytes<Rows>(plan));
-  scratch.tables = arena->Take<float>(TableOffset(job, plan.block_count));
-  scratch.log_concentrations = arena->Take<float>(plan.block_count * kBlockSites);
-  return scratch;
-}
-
 template <class V>
 size_t ScratchBytes(const Job& job, bool backward) {
   ScratchArena arena = {nullptr, 0};
   TakeChunk(job, backward, &arena);
-  if (backward) TakeSliceScratch<FloatRows<V>>(job, &arena);
+  if (backward) TakeSliceScratch<FloatRows<V>>(job.scan, &arena);
   return arena.used;
 }
 
@@ -206,7 +182,7 @@ template <class V, class Rows, class GradientsOf>
 void BackwardChunk(const Job& job, Chunk* chunk, const Upstream& upstream,
                    const GradientsOf& gradients_of, float* competitors) {
   const int64_t blocks = job.scan.plan.block_count;
-  ForEachTile(job, chunk, [&](const Tile& tile) {
+  ForEachTile(job.scan, &chunk->passes, [&](const Tile& tile) {
     for (int64_t block = 0; block < blocks; ++block) {
       const bool logarithms = HasLogarithms(job, block);
       const auto sum =
@@ -218,7 +194,7 @@ void BackwardChunk(const Job& job, Chunk* chunk, const Upstream& upstream,
   });
   SumSequences(job, *chunk, upstream.log_partition, nullptr);
   AddCompetitorGradients(job, *chunk, upstream.competitors, competitors);
-  ForEachTile(job, chunk, [&](const Tile& tile) {
+  ForEachTile(job.scan, &chunk->passes, [&](const Tile& tile) {
     for (int64_t block = 0; block < blocks; ++block) {
       BackwardTile<V, Rows>(job, block, tile, *chunk, upstream, gradients_of(block));
     }
@@ -235,20 +211,11 @@ void BackwardSlice(const Job& job, int64_t slice, char* memory, const Upstream& 
   float* const slice_partials = partials + slice * plan.block_count * layout.total();
   ScratchArena arena = {memory, 0};
   Chunk chunk = TakeChunk(job, true, &arena);
-  const SliceScratch scratch = TakeSliceScratch<Rows>(job, &arena);
-  for (int strip = 0; strip < Rows::kStrips; ++strip) {
-    std::memset(scratch.dlogit + strip * StripBytes<Rows>(plan), 0,
-                plan.max_trained_groups * Rows::kBytes);
-  }
-  std::memset(scratch.tables, 0, TableOffset(job, plan.block_count) * sizeof(float));
-  std::memset(scratch.log_concentrations, 0, plan.block_count * kRowBytes);
+  const SliceScratch scratch = TakeSliceScratch<Rows>(job.scan, &arena);
+  ClearSlice<Rows>(job.scan, scratch);
   std::memset(slice_partials, 0, plan.block_count * layout.total() * sizeof(float));
   const auto gradients_of = [&](int64_t block) {
-    BlockGradients gradients = {};
-    gradients.dlogit = scratch.dlogit;
-    gradients.strip_bytes = StripBytes<Rows>(plan);
-    gradients.table = scratch.tables + TableOffset(job, block);
-    gradients.log_concentration = scratch.log_concentrations + block * kBlockSites;
+    BlockGradients gradients = GradientsOf<Rows>(job.scan, scratch, block);
     gradients.position_weight =
         slice_partials + block * layout.total() + layout.log_kd + layout.log_concentration;
     return gradients;
@@ -263,13 +230,7 @@ void BackwardSlice(const Job& job, int64_t slice, char* memory, const Upstream& 
   }
   for (int64_t block = 0; block < plan.block_count; ++block) {
     float* log_kd = slice_partials + block * layout.total();
-    const BlockGradients gradients = gradients_of(block);
-    FoldTable<Rows>(job.scan, block, gradients.table, log_kd);
-    float* log_concentration = log_kd + layout.log_kd;
-    for (int m = 0; m < kBlockMotifs; ++m) {
-      log_concentration[m] =
-          gradients.log_concentration[m] + gradients.log_concentration[kBlockMotifs + m];
-    }
+    FoldSlice<Rows>(job.scan, gradients_of(block), block, log_kd, log_kd + layout.log_kd);
   }
 }
 

@@ -11,14 +11,14 @@
 #include "exclusive/kernels.h"
 #include "exclusive/recursion.h"
 #include "occupancy/items.h"
+#include "occupancy/passes.h"
 #include "occupancy/scan.h"
 
 namespace cisreg::exclusive {
 namespace {
 
 struct Chunk {
-  int64_t first_sequence;
-  int64_t end_sequence;
+  TilePasses passes;
   int64_t* first_place;  // of each sequence, and the end of the last one
   int64_t stride;        // floats from the sums of one width to those of the next
   float* odds;           // [widths, stride], see recursion.h
@@ -29,12 +29,9 @@ struct Chunk {
   float* more_rows;
   int64_t row_stride;
   RecursionScratch recursion;
-  TileScratch tile_scratch;
-  Tile tile;
-  bool one_tile;  // `tile` holds the whole chunk
 
   int64_t place_of(const Segment& segment) const {
-    return first_place[segment.sequence - first_sequence] + segment.first_window;
+    return first_place[segment.sequence - passes.first_sequence] + segment.first_window;
   }
 };
 
@@ -58,8 +55,7 @@ inline Chunk TakeChunk(const Job& job, bool backward, ScratchArena* arena) {
   recursion.gain_behind = backward ? arena->Take<double>(places) : nullptr;
   recursion.power_before = arena->Take<int32_t>(places);
   recursion.power_behind = arena->Take<int32_t>(places);
-  chunk.tile_scratch = TakeTileScratch(job.scan.plan, arena);
-  chunk.tile = TakeTile(job.scan.plan, backward, arena);
+  chunk.passes = TakePasses(job.scan.plan, backward, arena);
   return chunk;
 }
 
@@ -67,9 +63,10 @@ inline Chunk TakeChunk(const Job& job, bool backward, ScratchArena* arena) {
 template <class Take>
 inline void ForEachCompetitor(const Job& job, const Chunk& chunk, const Take& take) {
   const std::vector<Competitor>& competitors = job.footprints->competitors;
-  for (int64_t i = chunk.first_sequence; i < chunk.end_sequence; ++i) {
+  const int64_t first_sequence = chunk.passes.first_sequence;
+  for (int64_t i = first_sequence; i < chunk.passes.end_sequence; ++i) {
     const int64_t bases = SequenceLength(job.scan.shape, job.scan.inputs, i);
-    const int64_t first = chunk.first_place[i - chunk.first_sequence] + job.footprints->first_base;
+    const int64_t first = chunk.first_place[i - first_sequence] + job.footprints->first_base;
     for (size_t q = 0; q < competitors.size(); ++q) {
       const Competitor& each = competitors[q];
       const int64_t count = std::max<int64_t>(0, bases - each.width + 1);
@@ -117,12 +114,12 @@ inline void AddCompetitorGradients(const Job& job, const Chunk& chunk, const flo
 
 // `upstream`: as for AddCompetitors.
 inline void BeginChunk(const Job& job, int64_t index, const float* upstream, Chunk* chunk) {
-  chunk->first_sequence = job.chunks->first_sequence[index];
-  chunk->end_sequence = job.chunks->first_sequence[index + 1];
-  chunk->one_tile = false;
+  const int64_t first_sequence = job.chunks->first_sequence[index];
+  const int64_t end_sequence = job.chunks->first_sequence[index + 1];
+  BeginPasses(first_sequence, end_sequence, &chunk->passes);
   int64_t places = 0;
   int64_t* next = chunk->first_place;
-  for (int64_t i = chunk->first_sequence; i < chunk->end_sequence; ++i) {
+  for (int64_t i = first_sequence; i < end_sequence; ++i) {
     *next++ = places;
     places += PlaceCount(job.scan.shape, job.scan.inputs, *job.footprints, i);
   }
@@ -135,28 +132,13 @@ inline void BeginChunk(const Job& job, int64_t index, const float* upstream, Chu
   AddCompetitors(job, upstream, *chunk);
 }
 
-// Calls take(tile) for the tiles of the chunk.
-template <class Take>
-void ForEachTile(const Job& job, Chunk* chunk, const Take& take) {
-  if (chunk->one_tile) return take(chunk->tile);
-  const OccupancyJob& scan = job.scan;
-  TileCursor cursor = {chunk->first_sequence, chunk->end_sequence, 0};
-  chunk->one_tile = true;
-  for (;;) {
-    LayOutTile(scan.shape, scan.plan, scan.inputs, &cursor, &chunk->tile);
-    EncodeTile(scan.shape, scan.plan, scan.inputs, chunk->tile_scratch, &chunk->tile);
-    take(chunk->tile);
-    if (cursor.done()) return;
-    chunk->one_tile = false;
-  }
-}
-
 // The recursion of each sequence. `upstream`: gradients of the log partition functions, or null;
 // `log_partition` is where these go, or null.
 inline void SumSequences(const Job& job, const Chunk& chunk, const float* upstream,
                          float* log_partition) {
-  for (int64_t i = chunk.first_sequence; i < chunk.end_sequence; ++i) {
-    const int64_t* const place = chunk.first_place + (i - chunk.first_sequence);
+  const int64_t first_sequence = chunk.passes.first_sequence;
+  for (int64_t i = first_sequence; i < chunk.passes.end_sequence; ++i) {
+    const int64_t* const place = chunk.first_place + (i - first_sequence);
     const PlaceSums sums = {chunk.odds + place[0],
                             chunk.gain == nullptr ? nullptr : chunk.gain + place[0], chunk.stride};
     const double sum =

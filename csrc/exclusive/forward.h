@@ -207,7 +207,7 @@ void ForwardChunk(const Job& job, int64_t index, char* scratch, const Outputs& o
   ScratchArena arena = {scratch, 0};
   Chunk chunk = TakeChunk(job, false, &arena);
   BeginChunk(job, index, nullptr, &chunk);
-  ForEachTile(job, &chunk, [&](const Tile& tile) {
+  ForEachTile(job.scan, &chunk.passes, [&](const Tile& tile) {
     for (int64_t block = 0; block < blocks; ++block) {
       const auto sum = HasLogarithms(job, block) ? SumOddsOfTile<V, true> : SumOddsOfTile<V, false>;
       sum(job, block, tile, chunk);
@@ -215,7 +215,7 @@ void ForwardChunk(const Job& job, int64_t index, char* scratch, const Outputs& o
   });
   SumSequences(job, chunk, nullptr, outputs.log_partition);
   SumCompetitors(job, chunk, outputs);
-  ForEachTile(job, &chunk, [&](const Tile& tile) {
+  ForEachTile(job.scan, &chunk.passes, [&](const Tile& tile) {
     for (int64_t block = 0; block < blocks; ++block) {
       const bool logarithms = HasLogarithms(job, block);
       const auto sum =

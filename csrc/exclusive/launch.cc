@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "occupancy/slices.h"
 #include "simd/denormals.h"
 
 namespace cisreg::exclusive {
@@ -29,19 +30,7 @@ Launch::Launch(const OccupancyKernels& kernels, const OccupancyShape& shape, con
                           blocks * FindPartials(shape, weighted).total());
   std::fill(std::begin(used_rows_), std::end(used_rows_), 1);
   job_ = {};
-  OccupancyJob& scan = job_.scan;
-  scan.shape = shape;
-  scan.plan = MakeOccupancyPlan(shape, inputs.scan, motifs_, backward);
-  scan.inputs = inputs.scan;
-  scan.block_motif = motifs_.block_motif.data();
-  scan.motif_columns = motifs_.trained_columns.data();
-  scan.block_scanned = motifs_.block_scanned.data();
-  scan.block_trained = motifs_.block_trained.data();
-  scan.base_concentration = inputs.scan.log_concentration;
-  scan.block_sites = inputs.scan.span == nullptr ? nullptr : motifs_.block_sites.data();
-  scan.block_absent = motifs_.block_absent.empty() ? nullptr : motifs_.block_absent.data();
-  scan.table_offset = motifs_.table_offset.data();
-  scan.used_rows = used_rows_;
+  job_.scan = MakeScanJob(shape, inputs.scan, motifs_, used_rows_, backward);
   job_.footprints = &footprints_;
   job_.widths = footprints_.widths.data();
   job_.width_count = static_cast<int64_t>(footprints_.widths.size());
@@ -137,38 +126,20 @@ void Launch::SumPartials(int64_t block, const float* partials, const Gradients& 
   const OccupancyShape& shape = job_.scan.shape;
   const SlicePartials layout = FindPartials(shape, job_.weighted());
   const int64_t stride = job_.scan.plan.block_count * layout.total();
-  const int64_t motifs = std::min<int64_t>(kBlockMotifs, shape.motif_count - block * kBlockMotifs);
-  const int32_t* motif = job_.scan.block_motif + block * kBlockMotifs;
-  // One row of a block's gradients, in the order of the slices.
-  const auto sum_row = [&](const float* from, float* to) {
-    for (int64_t i = 0; i < motifs; ++i, ++from) {
-      float sum = 0.0f;
-      for (int64_t slice = 0; slice < chunks_.slice_count(); ++slice) sum += from[slice * stride];
-      to[motif[i]] = sum;
-    }
-  };
+  const BlockSlices slices(job_.scan, block, chunks_.slice_count(), stride);
   const float* from = partials + block * layout.total();
   for (int64_t row = 0; row < shape.width * kBases; ++row, from += kBlockMotifs) {
-    sum_row(from, gradients.log_kd + row * shape.motif_count);
+    slices.Sum(from, gradients.log_kd + row * shape.motif_count);
   }
-  sum_row(from, gradients.log_concentration);
+  slices.Sum(from, gradients.log_concentration);
   from += kBlockMotifs;
   for (int64_t window = 0; window < layout.position_weight / kBlockSites; ++window) {
     for (int64_t strand = 0; strand < kStrands; ++strand, from += kBlockMotifs) {
       const int64_t row = strand * shape.window_count + window;
-      sum_row(from, gradients.position_weight + row * shape.motif_count);
+      slices.Sum(from, gradients.position_weight + row * shape.motif_count);
     }
   }
-  // Columns outside a motif were scanned with its block, but have no gradient.
-  for (int64_t i = 0; i < motifs; ++i) {
-    const ColumnRange& columns = job_.scan.motif_columns[motif[i]];
-    for (int64_t column = 0; column < shape.width; ++column) {
-      if (column >= columns.first && column < columns.end) continue;
-      for (int64_t base = 0; base < kBases; ++base) {
-        gradients.log_kd[(column * kBases + base) * shape.motif_count + motif[i]] = 0.0f;
-      }
-    }
-  }
+  slices.HoldColumns(gradients.log_kd);
 }
 
 }  // namespace cisreg::exclusive

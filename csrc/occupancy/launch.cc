@@ -7,6 +7,7 @@
 
 #include "common/shared_items.h"
 #include "occupancy/items.h"
+#include "occupancy/slices.h"
 #include "simd/denormals.h"
 
 namespace cisreg {
@@ -232,40 +233,20 @@ void OccupancyLaunch::SumPartials(int64_t block, const float* partials,
   const PartialLayout layout = MakePartialLayout(job_.shape, job_.inputs);
   const int64_t stride = plan.block_count * layout.total();
   const int64_t motif_count = job_.shape.motif_count;
-  const int64_t motifs = std::min<int64_t>(kBlockMotifs, motif_count - block * kBlockMotifs);
-  const int32_t* motif = job_.block_motif + block * kBlockMotifs;
-  // One row of a block's gradients, in the order of the slices.
-  const auto sum_row = [&](const float* from, float* to) {
-    for (int64_t i = 0; i < motifs; ++i, ++from) {
-      float sum = 0.0f;
-      for (int64_t slice = 0; slice < plan.sequence_slices; ++slice) sum += from[slice * stride];
-      to[motif[i]] = sum;
-    }
-  };
+  const BlockSlices slices(job_, block, plan.sequence_slices, stride);
   const float* from = partials + block * layout.total();
   for (int64_t row = 0; row < layout.log_kd / kBlockMotifs; ++row, from += kBlockMotifs) {
-    sum_row(from, gradients.log_kd + row * motif_count);
+    slices.Sum(from, gradients.log_kd + row * motif_count);
   }
   for (int64_t row = 0; row < job_.inputs.condition_count; ++row, from += kBlockMotifs) {
-    sum_row(from, gradients.log_concentration + row * motif_count);
+    slices.Sum(from, gradients.log_concentration + row * motif_count);
   }
   const int64_t strands = job_.inputs.weight_sets * kStrands;
   for (int64_t i = 0; i < strands * job_.shape.window_count; ++i, from += kBlockMotifs) {
     const int64_t row = i % strands * job_.shape.window_count + i / strands;
-    sum_row(from, gradients.position_weight + row * motif_count);
+    slices.Sum(from, gradients.position_weight + row * motif_count);
   }
-  for (int64_t i = 0; i < motifs; ++i) HoldColumns(motif[i], gradients.log_kd);
-}
-
-// Columns outside a motif were scanned with its block, but have no gradient.
-void OccupancyLaunch::HoldColumns(int64_t motif, float* log_kd) const {
-  const ColumnRange& columns = job_.motif_columns[motif];
-  for (int64_t column = 0; column < job_.shape.width; ++column) {
-    if (column >= columns.first && column < columns.end) continue;
-    for (int64_t base = 0; base < kBases; ++base) {
-      log_kd[(column * kBases + base) * job_.shape.motif_count + motif] = 0.0f;
-    }
-  }
+  slices.HoldColumns(gradients.log_kd);
 }
 
 }  // namespace cisreg

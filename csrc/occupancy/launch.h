@@ -67,7 +67,6 @@ class CISREG_EXPORT OccupancyLaunch {
   void FindUsedRows(char* scratch, Progress* progress);
   void PrepareItem(int64_t item, char* scratch, Progress* progress) const;
   void SumPartials(int64_t block, const float* partials, const OccupancyGradients& gradients) const;
-  void HoldColumns(int64_t motif, float* log_kd) const;
 
   const OccupancyKernels& kernels_;
   const bool backward_;

@@ -6,14 +6,9 @@ namespace cisreg {
 namespace {
 
 template <class T>
-Dimensions DimensionsOf(const Array<T>& array) {
-  return {array.shape(), array.shape() + array.ndim()};
-}
-
-template <class T>
-std::optional<Dimensions> DimensionsOf(const std::optional<Array<T>>& array) {
+std::optional<Dimensions> SizesOf(const std::optional<Array<T>>& array) {
   if (!array) return {};
-  return DimensionsOf(*array);
+  return cisreg::SizesOf(*array);
 }
 
 void RequireNone(const InputError& error) { Require(error.empty(), error); }
@@ -45,14 +40,14 @@ ArrayProblem CheckArguments(const OccupancyArrays& arrays) {
   Require(arrays.padding == "same" || arrays.padding == "valid",
           "padding: expected 'same' or 'valid', got '" + arrays.padding + "'");
   ArrayProblem problem;
-  problem.dimensions = {DimensionsOf(arrays.sequence),
-                        DimensionsOf(arrays.log_kd),
-                        DimensionsOf(arrays.log_concentration),
-                        DimensionsOf(arrays.position_weight),
-                        DimensionsOf(arrays.column_range),
-                        DimensionsOf(arrays.span),
-                        DimensionsOf(arrays.length),
-                        DimensionsOf(arrays.condition)};
+  problem.dimensions = {SizesOf(arrays.sequence),
+                        SizesOf(arrays.log_kd),
+                        SizesOf(arrays.log_concentration),
+                        SizesOf(arrays.position_weight),
+                        SizesOf(arrays.column_range),
+                        SizesOf(arrays.span),
+                        SizesOf(arrays.length),
+                        SizesOf(arrays.condition)};
   RequireNone(CheckDimensions(problem.dimensions, arrays.padding == "same", &problem.shape));
   problem.reduction =
       arrays.reduction == "expected" ? Reduction::kExpected : Reduction::kLogUnbound;
@@ -72,13 +67,21 @@ ArrayProblem CheckArguments(const OccupancyArrays& arrays) {
   return problem;
 }
 
+const float* CheckGradient(const char* name, const Array<float>& gradient,
+                           const Dimensions& expected) {
+  const Dimensions sizes = SizesOf(gradient);
+  Require(sizes == expected, std::string(name) + ": expected shape " + DimensionText(expected) +
+                                 ", got " + DimensionText(sizes));
+  return gradient.data();
+}
+
 OccupancyUpstream CheckUpstream(const ArrayProblem& problem, const Array<float>& bound_gradient,
                                 const std::optional<Array<float>>& weighted_gradient) {
   Require(weighted_gradient.has_value() == problem.inputs.weighted(),
           "weighted_gradient: expected [N, 2, M] exactly where position_weight is given");
-  RequireNone(CheckBoundGradient(problem.dimensions, DimensionsOf(bound_gradient)));
+  RequireNone(CheckBoundGradient(problem.dimensions, SizesOf(bound_gradient)));
   if (weighted_gradient) {
-    RequireNone(CheckWeightedGradient(problem.dimensions, DimensionsOf(*weighted_gradient)));
+    RequireNone(CheckWeightedGradient(problem.dimensions, SizesOf(*weighted_gradient)));
   }
   return {bound_gradient.data(), weighted_gradient ? weighted_gradient->data() : nullptr};
 }

@@ -23,6 +23,11 @@ template <class T>
 using Array = pybind11::array_t<T, pybind11::array::c_style | pybind11::array::forcecast |
                                        pybind11::detail::npy_api::NPY_ARRAY_ALIGNED_>;
 
+template <class T>
+Dimensions SizesOf(const Array<T>& array) {
+  return Dimensions(array.shape(), array.shape() + array.ndim());
+}
+
 // Raises Python's ValueError if the condition is false.
 void Require(bool condition, const std::string& message);
 
@@ -49,6 +54,10 @@ struct ArrayProblem : OccupancyProblem {
   InputDimensions dimensions;
 };
 ArrayProblem CheckArguments(const OccupancyArrays& arrays);
+
+// A gradient with respect to an output, of the output's sizes.
+const float* CheckGradient(const char* name, const Array<float>& gradient,
+                           const Dimensions& expected);
 
 // Incoming gradients, of the outputs' shape.
 OccupancyUpstream CheckUpstream(const ArrayProblem& problem, const Array<float>& bound_gradient,

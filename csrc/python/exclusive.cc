@@ -36,11 +36,6 @@ struct ExclusiveArrays {
   const std::optional<Array<float>>& competitor_log_odds;
 };
 
-template <class T>
-Dimensions SizesOf(const Array<T>& array) {
-  return Dimensions(array.shape(), array.shape() + array.ndim());
-}
-
 Problem CheckExclusive(const OccupancyArrays& arrays, const ExclusiveArrays& more) {
   const ArrayProblem occupancy = CheckArguments(arrays);
   Problem problem = {occupancy.shape, {}};
@@ -113,15 +108,6 @@ py::tuple ExclusiveForward(const Array<uint8_t>& sequence, const Array<float>& l
     launch.Forward(executor, workspace.get(), outputs);
   }
   return py::make_tuple(bound, weighted, log_partition, competitors, sites);
-}
-
-// A gradient with respect to an output, of the output's sizes.
-const float* CheckGradient(const char* name, const Array<float>& gradient,
-                           const Dimensions& expected) {
-  const Dimensions sizes = SizesOf(gradient);
-  Require(sizes == expected, std::string(name) + ": expected shape " + DimensionText(expected) +
-                                 ", got " + DimensionText(sizes));
-  return gradient.data();
 }
 
 py::tuple ExclusiveBackward(const Array<uint8_t>& sequence, const Array<float>& log_kd,

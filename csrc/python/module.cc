@@ -21,6 +21,7 @@ void BindFasta(py::module_& module);       // fasta.cc
 void BindLines(py::module_& module);       // lines.cc
 void BindMutations(py::module_& module);   // mutations.cc
 void BindOneHotText(py::module_& module);  // one_hot_text.cc
+void BindPairs(py::module_& module);       // pairs.cc
 void BindReads(py::module_& module);       // reads.cc
 void BindScan(py::module_& module);        // scan.cc
 void BindSequence(py::module_& module);    // sequence.cc
@@ -121,6 +122,7 @@ PYBIND11_MODULE(_native, module) {
   BindLines(module);
   BindMutations(module);
   BindOneHotText(module);
+  BindPairs(module);
   BindReads(module);
   BindScan(module);
   BindSequence(module);

@@ -8,6 +8,7 @@
 #include "tensorflow/core/framework/op_kernel.h"
 #include "tensorflow/execution.h"
 #include "tensorflow/occupancy_attributes.h"
+#include "tensorflow/tensors.h"
 
 namespace cisreg {
 namespace {
@@ -17,20 +18,6 @@ using tensorflow::OpKernel;
 using tensorflow::OpKernelConstruction;
 using tensorflow::OpKernelContext;
 using tensorflow::Tensor;
-using tensorflow::TensorShape;
-
-Dimensions DimensionsOf(const Tensor& tensor) {
-  const auto sizes = tensor.shape().dim_sizes();
-  return {sizes.begin(), sizes.end()};
-}
-
-absl::Status AllocateOutput(OpKernelContext* context, int output, const Dimensions& dimensions,
-                            float** memory) {
-  Tensor* tensor = nullptr;
-  TF_RETURN_IF_ERROR(context->allocate_output(output, TensorShape(dimensions), &tensor));
-  *memory = tensor->flat<float>().data();
-  return absl::OkStatus();
-}
 
 struct Problem {
   OccupancyShape shape;
@@ -48,18 +35,12 @@ class ExclusiveOpBase : public OpKernel {
     std::string padding;
     OP_REQUIRES_OK(context, context->GetAttr("padding", &padding));
     attributes_.same_padding = padding == "same";
-    const auto read = [&](const char* name, int* count) {
-      const absl::Status status = context->GetAttr(name, count);
-      if (!status.ok() || *count <= 1) return status;
-      return absl::Status(absl::InvalidArgumentError(
-          absl::StrCat(name, ": expected at most one tensor, got ", *count)));
-    };
-    OP_REQUIRES_OK(context, read("weight_count", &attributes_.weight_count));
-    OP_REQUIRES_OK(context, read("range_count", &attributes_.range_count));
-    OP_REQUIRES_OK(context, read("span_count", &attributes_.span_count));
-    OP_REQUIRES_OK(context, read("length_count", &attributes_.length_count));
-    OP_REQUIRES_OK(context, read("footprint_count", &footprint_count_));
-    OP_REQUIRES_OK(context, read("competitor_count", &competitor_count_));
+    OP_REQUIRES_OK(context, ReadCount(context, "weight_count", &attributes_.weight_count));
+    OP_REQUIRES_OK(context, ReadCount(context, "range_count", &attributes_.range_count));
+    OP_REQUIRES_OK(context, ReadCount(context, "span_count", &attributes_.span_count));
+    OP_REQUIRES_OK(context, ReadCount(context, "length_count", &attributes_.length_count));
+    OP_REQUIRES_OK(context, ReadCount(context, "footprint_count", &footprint_count_));
+    OP_REQUIRES_OK(context, ReadCount(context, "competitor_count", &competitor_count_));
   }
 
  protected:
@@ -163,12 +144,7 @@ class ExclusiveGradOp : public ExclusiveOpBase {
     exclusive::Upstream upstream = {};
     int input = upstream_at();
     const auto take = [&](const char* name, const Dimensions& expected, const float** gradient) {
-      const Tensor& tensor = context->input(input++);
-      *gradient = tensor.flat<float>().data();
-      if (DimensionsOf(tensor) == expected) return absl::Status(absl::OkStatus());
-      return absl::Status(absl::InvalidArgumentError(
-          absl::StrCat(name, ": expected shape ", DimensionText(expected), ", got ",
-                       DimensionText(DimensionsOf(tensor)))));
+      return TakeInput(context, input++, name, expected, gradient);
     };
     OP_REQUIRES_OK(context, take("bound_gradient", problem.sums(), &upstream.bound));
     if (weighted) {

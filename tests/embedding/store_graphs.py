@@ -5,7 +5,8 @@ graph with them:
 
     python tests/embedding/store_graphs.py FAMILY NAME
 
-writes `graphs/NAME` for the family `occupancy`, `graphs_exclusive/NAME` for `exclusive`:
+writes `graphs/NAME` for the family `occupancy`, `graphs_exclusive/NAME` for `exclusive`,
+`graphs_pairs/NAME` for `pairs`:
 `graph.pbtxt`, nodes of the operation and its gradient in all variants, as programs save them
 (without attributes that have their default) and with every attribute written; `ops.pbtxt`, the
 signatures of both operations; `numbers.json`, what goes in and comes out. A folder that exists is
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,6 +49,7 @@ DTYPES = {
     "condition": "int32",
     "footprint": "int32",
     "competitor_width": "int32",
+    "pair": "int32",
 }
 # Variant: (its lists, and inputs of other names, by what fills them; its attributes).
 _OF_OCCUPANCY: dict[str, tuple[dict[str, str], dict[str, str]]] = {
@@ -119,6 +122,11 @@ _OF_EXCLUSIVE: dict[str, tuple[dict[str, str], dict[str, str]]] = {
         {},
     ),
 }
+_OF_PAIRS: dict[str, tuple[dict[str, str], dict[str, str | int]]] = {
+    "plain": ({}, {"distance": 8}),
+    "valid": ({}, {"distance": 4, "padding": "valid"}),
+    "everything": ({"column_range": "column_range", "span": "spans"}, {"distance": 6}),
+}
 
 
 class Family(NamedTuple):
@@ -126,7 +134,7 @@ class Family(NamedTuple):
 
     folder: Path
     ops: tuple[str, str]
-    variants: dict[str, tuple[dict[str, str], dict[str, str]]]
+    variants: Mapping[str, tuple[dict[str, str], Mapping[str, str | int]]]
 
 
 _HERE = Path(__file__).parent
@@ -138,6 +146,9 @@ FAMILIES = {
         _HERE / "graphs_exclusive",
         ("Cisreg>ExclusiveOccupancy", "Cisreg>ExclusiveOccupancyGrad"),
         _OF_EXCLUSIVE,
+    ),
+    "pairs": Family(
+        _HERE / "graphs_pairs", ("Cisreg>PairEffects", "Cisreg>PairEffectsGrad"), _OF_PAIRS
     ),
 }
 
@@ -171,6 +182,9 @@ def numbers() -> dict[str, np.ndarray]:
         "competitor_log_odds": normal(2),
         "log_partition_gradient": normal(3),
         "competitor_gradient": normal(3, 2),
+        "effect": normal(3, 2, 3),
+        "pair": np.array([[0, 1], [1, 1], [1, 0]], np.int32),
+        "score_gradient": normal(3),
     }
 
 
@@ -200,7 +214,7 @@ def node(
     graph: tf.compat.v1.GraphDef,
     name: str,
     op: str,
-    variant: tuple[dict[str, str], dict[str, str]],
+    variant: tuple[dict[str, str], Mapping[str, str | int]],
     *,
     all_attributes: bool,
 ):

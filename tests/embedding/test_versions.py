@@ -1,7 +1,7 @@
 """Graphs that were saved keep their meaning: later versions load them and compute the same numbers.
 
-`graphs/` and `graphs_exclusive/` hold the graphs of every version of the operations.
-`store_graphs.py` adds one.
+`graphs/`, `graphs_exclusive/` and `graphs_pairs/` hold the graphs of every version of the
+operations. `store_graphs.py` adds one.
 """
 
 from __future__ import annotations

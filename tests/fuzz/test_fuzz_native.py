@@ -27,6 +27,8 @@ SETS = RANDOM.normal(0, 1, (2, 2, 13, 3)).astype(np.float32)
 CONDITIONS = RANDOM.normal(0, 1, (4, 3)).astype(np.float32)
 CONDITION = np.array([0, 3, 1, 1, 2, 0, 3], np.int32)
 SUMS_OF_SETS = RANDOM.normal(0, 1, (7, 2, 2, 3)).astype(np.float32)
+EFFECT = RANDOM.normal(0, 1, (3, 2, 3)).astype(np.float32)
+PAIR = np.array([[0, 2], [1, 1], [2, 1]], np.int32)
 BOUNDS = np.array([[0] * 7, [13, 12, 9, 13, 0, 13, 4]]) + 13 * np.arange(7)
 LIMITS = np.float32([[0, 1, -1], [0, -2, 3]])
 BACKGROUND = np.array([[0.3, 0.2, 0.1, 0.4], [0.4, 0.1, 0.2, 0.3]])
@@ -56,6 +58,14 @@ CALLS = {
     "exclusive_backward": (
         (CODES, LOG_KD, NUMBERS, WEIGHT, SUMS, SUMS, ROWS, COLUMNS, COLUMNS, SPAN, LENGTH),
         {"names": ("column_range", "footprint", "span", "length")},
+    ),
+    "pair_forward with ranges": (
+        (CODES, LOG_KD, NUMBERS, EFFECT, PAIR, COLUMNS, SPAN),
+        {"names": ("column_range", "span"), "distance": 8},
+    ),
+    "pair_backward": (
+        (CODES, LOG_KD, NUMBERS, EFFECT, PAIR, ROWS, COLUMNS, SPAN),
+        {"names": ("column_range", "span"), "distance": 8},
     ),
     "mutation_sums": ((CODES, LOG_KD, NUMBERS, LIMITS, LIMITS, WEIGHT), {}),
     "mutation_changes with ranges": (

@@ -13,11 +13,7 @@ from cisreg.spec import ModelSpec
 
 
 class _HasOutputs(Protocol):
-    """A `cisreg.Model`, which is above this module."""
-
-    @property
-    def spec(self) -> ModelSpec:
-        """The layers."""
+    """A `cisreg.Model` or an ensemble of them, which are above this module."""
 
     @property
     def output_names(self) -> tuple[str, ...]:
@@ -75,11 +71,12 @@ def parameters_of_outputs(
     ]
 
 
-def check_one_output(model: Any) -> None:
+def check_one_output(model: Any, what: str = "model") -> None:
     """Refuses a model of several outputs, for what takes a model of one.
 
     Args:
-        model: a `cisreg.Model`, or a `cisreg.ModelSpec`.
+        model: a `cisreg.Model`, an ensemble, or a `cisreg.ModelSpec`.
+        what: "model", or "ensemble".
 
     Raises:
         ValueError: it has several; the message names them.
@@ -87,15 +84,17 @@ def check_one_output(model: Any) -> None:
     Example:
         >>> check_one_output(ModelSpec(motif_count=2, motif_width=3, sequence_length=10))
     """
-    spec = model if isinstance(model, ModelSpec) else model.spec
-    if spec.output_count == 1:
-        return
-    names = getattr(model, "output_names", ()) or default_output_names(spec.output_count)
-    raise ValueError(
-        f"model: expected a model of one output, got one of {spec.output_count} "
-        f"({', '.join(names)}); take one of them with model.output({names[0]!r}), on the command "
-        f"line with --model-output {names[0]}"
-    )
+    if isinstance(model, ModelSpec):
+        names = default_output_names(model.output_count) if model.output_count > 1 else ()
+    else:
+        names = model.output_names
+    if names:
+        article = "an" if what[0] in "aeiou" else "a"
+        raise ValueError(
+            f"{what}: expected {article} {what} of one output, got one of {len(names)} "
+            f"({', '.join(names)}); take one of them with {what}.output({names[0]!r}), on the "
+            f"command line with --model-output {names[0]}"
+        )
 
 
 def each_output(model: _Model) -> list[tuple[str, _Model]]:
@@ -105,7 +104,7 @@ def each_output(model: _Model) -> list[tuple[str, _Model]]:
         >>> [name for name, one in each_output(model)]  # doctest: +SKIP
         ['glucose', 'galactose']
     """
-    if model.spec.output_count == 1:
+    if not model.output_names:
         return [("", model)]
     return [(name, model.output(name)) for name in model.output_names]
 

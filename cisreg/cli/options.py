@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cisreg.data import DatasetFiles
     from cisreg.motifs import MotifSet
     from cisreg.trained_model import Model
+    from cisreg.uncertainty import Ensemble
 
 Side = Literal["left", "right"]
 ImplementationName = Literal["auto", "fused", "standard"]
@@ -226,6 +227,14 @@ def read_model(folder: str | Path, output: str | None, *, several: bool = False)
     if not several:
         check_one_output(model)
     return model
+
+
+def read_ensemble(folder: str | Path, output: str | None) -> Ensemble:
+    """The ensemble in a folder, or one output of it; see `cisreg.uncertainty.load_ensemble`."""
+    from cisreg.uncertainty import load_ensemble
+
+    ensemble = load_ensemble(folder)
+    return ensemble if output is None else ensemble.output(output)
 
 
 def with_own_columns(asked: Mapping[str, Any], model: Model) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
@@ -14,6 +14,7 @@ from cisreg.data import Dataset
 from cisreg.display import counted, html_table
 from cisreg.interpret.batches import sequence_names
 from cisreg.metrics import Metrics, agreement
+from cisreg.outputs import check_one_output
 from cisreg.quantiles import student_width
 from cisreg.trained_model import Model
 from cisreg.uncertainty.effects import site_effects
@@ -56,8 +57,8 @@ class Ensemble:
         resampling: "bootstrap" or "seeds".
 
     Raises:
-        ValueError: fewer than 2 models, models of different motifs or lengths of sequences, or of
-            several outputs.
+        ValueError: fewer than 2 models, or models of different motifs, outputs or lengths of
+            sequences.
     """
 
     models: tuple[Model, ...]
@@ -71,16 +72,10 @@ class Ensemble:
             )
         first = self.models[0]
         for number, model in enumerate(self.models):
-            if model.spec.output_count > 1:
-                raise ValueError(
-                    "models: expected models of one output, got one of "
-                    f"{model.spec.output_count} ({', '.join(model.output_names)}) as number "
-                    f"{number}; take model.output({model.output_names[0]!r}) of each"
-                )
             if _takes(model) != _takes(first):
                 raise ValueError(
-                    "models: expected the same motifs and length of sequences in all, got others "
-                    f"in number {number} than in number 0"
+                    "models: expected the same motifs, outputs and length of sequences in all, got "
+                    f"others in number {number} than in number 0"
                 )
 
     def __len__(self) -> int:
@@ -91,11 +86,27 @@ class Ensemble:
         return f"Ensemble({len(self)} models of {motifs}, {self.resampling})"
 
     def _repr_html_(self) -> str:
-        if not self._alike:
+        if not self._alike or self.output_names:
             layers = [repr(model.spec) for model in self.models]
             return html_table(repr(self), {"layers of member": layers}, len(self))
         columns = {name: each.to_pylist() for name, each in self.parameters().columns().items()}
         return html_table(repr(self), columns, len(columns["estimate"]))
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """Names of several outputs, in the order of all arrays; () of one output."""
+        return self.models[0].output_names
+
+    def output(self, name: str) -> Ensemble:
+        """The ensemble of one of several outputs, see `Model.output`.
+
+        Raises:
+            ValueError: there is no output of that name.
+
+        Example:
+            >>> ensemble.output("galactose").effects(0.9).to_frame()  # doctest: +SKIP
+        """
+        return Ensemble(tuple(model.output(name) for model in self.models), self.resampling)
 
     def predict(self, sequence: Any, level: float = 0.9) -> PredictionIntervals:
         """Intervals of the expression of sequences, given as to `Model.predict`.
@@ -107,6 +118,8 @@ class Ensemble:
 
     def expression(self, sequence: Any) -> np.ndarray:
         """What each member predicts for sequences, given as to `Model.predict`, float64 [B, N].
+
+        Of T outputs it is [B, N, T].
 
         Example:
             >>> ensemble.expression(["ACGT" * 27]).std(axis=0, ddof=1)  # doctest: +SKIP
@@ -121,7 +134,8 @@ class Ensemble:
         """Intervals of numbers of which each member has its own.
 
         Args:
-            values: float64 [B, N], such as `expression`, or what is computed from it.
+            values: float64 [B, N], such as `expression`, or what is computed from it; of T
+                outputs [B, N, T].
             level: the share of such intervals that are meant to hold the true number.
             name: Arrow strings [N], or None.
 
@@ -132,8 +146,11 @@ class Ensemble:
             >>> ratio = ensemble.expression(mutants) / ensemble.expression(wild)  # doctest: +SKIP
             >>> ensemble.intervals_of(ratio).to_frame()  # doctest: +SKIP
         """
-        values = as_array(values, "values", np.float64, (len(self), "N"))
-        return prediction_intervals(*self._summary(values, level), level, name)
+        outputs = self.output_names
+        shape = (len(self), "N", len(outputs)) if outputs else (len(self), "N")
+        values = as_array(values, "values", np.float64, shape)
+        found = prediction_intervals(*self._summary(values, level), level, name)
+        return replace(found, output_names=outputs)
 
     def evaluate(self, dataset: Dataset) -> EnsembleAgreement:
         """Metrics of the mean of the members, and of each member, against measurements.
@@ -146,12 +163,14 @@ class Ensemble:
                 Counts, for members with a noise model of counts, are compared as `Model.levels`.
 
         Raises:
-            ValueError: fewer than 2 rows, or no measurements.
+            ValueError: fewer than 2 rows, no measurements, or several outputs, of which
+                `cisreg.outputs.data_of_outputs` gives the ensemble and the rows of each.
 
         Example:
             >>> ensemble.evaluate(test).mean.pearson  # doctest: +SKIP
             0.92
         """
+        check_one_output(self, "ensemble")
         if len(dataset) < 2 or not dataset.expression.size:
             raise ValueError(
                 f"dataset: expected 2 or more rows with measurements, got {len(dataset):,} rows"
@@ -181,7 +200,8 @@ class Ensemble:
         """Intervals of the parameters that factors have one of, and of those that have no factor.
 
         Raises:
-            ValueError: members of different layers, whose parameters mean different things.
+            ValueError: members of different layers, whose parameters mean different things; or of
+                several outputs.
 
         Example:
             >>> ensemble.parameters(0.9).to_frame()  # doctest: +SKIP
@@ -192,7 +212,8 @@ class Ensemble:
         """Intervals of the effects of each factor's strongest site, see `site_effects`.
 
         Raises:
-            ValueError: members of different layers, whose effects mean different things.
+            ValueError: members of different layers, whose effects mean different things; or of
+                several outputs.
 
         Example:
             >>> ensemble.effects(0.9).to_frame()  # doctest: +SKIP
@@ -205,7 +226,7 @@ class Ensemble:
         The columns are member (from 0), parameter, factor (missing where there is none) and value.
 
         Raises:
-            ValueError: members of different layers.
+            ValueError: members of different layers, or of several outputs.
 
         Example:
             >>> ensemble.to_table().column_names  # doctest: +SKIP
@@ -243,6 +264,7 @@ class Ensemble:
         self, of_model: Callable[[Model], dict[str, np.ndarray]]
     ) -> tuple[np.ndarray, list[str], list[str]]:
         """Numbers of each member [B, K], their K names, and the factors that they belong to."""
+        check_one_output(self, "ensemble")
         if not self._alike:
             raise ValueError(
                 "models: expected members of the same layers, whose parameters can be compared, "
@@ -267,7 +289,7 @@ class Ensemble:
 def _takes(model: Model) -> tuple[Any, ...]:
     """What all members must share to predict the same sequences with the same factors."""
     spec = model.spec
-    return model.motif_names, spec.sequence_length, model.padding_side
+    return model.motif_names, model.output_names, spec.sequence_length, model.padding_side
 
 
 def _parameters(model: Model) -> dict[str, np.ndarray]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,8 @@ from cisreg.display import counted, html_table
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_AROUND = ("standard_error", "lower", "upper")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -52,7 +54,9 @@ class Intervals:
         return {
             "parameter": pa.array(list(self.parameter), pa.string()),
             "factor": pa.array([name or None for name in self.factor], pa.string()),
-            **_numbers(self, "estimate"),
+            **columns_of_outputs(
+                {each: getattr(self, each) for each in ("estimate", *_AROUND)}, ()
+            ),
         }
 
     def to_table(self) -> pa.Table:
@@ -79,7 +83,7 @@ class PredictionIntervals:
     """Intervals of the expression of N sequences, or of N differences of expression.
 
     They are of what the model is meant to predict, the mean of many measurements. A single
-    measurement scatters more, by the noise.
+    measurement scatters more, by the noise. Of T outputs all arrays are [N, T].
 
     Attributes:
         expression: float64 [N], in the unit of expression.
@@ -88,6 +92,7 @@ class PredictionIntervals:
         upper: float64 [N].
         level: the share of such intervals that are meant to hold the true expression.
         name: Arrow strings [N], or None.
+        output_names: names of several outputs.
     """
 
     expression: np.ndarray
@@ -96,6 +101,7 @@ class PredictionIntervals:
     upper: np.ndarray
     level: float
     name: pa.Array | None = None
+    output_names: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.expression)
@@ -108,9 +114,13 @@ class PredictionIntervals:
         return html_table(repr(self), columns, len(self))
 
     def columns(self) -> dict[str, Any]:
-        """The columns name (if there are names), expression, standard_error, lower and upper."""
+        """The columns name (if there are names), expression, standard_error, lower and upper.
+
+        Of several outputs there are expression_NAME and so on of each, output by output.
+        """
         names = {} if self.name is None else {"name": self.name}
-        return {**names, **_numbers(self, "expression")}
+        columns = {each: getattr(self, each) for each in ("expression", *_AROUND)}
+        return {**names, **columns_of_outputs(columns, self.output_names)}
 
     def to_table(self) -> pa.Table:
         """An Arrow table, a row for each sequence.
@@ -131,6 +141,23 @@ class PredictionIntervals:
         return self.to_table().to_pandas()
 
 
-def _numbers(intervals: Intervals | PredictionIntervals, first: str) -> dict[str, pa.Array]:
-    names = (first, "standard_error", "lower", "upper")
-    return {name: pa.array(getattr(intervals, name), pa.float64()) for name in names}
+def columns_of_outputs(
+    columns: Mapping[str, np.ndarray], outputs: Sequence[str]
+) -> dict[str, pa.Array]:
+    """Columns of a table; of several outputs those of each, with its name behind theirs.
+
+    Args:
+        columns: float64 [N] by name; of T outputs [N, T].
+        outputs: names of T outputs, or ().
+
+    Example:
+        >>> list(columns_of_outputs({"lower": np.zeros((3, 2))}, ("one", "two")))
+        ['lower_one', 'lower_two']
+    """
+    if not outputs:
+        return {name: pa.array(each, pa.float64()) for name, each in columns.items()}
+    return {
+        f"{name}_{output}": pa.array(each[:, index], pa.float64())
+        for index, output in enumerate(outputs)
+        for name, each in columns.items()
+    }

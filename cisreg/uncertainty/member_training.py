@@ -15,11 +15,13 @@ from typing import Any
 import numpy as np
 
 from cisreg.choices import check_choice
-from cisreg.data import Dataset, DatasetFiles, open_dataset
+from cisreg.data import Dataset, DatasetFiles
+from cisreg.data.formats.rows import Counted
 from cisreg.data.splitting import as_texts, sequence_hashes, text_hashes
 from cisreg.file_checks import check_own_file
 from cisreg.files import replace_file
 from cisreg.locks import hold_folder
+from cisreg.losses import Noise
 from cisreg.motifs import MotifSet, read_motifs
 from cisreg.progress import progress_bar
 from cisreg.run_folder import MODEL_FILE
@@ -109,15 +111,12 @@ def fit_ensemble(
     check_choice("resampling", resampling, Resampling)
     _check(members, processes, groups, resampling, options)
     recipe = recipe if isinstance(recipe, Recipe) else read_recipe(recipe)
-    outputs = options.get("outputs") or recipe.outputs
-    if outputs:
-        raise ValueError(
-            "outputs: expected none, since an ensemble predicts one output, got "
-            f"{', '.join(outputs)}; train an ensemble for each"
-        )
+    outputs = tuple(options.get("outputs") or recipe.outputs)
     if not isinstance(motifs, MotifSet):
         motifs = read_motifs(motifs, width=recipe.motif_width)
-    opened = _open(data, groups, in_memory=resampling == "bootstrap")
+    loss = options.get("loss") or recipe.loss
+    counted = loss.counted if isinstance(loss, Noise) else None
+    opened = _open(data, groups, counted, outputs, in_memory=resampling == "bootstrap")
     families = _families(opened, groups) if isinstance(opened, Dataset) else None
     tasks = [
         Task(
@@ -238,18 +237,20 @@ def _check(
         )
 
 
-def _open(data: Any, groups: str | None, *, in_memory: bool) -> Dataset | DatasetFiles:
-    from cisreg.data import Columns
+def _open(
+    data: Any,
+    groups: str | None,
+    counted: Counted | None,
+    outputs: tuple[str, ...],
+    *,
+    in_memory: bool,
+) -> Dataset | DatasetFiles:
+    from cisreg.recipes.opened import open_data
 
-    extra = () if groups is None else (groups,)
-    paths = isinstance(data, (str, os.PathLike)) or (
-        isinstance(data, (list, tuple)) and all(isinstance(e, (str, os.PathLike)) for e in data)
-    )
-    if paths:
-        data = open_dataset(data, columns=Columns(extra=extra))
-    if isinstance(data, DatasetFiles):
-        return data.load(progress=True) if in_memory or not data.has_groups else data
-    return data if isinstance(data, Dataset) else Dataset.from_frame(data, extra=extra)
+    opened = open_data(data, groups, counted, outputs)
+    if isinstance(opened, DatasetFiles) and (in_memory or not opened.has_groups):
+        return opened.load(progress=True)
+    return opened
 
 
 def _families(data: Dataset, groups: str | None) -> np.ndarray:

@@ -120,8 +120,8 @@ def test_a_profile_is_that_of_fits_at_each_value(problem, folder, tmp_path):
     ("words", "message"),
     [
         (["model"], "expected the TABLE that the model was trained on"),
-        (["made", "data.tsv"], "expected no TABLE, --robust, --profile or --model-output"),
-        (["made", "--model-output", "a"], "expected no TABLE, --robust, --profile or"),
+        (["made", "data.tsv"], "expected no TABLE, --robust or --profile with an ensemble"),
+        (["made", "--robust"], "expected no TABLE, --robust or --profile with an ensemble"),
         (["model", "data.tsv", "--factor", "motif_0"], "expected --profile too"),
     ],
 )

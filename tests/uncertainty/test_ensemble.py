@@ -98,7 +98,7 @@ def test_models_that_do_not_belong_together_are_refused():
     with pytest.raises(ValueError, match="models: expected 2 or more"):
         Ensemble((models[0],), "seeds")
     renamed = replace(models[1], motif_names=("a", *models[1].motif_names[1:]))
-    with pytest.raises(ValueError, match=r"same motifs and length.* number 1"):
+    with pytest.raises(ValueError, match=r"same motifs, outputs and length.* number 1"):
         Ensemble((models[0], renamed), "seeds")
 
 

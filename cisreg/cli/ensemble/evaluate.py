@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,24 +25,35 @@ def evaluate(
     sequence_column: options.SequenceColumn = None,
     expression_column: options.ExpressionColumn = None,
     decimal_comma: options.DecimalComma = False,
+    model_output: options.ModelOutput = None,
 ) -> None:
     """Compare the mean of the members, and each member, with measured expression.
 
     Shows r, R², mean squared error and Spearman's r of the mean prediction, and how far those of
-    the members lie apart. TABLE should be sequences that no member was trained on.
+    the members lie apart. TABLE should be sequences that no member was trained on. Of several
+    outputs, each is compared with its measurements.
     """
-    from cisreg.uncertainty import load_ensemble
+    from cisreg.outputs import data_of_outputs
 
-    loaded = load_ensemble(ensemble)
+    loaded = options.read_ensemble(ensemble, model_output)
     dataset = read_measured(
         table, loaded.models[0], sequence_column, expression_column, decimal_comma
     )
     start_tensorflow()
-    found = loaded.evaluate(dataset)
+    shown: dict[str, Metrics] = {}
+    records: list[dict[str, Any]] = []
+    members: list[dict[str, Any]] = []
+    for name, one, rows in data_of_outputs(loaded, dataset):
+        found = one.evaluate(rows)
+        of, key = (f"{name}, ", {"output": name, "count": len(rows)}) if name else ("", {})
+        for which, metrics in _rows(found).items():
+            shown[f"{of}{which}"] = metrics
+            records.append({"sequences": which, **key})
+        members += [{**key, **each._asdict()} for each in found.members]
     console = new_console(results=True)
     title = f"Predicted expression of {len(dataset):,} sequences against measured"
-    console.print(metrics_table(title, _rows(found)))
-    console.add_rows("members", [each._asdict() for each in found.members])
+    console.print(metrics_table(title, shown, records=records))
+    console.add_rows("members", members)
 
 
 def _rows(found: EnsembleAgreement) -> dict[str, Metrics]:

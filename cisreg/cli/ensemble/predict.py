@@ -43,6 +43,7 @@ def predict(
     sequence_column: options.SequenceColumn = None,
     name_column: options.NameColumn = None,
     threads: options.Threads = None,
+    model_output: options.ModelOutput = None,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Predict expression with intervals, from what the members of an ensemble predict.
@@ -51,16 +52,16 @@ def predict(
     standard_deviation (of the members), lower and upper: the interval, mean ± t · standard
     deviation · √(1 + 1/B) of B members. Of a bootstrap it is what other data would change; it holds
     the true expression only where training is not biased. Of seeds it is where one more training
-    would end.
+    would end. Of several outputs there are expression_NAME and so on of each.
     """
     check_files([output], inputs=[ensemble, table], overwrite=overwrite)
     from cisreg.quantiles import check_level
-    from cisreg.uncertainty import load_ensemble
+    from cisreg.uncertainty.intervals import columns_of_outputs
     from cisreg.writing import check_ending, open_table
 
     check_ending(output)
     check_level(level)
-    loaded = load_ensemble(ensemble)
+    loaded = options.read_ensemble(ensemble, model_output)
     kept = read_columns(table, sequence_column, name_column)
     codes = loaded.models[0].encode(kept["sequence"])
     start_tensorflow()
@@ -71,14 +72,17 @@ def predict(
             values = loaded.expression(codes[rows])
             found = loaded.intervals_of(values, level)
             each = {f"member_{number}": row for number, row in enumerate(values) if members}
+            columns = {
+                "expression": found.expression,
+                "standard_deviation": values.std(axis=0, ddof=1),
+                "lower": found.lower,
+                "upper": found.upper,
+                **each,
+            }
             write(
                 {
                     **{name: column[rows] for name, column in kept.items()},
-                    "expression": found.expression,
-                    "standard_deviation": values.std(axis=0, ddof=1),
-                    "lower": found.lower,
-                    "upper": found.upper,
-                    **each,
+                    **columns_of_outputs(columns, loaded.output_names),
                 }
             )
     tell(

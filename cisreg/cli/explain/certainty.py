@@ -107,19 +107,18 @@ def certainty(
         raise typer.BadParameter("--factor, --values, --plot: expected --profile too", ctx=context)
     check_files([output, plot], inputs=[model, table], overwrite=overwrite)
     from cisreg.quantiles import check_level
-    from cisreg.uncertainty.member_training import is_ensemble, load_ensemble
+    from cisreg.uncertainty.member_training import is_ensemble
 
     tables.check_results(output, plot)
     check_level(level)
     if is_ensemble(model):
-        of_one = (table, profile, model_output)
-        if robust or any(each is not None for each in of_one):
+        if robust or table is not None or profile is not None:
             raise typer.BadParameter(
-                "expected no TABLE, --robust, --profile or --model-output with an ensemble, whose "
-                "members say all; they are of a single model, such as that of member_0",
+                "expected no TABLE, --robust or --profile with an ensemble, whose members say all; "
+                "they are of a single model, such as that of member_0",
                 ctx=context,
             )
-        found = load_ensemble(model)
+        found = options.read_ensemble(model, model_output)
         tables.write_result([_intervals(found, numbers, level)], output, None, overwrite)
         return
     if table is None:

@@ -4,6 +4,7 @@
     python -m benchmarks.training.conditions --part penalties
     python -m benchmarks.training.conditions --part classes
     python -m benchmarks.training.conditions --part coverage
+    python -m benchmarks.training.conditions --part coverage --trained
     python -m benchmarks.training.conditions --part figure --figures docs/images
 
 Promoters are simulated with three outputs, such as conditions: in the second and the third, a
@@ -13,8 +14,8 @@ differing, and the learned differences from the first output stand beside the tr
 the same with other weights of the penalty on differences. classes: models are also trained in which
 nothing but the bias differs, and in which activities differ where concentrations do, and the other
 way round; is the true one told by the likelihood of sequences held out? coverage: do the intervals
-of differences hold the true ones as often as they should? figure: outputs.png, learned against true
-differences.
+of differences hold the true ones as often as they should, with the true motifs, or with those that
+were trained? figure: outputs.png, learned against true differences.
 """
 
 from __future__ import annotations
@@ -54,6 +55,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, help="default: 5, for classes and coverage 10")
     parser.add_argument("--sequences", type=int, default=10_000, help="(%(default)s)")
     parser.add_argument("--recipe", default="quick", help="(%(default)s)")
+    parser.add_argument(
+        "--trained", action="store_true", help="coverage of trained models, not of the true ones"
+    )
     parser.add_argument("--json", type=Path, help="file for the measurements")
     options = parser.parse_args()
     seeds = range(options.seeds or (10 if options.part in ("classes", "coverage") else 5))
@@ -74,7 +78,10 @@ def main() -> None:
         results = list(told_apart(seeds, *given))
         print_classes("The true class of models against others, held out", results)
     else:
-        results = [covered(kind, seed, options.sequences) for kind in KINDS for seed in seeds]
+        recipe = options.recipe if options.trained else None
+        results = [
+            covered(kind, seed, options.sequences, recipe) for kind in KINDS for seed in seeds
+        ]
         show_coverage(results)
     write_json(options.json, machine(), results)
 
@@ -178,14 +185,20 @@ def told_apart(seeds: range, count: int, recipe: str) -> Iterator[dict[str, Any]
                 print(truth, name, seed, f"{gain:.4f}", flush=True)
 
 
-def covered(kind: str, seed: int, count: int) -> dict[str, Any]:
-    """How many intervals of differences, around least squares from the truth, hold the truth."""
+def covered(kind: str, seed: int, count: int, recipe: str | None) -> dict[str, Any]:
+    """How many intervals of differences hold the truth.
+
+    They are around the least squares from the truth, or from a model trained with a recipe.
+    """
     from cisreg.uncertainty import difference_intervals
 
     made = simulated(kind, seed, count)
     truth = Model(made.spec, made.parameters, made.motif_names)
     data = Dataset(made.sequence, made.expression)
-    found = difference_intervals(truth, data, level=0.9)
+    model = truth
+    if recipe is not None:
+        model = trained(made, (kind, "bias"), seed, recipe, slice(None), WEIGHT)
+    found = difference_intervals(model, data, level=0.9)
     of_kind = np.array([name == kind for name in found.parameter])
     true = differences(made.parameters, kind).ravel()
     lower, upper = found.lower[of_kind], found.upper[of_kind]
@@ -198,6 +211,7 @@ def covered(kind: str, seed: int, count: int) -> dict[str, Any]:
         "of": len(held),
         "undetermined": int(np.isinf(found.standard_error[of_kind]).sum()),
         "different": int((true != 0).sum()),
+        "different_held": int((held & (true != 0)).sum()),
         "found": int((clear & (true != 0)).sum()),
         "false": int((clear & (true == 0)).sum()),
     }
@@ -213,12 +227,14 @@ def show_coverage(results: list[dict[str, Any]]) -> None:
             (
                 *(kind, str(total["of"]), f"{total['held'] / total['of']:.3f}"),
                 str(total["undetermined"]),
+                f"{total['different_held']} of {total['different']}",
                 f"{total['found']} of {total['different']}",
                 f"{total['false']} of {total['of'] - total['different']}",
             )
         )
-    columns = ("differs", "intervals", "hold the truth", "undetermined", "differences found")
-    print_table("Intervals of differences, meant for 0.9", (*columns, "where there is none"), rows)
+    columns = ("differs", "intervals", "hold the truth", "undetermined", "true differences held")
+    columns = (*columns, "differences found", "where there is none")
+    print_table("Intervals of differences, meant for 0.9", columns, rows)
 
 
 def draw(path: Path, count: int, recipe: str) -> None:

@@ -2,7 +2,8 @@
 
     python -m benchmarks.training.noise --part recovery
     python -m benchmarks.training.noise --part classes
-    python -m benchmarks.training.noise --part information
+    python -m benchmarks.training.noise --part information --patience 20
+    python -m benchmarks.training.noise --part information --patience 20 --motif-pull 0.03
     python -m benchmarks.training.noise --part figure --figures docs/images
 
 recovery: for each noise model and seed, promoters are simulated with it, a model is trained with
@@ -31,7 +32,7 @@ from cisreg.losses import NegativeBinomial, Noise, SortBins, named_noise
 from cisreg.losses.judged import judge_noise
 from cisreg.metrics import pearson_correlation
 from cisreg.motifs import demo_motifs
-from cisreg.recipes import read_recipe
+from cisreg.recipes import Recipe, read_recipe
 from cisreg.report import compare_parameters
 from cisreg.simulate import Simulation
 from cisreg.trained_model import Model
@@ -58,6 +59,11 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, help="default: 5, for classes 10")
     parser.add_argument("--sequences", type=int, help="default: 10000, for information as MAVE-NN")
     parser.add_argument("--recipe", default="quick", help="(%(default)s)")
+    parser.add_argument("--motif-pull", type=float, help="default: that of the recipe")
+    parser.add_argument("--patience", type=int, help="of the last stage; that of the recipe")
+    parser.add_argument(
+        "--data", choices=("sort-seq", "splicing"), help="of information; default: both"
+    )
     parser.add_argument("--json", type=Path, help="file for the measurements")
     options = parser.parse_args()
     if options.part == "figure":
@@ -65,16 +71,18 @@ def main() -> None:
         return
     seeds = range(options.seeds or (10 if options.part == "classes" else 5))
     count = options.sequences or 10_000
+    pull = {} if options.motif_pull is None else {"motif_pull": options.motif_pull}
+    recipe = read_recipe(options.recipe).override(penalty=pull, patience=options.patience)
     if options.part == "recovery":
-        results = [recovered(kind, seed, count, options.recipe) for kind in KINDS for seed in seeds]
+        results = [recovered(kind, seed, count, recipe) for kind in KINDS for seed in seeds]
         show_recovery(results)
     elif options.part == "classes":
-        results = list(told_apart(seeds, count, options.recipe))
+        results = list(told_apart(seeds, count, recipe))
         print_classes("The true noise model against others, on sequences held out", results)
     else:
         results = [
-            informed(kind, seed, options.sequences, options.recipe)
-            for kind in ("sort-seq", "splicing")
+            informed(kind, seed, options.sequences, recipe)
+            for kind in ((options.data,) if options.data else ("sort-seq", "splicing"))
             for seed in seeds
         ]
         show_information(results)
@@ -95,14 +103,14 @@ def simulated(kind: str, seed: int, count: int, **how: Any) -> Simulation:
     )
 
 
-def trained(made: Simulation, noise: Noise, seed: int, recipe: str, rows: slice) -> Model:
+def trained(made: Simulation, noise: Noise, seed: int, recipe: Recipe, rows: slice) -> Model:
     """A model trained on these rows with this noise model."""
-    given = read_recipe(recipe).override(model={"link": made.spec.link})
+    given = recipe.override(model={"link": made.spec.link})
     data = Dataset(made.sequence[rows], made.expression[rows])
     return train(data, demo_motifs(width=30), given, loss=noise, seed=seed, progress=False).model
 
 
-def recovered(kind: str, seed: int, count: int, recipe: str) -> dict[str, Any]:
+def recovered(kind: str, seed: int, count: int, recipe: Recipe) -> dict[str, Any]:
     """What training with the true class finds of model and noise, on a fifth that is held out."""
     made, cut = simulated(kind, seed, count), count * 4 // 5
     assert made.noise is not None
@@ -178,7 +186,7 @@ def _text(numbers: dict[str, float]) -> str:
     return ", ".join(f"{name} {value:.3g}" for name, value in numbers.items())
 
 
-def told_apart(seeds: range, count: int, recipe: str) -> Iterator[dict[str, Any]]:
+def told_apart(seeds: range, count: int, recipe: Recipe) -> Iterator[dict[str, Any]]:
     """Held-out log likelihoods of the true class and of others."""
     for truth, others in CLASSES.items():
         for seed in seeds:
@@ -193,7 +201,7 @@ def told_apart(seeds: range, count: int, recipe: str) -> Iterator[dict[str, Any]
                 print(truth, kind, seed, f"{gain:.4f}", flush=True)
 
 
-def informed(kind: str, seed: int, count: int | None, recipe: str) -> dict[str, Any]:
+def informed(kind: str, seed: int, count: int | None, recipe: Recipe) -> dict[str, Any]:
     """Information of the learned and of the true model about the same sequences held out.
 
     sort-seq: as MAVE-NN's data of the lac promoter, 50,000 sequences of 75 bases in ten bins, few

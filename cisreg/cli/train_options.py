@@ -344,6 +344,15 @@ Likelihood = Annotated[
     ),
 ]
 Epochs = Annotated[int | None, _training("Maximum epochs per stage.", min=1, metavar="EPOCHS")]
+Patience = Annotated[
+    int | None,
+    _training(
+        "In the last stage, stop after so many epochs without a better validation loss, and end "
+        "with the best ones. As many as the stage has: run all of them.",
+        min=1,
+        metavar="EPOCHS",
+    ),
+]
 PrecisionName = Annotated[
     Literal["float32", "mixed_bfloat16", "mixed_float16"] | None,
     _training(
@@ -575,6 +584,7 @@ class TrainingOptions:
     loss: Loss = None
     likelihood: Likelihood = None
     epochs: Epochs = None
+    patience: Patience = None
     precision: PrecisionName = None
     seed: Seed = 0
     threads: options.Threads = None

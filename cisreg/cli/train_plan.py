@@ -74,7 +74,7 @@ _READ = (
     *("table", "recipe", "concentrations", "start", "measurements", "validation", "likelihood"),
     *("initial_activity", "initial_potentiation", "initial_binding_limit"),
 )
-_OTHERS = ("epochs", "motif_width", "motif_flank", "precision")
+_OTHERS = ("epochs", "patience", "motif_width", "motif_flank", "precision")
 # Options that `cisreg.train` has, too.
 _PASSED = (
     *("seed", "cache", "implementation", "checkpoint_every", "checkpoint_minutes"),

@@ -144,6 +144,7 @@ class Recipe:
         model: Mapping[str, Any] | None = None,
         penalty: Mapping[str, float] | None = None,
         epochs: int | None = None,
+        patience: int | None = None,
         **others: Any,
     ) -> Recipe:
         """A copy of the recipe with some values replaced, in all variants too.
@@ -153,6 +154,7 @@ class Recipe:
                 is always None. Without pairs there is no pair_distance and pair_knots.
             penalty: weights to replace.
             epochs: maximum number of epochs of each stage; None: unchanged.
+            patience: of the last stage, see `cisreg.training.Stage`; None: unchanged.
             **others: fields of the recipe to replace; fields that are None stay unchanged.
 
         Raises:
@@ -171,6 +173,8 @@ class Recipe:
         stages = self.stages
         if epochs is not None:
             stages = tuple(replace(each, epochs=min(each.epochs, epochs)) for each in stages)
+        if patience is not None:
+            stages = (*stages[:-1], replace(stages[-1], patience=patience))
         variants = tuple(
             {name: value for name, value in each.items() if name not in (model or {})}
             for each in self.variants

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,10 +15,12 @@ from cisreg.display import counted, html_table
 from cisreg.outputs import output_index
 from cisreg.trained_model import Model
 from cisreg.uncertainty.coordinates import Coordinates
-from cisreg.uncertainty.laplace import certainty_of
+from cisreg.uncertainty.laplace import certainty_of, holds_learned_motifs
 
 if TYPE_CHECKING:
     import pandas as pd
+
+logger = logging.getLogger("cisreg.uncertainty")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -109,7 +112,9 @@ def difference_intervals(
     All outputs are in one least squares: the parameters that they share and those that each has of
     its own vary together, as in `estimate_certainty`, whose intervals these are. So what both
     outputs leave open alike, such as activity against concentration, may leave their difference
-    certain. The motifs are taken for known.
+    certain. The motifs are taken for known: where they were trained, the intervals tell which
+    factors differ, but are too narrow to say by how much (docs/measurements/model_options.md has
+    the numbers); the log says so.
 
     Args:
         model: a trained model of several outputs, of which something differs.
@@ -142,6 +147,11 @@ def difference_intervals(
         raise ValueError(
             "model: expected parameters that differ between its outputs among those that vary "
             f"({', '.join(coordinates.names)}), got differ={model.spec.differ!r}"
+        )
+    if holds_learned_motifs(model, coordinates):
+        logger.warning(
+            "difference_intervals: the motifs were trained and are taken for known: the intervals "
+            "tell which factors differ, but are too narrow to say by how much"
         )
     found = certainty_of(
         *(model, dataset, coordinates),

@@ -221,6 +221,13 @@ def estimate_certainty(
     """
     coordinates = Coordinates.of(model, parameters)
     how: dict[str, Any] = {"refit": refit, "robust": robust, "threads": threads}
+    if holds_learned_motifs(model, coordinates):
+        logger.warning(
+            "estimate_certainty: the motifs were trained and are taken for known, so that all "
+            "intervals are far too narrow; let motifs vary (parameters with log_kd) where there "
+            "are few, or train an ensemble (cisreg.uncertainty.fit_ensemble), which shows the "
+            "scatter of training but not its bias"
+        )
     return certainty_of(model, dataset, coordinates, progress=progress, **how)
 
 
@@ -237,7 +244,6 @@ def certainty_of(
     """`estimate_certainty` of these coordinates, also of a model of several outputs."""
     measured = Measured.of(model, dataset)
     size = len(coordinates)
-    _warn_of_learned_motifs(model, coordinates)
     if measured.count <= size:
         raise ValueError(
             f"dataset: expected more measurements than the {size:,} numbers that vary, got "
@@ -269,17 +275,11 @@ def certainty_of(
     )
 
 
-def _warn_of_learned_motifs(model: Model, coordinates: Coordinates) -> None:
-    """Warns where motifs that training changed are taken for known."""
+def holds_learned_motifs(model: Model, coordinates: Coordinates) -> bool:
+    """Whether motifs that training changed are taken for known."""
     first = model.initial_motifs
     learned = first is not None and (first.log_kd != model.parameters["log_kd"]).any()
-    if learned and "log_kd" not in coordinates.names:
-        logger.warning(
-            "estimate_certainty: the motifs were trained and are taken for known, so that all "
-            "intervals are far too narrow; let motifs vary (parameters with log_kd) where there "
-            "are few, or train an ensemble (cisreg.uncertainty.fit_ensemble), which shows the "
-            "scatter of training but not its bias"
-        )
+    return bool(learned) and "log_kd" not in coordinates.names
 
 
 def parameter_intervals(

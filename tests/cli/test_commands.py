@@ -128,7 +128,7 @@ def test_layers_and_penalties_override_the_recipe(data, tmp_path):
     printed = succeed(
         *(*TRAIN, data / "train.tsv.gz", "--output", tmp_path, "--epochs", 1, "--validation", 0),
         *("--positional", "--position-knots", 5, "--stranded", "--no-potentiation"),
-        *("--motif-pull", 0.25, "--motif-width", 18, "--json"),
+        *("--patience", 7, "--motif-pull", 0.25, "--motif-width", 18, "--json"),
     )
     content = json.loads(printed)
     assert [each["stage"] for each in content["results"]["stages"]] == [1, 2]
@@ -141,7 +141,7 @@ def test_layers_and_penalties_override_the_recipe(data, tmp_path):
     assert not spec.potentiation
     assert spec.motif_width == 18
     recipe = (tmp_path / "recipe.toml").read_text()
-    assert "motif_pull = 0.25" in recipe
+    assert "motif_pull = 0.25" in recipe and recipe.count("patience = 7") == 1
     assert "validation = 0.0" in recipe
 
 

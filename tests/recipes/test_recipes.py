@@ -131,6 +131,14 @@ def test_override_replaces_only_what_is_given():
     assert (other.validation, other.motif_width) == (0.0, recipe.motif_width)
 
 
+def test_patience_is_that_of_the_last_stage():
+    recipe = read_recipe("quick")
+    first, last = recipe.override(patience=20).stages
+    assert (first.patience, last.patience) == (None, 20)
+    assert replace(last, patience=5) == recipe.stages[1]
+    assert recipe.override(patience=None) == recipe
+
+
 def test_members_take_turns_in_variants():
     turns = ({"stranded": False}, {"binding": "probability", "position_knots": 5})
     recipe = replace(read_recipe("default"), variants=turns)

@@ -108,4 +108,6 @@ def test_refusals(caplog):
     changed = {**learned.parameters, "log_kd": learned.parameters["log_kd"] + np.float32(0.01)}
     with caplog.at_level(logging.WARNING):
         difference_intervals(replace(learned, parameters=changed), data)
-    assert "taken for known" in caplog.text
+    assert "difference_intervals: the motifs were trained" in caplog.text
+    assert "tell which factors differ, but are too narrow to say by how much" in caplog.text
+    assert "far too narrow" not in caplog.text

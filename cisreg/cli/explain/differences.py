@@ -51,7 +51,9 @@ def differences(
 
     A row for each output but the reference, and each number that differs: of factors, and biases.
     Intervals are around the least squares of all outputs together, with the motifs and position
-    weights as they are. Of many intervals some leave 0 out by chance: one in ten at a level of 0.9.
+    weights as they are: where training changed the motifs, they tell which factors differ, but are
+    too narrow to say by how much, which the log says. Of many intervals some leave 0 out by chance:
+    one in ten at a level of 0.9.
     """
     check_files([output], inputs=[model, table], overwrite=overwrite)
     from cisreg.quantiles import check_level

@@ -36,42 +36,19 @@ size_t ScratchBytes(const Job& job, bool backward) {
   return arena.used;
 }
 
-// What the first sites of a pair do to the second sites on a strand, each seen by how it reads.
-inline Terms TermsOfSecond(const Sequence& sequence, const Pair& pair, int strand) {
-  const int sign = strand == 0 ? 1 : -1;
-  return {{sequence.of(pair.first_source[strand]), sequence.effect(pair, 0), -sign},
-          {sequence.of(pair.first_source[1 - strand]), sequence.effect(pair, 1), sign}};
-}
-
-// Adds what both terms do in each window to the gains of a row.
+// Adds what the others of a pair do in each window to the gains of both strands.
 template <class F>
-void AddGains(const Sequence& sequence, const std::vector<int32_t>& places, const Terms& terms,
-              float* gain) {
-  ForEachVectors<F>(0, sequence.end, [&](auto vectors, int64_t window) {
-    F sum[vectors.value];
-    SumTaps<F>(places, terms.same, terms.opposite, window, sum);
+void AddGains(const PairTaps& taps, const Others& others, int64_t end, float* of_forward,
+              float* of_reverse) {
+  ForEachVectors<F>(0, end, [&](auto vectors, int64_t window) {
+    F forward[vectors.value], reverse[vectors.value];
+    SumTaps(taps, others, window, forward, reverse);
     for (int i = 0; i < vectors.value; ++i) {
-      float* const to = gain + window + i * F::kLanes;
-      (F::Load(to) + sum[i]).Store(to);
+      const int64_t at = window + i * F::kLanes;
+      (F::Load(of_forward + at) + forward[i]).Store(of_forward + at);
+      (F::Load(of_reverse + at) + reverse[i]).Store(of_reverse + at);
     }
   });
-}
-
-// Adds the gradients of a pair's effects, by tap.
-template <class F>
-void AddEffects(const Sequence& sequence, const Pair& pair, F upstream, float* effect) {
-  const std::vector<int32_t>& places = sequence.layout.places(pair);
-  const int64_t taps = static_cast<int64_t>(places.size());
-  float* to = effect + pair.effect_at * F::kLanes;
-  for (int orientation = 0; orientation < kOrientations; ++orientation) {
-    const auto product = [&](int strand) {
-      const int64_t second = orientation == 0 ? strand : 1 - strand;
-      return Product{sequence.row(pair.first_row[strand]), sequence.of(pair.second_source[second]),
-                     strand == 0 ? 1 : -1};
-    };
-    AddAllProducts(places.data(), taps, product(0), product(1), sequence.end, upstream, to);
-    to += taps * F::kLanes;
-  }
 }
 
 // Turns the slopes of a sequence into gradients, and adds those of the effects.
@@ -82,16 +59,20 @@ void BackwardSequence(const Job& job, const Chunk& chunk, int64_t number, float 
   const int64_t end = sequence.end;
   std::memset(scratch.gain, 0, job.row_count() * end * sizeof(float));
   for (const Pair& pair : sequence.layout.pairs) {
-    const std::vector<int32_t>& places = sequence.layout.places(pair);
-    for (int strand = 0; strand < kStrands; ++strand) {
-      AddGains<F>(sequence, places, TermsOfFirst(sequence, pair, strand),
-                  scratch.gain + pair.first_row[strand] * end);
-      AddGains<F>(sequence, places, TermsOfSecond(sequence, pair, strand),
-                  scratch.gain + pair.second_row[strand] * end);
-    }
-    AddEffects<F>(sequence, pair, F::Broadcast(upstream), scratch.effect);
+    const PairTaps taps = sequence.taps(pair);
+    const auto gain = [&](int64_t row) { return scratch.gain + row * end; };
+    AddGains<F>(taps, sequence.seconds(pair), end, gain(pair.first_row[0]),
+                gain(pair.first_row[1]));
+    AddGains<F>(taps, sequence.firsts(pair), end, gain(pair.second_row[0]),
+                gain(pair.second_row[1]));
+    const Partners partners = {sequence.row(pair.first_row[0]), sequence.row(pair.first_row[1]),
+                               sequence.of(pair.second_source[0]),
+                               sequence.of(pair.second_source[1])};
+    AddAllProducts(taps, 0, partners, end, F::Broadcast(upstream),
+                   scratch.effect + pair.effect_at * F::kLanes);
   }
-  float* slope = chunk.slope + (number - chunk.passes.first_sequence) * job.chunks.pitch;
+  float* slope =
+      chunk.slope + job.chunks.lead + (number - chunk.passes.first_sequence) * job.chunks.pitch;
   const float* gain = scratch.gain;
   for (int64_t row = 0; row < job.row_count(); ++row, slope += job.chunks.row_stride, gain += end) {
     for (int64_t i = 0; i < end; i += F::kLanes) {

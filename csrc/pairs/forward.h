@@ -19,10 +19,8 @@ struct Chunk {
   // By row: occupancies p, and p (1 - p), their slopes by the log odds; zeros where no site counts
   // and behind the windows of each sequence.
   float* site;
-  float* slope;     // or null
-  float* padded;    // the sites of one row and sequence, with zeros around them
-  float* source;    // [sources, source_stride], of one sequence
-  int64_t padding;  // zeros before the first window in `padded`
+  float* slope;   // or null
+  float* source;  // [sources, source_stride], of one sequence
 };
 
 inline int64_t VectorEnd(const Job& job) {
@@ -38,9 +36,7 @@ inline Chunk TakeChunk(const Job& job, bool backward, ScratchArena* arena) {
   const int64_t floats = job.row_count() * job.chunks.row_stride;
   chunk.site = arena->Take<float>(floats);
   if (backward) chunk.slope = arena->Take<float>(floats);
-  // Widened rows reach as far beyond the windows as sites do beyond them.
-  chunk.padding = 2 * layout.margin + kMostLanes;
-  chunk.padded = arena->Take<float>(2 * chunk.padding + VectorEnd(job));
+
   chunk.source =
       arena->Take<float>(static_cast<int64_t>(layout.sources.size()) * layout.source_stride);
   return chunk;
@@ -51,20 +47,22 @@ inline void ClearChunk(const Job& job, const Chunk& chunk) {
   const PairLayout& layout = *job.layout;
   const int64_t windows = job.scan.shape.window_count;
   for (int64_t row = 0; row < job.row_count(); ++row) {
+    const int64_t first = row * job.chunks.row_stride;
+    std::memset(chunk.site + first, 0, job.chunks.lead * sizeof(float));
     for (int64_t i = 0; i < job.chunks.sequences; ++i) {
-      const int64_t behind = row * job.chunks.row_stride + i * job.chunks.pitch + windows;
+      const int64_t behind = first + job.chunks.lead + i * job.chunks.pitch + windows;
       const size_t bytes = (job.chunks.pitch - windows) * sizeof(float);
       std::memset(chunk.site + behind, 0, bytes);
       if (chunk.slope != nullptr) std::memset(chunk.slope + behind, 0, bytes);
     }
   }
-  std::memset(chunk.padded, 0, (2 * chunk.padding + VectorEnd(job)) * sizeof(float));
+
   std::memset(chunk.source, 0, layout.sources.size() * layout.source_stride * sizeof(float));
 }
 
 // Where the windows of a segment begin in the first row of a block.
 inline int64_t PlaceOf(const Job& job, const Chunk& chunk, int64_t block, const Segment& segment) {
-  return block * kBlockSites * job.chunks.row_stride +
+  return block * kBlockSites * job.chunks.row_stride + job.chunks.lead +
          (segment.sequence - chunk.passes.first_sequence) * job.chunks.pitch + segment.first_window;
 }
 
@@ -163,9 +161,20 @@ struct Sequence {
 
   const float* row(int64_t number) const { return site + number * row_stride; }
   const float* of(int64_t number) const { return source + number * layout.source_stride; }
-  const float* effect(const Pair& pair, int64_t orientation) const {
-    const int64_t taps = static_cast<int64_t>(layout.places(pair).size());
-    return layout.effect.data() + pair.effect_at + orientation * taps;
+  PairTaps taps(const Pair& pair) const {
+    const std::vector<int32_t>& places = layout.places(pair);
+    const int64_t count = static_cast<int64_t>(places.size());
+    const float* const same = layout.effect.data() + pair.effect_at;
+    return {places.data(), count, same, same + count};
+  }
+  // The second sites of a pair, as the first ones see them. These read their strand: on the reverse
+  // one, what is downstream lies before it.
+  Others seconds(const Pair& pair) const {
+    return {of(pair.second_source[0]), of(pair.second_source[1]), 1, 1, true};
+  }
+  // The first sites, which see the second ones by how they read themselves.
+  Others firsts(const Pair& pair) const {
+    return {of(pair.first_source[0]), of(pair.first_source[1]), -1, 1, false};
   }
 };
 
@@ -174,34 +183,20 @@ template <class F>
 Sequence BeginSequence(const Job& job, const Chunk& chunk, int64_t number) {
   const PairLayout& layout = *job.layout;
   const int64_t windows = job.scan.shape.window_count;
-  const int64_t at = (number - chunk.passes.first_sequence) * job.chunks.pitch;
+  const int64_t at = job.chunks.lead + (number - chunk.passes.first_sequence) * job.chunks.pitch;
   const Sequence sequence = {layout, chunk.site + at, job.chunks.row_stride,
                              chunk.source + layout.margin, VectorEnd(job)};
   for (size_t i = 0; i < layout.sources.size(); ++i) {
     const Source& source = layout.sources[i];
     const float* site = sequence.row(source.row);
     float* const to = chunk.source + i * layout.source_stride + layout.margin;
-    if (!source.is_wide) {
+    if (source.is_wide) {
+      Widen<F>(site, windows, layout.share, to);
+    } else {
       std::memcpy(to, site, windows * sizeof(float));
-      continue;
     }
-    std::memcpy(chunk.padded + chunk.padding, site, windows * sizeof(float));
-    Widen<F>(chunk.padded + chunk.padding, windows, layout.share, to);
   }
   return sequence;
-}
-
-// What the second sites of a pair do to the first sites on a strand. The first site reads its
-// strand: on the reverse one, what is downstream lies before it.
-struct Terms {
-  Term same;
-  Term opposite;
-};
-
-inline Terms TermsOfFirst(const Sequence& sequence, const Pair& pair, int strand) {
-  const int sign = strand == 0 ? 1 : -1;
-  return {{sequence.of(pair.second_source[strand]), sequence.effect(pair, 0), sign},
-          {sequence.of(pair.second_source[1 - strand]), sequence.effect(pair, 1), sign}};
 }
 
 // What all pairs of a sequence do.
@@ -209,18 +204,19 @@ template <class F>
 float SumPairs(const Sequence& sequence) {
   F total = F::Broadcast(0.0f);
   for (const Pair& pair : sequence.layout.pairs) {
-    const std::vector<int32_t>& places = sequence.layout.places(pair);
-    for (int strand = 0; strand < kStrands; ++strand) {
-      const Terms terms = TermsOfFirst(sequence, pair, strand);
-      const float* own = sequence.row(pair.first_row[strand]);
-      ForEachVectors<F>(0, sequence.end, [&](auto vectors, int64_t window) {
-        F sum[vectors.value];
-        SumTaps<F>(places, terms.same, terms.opposite, window, sum);
-        for (int i = 0; i < vectors.value; ++i) {
-          total = MultiplyAdd(F::Load(own + window + i * F::kLanes), sum[i], total);
-        }
-      });
-    }
+    const PairTaps taps = sequence.taps(pair);
+    const Others seconds = sequence.seconds(pair);
+    const float* own_forward = sequence.row(pair.first_row[0]);
+    const float* own_reverse = sequence.row(pair.first_row[1]);
+    ForEachVectors<F>(0, sequence.end, [&](auto vectors, int64_t window) {
+      F forward[vectors.value], reverse[vectors.value];
+      SumTaps(taps, seconds, window, forward, reverse);
+      for (int i = 0; i < vectors.value; ++i) {
+        const int64_t at = window + i * F::kLanes;
+        total = MultiplyAdd(F::Load(own_forward + at), forward[i], total);
+        total = MultiplyAdd(F::Load(own_reverse + at), reverse[i], total);
+      }
+    });
   }
   float lanes[F::kLanes];
   total.Store(lanes);

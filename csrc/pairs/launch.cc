@@ -33,7 +33,7 @@ Launch::Launch(const OccupancyKernels& kernels, const OccupancyShape& shape, con
   job_.layout = &pairs_;
   job_.pair_count = inputs.pair_count;
   job_.knot_count = inputs.knot_count;
-  job_.chunks = MakeChunkPlan(shape, job_.scan.plan, PartialsOfSlice().total());
+  job_.chunks = MakeChunkPlan(shape, job_.scan.plan, pairs_, PartialsOfSlice().total());
 }
 
 SlicePartials Launch::PartialsOfSlice() const {

@@ -75,6 +75,8 @@ class Builder {
       for (const int64_t place : *places) farthest = std::max(farthest, std::abs(place));
     }
     layout_.margin = RoundUp(farthest, kMostLanes);
+    // Widened rows reach as far beyond the windows as the sites that they read lie beyond them.
+    layout_.site_margin = by_knot_ ? RoundUp(2 * (layout_.spacing - 1), kMostLanes) : 0;
     layout_.source_stride = 2 * layout_.margin + RoundUp(windows, kMostLanes) + kMostLanes;
   }
 
@@ -151,17 +153,20 @@ PairLayout MakePairLayout(const OccupancyShape& shape, const Inputs& inputs,
 }
 
 ChunkPlan MakeChunkPlan(const OccupancyShape& shape, const OccupancyPlan& plan,
-                        int64_t partial_floats) {
+                        const PairLayout& layout, int64_t partial_floats) {
   ChunkPlan chunks = {};
   const int64_t windows = shape.window_count;
-  chunks.pitch = RoundUp(windows, kMostLanes) + kMostLanes;
+  chunks.lead = layout.site_margin;
+  // Windows in flight, and vectors, may lie behind the last window.
+  chunks.pitch = RoundUp(windows, kMostLanes) + layout.site_margin + kMostLanes;
   const int64_t of_tile = (plan.tile_rows - plan.pad_rows) / (windows + plan.pad_rows + 1);
   const int64_t of_cache = kChunkFloats / (plan.block_count * kBlockSites * chunks.pitch);
   const int64_t of_threads = shape.sequence_count / kFewChunks;
   chunks.sequences = std::max<int64_t>(1, std::min({of_tile, of_cache, of_threads}));
   chunks.chunks = (shape.sequence_count + chunks.sequences - 1) / chunks.sequences;
   // Rows do not begin a power of two apart, where they would share lines of the cache.
-  chunks.row_stride = chunks.sequences * chunks.pitch + kMostLanes;
+  chunks.row_stride = chunks.lead + chunks.sequences * chunks.pitch;
+  if (chunks.row_stride % 128 == 0) chunks.row_stride += kMostLanes;
   const int64_t most =
       std::min(kMaxPartials / partial_floats, shape.sequence_count * windows / kSliceWindows);
   chunks.slices = std::min(chunks.chunks, std::clamp<int64_t>(most, 1, kMaxSlices));

@@ -59,6 +59,7 @@ struct PairLayout {
   int64_t spacing;                                  // windows from knot to knot
   std::vector<float> share;  // [spacing], of a knot in a site so many windows away
   int64_t margin;            // zeros on both sides of a source, at least as far as any tap
+  int64_t site_margin;       // and of the sites that are widened
   int64_t source_stride;     // floats of a source
 
   const std::vector<Tap>& taps(const Pair& pair) const {
@@ -79,7 +80,8 @@ struct ChunkPlan {
   int64_t chunks;
   int64_t slices;
   // There is a row for each site of each block, one sequence after the other.
-  int64_t pitch;       // floats from one sequence to the next: more than its windows
+  int64_t lead;        // zeros before the first sequence
+  int64_t pitch;       // floats from one sequence to the next: its windows, and zeros
   int64_t row_stride;  // floats from row to row
 
   int64_t first_chunk(int64_t slice) const { return chunks * slice / slices; }
@@ -87,7 +89,7 @@ struct ChunkPlan {
 
 // `partial_floats`: numbers that the gradients of one slice take.
 ChunkPlan MakeChunkPlan(const OccupancyShape& shape, const OccupancyPlan& plan,
-                        int64_t partial_floats);
+                        const PairLayout& layout, int64_t partial_floats);
 
 }  // namespace cisreg::pairs
 

@@ -2,15 +2,18 @@
 
     python -m benchmarks.operation.competition
     python -m benchmarks.operation.competition --sequences 64 --standard
+    python -m benchmarks.operation.competition --kernels
 
 Every line is measured in turn with the others, and the median of the ratios to independent sites
 is shown. --standard adds the same in standard operations, which keep every site in memory: 55
-million sites of 1,024 sequences and 245 motifs took 2.3 GB.
+million sites of 1,024 sequences and 245 motifs took 2.3 GB. --kernels measures the kernels alone,
+of each instruction set in one thread, by its processor time.
 """
 
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -39,6 +42,7 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--rounds", type=int, default=15, help="(default %(default)s)")
     parser.add_argument("--standard", action="store_true", help="standard operations too")
+    parser.add_argument("--kernels", action="store_true", help="the kernels alone, in one thread")
     return parser.parse_args()
 
 
@@ -61,11 +65,56 @@ def step(problem: Problem, law: Callable[..., Any], **options: Any) -> Callable[
     return lambda: tf.nest.map_structure(np.asarray, gradient(*trained))
 
 
+def kernel_calls(problem: Problem, instruction_set: str) -> dict[str, Callable[[], Any]]:
+    """The kernels alone: sums, and their gradient by motifs and concentrations."""
+    inputs = (problem.sequence, problem.log_kd, problem.log_concentration)
+    count, motifs = len(problem.sequence), problem.log_kd.shape[2]
+    upstream = np.random.default_rng(0).normal(size=(count, 2, motifs)).astype(np.float32)
+    none = np.zeros(count, np.float32)
+    options: dict[str, Any] = {
+        "column_range": problem.column_range,
+        "instruction_set": instruction_set,
+    }
+
+    def independent() -> None:
+        _native.occupancy_forward(*inputs, **options)
+        _native.occupancy_backward(*inputs, None, upstream, **options)
+
+    def exclusive() -> None:
+        _native.exclusive_forward(*inputs, **options)
+        _native.exclusive_backward(*inputs, None, upstream, None, none, **options)
+
+    return {"independent": independent, "exclusive": exclusive}
+
+
+def show(
+    calls: dict[str, Callable[[], Any]],
+    arguments: argparse.Namespace,
+    instruction_set: str,
+    clock: Callable[[], float] = time.perf_counter,
+) -> None:
+    """Measures and prints a table."""
+    table = Table(
+        title=f"N = {arguments.sequences}, L = {arguments.length}, W = {arguments.width}, "
+        f"M = {arguments.motifs}, {instruction_set}"
+    )
+    for column in ("sites", "ms", "of independent"):
+        table.add_column(column, justify="right")
+    for name, (milliseconds, ratio) in ratios(calls, arguments.rounds, clock).items():
+        table.add_row(name, f"{milliseconds:.1f}", f"{ratio:.2f}")
+    Console().print(table)
+
+
 def main() -> None:
     """Measures and prints."""
     arguments = parse_arguments()
     sizes = (arguments.sequences, arguments.length, arguments.width, arguments.motifs)
     problem = make_problem(Point("fused", *sizes, motifs=arguments.motif_set))
+    if arguments.kernels:
+        for instruction_set in _native.instruction_sets():
+            calls = kernel_calls(problem, instruction_set)
+            show(calls, arguments, f"{instruction_set}, one thread", time.process_time)
+        return
     calls = {
         "independent": step(problem, cisreg.occupancy, implementation="fused"),
         "exclusive": step(problem, cisreg.exclusive_occupancy, implementation="fused"),
@@ -74,15 +123,7 @@ def main() -> None:
         calls["exclusive, standard operations"] = step(
             problem, cisreg.exclusive_occupancy, implementation="standard"
         )
-    table = Table(
-        title=f"N = {sizes[0]}, L = {sizes[1]}, W = {sizes[2]}, M = {sizes[3]}, "
-        f"{_native.selected_instruction_set()}"
-    )
-    for column in ("sites", "ms", "of independent"):
-        table.add_column(column, justify="right")
-    for name, (milliseconds, ratio) in ratios(calls, arguments.rounds).items():
-        table.add_row(name, f"{milliseconds:.1f}", f"{ratio:.2f}")
-    Console().print(table)
+    show(calls, arguments, _native.selected_instruction_set())
 
 
 if __name__ == "__main__":

@@ -31,14 +31,6 @@ SiteUpstream<V> LoadUpstream(const Job& job, int64_t block, int64_t sequence,
   return {load(upstream.bound), job.weighted() ? load(upstream.weighted) : V::Broadcast(0.0f)};
 }
 
-// What the sites of part `i` add to the loss when they are bound in window k of those in flight.
-template <bool kWeighted, class V, class F = typename V::Part>
-inline F Gain(const SiteUpstream<V>& upstream, const float* weight, int k, int i) {
-  if (!kWeighted) return upstream.bound.part[i];
-  const F w = F::Load(weight + k * kBlockSites + i * F::kLanes);
-  return MultiplyAdd(w, upstream.weighted.part[i], upstream.bound.part[i]);
-}
-
 // Adds the odds of a segment's sites, and odds times gains, to the sums of their places.
 template <class V, bool kWeighted, bool kLogarithms, bool kSpanned>
 void SumGains(const Job& job, int64_t block, const Segment& segment, const uint16_t* kmer_offset,
@@ -50,27 +42,51 @@ void SumGains(const Job& job, int64_t block, const Segment& segment, const uint1
   upstream.weighted.Store(weighted);
   const WindowsOfSegment windows =
       StoreOdds<V, kWeighted, kLogarithms, kSpanned>(job, block, segment, kmer_offset, chunk);
-  ForEachSite(job, block, chunk, windows, [&](int site, int64_t row, int64_t at) {
-    const float* odds = chunk.rows + row;
-    AddMultiple(odds, F::Broadcast(1.0f), windows.count, chunk.odds + at);
-    AddMultiple(odds, F::Broadcast(bound[site]), windows.count, chunk.gain + at);
-    if (!kWeighted) return;
-    AddMultiple(chunk.more_rows + row, F::Broadcast(weighted[site]), windows.count,
-                chunk.gain + at);
-  });
+  for (const SiteGroup& group : GroupsOf<V>(job, block, 0, V::kParts)) {
+    const int64_t to = group.width_index * chunk.stride + windows.place + group.offset;
+    ForEachVectors<F>(windows.count, [&](auto vectors, int64_t at) {
+      constexpr int kVectors = vectors.kVectors;
+      F odds[kVectors], gain[kVectors];
+      for (F& each : odds) each = F::Broadcast(0.0f);
+      for (F& each : gain) each = F::Broadcast(0.0f);
+      for (int i = 0; i < group.site_count; ++i) {
+        const int site = group.sites[i];
+        const int64_t row = site * chunk.row_stride + at;
+        const F of_bound = F::Broadcast(bound[site]), of_weighted = F::Broadcast(weighted[site]);
+#pragma GCC unroll 4
+        for (int j = 0; j < kVectors; ++j) {
+          const F x = F::Load(chunk.rows + row + j * F::kLanes);
+          odds[j] = odds[j] + x;
+          gain[j] = MultiplyAdd(x, of_bound, gain[j]);
+          if (!kWeighted) continue;
+          gain[j] =
+              MultiplyAdd(F::Load(chunk.more_rows + row + j * F::kLanes), of_weighted, gain[j]);
+        }
+      }
+      AddTo(odds, chunk.odds + to + at);
+      AddTo(gain, chunk.gain + to + at);
+    });
+  }
 }
 
-// For each window in flight and each site of part `i`, the number in `of` of the places that it
-// covers.
-template <class F>
-inline void LoadByPlace(const GroupRange& groups, int i, int64_t stride, const float* of,
-                        int64_t place, F (&number)[F::kWindowsInFlight]) {
-  for (F& each : number) each = F::Broadcast(0.0f);
+// For each window in flight, the factors of the places that a part's sites cover, where kFactors,
+// and the gradients by their odds if `bound` is the gradient by each one's occupancy.
+template <bool kFactors, class F>
+__attribute__((always_inline)) inline void LoadSlopes(const Chunk& chunk, const GroupRange& groups,
+                                                      int64_t place, F bound,
+                                                      F (&factor)[F::kWindowsInFlight],
+                                                      F (&slope)[F::kWindowsInFlight]) {
+  for (F& each : factor) each = F::Broadcast(0.0f);
+  for (F& each : slope) each = F::Broadcast(0.0f);
   for (const SiteGroup& group : groups) {
-    const F alive = F::Load(group.live + i * F::kLanes);
-    const float* from = of + group.width_index * stride + place + group.offset;
+    const F live = F::Load(group.live);
+    const F gain = live * bound;
+    const int64_t at = group.width_index * chunk.stride + place + group.offset;
     for (int k = 0; k < F::kWindowsInFlight; ++k) {
-      number[k] = MultiplyAdd(alive, F::Broadcast(from[k]), number[k]);
+      const F own = F::Broadcast(chunk.odds[at + k]);
+      slope[k] = MultiplyAdd(gain, own, slope[k]);
+      slope[k] = MultiplyAdd(live, F::Broadcast(chunk.gain[at + k]), slope[k]);
+      if (kFactors) factor[k] = MultiplyAdd(live, own, factor[k]);
     }
   }
 }
@@ -85,7 +101,6 @@ V StoreSlopes(const Job& job, int64_t block, const Segment& segment, const uint1
   const OccupancyJob& scan = job.scan;
   const float* table = scan.table(block);
   const BlockColumns columns = scan.block_scanned[block];
-  const GroupRange groups = GroupsOf(job, block);
   const SiteUpstream<V> upstream = LoadUpstream<V>(job, block, segment.sequence, all_upstream);
   const CountedWindows counted = FindCountedWindows<kSpanned>(scan, block, segment);
   const int64_t row = segment.first_row + counted.first;
@@ -105,19 +120,23 @@ V StoreSlopes(const Job& job, int64_t block, const Segment& segment, const uint1
 #pragma GCC unroll 4
     for (int i = 0; i < V::kParts; ++i) {
       F factor[kWindows], slope[kWindows];
-      LoadByPlace(groups, i, chunk.stride, chunk.odds, place, factor);
-      LoadByPlace(groups, i, chunk.stride, chunk.gain, place, slope);
+      LoadSlopes<kWeighted>(chunk, GroupsOf<V>(job, block, i, 1), place, upstream.bound.part[i],
+                            factor, slope);
       for (int k = 0; k < kWindows; ++k) {
         if (kind.kKind != Windows::kAll && k >= live) break;
         F x = odds[k].part[i];
         if (kind.kKind == Windows::kMasked) x = x * sites.Part(i).At(k);
-        const F dlogit =
-            x * MultiplyAdd(factor[k], Gain<kWeighted>(upstream, weight, k, i), slope[k]);
+        F of_odds = slope[k];
+        if (kWeighted) {
+          const int64_t site = k * kBlockSites + i * F::kLanes;
+          const F p = x * factor[k], of_weighted = upstream.weighted.part[i];
+          of_odds = MultiplyAdd(F::Load(weight + site) * of_weighted, factor[k], of_odds);
+          MultiplyAdd(of_weighted, p, F::Load(weight_gradient + site))
+              .Store(weight_gradient + site);
+        }
+        const F dlogit = x * of_odds;
         total.part[i] = total.part[i] + dlogit;
         Rows::StorePart(dlogit, i, to[k], gradients.strip_bytes);
-        if (!kWeighted) continue;
-        float* sum = weight_gradient + k * kBlockSites + i * F::kLanes;
-        MultiplyAdd(upstream.weighted.part[i], x * factor[k], F::Load(sum)).Store(sum);
       }
     }
     kmer_offset += kWindows;

@@ -17,6 +17,10 @@
 namespace cisreg::exclusive {
 namespace {
 
+// Zeros before the sums of the first width and behind those of each: vectors, and windows in
+// flight, may reach there.
+constexpr int64_t kPlacesBeyond = kMostLanes;
+
 struct Chunk {
   TilePasses passes;
   int64_t* first_place;  // of each sequence, and the end of the last one
@@ -40,21 +44,17 @@ inline Chunk TakeChunk(const Job& job, bool backward, ScratchArena* arena) {
   const ChunkPlan& plan = *job.chunks;
   Chunk chunk = {};
   chunk.first_place = arena->Take<int64_t>(plan.most_sequences + 1);
-  // Windows in flight may read beyond the last place.
-  chunk.stride = plan.most_places + kRowsBeyond;
-  chunk.odds = arena->Take<float>(job.width_count * chunk.stride);
-  if (backward) chunk.gain = arena->Take<float>(job.width_count * chunk.stride);
-  chunk.row_stride = job.scan.plan.segment_windows + kRowsBeyond;
+  chunk.stride = plan.most_places + kPlacesBeyond;
+  const auto take_sums = [&] {
+    float* const sums = arena->Take<float>(kPlacesBeyond + job.width_count * chunk.stride);
+    return sums == nullptr ? nullptr : sums + kPlacesBeyond;
+  };
+  chunk.odds = take_sums();
+  if (backward) chunk.gain = take_sums();
+  chunk.row_stride = job.scan.plan.segment_windows + kMostLanes;
   chunk.rows = arena->Take<float>(kBlockSites * chunk.row_stride);
   chunk.more_rows = arena->Take<float>(kBlockSites * chunk.row_stride);
-  const int64_t places = plan.most_places_of_one + job.widths[job.width_count - 1] + 1;
-  RecursionScratch& recursion = chunk.recursion;
-  recursion.before = arena->Take<double>(places);
-  recursion.behind = arena->Take<double>(places);
-  recursion.gain_before = backward ? arena->Take<double>(places) : nullptr;
-  recursion.gain_behind = backward ? arena->Take<double>(places) : nullptr;
-  recursion.power_before = arena->Take<int32_t>(places);
-  recursion.power_behind = arena->Take<int32_t>(places);
+  chunk.recursion = TakeRecursionScratch(plan.most_places_of_one, backward, arena);
   chunk.passes = TakePasses(job.scan.plan, backward, arena);
   return chunk;
 }
@@ -124,10 +124,10 @@ inline void BeginChunk(const Job& job, int64_t index, const float* upstream, Chu
     places += PlaceCount(job.scan.shape, job.scan.inputs, *job.footprints, i);
   }
   *next = places;
-  for (int64_t i = 0; i < job.width_count; ++i) {
-    std::memset(chunk->odds + i * chunk->stride, 0, places * sizeof(float));
-    if (chunk->gain == nullptr) continue;
-    std::memset(chunk->gain + i * chunk->stride, 0, places * sizeof(float));
+  for (float* sums : {chunk->odds, chunk->gain}) {
+    if (sums == nullptr) continue;
+    std::memset(sums - kPlacesBeyond, 0,
+                (kPlacesBeyond + job.width_count * chunk->stride) * sizeof(float));
   }
   AddCompetitors(job, upstream, *chunk);
 }
@@ -141,9 +141,10 @@ inline void SumSequences(const Job& job, const Chunk& chunk, const float* upstre
     const int64_t* const place = chunk.first_place + (i - first_sequence);
     const PlaceSums sums = {chunk.odds + place[0],
                             chunk.gain == nullptr ? nullptr : chunk.gain + place[0], chunk.stride};
-    const double sum =
-        SumConfigurations(job.widths, job.width_count, place[1] - place[0],
-                          upstream == nullptr ? 0.0f : upstream[i], chunk.recursion, sums);
+    const Recursion of = {job.widths, job.width_count, place[1] - place[0], sums};
+    const double sum = sums.gain == nullptr
+                           ? SumConfigurations<false>(of, 0.0f, chunk.recursion)
+                           : SumConfigurations<true>(of, upstream[i], chunk.recursion);
     if (log_partition != nullptr) log_partition[i] = static_cast<float>(sum);
   }
 }

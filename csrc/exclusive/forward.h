@@ -8,12 +8,12 @@
 
 #include "exclusive/chunk.h"
 #include "occupancy/counted.h"
+#include "occupancy/sums.h"
 #include "simd/denormals.h"
 
 namespace cisreg::exclusive {
 namespace {
 
-// The groups of a block.
 struct GroupRange {
   const SiteGroup* begin_;
   const SiteGroup* end_;
@@ -21,8 +21,11 @@ struct GroupRange {
   const SiteGroup* end() const { return end_; }
 };
 
-inline GroupRange GroupsOf(const Job& job, int64_t block) {
-  return {job.groups + job.block_group[block], job.groups + job.block_group[block + 1]};
+// The groups of some vectors of a block: from this one on.
+template <class V>
+inline GroupRange GroupsOf(const Job& job, int64_t block, int first_part, int parts) {
+  const int64_t* first = job.part_group + block * V::kParts + first_part;
+  return {job.groups + first[0], job.groups + first[parts]};
 }
 
 // Stores the numbers of the windows in flight in rows, one for each site of a block.
@@ -43,6 +46,27 @@ struct WindowsOfSegment {
   int64_t place;  // of the first one
 };
 
+// Sets the odds of sites that do not count to zero.
+template <Windows kKind, class V>
+inline void MaskOdds(int live, const CountedSites<V>& sites, V (&odds)[V::kWindowsInFlight]) {
+  if (kKind == Windows::kAll) return;
+  for (int k = 0; k < V::kWindowsInFlight; ++k) {
+    if (kKind == Windows::kMasked) odds[k] = odds[k] * sites.At(k);
+    if (k >= live) odds[k] = V::Broadcast(0.0f);
+  }
+}
+
+// Puts zeros behind rows of so many windows, up to a whole vector.
+template <class V>
+inline void FillRows(int64_t windows, float* rows, int64_t stride) {
+  constexpr int kWindows = V::kWindowsInFlight;
+  V zeros[kWindows];
+  for (V& each : zeros) each = V::Broadcast(0.0f);
+  for (int64_t at = windows; at % V::Part::kLanes != 0; at += kWindows) {
+    StoreRows(zeros, rows + at, stride);
+  }
+}
+
 // Puts the odds of a segment's sites in rows, and where there are weights, odds times weight.
 template <class V, bool kWeighted, bool kLogarithms, bool kSpanned>
 WindowsOfSegment StoreOdds(const Job& job, int64_t block, const Segment& segment,
@@ -54,121 +78,140 @@ WindowsOfSegment StoreOdds(const Job& job, int64_t block, const Segment& segment
   const CountedWindows counted = FindCountedWindows<kSpanned>(scan, block, segment);
   kmer_offset += segment.first_row + columns.first + counted.first;
   const float* weight = BlockWeight(job, block, segment.first_window + counted.first);
-  float* rows = chunk.rows;
-  float* more_rows = chunk.more_rows;
+  int64_t at = 0;
   const auto take = [&](auto kind, int live, const CountedSites<V>& sites)
                         __attribute__((always_inline)) {
                           V odds[kWindows];
                           ScanOdds<V, kLogarithms>(table, columns.group_count, kmer_offset, odds);
-                          if (kind.kKind == Windows::kMasked) {
-                            for (int k = 0; k < kWindows; ++k) odds[k] = odds[k] * sites.At(k);
+                          MaskOdds<kind.kKind>(live, sites, odds);
+                          StoreRows(odds, chunk.rows + at, chunk.row_stride);
+                          if (kWeighted) {
+                            for (int k = 0; k < kWindows; ++k) {
+                              if (kind.kKind != Windows::kAll && k >= live) break;
+                              odds[k] = odds[k] * V::Load(weight + k * kBlockSites);
+                            }
+                            StoreRows(odds, chunk.more_rows + at, chunk.row_stride);
+                            weight += kWindows * kBlockSites;
                           }
-                          StoreRows(odds, rows, chunk.row_stride);
                           kmer_offset += kWindows;
-                          rows += kWindows;
-                          if (!kWeighted) return;
-                          for (int k = 0; k < kWindows; ++k) {
-                            if (kind.kKind != Windows::kAll && k >= live) break;
-                            odds[k] = odds[k] * V::Load(weight + k * kBlockSites);
-                          }
-                          StoreRows(odds, more_rows, chunk.row_stride);
-                          more_rows += kWindows;
-                          weight += kWindows * kBlockSites;
+                          at += kWindows;
                         };
   ForEachWindows<V, kSpanned>(scan, block, segment, counted, take);
+  FillRows<V>(at, chunk.rows, chunk.row_stride);
+  if (kWeighted) FillRows<V>(at, chunk.more_rows, chunk.row_stride);
   return {counted.end - counted.first, chunk.place_of(segment) + counted.first};
 }
 
-// Calls take(site, row of the site, sums of the places that it covers at the first window) for the
-// sites of a block.
-template <class Take>
-inline void ForEachSite(const Job& job, int64_t block, const Chunk& chunk,
-                        const WindowsOfSegment& windows, const Take& take) {
-  for (int64_t g = job.block_group[block]; g < job.block_group[block + 1]; ++g) {
-    const SiteGroup& group = job.groups[g];
-    const int64_t at = group.width_index * chunk.stride + windows.place + group.offset;
-    for (int i = 0; i < group.site_count; ++i) {
-      const int site = group.sites[i];
-      take(site, site * chunk.row_stride, at);
-    }
+// Calls take(WholeVectors<n>, first window) for all windows, a few vectors of them at a time. The
+// last vector may be longer than what is left.
+template <int kCount>
+struct WholeVectors {
+  static constexpr int kVectors = kCount;
+};
+
+template <class F, class Take>
+inline void ForEachVectors(int64_t windows, const Take& take) {
+  int64_t at = 0;
+  for (; at + 3 * F::kLanes < windows; at += 4 * F::kLanes) take(WholeVectors<4>(), at);
+  for (; at < windows; at += F::kLanes) take(WholeVectors<1>(), at);
+}
+
+// to[i] += the sum of the vectors.
+template <class F, int kVectors>
+inline void AddTo(const F (&sum)[kVectors], float* to) {
+#pragma GCC unroll 4
+  for (int i = 0; i < kVectors; ++i) {
+    float* const at = to + i * F::kLanes;
+    (F::Load(at) + sum[i]).Store(at);
   }
 }
 
-// to[i] += factor * from[i]
-template <class F>
-inline void AddMultiple(const float* from, F factor, int64_t count, float* to) {
-  int64_t i = 0;
-  for (; i + F::kLanes <= count; i += F::kLanes) {
-    MultiplyAdd(F::Load(from + i), factor, F::Load(to + i)).Store(to + i);
-  }
-  float one[F::kLanes];
-  factor.Store(one);
-  for (; i < count; ++i) to[i] += one[0] * from[i];
-}
-
-// Sum of from[i] * factor[i].
-template <class F>
-inline float SumProducts(const float* from, const float* factor, int64_t count) {
-  F sum = F::Broadcast(0.0f);
-  int64_t i = 0;
-  for (; i + F::kLanes <= count; i += F::kLanes) {
-    sum = MultiplyAdd(F::Load(from + i), F::Load(factor + i), sum);
-  }
-  float lanes[F::kLanes];
-  sum.Store(lanes);
-  float total = 0.0f;
-  for (; i < count; ++i) total += from[i] * factor[i];
-  for (const float lane : lanes) total += lane;
-  return total;
-}
-
-// Adds the odds of a segment's sites to the sums of their places.
+// Adds the odds of a segment's sites to the sums of their places, those of a group together.
 template <class V, bool kLogarithms, bool kSpanned>
 void SumOdds(const Job& job, int64_t block, const Segment& segment, const uint16_t* kmer_offset,
              const Chunk& chunk) {
   using F = typename V::Part;
   const WindowsOfSegment windows =
       StoreOdds<V, false, kLogarithms, kSpanned>(job, block, segment, kmer_offset, chunk);
-  ForEachSite(job, block, chunk, windows, [&](int, int64_t row, int64_t at) {
-    AddMultiple(chunk.rows + row, F::Broadcast(1.0f), windows.count, chunk.odds + at);
-  });
+  for (const SiteGroup& group : GroupsOf<V>(job, block, 0, V::kParts)) {
+    float* const to = chunk.odds + group.width_index * chunk.stride + windows.place + group.offset;
+    ForEachVectors<F>(windows.count, [&](auto vectors, int64_t at) {
+      constexpr int kVectors = vectors.kVectors;
+      F sum[kVectors];
+      for (F& each : sum) each = F::Broadcast(0.0f);
+      for (int site = 0; site < group.site_count; ++site) {
+        const float* row = chunk.rows + group.sites[site] * chunk.row_stride + at;
+#pragma GCC unroll 4
+        for (int i = 0; i < kVectors; ++i) sum[i] = sum[i] + F::Load(row + i * F::kLanes);
+      }
+      AddTo(sum, to + at);
+    });
+  }
+}
+
+// For each window in flight and each site of part `i`, the number in `of` of the places that it
+// covers.
+template <class F>
+__attribute__((always_inline)) inline void LoadByPlace(const GroupRange& groups, int64_t stride,
+                                                       const float* of, int64_t place,
+                                                       F (&number)[F::kWindowsInFlight]) {
+  for (F& each : number) each = F::Broadcast(0.0f);
+  for (const SiteGroup& group : groups) {
+    const F live = F::Load(group.live);
+    const float* from = of + group.width_index * stride + place + group.offset;
+    for (int k = 0; k < F::kWindowsInFlight; ++k) {
+      number[k] = MultiplyAdd(live, F::Broadcast(from[k]), number[k]);
+    }
+  }
 }
 
 // Sums of occupancies of the sites of a block.
+template <class V>
 struct BoundSums {
-  float bound[kBlockSites];
-  float weighted[kBlockSites];
+  V bound;
+  V weighted;
 };
 
 // Sums over the windows of a segment.
 template <class V, bool kWeighted, bool kLogarithms, bool kSpanned>
-void SumBound(const Job& job, int64_t block, const Segment& segment, const uint16_t* kmer_offset,
-              const Chunk& chunk, BoundSums* sums) {
+BoundSums<V> SumBound(const Job& job, int64_t block, const Segment& segment,
+                      const uint16_t* kmer_offset, const Chunk& chunk) {
   using F = typename V::Part;
-  const WindowsOfSegment windows =
-      StoreOdds<V, kWeighted, kLogarithms, kSpanned>(job, block, segment, kmer_offset, chunk);
-  ForEachSite(job, block, chunk, windows, [&](int site, int64_t row, int64_t at) {
-    const float* factor = chunk.odds + at;
-    sums->bound[site] = SumProducts<F>(chunk.rows + row, factor, windows.count);
-    if (!kWeighted) return;
-    sums->weighted[site] = SumProducts<F>(chunk.more_rows + row, factor, windows.count);
-  });
-}
-
-// A sequence's first segment sets its outputs, the later ones add to them.
-inline void WriteBound(const Job& job, int64_t block, const Segment& segment, const float* sites,
-                       float* outputs) {
-  const int64_t motif_count = job.scan.shape.motif_count;
-  const int32_t* motif = job.scan.block_motif + block * kBlockMotifs;
-  const int64_t left = motif_count - block * kBlockMotifs;
-  const int64_t motifs = left < kBlockMotifs ? left : kBlockMotifs;
-  for (int strand = 0; strand < kStrands; ++strand) {
-    float* to = outputs + (segment.sequence * kStrands + strand) * motif_count;
-    const float* from = sites + strand * kBlockMotifs;
-    for (int64_t i = 0; i < motifs; ++i) {
-      to[motif[i]] = segment.is_first ? from[i] : to[motif[i]] + from[i];
+  constexpr int kWindows = V::kWindowsInFlight;
+  BoundSums<V> sums = {V::Broadcast(0.0f), V::Broadcast(0.0f)};
+  if (segment.windows == 0) return sums;
+  const OccupancyJob& scan = job.scan;
+  const float* table = scan.table(block);
+  const BlockColumns columns = scan.block_scanned[block];
+  const CountedWindows counted = FindCountedWindows<kSpanned>(scan, block, segment);
+  kmer_offset += segment.first_row + columns.first + counted.first;
+  int64_t place = chunk.place_of(segment) + counted.first;
+  const float* weight = BlockWeight(job, block, segment.first_window + counted.first);
+  const auto take = [&](auto kind, int live,
+                        const CountedSites<V>& sites) __attribute__((always_inline)) {
+    V odds[kWindows];
+    ScanOdds<V, kLogarithms>(table, columns.group_count, kmer_offset, odds);
+    MaskOdds<kind.kKind>(live, sites, odds);
+#pragma GCC unroll 8
+    for (int i = 0; i < V::kParts; ++i) {
+      F factor[kWindows];
+      LoadByPlace(GroupsOf<V>(job, block, i, 1), chunk.stride, chunk.odds, place, factor);
+      // Two sums side by side, so that an addition need not wait for the one before.
+      F sum[2] = {F::Broadcast(0.0f), F::Broadcast(0.0f)};
+      for (int k = 0; k < kWindows; ++k) {
+        sum[k % 2] = MultiplyAdd(odds[k].part[i], factor[k], sum[k % 2]);
+        if (!kWeighted || (kind.kKind != Windows::kAll && k >= live)) continue;
+        const F w = F::Load(weight + k * kBlockSites + i * F::kLanes);
+        sums.weighted.part[i] = MultiplyAdd(w, odds[k].part[i] * factor[k], sums.weighted.part[i]);
+      }
+      sums.bound.part[i] = sums.bound.part[i] + (sum[0] + sum[1]);
     }
-  }
+    kmer_offset += kWindows;
+    place += kWindows;
+    if (kWeighted) weight += kWindows * kBlockSites;
+  };
+  ForEachWindows<V, kSpanned>(scan, block, segment, counted, take);
+  return sums;
 }
 
 template <class V, bool kLogarithms>
@@ -189,10 +232,12 @@ void SumBoundOfTile(const Job& job, int64_t block, const Tile& tile, const Chunk
                            : SumBound<V, kWeighted, kLogarithms, false>;
   for (int64_t i = 0; i < tile.segment_count; ++i) {
     const Segment& segment = tile.segments[i];
-    BoundSums sums = {};
-    if (segment.windows > 0) sum(job, block, segment, tile.kmer_offset, chunk, &sums);
-    WriteBound(job, block, segment, sums.bound, outputs.bound);
-    if (kWeighted) WriteBound(job, block, segment, sums.weighted, outputs.weighted);
+    const BoundSums<V> sums = sum(job, block, segment, tile.kmer_offset, chunk);
+    const auto write = [&](const V& of, float* to) {
+      WriteSums(job.scan, block, segment.is_first, of, segment.sequence, to);
+    };
+    write(sums.bound, outputs.bound);
+    if (kWeighted) write(sums.weighted, outputs.weighted);
   }
 }
 

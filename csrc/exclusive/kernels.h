@@ -19,7 +19,7 @@ struct Job {
   const int32_t* widths;
   int64_t width_count;
   const SiteGroup* groups;
-  const int64_t* block_group;  // [block_count + 1]
+  const int64_t* part_group;  // [block_count * vectors + 1]
   const ChunkPlan* chunks;
   const float* position_weight;  // [2, P, M], or null
   float* block_weight;           // [block_count, P, kBlockSites], or unused
@@ -43,6 +43,7 @@ inline SlicePartials FindPartials(const OccupancyShape& shape, bool weighted) {
 
 struct Kernels {
   const char* name;
+  int lanes;  // sites in a vector
   // Fills one block's position weights.
   void (*build_weights)(const Job& job, int64_t block);
   // Bytes of scratch memory that each of the functions below needs.

@@ -10,6 +10,7 @@ using BlockFloats = Sites<simd::Avx2Floats>;
 
 const Kernels kAvx2Kernels = {
     "avx2",
+    simd::Avx2Floats::kLanes,
     BuildWeights<BlockFloats>,
     ScratchBytes<BlockFloats>,
     ForwardChunk<BlockFloats>,

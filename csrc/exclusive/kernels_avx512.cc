@@ -10,6 +10,7 @@ using BlockFloats = Sites<simd::Avx512Floats>;
 
 const Kernels kAvx512Kernels = {
     "avx512",
+    simd::Avx512Floats::kLanes,
     BuildWeights<BlockFloats>,
     ScratchBytes<BlockFloats>,
     ForwardChunk<BlockFloats>,

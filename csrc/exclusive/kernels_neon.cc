@@ -10,6 +10,7 @@ using BlockFloats = Sites<simd::NeonFloats>;
 
 const Kernels kNeonKernels = {
     "neon",
+    simd::NeonFloats::kLanes,
     BuildWeights<BlockFloats>,
     ScratchBytes<BlockFloats>,
     ForwardChunk<BlockFloats>,

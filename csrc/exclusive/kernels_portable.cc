@@ -10,6 +10,7 @@ using BlockFloats = Sites<simd::PortableFloats>;
 
 const Kernels kPortableKernels = {
     "portable",
+    simd::PortableFloats::kLanes,
     BuildWeights<BlockFloats>,
     ScratchBytes<BlockFloats>,
     ForwardChunk<BlockFloats>,

@@ -23,7 +23,7 @@ Launch::Launch(const OccupancyKernels& kernels, const OccupancyShape& shape, con
       kernels_(KernelsOf(kernels)),
       backward_(backward),
       motifs_(MakeMotifLayout(shape, inputs.scan)),
-      footprints_(MakeFootprintLayout(shape, inputs, motifs_)) {
+      footprints_(MakeFootprintLayout(shape, inputs, motifs_, kernels_.lanes)) {
   const int64_t blocks = static_cast<int64_t>(motifs_.block_scanned.size());
   const bool weighted = inputs.position_weight != nullptr;
   chunks_ = MakeChunkPlan(shape, inputs.scan, footprints_,
@@ -35,7 +35,7 @@ Launch::Launch(const OccupancyKernels& kernels, const OccupancyShape& shape, con
   job_.widths = footprints_.widths.data();
   job_.width_count = static_cast<int64_t>(footprints_.widths.size());
   job_.groups = footprints_.groups.data();
-  job_.block_group = footprints_.block_group.data();
+  job_.part_group = footprints_.part_group.data();
   job_.chunks = &chunks_;
   job_.position_weight = inputs.position_weight;
 }

@@ -35,10 +35,41 @@ Footprint FindFootprint(const OccupancyShape& shape, const Inputs& inputs, int64
 
 int64_t CeilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
+int32_t WidthIndex(const FootprintLayout& layout, int32_t width) {
+  const auto at = std::lower_bound(layout.widths.begin(), layout.widths.end(), width);
+  return static_cast<int32_t>(at - layout.widths.begin());
+}
+
+// `least`: the first base that any site of window 0 covers.
+void GroupSites(const OccupancyShape& shape, const MotifLayout& motifs,
+                const std::vector<Footprint>& footprints, int32_t least, int lanes,
+                FootprintLayout* layout) {
+  std::vector<SiteGroup>& groups = layout->groups;
+  const int64_t blocks = static_cast<int64_t>(motifs.block_motif.size()) / kBlockMotifs;
+  for (int64_t i = 0; i < blocks * kBlockSites; ++i) {
+    if (i % lanes == 0) layout->part_group.push_back(static_cast<int64_t>(groups.size()));
+    const auto site = static_cast<int>(i % kBlockSites);
+    const int64_t place = i / kBlockSites * kBlockMotifs + site % kBlockMotifs;
+    if (place >= shape.motif_count) continue;
+    if (!motifs.block_absent.empty() && motifs.block_absent[place] != 0) continue;
+    const Footprint& footprint = footprints[motifs.block_motif[place]];
+    const int32_t offset = footprint.first[site / kBlockMotifs] - least;
+    const int32_t index = WidthIndex(*layout, footprint.width);
+    const auto same = [&](const SiteGroup& group) {
+      return group.offset == offset && group.width_index == index;
+    };
+    auto found = std::find_if(groups.begin() + layout->part_group.back(), groups.end(), same);
+    if (found == groups.end()) found = groups.insert(found, {offset, index, {}, 0, {}});
+    found->live[i % lanes] = 1.0f;
+    found->sites[found->site_count++] = static_cast<uint8_t>(site);
+  }
+  layout->part_group.push_back(static_cast<int64_t>(groups.size()));
+}
+
 }  // namespace
 
 FootprintLayout MakeFootprintLayout(const OccupancyShape& shape, const Inputs& inputs,
-                                    const MotifLayout& motifs) {
+                                    const MotifLayout& motifs, int lanes) {
   FootprintLayout layout;
   std::vector<Footprint> footprints;
   for (int64_t motif = 0; motif < shape.motif_count; ++motif) {
@@ -65,41 +96,14 @@ FootprintLayout MakeFootprintLayout(const OccupancyShape& shape, const Inputs& i
   }
   layout.reach = most - least;
   layout.first_base = -shape.first_start - least;
-
-  const auto width_index = [&](int32_t width) {
-    const auto at = std::lower_bound(layout.widths.begin(), layout.widths.end(), width);
-    return static_cast<int32_t>(at - layout.widths.begin());
-  };
   for (int64_t i = 0; i < inputs.competitor_count; ++i) {
     const int32_t width = inputs.competitor_width[i];
     const double power =
         std::min<double>(inputs.competitor_log_odds[i] / std::log(2.0), kStrongestPower);
-    layout.competitors.push_back({width, width_index(width), static_cast<float>(std::exp2(power))});
+    layout.competitors.push_back(
+        {width, WidthIndex(layout, width), static_cast<float>(std::exp2(power))});
   }
-  const int64_t blocks = static_cast<int64_t>(motifs.block_motif.size()) / kBlockMotifs;
-  layout.block_group.push_back(0);
-  for (int64_t block = 0; block < blocks; ++block) {
-    const int64_t first_group = layout.block_group.back();
-    for (int site = 0; site < kBlockSites; ++site) {
-      const int64_t place = block * kBlockMotifs + site % kBlockMotifs;
-      if (place >= shape.motif_count) continue;
-      if (!motifs.block_absent.empty() && motifs.block_absent[place] != 0) continue;
-      const Footprint& footprint = footprints[motifs.block_motif[place]];
-      const int32_t offset = footprint.first[site / kBlockMotifs] - least;
-      const int32_t index = width_index(footprint.width);
-      const auto same = [&](const SiteGroup& group) {
-        return group.offset == offset && group.width_index == index;
-      };
-      auto found = std::find_if(layout.groups.begin() + first_group, layout.groups.end(), same);
-      if (found == layout.groups.end()) {
-        layout.groups.push_back({offset, index, {}, 0, {}});
-        found = layout.groups.end() - 1;
-      }
-      found->live[site] = 1.0f;
-      found->sites[found->site_count++] = static_cast<uint8_t>(site);
-    }
-    layout.block_group.push_back(static_cast<int64_t>(layout.groups.size()));
-  }
+  GroupSites(shape, motifs, footprints, least, lanes, &layout);
   return layout;
 }
 

@@ -16,13 +16,17 @@
 
 namespace cisreg::exclusive {
 
-// Sites of a block that cover equally many bases and begin equally far from their window.
+// Sites that a vector can hold, on any processor.
+inline constexpr int kMostLanes = 16;
+
+// Sites of one vector of a block that cover equally many bases and begin equally far from their
+// window.
 struct SiteGroup {
-  int32_t offset;           // place of the first base that a site of window 0 covers
-  int32_t width_index;      // of the number of bases
-  float live[kBlockSites];  // 1 for the sites of this group, else 0
+  int32_t offset;          // place of the first base that a site of window 0 covers
+  int32_t width_index;     // of the number of bases
+  float live[kMostLanes];  // 1 for the sites of this group, else 0
   int32_t site_count;
-  uint8_t sites[kBlockSites];  // the first `site_count`
+  uint8_t sites[kMostLanes];  // of the block; the first `site_count`
 };
 
 // What has the same odds wherever it lies within a sequence.
@@ -38,13 +42,14 @@ struct FootprintLayout {
   int64_t reach;       // places that the sites of one window reach, together
   int64_t first_base;  // place of a sequence's first base
   std::vector<Competitor> competitors;
-  std::vector<SiteGroup> groups;     // of all blocks, one after the other
-  std::vector<int64_t> block_group;  // [block_count + 1], the first group of each block
+  std::vector<SiteGroup> groups;    // of all vectors of all blocks, one after the other
+  std::vector<int64_t> part_group;  // [block_count * vectors + 1], the first group of each vector
 };
 
-// Sites of absent motifs, and of motifs that only fill up the last block, are in no group.
+// Sites of absent motifs, and of motifs that only fill up the last block, are in no group. `lanes`:
+// sites in a vector.
 FootprintLayout MakeFootprintLayout(const OccupancyShape& shape, const Inputs& inputs,
-                                    const MotifLayout& motifs);
+                                    const MotifLayout& motifs, int lanes);
 
 // Places of a sequence: none if nothing can be bound to it.
 int64_t PlaceCount(const OccupancyShape& shape, const OccupancyInputs& inputs,

@@ -49,6 +49,14 @@ def report(
             "the folder of **cisreg ensemble train**.",
         ),
     ] = None,
+    differences: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="TABLE",
+            help="Of several outputs: intervals of what differs between them, the table that "
+            "**cisreg explain differences** writes.",
+        ),
+    ] = None,
     open_page: Annotated[
         bool, typer.Option("--open", help="Show the page in the browser when it is written.")
     ] = False,
@@ -60,21 +68,24 @@ def report(
 
     One HTML file that loads nothing: training, predictions and their errors, all factors as a table
     that sorts and filters, example sequences, the diagnosis, settings. With OTHER, two runs side by
-    side, compared on sequences that neither was trained on.
+    side, compared on sequences that neither was trained on. Of several outputs the page is about
+    that of --model-output, and shows what differs between them.
     Needs matplotlib and Jinja: pip install 'cisreg[report]'.
     """
-    read = [model, other, certainty, *(data or ())]
+    read = [model, other, certainty, differences, *(data or ())]
     check_files([output], inputs=read, overwrite=overwrite)
     from cisreg.report.page import check_page, write_report
 
     check_page(output)
     intervals = None if certainty is None else _read_intervals(certainty)
+    between = None if differences is None else _read_table(differences, "differences")
     start_tensorflow()
     options.set_threads(threads)
     written = write_report(
         *(output, model, other),
         data=data or (),
         intervals=intervals,
+        differences=between,
         output=model_output,
         threads=threads,
         overwrite=overwrite,
@@ -106,6 +117,16 @@ def _read_intervals(path: Path) -> pa.Table:
         from cisreg.uncertainty.member_training import load_ensemble
 
         return load_ensemble(path).effects().to_table()
+    return _read_table(path, "certainty")
+
+
+def _read_table(path: Path, of: str) -> pa.Table:
+    """The table of `cisreg explain certainty` or `differences`, as text or Parquet.
+
+    Raises:
+        ValueError: it is none.
+        OSError: it cannot be read.
+    """
     import pyarrow.csv
     import pyarrow.parquet
 
@@ -118,10 +139,11 @@ def _read_intervals(path: Path) -> pa.Table:
         delimiter = "\t" if ending.startswith(".tsv") else ","
         parse = pyarrow.csv.ParseOptions(delimiter=delimiter)
         # A name such as 01 is no number.
-        texts = dict.fromkeys(("parameter", "factor"), pyarrow.string())
+        names = ("output", "reference", "parameter", "factor")
+        texts = dict.fromkeys(names, pyarrow.string())
         convert = pyarrow.csv.ConvertOptions(column_types=texts)
         return pyarrow.csv.read_csv(path, parse_options=parse, convert_options=convert)
     except ValueError as error:
         raise ValueError(
-            f"--certainty: expected the table of cisreg explain certainty, got {path}: {error}"
+            f"--{of}: expected the table of cisreg explain {of}, got {path}: {error}"
         ) from None

@@ -2,6 +2,7 @@
 
 from cisreg.report.dataset_plot import plot_dataset
 from cisreg.report.designs import plot_designs
+from cisreg.report.differences import plot_differences
 from cisreg.report.effects import plot_effects, plot_pairs, plot_positions
 from cisreg.report.experiments import plot_marginalization, plot_spacing
 from cisreg.report.factors import plot_doses, plot_factors, plot_sequence
@@ -24,6 +25,7 @@ __all__ = [
     "plot_dataset",
     "plot_dependency",
     "plot_designs",
+    "plot_differences",
     "plot_doses",
     "plot_effects",
     "plot_evaluation",

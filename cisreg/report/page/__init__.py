@@ -14,6 +14,7 @@ from typing import Any
 
 from cisreg.file_checks import check_output
 from cisreg.files import replace_file
+from cisreg.report.differences import learned_differences
 from cisreg.report.page.compare import compare_runs
 from cisreg.report.page.compute import describe_run
 from cisreg.report.page.content import Comparison, Report, RunContent
@@ -35,6 +36,7 @@ def write_report(
     *,
     data: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
     intervals: Any = None,
+    differences: Any = None,
     output: str | None = None,
     threads: int | None = None,
     overwrite: bool = False,
@@ -54,6 +56,9 @@ def write_report(
         data: further tables of measured sequences that training did not see, such as a test set.
         intervals: intervals of effects: the table of `cisreg.uncertainty.Certainty.effects`, or
             one with the columns parameter, factor, lower and upper. Of `run`, not of `other`.
+        differences: of a `run` of several outputs, intervals of what differs between them: the
+            table of `cisreg.uncertainty.difference_intervals`. What the outputs learned is shown
+            without it, too.
         output: name of the output that the page is about, of models of several.
         threads: how many threads compute; None: one for each core.
         overwrite: whether it may replace a file that exists.
@@ -82,8 +87,11 @@ def write_report(
     content: RunContent | Comparison
     how: dict[str, Any] = {"threads": threads, "progress": progress}
     first = open_run(run)
+    learned = None
+    if first.model.output_names or differences is not None:
+        learned = learned_differences(first.model, differences)
     first, found = of_output(first, find_parts(first, tables), output)
-    content = describe_run(first, found, intervals=intervals, **how)
+    content = describe_run(first, found, intervals=intervals, differences=learned, **how)
     if other is None:
         text = run_page(content)
     else:

@@ -21,6 +21,7 @@ from cisreg.interpret.sites import site_contributions
 from cisreg.metrics import Metrics, agreement
 from cisreg.quantiles import normal_width
 from cisreg.report.dataset_plot import gc_content
+from cisreg.report.differences import OutputDifferences
 from cisreg.report.page.constant_parts import ConstantPart, constant_parts
 from cisreg.report.page.content import Examples, Interval, Predicted, RunContent
 from cisreg.report.page.data import Found, Part
@@ -43,6 +44,7 @@ def describe_run(
     found: Found,
     *,
     intervals: Any = None,
+    differences: OutputDifferences | None = None,
     threads: int | None = None,
     progress: bool = False,
 ) -> RunContent:
@@ -52,6 +54,7 @@ def describe_run(
         run: the model and its training.
         found: its data.
         intervals: a table of `cisreg.uncertainty.Certainty.effects`, or None.
+        differences: what differs between the outputs, of which the run is one; or None.
         threads: how many threads compute; None: one for each core.
         progress: whether to show progress bars.
     """
@@ -78,12 +81,16 @@ def describe_run(
         baseline=baseline,
         effects=effects,
         intervals=known,
+        differences=differences if differences is not None and differences.rows else None,
         diagnosis=diagnosis,
         examples=examples,
         doubts=doubts,
         sentences=sentences_of(run, predicted, baseline, doubts),
         settings=settings_of(run),
-        notes=(*run.notes, *found.notes, *_missing(run, known), *_without_bases(judged, examples)),
+        notes=(
+            *(*run.notes, *found.notes, *_missing(run, known, differences)),
+            *_without_bases(judged, examples),
+        ),
     )
 
 
@@ -296,7 +303,11 @@ def _without_bases(judged: Part | None, examples: Examples | None) -> list[str]:
     return [f"No sequence ({judged.name}) has a known base: example sequences are left out."]
 
 
-def _missing(run: Run, intervals: Mapping[tuple[str, str], Interval]) -> list[str]:
+def _missing(
+    run: Run,
+    intervals: Mapping[tuple[str, str], Interval],
+    differences: OutputDifferences | None,
+) -> list[str]:
     notes = []
     if not intervals:
         notes.append(
@@ -305,6 +316,11 @@ def _missing(run: Run, intervals: Mapping[tuple[str, str], Interval]) -> list[st
         )
     elif not {factor for _, factor in intervals} & {*run.model.motif_names}:
         notes.append("The intervals are of other factors than those of the model: none is shown.")
+    if differences is not None and differences.rows and not differences.has_intervals:
+        notes.append(
+            "Differences between outputs have no intervals: cisreg explain differences makes a "
+            "table of them, which the option --differences adds."
+        )
     if run.history is None and not run.notes:
         notes.append("How training went is not known: its curves are left out.")
     if run.model.initial_motifs is None:

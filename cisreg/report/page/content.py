@@ -15,6 +15,7 @@ from cisreg.interpret.factors import FactorEffects
 from cisreg.interpret.mutagenesis import Mutagenesis
 from cisreg.interpret.sites import SiteContributions
 from cisreg.metrics import Metrics
+from cisreg.report.differences import OutputDifferences
 from cisreg.report.page.run import Run
 
 
@@ -117,6 +118,8 @@ class RunContent:
             where the training rows are not known.
         effects: what each factor does; over sequences if there are some.
         intervals: by name of the effect and factor; empty if none were given.
+        differences: between the outputs of the model, of which the page is about one; None of a
+            model of one output.
         diagnosis: of the model, over the same sequences.
         examples: None without measured sequences.
         doubts: the gravest first.
@@ -130,6 +133,7 @@ class RunContent:
     baseline: Metrics | None
     effects: FactorEffects
     intervals: Mapping[tuple[str, str], Interval]
+    differences: OutputDifferences | None
     diagnosis: Diagnosis
     examples: Examples | None
     doubts: tuple[Doubt, ...]
@@ -160,6 +164,7 @@ class RunContent:
             "doubts": [each.sentence for each in self.doubts],
             "warnings": [each.sentence for each in self.diagnosis.warnings],
             "left_out": list(self.notes),
+            "output_differences": [] if self.differences is None else self.differences.records(),
         }
 
 
@@ -245,11 +250,12 @@ class Report:
         return {**self.content.summary(), "bytes": self.bytes}
 
     def tables(self) -> dict[str, list[dict[str, Any]]]:
-        """The findings as rows of tables, by their names: expression, doubts, left_out, difference.
+        """The findings as rows of tables, by their names.
 
         `expression` has the metrics of each part of the data of each run, `doubts` what to doubt,
-        the gravest first, `left_out` what the page leaves out, and `difference` by how much the
-        mean squared errors of two runs differ.
+        the gravest first, `left_out` what the page leaves out, `output_differences` what differs
+        between the outputs of a run, and `difference` by how much the mean squared errors of two
+        runs differ.
         """
         summary = self.content.summary()
         runs = summary.get("runs", [summary])
@@ -260,6 +266,9 @@ class Report:
                 found["expression"].append({**of_run, "part": part, **metrics})
             found["doubts"] += [{**of_run, "doubt": each} for each in run["doubts"]]
             found["left_out"] += [{**of_run, "note": each} for each in run["left_out"]]
+            between = [{**of_run, **each} for each in run["output_differences"]]
+            if between:
+                found["output_differences"] = found.get("output_differences", []) + between
         if isinstance(self.content, Comparison):
             found["left_out"] += [{"run": None, "note": each} for each in summary["left_out"]]
             if summary["difference_of_mean_squared_error"] is not None:

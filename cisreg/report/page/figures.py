@@ -11,6 +11,7 @@ import numpy as np
 
 from cisreg.display import counted, printable
 from cisreg.pairs import pair_names
+from cisreg.report.differences import draw_differences
 from cisreg.report.effects import mean_site_effect, plot_effects, plot_pairs, plot_positions
 from cisreg.report.factors import plot_factors, plot_sequence
 from cisreg.report.history import plot_training
@@ -162,6 +163,17 @@ class Pictures:
             "the sites overlap.",
             wide=True,
         )
+
+    def differences(self, content: RunContent) -> list[Picture]:
+        """What differs between the outputs, if any factor differs."""
+        found = content.differences
+        if found is None or not any(row.factor for row in found.rows):
+            return []
+        text = f"What {' and '.join(found.outputs)} learned minus what {found.reference} learned, "
+        text += "the factors with the largest differences first"
+        lines = "; lines are intervals around the least squares, without penalties."
+        text += lines if found.has_intervals else "."
+        return [self.draw(draw_differences(None, found), text, text, wide=True)]
 
     def examples(self, examples: Examples) -> Iterator[Picture]:
         """The sites and bases of each example sequence."""

@@ -85,17 +85,21 @@ def run_page(content: RunContent) -> str:
         "predictions": draw.predictions(content),
         "residuals": draw.residuals(content),
         "factors": draw.factors(content),
+        "outputs": draw.differences(content),
         "examples": [] if examples is None else list(draw.examples(examples)),
         "mutations": None if examples is None else draw.mutations(examples, unit),
     }
     shown = {"factors", "diagnosis", "settings", "doubts"}
     shown |= {name for name, each in parts.items() if each}
+    if content.differences is not None:
+        shown.add("outputs")
     sections = [
         ("doubts", "What to doubt"),
         ("training", "Training"),
         ("predictions", "Predictions"),
         ("residuals", "Errors"),
         ("factors", "Factors"),
+        ("outputs", "Differences between outputs"),
         ("examples", "Example sequences"),
         ("diagnosis", "Diagnosis"),
         ("settings", "Settings"),

@@ -390,7 +390,7 @@ def test_the_curves_of_pairs_are_drawn_and_the_pairs_are_named(trained, tmp_path
     )
     write_report(tmp_path / "report.html", paired)
     text = html.unescape((tmp_path / "report.html").read_text())
-    assert "What two fully bound sites of a pair of factors add together" in text
+    assert "What the strongest sites of both factors add together" in text
     assert " and ".join(model.motif_names[:2]) in text
 
 

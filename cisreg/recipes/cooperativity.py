@@ -188,6 +188,31 @@ def accept_pairs(
     return AcceptedPairs(candidates, tuple(gains), accepted, gain, without, final, len(held_out))
 
 
+def check_takes_pairs(model: Model, recipe: Recipe, pair_distance: int, pair_knots: int) -> None:
+    """Checks, before a screen, that a model can be trained with pairs of factors.
+
+    Args:
+        model: where training starts.
+        recipe: as of `accept_pairs`.
+        pair_distance: the same.
+        pair_knots: the same.
+
+    Raises:
+        ValueError: a model of several outputs or of layers that take no pairs, or sizes of curves
+            that do not fit it.
+
+    Example:
+        >>> check_takes_pairs(model, read_recipe("quick"), 30, 7)  # doctest: +SKIP
+    """
+    check_one_output(model)
+    if model.spec.pairs:
+        return
+    name = model.motif_names[0]
+    sizes = {"pair_distance": pair_distance, "pair_knots": pair_knots}
+    one = _recipe_with(model, [(name, name)], sizes, recipe)
+    one.spec(len(model.motif_names), model.spec.sequence_length, model.motif_names)
+
+
 def _check(model: Model, held_out: Dataset, candidates: Sequence[tuple[str, str]]) -> None:
     check_one_output(model)
     if not candidates:
@@ -213,23 +238,7 @@ def _trained(
     progress: bool,
 ) -> Model:
     """The model, trained further with these pairs."""
-    layers: dict[str, Any] = {
-        each.name: getattr(model.spec, each.name)
-        for each in fields(ModelSpec)
-        if each.name in LAYER_OPTIONS and getattr(model.spec, each.name) != each.default
-    }
-    layers |= {"pairs": [list(pair) for pair in pairs], **sizes}
-    if not model.spec.has_span:
-        layers["constant_ends"] = "keep"
-    own = replace(
-        recipe,
-        stages=recipe.stages[-1:],
-        model={},
-        motif_width=model.spec.motif_width,
-        motif_flank=None if model.column_range is None else 0,
-        validation=0.0,
-        variants=(),
-    ).override(model=layers)
+    own = _recipe_with(model, pairs, sizes, recipe)
     start = dict(model.parameters)
     start.pop("pair_effect", None)
     if model.spec.pairs:
@@ -243,6 +252,29 @@ def _trained(
         seed=seed,
         progress=progress,
     ).model
+
+
+def _recipe_with(
+    model: Model, pairs: Sequence[tuple[str, str]], sizes: dict[str, int], recipe: Recipe
+) -> Recipe:
+    """The last stage of a recipe, with the layers of a model and these pairs."""
+    layers: dict[str, Any] = {
+        each.name: getattr(model.spec, each.name)
+        for each in fields(ModelSpec)
+        if each.name in LAYER_OPTIONS and getattr(model.spec, each.name) != each.default
+    }
+    layers |= {"pairs": [list(pair) for pair in pairs], **sizes}
+    if not model.spec.has_span:
+        layers["constant_ends"] = "keep"
+    return replace(
+        recipe,
+        stages=recipe.stages[-1:],
+        model={},
+        motif_width=model.spec.motif_width,
+        motif_flank=None if model.column_range is None else 0,
+        validation=0.0,
+        variants=(),
+    ).override(model=layers)
 
 
 def row_log_likelihood(model: Model, data: Dataset, deviation: float) -> np.ndarray:

@@ -5,52 +5,35 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
 from cisreg.data import Dataset
-from cisreg.display import counted, html_table
+from cisreg.display import counted
 from cisreg.outputs import output_index
 from cisreg.trained_model import Model
 from cisreg.uncertainty.coordinates import Coordinates
+from cisreg.uncertainty.intervals import Intervals
 from cisreg.uncertainty.laplace import certainty_of, holds_learned_motifs
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 logger = logging.getLogger("cisreg.uncertainty")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Differences:
-    """Differences of parameters between each output and another one, K numbers.
+class Differences(Intervals):
+    """Intervals of the differences between each output and another one, K numbers.
+
+    `estimate` is the parameter of the output minus that of the reference; the attributes of
+    `Intervals` are those of the differences.
 
     Attributes:
         output: K names of outputs.
         reference: the output that they are compared with.
-        parameter: K names of parameters.
-        factor: K names of factors; empty for parameters of no factor.
-        estimate: float64 [K], the parameter of the output minus that of the reference.
-        standard_error: float64 [K]; infinite where the data say nothing.
-        lower: float64 [K].
-        upper: float64 [K].
-        level: the share of such intervals that are meant to hold the true difference.
     """
 
     output: Sequence[str]
     reference: str
-    parameter: Sequence[str]
-    factor: Sequence[str]
-    estimate: np.ndarray
-    standard_error: np.ndarray
-    lower: np.ndarray
-    upper: np.ndarray
-    level: float
-
-    def __len__(self) -> int:
-        return len(self.estimate)
 
     def __repr__(self) -> str:
         return (
@@ -58,41 +41,18 @@ class Differences:
             f"{int(self.clear.sum()):,} clear, level {self.level:g})"
         )
 
-    def _repr_html_(self) -> str:
-        table = self.to_table()
-        columns = {name: table[name].to_pylist() for name in table.column_names}
-        return html_table(repr(self), columns, len(self))
-
     @property
     def clear(self) -> np.ndarray:
         """Bool [K], whether the interval leaves 0 out."""
         return (self.lower > 0) | (self.upper < 0)
 
-    def to_table(self) -> pa.Table:
-        """An Arrow table, a row for each difference; `factor` is missing where there is none.
-
-        Example:
-            >>> difference_intervals(model, data).to_table().column_names[:4]  # doctest: +SKIP
-            ['output', 'reference', 'parameter', 'factor']
-        """
-        numbers = ("estimate", "standard_error", "lower", "upper")
-        return pa.table(
-            {
-                "output": pa.array(list(self.output), pa.string()),
-                "reference": pa.array([self.reference] * len(self), pa.string()),
-                "parameter": pa.array(list(self.parameter), pa.string()),
-                "factor": pa.array([name or None for name in self.factor], pa.string()),
-                **{name: pa.array(getattr(self, name), pa.float64()) for name in numbers},
-            }
-        )
-
-    def to_frame(self) -> pd.DataFrame:
-        """`to_table` as a pandas DataFrame.
-
-        Raises:
-            ImportError: pandas is not installed.
-        """
-        return self.to_table().to_pandas()
+    def columns(self) -> dict[str, pa.Array]:
+        """The columns output and reference, and those of `Intervals`."""
+        return {
+            "output": pa.array(list(self.output), pa.string()),
+            "reference": pa.array([self.reference] * len(self), pa.string()),
+            **super().columns(),
+        }
 
 
 def difference_intervals(
@@ -170,15 +130,11 @@ def difference_intervals(
     estimate = slopes @ coordinates.values(found.model)
     error, reach = found.intervals_of(slopes, level)
     return Differences(
-        [model.output_names[place] for place in chosen for _ in first],
-        model.output_names[index],
         [coordinates.parameter[place] for place in first] * len(chosen),
         [coordinates.factor[place] for place in first] * len(chosen),
-        estimate,
-        error,
-        estimate - reach,
-        estimate + reach,
-        level,
+        *(estimate, error, estimate - reach, estimate + reach, level),
+        output=[model.output_names[place] for place in chosen for _ in first],
+        reference=model.output_names[index],
     )
 
 

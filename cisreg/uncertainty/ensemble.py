@@ -17,6 +17,7 @@ from cisreg.metrics import Metrics, agreement
 from cisreg.outputs import check_one_output
 from cisreg.quantiles import student_width
 from cisreg.trained_model import Model
+from cisreg.uncertainty.differences import Differences, check_outputs
 from cisreg.uncertainty.effects import site_effects
 from cisreg.uncertainty.intervals import Intervals, PredictionIntervals
 from cisreg.uncertainty.laplace import paired_codes, prediction_intervals
@@ -219,6 +220,43 @@ class Ensemble:
             >>> ensemble.effects(0.9).to_frame()  # doctest: +SKIP
         """
         return self._intervals(site_effects, level)
+
+    def differences(self, level: float = 0.9, reference: str | None = None) -> Differences:
+        """Intervals of what differs between the outputs, from what each member learned.
+
+        Unlike `difference_intervals`, they show what training does to the motifs, and its
+        penalties, too.
+
+        Args:
+            level: the share of such intervals that are meant to hold the true difference.
+            reference: name of the output that the others are compared with; None: the first.
+
+        Raises:
+            ValueError: an ensemble of one output or of which nothing differs, no output of this
+                name, or members of different layers.
+
+        Example:
+            >>> ensemble.differences(0.9).to_frame()  # doctest: +SKIP
+        """
+        first = self.models[0]
+        index = check_outputs(first, reference)
+        if not first.spec.differ:
+            raise ValueError("models: expected parameters that differ between outputs, got none")
+        outputs = [self.output(name)._numbers(_parameters) for name in self.output_names]
+        own = [place for place, name in enumerate(outputs[0][1]) if name in first.spec.differ]
+        others = [place for place in range(len(outputs)) if place != index]
+        values = np.concatenate(
+            [(outputs[place][0] - outputs[index][0])[:, own] for place in others], axis=1
+        )
+        mean, error, width = self._summary(values, level)
+        reach = width * error
+        return Differences(
+            [outputs[0][1][place] for place in own] * len(others),
+            [outputs[0][2][place] for place in own] * len(others),
+            *(mean, error, mean - reach, mean + reach, level),
+            output=[self.output_names[place] for place in others for _ in own],
+            reference=self.output_names[index],
+        )
 
     def to_table(self) -> pa.Table:
         """An Arrow table with a row for each parameter of each member.

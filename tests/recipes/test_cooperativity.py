@@ -112,6 +112,38 @@ def test_the_command_lists_plots_and_judges(tmp_path):
     assert "--pair" in result.stderr
 
 
+def test_what_takes_no_pairs_is_refused_before_the_screen(tmp_path, monkeypatch):
+    made = simulated(0, sequence_count=40)
+    model = without_pairs(made)
+    table = tmp_path / "t.tsv"
+    with open_table(table) as write:
+        write({"sequence": decode(made.sequence), "expression": made.expression})
+    width = model.spec.motif_width
+    exclusive = replace(
+        model,
+        spec=replace(model.spec, competition=True),
+        column_range=np.array([[0] * len(made.motif_names), [width] * len(made.motif_names)]),
+    )
+    save_model(tmp_path / "model", model)
+    save_model(tmp_path / "exclusive", exclusive)
+
+    def screened(*_, **__):
+        raise RuntimeError("screened")
+
+    monkeypatch.setattr("cisreg.interpret.cooperativity.screen_pairs", screened)
+    for folder, options, message in (
+        ("exclusive", (), "pairs: expected none with competition=True"),
+        ("model", ("--recipe", "no recipe"), "no recipe"),
+        ("model", ("--pair-knots", "1000"), "pair_knots"),
+        ("model", (), "screened"),
+    ):
+        command = ["explain", "cooperativity", tmp_path / folder, table, "--held-out", table]
+        result = CliRunner().invoke(app, [*map(str, command), *options])
+        assert result.exit_code != 0
+        said = f"{result.output} {result.exception!r}"
+        assert message in said and ("screened" in said) == (message == "screened")
+
+
 def test_a_plot_needs_pairs(tmp_path):
     made = simulated(0, sequence_count=5)
     with pytest.raises(ValueError, match="expected a model with pairs"):

@@ -89,6 +89,32 @@ def test_predictions_of_each_output_are_those_of_its_ensemble():
     assert "layers of member" in ensemble._repr_html_()
 
 
+def test_differences_are_those_of_the_members():
+    models = members()
+    ensemble = Ensemble(tuple(models), "bootstrap")
+    found = ensemble.differences(0.9, reference="galactose")
+    assert found.reference == "galactose" and set(found.output) == {"glucose"}
+    assert (
+        list(found.parameter) == ["activity"] * 5 + ["bias"]
+        or list(found.parameter) == ["bias"] + ["activity"] * 5
+    )
+    for name in ("activity", "bias"):
+        place = [at for at, each in enumerate(found.parameter) if each == name]
+        values = np.stack([model.parameters[name] for model in models]).astype(float)
+        change = (values[:, 0] - values[:, 1]).reshape(4, -1)
+        error = change.std(axis=0, ddof=1) * np.sqrt(1.25)
+        np.testing.assert_allclose(found.estimate[place], change.mean(axis=0), rtol=1e-6)
+        # Student's quantile of 3 degrees of freedom.
+        np.testing.assert_allclose(
+            found.upper[place], change.mean(axis=0) + 2.35336 * error, rtol=1e-4, atol=1e-4
+        )
+    assert found.to_table().column_names[:4] == ["output", "reference", "parameter", "factor"]
+    with pytest.raises(ValueError, match="expected one of several outputs"):
+        ensemble.output("glucose").differences()
+    with pytest.raises(ValueError, match="expected the name of an output"):
+        ensemble.differences(reference="fructose")
+
+
 def test_each_output_is_compared_with_its_own_measurements():
     ensemble, codes = Ensemble(tuple(members()), "seeds"), make_codes(30, seed=4)
     measured = np.random.default_rng(5).normal(size=(30, 2))
@@ -212,3 +238,9 @@ def test_the_commands(problem, tmp_path):
     intervals = run("explain", "certainty", made, "--model-output", "galactose")
     assert "activity" in intervals
     assert "--model-output glucose" in run("explain", "certainty", made, code=1)
+    text = run("explain", "differences", made, "--output", "-")
+    shown = list(csv.DictReader(text.splitlines(), delimiter="\t"))
+    found = ensemble.differences()
+    np.testing.assert_allclose([float(row["lower"]) for row in shown], found.lower, rtol=1e-4)
+    assert "expected no TABLE" in run("explain", "differences", made, table, code=2)
+    assert "expected the TABLE" in run("explain", "differences", made / "member_0", code=2)

@@ -101,6 +101,12 @@ def cooperativity(
     from cisreg.interpret.cooperativity import screen_pairs
 
     learned = options.read_model(model, model_output)
+    if held_out is not None:
+        # Before the screen, which takes long.
+        from cisreg.recipes import read_recipe
+        from cisreg.recipes.cooperativity import check_takes_pairs
+
+        check_takes_pairs(learned, read_recipe(recipe), pair_distance, pair_knots)
     columns = (sequence_column, expression_column, decimal_comma)
     data = read_measured(table, learned, *columns)
     others = None if held_out is None else read_measured(held_out, learned, *columns)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,19 +13,30 @@ from cisreg.cli.outputs import check_files
 from cisreg.cli.terminal import new_console
 from cisreg.display import printable
 
+if TYPE_CHECKING:
+    from cisreg.uncertainty.differences import Differences
+
 EXAMPLE = "cisreg explain differences model train.tsv.gz --output differences.tsv"
 
 
 def differences(
-    model: options.ModelFolder,
-    table: Annotated[
-        str,
+    context: typer.Context,
+    model: Annotated[
+        Path,
         typer.Argument(
-            metavar="TABLE",
-            help="What the model was trained on: a table, a folder of **cisreg convert** or a "
-            "pattern, as for **cisreg train**, which left out the same rows.",
+            metavar="MODEL",
+            help="Folder that **cisreg train** or **cisreg ensemble train** wrote.",
         ),
     ],
+    table: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[TABLE]",
+            help="What the model was trained on: a table, a folder of **cisreg convert** or a "
+            "pattern, as for **cisreg train**, which left out the same rows. Not for an ensemble, "
+            "whose members show it.",
+        ),
+    ] = None,
     output: tables.Output = None,
     reference: Annotated[
         str | None,
@@ -53,15 +65,27 @@ def differences(
     Intervals are around the least squares of all outputs together, with the motifs and position
     weights as they are: where training changed the motifs, they tell which factors differ, but are
     too narrow to say by how much, which the log says. Of many intervals some leave 0 out by chance:
-    one in ten at a level of 0.9.
+    one in ten at a level of 0.9. Of an ensemble, intervals are those of its members' scatter.
     """
     check_files([output], inputs=[model, table], overwrite=overwrite)
     from cisreg.quantiles import check_level
     from cisreg.uncertainty import difference_intervals
     from cisreg.uncertainty.differences import check_outputs
+    from cisreg.uncertainty.member_training import is_ensemble
 
     tables.check_results(output, None)
     check_level(level)
+    if is_ensemble(model):
+        if table is not None or robust:
+            raise typer.BadParameter(
+                "expected no TABLE or --robust with an ensemble, whose members say all",
+                ctx=context,
+            )
+        found = options.read_ensemble(model, None).differences(level, reference)
+        _write(found, output, overwrite)
+        return
+    if table is None:
+        raise typer.BadParameter("expected the TABLE that the model was trained on", ctx=context)
     learned = options.read_model(model, None, several=True)
     check_outputs(learned, reference)
     asked = options.asked_columns(sequence_column, expression_column, None)
@@ -81,6 +105,10 @@ def differences(
         threads=threads,
         progress=True,
     )
+    _write(found, output, overwrite)
+
+
+def _write(found: Differences, output: Path | None, overwrite: bool) -> None:
     tables.write_result([found.to_table()], output, None, overwrite)
     tell = new_console(stderr=output is None or str(output) == "-")
     tell.print(

@@ -43,7 +43,8 @@ COMMANDS = {
     "--measurements {measurements} --validation {validation} --output {output}",
     "ensemble predict": "{ensemble} {table} --output {output}",
     "ensemble evaluate": "{ensemble} {table}",
-    "report": "{model} {other} --data {data} --certainty {certainty} --output {output}",
+    "report": "{model} {other} --data {data} --certainty {certainty} "
+    "--differences {differences} --output {output}",
     "scan": "{genome} --motifs {motifs} --model {model} --intervals {intervals} "
     "--background {background} --occupancy 0.5 --concentrations {concentrations} "
     "--output {output}",

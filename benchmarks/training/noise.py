@@ -2,8 +2,9 @@
 
     python -m benchmarks.training.noise --part recovery
     python -m benchmarks.training.noise --part classes
-    python -m benchmarks.training.noise --part information --patience 20
-    python -m benchmarks.training.noise --part information --patience 20 --motif-pull 0.03
+    python -m benchmarks.training.noise --part information
+    python -m benchmarks.training.noise --part information --data sort-seq --patience 20
+    python -m benchmarks.training.noise --part information --data splicing --motif-pull 0.1
     python -m benchmarks.training.noise --part figure --figures docs/images
 
 recovery: for each noise model and seed, promoters are simulated with it, a model is trained with
@@ -32,7 +33,7 @@ from cisreg.losses import NegativeBinomial, Noise, SortBins, named_noise
 from cisreg.losses.judged import judge_noise
 from cisreg.metrics import pearson_correlation
 from cisreg.motifs import demo_motifs
-from cisreg.recipes import Recipe, read_recipe
+from cisreg.recipes import Recipe, Training, read_recipe
 from cisreg.report import compare_parameters
 from cisreg.simulate import Simulation
 from cisreg.trained_model import Model
@@ -57,6 +58,7 @@ def main() -> None:
     parser.add_argument("--part", choices=parts, required=True)
     parser.add_argument("--figures", type=Path, default=Path(), help="folder for the figure")
     parser.add_argument("--seeds", type=int, help="default: 5, for classes 10")
+    parser.add_argument("--first-seed", type=int, default=0, help="(%(default)s)")
     parser.add_argument("--sequences", type=int, help="default: 10000, for information as MAVE-NN")
     parser.add_argument("--recipe", default="quick", help="(%(default)s)")
     parser.add_argument("--motif-pull", type=float, help="default: that of the recipe")
@@ -69,7 +71,8 @@ def main() -> None:
     if options.part == "figure":
         draw(options.figures / "noise_models.png")
         return
-    seeds = range(options.seeds or (10 if options.part == "classes" else 5))
+    number = options.seeds or (10 if options.part == "classes" else 5)
+    seeds = range(options.first_seed, options.first_seed + number)
     count = options.sequences or 10_000
     pull = {} if options.motif_pull is None else {"motif_pull": options.motif_pull}
     recipe = read_recipe(options.recipe).override(penalty=pull, patience=options.patience)
@@ -103,18 +106,18 @@ def simulated(kind: str, seed: int, count: int, **how: Any) -> Simulation:
     )
 
 
-def trained(made: Simulation, noise: Noise, seed: int, recipe: Recipe, rows: slice) -> Model:
-    """A model trained on these rows with this noise model."""
+def trained(made: Simulation, noise: Noise, seed: int, recipe: Recipe, rows: slice) -> Training:
+    """Training on these rows with this noise model."""
     given = recipe.override(model={"link": made.spec.link})
     data = Dataset(made.sequence[rows], made.expression[rows])
-    return train(data, demo_motifs(width=30), given, loss=noise, seed=seed, progress=False).model
+    return train(data, demo_motifs(width=30), given, loss=noise, seed=seed, progress=False)
 
 
 def recovered(kind: str, seed: int, count: int, recipe: Recipe) -> dict[str, Any]:
     """What training with the true class finds of model and noise, on a fifth that is held out."""
     made, cut = simulated(kind, seed, count), count * 4 // 5
     assert made.noise is not None
-    model = trained(made, named_noise(kind), seed, recipe, slice(cut))
+    model = trained(made, named_noise(kind), seed, recipe, slice(cut)).model
     predicted = model.predict(made.sequence[cut:]).expression
     truth = Model(made.spec, made.parameters, made.motif_names, noise=made.noise)
     effects = {each.name: each.pearson for each in compare_parameters(model, truth)}
@@ -193,7 +196,7 @@ def told_apart(seeds: range, count: int, recipe: Recipe) -> Iterator[dict[str, A
             made, cut = simulated(truth, seed, count), count * 4 // 5
             found = {}
             for kind in (truth, *others):
-                model = trained(made, named_noise(kind), seed, recipe, slice(cut))
+                model = trained(made, named_noise(kind), seed, recipe, slice(cut)).model
                 found[kind] = held_out_likelihood(model, made, cut)
             for kind in others:
                 gain = found[truth] - found[kind]
@@ -231,7 +234,8 @@ def informed(kind: str, seed: int, count: int | None, recipe: Recipe) -> dict[st
         )
         loss = NegativeBinomial((0.4,), exposure=True)
     began, cut = time.perf_counter(), len(made.sequence) * 9 // 10
-    model = trained(made, loss, seed, recipe, slice(cut))
+    result = trained(made, loss, seed, recipe, slice(cut))
+    model, losses = result.model, [each.validation_loss for each in result.fit.history]
     seconds = time.perf_counter() - began
     truth = Model(made.spec, made.parameters, made.motif_names, noise=made.noise)
     judged = {}
@@ -243,6 +247,7 @@ def informed(kind: str, seed: int, count: int | None, recipe: Recipe) -> dict[st
         "kind": kind,
         "seed": seed,
         "seconds": seconds,
+        "validation_loss": min(each for each in losses if each is not None),
         **{
             f"{name}_{which}": getattr(metrics, which).nats
             for name, metrics in judged.items()
@@ -257,6 +262,7 @@ def show_information(results: list[dict[str, Any]]) -> None:
     rows = [
         (
             *(each["kind"], str(each["seed"]), f"{each['seconds']:.0f}"),
+            f"{each['validation_loss']:.5f}",
             *(
                 f"{each[name] / np.log(2):.4f}"
                 for name in ("true_variational", "learned_variational", "standard_error")
@@ -266,7 +272,16 @@ def show_information(results: list[dict[str, Any]]) -> None:
         )
         for each in results
     ]
-    heads = ("data", "seed", "seconds", "true bits", "learned bits", "error", "learned / true")
+    heads = (
+        "data",
+        "seed",
+        "seconds",
+        "validation loss",
+        "true bits",
+        "learned bits",
+        "error",
+        "learned / true",
+    )
     print_table("Information about sequences held out", (*heads, "predictive"), rows)
 
 

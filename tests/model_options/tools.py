@@ -20,7 +20,7 @@ from cisreg.keras import ThermodynamicModel
 from cisreg.links import link_value
 from cisreg.report import write_report
 from cisreg.saved_model import _Exported
-from cisreg.uncertainty import estimate_certainty
+from cisreg.uncertainty import Ensemble, estimate_certainty
 from cisreg.uncertainty.jacobian import jacobian
 
 # A tool's float32 against another's, in units of the spread of expression.
@@ -205,6 +205,17 @@ def certainty(case: Case) -> None:
         )
 
 
+def ensemble(case: Case) -> None:
+    """An ensemble predicts the mean of its members, of each output, and an interval around it."""
+    higher = case.model.log_concentration + np.float32(0.2)
+    other = replace(case.model, parameters={**case.model.parameters, "log_concentration": higher})
+    found = Ensemble((case.model, other), "seeds").predict(case.codes)
+    each = np.stack([_fused(case), other.predict(case.codes).expression])
+    _assert_close(found.expression, each.mean(axis=0))
+    _assert_close(found.standard_error, each.std(axis=0, ddof=1) * np.sqrt(1.5), 1e-4)
+    assert found.to_table().num_rows == len(case.codes)
+
+
 def report(case: Case) -> None:
     """The page of a model and its measurements is written, with how well it predicts."""
     from cisreg.report.page.run import Run
@@ -221,6 +232,8 @@ def report(case: Case) -> None:
 
 
 # What depends on the layers alone, and is not tried again for every loss.
-OF_LAYERS = (operation, numpy_read_out, knock_outs, contributions, mutations, saved_model)
+OF_LAYERS = (
+    *(operation, numpy_read_out, knock_outs, contributions, mutations, saved_model, ensemble),
+)
 OF_EVERY_ROW = (resume, mixed_precision, store, keras_model, certainty, report)
 SLOW = (mixed_precision, saved_model, report)

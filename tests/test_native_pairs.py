@@ -22,6 +22,7 @@ SHAPES = [
     (3, 20, 4, 8),
     (2, 33, 3, 17),
     (130, 11, 2, 9),
+    (300, 20, 4, 3),
     (2, 700, 31, 3),
 ]
 # (distance, knots): knots at every distance, a few bases apart, with none at 0, further apart than

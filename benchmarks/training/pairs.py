@@ -27,6 +27,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,7 @@ def main() -> None:
     parser.add_argument("--recipe", default="quick", help="of simulations (%(default)s)")
     parser.add_argument("--sequences", type=int, default=6_000, help="simulated (%(default)s)")
     parser.add_argument("--epochs", type=int, help="most of a stage")
+    parser.add_argument("--pair-l1", type=float, help="of promoters; default: of the recipe")
     parser.add_argument("--json", type=Path, help="file for the measurements")
     options = parser.parse_args()
     usual = {"classes": 10, "none": 10, "promoters": 3}.get(options.part, 5)
@@ -93,7 +95,8 @@ def measured(part: str, seeds: range, options: argparse.Namespace) -> Iterator[d
     elif part == "promoters":
         if options.data is None:
             raise SystemExit("--data: expected the folder of measured promoters, got none")
-        yield from (of_promoters(options.data, seed, options.epochs) for seed in seeds)
+        for seed in seeds:
+            yield of_promoters(options.data, seed, options.epochs, options.pair_l1)
     else:
         each = {"recovery": recovered, "classes": told_apart, "none": of_none}[part]
         pairs = 0 if part == "none" else PAIRS
@@ -233,7 +236,9 @@ def of_none(split: Split, epochs: int | None) -> dict[str, Any]:
     }
 
 
-def of_promoters(folder: Path, seed: int, epochs: int | None) -> dict[str, Any]:
+def of_promoters(
+    folder: Path, seed: int, epochs: int | None, pair_l1: float | None
+) -> dict[str, Any]:
     """The screen and the acceptance on measured promoters, with the default recipe."""
     found = read_motifs(folder / "motif_list.txt")
     concentration = read_log_concentration(folder / "log_concentration.tsv", found.names)
@@ -246,6 +251,8 @@ def of_promoters(folder: Path, seed: int, epochs: int | None) -> dict[str, Any]:
     )
     began = time.perf_counter()
     recipe = read_recipe("default").override(epochs=epochs)
+    if pair_l1 is not None:
+        recipe = replace(recipe, penalty=replace(recipe.penalty, pair_l1=pair_l1))
     plain = train(
         *(training, found, recipe),
         log_concentration=concentration,
@@ -263,7 +270,9 @@ def of_promoters(folder: Path, seed: int, epochs: int | None) -> dict[str, Any]:
     }
     tried = candidates or list(screen.factors[:TRIED])
     judged = accept_pairs(
-        *(plain, training, held_out, tried), epochs=epochs or ACCEPTING, seed=seed
+        *(plain, training, held_out, tried),
+        recipe=recipe.override(epochs=epochs or ACCEPTING),
+        seed=seed,
     )
     return row | {
         "tried": [":".join(each) for each in tried],

@@ -21,6 +21,7 @@ TESTS = (
     "fuzz/test_fuzz_readers.py",
     "test_native_sequence.py",
     "test_native.py",
+    "test_native_exclusive.py",
     "test_native_pairs.py",
     "test_length.py",
     "scan/test_scan_native.py",

@@ -290,7 +290,7 @@ def _of_expression(survey: Survey, names: Sequence[str]) -> list[Finding]:
             *(
                 replace(each, sentence=f"{name}: {each.sentence}")
                 for name, one in zip(names, survey.of_outputs, strict=True)
-                for each in _of_expression(one, [name])
+                for each in (_of_expression(one, [name]) if one.count else [check_scale(one)])
                 # That nothing was measured twice is not said of each.
                 if each.check != "replicates" or np.isfinite(each.number)
             ),

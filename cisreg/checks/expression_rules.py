@@ -28,6 +28,11 @@ def check_scale(survey: Survey) -> Finding:
     """What kind of numbers the measurements are."""
     found, name = survey.extremes, "expression"
     values = survey.expression
+    if not len(values):
+        return Finding(
+            *(name, "error", "No row has a measurement: there is nothing to learn.", 0),
+            "--expression-column, and --outputs, name other columns.",
+        )
     if found.least == found.greatest:
         return Finding(
             name,

@@ -65,15 +65,15 @@ def check_agreement(found: Agreement, names: Sequence[str]) -> Finding:
         for name, missing in zip(names, lacking.tolist(), strict=True)
     )
     upper = np.triu_indices(len(names), 1)
-    shared, correlation = found.measured[upper], found.correlation[upper]
+    known = np.isfinite(found.correlation[upper])
+    shared, correlation = found.measured[upper][known], found.correlation[upper][known]
     state: State = "ok"
     advice = "--differ says what may differ between outputs; replicates of one output are columns "
     advice += "of --expression-column."
-    if np.isfinite(correlation).any():
-        known = correlation[np.isfinite(correlation)]
-        text += f". Where two were measured, they agree with r = {known.min():.2f}"
-        text += f" to {known.max():.2f}" if len(known) > 1 else ""
-        text += f" ({shared.min():,} rows or more)" if len(known) > 1 else f" ({shared[0]:,} rows)"
+    if len(shared):
+        text += f". Where two were measured, they agree with r = {correlation.min():.2f}"
+        text += f" to {correlation.max():.2f}" if len(shared) > 1 else ""
+        text += f" ({shared.min():,} rows{' or more' if len(shared) > 1 else ''})"
     apart = [
         f"{names[one]} and {names[other]}"
         for one, other in zip(*(each.tolist() for each in upper), strict=True)

@@ -13,6 +13,7 @@ from cisreg.outputs import output_index
 from cisreg.report.labels import short_name
 from cisreg.report.plot import new_figure
 from cisreg.report.style import BLUE, GREEN, GUIDE, ORANGE, PURPLE, VERMILION
+from cisreg.spec import OF_FACTORS
 from cisreg.trained_model import Model
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def learned_differences(model: Model, intervals: Any = None) -> OutputDifference
     rows = []
     for parameter in (name for name in spec.parameter_shapes if name in spec.differ):
         values = model.parameters[parameter].astype(np.float64).reshape(len(names), -1)
-        factors = model.motif_names if values.shape[1] == spec.motif_count else ("",)
+        factors = model.motif_names if parameter in OF_FACTORS else ("",)
         found = [
             DifferenceRow(
                 *(parameter, factor),

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
 
-# In what units these parameters train; all others in their own. Optimizers change every number by
-# about the learning rate in a step. That suits numbers of size 1, and effects of pairs are ten to
-# twenty standard units, since sites seldom bind together. Powers of 2, so that nothing is rounded.
+# In what units these parameters train; all others in their own. Adam and RMSprop change every
+# number by about the learning rate in a step. That suits numbers of size 1, and effects of pairs
+# are ten to twenty standard units, since sites seldom bind together. Steps of SGD, which follow the
+# gradient, are 16^2 times as large as without. Powers of 2, so that nothing is rounded.
 _UNITS = {"pair_effect": 16.0}
 
 

@@ -17,7 +17,10 @@ from cisreg.data import Dataset
 from cisreg.report import plot_differences, write_report
 from cisreg.report.differences import learned_differences
 from cisreg.report.page.run import Run
+from cisreg.spec import ModelSpec
+from cisreg.start import init_parameters
 from cisreg.storage import save_model
+from cisreg.trained_model import Model
 from cisreg.uncertainty import difference_intervals
 from cisreg.writing import open_table
 
@@ -63,6 +66,17 @@ def test_rows_are_the_learned_differences_the_largest_first():
     records = found.records()
     assert len(records) == 2 * len(found.rows)
     assert records[-1]["factor"] is None and records[-1]["lower"] is None
+
+
+def test_a_bias_is_of_no_factor_of_a_model_with_one():
+    spec = ModelSpec(1, 4, 20, output_count=2, differ=("activity", "bias"))
+    parameters = init_parameters(spec, np.zeros((4, 4, 1), np.float32), np.zeros(1, np.float32))
+    parameters["bias"] = np.array([0, 1], np.float32)
+    found = learned_differences(Model(spec, parameters, ("only",), output_names=("a", "b")))
+    assert [(row.parameter, row.factor) for row in found.rows] == [
+        ("activity", "only"),
+        ("bias", ""),
+    ]
 
 
 def test_intervals_are_those_of_their_rows_and_their_reference():

@@ -180,6 +180,7 @@ def recovered(split: Split, epochs: int | None) -> dict[str, Any]:
         "slopes": _each(
             lambda true, learned: np.cov(true, learned)[0, 1] / true.var(ddof=1), acting
         ),
+        "spread": screen.spread,
         "proposed": sum(frozenset(each) in known for each in candidates),
         "wrongly_proposed": sum(frozenset(each) not in known for each in candidates),
         "accepted": sum(frozenset(each) in known for each in accepted),

@@ -103,6 +103,25 @@ def test_the_handlers_are_there_afterwards_and_the_signal_acts_once():
         signal.signal(signal.SIGTERM, before)
 
 
+def test_who_watches_for_signals_sees_a_delayed_one_once():
+    """A second one would end a run that was asked to stop, see `cisreg.processes.watch`."""
+    came = []
+    before = signal.signal(signal.SIGTERM, lambda number, frame: came.append(frame.f_lineno))
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    watched = signal.set_wakeup_fd(writer)
+    try:
+        with delayed_signals():
+            signal.raise_signal(signal.SIGTERM)
+        assert os.read(reader, 16) == bytes([signal.SIGTERM])
+        assert len(came) == 1
+    finally:
+        signal.set_wakeup_fd(watched)
+        signal.signal(signal.SIGTERM, before)
+        os.close(reader)
+        os.close(writer)
+
+
 def test_other_threads_go_on():
     def work():
         with delayed_signals():

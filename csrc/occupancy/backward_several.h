@@ -117,7 +117,13 @@ __attribute__((always_inline)) inline F StoreCondition(const F (&site)[F::kWindo
         acting = MultiplyAdd(weighted, F::Load(weights.weight + at), acting);
         MultiplyAdd(weighted, p, F::Load(weights.gradient + at)).Store(weights.gradient + at);
       }
-      const F own = kExpected ? acting * slope : MultiplyAdd(acting, slope, bound * p);
+      if (kExpected) {
+        // Fused with both sums by name, so that no compiler chooses: the same bits on all of them.
+        dlogit[k] = MultiplyAdd(acting, slope, dlogit[k]);
+        total = MultiplyAdd(acting, slope, total);
+        continue;
+      }
+      const F own = MultiplyAdd(acting, slope, bound * p);
       dlogit[k] = dlogit[k] + own;
       total = total + own;
     }

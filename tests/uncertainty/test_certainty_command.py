@@ -120,8 +120,9 @@ def test_a_profile_is_that_of_fits_at_each_value(problem, folder, tmp_path):
     ("words", "message"),
     [
         (["model"], "expected the TABLE that the model was trained on"),
-        (["made", "data.tsv"], "expected no TABLE, --robust or --profile with an ensemble"),
-        (["made", "--robust"], "expected no TABLE, --robust or --profile with an ensemble"),
+        (["made", "data.tsv"], "expected no TABLE, none of its columns, no --robust and no"),
+        (["made", "--robust"], "expected no TABLE, none of its columns, no --robust and no"),
+        (["made", "--decimal-comma"], "expected no TABLE, none of its columns, no --robust and no"),
         (["model", "data.tsv", "--factor", "motif_0"], "expected --profile too"),
     ],
 )

@@ -242,5 +242,6 @@ def test_the_commands(problem, tmp_path):
     shown = list(csv.DictReader(text.splitlines(), delimiter="\t"))
     found = ensemble.differences()
     np.testing.assert_allclose([float(row["lower"]) for row in shown], found.lower, rtol=1e-4)
-    assert "expected no TABLE" in run("explain", "differences", made, table, code=2)
+    for word in (table, "--decimal-comma"):
+        assert "expected no TABLE" in run("explain", "differences", made, word, code=2)
     assert "expected the TABLE" in run("explain", "differences", made / "member_0", code=2)

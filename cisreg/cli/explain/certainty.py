@@ -112,10 +112,12 @@ def certainty(
     tables.check_results(output, plot)
     check_level(level)
     if is_ensemble(model):
-        if robust or table is not None or profile is not None:
+        of_table = table or sequence_column or expression_column or decimal_comma
+        if of_table or robust or profile is not None:
             raise typer.BadParameter(
-                "expected no TABLE, --robust or --profile with an ensemble, whose members say all; "
-                "they are of a single model, such as that of member_0",
+                "expected no TABLE, none of its columns, no --robust and no --profile with an "
+                "ensemble, whose members say all; they are of a single model, such as that of "
+                "member_0",
                 ctx=context,
             )
         found = options.read_ensemble(model, model_output)

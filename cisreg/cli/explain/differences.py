@@ -76,9 +76,10 @@ def differences(
     tables.check_results(output, None)
     check_level(level)
     if is_ensemble(model):
-        if table is not None or robust:
+        if table or robust or sequence_column or expression_column or decimal_comma:
             raise typer.BadParameter(
-                "expected no TABLE or --robust with an ensemble, whose members say all",
+                "expected no TABLE, none of its columns and no --robust with an ensemble, whose "
+                "members say all",
                 ctx=context,
             )
         found = options.read_ensemble(model, None).differences(level, reference)

@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 import tensorflow as tf
 
-from cisreg.devices import listed_gpus
+from cisreg.devices import gpu_here, listed_gpus
 
 # float32 has 24 bits: two terms of 11 and one of the 2 that are left.
 _TERMS = 3
@@ -113,11 +113,13 @@ def convolution(
 ) -> tf.Tensor:
     """`tf.nn.conv1d` with stride 1; float32 keeps its precision on every device.
 
-    Differentiable any number of times, with the same precision.
+    Differentiable any number of times, with the same precision. On a CPU, bfloat16 is convolved in
+    float32 and rounded: on processors with AMX, TensorFlow 2.21 gives wrong numbers for kernels of
+    16, 24, 32 or more columns, in multiples of 8.
 
     Args:
         sequence: [N, L, C].
-        kernel: [W, C, M], of the same dtype; other dtypes than float32 are left to TensorFlow.
+        kernel: [W, C, M], of the same dtype; float16 is left to TensorFlow.
         padding: as for `tf.nn.conv1d`.
         one_hot: that `sequence` has numbers 0 and 1 only, and needs no gradient.
 
@@ -129,6 +131,9 @@ def convolution(
         >>> convolution(sequence, tf.ones([2, 4, 5]), "VALID", one_hot=True).shape
         TensorShape([1, 2, 5])
     """
+    if kernel.dtype == tf.bfloat16 and not gpu_here():
+        wide, wide_kernel = (tf.cast(each, tf.float32) for each in (sequence, kernel))
+        return tf.cast(convolution(wide, wide_kernel, padding, one_hot=one_hot), tf.bfloat16)
     if kernel.dtype != tf.float32 or not listed_gpus():
         return tf.nn.conv1d(sequence, kernel, stride=1, padding=padding)
     image, kernel = sequence[:, tf.newaxis], kernel[tf.newaxis]

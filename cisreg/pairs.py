@@ -74,7 +74,7 @@ def named_pairs(
     """The places of the motifs of named pairs, for `cisreg.ModelSpec`.
 
     Raises:
-        ValueError: a name that no motif has.
+        ValueError: a name that no motif has, or a pair that is named twice.
 
     Example:
         >>> named_pairs([("Reb1", "Abf1")], ["Abf1", "Reb1"])
@@ -85,6 +85,11 @@ def named_pairs(
         if name not in places:
             shown = ", ".join(motif_names[:5]) + (", ..." if len(motif_names) > 5 else "")
             raise ValueError(f"pairs: expected names of motifs ({shown}), got {name!r}")
+    for number, pair in enumerate(pairs):
+        if set(pair) in [set(each) for each in pairs[:number]]:
+            raise ValueError(
+                f"pairs: expected each pair once, in either order, got {':'.join(pair)} again"
+            )
     return tuple((places[a], places[b]) for a, b in pairs)
 
 

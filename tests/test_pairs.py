@@ -428,6 +428,8 @@ def test_the_spec_is_stored_and_names_are_found():
     assert named_pairs([["b", "a"]], ["a", "b"]) == ((1, 0),)
     with pytest.raises(ValueError, match=r"names of motifs \(a, b\), got 'c'"):
         named_pairs([["c", "a"]], ["a", "b"])
+    with pytest.raises(ValueError, match="expected each pair once, in either order, got b:a again"):
+        named_pairs([["a", "b"], ["b", "a"]], ["a", "b"])
 
 
 def test_a_pair_is_bound_as_much_less_as_both_of_its_factors():

@@ -8,6 +8,7 @@ which is paired over the rows.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
@@ -18,6 +19,7 @@ import pyarrow as pa
 
 from cisreg.choices import PAIR_DISTANCE, PAIR_KNOTS
 from cisreg.data import Dataset
+from cisreg.data.splitting import sequence_hashes
 from cisreg.display import counted, html_table
 from cisreg.losses import Noise
 from cisreg.outputs import check_one_output
@@ -30,6 +32,8 @@ from cisreg.trained_model import Model
 
 if TYPE_CHECKING:
     import pandas as pd
+
+logger = logging.getLogger("cisreg.recipes")
 
 # Standard errors by which a gain is above 0.
 CLEARLY = 2.0
@@ -132,7 +136,7 @@ def accept_pairs(
         model: where training starts; its layers stay.
         training: the rows to train on.
         held_out: the rows that decide: in neither `training`, nor the screen, nor what `model` was
-            trained on.
+            trained on. A warning says how many have the sequence of a row of `training`.
         candidates: names of two factors each, such as from `PairScreen.candidates`.
         recipe: its last stage, penalties and precision are used, and its loss where the model has
             no noise model.
@@ -151,6 +155,7 @@ def accept_pairs(
         >>> accept_pairs(model, training, held_out, found).to_frame()  # doctest: +SKIP
     """
     _check(model, held_out, candidates)
+    _warn_of_shared(training, held_out)
     chosen = recipe if isinstance(recipe, Recipe) else read_recipe(recipe)
     if model.spec.pairs:
         pair_distance, pair_knots = model.spec.pair_distance, model.spec.pair_knots
@@ -225,6 +230,17 @@ def _check(model: Model, held_out: Dataset, candidates: Sequence[tuple[str, str]
             raise ValueError(
                 f"candidates: expected pairs that the model has not, got {':'.join(pair)}"
             )
+
+
+def _warn_of_shared(training: Dataset, held_out: Dataset) -> None:
+    hashes = sequence_hashes(training.sequence)
+    shared = int(np.isin(sequence_hashes(held_out.sequence), hashes).sum())
+    if shared:
+        logger.warning(
+            "%d of %d held-out rows have the sequence, or its reverse complement, of a row to "
+            "train on: pairs look better than they are; take these rows out of one of the tables",
+            *(shared, len(held_out)),
+        )
 
 
 def _trained(

@@ -45,6 +45,18 @@ def test_the_likelihood_of_a_row_is_of_all_its_measurements():
     np.testing.assert_allclose(two, 2 * one)
 
 
+def test_held_out_rows_that_are_trained_on_are_said(caplog):
+    made = simulated(0, sequence_count=40)
+    data = Dataset(made.sequence, made.expression)
+    rows = np.arange(40)
+    options = {"recipe": "quick", "epochs": 1}
+    model, held_out = without_pairs(made), data.take(rows >= 20)
+    accept_pairs(model, data.take(rows < 20), held_out, [("F0", "F1")], **options)
+    assert "held-out rows" not in caplog.text
+    accept_pairs(model, data.take(rows < 23), held_out, [("F0", "F1")], **options)
+    assert "3 of 20 held-out rows have the sequence" in caplog.text
+
+
 @pytest.mark.slow
 def test_the_true_pair_is_accepted_and_another_is_not(tmp_path):
     made = simulated(1, sequence_count=3000, seed=1, noise=0.2)

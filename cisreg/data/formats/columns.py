@@ -275,8 +275,9 @@ def _asked(start: TableStart, column: Column) -> int:
         )
     if not 0 <= column < start.count:
         raise ValueError(
-            f"{start.place}: expected a column at position {column}, counted from 0, got "
-            f"{start.count} column(s); those of text are separated by tabs, commas or semicolons"
+            f"{start.place}: expected a column at position {column}, counted from 0 (on the "
+            f"command line {column + 1}), got {start.count} column(s); those of text are separated "
+            "by tabs, commas or semicolons"
         )
     return column
 

@@ -30,8 +30,11 @@ EMPTY = "an empty sequence"
 FOREIGN = "letters that are no nucleotide codes"
 NO_NUMBER = "no finite number as expression"
 NO_WEIGHT = "no finite number of 0 or more as weight"
+NOT_MISSING = "a measurement that is neither a finite number nor missing"
 # Indexed by the numbers of `_faults`; 0 is a usable row.
-_REASONS = ("", EMPTY, FOREIGN, NO_NUMBER, NO_WEIGHT)
+_REASONS = ("", EMPTY, FOREIGN, NO_NUMBER, NOT_MISSING, NO_WEIGHT)
+# How files write, in letters of any case, that a measurement is missing.
+_MISSING = ("", "na", "n/a", "nan", "null", "none", "-", ".")
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,8 @@ def check_rows(
         strict: whether a row that cannot be used is an error.
         letters: whether to check the sequences too, not only the numbers.
         partly_measured: whether one of several measurements is enough; those that a row lacks are
-            NaN.
+            NaN. What is neither a number nor says that there is none, such as a word or infinity,
+            still makes a row unusable.
 
     Returns:
         (all rows, which of them are usable, bool [n]).
@@ -100,7 +104,8 @@ def check_rows(
     for column, numbers in enumerate(raw.expression):
         expression[:, column] = to_float32(numbers)
     weight = None if raw.weight is None else to_float32(raw.weight)
-    faults = _faults(raw.sequence if letters else None, expression, weight, partly_measured)
+    unmeasured = _unmeasured(raw.expression, expression, partly_measured)
+    faults = _faults(raw.sequence if letters else None, unmeasured, weight)
     wrong = np.flatnonzero(faults)
     if strict and raw.faults:
         raise ValueError(f"{raw.faults[0].place}: {raw.faults[0].message}")
@@ -165,21 +170,41 @@ def to_text(column: pa.Array) -> pa.Array:
     return text.fill_null("") if text.null_count else text
 
 
+def _unmeasured(
+    columns: Sequence[pa.Array], expression: np.ndarray, partly_measured: bool
+) -> np.ndarray:
+    """For each row the index in _REASONS of what its measurements lack, or 0; uint8 [n]."""
+    lacking = np.isnan(expression)
+    faults = np.zeros(len(expression), np.uint8)
+    faults[lacking.all(1) if partly_measured else lacking.any(1)] = _REASONS.index(NO_NUMBER)
+    if partly_measured:
+        for column, rows in zip(columns, lacking.T, strict=True):
+            wrong = np.flatnonzero(rows & (faults == 0))
+            wrong = wrong[~_says_missing(column.take(pa.array(wrong)))]
+            faults[wrong] = _REASONS.index(NOT_MISSING)
+    return faults
+
+
+def _says_missing(column: pa.Array) -> np.ndarray:
+    """Which fields, of those that are no finite numbers, are missing measurements, bool [n]."""
+    if is_text(column.type):
+        text = compute.utf8_lower(compute.utf8_trim_whitespace(to_text(column)))
+        said = compute.is_in(text, pa.array(_MISSING, text.type))
+    else:
+        said = compute.is_null(column, nan_is_null=True)
+    return said.to_numpy(zero_copy_only=False)
+
+
 def _faults(
-    sequence: pa.Array | None,
-    expression: np.ndarray,
-    weight: np.ndarray | None,
-    partly_measured: bool,
+    sequence: pa.Array | None, unmeasured: np.ndarray, weight: np.ndarray | None
 ) -> np.ndarray:
     """For each row the index of the first of _REASONS that applies, or 0; uint8 [n]."""
-    faults = np.zeros(len(expression), np.uint8)
+    faults = np.zeros(len(unmeasured), np.uint8)
     if sequence is not None:
         faults = native_module().sequence_faults(*text_buffers(sequence))
         if sequence.null_count:
             faults[sequence.is_null().to_numpy(zero_copy_only=False)] = _REASONS.index(EMPTY)
-    missing = np.isnan(expression)
-    no_number = missing.any(1) & (missing.all(1) if partly_measured else True)
-    faults[(faults == 0) & no_number] = _REASONS.index(NO_NUMBER)
+    faults = np.where(faults, faults, unmeasured)
     if weight is not None:
         faults[(faults == 0) & ~(weight >= 0)] = _REASONS.index(NO_WEIGHT)
     return faults
@@ -291,8 +316,13 @@ def _message(raw: RawRows, row: int, fault: int) -> str:
             f"expected a finite number of 0 or more as weight, got {_value(raw.weight, row)}; "
             f"{todo}"
         )
-    wrong = next(column for column in raw.expression if np.isnan(to_float32(column.slice(row, 1))))
-    return f"expected a finite number as expression, got {_value(wrong, row)}; {todo}"
+    fields = [column.slice(row, 1) for column in raw.expression]
+    lacking = (each for each in range(len(fields)) if np.isnan(to_float32(fields[each]))[0])
+    expected = "a finite number as expression"
+    if reason == NOT_MISSING:
+        lacking = (each for each in lacking if not _says_missing(fields[each])[0])
+        expected = "finite numbers, or an empty field or NA for a missing one, as expression"
+    return f"expected {expected}, got {_value(raw.expression[next(lacking)], row)}; {todo}"
 
 
 def _value(column: pa.Array, row: int) -> str:

@@ -7,8 +7,9 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 _NUMBERS = tuple(
     number for name in ("SIGTERM", "SIGINT", "SIGHUP") if (number := getattr(signal, name, None))
@@ -40,8 +41,7 @@ def delayed_signals() -> Iterator[None]:
             signal.signal(each, lambda number, frame: came.append(number))
         yield
     finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
+        restore_handlers(before)
         if came:
             handler = before[came[0]]
             if callable(handler):
@@ -49,6 +49,21 @@ def delayed_signals() -> Iterator[None]:
                 handler(came[0], sys._getframe())
             else:
                 signal.raise_signal(came[0])
+
+
+def restore_handlers(before: Mapping[int, Any]) -> None:
+    """Sets the handlers of signals, all of them: also where one that is back already raises.
+
+    Example:
+        >>> restore_handlers({signal.SIGINT: signal.getsignal(signal.SIGINT)})
+    """
+    try:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+    except BaseException:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+        raise
 
 
 @contextmanager

@@ -103,6 +103,27 @@ def test_the_handlers_are_there_afterwards_and_the_signal_acts_once():
         signal.signal(signal.SIGTERM, before)
 
 
+def test_all_handlers_are_back_where_a_signal_comes_meanwhile(monkeypatch):
+    """The handler of the first is back, and raises before those of the others are."""
+    before = [signal.getsignal(each) for each in SIGNALS]
+    with exits(signal.SIGTERM):
+        own = signal.getsignal(signal.SIGTERM)
+        with pytest.raises(SystemExit), delayed_signals():
+            set_handler, restored = signal.signal, []
+
+            def interrupted(number, handler):
+                result = set_handler(number, handler)
+                if not restored:
+                    restored.append(number)
+                    signal.raise_signal(signal.SIGTERM)
+                return result
+
+            monkeypatch.setattr(signal, "signal", interrupted)
+        monkeypatch.undo()
+        assert restored == [signal.SIGTERM]
+        assert [signal.getsignal(each) for each in SIGNALS] == [own, *before[1:]]
+
+
 def test_who_watches_for_signals_sees_a_delayed_one_once():
     """A second one would end a run that was asked to stop, see `cisreg.processes.watch`."""
     came = []

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
+from cisreg.delayed_signals import restore_handlers
 from cisreg.processes.watch import SignalWatch
 
 # EX_TEMPFAIL of sysexits.h: a temporary failure, the command can be run again.
@@ -248,8 +249,7 @@ def _handled(signals: Collection[int], handler: Callable[[int, Any], None]) -> I
             signal.signal(each, handler)
         yield
     finally:
-        for each, earlier in before.items():
-            signal.signal(each, earlier)
+        restore_handlers(before)
 
 
 def _in_main_thread() -> bool:

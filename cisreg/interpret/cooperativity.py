@@ -105,22 +105,26 @@ class PairScreen:
         flat = np.abs(self.profile).reshape(len(self), -1)
         best = flat.argmax(axis=1) if len(self) else np.zeros(0, int)
         orientation, place = np.divmod(best, len(self.distance))
+        there = self.profile[np.arange(len(self)), orientation, place]
         first, second = zip(*self.factors, strict=True) if self.factors else ((), ())
+        unknown = there == 0
+        names = np.array(ORIENTATIONS)[orientation]
         return {
             "first": pa.array(first, pa.string()),
             "second": pa.array(second, pa.string()),
             "z": pa.array(self.z),
             "p_value": pa.array(self.p_value),
             "q_value": pa.array(self.q_value),
-            "orientation": pa.array([ORIENTATIONS[each] for each in orientation], pa.string()),
-            "distance": pa.array(self.distance[place]),
-            "z_there": pa.array(self.profile[np.arange(len(self)), orientation, place]),
+            "orientation": pa.array(names, pa.string(), mask=unknown),
+            "distance": pa.array(self.distance[place], mask=unknown),
+            "z_there": pa.array(there, mask=unknown),
         }
 
     def to_table(self) -> pa.Table:
         """An Arrow table with a row for each pair, the best first.
 
-        `orientation`, `distance` and `z_there` are those of the largest z-score of the profile.
+        `orientation`, `distance` and `z_there` are those of the largest z-score of the profile, and
+        missing where no place has sites in enough sequences.
         """
         return pa.table(self._columns())
 

@@ -9,7 +9,7 @@ import pytest
 from pair_models import simulated, without_pairs
 
 from cisreg.data import Dataset
-from cisreg.interpret import read_out, scan_model, screen_pairs
+from cisreg.interpret import PairScreen, read_out, scan_model, screen_pairs
 from cisreg.interpret.cooperativity import _of_products, _q_values
 from cisreg.losses import Poisson
 from cisreg.trained_model import Model
@@ -51,6 +51,24 @@ def test_planted_pairs_are_found_where_they_act(link):
         assert row["orientation"] == ("same", "opposite")[orientation]
         assert abs(row["distance"] - distance) <= 10
         assert np.sign(row["z_there"]) == np.sign(effect[orientation, knot])
+
+
+def test_a_place_is_named_only_where_there_are_enough_sequences():
+    profile = np.zeros((2, 2, 3))
+    profile[1, 1, 2] = -2.5
+    screen = PairScreen(
+        factors=(("A", "B"), ("A", "C")),
+        **{name: np.full(2, 0.5) for name in ("z", "p_value", "q_value")},
+        spread=1.0,
+        tested=2,
+        pair_distance=10,
+        distance=np.array([-5, 0, 5]),
+        profile=profile,
+        count=100,
+    )
+    columns = ("orientation", "distance", "z_there")
+    rows = [[row[name] for name in columns] for row in screen.to_table().to_pylist()]
+    assert rows == [[None, None, None], ["opposite", 5, -2.5]]
 
 
 def test_no_pair_is_a_candidate_where_none_acts_or_the_model_has_them():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -116,3 +117,9 @@ def _write(found: Differences, output: Path | None, overwrite: bool) -> None:
         f"{int(found.clear.sum()):,} of {len(found):,} intervals leave 0 out; differences are from "
         f"{printable(found.reference)}."
     )
+    unknown = int((found.standard_error == math.inf).sum())
+    if unknown:
+        tell.print(
+            f"{unknown:,} of {len(found):,} differences are not determined by these data: they "
+            "have no interval, and their estimates mean nothing."
+        )

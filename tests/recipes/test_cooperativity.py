@@ -124,6 +124,15 @@ def test_the_command_lists_plots_and_judges(tmp_path):
     assert "--pair" in result.stderr
 
 
+@pytest.mark.parametrize(
+    "words", [("--epochs", "3"), ("--recipe", "quick"), ("--candidates", "2"), ("--q-value", "0.1")]
+)
+def test_options_of_held_out_rows_are_refused_without_them(words):
+    result = CliRunner().invoke(app, ["explain", "cooperativity", "model", "t.tsv", *words])
+    assert result.exit_code == 2
+    assert f"{words[0]}: expected --held-out too" in " ".join(result.stderr.split())
+
+
 def test_what_takes_no_pairs_is_refused_before_the_screen(tmp_path, monkeypatch):
     made = simulated(0, sequence_count=40)
     model = without_pairs(made)

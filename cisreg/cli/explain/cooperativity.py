@@ -25,6 +25,7 @@ EXAMPLE = "cisreg explain cooperativity model train.tsv.gz --held-out test.tsv.g
 
 
 def cooperativity(
+    context: typer.Context,
     model: options.ModelFolder,
     table: Annotated[
         str,
@@ -96,6 +97,8 @@ def cooperativity(
     the table says which of them to train, with the gain in nats per row and its standard error.
     Train them by **cisreg train** --start MODEL --pair A:B.
     """
+    if held_out is None:
+        _check_not_given(context, "candidates", "q_value", "recipe", "epochs")
     check_files([output, plot], inputs=[model, table, held_out, recipe], overwrite=overwrite)
     tables.check_results(output, plot)
     from cisreg.interpret.cooperativity import screen_pairs
@@ -128,6 +131,15 @@ def cooperativity(
         chosen = found.candidates(q_value, candidates)
         shown = _judged((learned, data, others), found, chosen, recipe, epochs)
     tables.write_result([shown], output, plot, overwrite)
+
+
+def _check_not_given(context: typer.Context, *names: str) -> None:
+    """Refuses options of --held-out where it is not given."""
+    for name in names:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            option = name.replace("_", "-")
+            raise typer.BadParameter(f"--{option}: expected --held-out too", ctx=context)
 
 
 def _judged(

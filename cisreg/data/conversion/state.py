@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from cisreg.data.conversion.journal import read_journal
 from cisreg.data.conversion.spill import SEQUENCE, WEIGHT, Run, sound_runs
 from cisreg.data.formats.manifest import ManifestFile, Order
+from cisreg.display import printable
 from cisreg.names import ACTING
 
 if TYPE_CHECKING:
@@ -68,7 +69,14 @@ def _names(source: DatasetFiles) -> list[str]:
     plain = not any(ACTING.search(name) for name in names)
     if plain and len(lower) == len(names) and not lower & {SEQUENCE, WEIGHT, ""}:
         return list(names)
-    return [f"expression_{number}" for number in range(1, len(names) + 1)]
+    others = [f"expression_{number}" for number in range(1, len(names) + 1)]
+    logger.warning(
+        "names of the measurements cannot all be names of columns here, so that these are %s",
+        ", ".join(
+            f"{other} ({printable(name)})" for other, name in zip(others, names, strict=True)
+        ),
+    )
+    return others
 
 
 class ConversionState:

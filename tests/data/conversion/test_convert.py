@@ -252,7 +252,7 @@ def test_fasta_without_measurements(tmp_path):
         (("low", "high\x1b[31m"), ("expression_1", "expression_2")),
     ],
 )
-def test_several_measurements(tmp_path, names, written):
+def test_several_measurements(tmp_path, names, written, caplog):
     source = pa.table([["ACGT", "C", "GG"], [1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], ["dna", *names])
     pq.write_table(source, tmp_path / "a.parquet")
     data = open_dataset(tmp_path / "a.parquet", columns=Columns("dna", names))
@@ -260,6 +260,8 @@ def test_several_measurements(tmp_path, names, written):
     assert manifest.columns == Columns("sequence", written, weight=False)
     found, _ = rows_of(tmp_path / "out")
     assert found.column_names == ["sequence", *written]
+    renamed = "expression_1 (low), expression_2 ("
+    assert (renamed in caplog.text) == (written != names)
     assert open_dataset(tmp_path / "out").load().expression.tolist() == [[1, 4], [2, 5], [3, 6]]
 
 

@@ -158,7 +158,7 @@ def other_objects(tmp_path_factory):
     folder = tmp_path_factory.mktemp("objects")
     scan = ("best", "distributions", "filter", "filter_portable", "filter_set", "hits", "kmers")
     sources = [ROOT / "csrc/scan" / f"{name}.cc" for name in (*scan, "site")]
-    names = ("checks", "kernels", "launch", "plan")
+    names = ("checks", "kernels", "launch", "plan", "slices")
     sources += [ROOT / "csrc/occupancy" / f"{name}.cc" for name in names]
     sources.append(ROOT / "tests/aarch64/run_kernels.cc")
     objects = []

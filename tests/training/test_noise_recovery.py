@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.training.noise import informed, recovered, told_apart
+from cisreg.recipes import read_recipe
 
 pytestmark = pytest.mark.slow
+QUICK = read_recipe("quick")
 
 
 @pytest.mark.parametrize(
@@ -21,17 +23,17 @@ pytestmark = pytest.mark.slow
     ],
 )
 def test_the_noise_is_found(kind, error):
-    found = recovered(kind, 0, 10_000, "quick")
+    found = recovered(kind, 0, 10_000, QUICK)
     assert found["r"] > 0.95
     assert found["worst"] < error
 
 
 def test_a_wrong_noise_model_is_told():
-    gains = list(told_apart(range(1), 3000, "quick"))
+    gains = list(told_apart(range(1), 3000, QUICK))
     assert len(gains) == 6
     assert all(each["gain"] > 0 for each in gains)
 
 
 def test_the_information_is_that_of_the_truth():
-    found = informed("sort-seq", 0, 12_000, "quick")
+    found = informed("sort-seq", 0, 12_000, QUICK)
     assert found["learned_variational"] == pytest.approx(found["true_variational"], rel=0.05)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import logging
 from typing import Any
 
 import tensorflow as tf
@@ -15,20 +17,33 @@ from cisreg.library import load_ops
 from cisreg.once import once
 from cisreg.xla import traces_for_xla
 
+logger = logging.getLogger("cisreg.occupancy")
+
 
 def takes_fused_pairs(sequence: tf.Tensor, implementation: Implementation) -> bool:
     """Whether the fused operation computes pairs here: on a CPU, unless "standard" is asked for.
 
-    Not on a GPU, under `jit_compile=True`, for soft sequences, or where the library does not load.
+    Not on a GPU or under `jit_compile=True`, which the log says once; nor for soft sequences, or
+    where the library does not load.
 
     Example:
         >>> takes_fused_pairs(tf.zeros([1, 5, 4]), "auto")
         False
     """
-    if implementation == "standard" or is_soft(sequence) or traces_for_xla():
+    if implementation == "standard" or is_soft(sequence):
         return False
-    on_gpu = not traces_for_any_device() and gpu_here()
-    return not on_gpu and fused_available()
+    if traces_for_xla():
+        _say_standard("XLA cannot compile the fused operation of pairs of factors")
+        return False
+    if not traces_for_any_device() and gpu_here():
+        _say_standard("the fused operation of pairs of factors computes on CPUs only")
+        return False
+    return fused_available()
+
+
+@functools.cache
+def _say_standard(reason: str) -> None:
+    logger.info("%s: standard operations are used, which take longer", reason)
 
 
 def pair_effects(

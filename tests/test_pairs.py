@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from test_occupancy import relative_error
 
+from cisreg import pair_operation
 from cisreg.contract import as_inputs
 from cisreg.interpret.read_out import ModelScan
 from cisreg.layers import between_ends
@@ -335,10 +337,14 @@ def test_standard_operations_where_the_library_does_not_load(monkeypatch):
     np.testing.assert_allclose(found[0], fused[0], rtol=1e-4, atol=1e-5)
 
 
-def test_standard_operations_on_a_gpu(monkeypatch):
+def test_standard_operations_on_a_gpu(monkeypatch, caplog):
+    pair_operation._say_standard.cache_clear()
+    caplog.set_level(logging.INFO, "cisreg")
     monkeypatch.setattr("cisreg.pair_operation.gpu_here", lambda: "GPU:0")
     assert not takes_fused_pairs(tf.zeros([1, 5], tf.uint8), "auto")
     assert not takes_fused_pairs(tf.zeros([1, 5], tf.uint8), "fused")
+    said = "the fused operation of pairs of factors computes on CPUs only: standard operations"
+    assert caplog.text.count(said) == 1
 
 
 def test_the_fused_operation_in_a_graph_of_unknown_sizes():

@@ -5,9 +5,9 @@
     python -m benchmarks.operation.competition --kernels
 
 Every line is measured in turn with the others, and the median of the ratios to independent sites
-is shown. --standard adds the same in standard operations, which keep every site in memory: 55
-million sites of 1,024 sequences and 245 motifs took 2.3 GB. --kernels measures the kernels alone,
-of each instruction set in one thread, by its processor time.
+is shown. --standard adds the same in standard operations, which keep every site in memory:
+gigabytes for the 55 million sites of 1,024 sequences and 245 motifs. --kernels measures the
+kernels alone, of each instruction set in one thread, by its processor time.
 """
 
 from __future__ import annotations

@@ -317,12 +317,15 @@ def _message(raw: RawRows, row: int, fault: int) -> str:
             f"{todo}"
         )
     fields = [column.slice(row, 1) for column in raw.expression]
-    lacking = (each for each in range(len(fields)) if np.isnan(to_float32(fields[each]))[0])
-    expected = "a finite number as expression"
+    lacking = [index for index, field in enumerate(fields) if np.isnan(to_float32(field))[0]]
     if reason == NOT_MISSING:
-        lacking = (each for each in lacking if not _says_missing(fields[each])[0])
-        expected = "finite numbers, or an empty field or NA for a missing one, as expression"
-    return f"expected {expected}, got {_value(raw.expression[next(lacking)], row)}; {todo}"
+        wrong = next(index for index in lacking if not _says_missing(fields[index])[0])
+        return (
+            f"expected finite numbers, or an empty field or NA for a missing one, as expression, "
+            f"got {_value(raw.expression[wrong], row)}; {todo}"
+        )
+    came = _value(raw.expression[lacking[0]], row)
+    return f"expected a finite number as expression, got {came}; {todo}"
 
 
 def _value(column: pa.Array, row: int) -> str:

@@ -17,7 +17,6 @@ using tensorflow::DEVICE_CPU;
 using tensorflow::OpKernel;
 using tensorflow::OpKernelConstruction;
 using tensorflow::OpKernelContext;
-using tensorflow::Tensor;
 
 struct Problem {
   OccupancyShape shape;
@@ -45,26 +44,25 @@ class ExclusiveOpBase : public OpKernel {
 
  protected:
   absl::Status CheckInputs(OpKernelContext* context, Problem* problem) const {
-    const auto floats = [&](int i) { return context->input(i).flat<float>().data(); };
-    const auto integers = [&](int i) { return context->input(i).flat<int32_t>().data(); };
-    const InputDimensions dimensions =
-        ArrangeDimensions(attributes_, [&](int i) { return DimensionsOf(context->input(i)); });
-    TF_RETURN_IF_ERROR(
-        FromCheck(CheckDimensions(dimensions, attributes_.same_padding, &problem->shape)));
+    InputDimensions dimensions;
     exclusive::Inputs& inputs = problem->inputs;
     inputs = {};
     OccupancyInputs& scan = inputs.scan;
-    scan.sequence = context->input(0).flat<uint8_t>().data();
-    scan.log_kd = floats(1);
-    scan.log_concentration = floats(2);
-    if (dimensions.column_range) scan.column_range = integers(attributes_.ranges_at());
-    if (dimensions.span) scan.span = integers(attributes_.span_at());
-    if (dimensions.length) scan.length = integers(attributes_.length_at());
-    if (dimensions.position_weight) inputs.position_weight = floats(attributes_.weights_at());
+    const OccupancyAttributes& has = attributes_;
+    const ScanPlaces places = {PlaceOfOptional(has.ranges_at(), has.range_count),
+                               PlaceOfOptional(has.span_at(), has.span_count),
+                               PlaceOfOptional(has.length_at(), has.length_count)};
+    TakeScan(context, places, &dimensions, &scan);
+    if (has.weight_count > 0) {
+      dimensions.position_weight = DimensionsOf(context->input(has.weights_at()));
+      inputs.position_weight = FloatsOf(context, has.weights_at());
+    }
+    TF_RETURN_IF_ERROR(
+        FromCheck(CheckDimensions(dimensions, attributes_.same_padding, &problem->shape)));
     std::optional<Dimensions> footprint;
     if (footprint_count_ > 0) {
       footprint = DimensionsOf(context->input(footprint_at()));
-      inputs.footprint = integers(footprint_at());
+      inputs.footprint = IntegersOf(context, footprint_at());
     }
     TF_RETURN_IF_ERROR(
         FromCheck(exclusive::CheckExclusiveDimensions(dimensions, footprint, problem->shape)));
@@ -76,8 +74,8 @@ class ExclusiveOpBase : public OpKernel {
     scan.position_weight = nullptr;
     TF_RETURN_IF_ERROR(FromCheck(exclusive::CheckFootprints(problem->shape, inputs)));
     if (competitor_count_ == 0) return absl::OkStatus();
-    inputs.competitor_width = integers(competitors_at());
-    inputs.competitor_log_odds = floats(competitors_at() + 1);
+    inputs.competitor_width = IntegersOf(context, competitors_at());
+    inputs.competitor_log_odds = FloatsOf(context, competitors_at() + 1);
     return FromCheck(exclusive::CheckCompetitors(DimensionsOf(context->input(competitors_at())),
                                                  DimensionsOf(context->input(competitors_at() + 1)),
                                                  &inputs));
@@ -85,19 +83,6 @@ class ExclusiveOpBase : public OpKernel {
 
   int competitors_at() const { return footprint_at() + footprint_count_; }
   int upstream_at() const { return competitors_at() + 2 * competitor_count_; }
-
-  // Calls run(launch, executor, workspace).
-  template <class Run>
-  static void Start(OpKernelContext* context, const Problem& problem, bool backward,
-                    const Run& run) {
-    exclusive::Launch launch(SelectKernels(), problem.shape, problem.inputs, backward);
-    const Executor executor = ThreadPoolExecutor(context);
-    Tensor workspace;
-    char* memory = nullptr;
-    OP_REQUIRES_OK(context,
-                   AllocateWorkspace(context, launch.Workspace(executor), &workspace, &memory));
-    run(&launch, executor, memory);
-  }
 
  private:
   int footprint_at() const { return attributes_.upstream_at(); }
@@ -127,9 +112,10 @@ class ExclusiveOp : public ExclusiveOpBase {
                      AllocateOutput(context, output, problem.competitors(), &outputs.competitors));
     }
     if (problem.shape.sequence_count == 0) return;
-    Start(context, problem, false, [&](auto* launch, const Executor& executor, char* memory) {
-      launch->Forward(executor, memory, outputs);
-    });
+    StartLaunch<exclusive::Launch>(context, problem, false,
+                                   [&](auto* launch, const Executor& executor, char* memory) {
+                                     launch->Forward(executor, memory, outputs);
+                                   });
   }
 };
 
@@ -170,9 +156,10 @@ class ExclusiveGradOp : public ExclusiveOpBase {
                      AllocateOutput(context, weighted ? 3 : 2, {problem.inputs.competitor_count},
                                     &gradients.competitors));
     }
-    Start(context, problem, true, [&](auto* launch, const Executor& executor, char* memory) {
-      launch->Backward(executor, memory, upstream, gradients);
-    });
+    StartLaunch<exclusive::Launch>(context, problem, true,
+                                   [&](auto* launch, const Executor& executor, char* memory) {
+                                     launch->Backward(executor, memory, upstream, gradients);
+                                   });
   }
 };
 

@@ -40,6 +40,20 @@ inline absl::Status AllocateWorkspace(tensorflow::OpKernelContext* context, size
   return absl::OkStatus();
 }
 
+// Makes a launch of a problem (its shape, its inputs) on the threads of the device, with its
+// workspace, and calls run(launch, executor, workspace).
+template <class Launch, class Problem, class Run>
+void StartLaunch(tensorflow::OpKernelContext* context, const Problem& problem, bool backward,
+                 const Run& run) {
+  Launch launch(SelectKernels(), problem.shape, problem.inputs, backward);
+  const Executor executor = ThreadPoolExecutor(context);
+  tensorflow::Tensor workspace;
+  char* memory = nullptr;
+  OP_REQUIRES_OK(context,
+                 AllocateWorkspace(context, launch.Workspace(executor), &workspace, &memory));
+  run(&launch, executor, memory);
+}
+
 }  // namespace cisreg
 
 #endif  // CISREG_CSRC_TENSORFLOW_EXECUTION_H_

@@ -15,7 +15,6 @@ using tensorflow::DEVICE_CPU;
 using tensorflow::OpKernel;
 using tensorflow::OpKernelConstruction;
 using tensorflow::OpKernelContext;
-using tensorflow::Tensor;
 
 struct Problem {
   OccupancyShape shape;
@@ -36,45 +35,24 @@ class PairOpBase : public OpKernel {
 
  protected:
   absl::Status CheckInputs(OpKernelContext* context, Problem* problem) const {
-    const auto sizes = [&](int i) { return DimensionsOf(context->input(i)); };
-    const auto integers = [&](int i) { return context->input(i).flat<int32_t>().data(); };
     InputDimensions dimensions;
-    dimensions.sequence = sizes(0);
-    dimensions.log_kd = sizes(1);
-    dimensions.log_concentration = sizes(2);
-    if (range_count_ > 0) dimensions.column_range = sizes(ranges_at());
-    if (span_count_ > 0) dimensions.span = sizes(span_at());
-    TF_RETURN_IF_ERROR(FromCheck(CheckDimensions(dimensions, same_padding_, &problem->shape)));
     pairs::Inputs& inputs = problem->inputs;
     inputs = {};
-    inputs.scan.sequence = context->input(0).flat<uint8_t>().data();
-    inputs.scan.log_kd = context->input(1).flat<float>().data();
-    inputs.scan.log_concentration = context->input(2).flat<float>().data();
-    if (range_count_ > 0) inputs.scan.column_range = integers(ranges_at());
-    if (span_count_ > 0) inputs.scan.span = integers(span_at());
+    const ScanPlaces places = {PlaceOfOptional(ranges_at(), range_count_),
+                               PlaceOfOptional(span_at(), span_count_), -1};
+    TakeScan(context, places, &dimensions, &inputs.scan);
+    TF_RETURN_IF_ERROR(FromCheck(CheckDimensions(dimensions, same_padding_, &problem->shape)));
     CountInputs(dimensions, &inputs.scan);
-    inputs.effect = context->input(3).flat<float>().data();
-    inputs.pair = integers(4);
+    inputs.effect = FloatsOf(context, 3);
+    inputs.pair = IntegersOf(context, 4);
     inputs.distance = distance_;
     TF_RETURN_IF_ERROR(
-        FromCheck(pairs::CheckPairs(dimensions, sizes(4), sizes(3), problem->shape, &inputs)));
+        FromCheck(pairs::CheckPairs(dimensions, DimensionsOf(context->input(4)),
+                                    DimensionsOf(context->input(3)), problem->shape, &inputs)));
     return FromCheck(CheckValues(problem->shape, inputs.scan));
   }
 
   int upstream_at() const { return span_at() + span_count_; }
-
-  // Calls run(launch, executor, workspace).
-  template <class Run>
-  static void Start(OpKernelContext* context, const Problem& problem, bool backward,
-                    const Run& run) {
-    pairs::Launch launch(SelectKernels(), problem.shape, problem.inputs, backward);
-    const Executor executor = ThreadPoolExecutor(context);
-    Tensor workspace;
-    char* memory = nullptr;
-    OP_REQUIRES_OK(context,
-                   AllocateWorkspace(context, launch.Workspace(executor), &workspace, &memory));
-    run(&launch, executor, memory);
-  }
 
  private:
   int ranges_at() const { return 5; }
@@ -95,9 +73,10 @@ class PairOp : public PairOpBase {
     OP_REQUIRES_OK(context, CheckInputs(context, &problem));
     float* score = nullptr;
     OP_REQUIRES_OK(context, AllocateOutput(context, 0, {problem.shape.sequence_count}, &score));
-    Start(context, problem, false, [&](auto* launch, const Executor& executor, char* memory) {
-      launch->Forward(executor, memory, score);
-    });
+    StartLaunch<pairs::Launch>(context, problem, false,
+                               [&](auto* launch, const Executor& executor, char* memory) {
+                                 launch->Forward(executor, memory, score);
+                               });
   }
 };
 
@@ -117,9 +96,10 @@ class PairGradOp : public PairOpBase {
       const Dimensions sizes = DimensionsOf(context->input(1 + i));
       OP_REQUIRES_OK(context, AllocateOutput(context, i, sizes, outputs[i]));
     }
-    Start(context, problem, true, [&](auto* launch, const Executor& executor, char* memory) {
-      launch->Backward(executor, memory, upstream, gradients);
-    });
+    StartLaunch<pairs::Launch>(context, problem, true,
+                               [&](auto* launch, const Executor& executor, char* memory) {
+                                 launch->Backward(executor, memory, upstream, gradients);
+                               });
   }
 };
 

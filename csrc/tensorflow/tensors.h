@@ -1,7 +1,10 @@
-// Tensors of the ops that compute on CPUs alone: their sizes, outputs, checked inputs.
+// Tensors of the ops of pairs and of sites that exclude each other: their sizes, outputs, checked
+// inputs.
 
 #ifndef CISREG_CSRC_TENSORFLOW_TENSORS_H_
 #define CISREG_CSRC_TENSORFLOW_TENSORS_H_
+
+#include <optional>
 
 #include "occupancy/checks.h"
 #include "tensorflow/core/framework/op_kernel.h"
@@ -21,6 +24,43 @@ inline absl::Status AllocateOutput(tensorflow::OpKernelContext* context, int out
       context->allocate_output(output, tensorflow::TensorShape(dimensions), &tensor));
   *memory = tensor->flat<float>().data();
   return absl::OkStatus();
+}
+
+inline const float* FloatsOf(tensorflow::OpKernelContext* context, int input) {
+  return context->input(input).flat<float>().data();
+}
+
+inline const int32_t* IntegersOf(tensorflow::OpKernelContext* context, int input) {
+  return context->input(input).flat<int32_t>().data();
+}
+
+// Numbers of the optional inputs of a scan; below 0: there is none.
+struct ScanPlaces {
+  int column_range, span, length;
+};
+
+// Of a list of optional inputs that begins at `first`.
+inline int PlaceOfOptional(int first, int count) { return count > 0 ? first : -1; }
+
+// The inputs of a scan, of which the first three are the first of the op. Fills their sizes and
+// where their numbers are; nothing is checked.
+inline void TakeScan(tensorflow::OpKernelContext* context, const ScanPlaces& at,
+                     InputDimensions* dimensions, OccupancyInputs* inputs) {
+  *inputs = {};
+  inputs->sequence = context->input(0).flat<uint8_t>().data();
+  inputs->log_kd = FloatsOf(context, 1);
+  inputs->log_concentration = FloatsOf(context, 2);
+  dimensions->sequence = DimensionsOf(context->input(0));
+  dimensions->log_kd = DimensionsOf(context->input(1));
+  dimensions->log_concentration = DimensionsOf(context->input(2));
+  const auto take = [&](int input, std::optional<Dimensions>* sizes, const int32_t** numbers) {
+    if (input < 0) return;
+    *sizes = DimensionsOf(context->input(input));
+    *numbers = IntegersOf(context, input);
+  };
+  take(at.column_range, &dimensions->column_range, &inputs->column_range);
+  take(at.span, &dimensions->span, &inputs->span);
+  take(at.length, &dimensions->length, &inputs->length);
 }
 
 // An input that must have these sizes.

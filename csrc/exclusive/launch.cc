@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/cache_line.h"
 #include "occupancy/slices.h"
 #include "simd/denormals.h"
 
@@ -12,8 +13,6 @@ namespace {
 constexpr int64_t kForwardCycles = 20;
 constexpr int64_t kBackwardCycles = 50;
 constexpr int64_t kTableCycles = 20000;
-
-size_t RoundToLine(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
 }  // namespace
 

@@ -5,6 +5,7 @@
 #include <limits>
 #include <memory>
 
+#include "common/cache_line.h"
 #include "common/shared_items.h"
 #include "occupancy/items.h"
 #include "occupancy/slices.h"
@@ -32,8 +33,6 @@ bool RepeatsRows(const Tile& tile, const Tile& other) {
                       return a.first_row == b.first_row && a.windows == b.windows;
                     });
 }
-
-size_t RoundToLine(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
 }  // namespace
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/cache_line.h"
 #include "occupancy/slices.h"
 #include "simd/denormals.h"
 
@@ -15,8 +16,6 @@ constexpr int64_t kBackwardCycles = 50;
 constexpr double kForwardTapCycles = 0.25;
 constexpr double kBackwardTapCycles = 0.75;
 constexpr int64_t kTableCycles = 20000;
-
-size_t RoundToLine(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
 }  // namespace
 

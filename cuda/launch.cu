@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "arena.h"
 #include "backward.cuh"
 #include "conditions.cuh"
 #include "forward.cuh"
@@ -12,10 +13,12 @@
 namespace cisreg {
 namespace {
 
+using gpu::Arena;
 using gpu::BackwardParams;
 using gpu::BackwardProblem;
 using gpu::BackwardShared;
 using gpu::BackwardSplit;
+using gpu::ErrorOf;
 using gpu::ForwardLaunch;
 using gpu::ForwardParams;
 using gpu::ForwardPlan;
@@ -34,31 +37,6 @@ static_assert((kStrands * ((kMostMotifs - 1) / gpu::kTileMotifs + 1) - 1) *
               int64_t{1} << 31);
 static_assert(kMostMotifs <= int64_t{1} << gpu::kMotifBits && kMostWidth < int64_t{1}
                                                                                << gpu::kColumnBits);
-
-// The first words say to whoever catches the error that the GPU failed, and no other process.
-GpuError ErrorOf(cudaError_t status, const char* what) {
-  if (status == cudaSuccess) return {};
-  return std::string("cisreg on the GPU, ") + what + ": " + cudaGetErrorString(status);
-}
-
-// Hands out aligned pieces of the workspace; with no memory it only counts.
-class Arena {
- public:
-  explicit Arena(char* memory) : memory_(memory) {}
-
-  template <class T>
-  T* Take(int64_t count) {
-    constexpr int64_t kAlignment = 256;
-    const int64_t at = bytes_;
-    bytes_ += (count * static_cast<int64_t>(sizeof(T)) + kAlignment - 1) / kAlignment * kAlignment;
-    return memory_ == nullptr ? nullptr : reinterpret_cast<T*>(memory_ + at);
-  }
-  int64_t bytes() const { return bytes_; }
-
- private:
-  char* memory_;
-  int64_t bytes_ = 0;
-};
 
 struct Launch {
   PreparedMotifs motifs;

@@ -1,6 +1,7 @@
 // Prepares motifs, in this order: the columns and odds of each, their order by width, the operands
 // of each tile, weights in the tiles' order, the scale of float16 gradients.
 
+#include "energy.cuh"
 #include "prepare.cuh"
 #include "ptx.cuh"
 #include "run.h"
@@ -11,25 +12,9 @@ namespace cisreg::gpu {
 namespace {
 
 constexpr int kThreads = 128;
-constexpr float kLog2E = 1.442695040888963407f;
-// Energies are limited to this, in log2, since float16 ends at 65504.
-constexpr float kLargestEnergy = 32768.0f;
 // float16 gradients are scaled to just below 2^kScaledExponent, by at most 2^kLargestScaleExponent.
 constexpr int kScaledExponent = 14;
 constexpr int kLargestScaleExponent = 100;
-
-__device__ __forceinline__ float NotANumber() { return __uint_as_float(0x7fffffff); }
-
-// Log2 of what one base contributes to 1 / Kd; NaN where the parameter is not finite.
-__device__ __forceinline__ float Energy(float log_kd) {
-  if (!isfinite(log_kd)) return NotANumber();
-  return fminf(fmaxf(-kLog2E * log_kd, -kLargestEnergy), kLargestEnergy);
-}
-
-// Log2 of the concentration: -inf for a factor that is not there, whose sites are never bound.
-__device__ __forceinline__ float Offset(float log_concentration) {
-  return log_concentration < INFINITY ? kLog2E * log_concentration : NotANumber();
-}
 
 __device__ __forceinline__ int Width(const MotifColumns& columns) {
   return columns.scan_end - columns.scan_first;

@@ -8,6 +8,13 @@
 
 namespace cisreg::gpu {
 
+// Partial sums, see plan_backward.h.
+struct GradientParts {
+  float* log_kd;             // [parts, tiles of a block, column_chunks, 32 numbers, 32 lanes]
+  float* log_concentration;  // [parts, tiles of a block, 8]
+  float* weight;             // [weight parts, tiles of a block, K, windows of a strip, 8], or null
+};
+
 struct BackwardParams {
   PreparedMotifs motifs;
   ScanShape shape;
@@ -19,10 +26,7 @@ struct BackwardParams {
   const float* weighted_gradient;  // [N, conditions of a sequence, K, 2, M], or null
   const int32_t* column_range;     // [2, M], or null
   SpanInput span;
-  // Partial sums, see plan_backward.h.
-  float* partial_log_kd;  // [parts, tiles of a block, column_chunks, 32 numbers, 32 lanes]
-  float* partial_log_concentration;  // [parts, tiles of a block, 8]
-  float* partial_weight;  // [weight parts, tiles of a block, K, windows of a strip, 8], or null
+  GradientParts parts;
   // Where concentrations differ, sums of slopes of every item in place of partial sums:
   // [N, strips, conditions of a sequence, tile_count * 8], or null.
   float* item_totals;

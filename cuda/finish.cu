@@ -59,7 +59,7 @@ __device__ __forceinline__ float LogKdGradient(const BackwardParams& params, int
     const int tile = place / kTileMotifs * 2 + strand;
     const int at_column = strand == 0 ? column : params.shape.width - 1 - column;
     const int at_base = strand == 0 ? base : kBases - 1 - base;
-    const float* const from = params.partial_log_kd + tile % split.block_tiles() * tile_numbers +
+    const float* const from = params.parts.log_kd + tile % split.block_tiles() * tile_numbers +
                               PlaceOfSum(at_column, at_base, place % kTileMotifs);
     gradient -= SumParts(from, parts, split.block_tiles() * tile_numbers) *
                 Unscale(motifs, tile, place % kTileMotifs);
@@ -100,7 +100,7 @@ __global__ void ReducePartsKernel(const __grid_constant__ BackwardParams params)
   for (int strand = 0; strand < kStrands; ++strand) {
     const int tile = place / kTileMotifs * 2 + strand, column = place % kTileMotifs;
     const float* const from =
-        params.partial_log_concentration + tile % block_tiles * kTileMotifs + column;
+        params.parts.log_concentration + tile % block_tiles * kTileMotifs + column;
     gradient += SumParts(from, parts, static_cast<int64_t>(block_tiles) * kTileMotifs) *
                 Unscale(motifs, tile, column);
   }
@@ -118,7 +118,7 @@ __device__ __forceinline__ float WeightGradient(const BackwardParams& params, in
   const Parts parts = PartsOf(split, piece * n, (piece + 1) * n, piece);
   const int64_t set_numbers = split.strip_windows() * kTileMotifs;
   const int64_t tile_numbers = params.motifs.weight_sets * set_numbers;
-  const float* const from = params.partial_weight + tile % split.block_tiles() * tile_numbers +
+  const float* const from = params.parts.weight + tile % split.block_tiles() * tile_numbers +
                             set * set_numbers +
                             (window - strip * split.strip_windows()) * kTileMotifs + column;
   return SumParts(from, parts, split.block_tiles() * tile_numbers);
@@ -152,7 +152,7 @@ cudaError_t Finish(const BackwardParams& params, cudaStream_t stream) {
   const int64_t rows = static_cast<int64_t>(params.shape.width) * kBases + 1;
   const cudaError_t status = Run(ReducePartsKernel, BlocksFor(places * rows, kFinishThreads),
                                  kFinishThreads, 0, stream, params);
-  if (status != cudaSuccess || params.partial_weight == nullptr) return status;
+  if (status != cudaSuccess || params.parts.weight == nullptr) return status;
   constexpr int64_t kMostBlocks = 4096;
   const int64_t weights = WeightCount(motifs, params.shape);
   const int64_t most = kMostBlocks * kFinishThreads;

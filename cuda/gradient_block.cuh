@@ -245,7 +245,7 @@ __device__ __forceinline__ int64_t PartTile(const BackwardParams& params, char* 
 // each other at a distance of kWarp, tiles at that of PartStride.
 __device__ __forceinline__ float* PartOf(const BackwardParams& params, char* memory) {
   const int64_t chunk = PartTile(params, memory) * params.split.column_chunks + params.column_chunk;
-  return params.partial_log_kd + chunk * (kTileSums * kWarp) + threadIdx.x % kWarp;
+  return params.parts.log_kd + chunk * (kTileSums * kWarp) + threadIdx.x % kWarp;
 }
 
 __device__ __forceinline__ int64_t PartStride(const BackwardParams& params) {
@@ -321,7 +321,7 @@ __device__ __forceinline__ void WriteTotals(const BackwardParams& params, char* 
     }
     if (lane >= 4) continue;
     float2& part = reinterpret_cast<float2*>(
-        params.partial_log_concentration)[(PartTile(params, memory) + u) * 4 + lane];
+        params.parts.log_concentration)[(PartTile(params, memory) + u) * 4 + lane];
     part = first ? make_float2(own[0], own[1]) : make_float2(part.x + own[0], part.y + own[1]);
   }
 }
@@ -392,7 +392,7 @@ __device__ __forceinline__ void WriteWeights(const BackwardParams& params, char*
   const int sets = params.motifs.weight_sets;
   const int64_t part = blockIdx.x + StateOf(memory).tile_block * params.split.strip_count + strip;
   const float* const from = WarpWeights(params, memory, thread) + WeightGradientsAt(params);
-  float* const to = params.partial_weight +
+  float* const to = params.parts.weight +
                     (part * params.split.block_tiles() + OwnTile(thread)) * sets * strip_numbers;
   for (int table = 0; table < kWarpTiles * sets; ++table) {
     for (int i = 4 * (thread % kWarp); i < strip_numbers; i += 4 * kWarp) {

@@ -9,6 +9,7 @@
 #include "forward.cuh"
 #include "launch.h"
 #include "prepare.cuh"
+#include "scan_launch.h"
 
 namespace cisreg {
 namespace {
@@ -17,39 +18,25 @@ using gpu::Arena;
 using gpu::BackwardParams;
 using gpu::BackwardProblem;
 using gpu::BackwardShared;
-using gpu::BackwardSplit;
+using gpu::CheckSizes;
 using gpu::ErrorOf;
 using gpu::ForwardLaunch;
 using gpu::ForwardParams;
 using gpu::ForwardPlan;
-using gpu::MotifColumns;
+using gpu::Number;
 using gpu::PreparedMotifs;
 using gpu::ScanShape;
-using gpu::TileColumns;
-
-constexpr int kOldestCapability = 75;
-// With these, the places of all tiles' energies fit into 32 bits, as the gradient kernel counts
-// them, and sort keys into 64.
-constexpr int64_t kMostMotifs = 4 * int64_t{65535};
-constexpr int64_t kMostWidth = 4096;
-static_assert((kStrands * ((kMostMotifs - 1) / gpu::kTileMotifs + 1) - 1) *
-                  (kMostWidth / gpu::kStepColumns * 2 * gpu::kWarp) <
-              int64_t{1} << 31);
-static_assert(kMostMotifs <= int64_t{1} << gpu::kMotifBits && kMostWidth < int64_t{1}
-                                                                               << gpu::kColumnBits);
 
 struct Launch {
   PreparedMotifs motifs;
   ScanShape shape;
-  BackwardSplit split;
+  gpu::BackwardSplit split;
   BackwardShared shared;
   uint64_t* sort_keys;
   float* largest;   // log concentration of each motif under all conditions, where they differ
   float* expected;  // occupancy, where slopes are scaled by it
   float* forward_scratch;  // sums of strips
-  float* partial_log_kd;
-  float* partial_log_concentration;
-  float* partial_weight;
+  gpu::GradientParts parts;
   gpu::ConcentrationParams concentration;  // its gradient, where concentrations differ
   cudaError_t status;                      // of asking the runtime
   int64_t bytes;
@@ -119,49 +106,20 @@ void LayOutBackward(const GpuDevice& device, const OccupancyInputs& inputs, Aren
                                    device.shared_memory_per_block};
   launch->status =
       PlanBackward(problem, device.multiprocessor_count, &launch->split, &launch->shared);
-  const BackwardSplit& split = launch->split;
-  const int64_t part_tiles = split.part_count() * split.block_tiles();
-  launch->partial_log_kd =
-      arena->Take<float>(part_tiles * split.column_chunks * gpu::kTileSums * gpu::kWarp);
-  launch->partial_log_concentration = arena->Take<float>(part_tiles * gpu::kTileMotifs);
-  if (inputs.weighted()) {
-    launch->partial_weight =
-        arena->Take<float>(split.weight_part_count() * split.block_tiles() * motifs.weight_sets *
-                           split.strip_windows() * gpu::kTileMotifs);
-  }
+  launch->parts = gpu::LayOutParts(launch->split, motifs, arena);
   if (differ) LayOutConcentrations(arena, launch);
 }
 
-// Sizes first, then memory: `motifs.weight` and `partial_weight` are null exactly where there are
+// Sizes first, then memory: `motifs.weight` and `parts.weight` are null exactly where there are
 // no position weights, so pointers alone tell kernels what to do.
 Launch LayOut(const GpuDevice& device, const OccupancyShape& shape, const OccupancyInputs& inputs,
               bool backward, char* workspace) {
   Launch launch = {};
-  launch.shape = {shape.sequence_count,
-                  shape.length,
-                  shape.window_count,
-                  shape.first_start,
-                  static_cast<int32_t>(shape.width),
-                  inputs.length,
-                  {static_cast<int32_t>(inputs.condition_count), inputs.condition}};
-  PreparedMotifs& motifs = launch.motifs;
-  const int64_t groups = (shape.motif_count + gpu::kTileMotifs - 1) / gpu::kTileMotifs;
-  motifs.motif_count = static_cast<int32_t>(shape.motif_count);
-  motifs.tile_count = static_cast<int32_t>(kStrands * groups);
-  motifs.step_count = static_cast<int32_t>((shape.width + gpu::kChunkColumns - 1) /
-                                           gpu::kChunkColumns * gpu::kChunkSteps);
-  motifs.term_count = inputs.compute_type == ComputeType::kFloat32 ? 2 : 1;
-  motifs.weight_sets = static_cast<int32_t>(inputs.weight_sets);
+  launch.shape = gpu::ScanShapeOf(shape, inputs);
   Arena arena(workspace);
+  launch.motifs = gpu::LayOutMotifs(shape, inputs, &arena, &launch.sort_keys);
+  PreparedMotifs& motifs = launch.motifs;
   const int64_t tiles = motifs.tile_count;
-  motifs.motif = arena.Take<MotifColumns>(shape.motif_count);
-  motifs.motif_at = arena.Take<int32_t>(groups * gpu::kTileMotifs);
-  launch.sort_keys = arena.Take<uint64_t>(2 * shape.motif_count);
-  motifs.columns = arena.Take<TileColumns>(tiles);
-  motifs.offset = arena.Take<float>(tiles * gpu::kTileMotifs);
-  motifs.energies = arena.Take<uint4>(tiles * motifs.TileUint4s());
-  motifs.sites = arena.Take<gpu::SiteColumns>(tiles * gpu::kTileMotifs);
-  if (inputs.weighted()) motifs.weight = arena.Take<float>(WeightCount(motifs, launch.shape));
   if (launch.shape.conditions.Differ()) {
     launch.largest = arena.Take<float>(shape.motif_count);
     motifs.relative = arena.Take<float>(inputs.condition_count * tiles * gpu::kTileMotifs);
@@ -174,22 +132,6 @@ Launch LayOut(const GpuDevice& device, const OccupancyShape& shape, const Occupa
   if (backward) LayOutBackward(device, inputs, &arena, &launch);
   launch.bytes = arena.bytes();
   return launch;
-}
-
-std::string Number(int64_t number) { return std::to_string(number); }
-
-GpuError CheckSizes(const GpuDevice& device, const OccupancyShape& shape) {
-  if (device.compute_capability < kOldestCapability) {
-    return "GPU: expected compute capability 7.5 or later, got " +
-           Number(device.compute_capability / 10) + "." + Number(device.compute_capability % 10) +
-           "; place the operation on the CPU";
-  }
-  if (shape.motif_count > kMostMotifs || shape.width > kMostWidth) {
-    return "log_kd: the GPU kernels expect at most " + Number(kMostMotifs) + " motifs of " +
-           Number(kMostWidth) + " columns, got " + Number(shape.motif_count) + " of " +
-           Number(shape.width) + "; place the operation on the CPU";
-  }
-  return {};
 }
 
 GpuError TooWide(const OccupancyShape& shape, const GpuDevice& device) {
@@ -379,9 +321,7 @@ GpuError GpuOccupancyBackward(const GpuDevice& device, const OccupancyShape& sha
   params.weighted_gradient = weighted;
   params.column_range = inputs.column_range;
   params.span = {inputs.span, inputs.span_stride};
-  params.partial_log_kd = launch.partial_log_kd;
-  params.partial_log_concentration = launch.partial_log_concentration;
-  params.partial_weight = launch.partial_weight;
+  params.parts = launch.parts;
   params.item_totals = launch.concentration.totals;
   params.gradients = gradients;
   error = ErrorOf(Backward(reduction, params, device.shared_memory_per_block, cuda_stream),

@@ -8,13 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from cisreg.data.dataset import Dataset
-from cisreg.data.files import DatasetFiles, Reader
+from cisreg.data.files import DatasetFiles
 from cisreg.data.formats.fasta import FastaReader, read_measurements
 from cisreg.data.formats.parquet import ParquetReader
 from cisreg.data.formats.recognition import FASTA, ONE_HOT, PARQUET, TABLE, Start, look
 from cisreg.data.formats.rows import Columns
 from cisreg.data.formats.sources import PathLike, Source, find_files
 from cisreg.data.formats.text_reader import OneHotReader, TableReader
+from cisreg.data.identity import Reader
 from cisreg.limits import LONGEST_RECORD, MOST_LANES, check_range
 from cisreg.sequences import Side
 

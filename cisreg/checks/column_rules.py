@@ -8,7 +8,6 @@ from cisreg.checks.findings import Finding, State, percent
 from cisreg.data import Columns, Dataset, DatasetFiles
 from cisreg.data.formats.columns import is_usual
 from cisreg.data.formats.rows import Column, Unusable
-from cisreg.data.formats.usable import no_number_among
 from cisreg.display import counted
 
 # Rows that are left out beyond this share are more than a few faults.
@@ -65,13 +64,12 @@ def _called(column: Column) -> str:
     return repr(column) if isinstance(column, str) else f"column {column + 1}"
 
 
-def check_left_out(unusable: Unusable, count: int, measurements: int) -> Finding:
+def check_left_out(unusable: Unusable, count: int) -> Finding:
     """How many rows could not be used, and why.
 
     Args:
         unusable: the rows that were left out.
         count: number of rows that can be used.
-        measurements: columns of expression.
     """
     if not unusable.count:
         return Finding("rows left out", "ok", "All rows can be used.", 0)
@@ -79,12 +77,6 @@ def check_left_out(unusable: Unusable, count: int, measurements: int) -> Finding
     text = f"{counted(unusable.count, 'row')} of {total:,} ({percent(unusable.count, total)}) "
     text += f"cannot be used: {unusable}."
     advice = "train leaves them out; --strict makes them an error. Correct or remove them."
-    if measurements > 1 and no_number_among(measurements) in unusable.reasons:
-        advice += (
-            " To keep rows that were not measured in every replicate, write the mean of those that "
-            "were into a column, and give that as --expression-column. If the columns are several "
-            "outputs, such as conditions, give them as --outputs."
-        )
     if not count:
         return Finding("rows left out", "error", text, unusable.count, advice)
     state: State = "warning" if unusable.count >= _MANY_LEFT_OUT * total else "note"

@@ -185,7 +185,7 @@ def check_dataset(
     asked = with_outputs(columns or Columns(), outputs)
     several = bool(outputs)
     try:
-        data = _opened(source, asked, hold_out, measurements, decimal_comma, filesystem, several)
+        data = _opened(source, asked, hold_out, measurements, decimal_comma, filesystem)
     except ValueError as error:
         return DatasetCheck((_refused("reading", error),), 0, None)
     names = measured_names(data, outputs)
@@ -195,7 +195,7 @@ def check_dataset(
     except ValueError as error:
         return DatasetCheck(_sorted([*findings, _refused("reading", error)]), 0, None)
     if isinstance(data, DatasetFiles):
-        findings.append(check_left_out(data.unusable, survey.count, len(data.expression_names)))
+        findings.append(check_left_out(data.unusable, survey.count))
     if not survey.count and not any(each.state == "error" for each in findings):
         findings.append(_refused("reading", ValueError("expected rows of sequences, got none")))
     if survey.count:
@@ -213,7 +213,6 @@ def _opened(
     measurements: PathLike | None,
     decimal_comma: bool,
     filesystem: Any,
-    partly_measured: bool,
 ) -> Dataset | DatasetFiles:
     if isinstance(source, (Dataset, DatasetFiles)):
         return source
@@ -225,11 +224,11 @@ def _opened(
             columns=Columns(**{**vars(asked), "extra": extra}),
             measurements=measurements,
             decimal_comma=decimal_comma,
-            partly_measured=partly_measured,
+            partly_measured=True,
             filesystem=filesystem,
         )
     roles = (asked.sequence, asked.expression, asked.weight, asked.name)
-    return Dataset.from_frame(source, *roles, extra=extra, partly_measured=partly_measured)
+    return Dataset.from_frame(source, *roles, extra=extra, partly_measured=True)
 
 
 def _surveyed(

@@ -22,6 +22,7 @@ _OUTLYING, _FAR_OUTLYING = 6.0, 20.0
 _MAD_SCALE = 1.4826
 # The highest r of a model that is good, and that is low.
 _GOOD_CEILING, _LOW_CEILING = 0.8, 0.5
+_OUTPUTS = "If the columns are several outputs, such as conditions, give them as --outputs."
 
 
 def check_scale(survey: Survey) -> Finding:
@@ -43,7 +44,7 @@ def check_scale(survey: Survey) -> Finding:
         )
     middle = float(np.median(values))
     text = f"Measurements are {found.least:.4g} to {found.greatest:.4g}, half of them at most "
-    text += f"{middle:.4g}; {percent(found.negative, survey.count * _columns(survey))} are below 0."
+    text += f"{middle:.4g}; {percent(found.negative, found.count)} are below 0."
     different = len(np.unique(values))
     if different <= _FEW_VALUES:
         return Finding(
@@ -70,10 +71,6 @@ def check_scale(survey: Survey) -> Finding:
     return Finding(name, "ok", f"{text} They are spread evenly enough.", middle)
 
 
-def _columns(survey: Survey) -> int:
-    return len(survey.measurements.mean)
-
-
 def _skewness(values: np.ndarray) -> float:
     centred = values.astype(np.float64) - values.mean(dtype=np.float64)
     variance = float((centred**2).mean())
@@ -82,7 +79,7 @@ def _skewness(values: np.ndarray) -> float:
 
 def check_saturation(survey: Survey) -> list[Finding]:
     """Whether many measurements are equal to the lowest or the highest."""
-    found, total = survey.extremes, survey.count * _columns(survey)
+    found, total = survey.extremes, survey.extremes.count
     if len(np.unique(survey.expression)) <= _FEW_VALUES:
         return []
     ends = (
@@ -158,6 +155,14 @@ def check_replicates(survey: Survey, names: Sequence[str]) -> Finding:
 def _columns_agree(survey: Survey, names: Sequence[str]) -> Finding:
     correlation = survey.measurements.correlation
     pairs = correlation[np.triu_indices(len(names), 1)]
+    lacking = survey.count - survey.measurements.count
+    gaps = ""
+    if lacking:
+        gaps = f" {lacking:,} of {counted(survey.count, 'row')} ({percent(lacking, survey.count)}) "
+        gaps += "lack some of them: the mean of the others counts."
+    if lacking and not np.isfinite(pairs).all():
+        text = f"Whether the {len(names)} measurements of a sequence agree is not known.{gaps}"
+        return Finding("replicates", "note", text, advice=_OUTPUTS)
     if not np.isfinite(pairs).all():
         constant = names[int(np.argmax(np.isnan(correlation).all(axis=0)))]
         return Finding(
@@ -167,7 +172,7 @@ def _columns_agree(survey: Survey, names: Sequence[str]) -> Finding:
             advice="--expression-column names the columns to take.",
         )
     count = len(names)
-    ceiling = reliability_of_mean(correlation) ** 0.5
+    ceiling = reliability_of_mean(correlation, survey.measured) ** 0.5
     others = (correlation.sum(axis=0) - 1) / (count - 1)
     least = names[int(np.argmin(others))]
     text = (
@@ -176,12 +181,12 @@ def _columns_agree(survey: Survey, names: Sequence[str]) -> Finding:
         + (f", {least!r} least" if count > 2 else "")
         + f". If they are replicates, no model predicts their mean better than r = {ceiling:.2f}."
     )
-    return _of_ceiling(text, ceiling)
+    return _of_ceiling(text + gaps, ceiling, _OUTPUTS if lacking else "")
 
 
-def _of_ceiling(text: str, ceiling: float) -> Finding:
+def _of_ceiling(text: str, ceiling: float, further: str = "") -> Finding:
     state: State = "warning"
     if ceiling >= _LOW_CEILING:
         state = "ok" if ceiling >= _GOOD_CEILING else "note"
     advice = "" if state == "ok" else "Judge the r of a model by this; more reads lower the noise."
-    return Finding("replicates", state, text, ceiling, advice)
+    return Finding("replicates", state, text, ceiling, f"{advice} {further}".strip())

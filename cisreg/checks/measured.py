@@ -69,17 +69,19 @@ class Extremes:
         at_least, at_greatest: number of values that are equal to them.
         negative, zero: number of such values.
         whole: whether all are whole numbers.
+        count: number of values.
     """
 
     def __init__(self) -> None:
         self.least, self.greatest = float("nan"), float("nan")
         self.at_least = self.at_greatest = self.negative = self.zero = 0
-        self.whole = True
+        self.count, self.whole = 0, True
 
     def add(self, values: np.ndarray) -> None:
         """Adds values, float [n], all finite."""
         if not len(values):
             return
+        self.count += len(values)
         low, high = float(values.min()), float(values.max())
         if not low >= self.least:
             self.least, self.at_least = low, 0

@@ -33,7 +33,9 @@ class Survey:
         count: number of usable rows.
         lengths: number of rows by their number of bases.
         composition: bases, and how they go with expression.
-        measurements: means and covariances of the K measurements of a row.
+        measurements: means and covariances of the K measurements of a row, of the rows that have
+            all of them.
+        measured: how many of them a row has, the harmonic mean.
         extremes: of all measurements.
         repeats: rows of the same sequence.
         kept_share: share of the sequences that `repeats` and `expression` are of.
@@ -57,6 +59,7 @@ class Survey:
     lengths: Counter[int]
     composition: Composition
     measurements: Moments
+    measured: float
     extremes: Extremes
     repeats: Repeats
     kept_share: float
@@ -81,13 +84,22 @@ class _Measured:
         self.count = 0
         self.composition, self.extremes = Composition(), Extremes()
         self.moments, self.columns = Moments(measurements), measurements
+        self._inverse = 0.0
+
+    @property
+    def measured(self) -> float:
+        """The harmonic mean of the number of measurements of a row."""
+        return self.count / self._inverse if self._inverse else float(self.columns)
 
     def add(self, codes: np.ndarray, length: np.ndarray, expression: np.ndarray) -> None:
-        """Adds rows whose measurements, float [n, K], are all there."""
+        """Adds rows of measurements, float [n, K], NaN where one is missing, but not all."""
+        there = np.isfinite(expression)
         self.count += len(length)
         self.composition.add(codes, length, _mean(expression))
-        self.moments.add(expression)
-        self.extremes.add(expression.ravel())
+        self.moments.add(expression[there.all(axis=1)])
+        self.extremes.add(expression[there])
+        if self.columns:
+            self._inverse += float((1 / there.sum(axis=1)).sum())
 
 
 def take_survey(
@@ -143,6 +155,7 @@ def take_survey(
         lengths=lengths,
         composition=every_one.composition,
         measurements=every_one.moments,
+        measured=every_one.measured,
         extremes=every_one.extremes,
         repeats=find_repeats(every),
         kept_share=kept.share,
@@ -173,6 +186,7 @@ def _of_output(whole: Survey, measured: _Measured, rows: np.ndarray, index: int)
         count=measured.count,
         composition=measured.composition,
         measurements=measured.moments,
+        measured=measured.measured,
         extremes=measured.extremes,
         repeats=find_repeats(own),
         expression=np.sort(own["expression"]),

@@ -131,7 +131,7 @@ def convert(
             measurements=measurements,
             decimal_comma=decimal_comma,
             strict=strict,
-            partly_measured=bool(outputs),
+            partly_measured=True,
         ),
         output,
         order=order,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     from cisreg.metrics import Metrics
     from cisreg.report import ParameterComparison
     from cisreg.trained_model import Model
-
-logger = logging.getLogger("cisreg.cli")
 
 EXAMPLE = "cisreg evaluate model test.tsv.gz --plot test.png"
 
@@ -55,9 +52,9 @@ def evaluate(
 ) -> None:
     """Compare predicted with measured expression: r, R², mean squared error, Spearman's r.
 
-    Several measurements of a sequence are averaged; rows without any are left out. Where
-    replicates or repeated sequences tell the noise, the highest r that any model can reach stands
-    beside r. A model with a noise model (train --loss) also gets the log likelihood of the
+    Of several measurements of a sequence, the mean of those that are there counts, as in training.
+    Where replicates or repeated sequences tell the noise, the highest r that any model can reach
+    stands beside r. A model with a noise model (train --loss) also gets the log likelihood of the
     measurements and their information.
     With --truth, also compare the parameters of each factor with the true ones. A model of several
     outputs is compared with the measurements of each; --expression-column names their columns in
@@ -156,33 +153,17 @@ def read_measured(
     asked = options.with_own_columns(asked, model)
     files = options.open_files(
         table,
-        {**asked, "weight": False},
+        {**asked, "weight": False, "counted": options.counted_by(model)},
         length=model.spec.sequence_length,
         side=model.padding_side,
-        # A likelihood is of all measurements of a row.
-        partly_measured=model.noise is None or model.spec.output_count > 1,
+        partly_measured=True,
         decimal_comma=decimal_comma,
     )
     dataset = files.load()
     model.warn_of_trimmed(files.trimmed)
-    if model.spec.output_count == 1:
-        _tell_gaps(table, dataset)
     if len(dataset) < 2:
         raise ValueError(f"{table}: expected at least 2 rows to compare, got {len(dataset)}")
     return dataset
-
-
-def _tell_gaps(table: str, dataset: Dataset) -> None:
-    import numpy as np
-
-    if dataset.expression.ndim == 1:
-        return
-    count = int(np.isnan(dataset.expression).any(axis=1).sum())
-    if count:
-        logger.info(
-            "%s: %d rows lack some of the %d measurements; the mean of the others counts",
-            *(table, count, dataset.expression.shape[1]),
-        )
 
 
 def _show(

@@ -13,6 +13,7 @@ from cisreg.number_text import parse_integer
 
 if TYPE_CHECKING:
     from cisreg.data import DatasetFiles
+    from cisreg.data.formats.rows import Counted
     from cisreg.motifs import MotifSet
     from cisreg.trained_model import Model
     from cisreg.uncertainty import Ensemble
@@ -79,8 +80,8 @@ ExpressionColumn = Annotated[
     typer.Option(
         metavar="COLUMN",
         help="Column with the expression, by name or number; default: the one called expression, "
-        "or of two columns the one that is not the sequence. Given once for each replicate, their "
-        "mean counts.",
+        "or of two columns the one that is not the sequence. Given once for each replicate, the "
+        "mean of those that a row has counts.",
     ),
 ]
 Outputs = Annotated[
@@ -249,6 +250,11 @@ def with_own_columns(asked: Mapping[str, Any], model: Model) -> dict[str, Any]:
         return dict(asked)
     names = model.output_names or (model.metadata["output"],)
     return {**asked, "expression": tuple(model.table_columns.get("expression") or names)}
+
+
+def counted_by(model: Model) -> Counted | None:
+    """What the columns of measurements are for the noise model of a model, if it has one."""
+    return None if model.noise is None else model.noise.counted
 
 
 def open_files(

@@ -287,6 +287,21 @@ class Dataset:
         mean = np.nanmean(self.expression, axis=1, dtype=np.float64)
         return np.asarray(mean, np.float32)
 
+    @property
+    def measured_share(self) -> np.ndarray:
+        """float64 [N], the share of the K measurements of each sequence that are there.
+
+        The mean of k of K replicates is as sure as k / K of the means of all: least squares of
+        means have these weights, and so has training.
+
+        Example:
+            >>> Dataset(["ACGT", "TTGC"], [[1, 2], [3, float("nan")]]).measured_share.tolist()
+            [1.0, 0.5]
+        """
+        if self.expression.ndim == 1:
+            return np.ones(len(self))
+        return np.isfinite(self.expression).mean(axis=1)
+
     def fingerprint(self) -> str:
         """A hexadecimal checksum of the sequences and numbers; names do not count."""
         total = hashlib.sha256()

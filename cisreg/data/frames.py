@@ -17,6 +17,7 @@ from cisreg.data.formats.usable import (
     as_text,
     check_types,
     joined,
+    tell_gaps,
     to_text,
     usable_rows,
 )
@@ -70,7 +71,9 @@ def rows_of_frame(
     )
     used = resolved(start, places)
     logger.info("frame: %s", used.described)
-    return usable_rows(raw, Unusable(), strict=True, partly_measured=partly_measured), used
+    rows = usable_rows(raw, Unusable(), strict=True, partly_measured=partly_measured)
+    tell_gaps("frame", int(np.isnan(rows.expression).any(axis=1).sum()), len(raw.expression))
+    return rows, used
 
 
 def is_frame(value: Any) -> bool:

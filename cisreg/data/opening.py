@@ -65,9 +65,10 @@ def open_dataset(
             None: K is 0.
         decimal_comma: whether numbers in text have a decimal comma ("5,1").
         strict: whether a row that cannot be used is an error.
-        partly_measured: whether a row that lacks some of several measurements is kept, with NaN for
-            them; `mean_expression` is the mean of the others. For training, where the measurements
-            are those of several outputs (`cisreg.ModelSpec`) and not replicates.
+        partly_measured: whether a row that lacks some of several measurements, replicates or those
+            of several outputs, is kept, with NaN for them; `mean_expression` is the mean of the
+            others. Counts of sorting bins (`columns.counted`) belong together: a row has all of
+            them, or is left out; and counts with an exposure need that.
         lanes: number of row groups that training reads at a time when it streams (see
             `cisreg.data.feeding.stream.FileFeed`), at least the number of workers.
         filesystem: the pyarrow or fsspec filesystem of the paths; None: found from the paths.
@@ -94,7 +95,13 @@ def open_dataset(
         raise ValueError(f"measurements: expected FASTA with them, got {starts[0].kind}")
     asked = columns or Columns()
     if starts[0].kind == FASTA:
-        reader = _fasta(starts, asked, measurements, strict, decimal_comma, filesystem)
+        how = {
+            "strict": strict,
+            "decimal_comma": decimal_comma,
+            "partly_measured": partly_measured and asked.counted != "bins",
+            "exposure": asked.counted == "exposure",
+        }
+        reader = _fasta(starts, asked, measurements, filesystem, how)
     else:
         reader = _table(starts, asked, found, decimal_comma)
     data = DatasetFiles(
@@ -105,7 +112,8 @@ def open_dataset(
         manifest=found.manifest,
         lanes=lanes,
         without_expression=asked.expression == (),
-        partly_measured=partly_measured,
+        partly_measured=partly_measured and asked.counted != "bins",
+        exposure=asked.counted == "exposure",
     )
     logger.info("%s: %s", data.files[0], data.columns.described)
     if isinstance(reader, (TableReader, ParquetReader)) and data.expression_names:
@@ -196,9 +204,8 @@ def _fasta(
     starts: list[Start],
     asked: Columns,
     measurements: PathLike | None,
-    strict: bool,
-    decimal_comma: bool,
     filesystem: Any,
+    how: dict[str, bool],
 ) -> Reader:
     files = [start.file for start in starts]
     named = asked.name is not False
@@ -221,5 +228,5 @@ def _fasta(
     table = find_files(measurements, filesystem).files
     if len(table) != 1:
         raise ValueError(f"measurements: expected one file, got {len(table)} for {measurements}")
-    measured = read_measurements(look(table[0]), asked, strict=strict, decimal_comma=decimal_comma)
+    measured = read_measurements(look(table[0]), asked, **how)
     return FastaReader(files, measured, named=named)

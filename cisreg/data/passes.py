@@ -10,6 +10,7 @@ import logging
 import numpy as np
 
 from cisreg.data.formats.rows import Unusable
+from cisreg.data.formats.usable import tell_gaps
 
 logger = logging.getLogger("cisreg.data")
 
@@ -89,12 +90,7 @@ class PassCounts:
                 "%s: %s sequences were padded and %s trimmed to %s",
                 *(called, f"{padded:,}", f"{trimmed:,}", fitted_to),
             )
-        lacking = sum(self._gaps.values())
-        if lacking:
-            logger.info(
-                "%s: %s rows lack some of the %d measurements; the others of these rows are used",
-                *(called, f"{lacking:,}", measurements),
-            )
+        tell_gaps(called, sum(self._gaps.values()), measurements)
         unusable = self.unusable
         if unusable.count:
             logger.warning("%s: %s rows were left out: %s", called, f"{unusable.count:,}", unusable)

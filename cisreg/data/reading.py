@@ -40,6 +40,7 @@ class FileRows:
         lanes: int = 16,
         without_expression: bool = False,
         partly_measured: bool = False,
+        exposure: bool = False,
     ) -> None:
         self._reader = reader
         self._is_without_expression = without_expression
@@ -47,6 +48,7 @@ class FileRows:
         self.side: Side = side
         self.strict = strict
         self.partly_measured = partly_measured
+        self._exposure = exposure
         self.manifest = manifest
         if length is None and isinstance(reader, ParquetReader):
             length = _stated_length(reader, manifest)
@@ -197,7 +199,11 @@ class FileRows:
     @property
     def _kept(self) -> dict[str, bool]:
         """Which rows are used, as `check_rows` takes it."""
-        return {"strict": self.strict, "partly_measured": self.partly_measured}
+        return {
+            "strict": self.strict,
+            "partly_measured": self.partly_measured,
+            "exposure": self._exposure,
+        }
 
     def _part_blocks(self, part: int, left_out: Unusable) -> Iterator[Rows]:
         self._counts.begin_gaps(part)

@@ -15,20 +15,22 @@ from cisreg.data.splitting import sequence_hashes
 FEWEST_REPEATS = 20
 
 
-def reliability_of_mean(correlation: np.ndarray) -> float:
+def reliability_of_mean(correlation: np.ndarray, measured: float | None = None) -> float:
     """The reliability of the mean of K replicates, 0 to 1.
 
     It is K r / (1 + (K - 1) r), with r the mean of their correlations (Spearman 1910, Brown 1910).
 
     Args:
         correlation: float [K, K], finite.
+        measured: how many of the replicates the rows have, where some are missing: the harmonic
+            mean, since the noise of a mean of k is 1 / k; None: K.
 
     Example:
         >>> round(reliability_of_mean(np.array([[1.0, 0.8], [0.8, 1.0]])), 4)
         0.8889
     """
-    count = len(correlation)
-    mean = float(correlation[np.triu_indices(count, 1)].mean())
+    count = len(correlation) if measured is None else measured
+    mean = float(correlation[np.triu_indices(len(correlation), 1)].mean())
     return max(count * mean / (1 + (count - 1) * mean), 0.0) if mean > 0 else 0.0
 
 
@@ -72,9 +74,9 @@ def reliability_of_rows(noise: float, variance: float) -> float:
 def highest_r(sequence: np.ndarray, measured: np.ndarray) -> float:
     """The highest Pearson's r with these measurements that any model can reach.
 
-    With K columns, these are taken for replicates, and r is that with their mean; rows with a
-    missing measurement are left out. With one column, it follows from rows of the same sequence (a
-    reverse complement is the same one).
+    With K columns, these are taken for replicates, and r is that with the mean of those that a row
+    has; rows that have all of them say how they agree. With one column, it follows from rows of the
+    same sequence (a reverse complement is the same one).
 
     Args:
         sequence: uint8 [N, L], base codes.
@@ -88,14 +90,16 @@ def highest_r(sequence: np.ndarray, measured: np.ndarray) -> float:
         >>> highest_r(sequence, np.array([[1.0, 1.0], [2.0, 2.0], [3.0, 3.0]]))
         1.0
     """
-    there = np.isfinite(measured.reshape(len(measured), -1)).all(axis=1)
-    measured, sequence = measured[there], sequence[there]
+    known = np.isfinite(measured.reshape(len(measured), -1)).sum(axis=1)
+    there = known == np.prod(measured.shape[1:])
+    measured, sequence, known = measured[there], sequence[there], known[known > 0]
     if len(measured) < 2:
         return float("nan")
     if measured.ndim == 2 and measured.shape[1] > 1:
         if (np.ptp(measured, axis=0) == 0).any():
             return float("nan")
-        return reliability_of_mean(np.corrcoef(measured.astype(np.float64).T)) ** 0.5
+        correlation = np.corrcoef(measured.astype(np.float64).T)
+        return reliability_of_mean(correlation, len(known) / float((1 / known).sum())) ** 0.5
     _, group, size = np.unique(sequence_hashes(sequence), return_inverse=True, return_counts=True)
     noise, freedom, variance = variances_of_groups(measured.reshape(len(measured)), group, size)
     if freedom < FEWEST_REPEATS:

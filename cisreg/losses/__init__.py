@@ -4,7 +4,7 @@ A loss is a function of (predicted, measured[, weight]), or a noise model: an ob
 its own that are trained as well, whose loss is a likelihood in nats.
 """
 
-from cisreg.losses.arguments import is_sum, unit_exponent
+from cisreg.losses.arguments import is_sum, takes_missing, unit_exponent
 from cisreg.losses.bins import SortBins
 from cisreg.losses.continuous import Gaussian, Heteroscedastic, Huber, StudentT
 from cisreg.losses.counts import NegativeBinomial, Poisson
@@ -30,6 +30,7 @@ __all__ = [
     "negative_log_likelihood",
     "penalty",
     "read_mean_standard_deviation",
+    "takes_missing",
     "unit_exponent",
 ]
 

@@ -44,6 +44,22 @@ def unit_exponent(loss: Callable[..., tf.Tensor]) -> int | None:
     return getattr(function_of(loss), "unit_exponent", None)
 
 
+def takes_missing(loss: Callable[..., tf.Tensor]) -> bool:
+    """Whether a loss takes NaN for those of several measurements of a sequence that are missing.
+
+    Noise models do, and functions whose attribute `takes_missing` is True. For the others, rows of
+    files that lack one of several replicates are left out.
+
+    Args:
+        loss: a function, a `functools.partial` of one, or a noise model.
+
+    Example:
+        >>> takes_missing(mean_squared_error), takes_missing(negative_log_likelihood)
+        (True, False)
+    """
+    return bool(getattr(function_of(loss), "takes_missing", False))
+
+
 def function_of(loss: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
     """The function that a `functools.partial` is of; any other loss itself."""
     while isinstance(loss, functools.partial):

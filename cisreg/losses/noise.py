@@ -56,10 +56,12 @@ class Noise:
     Attributes:
         name: for recipes and the command line.
         counts: whether measurements are counts.
+        takes_missing: see `cisreg.losses.takes_missing`.
     """
 
     name: ClassVar[str]
     counts: ClassVar[bool] = False
+    takes_missing: ClassVar[bool] = True
     # By field, for those that may be None.
     forms: ClassVar[Mapping[str, Form]] = {}
 

@@ -57,6 +57,7 @@ def mean_squared_error(
 
 
 mean_squared_error.unit_exponent = 2  # type: ignore[attr-defined]
+mean_squared_error.takes_missing = True  # type: ignore[attr-defined]
 
 
 def _mean_of_squares(predicted: tf.Tensor, measured: tf.Tensor) -> tf.Tensor:

@@ -299,7 +299,7 @@ def row_log_likelihood(model: Model, data: Dataset, deviation: float) -> np.ndar
     Args:
         model: with its noise model; without one, noise is normal.
         data: sequences and measurements.
-        deviation: of normal noise.
+        deviation: of normal noise, of the mean of all replicates of a row.
     """
     predicted = model.predict(data.sequence).expression
     if isinstance(model.noise, Noise):
@@ -307,13 +307,15 @@ def row_log_likelihood(model: Model, data: Dataset, deviation: float) -> np.ndar
 
         found = model.noise.log_likelihood(tf.constant(predicted), tf.constant(data.expression))
         return np.asarray(found, np.float64).reshape(len(data), -1).sum(axis=1)
-    distance = (data.mean_expression.astype(np.float64) - predicted) / deviation
-    return -0.5 * distance**2 - np.log(deviation * np.sqrt(2 * np.pi))
+    # A mean of fewer replicates scatters more.
+    own = deviation / np.sqrt(data.measured_share)
+    distance = (data.mean_expression.astype(np.float64) - predicted) / own
+    return -0.5 * distance**2 - np.log(own * np.sqrt(2 * np.pi))
 
 
 def _deviation(model: Model, data: Dataset) -> float:
     residual = data.mean_expression.astype(np.float64) - model.predict(data.sequence).expression
-    return float(np.sqrt(np.mean(residual**2))) or 1.0
+    return float(np.sqrt(np.mean(data.measured_share * residual**2))) or 1.0
 
 
 def _gain(difference: np.ndarray) -> Gain:

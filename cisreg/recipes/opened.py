@@ -13,7 +13,7 @@ import numpy as np
 from cisreg.data import Columns, Dataset, DatasetFiles, HoldOut, open_dataset
 from cisreg.data.formats.rows import Column, Counted
 from cisreg.datasets.named import dataset_files
-from cisreg.losses import Noise
+from cisreg.losses import Noise, takes_missing
 from cisreg.training.options import PathLike
 from cisreg.training.step import Loss
 
@@ -72,30 +72,51 @@ def check_columns(opened: Dataset | DatasetFiles, outputs: Sequence[str], loss: 
 
 
 def open_data(
-    data: Any, column: Column | None, counted: Counted | None, outputs: tuple[str, ...]
+    data: Any, column: Column | None, loss: Loss, outputs: tuple[str, ...]
 ) -> Dataset | DatasetFiles:
     """Opens paths or a table in memory.
 
     Args:
         data: what was given.
         column: the column that says what is held out, or None.
-        counted: what the loss takes for measurements.
+        loss: says what measurements are, and whether some of a row may be missing.
         outputs: the columns of several outputs, or ().
 
     Example:
-        >>> open_data(Dataset(["ACGT"], [1.0]), None, None, ()).side
+        >>> open_data(Dataset(["ACGT"], [1.0]), None, mean_squared_error, ()).side
         'left'
     """
     extra = () if column is None else (column,)
-    several = bool(outputs)
+    counted = counted_by(loss)
+    partly = takes_partly_measured(loss, outputs)
     if is_paths(data):
         columns = Columns(expression=outputs or None, extra=extra, counted=counted)
-        data = open_dataset(dataset_files(data), columns=columns, partly_measured=several)
+        data = open_dataset(dataset_files(data), columns=columns, partly_measured=partly)
     if isinstance(data, (Dataset, DatasetFiles)):
         return data
     return Dataset.from_frame(
-        data, expression=outputs or None, extra=extra, partly_measured=several
+        *(data, None, outputs or None), extra=extra, partly_measured=partly and counted is None
     )
+
+
+def counted_by(loss: Loss) -> Counted | None:
+    """What the columns of measurements are for a loss; see `cisreg.data.Columns`.
+
+    Example:
+        >>> counted_by(SortBins())
+        'bins'
+    """
+    return loss.counted if isinstance(loss, Noise) else None
+
+
+def takes_partly_measured(loss: Loss, outputs: Sequence[str]) -> bool:
+    """Whether training takes rows that lack some of several measurements.
+
+    Example:
+        >>> takes_partly_measured(mean_squared_error, ())
+        True
+    """
+    return bool(outputs) or takes_missing(loss)
 
 
 def by_name(how: HoldOut, opened: Dataset | DatasetFiles) -> HoldOut:
@@ -123,26 +144,32 @@ def is_paths(value: Any) -> bool:
 
 
 def open_like(
-    opened: Dataset | DatasetFiles, other: PathLike | Any, length: int, partly_measured: bool
+    opened: Dataset | DatasetFiles,
+    other: PathLike | Any,
+    length: int,
+    *,
+    loss: Loss,
+    outputs: Sequence[str],
 ) -> Dataset:
     """Reads a different file or table in memory in the same way as the opened data.
 
     Example:
-        >>> open_like(opened, "validation.tsv", 110, False)  # doctest: +SKIP
+        >>> open_like(opened, "v.tsv", 110, loss=mean_squared_error, outputs=())  # doctest: +SKIP
     """
     # Names are not needed for validation, and the table may not have them.
     columns = replace(Columns(**opened.columns_used), extra=(), name=False)
     side = opened.side or "left"
+    counted, partly = counted_by(loss), takes_partly_measured(loss, outputs)
     if not is_paths(other):
         roles = (columns.sequence, columns.expression, columns.weight, False)
         return Dataset.from_frame(
-            other, *roles, length=length, side=side, partly_measured=partly_measured
+            *(other, *roles), length=length, side=side, partly_measured=partly and counted is None
         )
     return open_dataset(
         other,
         length=length,
         side=side,
-        columns=columns,
+        columns=replace(columns, counted=counted),
         strict=isinstance(opened, DatasetFiles) and opened.strict,
-        partly_measured=partly_measured,
+        partly_measured=partly,
     ).load()

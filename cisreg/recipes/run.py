@@ -247,11 +247,10 @@ def train(
         recipe = replace(recipe, loss=loss if isinstance(loss, Noise) else None)
     loss = loss or recipe.loss or mean_squared_error
     motif_set = _motifs(motifs, recipe)
-    counted = loss.counted if isinstance(loss, Noise) else None
     opened = open_data(
         data,
         validation.column if isinstance(validation, HoldOut) else None,
-        counted,
+        loss,
         recipe.outputs,
     )
     check_columns(opened, recipe.outputs, loss)
@@ -384,7 +383,7 @@ def _plan(
     if validation is None:
         validation = recipe.validation or None
     elif not isinstance(validation, (int, float, HoldOut, Dataset, DatasetFiles)):
-        validation = open_like(opened, validation, length, bool(recipe.outputs))
+        validation = open_like(*(opened, validation, length), loss=loss, outputs=recipe.outputs)
     feed, held_out = make_feed(dataset, validation, seed, cache, progress=progress)
     some = some_sequences(feed)
     trimmed = opened.side if opened.trimmed else None

@@ -172,7 +172,8 @@ def fit(
         loss: (predicted [N], measured [N] or [N, K]) to a scalar, for example
             `cisreg.losses.mean_squared_error`; with a third argument, weight [N], if the sequences
             have weights. It is a mean over sequences, unless `cisreg.losses.is_sum` says it is a
-            sum. Or a noise model (`cisreg.losses.Noise`), such as `cisreg.losses.StudentT()`: its
+            sum. Missing measurements are NaN, which `cisreg.losses.takes_missing` says it takes.
+            Or a noise model (`cisreg.losses.Noise`), such as `cisreg.losses.StudentT()`: its
             numbers train with the parameters in every stage, and the loss is in nats.
         penalty: weights of the penalties, which are added to the loss in training only.
         column_range: int32 [2, M], columns outside of which motifs are held at zero and cost no

@@ -16,7 +16,7 @@ from cisreg.data import Dataset
 from cisreg.data.feeding.feed import Feed, MemoryFeed
 from cisreg.data.feeding.stream import FileFeed
 from cisreg.links import link_value
-from cisreg.losses import Noise, Penalty, Poisson, is_sum
+from cisreg.losses import Noise, Penalty, Poisson, is_sum, takes_missing
 from cisreg.losses.table import beyond_table
 from cisreg.model import ModelSpec, check_parameters
 from cisreg.occupancy import Implementation
@@ -155,11 +155,11 @@ class TrainingPlan:
         if columns == 1:
             return
         missing = np.isnan(measured)
-        if outputs == 1 and missing.any() and not isinstance(self.loss, Noise):
+        if outputs == 1 and missing.any() and not takes_missing(self.loss):
             raise ValueError(
                 f"dataset: expected {columns} measurements of each sequence, got {missing.sum():,} "
-                "missing ones; a model of one output takes them only with a noise model as its "
-                "loss: choose one, leave these rows out, or train a model of several outputs"
+                "missing ones, which this loss does not say that it takes (takes_missing); choose "
+                "the squared error or a noise model, or leave these rows out"
             )
         if outputs > 1 and in_memory and missing.all(axis=0).any():
             empty = int(missing.all(axis=0).argmax())
@@ -384,7 +384,7 @@ class TrainingPlan:
 
 
 def _mean_measurement(measured: np.ndarray) -> np.ndarray:
-    return measured.mean(axis=1) if measured.ndim == 2 else measured
+    return np.nanmean(measured, axis=1) if measured.ndim == 2 else measured
 
 
 def _measurements(shape: Sequence[int | str]) -> str:

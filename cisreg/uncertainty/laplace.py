@@ -195,8 +195,8 @@ def estimate_certainty(
 
     Args:
         model: a trained model.
-        dataset: what it was trained on. Several measurements of a sequence count as their mean; a
-            weight says how much more often a row counts.
+        dataset: what it was trained on. Several measurements of a sequence count as their mean, k
+            of K with the weight k / K; a weight says how much more often a row counts.
         parameters: names of the parameters that vary; None: all but the motifs (log_kd) and the
             position weights. With "log_kd" the memory grows with the square of all columns of all
             motifs: for small models.

@@ -16,18 +16,18 @@ import numpy as np
 
 from cisreg.choices import check_choice
 from cisreg.data import Dataset, DatasetFiles
-from cisreg.data.formats.rows import Counted
 from cisreg.data.splitting import as_texts, sequence_hashes, text_hashes
 from cisreg.file_checks import check_own_file
 from cisreg.files import replace_file
 from cisreg.locks import hold_folder
-from cisreg.losses import Noise
+from cisreg.losses import mean_squared_error
 from cisreg.motifs import MotifSet, read_motifs
 from cisreg.progress import progress_bar
 from cisreg.run_folder import MODEL_FILE
 from cisreg.storage import load_model
 from cisreg.strict_json import parse_json
 from cisreg.trained_model import Model
+from cisreg.training.step import Loss
 from cisreg.uncertainty.ensemble import Ensemble, Resampling
 from cisreg.uncertainty.member_processes import Task, train_all
 
@@ -114,9 +114,8 @@ def fit_ensemble(
     outputs = tuple(options.get("outputs") or recipe.outputs)
     if not isinstance(motifs, MotifSet):
         motifs = read_motifs(motifs, width=recipe.motif_width)
-    loss = options.get("loss") or recipe.loss
-    counted = loss.counted if isinstance(loss, Noise) else None
-    opened = _open(data, groups, counted, outputs, in_memory=resampling == "bootstrap")
+    loss = options.get("loss") or recipe.loss or mean_squared_error
+    opened = _open(data, groups, loss, outputs, in_memory=resampling == "bootstrap")
     families = _families(opened, groups) if isinstance(opened, Dataset) else None
     tasks = [
         Task(
@@ -240,14 +239,14 @@ def _check(
 def _open(
     data: Any,
     groups: str | None,
-    counted: Counted | None,
+    loss: Loss,
     outputs: tuple[str, ...],
     *,
     in_memory: bool,
 ) -> Dataset | DatasetFiles:
     from cisreg.recipes.opened import open_data
 
-    opened = open_data(data, groups, counted, outputs)
+    opened = open_data(data, groups, loss, outputs)
     if isinstance(opened, DatasetFiles) and (in_memory or not opened.has_groups):
         return opened.load(progress=True)
     return opened

@@ -24,7 +24,7 @@ class Measured:
         codes: uint8 [N, L].
         expression: float64 [N], the mean of the measurements of each sequence; of several outputs
             [N, T], NaN where one is missing.
-        weight: float64 [N].
+        weight: float64 [N]; of the means of replicates, those of fewer weigh less, as in training.
         family: int [N], the number of the family of each row: equal sequences and reverse
             complements are one.
     """
@@ -67,7 +67,9 @@ class Measured:
                 f"dataset: expected measurements [N, {outputs}] of the model's {outputs} outputs, "
                 f"got {list(dataset.expression.shape)}"
             )
-        values = dataset.expression if outputs > 1 else dataset.mean_expression
+        values = dataset.expression
+        if outputs == 1:
+            values, weight = dataset.mean_expression, weight * dataset.measured_share
         expression = values[rows].astype(np.float64)
         return cls(codes, expression, weight[rows].astype(np.float64), family)
 

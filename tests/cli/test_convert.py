@@ -85,8 +85,9 @@ def test_rows_that_lack_some_outputs_are_kept(tmp_path):
     assert column(tmp_path / "out", "low") == [1, None, 3]
     assert column(tmp_path / "out", "high") == [None, 2, 4]
     replicates = ("--expression-column", "low", "--expression-column", "high")
-    said = convert(0, tmp_path / "a.tsv", "--output", tmp_path / "two", *replicates)
-    assert "1 rows in 1 file(s)" in said
+    said = convert(0, tmp_path / "a.tsv", "--output", tmp_path / "two", *replicates, *order)
+    assert "3 rows in 1 file(s)" in said
+    assert column(tmp_path / "two", "high") == [None, 2, 4]
 
 
 def test_columns_that_are_not_given_are_the_usual_ones(tmp_path):

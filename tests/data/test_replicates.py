@@ -29,11 +29,16 @@ def test_the_best_prediction_of_repeated_rows_reaches_it():
     assert highest_r(turned, measured) == highest_r(SEQUENCE[rows], measured)
 
 
-def test_missing_measurements_are_left_out():
-    measured = TRUTH[:, None] + RANDOM.normal(size=(30_000, 2))
-    some = measured.copy()
-    some[1000:, 1] = np.nan
-    assert highest_r(SEQUENCE, some) == highest_r(SEQUENCE[:1000], measured[:1000])
+def test_the_best_prediction_of_means_of_those_that_are_there_reaches_it():
+    measured = TRUTH[:, None] + RANDOM.normal(size=(30_000, 4))
+    measured[5_000:, 1] = np.nan
+    measured[10_000:, 2:] = np.nan
+    # Rows in which nothing was measured play no part.
+    measured[29_000:] = np.nan
+    reached = np.corrcoef(TRUTH[:29_000], np.nanmean(measured[:29_000], axis=1))[0, 1]
+    whole = highest_r(SEQUENCE[:5_000], measured[:5_000])
+    assert reached < whole - 0.1
+    assert highest_r(SEQUENCE, measured) == pytest.approx(reached, abs=0.01)
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,19 @@ def test_mean_squared_error():
     assert float(mean_squared_error(predicted, measured)) == pytest.approx(5 / 3)
 
 
+def test_the_mean_of_k_of_several_replicates_has_the_weight_of_its_number():
+    predicted = tf.constant([1.0, 2.0])
+    several = tf.constant([[3.0, np.nan, 5.0], [2.0, 1.0, 6.0]])
+    means, weight = tf.constant([4.0, 3.0]), tf.constant([2 / 3, 1.0])
+    slopes = []
+    for measured, own in ((several, None), (means, weight)):
+        with tf.GradientTape() as tape:
+            tape.watch(predicted)
+            loss = mean_squared_error(predicted, measured, own)
+        slopes.append(tape.gradient(loss, predicted).numpy())
+    np.testing.assert_allclose(*slopes, rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("prediction", "deviation"),
     # A row of the table begins where prediction * 4 / 3 rounds up. Below and above the table, its

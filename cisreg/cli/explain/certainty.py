@@ -145,6 +145,7 @@ def _read(
         table,
         options.with_own_columns(options.asked_columns(sequence, expression, None), model),
         decimal_comma=decimal_comma,
+        partly_measured=True,
         length=model.spec.sequence_length,
         side=model.padding_side,
     ).load()

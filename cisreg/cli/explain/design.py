@@ -288,12 +288,15 @@ def _read_starts(
 def _read_training(model: Any, table: str) -> Any:
     from cisreg.data import Columns, open_dataset
 
-    columns = replace(Columns(**model.table_columns), extra=(), name=False)
+    columns = replace(
+        Columns(**model.table_columns), extra=(), name=False, counted=options.counted_by(model)
+    )
     return open_dataset(
         table,
         columns=columns,
         length=model.spec.sequence_length,
         side=model.padding_side,
+        partly_measured=True,
     ).load(progress=True)
 
 

@@ -66,7 +66,13 @@ class Measurements:
 
 
 def read_measurements(
-    start: Start, asked: Columns, *, strict: bool, decimal_comma: bool = False
+    start: Start,
+    asked: Columns,
+    *,
+    strict: bool,
+    decimal_comma: bool = False,
+    partly_measured: bool = False,
+    exposure: bool = False,
 ) -> Measurements:
     """Reads a table with the columns name, expression and, if there is one, weight.
 
@@ -75,6 +81,8 @@ def read_measurements(
         asked: the column of each role; the name is found by usual names if it is not given.
         strict: whether a name that occurs twice, or a row without finite numbers, is an error.
         decimal_comma: whether numbers in text have a decimal comma.
+        partly_measured: see `cisreg.data.formats.usable.check_rows`.
+        exposure: see there.
 
     Raises:
         ValueError: "file:line: expected …, got …; …" under strict; columns that are missing or not
@@ -100,7 +108,16 @@ def read_measurements(
     extra: dict[str, list[pa.Array]] = {name: [] for name in places.extra_names}
     for part in range(reader.part_count):
         for raw in reader.read(part):
-            checked, _ = check_rows(raw, Unusable(), strict=strict, letters=False)
+            checked, usable = check_rows(
+                *(raw, Unusable()),
+                strict=strict,
+                letters=False,
+                partly_measured=partly_measured,
+                exposure=exposure,
+            )
+            wrong = ~usable if checked.weight is None else ~usable & (checked.weight >= 0)
+            # What is neither a number nor missing cannot be told from these later.
+            checked.expression[wrong] = np.nan
             for fault in raw.faults:
                 unusable.add(fault.reason, 1, fault.place)
             _add_names(raw, row, sum(map(len, expression)), strict=strict)

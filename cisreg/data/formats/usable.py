@@ -82,6 +82,7 @@ def check_rows(
     strict: bool,
     letters: bool = True,
     partly_measured: bool = False,
+    exposure: bool = False,
 ) -> tuple[Rows, np.ndarray]:
     """Reads the numbers, finds the usable rows, and counts the others.
 
@@ -93,6 +94,8 @@ def check_rows(
         partly_measured: whether one of several measurements is enough; those that a row lacks are
             NaN. What is neither a number nor says that there is none, such as a word or infinity,
             still makes a row unusable.
+        exposure: whether the others are relative to the first measurement, without which none of
+            them is of use.
 
     Returns:
         (all rows, which of them are usable, bool [n]).
@@ -104,7 +107,7 @@ def check_rows(
     for column, numbers in enumerate(raw.expression):
         expression[:, column] = to_float32(numbers)
     weight = None if raw.weight is None else to_float32(raw.weight)
-    unmeasured = _unmeasured(raw.expression, expression, partly_measured)
+    unmeasured = _unmeasured(raw.expression, expression, partly_measured, exposure)
     faults = _faults(raw.sequence if letters else None, unmeasured, weight)
     wrong = np.flatnonzero(faults)
     if strict and raw.faults:
@@ -140,13 +143,29 @@ def no_number_among(measurements: int) -> str:
 
 
 def usable_rows(
-    raw: RawRows, unusable: Unusable, *, strict: bool, partly_measured: bool = False
+    raw: RawRows,
+    unusable: Unusable,
+    *,
+    strict: bool,
+    partly_measured: bool = False,
+    exposure: bool = False,
 ) -> Rows:
     """The usable rows, with their sequences as text; see `check_rows`."""
-    rows, usable = check_rows(raw, unusable, strict=strict, partly_measured=partly_measured)
+    rows, usable = check_rows(
+        raw, unusable, strict=strict, partly_measured=partly_measured, exposure=exposure
+    )
     if not usable.all():
         rows = rows.take(np.flatnonzero(usable))
     return replace(rows, sequence=rows.sequence.cast(pa.large_string()))
+
+
+def tell_gaps(called: str, count: int, measurements: int) -> None:
+    """Logs how many rows lack some of their measurements, if any do."""
+    if count:
+        logger.info(
+            "%s: %s rows lack some of the %d measurements; the others of these rows are used",
+            *(called, f"{count:,}", measurements),
+        )
 
 
 def to_text(column: pa.Array) -> pa.Array:
@@ -171,12 +190,16 @@ def to_text(column: pa.Array) -> pa.Array:
 
 
 def _unmeasured(
-    columns: Sequence[pa.Array], expression: np.ndarray, partly_measured: bool
+    columns: Sequence[pa.Array], expression: np.ndarray, partly_measured: bool, exposure: bool
 ) -> np.ndarray:
     """For each row the index in _REASONS of what its measurements lack, or 0; uint8 [n]."""
     lacking = np.isnan(expression)
     faults = np.zeros(len(expression), np.uint8)
-    faults[lacking.all(1) if partly_measured else lacking.any(1)] = _REASONS.index(NO_NUMBER)
+    partly_measured = partly_measured and len(columns) > 1
+    nothing = lacking.all(1) if partly_measured else lacking.any(1)
+    if exposure and partly_measured:
+        nothing |= lacking[:, 0] | lacking[:, 1:].all(1)
+    faults[nothing] = _REASONS.index(NO_NUMBER)
     if partly_measured:
         for column, rows in zip(columns, lacking.T, strict=True):
             wrong = np.flatnonzero(rows & (faults == 0))

@@ -244,12 +244,15 @@ def _read(model: Model, paths: list[str]) -> tuple[Dataset, int | None]:
     metadata = model.metadata
     columns = Columns(**model.table_columns) if model.table_columns else Columns()
     # Names are not needed to train, and a report shows them where the table has some.
-    columns = replace(columns, name=columns.name or True, weight=columns.weight or False)
+    counted_by = None if model.noise is None else model.noise.counted
+    columns = replace(
+        columns, name=columns.name or True, weight=columns.weight or False, counted=counted_by
+    )
     how: dict[str, Any] = {
         "length": model.spec.sequence_length,
         "side": model.padding_side,
         "decimal_comma": bool(metadata.get("decimal_comma", False)),
-        "partly_measured": model.spec.output_count > 1,
+        "partly_measured": True,
     }
     if metadata.get("measurements"):
         how["measurements"] = _resolved(metadata["measurements"], metadata.get("working_folder"))[0]

@@ -77,10 +77,10 @@ def evaluate(
     if several and (truth is not None or plot is not None):
         # A truth and a plot are of one output.
         learned = options.read_model(model, model_output)
+    true_model = None if truth is None else _true_model(truth, model_output)
     dataset = read_measured(table, learned, sequence_column, expression_column, decimal_comma)
     if learned.spec.ends_unsaid:
         warn_of_ends(dataset.sequence)
-    true_model = None if truth is None else _true_model(truth, model_output)
     start_tensorflow()
     expression: dict[str, Metrics] = {}
     highest, counts, noise = [], [], []

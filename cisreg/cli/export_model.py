@@ -64,7 +64,7 @@ def export_model(
     if standard_ops:
         raise typer.BadParameter("--standard-ops is of --format savedmodel", ctx=context)
     files = [f"{output}{ending}" for ending in _ENDINGS]
-    check_files(files, inputs=[model], overwrite=overwrite)
+    check_files(files, inputs=[model], overwrite=overwrite, together=True)
     if checkpoint:
         start_tensorflow()
     from cisreg import legacy

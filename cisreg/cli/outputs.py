@@ -19,6 +19,7 @@ def check_files(
     *,
     inputs: Iterable[str | Path | None] = (),
     overwrite: bool,
+    together: bool = False,
 ) -> None:
     """Checks the output files of a command; see `cisreg.files.check_outputs`.
 
@@ -27,14 +28,21 @@ def check_files(
         inputs: whatever the command reads: files, folders, patterns, the beginning of the names of
             several files; URLs and None are passed over.
         overwrite: whether an output that exists may be replaced.
+        together: whether the files get their names together (`cisreg.files.publish_together`), for
+            which no other process may hold their folders.
 
     Raises:
-        ValueError, OSError: see `check_outputs`.
+        ValueError, OSError: see `check_outputs`; or another process holds a folder, such as a run
+            that trains in it.
     """
     files = [path for path in outputs if path is not None]
     is_new = all(str(path) != STANDARD and not os.path.lexists(path) for path in files)
     read = () if is_new else _files(inputs)
     check_outputs(files, inputs=read, overwrite=overwrite)
+    if together:
+        for folder in sorted({Path(path).parent for path in files if str(path) != STANDARD}):
+            with hold_for_a_moment(folder):
+                pass
 
 
 def check_folder(

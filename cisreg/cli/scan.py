@@ -170,6 +170,7 @@ def _check_files(given: Mapping[str, Any]) -> None:
             given["background"],
         ],
         overwrite=given["overwrite"],
+        together=True,
     )
 
 

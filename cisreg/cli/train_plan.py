@@ -16,6 +16,8 @@ from cisreg.cli.train_options import TrainingOptions
 from cisreg.cli.train_start import (
     asked_pairs,
     carried_over,
+    check_concentrations,
+    check_layers,
     check_names,
     choose_motifs,
     initial_concentrations,
@@ -146,7 +148,10 @@ def make_plan(given: TrainingOptions, recipe: str, extra: str | None = None) -> 
     Raises:
         ValueError, OSError: what cannot be read, or does not fit together.
     """
+    from cisreg.recipes.run import check_tensorboard
+
     assert given.table is not None
+    check_tensorboard(given.tensorboard)
     chosen = _recipe(recipe, given)
     check_split_seed(vars(given), chosen.validation)
     earlier = load_earlier(given.start)
@@ -164,6 +169,13 @@ def make_plan(given: TrainingOptions, recipe: str, extra: str | None = None) -> 
             f"{', '.join(given.expression_column)}; give --outputs, or leave outputs and differ "
             "out of the recipe"
         )
+    # Whatever needs no sequences is read before they are.
+    loss = _table_loss(given.likelihood)
+    check_concentrations(given.concentrations, motif_set, random_count)
+    start = initial_values(
+        *(given.initial_activity, given.initial_potentiation, given.initial_binding_limit),
+        *(motif_set, random_count),
+    )
     # The columns of outputs are in the recipe, by name or number, until the table is open.
     measured = list(chosen.outputs) or _measured(given)
     columns = options.asked_columns(
@@ -194,17 +206,13 @@ def make_plan(given: TrainingOptions, recipe: str, extra: str | None = None) -> 
     length = files.length
     spec = chosen.spec(len(motif_set), length, motif_set.names)
     _warn_of_idle_penalties(given, spec)
-    names = spec.parameter_shapes
-    start = initial_values(
-        *(given.initial_activity, given.initial_potentiation, given.initial_binding_limit),
-        *(motif_set, random_count, names),
-    )
+    check_layers(start, spec.parameter_shapes)
     arguments = {
         "log_concentration": initial_concentrations(
             given.concentrations, motif_set, random_count, length
         ),
         "start": start | carried_over(earlier, spec, chosen.outputs),
-        "loss": _table_loss(given.likelihood),
+        "loss": loss,
         "validation": chosen_validation(
             *(vars(given), chosen.validation, files),
             lambda path: options.open_files(path, columns, length=length, **how),

@@ -130,13 +130,21 @@ def initial_concentrations(
     return read_log_concentration(path, motif_set.names, default=default)
 
 
+def check_concentrations(path: Path | None, motif_set: MotifSet, random_count: int) -> None:
+    """Refuses a file of concentrations that cannot be read, before the data are."""
+    from cisreg.motifs import read_log_concentration
+
+    if path is not None:
+        drawn = motif_set.names[len(motif_set) - random_count :]
+        read_log_concentration(path, motif_set.names, default=dict.fromkeys(drawn, 0.0))
+
+
 def initial_values(
     activity: str | None,
     potentiation: str | None,
     binding_limit: str | None,
     motif_set: MotifSet,
     random_count: int,
-    names: Collection[str],
 ) -> dict[str, np.ndarray]:
     """Float32 [M] by parameter name, from a number for all motifs or a file with one for each.
 
@@ -146,7 +154,6 @@ def initial_values(
         binding_limit: a number or a file; None: not given.
         motif_set: the motifs.
         random_count: number of random motifs, which come last.
-        names: of the model's parameters.
     """
     values = {
         name: _values(name, source, motif_set, random_count)
@@ -164,6 +171,16 @@ def initial_values(
                 f"--initial-binding-limit: expected numbers above 0, got {limit.min():g}"
             )
         values["log_binding_limit"] = np.log(limit)
+    return values
+
+
+def check_layers(values: Collection[str], names: Collection[str]) -> None:
+    """Refuses initial values of layers that the model has not.
+
+    Args:
+        values: parameters that have initial values.
+        names: of the model's parameters.
+    """
     for name in values:
         if name not in names:
             option = name.removeprefix("log_").replace("_", "-")
@@ -171,7 +188,6 @@ def initial_values(
                 f"--initial-{option}: expected a model with this layer, got one without; give "
                 f"--{option} too, or leave --initial-{option} out"
             )
-    return values
 
 
 def _values(name: str, source: str, motif_set: MotifSet, random_count: int) -> np.ndarray:

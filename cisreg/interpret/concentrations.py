@@ -206,9 +206,7 @@ def change_each_concentration(
     Example:
         >>> change_each_concentration(model, data, 2.0).to_frame().head()  # doctest: +SKIP
     """
-    log_times = _log_times("times", times)
-    if times == 1:
-        raise ValueError("times: expected another number than 1, which changes nothing, got 1")
+    log_times = check_times(times)
     places = factor_places(model, factors)
     codes = encode_some(model, sequences)
     sums = _Sums(len(places), _measured(model, sequences))
@@ -227,6 +225,22 @@ def change_each_concentration(
         *sums.accuracy(),
         unit=model.unit,
     )
+
+
+def check_times(times: float) -> float:
+    """The logarithm of what all concentrations are multiplied by.
+
+    Raises:
+        ValueError: it is negative, not finite or 1.
+
+    Example:
+        >>> check_times(1.5) > 0
+        True
+    """
+    log_times = _log_times("times", times)
+    if times == 1:
+        raise ValueError("times: expected another number than 1, which changes nothing, got 1")
+    return log_times
 
 
 def _measured(model: AnyModel, sequences: Any) -> np.ndarray | None:

@@ -218,8 +218,7 @@ def train(
         >>> trained.model.spec.motif_count
         16
     """
-    if tensorboard and importlib.util.find_spec("tensorboard") is None:
-        raise ImportError("logs for TensorBoard need its package: run pip install tensorboard")
+    check_tensorboard(tensorboard)
     wants_folder = {"resume": resume, "tensorboard": tensorboard, "profile": profile}
     for name, wanted in wants_folder.items():
         if wanted and output is None:
@@ -308,6 +307,16 @@ def train(
     feed = plan.training
     training = feed.dataset if isinstance(feed, MemoryFeed) else feed.sample()
     return Training(model, result, training, plan.validation)
+
+
+def check_tensorboard(wanted: bool) -> None:
+    """Raises ImportError where logs for TensorBoard are wanted and its package is not installed.
+
+    Example:
+        >>> check_tensorboard(False)
+    """
+    if wanted and importlib.util.find_spec("tensorboard") is None:
+        raise ImportError("logs for TensorBoard need its package: run pip install tensorboard")
 
 
 def _plots() -> Plots | None:

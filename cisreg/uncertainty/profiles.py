@@ -17,6 +17,7 @@ from cisreg.display import counted, html_table
 from cisreg.progress import progress_bar
 from cisreg.quantiles import normal_width
 from cisreg.trained_model import Model
+from cisreg.uncertainty.coordinates import Coordinates
 from cisreg.uncertainty.laplace import estimate_certainty
 from cisreg.uncertainty.normal_equations import Measured
 from cisreg.uncertainty.refitting import least_squares
@@ -133,9 +134,10 @@ def profile(
     Example:
         >>> profile(model, data, "activity", "Reb1").to_frame()  # doctest: +SKIP
     """
+    # Before the work.
+    index = Coordinates.of(model, parameters).index(parameter, factor)
     certainty = estimate_certainty(model, dataset, parameters=parameters, threads=threads)
     coordinates, best = certainty.coordinates, certainty.model
-    index = coordinates.index(parameter, factor)
     estimate = float(coordinates.values(best)[index])
     if values is None:
         error = float(certainty.standard_error[index])

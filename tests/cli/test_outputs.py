@@ -20,6 +20,7 @@ from typing import Literal
 
 import pytest
 import typer
+from held_folder import held
 
 from cisreg.cli import app
 from cisreg.cli import prepare as prepare_commands
@@ -402,18 +403,6 @@ def write_all(folder, names, *, overwrite=True):
     for name in names:
         with replace_file(folder / name, overwrite=overwrite) as file:
             file.write(name.encode())
-
-
-@contextmanager
-def held(folder):
-    """Locks a folder as another process does that trains in it."""
-    fcntl = pytest.importorskip("fcntl")
-    handle = os.open(folder, os.O_RDONLY)
-    fcntl.flock(handle, fcntl.LOCK_EX)
-    try:
-        yield
-    finally:
-        os.close(handle)
 
 
 @pytest.mark.parametrize("command", ["train", "simulate", "import"])

@@ -42,7 +42,7 @@ def ablate(
     mean effect with its standard error over the shuffles.
     """
     experiment.check(context)
-    model, backgrounds = experiment.read()
+    model, backgrounds = experiment.read(*([] if factor is None else [factor]))
     from cisreg.interpret import ablate as run
     from cisreg.interpret import dinucleotide_shuffle, shuffle
 

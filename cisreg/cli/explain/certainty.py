@@ -126,9 +126,15 @@ def certainty(
     if table is None:
         raise typer.BadParameter("expected the TABLE that the model was trained on", ctx=context)
     learned = options.read_model(model, model_output)
-    data = _read(learned, table, sequence_column, expression_column, decimal_comma)
+    along = None
     if profile is not None:
+        from cisreg.uncertainty.coordinates import Coordinates
+
         along = (profile, factor, read_numbers("--values", values))
+        # Before the data are read.
+        Coordinates.of(learned, None).index(profile, factor)
+    data = _read(learned, table, sequence_column, expression_column, decimal_comma)
+    if along is not None:
         _profile(learned, data, along, level, threads, output, plot, overwrite)
         return
     _certainty(learned, data, numbers, level, robust, threads, output, overwrite)

@@ -101,6 +101,7 @@ def cooperativity(
         _check_not_given(context, "candidates", "q_value", "recipe", "epochs")
     check_files([output, plot], inputs=[model, table, held_out, recipe], overwrite=overwrite)
     tables.check_results(output, plot)
+    from cisreg.interpret.batches import factor_places
     from cisreg.interpret.cooperativity import screen_pairs
 
     learned = options.read_model(model, model_output)
@@ -110,6 +111,7 @@ def cooperativity(
         from cisreg.recipes.cooperativity import check_takes_pairs
 
         check_takes_pairs(learned, read_recipe(recipe), pair_distance, pair_knots)
+    factor_places(learned, factor or None)
     columns = (sequence_column, expression_column, decimal_comma)
     data = read_measured(table, learned, *columns)
     others = None if held_out is None else read_measured(held_out, learned, *columns)

@@ -166,6 +166,7 @@ def design(
     from cisreg.interpret.design import METHODS
     from cisreg.interpret.design import design as find_designs
 
+    aim = _target(target)
     learned = options.read_model(model, model_output)
     start: Any = count
     names = None
@@ -173,7 +174,7 @@ def design(
         start, names = _read_starts(starts, sequence_column, name_column)
     sizes = {"width": width, "population": population}
     found = find_designs(
-        *(learned, start, _target(target)),
+        *(learned, start, aim),
         method=METHODS[method](**{name: size for name, size in sizes.items() if size is not None}),
         constraints=constraints,
         count=1 if starts is None else count,

@@ -67,8 +67,8 @@ def diagnosis(
         if path is not None:
             check_ending(path)
     learned = options.read_model(model, model_output)
-    sequences = None if table is None else read_sequences(learned, table, sequence_column)
     targets = None if database is None else options.load_motifs(database, None)
+    sequences = None if table is None else read_sequences(learned, table, sequence_column)
     found = diagnose_model(learned, sequences, database=targets, threads=threads, progress=True)
     if factors is not None:
         with open_table(factors, overwrite=overwrite) as write:

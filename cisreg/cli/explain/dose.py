@@ -50,11 +50,13 @@ def dose(
     """
     check_files([output, plot], inputs=[model, table], overwrite=overwrite)
     from cisreg.cli.explain.sequences import read_sequences
+    from cisreg.interpret.batches import factor_places
     from cisreg.interpret.doses import TIMES, dose_response
 
     tables.check_results(output, plot)
     asked = numbers("--times", times) or TIMES
     learned = options.read_model(model, model_output)
+    factor_places(learned, [factor])
     data = read_sequences(learned, table, sequence_column, name_column)
     found = dose_response(learned, data, factor, asked, threads=threads, progress=True)
     if plot is not None:

@@ -103,13 +103,19 @@ class Experiment:
         check_files(files, inputs=[self.model, self.sequences], overwrite=self.overwrite)
         tables.check_results(self.output, plot)
 
-    def read(self) -> tuple[Model, Dataset | np.ndarray]:
+    def read(self, *factors: str) -> tuple[Model, Dataset | np.ndarray]:
         """The model, and the sequences of the file or random ones.
+
+        Args:
+            factors: names that must be factors of the model.
 
         Raises:
             ValueError, OSError: what cannot be read.
         """
+        from cisreg.interpret.batches import factor_places
+
         model = options.read_model(self.model, self.model_output)
+        factor_places(model, factors)
         if self.random is None:
             assert self.sequences is not None
             from cisreg.cli.explain.sequences import read_sequences

@@ -70,10 +70,15 @@ def factors(
         raise typer.BadParameter("expected no --plot with --times, which has none")
     check_files([output, plot], inputs=[model, table], overwrite=overwrite)
     from cisreg.cli.explain.sequences import read_sequences
+    from cisreg.interpret.batches import factor_places
+    from cisreg.interpret.concentrations import check_times
     from cisreg.interpret.factors import factor_effects
 
     tables.check_results(output, plot)
     learned = options.read_model(model, model_output)
+    factor_places(learned, factor or None)
+    if times is not None:
+        check_times(times)
     sequences = None
     if table is not None:
         sequences = read_sequences(learned, table, sequence_column, measured_column=measured_column)

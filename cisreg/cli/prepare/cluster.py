@@ -78,7 +78,7 @@ def cluster(
     highest count. Chains are merged into one sequence. Each sequence must be listed once. With
     several count columns, sequences are ranked by total, and each column is summed.
     """
-    check_files([output, map_output], inputs=[counts], overwrite=overwrite)
+    check_files([output, map_output], inputs=[counts], overwrite=overwrite, together=True)
     from cisreg.prepare.cluster import cluster_file
 
     summary = cluster_file(

@@ -16,9 +16,9 @@ from cisreg.file_checks import check_output
 from cisreg.files import replace_file
 from cisreg.report.differences import learned_differences
 from cisreg.report.page.compare import compare_runs
-from cisreg.report.page.compute import describe_run
+from cisreg.report.page.compute import describe_run, read_intervals
 from cisreg.report.page.content import Comparison, Report, RunContent
-from cisreg.report.page.data import find_parts, of_output
+from cisreg.report.page.data import check_output_of, find_parts, of_output
 from cisreg.report.page.html import comparison_page, run_page
 from cisreg.report.page.run import Run, open_run
 from cisreg.report.plot import import_figure
@@ -87,16 +87,23 @@ def write_report(
     content: RunContent | Comparison
     how: dict[str, Any] = {"threads": threads, "progress": progress}
     first = open_run(run)
+    second = None if other is None else open_run(other)
+    # Before the data are read.
+    check_output_of(first, output)
+    own = None
+    if second is not None:
+        own = output if second.model.spec.output_count > 1 else None
+        check_output_of(second, own)
+    if intervals is not None:
+        read_intervals(intervals)
     learned = None
     if first.model.output_names or differences is not None:
         learned = learned_differences(first.model, differences)
     first, found = of_output(first, find_parts(first, tables), output)
     content = describe_run(first, found, intervals=intervals, differences=learned, **how)
-    if other is None:
+    if second is None:
         text = run_page(content)
     else:
-        second = open_run(other)
-        own = output if second.model.spec.output_count > 1 else None
         second, others = of_output(second, find_parts(second, tables), own)
         content = compare_runs(content, describe_run(second, others, **how), (found, others))
         text = comparison_page(content)

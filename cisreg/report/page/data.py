@@ -114,6 +114,21 @@ def find_parts(run: Run, tables: Sequence[str | os.PathLike[str]] = ()) -> Found
     return Found(tuple(named), tuple(notes))
 
 
+def check_output_of(run: Run, output: str | None) -> None:
+    """Refuses an output that a run has not, or none where it has several.
+
+    Raises:
+        ValueError: there is none of that name, or the model has several and none is named.
+
+    Example:
+        >>> check_output_of(open_run("model"), None)  # doctest: +SKIP
+    """
+    if output is None:
+        check_one_output(run.model)
+    else:
+        output_index(run.model.output_names, output)
+
+
 def of_output(run: Run, found: Found, output: str | None) -> tuple[Run, Found]:
     """A run and its data as if it were one of this output alone; those of one output as they are.
 
@@ -128,8 +143,8 @@ def of_output(run: Run, found: Found, output: str | None) -> tuple[Run, Found]:
     Example:
         >>> run, found = of_output(run, found, "galactose")  # doctest: +SKIP
     """
+    check_output_of(run, output)
     if output is None:
-        check_one_output(run.model)
         return run, found
     index = output_index(run.model.output_names, output)
     parts = []

@@ -17,6 +17,7 @@ from cisreg.data.formats.one_hot import decode_padded
 from cisreg.data.formats.rows import Column, Columns
 from cisreg.data.formats.usable import to_text
 from cisreg.data.frames import rows_of_frame, table_of, to_pandas
+from cisreg.data.row_places import RowPlaces, joined_places
 from cisreg.display import html_table, printable
 from cisreg.sequences import EncodedSequences, Side, encode
 
@@ -63,6 +64,8 @@ class Dataset:
         columns_used: the columns of the source table, by role; a trained model keeps them.
         trimmed: whether sequences longer than L were cut, on `side`. If so, it is not known where
             their constant end begins.
+        places: which lines or rows of the files, or rows of the arrays, these are, also after some
+            were left out, chosen or put in another order; `place` says it. None: not known.
 
     Raises:
         ValueError: a different shape, a code above 4, or numbers that are missing or not finite.
@@ -82,6 +85,7 @@ class Dataset:
     side: Side | None = None
     columns_used: Mapping[str, Any] = field(default_factory=dict)
     trimmed: bool = False
+    places: RowPlaces | None = None
 
     def __post_init__(self) -> None:
         if self.side not in ("left", "right", None):
@@ -117,6 +121,8 @@ class Dataset:
                 raise ValueError(
                     f"{name}: expected one for each of {len(sequence)} sequences, got {len(each)}"
                 )
+        if self.places is None or self.places.count != len(sequence):
+            fields["places"] = RowPlaces(len(sequence))
         for name, each in fields.items():
             object.__setattr__(self, name, each)
 
@@ -128,6 +134,7 @@ class Dataset:
         weight: np.ndarray | None = None,
         name: pa.Array | None = None,
         extra: Mapping[str, pa.Array] | None = None,
+        places: RowPlaces | None = None,
     ) -> Dataset:
         """A Dataset of arrays that are known to be valid; the numbers are not checked again."""
         data = object.__new__(cls)
@@ -140,6 +147,7 @@ class Dataset:
             side="left",
             columns_used={},
             trimmed=False,
+            places=places,
         )
         return data
 
@@ -202,7 +210,8 @@ class Dataset:
         rows, used = rows_of_frame(frame, asked, partly_measured=partly_measured)
         encoded = encode(rows.sequence, length, side=side)
         codes = np.asarray(encoded)
-        data = cls.unchecked(codes, rows.expression, rows.weight, rows.name, rows.extra)
+        places = RowPlaces(len(codes))
+        data = cls.unchecked(codes, rows.expression, rows.weight, rows.name, rows.extra, places)
         return data.read_with(side, used.to_json(), _is_trimmed(encoded))
 
     def __len__(self) -> int:
@@ -229,7 +238,10 @@ class Dataset:
         # Arrow's slices have no steps.
         some = slice(begin, max(end, begin))
         return self._of(
-            lambda array: array[rows] if isinstance(array, np.ndarray) or step != 1 else array[some]
+            lambda array: (
+                array[rows] if isinstance(array, np.ndarray) or step != 1 else array[some]
+            ),
+            None if self.places is None else self.places.slice(rows),
         )
 
     def _row(self, row: int) -> Row:
@@ -251,30 +263,58 @@ class Dataset:
         if rows.dtype == np.bool_ and len(rows) != len(self):
             raise ValueError(f"rows: expected {len(self)} booleans, got {len(rows)}")
         rows = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows.astype(np.int64)
-        index = pa.array(np.where(rows < 0, rows + len(self), rows))
+        rows = np.where(rows < 0, rows + len(self), rows)
+        index = pa.array(rows)
         return self._of(
-            lambda array: array[rows] if isinstance(array, np.ndarray) else array.take(index)
+            lambda array: array[rows] if isinstance(array, np.ndarray) else array.take(index),
+            None if self.places is None else self.places.take(rows),
         )
 
     def copy(self) -> Dataset:
         """A copy of the rows. Unlike a view, it does not keep other rows in memory."""
         index = pa.array(np.arange(len(self)))
         return self._of(
-            lambda array: array.copy() if isinstance(array, np.ndarray) else array.take(index)
+            lambda array: array.copy() if isinstance(array, np.ndarray) else array.take(index),
+            self.places,
         )
 
     def without_sequences(self) -> Dataset:
         """The same rows with sequences of length 0."""
         codes = self.sequence[:, :0]
-        return Dataset.unchecked(codes, self.expression, self.weight, self.name, self.extra)
+        rest = (self.expression, self.weight, self.name, self.extra, self.places)
+        return Dataset.unchecked(codes, *rest)
 
-    def _of(self, chosen: Any) -> Dataset:
+    def place(self, row: int) -> str:
+        """Where a row comes from: "file:line" of text, "file, row N" of Parquet, "row N" of arrays.
+
+        Lines are counted from 1, rows of Parquet and of arrays from 0, as errors do. Rows that were
+        left out count, too.
+
+        Raises:
+            IndexError: there is no such row.
+            ValueError: it is not known, as of batches.
+
+        Example:
+            >>> Dataset(["ACGT", "TTGC"], [1, 2])[1:].place(0)
+            'row 1'
+        """
+        if not -len(self) <= row < len(self):
+            raise IndexError(f"row: expected a row of {len(self)}, counted from 0, got {row}")
+        if self.places is None:
+            raise ValueError(
+                "places: expected rows whose places are known, got rows of batches, which do not "
+                "keep them; load the rows, or read a row group"
+            )
+        return self.places.of(range(len(self))[row])
+
+    def _of(self, chosen: Any, places: RowPlaces | None) -> Dataset:
         return Dataset.unchecked(
             chosen(self.sequence),
             chosen(self.expression),
             None if self.weight is None else chosen(self.weight),
             None if self.name is None else chosen(self.name),
             {name: chosen(array) for name, array in self.extra.items()},
+            places,
         ).read_with(self.side, self.columns_used, self.trimmed)
 
     @property
@@ -453,4 +493,5 @@ def join(parts: Sequence[Dataset]) -> Dataset:
         np.concatenate(weights) if len(weights) == len(parts) else None,
         pa.concat_arrays(names) if len(names) == len(parts) else None,
         {name: pa.concat_arrays([part.extra[name] for part in parts]) for name in extra},
+        joined_places([part.places for part in parts]),
     ).read_with(parts[0].side, parts[0].columns_used, any(part.trimmed for part in parts))

@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from cisreg.data.formats.rows import Rows, Unusable
 from cisreg.data.formats.usable import check_rows, usable_rows
 from cisreg.data.identity import Reader, all_files
 from cisreg.data.passes import PassCounts
+from cisreg.data.row_places import RowPlaces, Unit
 from cisreg.sequences import Side
 
 logger = logging.getLogger("cisreg.data")
@@ -190,6 +192,11 @@ class FileRows:
         """Number of parts that can be read separately: row groups, or files of text."""
         return self._reader.part_count
 
+    def places(self, part: int, number: np.ndarray) -> RowPlaces:
+        """The places of rows of a part, by their numbers in its file, int64 [n]."""
+        unit: Unit = "row" if self.has_groups else "line"
+        return RowPlaces.numbered(number, unit, self._reader.file_name(part))
+
     def part_blocks(self, part: int) -> Iterator[Rows]:
         """The usable rows of one part, in blocks like those of `blocks`."""
         left_out = Unusable()
@@ -251,6 +258,7 @@ class FileRows:
             pad_left=self.side == "left",
             index=None if order is None and kept.all() else rows,
             out=None if out is None else out[: len(rows)],
+            placed=partial(self.places, index),
         )
         self._counts.fit_whole(index, padded, trimmed)
         self._counts.begin_gaps(index)

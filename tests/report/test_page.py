@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from interpret_models import make_model
-from report_cases import EVIL, QUOTED
+from report_cases import EVIL, QUOTED, evil_motifs
 from typer.testing import CliRunner
 
 import cisreg
@@ -544,3 +544,41 @@ def test_a_page_of_245_factors_is_below_5_megabytes(tmp_path):
     report = write_report(path, Run("large", model, given={"held out": data}))
     assert path.read_text().count('class="logo"') == 490
     assert report.bytes == path.stat().st_size < 5e6
+
+
+def test_rows_are_named_by_their_lines_where_others_were_left_out(trained, table, tmp_path):
+    """Rows 2 and 5 cannot be used; what the page says of a line is what the line has."""
+    lines = [line.split("\t")[1:3] for line in table.read_text().splitlines()]
+    for row in (2, 5):
+        lines[row][1] = "none"
+    path = tmp_path / "gaps.tsv"
+    path.write_text("\n".join("\t".join(line) for line in lines) + "\n")
+    recipe = cisreg.read_recipe("quick").override(epochs=1, motif_width=20)
+    folder = tmp_path / "run"
+    result = cisreg.train(
+        str(path), evil_motifs(), recipe, output=folder, validation=0.3, progress=False
+    )
+    written = write_report(tmp_path / "page.html", folder)
+    assert "does not hold the rows" not in (tmp_path / "page.html").read_text()
+    examples = written.content.examples
+    assert len(examples.names) == 3
+    for name, measured in zip(examples.names, examples.measured, strict=True):
+        number = re.fullmatch(r"line ([0-9]+) of gaps\.tsv", name)[1]
+        assert float(lines[int(number) - 1][1]) == pytest.approx(measured, rel=1e-5)
+    found = find_parts(open_run(folder))
+    of_lines = {part.name: part.places["line of the table"].to_pylist() for part in found.parts}
+    every = sorted(number for numbers in of_lines.values() for number in numbers)
+    assert every == [number for number in range(2, len(lines) + 1) if number not in (3, 6)]
+    # Rows that are in memory say the same.
+    again = write_report(
+        tmp_path / "again.html",
+        Run(
+            "run",
+            result.model,
+            given={
+                "training": result.training,
+                "held out": result.validation,
+            },
+        ),
+    )
+    assert again.content.examples.names == examples.names

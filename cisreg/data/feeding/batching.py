@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import pyarrow.compute as compute
 
 from cisreg.data.dataset import Dataset, join
 from cisreg.data.formats.rows import Rows
+from cisreg.data.row_places import RowPlaces
 from cisreg.library import native_module
 from cisreg.sequences import text_buffers
+
+Placed = Callable[[np.ndarray], RowPlaces]
 
 
 def encode_rows(
@@ -20,6 +23,7 @@ def encode_rows(
     pad_left: bool,
     index: np.ndarray | None = None,
     out: np.ndarray | None = None,
+    placed: Placed | None = None,
 ) -> tuple[Dataset, int, int]:
     """Encodes the sequences of rows as base codes of one length.
 
@@ -29,6 +33,8 @@ def encode_rows(
         pad_left: whether sequences are padded and trimmed on the left.
         index: int64 [n], the rows to encode, in this order; all must be usable. None: all rows.
         out: uint8 [n, L], to which the codes are written; None: a new array.
+        placed: from the numbers of the rows in their file to their places; None: these are not
+            kept.
 
     Returns:
         (n rows, how many of them were padded, how many trimmed).
@@ -42,7 +48,8 @@ def encode_rows(
     codes, padded, trimmed = native_module().encode(text, offsets, length, pad_left, index, out)
     if index is not None:
         rows = rows.without_sequences().take(index)
-    data = Dataset.unchecked(codes, rows.expression, rows.weight, rows.name, rows.extra)
+    places = None if placed is None or rows.number is None else placed(rows.number)
+    data = Dataset.unchecked(codes, rows.expression, rows.weight, rows.name, rows.extra, places)
     return data, padded, trimmed
 
 

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import Literal, Protocol
 
 import numpy as np
@@ -15,6 +16,7 @@ from cisreg.data.dataset import Dataset, join
 from cisreg.data.feeding.batching import encode_rows
 from cisreg.data.feeding.lengths import Lengths
 from cisreg.data.formats.rows import Rows
+from cisreg.data.row_places import RowPlaces
 from cisreg.limits import available_cores, host_memory
 from cisreg.progress import progress_bar
 
@@ -46,6 +48,9 @@ class Files(Protocol):
 
     def note_fit(self, part: int, padded: int, trimmed: int) -> None:
         """Adds to the counts of sequences of a part that were padded and trimmed."""
+
+    def places(self, part: int, number: np.ndarray) -> RowPlaces:
+        """The places of rows of a part, by their numbers in its file."""
 
     def read_group(
         self, index: int, order: np.ndarray | None = None, *, out: np.ndarray | None = None
@@ -116,7 +121,10 @@ def load_text(data: Files, *, progress: bool) -> Dataset:
             rows = waiting.popleft()
             stop = start + len(rows)
             encoded, padded, trimmed = encode_rows(
-                rows, length, pad_left=data.side == "left", out=codes[start:stop]
+                *(rows, length),
+                pad_left=data.side == "left",
+                out=codes[start:stop],
+                placed=partial(data.places, part),
             )
             data.note_fit(part, padded, trimmed)
             found.append(encoded)
@@ -129,7 +137,8 @@ def _with_codes(codes: np.ndarray, parts: Sequence[Dataset]) -> Dataset:
     if not parts:
         return Dataset.unchecked(codes, np.empty(0, np.float32))
     rest = join([part.without_sequences() for part in parts])
-    return Dataset.unchecked(codes, rest.expression, rest.weight, rest.name, rest.extra)
+    own = (rest.expression, rest.weight, rest.name, rest.extra, rest.places)
+    return Dataset.unchecked(codes, *own)
 
 
 def _check_memory(name: str, rows: int, length: int) -> None:

@@ -246,7 +246,9 @@ class FastaReader(WholeFiles):
         if self._named:
             words = [first_word(record.name) for record in records]
             name = pa.array(words, pa.large_string())
-        return RawRows(sequence, [], None, lambda row: _place(file, records[row]), name=name)
+        lines = np.array([record.line for record in records], np.int64)
+        place = lambda row: _place(file, records[row])  # noqa: E731
+        return RawRows(sequence, [], None, place, name=name, number=lines)
 
     def _use_counts(self, measured: Measurements) -> np.ndarray:
         """Number of records for each row of the measurements, over all files."""

@@ -96,6 +96,10 @@ class ParquetReader:
         """G, the number of row groups of all files."""
         return len(self._groups)
 
+    def file_name(self, part: int) -> str:
+        """The name of the file of a row group."""
+        return self.files[self._groups[part][0]].name
+
     def part_name(self, part: int) -> str:
         """The name of a row group in errors."""
         file, group, _ = self._groups[part]
@@ -178,6 +182,7 @@ class ParquetReader:
                 each: as_text(found[at])
                 for each, at in zip(places.extra_names, places.extra, strict=True)
             },
+            number=np.arange(first, first + table.num_rows),
         )
 
     def _check_count(self, part: int, rows: int, expected: int) -> None:

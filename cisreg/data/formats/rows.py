@@ -130,6 +130,7 @@ class Rows:
         name: Arrow strings [n], or None.
         extra: further columns by name, Arrow arrays [n].
         place: returns the place of the row of an index, as "file:line".
+        number: int64 [n], the line of text or row of Parquet that each row is; None: not known.
     """
 
     sequence: pa.Array
@@ -138,6 +139,7 @@ class Rows:
     name: pa.Array | None = None
     extra: Mapping[str, pa.Array] = field(default_factory=dict)
     place: Callable[[int], str] = "row {}".format
+    number: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.sequence)
@@ -169,6 +171,7 @@ class Rows:
             name=None if self.name is None else chosen(self.name),
             extra={name: chosen(array) for name, array in self.extra.items()},
             place=place,
+            number=None if self.number is None else chosen(self.number),
         )
 
 

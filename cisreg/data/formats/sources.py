@@ -95,9 +95,11 @@ class WholeFiles:
         """Number of files."""
         return len(self.files)
 
-    def part_name(self, part: int) -> str:
-        """The name of a file in errors."""
+    def file_name(self, part: int) -> str:
+        """The name of a file, also in errors."""
         return self.files[part].name
+
+    part_name = file_name
 
 
 class Source(NamedTuple):

@@ -376,6 +376,7 @@ def _rows(
         faults or [],
         None if places.name is None else found[places.name],
         {each: found[at] for each, at in zip(places.extra_names, places.extra, strict=True)},
+        lines,
     )
 
 
@@ -438,4 +439,5 @@ def _one_hot_rows(
         lambda row: f"{name}:{rows.line[row]}",
         faults or [],
         extra=dict.fromkeys(places.extra_names, rows.label),
+        number=rows.line,
     )

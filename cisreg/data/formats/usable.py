@@ -64,6 +64,7 @@ class RawRows:
         faults: lines or records that are not rows; the first of them is before these rows.
         name: Arrow strings or bytes [n], or None.
         extra: further columns by name, Arrow arrays [n].
+        number: int64 [n], the line of text or row of Parquet that each row is; None: not known.
     """
 
     sequence: pa.Array
@@ -73,6 +74,7 @@ class RawRows:
     faults: Sequence[Fault] = field(default=())
     name: pa.Array | None = None
     extra: Mapping[str, pa.Array] = field(default_factory=dict)
+    number: np.ndarray | None = None
 
 
 def check_rows(
@@ -125,7 +127,8 @@ def check_rows(
             reason = NO_NUMBER if partly_measured else no_number_among(len(raw.expression))
         unusable.add(reason, len(rows), raw.place(int(rows[0])))
     name = None if raw.name is None else to_text(raw.name)
-    return Rows(raw.sequence, expression, weight, name, raw.extra, raw.place), faults == 0
+    rows = Rows(raw.sequence, expression, weight, name, raw.extra, raw.place, raw.number)
+    return rows, faults == 0
 
 
 def no_number_among(measurements: int) -> str:

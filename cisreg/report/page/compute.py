@@ -293,8 +293,8 @@ def example_rows(predicted: Predicted, among: np.ndarray) -> Mapping[str, int]:
 def _name(part: Part, row: int) -> str:
     if part.data.name is not None and (name := part.data.name[row].as_py()):
         return str(name)
-    numbers = part.places.get("row of the table")
-    return f"row {row + 1 if numbers is None else numbers[row].as_py()}"
+    places = part.data.places
+    return f"row {row} of those looked at" if places is None else places.said(row)
 
 
 def _without_bases(judged: Part | None, examples: Examples | None) -> list[str]:

@@ -35,7 +35,8 @@ _PLACES = re.compile(
     re.IGNORECASE,
 )
 _MOST_PLACES = 4
-_ROW = "row of the table"
+# The number of each row among those that were read: an extra column, which is not shown.
+_ROW = "row among those read"
 # Parts of the rows in the metadata of a model.
 _ROLES = ("training", "validation")
 
@@ -48,7 +49,7 @@ class Part:
         name: "training", "held out", or the name of a table.
         role: "other" are rows that are neither those of training nor of validation.
         data: the sequences, encoded for the model, and their measurements.
-        places: by name, what says where a row was measured: its number, columns of the table.
+        places: by name, what says where a row was measured: its line or row, columns of the table.
         highest: the highest r that replicates leave to a model; NaN without any.
     """
 
@@ -317,11 +318,12 @@ def _numbered(data: Dataset) -> Dataset:
 
 
 def _places(data: Dataset) -> dict[str, pa.Array]:
-    """What says where rows were measured."""
-    return {
-        name: column
-        for name, column in data.extra.items()
-        if name == _ROW or _PLACES.fullmatch(str(name))
+    """What says where rows were measured; first the lines of text, or rows, that they are."""
+    found = {}
+    if data.places is not None:
+        found[f"{data.places.unit} of the table"] = pa.array(data.places.along())
+    return found | {
+        name: column for name, column in data.extra.items() if _PLACES.fullmatch(str(name))
     }
 
 

@@ -71,6 +71,19 @@ inline constexpr int kUnboundedCapability = 120;
 // four (1 + odds) stay below 2^97, which leaves room for position weights up to 2^29.
 inline constexpr float kSharedDivisionLog2Odds = 24.0f;
 
+// Pairs of factors: windows of a strip, which each thread of a block takes some of; distances that
+// are passed at a time; columns that a thread each has, of the scan and of its gradient.
+inline constexpr int kPairStrip = 128;
+inline constexpr int kPairThreads = 64;
+inline constexpr int kPairThreadWindows = kPairStrip / kPairThreads;
+inline constexpr int kPairTaps = 64;
+inline constexpr int kPairColumns = 32;
+// Floats of sites in memory at a time (32 MB), unless one sequence has more; as many slopes.
+inline constexpr int kPairSites = 8 << 20;
+// Slices of the sums of gradients at most, and floats of all of them, unless one slice has more.
+inline constexpr int kPairSlices = 256;
+inline constexpr int kPairSums = 4 << 20;
+
 // First capability with sparse products and bfloat16.
 inline constexpr int kSparseCapability = 80;
 

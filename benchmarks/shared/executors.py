@@ -32,7 +32,7 @@ from cisreg import _native
 ROOT = Path(__file__).parents[2]
 CUDA = ROOT / "cuda"
 SHIM = Path(__file__).parent / "shim"
-API = SHIM / "api.cc"
+API, PAIR_API = SHIM / "api.cc", SHIM / "pairs.cc"
 # What was compiled stays, for other processes and later runs; named by what it was compiled from.
 CACHE = ROOT / "build" / "executors"
 PTXSIM = ROOT.parent / "shared" / "tools" / "ptxsim"
@@ -140,7 +140,7 @@ def cuda_units(cuda):
 
 
 @functools.cache
-def shim_library(arch, sanitized=False, cuda=CUDA, own=(API,)):
+def shim_library(arch, sanitized=False, cuda=CUDA, own=(API, PAIR_API)):
     """Compiles units for the host with the shim; with its API also the kernels of a folder."""
     if shutil.which("g++") is None or platform.machine() != "x86_64":
         raise MissingError("the shim needs g++ and an x86-64 processor")
@@ -371,7 +371,7 @@ class Simulator(Executor):
         try:
             addresses = {name: buffer.address for name, buffer in buffers.items()}
             launches = recorder.ask("record", {**request, "addresses": addresses})["launches"]
-            self._launch_all(ptxsim, launches, buffers, request["outputs"])
+            self.launch_all(ptxsim, launches, buffers, request["outputs"])
             return {
                 name: buffers[name].array.view(np.ndarray).view(np.float32).reshape(shape)
                 for name, shape in request["outputs"].items()
@@ -383,7 +383,8 @@ class Simulator(Executor):
     def _filled(self, size):
         return np.full(size, self.fill, np.uint8)
 
-    def _launch_all(self, ptxsim, launches, buffers, outputs):
+    def launch_all(self, ptxsim, launches, buffers, outputs):
+        """Simulates launches; the arrays of the buffers hold what they write."""
         for buffer in (buffers[name] for name in outputs):
             buffer.array = buffer.array.view(ptxsim.OutArray)
         for number, launch in enumerate(launches):

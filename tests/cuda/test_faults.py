@@ -256,7 +256,7 @@ FAULTS = [
     ),
     Fault(
         "a concentration of 0 is an error",
-        "prepare.cu",
+        "energy.cuh",
         "return log_concentration < INFINITY ?",
         "return isfinite(log_concentration) ?",
         "shim",

@@ -1,7 +1,7 @@
 """Runs the kernels in a shim library, in a separate process: `python worker.py library`.
 
 Requests and answers are pickles on the standard streams: ("run", request) gives {"error": text} or
-{"arrays": {name: array}}, ("record", request) {"launches": [...], "error": text}. The parent starts
+{"arrays": {name: array}}, ("record", request) {"launches": [...], "error": text}, and so do "call" and "record_call" of any function. The parent starts
 this process with the sanitizer preloaded; whatever that finds ends the process, with a report.
 """
 
@@ -152,12 +152,20 @@ def run(library, request):
 
 def record(library, request):
     """The launches of a problem whose buffers lie at the addresses of the request."""
-    problem, launches = problem_of(request), []
+    problem = problem_of(request)
     size, error = workspace_bytes(library, problem, request["backward"])
     if error or "addresses" not in request:
         return {"error": error, "workspace_bytes": size}
     for name, address in request["addresses"].items():
         setattr(problem, name, address)
+
+    launch = library.cisreg_shim_backward if request["backward"] else library.cisreg_shim_forward
+    return recorded(library, lambda: launch(ctypes.byref(problem)))
+
+
+def recorded(library, launch):
+    """What a function launches, which returns an error; nothing runs."""
+    launches = []
 
     def receive(pointer):
         launch = pointer.contents
@@ -173,10 +181,18 @@ def record(library, request):
 
     recorder = Recorder(receive)
     library.cisreg_shim_record(recorder)
-    launch = library.cisreg_shim_backward if request["backward"] else library.cisreg_shim_forward
-    error = launch(ctypes.byref(problem)).decode()
+    error = launch().decode()
     library.cisreg_shim_record(ctypes.cast(None, Recorder))
     return {"error": error, "launches": launches}
+
+
+def record_call(library, request):
+    """The launches of any function of the library, whose buffers lie at these addresses."""
+    function = getattr(library, request["function"])
+    function.restype = ctypes.c_char_p
+    addresses = map(ctypes.c_void_p, request["addresses"])
+    numbers = map(ctypes.c_int64, request["numbers"])
+    return recorded(library, lambda: function(*addresses, *numbers))
 
 
 def call(library, request):
@@ -202,7 +218,7 @@ def main():
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever prints must not end up among the answers
     library = load(sys.argv[1])
-    tasks = {"run": run, "record": record, "call": call}
+    tasks = {"run": run, "record": record, "call": call, "record_call": record_call}
     while True:
         try:
             task, request = pickle.load(sys.stdin.buffer)

@@ -3,9 +3,9 @@
 
 #include <algorithm>
 
-#include "arena.h"
 #include "pair_launch.h"
 #include "pairs.cuh"
+#include "scan_launch.h"
 
 namespace cisreg {
 namespace {
@@ -24,7 +24,7 @@ struct Launch {
 PairParams SizesOf(const OccupancyShape& shape, const pairs::Inputs& inputs) {
   PairParams params = {};
   const int64_t windows = std::max<int64_t>(shape.window_count, 0);
-  params.shape = ScanShapeOf(shape, inputs.scan);
+  params.shape = gpu::ScanShapeOf(shape, inputs.scan);
   params.shape.window_count = windows;
   params.motif_count = static_cast<int32_t>(shape.motif_count);
   params.pair_count = inputs.pair_count;

@@ -292,6 +292,41 @@ def cuda_time(
     cold: bool = False,
     device: int = 0,
 ) -> list[float]: ...
+def cuda_pair_refusal(
+    limits: tuple[int, int, int],
+    sizes: tuple[int, int, int, int],
+    effects: tuple[int, int],
+    *,
+    distance: int,
+    padding: str = "same",
+) -> str: ...
+def cuda_pair_forward(
+    sequence: NDArray[np.uint8],
+    log_kd: NDArray[np.float32],
+    log_concentration: NDArray[np.float32],
+    effect: NDArray[np.float32],
+    pair: NDArray[np.int32],
+    *,
+    distance: int,
+    column_range: NDArray[np.int32] | None = None,
+    span: NDArray[np.int32] | None = None,
+    padding: str = "same",
+    device: int = 0,
+) -> NDArray[np.float32]: ...
+def cuda_pair_backward(
+    sequence: NDArray[np.uint8],
+    log_kd: NDArray[np.float32],
+    log_concentration: NDArray[np.float32],
+    effect: NDArray[np.float32],
+    pair: NDArray[np.int32],
+    score_gradient: NDArray[np.float32],
+    *,
+    distance: int,
+    column_range: NDArray[np.int32] | None = None,
+    span: NDArray[np.int32] | None = None,
+    padding: str = "same",
+    device: int = 0,
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]: ...
 
 class ScoreDistributions:
     def __init__(

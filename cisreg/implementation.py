@@ -161,7 +161,7 @@ def examine(gpu: str, compute_dtype: ComputeDtype) -> SelfTest:
 def _why_too_large(gpu: str, inputs: Inputs, padding: Padding, compute_dtype: ComputeDtype) -> str:
     count, length = inputs.sequence.shape[:2]
     width, _, motifs = inputs.log_kd.shape
-    if width is None or motifs is None or not (limits := _limits(gpu)):
+    if width is None or motifs is None or not (limits := gpu_limits(gpu)):
         return ""
     count = _ANY_COUNT if count is None else count
     length = max(_ANY_LENGTH, width) if length is None else length
@@ -202,8 +202,16 @@ def _refusal(limits: tuple[int, int, int], sizes: tuple[int, ...], **options: An
 
 
 @functools.cache
-def _limits(gpu: str) -> tuple[int, int, int] | None:
-    """None where CUDA tells nothing: the operation then says itself what it cannot."""
+def gpu_limits(gpu: str) -> tuple[int, int, int] | None:
+    """What limits a launch on a GPU, as `_native.cuda_limits` has it.
+
+    Returns:
+        None where CUDA tells nothing: the operation then says itself what it cannot.
+
+    Example:
+        >>> [gpu_limits(gpu)[0] >= 75 for gpu in listed_gpus()]
+        []
+    """
     ordinal = _cuda_ordinal(gpu)
     try:
         # CUDA's current device is one of the thread.

@@ -32,7 +32,7 @@ def pair_score(
 ) -> tf.Tensor:
     """What all pairs add to the score where all chromatin is accessible, float32 [N].
 
-    On a CPU the fused operation computes it, in float32 whatever the `compute_dtype`; elsewhere
+    The fused operation computes it where it can, in float32 whatever the `compute_dtype`; else
     standard operations do.
 
     Args:
@@ -47,7 +47,7 @@ def pair_score(
     """
     chosen = pair_motifs(spec)
     effect = tf.convert_to_tensor(parameters["pair_effect"])
-    if takes_fused_pairs(sequence, implementation):
+    if takes_fused_pairs(spec, sequence, implementation):
         inputs = _inputs(spec, parameters, sequence, span, column_range, chosen.motifs)
         pair = tf.constant(np.stack([chosen.first, chosen.second], axis=1), tf.int32)
         return pair_effects(inputs, effect, pair, distance=spec.pair_distance, padding=spec.padding)

@@ -6,28 +6,39 @@ import functools
 import logging
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from cisreg.arguments import is_soft
 from cisreg.choices import Padding
 from cisreg.contract import Inputs
 from cisreg.devices import gpu_here, traces_for_any_device
-from cisreg.implementation import Implementation, fused_available
-from cisreg.library import load_ops
+from cisreg.implementation import Implementation, examine, fused_available, gpu_limits
+from cisreg.library import load_ops, native_module, registered_devices
 from cisreg.once import once
+from cisreg.pairs import pair_motifs
+from cisreg.self_test import in_own_thread
+from cisreg.spec import ModelSpec
 from cisreg.xla import traces_for_xla
 
 logger = logging.getLogger("cisreg.occupancy")
 
+OPERATIONS = ("Cisreg>PairEffects", "Cisreg>PairEffectsGrad")
+# No number of sequences needs more than this one, as they come one after the other.
+_ANY_COUNT = 1024
+# Of a small problem's numbers on a GPU, as a part of their norm: ten times what rounding gives.
+LARGEST_ERROR = 1e-4
 
-def takes_fused_pairs(sequence: tf.Tensor, implementation: Implementation) -> bool:
-    """Whether the fused operation computes pairs here: on a CPU, unless "standard" is asked for.
 
-    Not on a GPU or under `jit_compile=True`, which the log says once; nor for soft sequences, or
-    where the library does not load.
+def takes_fused_pairs(spec: ModelSpec, sequence: tf.Tensor, implementation: Implementation) -> bool:
+    """Whether the fused operation computes pairs here: where it can, unless told not to.
+
+    Not under `jit_compile=True`, nor on a GPU that it has no kernels for, which the log says once;
+    nor for soft sequences, or where the library does not load.
 
     Example:
-        >>> takes_fused_pairs(tf.zeros([1, 5, 4]), "auto")
+        >>> spec = ModelSpec(2, 3, 5, pairs=((0, 1),), pair_distance=2, pair_knots=1)
+        >>> takes_fused_pairs(spec, tf.zeros([1, 5, 4]), "auto")
         False
     """
     if implementation == "standard" or is_soft(sequence):
@@ -35,10 +46,86 @@ def takes_fused_pairs(sequence: tf.Tensor, implementation: Implementation) -> bo
     if traces_for_xla():
         _say_standard("XLA cannot compile the fused operation of pairs of factors")
         return False
-    if not traces_for_any_device() and gpu_here():
-        _say_standard("the fused operation of pairs of factors computes on CPUs only")
+    if not fused_available():
         return False
-    return fused_available()
+    if not traces_for_any_device() and (gpu := gpu_here()):
+        reason = _why_not_on(gpu, spec)
+        if reason:
+            _say_standard(f"the fused operation of pairs of factors: {reason}")
+        return not reason
+    return True
+
+
+def _why_not_on(gpu: str, spec: ModelSpec) -> str:
+    """Why the fused operation cannot be used on a GPU; "" where it can."""
+    if not all("GPU" in registered_devices(operation) for operation in OPERATIONS):
+        return "this build of cisreg has no CUDA kernels"
+    # Where the operation of occupancies is not right, nothing is.
+    if reason := examine(gpu, "float32").reason or why_wrong_on(gpu):
+        return reason
+    limits = gpu_limits(gpu)
+    return "" if limits is None else _refusal(limits, spec)
+
+
+@functools.cache
+def why_wrong_on(device: str) -> str:
+    """What is wrong with the operation on a device; "" where its numbers are those of the CPU.
+
+    A small problem is computed, forward and backward, on both.
+
+    Example:
+        >>> why_wrong_on("CPU:0")
+        ''
+    """
+    try:
+        # Also while a graph is traced.
+        found, expected = in_own_thread(lambda: (_small_problem(device), _small_problem("CPU:0")))
+    except tf.errors.ResourceExhaustedError:
+        return ""  # that tells nothing
+    except tf.errors.OpError as error:
+        return error.message
+    for name, value in expected.items():
+        error_size = float(np.linalg.norm(found[name] - value) / np.linalg.norm(value))
+        if not error_size <= LARGEST_ERROR:
+            return f"{name} of a small problem is wrong by {error_size:.1e} of its norm"
+    return ""
+
+
+def _small_problem(device: str) -> dict[str, np.ndarray]:
+    """Score and gradients; there are two of every piece that the kernels cut a problem into."""
+    random = np.random.default_rng(1)
+    width, motifs, distance, knots = 35, 3, 70, 13
+    with tf.device(device):
+        arguments = {
+            "sequence": tf.constant(random.integers(0, 5, (3, 150)), tf.uint8),
+            "log_kd": tf.constant(random.normal(0, 0.5, (width, 4, motifs)), tf.float32),
+            "log_concentration": tf.zeros(motifs),
+            "effect": tf.constant(random.normal(0, 1, (2, 2, knots)), tf.float32),
+            "pair": tf.constant([[0, 1], [2, 2]]),
+            "column_range": [tf.constant([[0, 3, 9], [width, 33, 20]])],
+            "span": [],
+            "distance": distance,
+            "padding": "same",
+        }
+        upstream = tf.constant([0.5, -1.0, 2.0])
+        gradients = load_ops().cisreg_pair_effects_grad(**arguments, score_gradient=upstream)
+        names = ("the gradient of log_kd", "that of log_concentration", "that of pair_effect")
+        score = load_ops().cisreg_pair_effects(**arguments)
+    found = {"the score": score, **dict(zip(names, gradients, strict=True))}
+    return {name: value.numpy() for name, value in found.items()}
+
+
+@functools.lru_cache(maxsize=64)
+def _refusal(limits: tuple[int, int, int], spec: ModelSpec) -> str:
+    """Why a GPU with these limits cannot compute the pairs of a model; "" where it can."""
+    motifs = len(pair_motifs(spec).motifs)
+    return native_module().cuda_pair_refusal(
+        limits,
+        (_ANY_COUNT, spec.sequence_length, spec.motif_width, motifs),
+        (len(spec.pairs), spec.pair_knots),
+        distance=spec.pair_distance,
+        padding=spec.padding,
+    )
 
 
 @functools.cache
@@ -52,7 +139,8 @@ def pair_effects(
     """The effects of all pairs on each sequence, by the fused operation, float32 [N].
 
     It scans the motifs, sums over the pairs, and keeps no site; its gradient scans again. It
-    computes in float32, and gives the same bits on every run and for every number of threads.
+    computes in float32, on a CPU or a GPU, and gives the same bits on every run and for every
+    number of threads.
 
     Args:
         inputs: from `cisreg.contract.as_inputs`, of base codes, without position weights, lengths

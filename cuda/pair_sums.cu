@@ -74,7 +74,7 @@ __global__ void __launch_bounds__(kPairThreads)
   float2 gains[kPairThreadWindows] = {};
   for (int64_t pair = 0; pair < params.pair_count; ++pair) {
     for (int place = 0; place < 2; ++place) {
-      if (MotifOf(params, pair, place) != motif) continue;
+      if (params.pair[2 * pair + place] != motif) continue;
       const PairSites others = SitesOf(params, sequence, MotifOf(params, pair, 1 - place));
       AddTaps(params, pair, place == 1, others, strip * kPairStrip, memory, gains);
     }

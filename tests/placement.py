@@ -20,7 +20,7 @@ from typing import NamedTuple
 import tensorflow as tf
 from tensorflow.python.framework import function_def_to_graph, kernels
 
-KERNELS = Path(__file__).parents[1] / "csrc/tensorflow/occupancy_gpu_kernels.cc"
+SOURCES = Path(__file__).parents[1] / "csrc/tensorflow"
 
 # TensorFlow removes these before it runs a graph, so that they do not decide where a tensor is.
 _REMOVED = {"Identity", "IdentityN"}
@@ -192,12 +192,13 @@ def _fits(operation: tf.Operation, kernel: object) -> bool:
 def _own_kernels() -> dict[str, Kernel]:
     """The kernels of this project, from their source: they may not be built here."""
     found = {}
-    for text in re.findall(r"REGISTER_KERNEL_BUILDER\((.*?)\);", KERNELS.read_text(), re.DOTALL):
+    sources = "".join(path.read_text() for path in sorted(SOURCES.glob("*_gpu_kernels.cc")))
+    for text in re.findall(r"REGISTER_KERNEL_BUILDER\((.*?)\);", sources, re.DOTALL):
         name = re.search(r'Name\("(.*?)"\)', text)
         host = frozenset(re.findall(r'HostMemory\("(.*?)"\)', text))
         assert name is not None and "DEVICE_GPU" in text, text
         found[name.group(1)] = Kernel(host)
-    assert found, f"no kernels are registered in {KERNELS}"
+    assert found, f"no kernels for GPUs are registered in {SOURCES}"
     return found
 
 

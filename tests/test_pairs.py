@@ -19,6 +19,7 @@ from cisreg.pair_layer import pair_score
 from cisreg.pair_operation import pair_effects, takes_fused_pairs
 from cisreg.pairs import by_strands, named_pairs, pair_curves, pair_motifs, pair_sums, site_effects
 from cisreg.pairs_oracle import pair_oracle, pair_oracle_gradient
+from cisreg.self_test import SelfTest
 
 A, C, G, T = range(4)
 PAIRS = ((0, 1), (2, 0), (1, 1))
@@ -337,14 +338,71 @@ def test_standard_operations_where_the_library_does_not_load(monkeypatch):
     np.testing.assert_allclose(found[0], fused[0], rtol=1e-4, atol=1e-5)
 
 
-def test_standard_operations_on_a_gpu(monkeypatch, caplog):
+GPU_SPEC = ModelSpec(2, 3, 17, pairs=((0, 1),), **KNOTS)
+
+
+def on_a_gpu(monkeypatch, caplog, *, devices=("CPU", "GPU"), examined="", wrong="", refused=""):
+    """Whether the fused operation is taken on a GPU of which this is found, and what is said."""
     pair_operation._say_standard.cache_clear()
+    pair_operation._refusal.cache_clear()
     caplog.set_level(logging.INFO, "cisreg")
     monkeypatch.setattr("cisreg.pair_operation.gpu_here", lambda: "GPU:0")
-    assert not takes_fused_pairs(tf.zeros([1, 5], tf.uint8), "auto")
-    assert not takes_fused_pairs(tf.zeros([1, 5], tf.uint8), "fused")
-    said = "the fused operation of pairs of factors computes on CPUs only: standard operations"
-    assert caplog.text.count(said) == 1
+    monkeypatch.setattr("cisreg.pair_operation.registered_devices", lambda _: list(devices))
+    monkeypatch.setattr("cisreg.pair_operation.examine", lambda gpu, dtype: SelfTest((), examined))
+    monkeypatch.setattr("cisreg.pair_operation.why_wrong_on", lambda gpu: wrong)
+    monkeypatch.setattr("cisreg.pair_operation.gpu_limits", lambda gpu: (90, 132, 227 << 10))
+    asked = []
+
+    class Native:
+        @staticmethod
+        def cuda_pair_refusal(*sizes, **options):
+            asked.append((sizes, options))
+            return refused
+
+    monkeypatch.setattr("cisreg.pair_operation.native_module", lambda: Native)
+    codes = tf.zeros([1, 17], tf.uint8)
+    taken = {takes_fused_pairs(GPU_SPEC, codes, each) for each in ("auto", "fused")}
+    assert len(taken) == 1
+    return taken.pop(), asked
+
+
+def test_the_fused_operation_on_a_gpu(monkeypatch, caplog):
+    taken, asked = on_a_gpu(monkeypatch, caplog)
+    assert taken and "standard operations" not in caplog.text
+    sizes, options = asked[0]
+    assert sizes == ((90, 132, 227 << 10), (1024, 17, 3, 2), (1, KNOTS["pair_knots"]))
+    assert options == {"distance": KNOTS["pair_distance"], "padding": "same"}
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ({"devices": ["CPU"]}, "this build of cisreg has no CUDA kernels"),
+        ({"examined": "wrong numbers"}, "wrong numbers"),
+        ({"wrong": "the score of a small"}, "the score of a small"),
+        ({"refused": "log_kd: too wide"}, "log_kd: too wide"),
+    ],
+)
+def test_standard_operations_on_a_gpu_that_cannot(monkeypatch, caplog, found, said):
+    taken, _ = on_a_gpu(monkeypatch, caplog, **found)
+    assert not taken
+    text = f"the fused operation of pairs of factors: {said}: standard operations are used"
+    assert caplog.text.count(text) == 1
+
+
+def test_wrong_numbers_on_a_device_are_noticed(monkeypatch):
+    right = pair_operation._small_problem("CPU:0")
+    for name, value in right.items():
+        wrong = {**right, name: value * 1.001}
+        answers = iter([wrong, right])
+        monkeypatch.setattr(
+            "cisreg.pair_operation._small_problem", lambda _, answers=answers: next(answers)
+        )
+        pair_operation.why_wrong_on.cache_clear()
+        assert pair_operation.why_wrong_on("CPU:0").startswith(
+            f"{name} of a small problem is wrong"
+        )
+    pair_operation.why_wrong_on.cache_clear()
 
 
 def test_the_fused_operation_in_a_graph_of_unknown_sizes():

@@ -384,7 +384,8 @@ class Simulator(Executor):
         return np.full(size, self.fill, np.uint8)
 
     def launch_all(self, ptxsim, launches, buffers, outputs):
-        """Simulates launches; the arrays of the buffers hold what they write."""
+        """Simulates launches, whose statistics it returns; buffers hold what they write."""
+        stats = []
         for buffer in (buffers[name] for name in outputs):
             buffer.array = buffer.array.view(ptxsim.OutArray)
         for number, launch in enumerate(launches):
@@ -392,7 +393,8 @@ class Simulator(Executor):
             # never-written workspace in the first one alone; `fill` tells the others.
             kind = ptxsim.OutArray if number == 0 else np.ndarray
             buffers["workspace"].array = buffers["workspace"].array.view(kind)
-            self._launch(ptxsim, launch)
+            stats.append(self._launch(ptxsim, launch))
+        return stats
 
     def _launch(self, ptxsim, launch):
         module = ptx_kernels(self.arch, self.cuda)[launch["symbol"]]
@@ -415,6 +417,7 @@ class Simulator(Executor):
         ):
             if found["count"]:
                 raise KernelError(f"{stats['kernel']}: {found['count']} {what}: {found['first']}")
+        return stats
 
 
 # --------------------------------------------------------------------------------- a device

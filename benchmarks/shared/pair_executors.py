@@ -99,6 +99,7 @@ class PairSimulator(PairExecutor):
     def __init__(self, arch, cuda=CUDA, fill=0xFF, **options):
         self.arch, self.cuda, self.fill = arch, cuda, fill
         self.simulator = Simulator(arch, cuda=cuda, **options)
+        self.stats = []  # of the launches of the last run
 
     def __str__(self):
         return f"ptx{self.arch}"
@@ -120,7 +121,7 @@ class PairSimulator(PairExecutor):
             launches = recorder.ask("record_call", request)["launches"]
             outputs = [f"{name}_gradient" for name in TRAINED] if backward else ["score"]
             outputs = [name for name in outputs if name in buffers]
-            self.simulator.launch_all(ptxsim, launches, buffers, outputs)
+            self.stats = self.simulator.launch_all(ptxsim, launches, buffers, outputs)
             found = {name: buffers[name].array.view(np.ndarray) for name in outputs}
             return {
                 name: found[name].view(np.float32).reshape(arrays[name].shape)

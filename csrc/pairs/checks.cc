@@ -21,8 +21,8 @@ InputError CheckDistance(const Inputs& inputs) {
 
 }  // namespace
 
-InputError CheckPairs(const InputDimensions& dimensions, const Dimensions& pair,
-                      const Dimensions& effect, const OccupancyShape& shape, Inputs* inputs) {
+InputError CheckPairSizes(const InputDimensions& dimensions, const Dimensions& pair,
+                          const Dimensions& effect, Inputs* inputs) {
   if (dimensions.log_concentration.size() != 1) {
     return "log_concentration: expected shape [M] for pairs of factors, got " +
            DimensionText(dimensions.log_concentration);
@@ -36,12 +36,16 @@ InputError CheckPairs(const InputDimensions& dimensions, const Dimensions& pair,
   }
   inputs->pair_count = pair[0];
   inputs->knot_count = effect[2];
-  for (int64_t i = 0; i < 2 * inputs->pair_count; ++i) {
-    if (inputs->pair[i] >= 0 && inputs->pair[i] < shape.motif_count) continue;
-    return "pair: expected places of motifs, 0 to " + std::to_string(shape.motif_count - 1) +
-           ", got " + std::to_string(inputs->pair[i]) + " in pair " + std::to_string(i / 2);
-  }
   return CheckDistance(*inputs);
+}
+
+InputError CheckPairPlaces(const OccupancyShape& shape, const Inputs& inputs) {
+  for (int64_t i = 0; i < 2 * inputs.pair_count; ++i) {
+    if (inputs.pair[i] >= 0 && inputs.pair[i] < shape.motif_count) continue;
+    return "pair: expected places of motifs, 0 to " + std::to_string(shape.motif_count - 1) +
+           ", got " + std::to_string(inputs.pair[i]) + " in pair " + std::to_string(i / 2);
+  }
+  return {};
 }
 
 }  // namespace cisreg::pairs

@@ -9,11 +9,13 @@
 
 namespace cisreg::pairs {
 
-// Checks the pairs and their knots, and that there is one concentration for each motif; fills in
-// how many there are. All else has been checked.
-CISREG_EXPORT InputError CheckPairs(const InputDimensions& dimensions, const Dimensions& pair,
-                                    const Dimensions& effect, const OccupancyShape& shape,
-                                    Inputs* inputs);
+// Checks the sizes of pairs and their knots, the distance, and that there is one concentration for
+// each motif; fills in how many there are. All else has been checked.
+CISREG_EXPORT InputError CheckPairSizes(const InputDimensions& dimensions, const Dimensions& pair,
+                                        const Dimensions& effect, Inputs* inputs);
+
+// Checks the places of motifs, which are in host memory.
+CISREG_EXPORT InputError CheckPairPlaces(const OccupancyShape& shape, const Inputs& inputs);
 
 }  // namespace cisreg::pairs
 

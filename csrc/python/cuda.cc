@@ -12,41 +12,13 @@
 #include <utility>
 #include <vector>
 
-#include "cuda/launch.h"
 #include "python/arguments.h"
+#include "python/device_memory.h"
 
 namespace py = pybind11;
 
 namespace cisreg {
 namespace {
-
-void Check(cudaError_t status, const char* what) {
-  if (status == cudaSuccess) return;
-  cudaGetLastError();  // Clears the error, or the next call would report it.
-  throw std::runtime_error(std::string(what) + ": " + cudaGetErrorString(status));
-}
-
-void Check(const GpuError& error) {
-  if (!error.empty()) throw std::runtime_error(error);
-}
-
-struct FreeDevice {
-  void operator()(char* memory) const { cudaFree(memory); }
-};
-using DeviceMemory = std::unique_ptr<char, FreeDevice>;
-
-class Stream {
- public:
-  Stream() { Check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "create a stream"); }
-  ~Stream() { cudaStreamDestroy(stream_); }
-  Stream(const Stream&) = delete;
-  Stream& operator=(const Stream&) = delete;
-  cudaStream_t get() const { return stream_; }
-  void Wait() const { Check(cudaStreamSynchronize(stream_), "wait for the kernels"); }
-
- private:
-  cudaStream_t stream_ = nullptr;
-};
 
 class Event {
  public:
@@ -69,13 +41,13 @@ class Event {
 };
 
 // A problem on a device: memory for all that it reads and writes, and the stream it runs on.
-class DeviceProblem {
+class DeviceProblem : private DeviceBuffers {
  public:
   DeviceProblem(const OccupancyProblem& problem, bool backward, int ordinal)
       : shape_(problem.shape), inputs_(problem.inputs), reduction_(problem.reduction) {
     Check(cudaSetDevice(ordinal), "choose the device");
     Check(FindGpuDevice(ordinal, &device_));
-    stream_.emplace();
+    Begin();
     const OccupancyShape& s = shape_;
     Copy(&inputs_.sequence, s.sequence_count * s.length);
     Copy(&inputs_.log_kd, kd_count());
@@ -109,29 +81,30 @@ class DeviceProblem {
   }
 
   void Forward() const {
-    Check(GpuOccupancyForward(device_, shape_, reduction_, inputs_, stream_->get(), workspace_,
+    Check(GpuOccupancyForward(device_, shape_, reduction_, inputs_, stream().get(), workspace_,
                               outputs_));
   }
 
   void Backward() const {
-    Check(GpuOccupancyBackward(device_, shape_, reduction_, inputs_, stream_->get(), workspace_,
+    Check(GpuOccupancyBackward(device_, shape_, reduction_, inputs_, stream().get(), workspace_,
                                upstream_, gradients_));
   }
 
+  using DeviceBuffers::Fetch;
   void Fetch(const OccupancyOutputs& host) const {
     Fetch(host.bound, outputs_.bound, sum_count());
     if (inputs_.weighted()) Fetch(host.weighted, outputs_.weighted, weighted_count());
-    stream_->Wait();
+    stream().Wait();
   }
 
   void Fetch(const OccupancyGradients& host) const {
     Fetch(host.log_kd, gradients_.log_kd, kd_count());
     Fetch(host.log_concentration, gradients_.log_concentration, concentration_count());
     if (inputs_.weighted()) Fetch(host.position_weight, gradients_.position_weight, weight_count());
-    stream_->Wait();
+    stream().Wait();
   }
 
-  const Stream& stream() const { return *stream_; }
+  using DeviceBuffers::stream;
 
  private:
   int64_t sum_count() const {
@@ -144,48 +117,10 @@ class DeviceProblem {
     return inputs_.weight_sets * kStrands * shape_.window_count * shape_.motif_count;
   }
 
-  // Fills the memory with one bits, which are NaN: numbers that no kernel writes are then noticed,
-  // also in sums.
-  char* Allocate(int64_t bytes) {
-    if (bytes == 0) return nullptr;
-    void* memory = nullptr;
-    Check(cudaMalloc(&memory, bytes), "allocate device memory");
-    memory_.emplace_back(static_cast<char*>(memory));
-    Check(cudaMemsetAsync(memory, 0xff, bytes, stream_->get()), "fill device memory");
-    return memory_.back().get();
-  }
-
-  template <class T>
-  void Reserve(T** pointer, int64_t count) {
-    *pointer = reinterpret_cast<T*>(Allocate(count * sizeof(T)));
-  }
-
-  // From host memory to new memory of the device, which the pointer names from then on.
-  template <class T>
-  void Copy(const T** pointer, int64_t count) {
-    T* on_device = nullptr;
-    Reserve(&on_device, count);
-    if (count > 0) {
-      Check(cudaMemcpyAsync(on_device, *pointer, count * sizeof(T), cudaMemcpyHostToDevice,
-                            stream_->get()),
-            "copy to the device");
-    }
-    *pointer = on_device;
-  }
-
-  void Fetch(float* host, const float* on_device, int64_t count) const {
-    if (count == 0) return;
-    Check(cudaMemcpyAsync(host, on_device, count * sizeof(float), cudaMemcpyDeviceToHost,
-                          stream_->get()),
-          "copy from the device");
-  }
-
   OccupancyShape shape_;
   OccupancyInputs inputs_;
   Reduction reduction_;
   GpuDevice device_;
-  std::optional<Stream> stream_;
-  std::vector<DeviceMemory> memory_;
   char* workspace_ = nullptr;
   OccupancyOutputs outputs_ = {};
   OccupancyUpstream upstream_ = {};

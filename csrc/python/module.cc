@@ -26,11 +26,13 @@ void BindReads(py::module_& module);       // reads.cc
 void BindScan(py::module_& module);        // scan.cc
 void BindSequence(py::module_& module);    // sequence.cc
 #ifdef CISREG_HAVE_CUDA
-void BindCuda(py::module_& module);  // cuda.cc
+void BindCuda(py::module_& module);       // cuda.cc
+void BindCudaPairs(py::module_& module);  // cuda_pairs.cc
 #else
 void BindCuda(py::module_& module) {
   module.def("cuda_devices", [] { return py::list(); });
 }
+void BindCudaPairs(py::module_&) {}
 #endif
 
 namespace {
@@ -127,6 +129,7 @@ PYBIND11_MODULE(_native, module) {
   BindScan(module);
   BindSequence(module);
   BindCuda(module);
+  BindCudaPairs(module);
   module.def("build_info", &BuildInfo,
              "What the compiled libraries were built with: CUDA, compiler.");
   module.def("instruction_sets", &InstructionSets,

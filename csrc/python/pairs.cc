@@ -5,39 +5,14 @@
 #include <optional>
 #include <string>
 
-#include "pairs/checks.h"
 #include "pairs/launch.h"
-#include "python/arguments.h"
 #include "python/execution.h"
+#include "python/pair_arguments.h"
 
 namespace py = pybind11;
 
 namespace cisreg {
 namespace {
-
-struct Problem {
-  OccupancyShape shape;
-  pairs::Inputs inputs;
-};
-
-struct PairArrays {
-  const Array<float>& effect;
-  const Array<int32_t>& pair;
-  int64_t distance;
-};
-
-Problem CheckPairArrays(const OccupancyArrays& arrays, const PairArrays& pairs) {
-  const ArrayProblem occupancy = CheckArguments(arrays);
-  Problem problem = {occupancy.shape, {}};
-  problem.inputs.scan = occupancy.inputs;
-  problem.inputs.pair = pairs.pair.data();
-  problem.inputs.effect = pairs.effect.data();
-  problem.inputs.distance = pairs.distance;
-  const InputError error = pairs::CheckPairs(occupancy.dimensions, SizesOf(pairs.pair),
-                                             SizesOf(pairs.effect), problem.shape, &problem.inputs);
-  Require(error.empty(), error);
-  return problem;
-}
 
 py::array_t<float> PairForward(const Array<uint8_t>& sequence, const Array<float>& log_kd,
                                const Array<float>& log_concentration, const Array<float>& effect,
@@ -46,7 +21,7 @@ py::array_t<float> PairForward(const Array<uint8_t>& sequence, const Array<float
                                const std::optional<Array<int32_t>>& span,
                                const std::string& padding, const std::string& instruction_set,
                                int threads) {
-  const Problem problem =
+  const PairProblem problem =
       CheckPairArrays({sequence, log_kd, log_concentration, std::nullopt, column_range, span,
                        std::nullopt, std::nullopt, "expected", padding, "float32"},
                       {effect, pair, distance});
@@ -69,7 +44,7 @@ py::tuple PairBackward(const Array<uint8_t>& sequence, const Array<float>& log_k
                        int64_t distance, const std::optional<Array<int32_t>>& column_range,
                        const std::optional<Array<int32_t>>& span, const std::string& padding,
                        const std::string& instruction_set, int threads) {
-  const Problem problem =
+  const PairProblem problem =
       CheckPairArrays({sequence, log_kd, log_concentration, std::nullopt, column_range, span,
                        std::nullopt, std::nullopt, "expected", padding, "float32"},
                       {effect, pair, distance});

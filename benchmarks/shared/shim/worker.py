@@ -1,8 +1,9 @@
 """Runs the kernels in a shim library, in a separate process: `python worker.py library`.
 
 Requests and answers are pickles on the standard streams: ("run", request) gives {"error": text} or
-{"arrays": {name: array}}, ("record", request) {"launches": [...], "error": text}, and so do "call" and "record_call" of any function. The parent starts
-this process with the sanitizer preloaded; whatever that finds ends the process, with a report.
+{"arrays": {name: array}}, ("record", request) {"launches": [...], "error": text}; ("call", request)
+and ("record_call", request) the same for any function of the library. The parent starts this
+process with the sanitizer preloaded; whatever that finds ends the process, with a report.
 """
 
 from __future__ import annotations

@@ -243,3 +243,20 @@ def test_long_curves_on_long_sequences_take_little_memory():
     sites, taps = 2 * 2 * length, 2 * length
     bytes_taken = PairShim().workspace(problem, backward=True)
     assert bytes_taken <= 4 * (2 * sites + (2 + 2 * 4) * taps) + (1 << 20)
+
+
+def print_largest_errors(executor):
+    """The largest errors of all cases, as parts of the norm."""
+    scores, gradients = [], []
+    for case in CASES:
+        problem, padding = problem_of(case), case[-1]
+        upstream = upstream_of(problem)
+        score, expected = expected_of(problem, upstream, padding)
+        scores.append(relative_error(executor.forward(problem, padding), score))
+        found = executor.backward(problem, upstream, padding)
+        gradients += [relative_error(found[name], value) for name, value in expected.items()]
+    print(f"{executor}: scores {max(scores):.1e}, gradients {max(gradients):.1e}")
+
+
+if __name__ == "__main__":
+    print_largest_errors(PairShim())

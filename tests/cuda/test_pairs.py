@@ -174,6 +174,15 @@ def test_rows_of_a_batch_are_the_rows_alone():
         np.testing.assert_array_equal(PairShim().forward(alone)[0], together[row])
 
 
+@pytest.mark.parametrize("padding", ["same", "valid"])
+def test_no_windows(padding):
+    problem = random_problem((2, 0 if padding == "same" else 4, 5, 2))
+    shim = PairShim(sanitized=True)
+    assert not shim.forward(problem, padding).any()
+    gradients = shim.backward(problem, upstream_of(problem), padding)
+    assert not any(each.any() for each in gradients.values())
+
+
 def test_no_pairs():
     problem = random_problem((3, 20, 4, 2), pairs=[(0, 1)])
     problem["effect"] = np.zeros((0, 2, 3), np.float32)

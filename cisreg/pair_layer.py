@@ -10,7 +10,7 @@ import tensorflow as tf
 from cisreg.choices import ComputeDtype
 from cisreg.contract import Inputs, as_inputs, checked
 from cisreg.implementation import Implementation
-from cisreg.pair_operation import pair_effects, takes_fused_pairs
+from cisreg.pair_operation import PairSizes, pair_effects, takes_fused_pairs
 from cisreg.pairs import pair_bases, pair_motifs
 from cisreg.products import products_of_stack
 from cisreg.reference import site_log_odds
@@ -47,7 +47,16 @@ def pair_score(
     """
     chosen = pair_motifs(spec)
     effect = tf.convert_to_tensor(parameters["pair_effect"])
-    if takes_fused_pairs(spec, sequence, implementation):
+    sizes = PairSizes(
+        spec.sequence_length,
+        spec.motif_width,
+        len(chosen.motifs),
+        len(spec.pairs),
+        spec.pair_knots,
+        spec.pair_distance,
+        spec.padding,
+    )
+    if takes_fused_pairs(sizes, sequence, implementation):
         inputs = _inputs(spec, parameters, sequence, span, column_range, chosen.motifs)
         pair = tf.constant(np.stack([chosen.first, chosen.second], axis=1), tf.int32)
         return pair_effects(inputs, effect, pair, distance=spec.pair_distance, padding=spec.padding)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -16,9 +16,7 @@ from cisreg.devices import gpu_here, traces_for_any_device
 from cisreg.implementation import Implementation, examine, fused_available, gpu_limits
 from cisreg.library import load_ops, native_module, registered_devices
 from cisreg.once import once
-from cisreg.pairs import pair_motifs
 from cisreg.self_test import in_own_thread
-from cisreg.spec import ModelSpec
 from cisreg.xla import traces_for_xla
 
 logger = logging.getLogger("cisreg.occupancy")
@@ -30,15 +28,39 @@ _ANY_COUNT = 1024
 LARGEST_ERROR = 1e-4
 
 
-def takes_fused_pairs(spec: ModelSpec, sequence: tf.Tensor, implementation: Implementation) -> bool:
+class PairSizes(NamedTuple):
+    """Sizes of the operation of pairs, by which a GPU may refuse it.
+
+    Attributes:
+        length: bases of a sequence.
+        width: columns of the motifs.
+        motifs: of the factors in pairs.
+        pairs: how many.
+        knots: of a curve.
+        distance: where effects end, bases.
+        padding: "same" or "valid".
+    """
+
+    length: int
+    width: int
+    motifs: int
+    pairs: int
+    knots: int
+    distance: int
+    padding: Padding
+
+
+def takes_fused_pairs(
+    sizes: PairSizes, sequence: tf.Tensor, implementation: Implementation
+) -> bool:
     """Whether the fused operation computes pairs here: where it can, unless told not to.
 
     Not under `jit_compile=True`, nor on a GPU that it has no kernels for, which the log says once;
     nor for soft sequences, or where the library does not load.
 
     Example:
-        >>> spec = ModelSpec(2, 3, 5, pairs=((0, 1),), pair_distance=2, pair_knots=1)
-        >>> takes_fused_pairs(spec, tf.zeros([1, 5, 4]), "auto")
+        >>> sizes = PairSizes(5, 3, 2, pairs=1, knots=1, distance=2, padding="same")
+        >>> takes_fused_pairs(sizes, tf.zeros([1, 5, 4]), "auto")
         False
     """
     if implementation == "standard" or is_soft(sequence):
@@ -49,14 +71,14 @@ def takes_fused_pairs(spec: ModelSpec, sequence: tf.Tensor, implementation: Impl
     if not fused_available():
         return False
     if not traces_for_any_device() and (gpu := gpu_here()):
-        reason = _why_not_on(gpu, spec)
+        reason = _why_not_on(gpu, sizes)
         if reason:
             _say_standard(f"the fused operation of pairs of factors: {reason}")
         return not reason
     return True
 
 
-def _why_not_on(gpu: str, spec: ModelSpec) -> str:
+def _why_not_on(gpu: str, sizes: PairSizes) -> str:
     """Why the fused operation cannot be used on a GPU; "" where it can."""
     if not all("GPU" in registered_devices(operation) for operation in OPERATIONS):
         return "this build of cisreg has no CUDA kernels"
@@ -64,7 +86,7 @@ def _why_not_on(gpu: str, spec: ModelSpec) -> str:
     if reason := examine(gpu, "float32").reason or why_wrong_on(gpu):
         return reason
     limits = gpu_limits(gpu)
-    return "" if limits is None else _refusal(limits, spec)
+    return "" if limits is None else _refusal(limits, sizes)
 
 
 @functools.cache
@@ -116,15 +138,14 @@ def _small_problem(device: str) -> dict[str, np.ndarray]:
 
 
 @functools.lru_cache(maxsize=64)
-def _refusal(limits: tuple[int, int, int], spec: ModelSpec) -> str:
-    """Why a GPU with these limits cannot compute the pairs of a model; "" where it can."""
-    motifs = len(pair_motifs(spec).motifs)
+def _refusal(limits: tuple[int, int, int], sizes: PairSizes) -> str:
+    """Why a GPU with these limits cannot compute pairs of these sizes; "" where it can."""
     return native_module().cuda_pair_refusal(
         limits,
-        (_ANY_COUNT, spec.sequence_length, spec.motif_width, motifs),
-        (len(spec.pairs), spec.pair_knots),
-        distance=spec.pair_distance,
-        padding=spec.padding,
+        (_ANY_COUNT, sizes.length, sizes.width, sizes.motifs),
+        (sizes.pairs, sizes.knots),
+        distance=sizes.distance,
+        padding=sizes.padding,
     )
 
 

@@ -16,7 +16,7 @@ from cisreg.interpret.read_out import ModelScan
 from cisreg.layers import between_ends
 from cisreg.model import ModelSpec, init_parameters, predict
 from cisreg.pair_layer import pair_score
-from cisreg.pair_operation import pair_effects, takes_fused_pairs
+from cisreg.pair_operation import PairSizes, pair_effects, takes_fused_pairs
 from cisreg.pairs import by_strands, named_pairs, pair_curves, pair_motifs, pair_sums, site_effects
 from cisreg.pairs_oracle import pair_oracle, pair_oracle_gradient
 from cisreg.self_test import SelfTest
@@ -338,7 +338,7 @@ def test_standard_operations_where_the_library_does_not_load(monkeypatch):
     np.testing.assert_allclose(found[0], fused[0], rtol=1e-4, atol=1e-5)
 
 
-GPU_SPEC = ModelSpec(2, 3, 17, pairs=((0, 1),), **KNOTS)
+GPU_SIZES = PairSizes(17, 3, 2, 1, KNOTS["pair_knots"], KNOTS["pair_distance"], "same")
 
 
 def on_a_gpu(monkeypatch, caplog, *, devices=("CPU", "GPU"), examined="", wrong="", refused=""):
@@ -361,7 +361,7 @@ def on_a_gpu(monkeypatch, caplog, *, devices=("CPU", "GPU"), examined="", wrong=
 
     monkeypatch.setattr("cisreg.pair_operation.native_module", lambda: Native)
     codes = tf.zeros([1, 17], tf.uint8)
-    taken = {takes_fused_pairs(GPU_SPEC, codes, each) for each in ("auto", "fused")}
+    taken = {takes_fused_pairs(GPU_SIZES, codes, each) for each in ("auto", "fused")}
     assert len(taken) == 1
     return taken.pop(), asked
 

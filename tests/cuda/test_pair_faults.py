@@ -1,4 +1,4 @@
-"""Faults planted into a copy of the kernels of pairs: `test_pairs` must notice each of them."""
+"""Faults planted into a copy of the kernels of pairs: `test_pair_kernels` must notice each one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from test_faults import WRONG_NUMBERS, Fault, plant
-from test_pairs import CASES, SIMULATED, check, problem_of, with_constants
+from test_pair_kernels import CASES, SIMULATED, check, problem_of, with_constants
 
 from benchmarks.shared.executors import KernelError, scratch
 from benchmarks.shared.pair_executors import PairShim, PairSimulator

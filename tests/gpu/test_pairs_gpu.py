@@ -10,8 +10,7 @@ from test_occupancy import relative_error
 
 from cisreg.contract import as_inputs
 from cisreg.devices import gpu_here
-from cisreg.model import ModelSpec
-from cisreg.pair_operation import pair_effects, takes_fused_pairs, why_wrong_on
+from cisreg.pair_operation import PairSizes, pair_effects, takes_fused_pairs, why_wrong_on
 
 DEVICE = "GPU:0"
 pytestmark = pytest.mark.gpu
@@ -94,5 +93,5 @@ def test_no_sequences_and_no_bases(shape):
 
 def test_the_operation_is_chosen_here():
     assert why_wrong_on(gpu_here()) == ""
-    spec = ModelSpec(2, 3, 20, pairs=((0, 1),))
-    assert takes_fused_pairs(spec, tf.zeros([1, 20], tf.uint8), "auto")
+    sizes = PairSizes(20, 3, 2, pairs=1, knots=23, distance=60, padding="same")
+    assert takes_fused_pairs(sizes, tf.zeros([1, 20], tf.uint8), "auto")

@@ -67,7 +67,11 @@ def main() -> None:
         simulator.backward(problem, np.ones(SEQUENCES, np.float32))
     except executors.MissingError as error:
         raise SystemExit(f"--simulator: {error}") from error
-    compiled = {row["kernel"]: row for row in resources([ARCHITECTURE])}
+    compiled = {
+        row["kernel"]: row
+        for units in ("pair_*.cu", "sum_rows.cu")
+        for row in resources([ARCHITECTURE], units=units)
+    }
     rows = []
     for direction, stats in (("forward", forward), ("backward", simulator.stats)):
         for kernel, instructions, shared in counted(stats):

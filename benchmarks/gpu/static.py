@@ -93,12 +93,14 @@ def find_nvdisasm() -> str | None:
     return shutil.which("nvdisasm", path=path)
 
 
-def resources(architectures: Iterable[int] = ARCHITECTURES, cuda: Path = CUDA) -> list[Row]:
-    """Compiles all units of a folder for each architecture: a row per kernel and architecture.
+def resources(
+    architectures: Iterable[int] = ARCHITECTURES, cuda: Path = CUDA, units: str = "*.cu"
+) -> list[Row]:
+    """Compiles units of a folder for each architecture: a row per kernel and architecture.
 
     `opcodes` of a row counts those of `INSTRUCTIONS` by their full names; None without nvdisasm.
     """
-    jobs = [(unit, each) for each in architectures for unit in sorted(cuda.glob("*.cu"))]
+    jobs = [(unit, each) for each in architectures for unit in sorted(cuda.glob(units))]
     with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         found = pool.map(lambda job: _compile(*job), jobs)
         return [row for rows in found for row in rows]

@@ -247,8 +247,12 @@ FAULTS = [
 
 
 def plant_in_pieces(fault):
-    """The kernels with the fault, and few sequences and slices at a time."""
-    few = with_constants(Path(scratch()) / f"few-{fault}", kPairSites="400", kPairSlices="3")
+    """The kernels with the fault, and few sequences and slices at a time.
+
+    In the simulator several strips of a slice, so that they can meet.
+    """
+    sites = "2000" if fault.executor == "simulator" else "400"
+    few = with_constants(Path(scratch()) / f"few-{fault}", kPairSites=sites, kPairSlices="3")
     cuda = plant(fault)
     (cuda / "tiles.h").write_text((few / "tiles.h").read_text())
     return cuda

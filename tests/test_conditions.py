@@ -272,6 +272,39 @@ def test_kernels_against_oracle(strength, spread, own, reduction):
                 assert not found[2][gradient["position_weight"] == 0].any(), case
 
 
+@pytest.mark.parametrize("reduction", ["expected", "log_unbound"])
+@pytest.mark.parametrize("least_factor", [-0.5, -20.9, -21.1, -54.9, -55.1], ids=str)
+@pytest.mark.parametrize("power", [-40, 0, 29.9, 30.1, 59.9, 60.1], ids=str)
+def test_where_sites_share_a_division_no_product_overflows(power, least_factor, reduction):
+    """On both sides of each limit of the kernels, where every window has the strongest odds.
+
+    These are 2^power on the forward strand of the first motif, and 1 elsewhere; in the last
+    condition they are e^least_factor times as much. A loss may also be small.
+    """
+    width, motifs = 6, 2
+    arguments = example((2, 31, width, motifs))
+    arguments.pop("position_weight")
+    arguments["sequence"][:] = 0
+    arguments["log_kd"] = np.zeros((width, 4, motifs), np.float32)
+    arguments["log_kd"][:, 0, 0] = -power * np.log(2) / width
+    rows = np.array([0.0, least_factor / 2, least_factor])[:, np.newaxis]
+    arguments["log_concentration"] = (rows + np.zeros(motifs)).astype(np.float32)
+    expected = occupancy_oracle(**arguments, reduction=reduction)
+    for scale in (1.0, 1e-12):
+        random = np.random.default_rng(3)
+        upstream = (scale * random.normal(size=expected[0].shape)).astype(np.float32)
+        gradient = gradient_of_oracle(arguments, (upstream, None), reduction=reduction)
+        for instruction_set in _native.instruction_sets():
+            native = {"reduction": reduction, "instruction_set": instruction_set}
+            bound = _native.occupancy_forward(*native_inputs(arguments), **native)[0]
+            for one, of_one in parts(bound, expected[0], [1, 2, 3]):
+                assert relative_error(one, of_one) <= 3e-6, instruction_set
+            found = _native.occupancy_backward(*native_inputs(arguments), upstream, None, **native)
+            assert relative_error(found[0], gradient["log_kd"]) <= 3e-5, instruction_set
+            for one, of_one in parts(found[1], gradient["log_concentration"], [0, 1]):
+                assert relative_error(one, of_one) <= 1e-4, instruction_set
+
+
 @pytest.mark.parametrize("own", [False, True], ids=["all", "own"])
 @pytest.mark.parametrize("count", [40, 3000], ids=["shared tiles", "own tiles"])
 def test_the_number_of_threads_changes_no_bit(count, own):

@@ -39,11 +39,23 @@ def strong_motifs(shape):
     return arguments, {"reduction": "expected"}, upstream
 
 
-# Of each shape the problem with several conditions and sets, some of them with one of each row;
-# sequences of several segments without an absent motif; and strong motifs.
+def strong_sites(shape):
+    """Every site has odds of 2^40: the product of two stays finite, that of four does not."""
+    arguments = several(shape, 3, 0)
+    arguments["sequence"][:] = 0
+    arguments["log_concentration"] = np.array([[0.0], [-1.0], [-2.0]]) * np.ones(shape[3])
+    arguments["log_concentration"] = arguments["log_concentration"].astype(np.float32)
+    arguments["log_kd"][:] = np.float32(-40 * np.log(2) / shape[2])
+    upstream = random_upstream(occupancy_oracle(**arguments), seed=1)
+    return arguments, {"reduction": "expected"}, upstream
+
+
+# Of each shape the problems with several conditions, with sets and without, some of them with one
+# of each row; sequences of several segments without an absent motif; and strong motifs and sites.
 CASES = [
-    *list(occupancy_cases())[1::2],
+    *(case for number, case in enumerate(occupancy_cases()) if number % 3),
     two_sets((2, 1100, 6, 16)),
+    strong_sites((5, 23, 12, 9)),
     strong_motifs((5, 60, 12, 9)),
 ]
 
@@ -136,6 +148,54 @@ FAULTS = [
         "backward_several.h",
         "    std::memset(scratch.totals, 0, (conditions.end - conditions.first) * kRowBytes);\n",
         "",
+    ),
+    Fault(
+        "a third site of four is inverted as the fourth",
+        "several.h",
+        "inverse[2] = of_second * value[3];",
+        "inverse[2] = of_second * value[2];",
+    ),
+    Fault(
+        "four sites share a division where their product is not finite",
+        "table.h",
+        "kStrongestOfFour = 30.0f;",
+        "kStrongestOfFour = 60.0f;",
+    ),
+    Fault(
+        "the derivative of a product without the windows before",
+        "forward_several.h",
+        "slope = MultiplyAdd(slope, factor, rest);",
+        "slope = MultiplyAdd(slope, factor, coefficient[i]);",
+    ),
+    Fault(
+        "windows behind the end of a sequence are in the product",
+        "forward_several.h",
+        "      if (kKind != Windows::kAll && k >= live) odds[k] = F::Broadcast(0.0f);\n",
+        "",
+    ),
+    Fault(
+        "windows behind the end of a sequence are in the gradient of concentrations",
+        "backward_several.h",
+        "    if (kKind != Windows::kAll && k >= live) odds[k] = F::Broadcast(0.0f);\n",
+        "",
+    ),
+    Fault(
+        "the slope of log unbound is that of the expected number",
+        "backward_several.h",
+        "kExpected ? unbound[i] * unbound[i] : unbound[i];",
+        "unbound[i] * unbound[i];",
+    ),
+    Fault(
+        "the sign of the slope of log unbound where four sites share a division",
+        "backward_several.h",
+        "(kExpected ? upstream : zero - upstream) * factor;",
+        "upstream * factor;",
+    ),
+    Fault(
+        "slopes instead of dlogits",
+        "backward_several.h",
+        "dlogit[k] = odds[k] * dlogit[k];",
+        "dlogit[k] = dlogit[k];",
     ),
     Fault(
         "weights of the block before",

@@ -131,6 +131,55 @@ __attribute__((always_inline)) inline F StoreCondition(const F (&site)[F::kWindo
   return kSets == 0 ? bound * total : total;
 }
 
+// Adds to the slopes of the windows in flight, dlogit / odds, those of one condition without
+// weights, and returns the sum of their dlogits. Two sums run side by side, so that an addition
+// need not wait for the one before.
+template <class F, Reduction kReduction>
+__attribute__((always_inline)) inline F AddSlopes(const F (&odds)[F::kWindowsInFlight], F factor,
+                                                  F upstream, F (&slope)[F::kWindowsInFlight]) {
+  constexpr bool kExpected = kReduction == Reduction::kExpected;
+  const F one = F::Broadcast(1.0f), zero = F::Broadcast(0.0f);
+  const F scale = (kExpected ? upstream : zero - upstream) * factor;
+  F sum[2] = {zero, zero};
+#pragma GCC unroll 8
+  for (int first = 0; first < F::kWindowsInFlight; first += 4) {
+    F bound[4], unbound[4];
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) bound[i] = MultiplyAdd(factor, odds[first + i], one);
+    InvertFour(bound, unbound);
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+      const int k = first + i;
+      // d p / d odds is the factor times (1 - p)^2, and - d log(1 - p) / d odds times 1 - p.
+      const F own = kExpected ? unbound[i] * unbound[i] : unbound[i];
+      sum[k % 2] = k < 2 ? odds[k] * own : MultiplyAdd(odds[k], own, sum[k % 2]);
+      slope[k] = MultiplyAdd(scale, own, slope[k]);
+    }
+  }
+  return scale * (sum[0] + sum[1]);
+}
+
+// Adds to the dlogits of the windows in flight and to the totals [C', kBlockSites] those of all
+// conditions, where there are no weights and four sites share a division.
+template <class F, Reduction kReduction, Windows kKind>
+__attribute__((always_inline)) inline void StoreConditions(
+    F (&odds)[F::kWindowsInFlight], const float* factors, const float* upstream, int64_t conditions,
+    int live, float* totals, F (&dlogit)[F::kWindowsInFlight]) {
+  constexpr int kWindows = F::kWindowsInFlight;
+#pragma GCC unroll 8
+  for (int k = 0; k < kWindows; ++k) {
+    if (kKind != Windows::kAll && k >= live) odds[k] = F::Broadcast(0.0f);
+  }
+  for (int64_t c = 0; c < conditions; ++c) {
+    const int64_t at = c * kBlockSites;
+    const F own =
+        AddSlopes<F, kReduction>(odds, F::Load(factors + at), F::Load(upstream + at), dlogit);
+    AddTo(own, totals + at);
+  }
+#pragma GCC unroll 8
+  for (int k = 0; k < kWindows; ++k) dlogit[k] = odds[k] * dlogit[k];
+}
+
 // Stores the dlogits of a segment's next windows and adds them to the totals of the conditions.
 template <class V, class Rows, Reduction kReduction, int kSets, int kSitesPerDivision,
           Windows kKind>
@@ -140,7 +189,6 @@ __attribute__((always_inline)) inline void StoreWindowsSeveral(
     const BlockGradients& gradients) {
   using F = typename V::Part;
   constexpr int kWindows = V::kWindowsInFlight;
-  const int windows = kKind == Windows::kAll ? kWindows : live;
   const int64_t sets = SetCount<kSets>(job);
   const int64_t conditions = job.inputs.summed_conditions();
   V site[kWindows];
@@ -158,17 +206,23 @@ __attribute__((always_inline)) inline void StoreWindowsSeveral(
       part[k] = site[k].part[i];
       dlogit[k] = F::Broadcast(0.0f);
     }
-    PartWeights weights = {nullptr, nullptr, sets};
-    if (sets > 0) weights = {cursor->weight + at, cursor->weight_gradient + at, sets};
-    for (int64_t c = 0; c < conditions; ++c) {
-      float* const total = scratch.totals + c * kBlockSites + at;
-      const F own = StoreCondition<F, kReduction, kSets, kSitesPerDivision, kKind>(
-          part, F::Load(factors + c * kBlockSites + at),
-          scratch.upstream + c * (1 + sets) * kBlockSites + at, weights, live, counted.Part(i),
-          dlogit);
-      (F::Load(total) + own).Store(total);
+    if constexpr (kSitesPerDivision == 4) {
+      StoreConditions<F, kReduction, kKind>(part, factors + at, scratch.upstream + at, conditions,
+                                            live, scratch.totals + at, dlogit);
+    } else {
+      PartWeights weights = {nullptr, nullptr, sets};
+      if (sets > 0) weights = {cursor->weight + at, cursor->weight_gradient + at, sets};
+      for (int64_t c = 0; c < conditions; ++c) {
+        const F own = StoreCondition<F, kReduction, kSets, kSitesPerDivision, kKind>(
+            part, F::Load(factors + c * kBlockSites + at),
+            scratch.upstream + c * (1 + sets) * kBlockSites + at, weights, live, counted.Part(i),
+            dlogit);
+        AddTo(own, scratch.totals + c * kBlockSites + at);
+      }
     }
-    for (int k = 0; k < windows; ++k) {
+#pragma GCC unroll 8
+    for (int k = 0; k < kWindows; ++k) {
+      if (kKind != Windows::kAll && k >= live) break;
       Rows::StorePart(dlogit[k], i, target[k], gradients.strip_bytes);
     }
   }
@@ -234,9 +288,11 @@ void StoreBlockSeveral(const OccupancyJob& job, int64_t block, const Tile& tile,
   const int64_t sets = job.inputs.weight_sets;
   auto store_tile = spanned ? StoreTileSeveral<V, Rows, kReduction, kAnySets, 1, true>
                             : StoreTileSeveral<V, Rows, kReduction, kAnySets, 1, false>;
-  if (job.sites_per_division[block] == 2) {
-    store_tile = spanned     ? StoreTileSeveral<V, Rows, kReduction, kAnySets, 2, true>
-                 : sets == 0 ? StoreTileSeveral<V, Rows, kReduction, 0, 2, false>
+  const int32_t sites = job.sites_per_division[block];
+  if (sites > 1) {
+    store_tile = spanned ? StoreTileSeveral<V, Rows, kReduction, kAnySets, 2, true>
+                 : sets == 0 && sites == 4 ? StoreTileSeveral<V, Rows, kReduction, 0, 4, false>
+                 : sets == 0               ? StoreTileSeveral<V, Rows, kReduction, 0, 2, false>
                  : sets == kUnrolledSets
                      ? StoreTileSeveral<V, Rows, kReduction, kUnrolledSets, 2, false>
                      : StoreTileSeveral<V, Rows, kReduction, kAnySets, 2, false>;

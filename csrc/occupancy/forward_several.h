@@ -9,45 +9,63 @@
 namespace cisreg {
 namespace {
 
-template <class F>
-inline void AddTo(F value, float* sums) {
-  (F::Load(sums) + value).Store(sums);
-}
+// Some windows of a site in all conditions. In one with the factor f, the product of 1 + f odds
+// over the windows is P(f) = 1 + c0 f + c1 f^2 + ..., and the sum of p is f P'(f) / P(f). No term
+// is negative, so that no digit is lost.
+template <class F, int kWindows>
+struct WindowProduct {
+  F coefficient[kWindows];
 
-// Two windows of a site, of odds a and b, in all conditions: in one with the factor f, the sum of p
-// is f (a + b + 2 f a b) / (1 + f (a + b + f a b)).
-template <class F>
-struct WindowPair {
-  F sum;
-  F product;
+  static WindowProduct Of(const F* odds) {
+    WindowProduct product;
+    F* const c = product.coefficient;
+#pragma GCC unroll 4
+    for (int n = 0; n < kWindows; ++n) {
+      c[n] = n == 0 ? odds[n] : c[n - 1] * odds[n];
+#pragma GCC unroll 4
+      for (int i = n - 1; i > 0; --i) c[i] = MultiplyAdd(c[i - 1], odds[n], c[i]);
+      if (n > 0) c[0] = c[0] + odds[n];
+    }
+    return product;
+  }
 
-  // Without the factor f in front.
-  F SumOccupancy(F factor) const {
-    const F once = factor * product;
-    const F both = sum + once;
-    const F inverse = Reciprocal(MultiplyAdd(factor, both, F::Broadcast(1.0f)));
-    return (both + once) * inverse;
+  // The sum of p without the factor f in front, or of log2(1 + f odds).
+  template <Reduction kReduction>
+  F Sum(F factor) const {
+    F rest = coefficient[kWindows - 1];
+    F slope = rest;
+#pragma GCC unroll 4
+    for (int i = kWindows - 2; i >= 0; --i) {
+      rest = MultiplyAdd(rest, factor, coefficient[i]);
+      slope = MultiplyAdd(slope, factor, rest);
+    }
+    if (kReduction == Reduction::kLogUnbound) return simd::Log2OnePlus(rest * factor);
+    return slope * InvertFast(MultiplyAdd(rest, factor, F::Broadcast(1.0f)));
   }
 };
 
-// Adds the windows in flight to the expected occupancies of one part of a block's sites in all
-// conditions, where nothing else is asked for.
-template <class F>
-__attribute__((always_inline)) inline void SumPairs(const F (&odds)[F::kWindowsInFlight],
-                                                    const float* factors, int64_t conditions,
-                                                    float* sums) {
-  constexpr int kPairs = F::kWindowsInFlight / 2;
-  WindowPair<F> pair[kPairs];
-#pragma GCC unroll 8
-  for (int i = 0; i < kPairs; ++i) {
-    pair[i] = {odds[2 * i] + odds[2 * i + 1], odds[2 * i] * odds[2 * i + 1]};
+// Adds the windows in flight to the sums of one part of a block's sites in all conditions, where
+// there are no weights. The odds of windows that are not live are zero.
+template <class F, Reduction kReduction, int kSitesPerDivision>
+__attribute__((always_inline)) inline void SumProducts(const F (&odds)[F::kWindowsInFlight],
+                                                       const float* factors, int64_t conditions,
+                                                       float* sums) {
+  constexpr int kProducts = F::kWindowsInFlight / kSitesPerDivision;
+  WindowProduct<F, kSitesPerDivision> product[kProducts];
+#pragma GCC unroll 4
+  for (int i = 0; i < kProducts; ++i) {
+    product[i] = WindowProduct<F, kSitesPerDivision>::Of(odds + i * kSitesPerDivision);
   }
   for (int64_t c = 0; c < conditions; ++c, factors += kBlockSites, sums += kBlockSites) {
     const F factor = F::Load(factors);
-    F bound = pair[0].SumOccupancy(factor);
-#pragma GCC unroll 8
-    for (int i = 1; i < kPairs; ++i) bound = bound + pair[i].SumOccupancy(factor);
-    MultiplyAdd(factor, bound, F::Load(sums)).Store(sums);
+    F sum = product[0].template Sum<kReduction>(factor);
+#pragma GCC unroll 4
+    for (int i = 1; i < kProducts; ++i) sum = sum + product[i].template Sum<kReduction>(factor);
+    if (kReduction == Reduction::kLogUnbound) {
+      AddTo(sum, sums);
+    } else {
+      MultiplyAdd(factor, sum, F::Load(sums)).Store(sums);
+    }
   }
 }
 
@@ -108,15 +126,14 @@ __attribute__((always_inline)) inline void SumConditions(const F (&site)[F::kWin
                                                          const float* weight, int64_t sets,
                                                          int live, const CountedSites<F>& counted,
                                                          float* sums) {
-  if constexpr (F::kHasReciprocal && kReduction == Reduction::kExpected && kSets == 0 &&
-                kSitesPerDivision == 2) {
+  if constexpr (kSets == 0) {
     F odds[F::kWindowsInFlight];
 #pragma GCC unroll 8
     for (int k = 0; k < F::kWindowsInFlight; ++k) {
-      odds[k] = kKind == Windows::kMasked ? site[k] * counted.At(k) : site[k];
+      odds[k] = site[k];
       if (kKind != Windows::kAll && k >= live) odds[k] = F::Broadcast(0.0f);
     }
-    SumPairs(odds, factors, conditions, sums);
+    SumProducts<F, kReduction, kSitesPerDivision>(odds, factors, conditions, sums);
   } else {
     for (int64_t c = 0; c < conditions; ++c, factors += kBlockSites) {
       SumCondition<F, kReduction, kSets, kSitesPerDivision, kKind>(site, F::Load(factors), weight,
@@ -212,9 +229,11 @@ void ForwardBlockSeveral(const OccupancyJob& job, int64_t block, const Tile& til
   const int64_t sets = job.inputs.weight_sets;
   auto forward_tile = spanned ? ForwardTileSeveral<V, kReduction, kAnySets, 1, true>
                               : ForwardTileSeveral<V, kReduction, kAnySets, 1, false>;
-  if (job.sites_per_division[block] == 2) {
-    forward_tile = spanned     ? ForwardTileSeveral<V, kReduction, kAnySets, 2, true>
-                   : sets == 0 ? ForwardTileSeveral<V, kReduction, 0, 2, false>
+  const int32_t sites = job.sites_per_division[block];
+  if (sites > 1) {
+    forward_tile = spanned                   ? ForwardTileSeveral<V, kReduction, kAnySets, 2, true>
+                   : sets == 0 && sites == 4 ? ForwardTileSeveral<V, kReduction, 0, 4, false>
+                   : sets == 0               ? ForwardTileSeveral<V, kReduction, 0, 2, false>
                    : sets == kUnrolledSets
                        ? ForwardTileSeveral<V, kReduction, kUnrolledSets, 2, false>
                        : ForwardTileSeveral<V, kReduction, kAnySets, 2, false>;

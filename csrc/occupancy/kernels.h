@@ -34,7 +34,7 @@ struct OccupancyJob {
   const uint8_t* used_rows;           // [kTableRows], those of tables that a window may read
   // What tables are filled with:
   float* tables;                // of all blocks, one after the other
-  int32_t* sites_per_division;  // [block_count], 1 or 2, see table.h
+  int32_t* sites_per_division;  // [block_count], 1, 2 or 4, see table.h
   float* factors;               // [block_count, C, kBlockSites], or unused, see several.h
   float* block_weight;          // [block_count, P, K, kBlockSites], or unused
 

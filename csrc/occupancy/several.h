@@ -58,6 +58,33 @@ inline ConditionOdds<F> OddsIn(F site, F factor, F counts) {
   }
 }
 
+template <class F>
+inline void AddTo(F value, float* sums) {
+  (F::Load(sums) + value).Store(sums);
+}
+
+// 1 / value, by a reciprocal where the processor has them.
+template <class F>
+inline F InvertFast(F value) {
+  if constexpr (F::kHasReciprocal) {
+    return Reciprocal(value);
+  } else {
+    return F::Broadcast(1.0f) / value;
+  }
+}
+
+// 1 / value for each of four, with one reciprocal or division for all.
+template <class F>
+inline void InvertFour(const F (&value)[4], F (&inverse)[4]) {
+  const F first = value[0] * value[1], second = value[2] * value[3];
+  const F all = InvertFast(first * second);
+  const F of_first = all * second, of_second = all * first;
+  inverse[0] = of_first * value[1];
+  inverse[1] = of_first * value[0];
+  inverse[2] = of_second * value[3];
+  inverse[3] = of_second * value[2];
+}
+
 // 1 - p of sites that may share a division. None is needed where the processor has reciprocals.
 template <class F, int kSites>
 inline void UnboundFast(const F (&odds)[kSites], F (&unbound)[kSites]) {

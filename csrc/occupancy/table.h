@@ -34,6 +34,11 @@ constexpr float kMaxFactor = 1e4f;
 // limits the odds of a block's strongest site to this power of two. Blocks with stronger sites do
 // not share, and hold logarithms.
 constexpr float kStrongestShared = 60.0f;
+// With several conditions, four sites share it where a block's strongest site is below this power
+// of two and no factor of a condition is below the other. So the product of four 1 + odds and its
+// derivative stay below 2^123, and squares of their inverses times a factor above 2^-91.
+constexpr float kStrongestOfFour = 30.0f;
+constexpr float kWeakestFactorOfFour = -21.0f;  // in nats
 // A row's significand is the product of four numbers between the square roots of 1/2 and 2, give or
 // take rounding: with this power of two it is still a normal float.
 constexpr float kWeakestRow = -123.0f;
@@ -223,9 +228,12 @@ BlockStrength<V> GatherEnergies(const OccupancyJob& job, int64_t block, V concen
   return {strongest + concentration, LargestLane(largest)};
 }
 
-inline int32_t ChooseSitesPerDivision(float strongest_power, float largest, float weakest_factor) {
+inline int32_t ChooseSitesPerDivision(bool several, float strongest_power, float largest,
+                                      float weakest_factor) {
   const bool strong = largest > kMaxFactor || strongest_power > kStrongestShared;
-  return strong || weakest_factor < kWeakestFactor ? 1 : 2;
+  if (strong || weakest_factor < kWeakestFactor) return 1;
+  const bool four = strongest_power <= kStrongestOfFour && weakest_factor >= kWeakestFactorOfFour;
+  return several && four ? 4 : 2;
 }
 
 template <class V>
@@ -323,7 +331,7 @@ void BuildTable(const OccupancyJob& job, int64_t block) {
   const bool several = job.inputs.several();
   const float weakest_factor = several ? FindWeakestFactor(job, block) : 0.0f;
   const int32_t sites =
-      ChooseSitesPerDivision(LargestLane(strongest) * kLog2E, largest, weakest_factor);
+      ChooseSitesPerDivision(several, LargestLane(strongest) * kLog2E, largest, weakest_factor);
   job.sites_per_division[block] = sites;
   if (several) FillFactors<V>(job, block, sites == 1);
   if (sites == 1) {

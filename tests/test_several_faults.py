@@ -150,12 +150,6 @@ FAULTS = [
         "",
     ),
     Fault(
-        "a third site of four is inverted as the fourth",
-        "several.h",
-        "inverse[2] = of_second * value[3];",
-        "inverse[2] = of_second * value[2];",
-    ),
-    Fault(
         "four sites share a division where their product is not finite",
         "table.h",
         "kStrongestOfFour = 30.0f;",

@@ -138,17 +138,20 @@ template <class F, Reduction kReduction>
 __attribute__((always_inline)) inline F AddSlopes(const F (&odds)[F::kWindowsInFlight], F factor,
                                                   F upstream, F (&slope)[F::kWindowsInFlight]) {
   constexpr bool kExpected = kReduction == Reduction::kExpected;
+  constexpr int kTogether = kInvertedTogether<F>;
   const F one = F::Broadcast(1.0f), zero = F::Broadcast(0.0f);
   const F scale = (kExpected ? upstream : zero - upstream) * factor;
   F sum[2] = {zero, zero};
 #pragma GCC unroll 8
-  for (int first = 0; first < F::kWindowsInFlight; first += 4) {
-    F bound[4], unbound[4];
+  for (int first = 0; first < F::kWindowsInFlight; first += kTogether) {
+    F one_plus[kTogether], unbound[kTogether];
 #pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) bound[i] = MultiplyAdd(factor, odds[first + i], one);
-    InvertFour(bound, unbound);
+    for (int i = 0; i < kTogether; ++i) {
+      one_plus[i] = MultiplyAdd(factor, odds[first + i], one);
+    }
+    InvertTogether(one_plus, unbound);
 #pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) {
+    for (int i = 0; i < kTogether; ++i) {
       const int k = first + i;
       // d p / d odds is the factor times (1 - p)^2, and - d log(1 - p) / d odds times 1 - p.
       const F own = kExpected ? unbound[i] * unbound[i] : unbound[i];

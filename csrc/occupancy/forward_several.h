@@ -40,7 +40,7 @@ struct WindowProduct {
       slope = MultiplyAdd(slope, factor, rest);
     }
     if (kReduction == Reduction::kLogUnbound) return simd::Log2OnePlus(rest * factor);
-    return slope * InvertFast(MultiplyAdd(rest, factor, F::Broadcast(1.0f)));
+    return DivideFast(slope, MultiplyAdd(rest, factor, F::Broadcast(1.0f)));
   }
 };
 

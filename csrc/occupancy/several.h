@@ -63,21 +63,30 @@ inline void AddTo(F value, float* sums) {
   (F::Load(sums) + value).Store(sums);
 }
 
-// 1 / value, by a reciprocal where the processor has them.
+// a / b, by a reciprocal where the processor has them.
 template <class F>
-inline F InvertFast(F value) {
+inline F DivideFast(F a, F b) {
   if constexpr (F::kHasReciprocal) {
-    return Reciprocal(value);
+    return a * Reciprocal(b);
   } else {
-    return F::Broadcast(1.0f) / value;
+    return a / b;
   }
 }
 
-// 1 / value for each of four, with one reciprocal or division for all.
+// 1 / value for each of two or four, with one division or reciprocal for all: a division costs less
+// than the products with which four share it.
 template <class F>
-inline void InvertFour(const F (&value)[4], F (&inverse)[4]) {
+constexpr int kInvertedTogether = F::kHasReciprocal ? 4 : 2;
+
+template <class F>
+inline void InvertTogether(const F (&value)[2], F (&inverse)[2]) {
+  InvertEach(value, inverse);
+}
+
+template <class F>
+inline void InvertTogether(const F (&value)[4], F (&inverse)[4]) {
   const F first = value[0] * value[1], second = value[2] * value[3];
-  const F all = InvertFast(first * second);
+  const F all = Reciprocal(first * second);
   const F of_first = all * second, of_second = all * first;
   inverse[0] = of_first * value[1];
   inverse[1] = of_first * value[0];

@@ -64,7 +64,7 @@ CASES = [
 FAULTS = [
     Fault(
         "sites of the reverse strand cover what those of the forward strand do",
-        "exclusive/layout.cc",
+        "exclusive/footprints.h",
         "return {{first, width - end}, end - first};",
         "return {{first, first}, end - first};",
     ),
@@ -77,7 +77,7 @@ FAULTS = [
     Fault(
         "competitors are as wide as the narrowest",
         "exclusive/layout.cc",
-        "{width, WidthIndex(layout, width), static_cast",
+        "{width, footprints.WidthIndex(width), static_cast",
         "{width, 0, static_cast",
     ),
     Fault(

@@ -40,7 +40,13 @@ InputError CheckCompetitors(const Dimensions& width, const Dimensions& log_odds,
       return "competitor_width: expected 1 to " + std::to_string(kFarthest) + " bases, got " +
              std::to_string(bases) + " for competitor " + std::to_string(i);
     }
-    const float odds = inputs->competitor_log_odds[i];
+  }
+  return {};
+}
+
+InputError CheckCompetitorOdds(const Inputs& inputs) {
+  for (int64_t i = 0; i < inputs.competitor_count; ++i) {
+    const float odds = inputs.competitor_log_odds[i];
     if (!(odds <= std::numeric_limits<float>::max())) {
       return "competitor_log_odds: expected finite numbers or minus infinity, got " +
              std::to_string(odds) + " for competitor " + std::to_string(i);

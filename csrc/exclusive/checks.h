@@ -17,9 +17,12 @@ CISREG_EXPORT InputError CheckExclusiveDimensions(const InputDimensions& inputs,
                                                   const std::optional<Dimensions>& footprint,
                                                   const OccupancyShape& shape);
 
-// Checks the sizes and numbers of competitors, and fills in how many there are.
+// Checks the sizes and widths of competitors, and fills in how many there are.
 CISREG_EXPORT InputError CheckCompetitors(const Dimensions& width, const Dimensions& log_odds,
                                           Inputs* inputs);
+
+// Checks the log odds of competitors.
+CISREG_EXPORT InputError CheckCompetitorOdds(const Inputs& inputs);
 
 // Checks that every site covers at least one base, and none that is far from its window. The
 // numbers of the scan have been checked.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "exclusive/footprints.h"
 #include "occupancy/windows.h"
 
 namespace cisreg::exclusive {
@@ -18,32 +19,10 @@ constexpr int64_t kSlicePlaces = 1024;
 // Floats that the slices' gradients may take together while they wait for the final sum: 16 MiB.
 constexpr int64_t kMaxPartials = int64_t{1} << 22;
 
-// The bases that a motif's sites cover, from the first base of the window on, on each strand.
-struct Footprint {
-  int32_t first[kStrands];
-  int32_t width;
-};
-
-Footprint FindFootprint(const OccupancyShape& shape, const Inputs& inputs, int64_t motif) {
-  const auto width = static_cast<int32_t>(shape.width);
-  const int32_t* ranges = inputs.footprint;
-  if (ranges == nullptr) ranges = inputs.scan.column_range;
-  if (ranges == nullptr) return {{0, 0}, width};
-  const int32_t first = ranges[motif], end = ranges[shape.motif_count + motif];
-  return {{first, width - end}, end - first};
-}
-
 int64_t CeilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-int32_t WidthIndex(const FootprintLayout& layout, int32_t width) {
-  const auto at = std::lower_bound(layout.widths.begin(), layout.widths.end(), width);
-  return static_cast<int32_t>(at - layout.widths.begin());
-}
-
-// `least`: the first base that any site of window 0 covers.
 void GroupSites(const OccupancyShape& shape, const MotifLayout& motifs,
-                const std::vector<Footprint>& footprints, int32_t least, int lanes,
-                FootprintLayout* layout) {
+                const Footprints& footprints, int lanes, FootprintLayout* layout) {
   std::vector<SiteGroup>& groups = layout->groups;
   const int64_t blocks = static_cast<int64_t>(motifs.block_motif.size()) / kBlockMotifs;
   for (int64_t i = 0; i < blocks * kBlockSites; ++i) {
@@ -52,9 +31,9 @@ void GroupSites(const OccupancyShape& shape, const MotifLayout& motifs,
     const int64_t place = i / kBlockSites * kBlockMotifs + site % kBlockMotifs;
     if (place >= shape.motif_count) continue;
     if (!motifs.block_absent.empty() && motifs.block_absent[place] != 0) continue;
-    const Footprint& footprint = footprints[motifs.block_motif[place]];
-    const int32_t offset = footprint.first[site / kBlockMotifs] - least;
-    const int32_t index = WidthIndex(*layout, footprint.width);
+    const int64_t motif = motifs.block_motif[place];
+    const int32_t offset = footprints.Offset(motif, site / kBlockMotifs);
+    const int32_t index = footprints.WidthIndex(footprints.of_motif[motif].width);
     const auto same = [&](const SiteGroup& group) {
       return group.offset == offset && group.width_index == index;
     };
@@ -71,39 +50,18 @@ void GroupSites(const OccupancyShape& shape, const MotifLayout& motifs,
 FootprintLayout MakeFootprintLayout(const OccupancyShape& shape, const Inputs& inputs,
                                     const MotifLayout& motifs, int lanes) {
   FootprintLayout layout;
-  std::vector<Footprint> footprints;
-  for (int64_t motif = 0; motif < shape.motif_count; ++motif) {
-    footprints.push_back(FindFootprint(shape, inputs, motif));
-    layout.widths.push_back(footprints.back().width);
-  }
-  for (int64_t i = 0; i < inputs.competitor_count; ++i) {
-    layout.widths.push_back(inputs.competitor_width[i]);
-  }
-  std::sort(layout.widths.begin(), layout.widths.end());
-  layout.widths.erase(std::unique(layout.widths.begin(), layout.widths.end()), layout.widths.end());
-  int32_t least = footprints[0].first[0], most = least;
-  for (const Footprint& each : footprints) {
-    for (const int32_t first : each.first) {
-      least = std::min(least, first);
-      most = std::max(most, first + each.width);
-    }
-  }
-  if (inputs.competitor_count > 0) {
-    // They lie anywhere within the sequence, whether sites reach there or not.
-    const auto base = static_cast<int32_t>(-shape.first_start);
-    least = std::min(least, base);
-    most = std::max(most, static_cast<int32_t>(base + shape.length - shape.window_count + 1));
-  }
-  layout.reach = most - least;
-  layout.first_base = -shape.first_start - least;
+  const Footprints footprints = FindFootprints(shape, inputs);
+  layout.widths = footprints.widths;
+  layout.reach = footprints.reach;
+  layout.first_base = footprints.first_base;
   for (int64_t i = 0; i < inputs.competitor_count; ++i) {
     const int32_t width = inputs.competitor_width[i];
     const double power =
         std::min<double>(inputs.competitor_log_odds[i] / std::log(2.0), kStrongestPower);
     layout.competitors.push_back(
-        {width, WidthIndex(layout, width), static_cast<float>(std::exp2(power))});
+        {width, footprints.WidthIndex(width), static_cast<float>(std::exp2(power))});
   }
-  GroupSites(shape, motifs, footprints, least, lanes, &layout);
+  GroupSites(shape, motifs, footprints, lanes, &layout);
   return layout;
 }
 

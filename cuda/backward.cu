@@ -9,12 +9,18 @@
 // are moved from registers to shared memory. Each block writes its parts, and a second kernel adds
 // the parts in order.
 
+#include <initializer_list>
+
+#include "exclusive_slopes.cuh"
 #include "run.h"
 #include "slopes.cuh"
 #include "span.cuh"
 
 namespace cisreg::gpu {
 namespace {
+
+// What sites are bound by, and which of their sums has a gradient.
+enum class Law { kExpected, kLogUnbound, kExclusive };
 
 // One step of a chunk of columns, for both tiles of the warp: the operands are the same, and each
 // is loaded when it is first needed. The terms of a step come together, so that a low term meets
@@ -72,12 +78,13 @@ __device__ __forceinline__ void ScanGroup(const BackwardParams& params, char* me
 
 // Slopes of a group of RowTiles tiles of windows and one tile of motifs, packed as operands:
 // terms[i] = {high b0, high b1, low b0, low b1} of tile i.
-template <int RowTiles, int Terms, bool LogUnbound, bool Weighted, bool Several>
+template <int RowTiles, int Terms, Law kLaw, bool Weighted, bool Several>
 __device__ __forceinline__ void SlopesOfTile(const BackwardParams& params, char* memory,
                                              const GroupPlace& place, int u,
                                              const float (&log_odds)[RowTiles][4],
                                              uint32_t (&terms)[RowTiles][2 * Terms]) {
   constexpr int kSites = 2 * RowTiles;
+  constexpr bool kLogUnbound = kLaw == Law::kLogUnbound;
   BlockState& state = StateOf(memory);
   const bool shares_division = state.columns[OwnTile(place.thread) + u].shares_division != 0;
   float scale[2] = {1.0f, 1.0f};
@@ -87,8 +94,10 @@ __device__ __forceinline__ void SlopesOfTile(const BackwardParams& params, char*
   }
   float p[2][kSites];
   if constexpr (Several) {
-    FindSeveralSlopes<RowTiles, LogUnbound, Weighted>(params, memory, place, u, shares_division,
-                                                      scale, log_odds, p);
+    FindSeveralSlopes<RowTiles, kLogUnbound, Weighted>(params, memory, place, u, shares_division,
+                                                       scale, log_odds, p);
+  } else if constexpr (kLaw == Law::kExclusive) {
+    FindExclusiveSlopes<RowTiles, Weighted>(params, memory, place, u, log_odds, p);
   } else {
     const Upstream upstream = UpstreamOf<Weighted>(state, place, u);
     float q[2][kSites];
@@ -98,15 +107,17 @@ __device__ __forceinline__ void SlopesOfTile(const BackwardParams& params, char*
 #pragma unroll
       for (int k = 0; k < kSites; ++k) x[k] = log_odds[k % RowTiles][2 * (k / RowTiles) + h];
       BoundOfSites(shares_division, x, p[h], q[h]);
-      if (!Weighted) FindSlopes<LogUnbound>(scale[h] * upstream.bound[h], q[h], p[h]);
+      if (!Weighted) FindSlopes<kLogUnbound>(scale[h] * upstream.bound[h], q[h], p[h]);
     }
     if constexpr (Weighted) {
       const int row = place.row0 + (place.lane() >> 2);
       float* const weight = WarpWeights(params, memory, place.thread) +
                             (u * params.shared.weight_rows + row) * kTileMotifs +
                             2 * (place.thread & 3);
-      FindWeightedSlopes<LogUnbound>(upstream, scale, weight, WeightGradientsAt(params), q, p);
+      FindWeightedSlopes<kLogUnbound>(upstream, scale, weight, WeightGradientsAt(params), q, p);
     }
+  }
+  if (!Several) {
 #pragma unroll
     for (int h = 0; h < 2; ++h) {
       float total = p[h][0];
@@ -195,7 +206,7 @@ __device__ __forceinline__ SpanBases SpanOfGroup(const BackwardParams& params, c
 }
 
 // The scan of a group of windows for both tiles, their slopes, then the second product.
-template <int RowTiles, int Terms, bool LogUnbound, bool Weighted, bool Several>
+template <int RowTiles, int Terms, Law kLaw, bool Weighted, bool Several>
 __device__ __forceinline__ void AddGroup(const BackwardParams& params, char* memory, int index,
                                          int row0, float (&sums)[kWarpTiles][kGradientRows][4]) {
   const GroupPlace place = {index, row0, ptx::RecomputeThreadIndex()};
@@ -217,26 +228,26 @@ __device__ __forceinline__ void AddGroup(const BackwardParams& params, char* mem
           params.motifs.sites + StateOf(memory).first_tile * kTileMotifs + place.Motif(u);
       MaskSites(log_odds[u], sites, SpanOfGroup(params, memory, place), place.lane());
     }
-    SlopesOfTile<RowTiles, Terms, LogUnbound, Weighted, Several>(params, memory, place, u,
-                                                                 log_odds[u], terms[u]);
+    SlopesOfTile<RowTiles, Terms, kLaw, Weighted, Several>(params, memory, place, u, log_odds[u],
+                                                           terms[u]);
   }
   SumSlopes<RowTiles, Terms>(params, memory, place, sums, terms);
 }
 
 // All groups of windows of an item.
-template <int Terms, bool LogUnbound, bool Weighted, bool Several>
+template <int Terms, Law kLaw, bool Weighted, bool Several>
 __device__ __forceinline__ void AddItem(const BackwardParams& params, char* memory, int index,
                                         float (&sums)[kWarpTiles][kGradientRows][4]) {
   if (Weighted) TakeStrip(params, memory, ItemAt(memory, index).strip);
   for (int row0 = 0; row0 < ItemAt(memory, index).windows;) {
     const int left = ItemAt(memory, index).windows - row0;
     if (TakesShortGroup((left + kTileWindows - 1) / kTileWindows)) {
-      AddGroup<kBackwardRowTilesShort, Terms, LogUnbound, Weighted, Several>(params, memory, index,
-                                                                             row0, sums);
+      AddGroup<kBackwardRowTilesShort, Terms, kLaw, Weighted, Several>(params, memory, index, row0,
+                                                                       sums);
       row0 += kBackwardRowTilesShort * kTileWindows;
     } else {
-      AddGroup<kBackwardRowTiles, Terms, LogUnbound, Weighted, Several>(params, memory, index, row0,
-                                                                        sums);
+      AddGroup<kBackwardRowTiles, Terms, kLaw, Weighted, Several>(params, memory, index, row0,
+                                                                  sums);
       row0 += kBackwardRowTiles * kTileWindows;
     }
   }
@@ -290,7 +301,7 @@ __device__ __forceinline__ unsigned TurnOf(int warps, int index) {
 }
 
 // All items of a segment.
-template <int Terms, bool LogUnbound, bool Weighted, bool Several>
+template <int Terms, Law kLaw, bool Weighted, bool Several>
 __device__ __forceinline__ void AddSegment(const BackwardParams& params, char* memory) {
   BlockState& state = StateOf(memory);
   float sums[kWarpTiles][kGradientRows][4] = {};
@@ -309,7 +320,7 @@ __device__ __forceinline__ void AddSegment(const BackwardParams& params, char* m
           NextItem<Weighted>(params, ItemAt(memory, index + 2));
     }
     if (HasTiles(params, memory)) {
-      AddItem<Terms, LogUnbound, Weighted, Several>(params, memory, index, sums);
+      AddItem<Terms, kLaw, Weighted, Several>(params, memory, index, sums);
     }
     if (has_codes) KeepCodes(params, WordsOf(params.shared, memory, index), ahead);
     if (has_next) KeepUpstream<Weighted, Several>(params, memory, index + 1, ahead);
@@ -317,6 +328,21 @@ __device__ __forceinline__ void AddSegment(const BackwardParams& params, char* m
   }
   if (Weighted && params.column_chunk == 0 && HasTiles(params, memory)) {
     WriteWeights(params, memory, state.weight_strip[threadIdx.x / kWarp]);
+  }
+}
+
+// A block's share of the work.
+template <int Terms, Law kLaw, bool Weighted, bool Several>
+__device__ __forceinline__ void AddShare(const BackwardParams& params, char* memory) {
+  BlockState& state = StateOf(memory);
+  if (threadIdx.x == 0) state.at = params.split.shares.Begin(blockIdx.x);
+  for (;;) {
+    if (threadIdx.x == 0) FindSegment<Weighted>(params, state);
+    __syncthreads();
+    if (state.count == 0) return;
+    BeginSegment<Weighted, Several>(params, memory);
+    AddSegment<Terms, kLaw, Weighted, Several>(params, memory);
+    __syncthreads();
   }
 }
 
@@ -332,16 +358,16 @@ __global__ void __launch_bounds__(kGradientThreads, kBounded && !Weighted && !Se
                                                         : kBackwardBlocksUnbounded)
     GradientKernel(const __grid_constant__ BackwardParams params) {
   extern __shared__ __align__(16) char shared_memory[];
-  BlockState& state = StateOf(shared_memory);
-  if (threadIdx.x == 0) state.at = params.split.shares.Begin(blockIdx.x);
-  for (;;) {
-    if (threadIdx.x == 0) FindSegment<Weighted>(params, state);
-    __syncthreads();
-    if (state.count == 0) return;
-    BeginSegment<Weighted, Several>(params, shared_memory);
-    AddSegment<Terms, LogUnbound, Weighted, Several>(params, shared_memory);
-    __syncthreads();
-  }
+  AddShare<Terms, LogUnbound ? Law::kLogUnbound : Law::kExpected, Weighted, Several>(params,
+                                                                                     shared_memory);
+}
+
+// Of sites that exclude each other.
+template <bool Weighted>
+__global__ void __launch_bounds__(kGradientThreads, kBackwardBlocksUnbounded)
+    ExclusiveGradientKernel(const __grid_constant__ BackwardParams params) {
+  extern __shared__ __align__(16) char shared_memory[];
+  AddShare<2, Law::kExclusive, Weighted, false>(params, shared_memory);
 }
 
 namespace {
@@ -367,20 +393,18 @@ Kernel KernelOf(int terms, Reduction reduction, bool weighted, bool several) {
                     : KernelOf<1, false>(reduction, weighted);
 }
 
-}  // namespace
-
-cudaError_t PlanBackward(const BackwardProblem& problem, int multiprocessors, BackwardSplit* split,
-                         BackwardShared* shared) {
+// The shares are those of the largest of `kernels`.
+cudaError_t PlanShares(const BackwardProblem& problem, int multiprocessors,
+                       std::initializer_list<Kernel> kernels, BackwardSplit* split,
+                       BackwardShared* shared) {
   *split = SplitBackward(problem, kStateBytes);
   *shared = ShareBackward(problem, *split, kStateBytes);
   if (shared->total > problem.shared_limit) return cudaSuccess;
-  // The workspace is the same for both reductions, so the shares are those of the larger kernel.
   int fewest = 0;
-  for (const Reduction reduction : {Reduction::kExpected, Reduction::kLogUnbound}) {
+  for (const Kernel kernel : kernels) {
     int blocks = 0;
-    const cudaError_t status = ResidentBlocks(
-        KernelOf(problem.term_count, reduction, problem.weight_sets > 0, problem.several),
-        split->warps * kWarp, shared->total, problem.shared_limit, &blocks);
+    const cudaError_t status =
+        ResidentBlocks(kernel, split->warps * kWarp, shared->total, problem.shared_limit, &blocks);
     if (status != cudaSuccess) return status;
     if (fewest == 0 || blocks < fewest) fewest = blocks;
   }
@@ -388,12 +412,9 @@ cudaError_t PlanBackward(const BackwardProblem& problem, int multiprocessors, Ba
   return cudaSuccess;
 }
 
-cudaError_t Backward(Reduction reduction, const BackwardParams& params, int64_t shared_limit,
-                     cudaStream_t stream) {
+cudaError_t RunShares(Kernel kernel, const BackwardParams& params, int64_t shared_limit,
+                      cudaStream_t stream) {
   const BackwardSplit& split = params.split;
-  const Kernel kernel =
-      KernelOf(params.motifs.term_count, reduction, params.weighted_gradient != nullptr,
-               params.shared.upstream_rows > 0);
   BackwardParams of_chunk = params;
   for (int chunk = 0; split.shares.count > 0 && chunk < split.column_chunks; ++chunk) {
     of_chunk.column_chunk = chunk;
@@ -403,6 +424,41 @@ cudaError_t Backward(Reduction reduction, const BackwardParams& params, int64_t 
     if (status != cudaSuccess) return status;
   }
   return Finish(params, stream);
+}
+
+}  // namespace
+
+cudaError_t PlanBackward(const BackwardProblem& problem, int multiprocessors, BackwardSplit* split,
+                         BackwardShared* shared) {
+  // The workspace is the same for both reductions.
+  const auto kernel = [&](Reduction reduction) {
+    return KernelOf(problem.term_count, reduction, problem.weight_sets > 0, problem.several);
+  };
+  return PlanShares(problem, multiprocessors,
+                    {kernel(Reduction::kExpected), kernel(Reduction::kLogUnbound)}, split, shared);
+}
+
+cudaError_t Backward(Reduction reduction, const BackwardParams& params, int64_t shared_limit,
+                     cudaStream_t stream) {
+  const Kernel kernel =
+      KernelOf(params.motifs.term_count, reduction, params.weighted_gradient != nullptr,
+               params.shared.upstream_rows > 0);
+  return RunShares(kernel, params, shared_limit, stream);
+}
+
+cudaError_t PlanExclusiveBackward(const BackwardProblem& problem, int multiprocessors,
+                                  BackwardSplit* split, BackwardShared* shared) {
+  return PlanShares(
+      problem, multiprocessors,
+      {problem.weight_sets > 0 ? ExclusiveGradientKernel<true> : ExclusiveGradientKernel<false>},
+      split, shared);
+}
+
+cudaError_t ExclusiveBackward(const BackwardParams& params, int64_t shared_limit,
+                              cudaStream_t stream) {
+  return RunShares(params.weighted_gradient != nullptr ? ExclusiveGradientKernel<true>
+                                                       : ExclusiveGradientKernel<false>,
+                   params, shared_limit, stream);
 }
 
 }  // namespace cisreg::gpu

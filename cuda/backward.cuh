@@ -15,6 +15,13 @@ struct GradientParts {
   float* weight;             // [weight parts, tiles of a block, K, windows of a strip, 8], or null
 };
 
+// What a site that excludes others is multiplied by: its factor and its slope, see exclusive.cuh.
+struct SiteNumbers {
+  const float2* numbers;  // [N, sequence_numbers], by the site's first place
+  int64_t sequence_numbers;
+  const int32_t* site;  // [tile_count, 8], the place of window 0
+};
+
 struct BackwardParams {
   PreparedMotifs motifs;
   ScanShape shape;
@@ -31,6 +38,7 @@ struct BackwardParams {
   // [N, strips, conditions of a sequence, tile_count * 8], or null.
   float* item_totals;
   OccupancyGradients gradients;
+  SiteNumbers exclusive;  // of sites that exclude each other
 };
 
 // Cuts the work for the current device: everything that follows from the problem, then what the
@@ -43,6 +51,12 @@ cudaError_t Finish(const BackwardParams& params, cudaStream_t stream);
 
 cudaError_t Backward(Reduction reduction, const BackwardParams& params, int64_t shared_limit,
                      cudaStream_t stream);
+
+// The same of sites that exclude each other.
+cudaError_t PlanExclusiveBackward(const BackwardProblem& problem, int multiprocessors,
+                                  BackwardSplit* split, BackwardShared* shared);
+cudaError_t ExclusiveBackward(const BackwardParams& params, int64_t shared_limit,
+                              cudaStream_t stream);
 
 }  // namespace cisreg::gpu
 

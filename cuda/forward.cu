@@ -5,38 +5,14 @@
 
 #include "forward_conditions.cuh"
 #include "run.h"
+#include "strip_words.cuh"
 #include "sum_rows.cuh"
 
 namespace cisreg::gpu {
 namespace {
 
-// The words of a strip that begins at `start` of sequence n.
-template <int RowTiles>
-__device__ __forceinline__ void FillWords(const ForwardParams& params, const ForwardShared& shared,
-                                          int64_t n, int64_t start, int lane) {
-  const int positions = StripPositions(RowTiles, params.motifs.step_count);
-  const uint8_t* const sequence = params.sequence + n * params.shape.length;
-  const int64_t length = OwnLength(params.shape, n);
-  for (int i = lane; i < positions; i += kWarp) {
-    shared.codes[i] = CodeAt(sequence, length, start + i);
-  }
-  __syncwarp();
-  for (int i = lane; i < positions - kWordReach; i += kWarp) {
-    shared.first_words[i] = FirstWord(shared.codes, i);
-    shared.second_words[i] = SecondWord(shared.codes, i);
-  }
-  __syncwarp();
-}
-
-// The strip's operands for a chunk of columns. Volatile, so that the compiler does not take a word
-// that two operands share from one register: the others of each operand would have to move there
-// for every product.
-template <int RowTiles>
-__device__ __forceinline__ void LoadStrip(const ForwardShared& shared, int chunk, int lane,
-                                          OneHotStrip<RowTiles>& strip) {
-  const volatile uint32_t* const first = shared.first_words + chunk * kChunkColumns;
-  const volatile uint32_t* const second = shared.second_words + chunk * kChunkColumns;
-  strip.template Load<0, OneHotStrip<RowTiles>::kOperands>(first, second, lane);
+__device__ __forceinline__ StripWords WordsOf(const ForwardShared& shared) {
+  return {shared.first_words, shared.second_words, shared.codes};
 }
 
 // Where a warp is in its work: a row of sums, and tiles [first, end) of its block's slice.
@@ -80,7 +56,7 @@ __device__ __forceinline__ void ScanTile(const ForwardParams& params, const Forw
     return;
   }
   for (int chunk = 0; chunk < params.chunk_count; ++chunk) {
-    if (params.chunk_count > 1) LoadStrip(shared, chunk, lane, strip);
+    if (params.chunk_count > 1) LoadStripWords(WordsOf(shared), chunk, lane, strip);
     ScanSteps<RowTiles, Terms>(sums, strip, energies + chunk * (kChunkSteps * Terms * kWarp),
                                steps[chunk]);
   }
@@ -114,8 +90,9 @@ __device__ __forceinline__ void SumStrip(const ForwardParams& params, const Forw
   float* const bound_row = params.bound + row;
   float* const weighted_row = Weighted ? params.weighted + row : nullptr;
   OneHotStrip<RowTiles> strip;
-  FillWords<RowTiles>(params, shared, place.n, params.shape.first_start + first, lane);
-  LoadStrip(shared, 0, lane, strip);
+  FillStripWords<RowTiles>(params, WordsOf(shared), place.n, params.shape.first_start + first,
+                           lane);
+  LoadStripWords(WordsOf(shared), 0, lane, strip);
   if (Several) {
     if (lane == 0) {
       shared.strip->sequence = static_cast<int32_t>(place.n);

@@ -84,6 +84,14 @@ inline constexpr int kPairSites = 8 << 20;
 inline constexpr int kPairSlices = 256;
 inline constexpr int kPairSums = 4 << 20;
 
+// Sites that exclude each other: windows of a strip of their scans, in tiles, and warps of a block;
+// warps that both scans are cut for; and the bytes that their sums of odds take at most, unless one
+// part of the motifs takes more.
+inline constexpr int kExclusiveRowTiles = 4;
+inline constexpr int kExclusiveWarps = 4;
+inline constexpr int kExclusiveUnits = 4096;
+inline constexpr int kExclusiveSums = 64 << 20;
+
 // First capability with sparse products and bfloat16.
 inline constexpr int kSparseCapability = 80;
 

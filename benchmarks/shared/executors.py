@@ -32,7 +32,7 @@ from cisreg import _native
 ROOT = Path(__file__).parents[2]
 CUDA = ROOT / "cuda"
 SHIM = Path(__file__).parent / "shim"
-API, PAIR_API = SHIM / "api.cc", SHIM / "pairs.cc"
+API = tuple(SHIM / name for name in ("api.cc", "exclusive.cc", "pairs.cc"))
 # What was compiled stays, for other processes and later runs; named by what it was compiled from.
 CACHE = ROOT / "build" / "executors"
 PTXSIM = ROOT.parent / "shared" / "tools" / "ptxsim"
@@ -140,7 +140,7 @@ def cuda_units(cuda):
 
 
 @functools.cache
-def shim_library(arch, sanitized=False, cuda=CUDA, own=(API, PAIR_API)):
+def shim_library(arch, sanitized=False, cuda=CUDA, own=API):
     """Compiles units for the host with the shim; with its API also the kernels of a folder."""
     if shutil.which("g++") is None or platform.machine() != "x86_64":
         raise MissingError("the shim needs g++ and an x86-64 processor")
@@ -149,9 +149,7 @@ def shim_library(arch, sanitized=False, cuda=CUDA, own=(API, PAIR_API)):
     # Shared memory changes its type as it is used again; nothing is fused but what is written so.
     flags += ["-fno-strict-aliasing", "-ffp-contract=off"]
     flags += SANITIZERS if sanitized else ["-O1"]
-    units = [SHIM / "fibers.cc", *own]
-    if API in own:
-        units += cuda_units(cuda)
+    units = [SHIM / "fibers.cc", *own, *(cuda_units(cuda) if own == API else ())]
     include = [SHIM, cuda, ROOT / "csrc"]
     objects = compile_units(["g++", *flags, "-x", "c++", "-c"], units, include, ".o")
     link = ["-fsanitize=address,undefined"] if sanitized else []

@@ -214,7 +214,7 @@ FAULTS = [
     # Lengths.
     Fault(
         "codes behind a sequence are read",
-        "forward.cu",
+        "strip_words.cuh",
         "const int64_t length = OwnLength(params.shape, n);",
         "const int64_t length = params.shape.length;",
         "shim",
@@ -557,14 +557,13 @@ FAULTS = [
     Fault(
         "no barrier before the next block of tiles",
         "backward.cu",
-        "AddSegment<Terms, LogUnbound, Weighted, Several>(params, shared_memory);\n"
-        "    __syncthreads();",
-        "AddSegment<Terms, LogUnbound, Weighted, Several>(params, shared_memory);",
+        "AddSegment<Terms, kLaw, Weighted, Several>(params, memory);\n    __syncthreads();",
+        "AddSegment<Terms, kLaw, Weighted, Several>(params, memory);",
         "shim in any order",
     ),
     Fault(
         "words before all codes are there",
-        "forward.cu",
+        "strip_words.cuh",
         "CodeAt(sequence, length, start + i);\n  }\n  __syncwarp();",
         "CodeAt(sequence, length, start + i);\n  }",
         "simulator",

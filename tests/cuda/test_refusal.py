@@ -82,3 +82,18 @@ def test_motifs_that_are_too_wide_or_too_many_are_refused():
 def test_what_fits_on_a_larger_gpu_is_refused_on_a_smaller_one_alone():
     assert refusal(H100, 400) == ""
     assert "columns do not fit" in refusal(T4, 400)
+
+
+def exclusive_refusal(limits, width=30, *, length=110, motifs=245, **options):
+    return _native.cuda_exclusive_refusal(limits, (1024, length, width, motifs), **options)
+
+
+def test_what_is_refused_of_sites_that_exclude_each_other():
+    for limits in (L4, H100):
+        for weighted in (False, True):
+            for length, padding in ((1, "same"), (110, "same"), (5000, "valid")):
+                options = {"length": length, "weighted": weighted, "padding": padding}
+                assert exclusive_refusal(limits, **options) == ""
+    assert "columns do not fit into the" in exclusive_refusal(L4, 4096)
+    assert "at most 262140 motifs of 4096 columns" in exclusive_refusal(H100, 4097)
+    assert "expected compute capability 8.0 or later" in exclusive_refusal(T4)

@@ -191,7 +191,13 @@ def record_call(library, request):
     """The launches of any function of the library, whose buffers lie at these addresses."""
     function = getattr(library, request["function"])
     function.restype = ctypes.c_char_p
-    addresses = map(ctypes.c_void_p, request["addresses"])
+    # Arrays are the host's own.
+    addresses = [
+        each.ctypes.data_as(ctypes.c_void_p)
+        if isinstance(each, np.ndarray)
+        else ctypes.c_void_p(each)
+        for each in request["addresses"]
+    ]
     numbers = map(ctypes.c_int64, request["numbers"])
     return recorded(library, lambda: function(*addresses, *numbers))
 

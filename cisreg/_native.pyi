@@ -327,6 +327,57 @@ def cuda_pair_backward(
     padding: str = "same",
     device: int = 0,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]: ...
+def cuda_exclusive_refusal(
+    limits: tuple[int, int, int],
+    sizes: tuple[int, int, int, int],
+    *,
+    weighted: bool = False,
+    padding: str = "same",
+) -> str: ...
+def cuda_exclusive_forward(
+    sequence: NDArray[np.uint8],
+    log_kd: NDArray[np.float32],
+    log_concentration: NDArray[np.float32],
+    position_weight: NDArray[np.float32] | None = None,
+    *,
+    column_range: NDArray[np.int32] | None = None,
+    footprint: NDArray[np.int32] | None = None,
+    competitor_width: NDArray[np.int32] | None = None,
+    competitor_log_odds: NDArray[np.float32] | None = None,
+    span: NDArray[np.int32] | None = None,
+    length: NDArray[np.int32] | None = None,
+    padding: str = "same",
+    device: int = 0,
+) -> tuple[
+    NDArray[np.float32],
+    NDArray[np.float32] | None,
+    NDArray[np.float32],
+    NDArray[np.float32] | None,
+]: ...
+def cuda_exclusive_backward(
+    sequence: NDArray[np.uint8],
+    log_kd: NDArray[np.float32],
+    log_concentration: NDArray[np.float32],
+    position_weight: NDArray[np.float32] | None,
+    bound_gradient: NDArray[np.float32],
+    weighted_gradient: NDArray[np.float32] | None,
+    log_partition_gradient: NDArray[np.float32],
+    competitor_gradient: NDArray[np.float32] | None = None,
+    *,
+    column_range: NDArray[np.int32] | None = None,
+    footprint: NDArray[np.int32] | None = None,
+    competitor_width: NDArray[np.int32] | None = None,
+    competitor_log_odds: NDArray[np.float32] | None = None,
+    span: NDArray[np.int32] | None = None,
+    length: NDArray[np.int32] | None = None,
+    padding: str = "same",
+    device: int = 0,
+) -> tuple[
+    NDArray[np.float32],
+    NDArray[np.float32],
+    NDArray[np.float32] | None,
+    NDArray[np.float32] | None,
+]: ...
 
 class ScoreDistributions:
     def __init__(

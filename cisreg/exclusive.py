@@ -6,6 +6,7 @@ import functools
 import logging
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from cisreg.arguments import is_soft
@@ -20,12 +21,19 @@ from cisreg.exclusive_reference import (
     exclusive_sums,
 )
 from cisreg.forking import check_not_forked
-from cisreg.implementation import Implementation, fused_available
-from cisreg.library import load_ops
+from cisreg.implementation import Implementation, fused_available, gpu_limits
+from cisreg.library import load_ops, native_module, registered_devices
 from cisreg.once import once
+from cisreg.self_test import in_own_thread
 from cisreg.xla import traces_for_xla
 
 logger = logging.getLogger("cisreg.occupancy")
+
+OPERATIONS = ("Cisreg>ExclusiveOccupancy", "Cisreg>ExclusiveOccupancyGrad")
+# Sizes that a graph does not know. Longer sequences need no more shared memory than these.
+_ANY_COUNT, _ANY_LENGTH = 1024, 4096
+# Of a small problem's numbers on a GPU, as a part of their norm: ten times what rounding gives.
+LARGEST_ERROR = 1e-4
 
 # The lists of optional inputs, in the order of the operation, and the attributes that count them.
 _OPTIONAL = {
@@ -90,24 +98,27 @@ def exclusive_occupancy(
         competitor_log_odds: float32 [Q], the log of the odds of each competitor at each such place;
             minus infinity where there is no such competitor. Given exactly when the widths are.
         padding: "same" or "valid", as for `cisreg.occupancy`.
-        implementation: "fused" is the custom operation, on a CPU: two scans with a recursion for
-            each sequence between them; it stores no site and recomputes the scans for its gradient.
-            "standard" is the same in standard TensorFlow operations, with every site in memory; it
-            also has second derivatives. "auto" is fused where it can be: not on a GPU, not under
-            `jit_compile=True`, and not for soft sequences.
+        implementation: "fused" is the custom operation, on a CPU or a GPU: two scans with a
+            recursion for each sequence between them; it stores no site and recomputes the scans for
+            its gradient. "standard" is the same in standard TensorFlow operations, with every site
+            in memory; it also has second derivatives. "auto" is fused where it can be: not under
+            `jit_compile=True`, not for soft sequences, and on a GPU only with CUDA kernels in the
+            build, compute capability 8.0 or later and motifs narrow enough for its memory.
         name: of the operations in a graph.
 
     Returns:
-        ExclusiveOccupancy(bound, weighted, log_partition, competitors). On a CPU the fused
-        operation gives the same bits on every run and for every number of threads.
+        ExclusiveOccupancy(bound, weighted, log_partition, competitors). The fused operation gives
+        the same bits on every run and, on a CPU, for every number of threads.
 
     Raises:
         ValueError: what is wrong whatever the numbers are: an option with an unknown value, no
             numbers, a wrong type or rank, or sizes that do not fit; "fused" with soft sequences.
         tf.errors.InvalidArgumentError: numbers that are not allowed, as for `cisreg.occupancy`; a
             footprint without a base, or one too far from its window. The message names the input,
-            what was expected and what came.
-        tf.errors.UnimplementedError: implementation is "fused" on a GPU or under XLA.
+            what was expected and what came. On a GPU only footprints and widths of competitors are
+            checked; numbers that are not finite give NaN.
+        tf.errors.UnimplementedError: implementation is "fused" under XLA, or on a GPU that cannot
+            compute it; the message says why.
         LibraryError: implementation is "fused" and the compiled library does not load.
 
     Example:
@@ -132,7 +143,7 @@ def exclusive_occupancy(
         _check_ranks(inputs)
         given = as_footprint(footprint, inputs)
         competitors = as_competitors(competitor_width, competitor_log_odds)
-        if not _takes_fused(implementation, is_soft(inputs.sequence)):
+        if not _takes_fused(inputs, padding, implementation):
             return exclusive_sums(inputs, given, padding, competitors)
         width, log_odds = competitors or (None, None)
         values = {
@@ -170,7 +181,8 @@ def _check_ranks(inputs: Inputs) -> None:
             )
 
 
-def _takes_fused(implementation: str, soft: bool) -> bool:
+def _takes_fused(inputs: Inputs, padding: Padding, implementation: Implementation) -> bool:
+    soft = is_soft(inputs.sequence)
     if implementation == "standard" or (implementation == "auto" and soft):
         return False
     if soft:
@@ -178,7 +190,7 @@ def _takes_fused(implementation: str, soft: bool) -> bool:
             'implementation: expected "auto" or "standard" for soft sequences, got "fused", which '
             "reads base codes"
         )
-    reason = _why_not_fused()
+    reason = _why_not_fused(inputs, padding)
     if implementation == "auto":
         if reason:
             _say_standard(reason)
@@ -190,12 +202,101 @@ def _takes_fused(implementation: str, soft: bool) -> bool:
     return True
 
 
-def _why_not_fused() -> str:
+def _why_not_fused(inputs: Inputs, padding: Padding) -> str:
     if traces_for_xla():
         return "XLA cannot compile the fused operation of sites that exclude each other"
-    if not traces_for_any_device() and gpu_here():
-        return "the fused operation of sites that exclude each other computes on CPUs only"
+    if traces_for_any_device() or not (gpu := gpu_here()):
+        return ""
+    if not all("GPU" in registered_devices(operation) for operation in OPERATIONS):
+        return "this build of cisreg has no CUDA kernels of sites that exclude each other"
+    short = gpu.rpartition("device:")[2]
+    if reason := _why_too_large(gpu, inputs, padding):
+        return f"{short}: {reason}"
+    reason = why_wrong_on(gpu)
+    return f"{short}: {reason}; build cisreg again" if reason else ""
+
+
+def _why_too_large(gpu: str, inputs: Inputs, padding: Padding) -> str:
+    count, length = inputs.sequence.shape[:2]
+    width, _, motifs = inputs.log_kd.shape
+    if width is None or motifs is None or not (limits := gpu_limits(gpu)):
+        return ""
+    count = _ANY_COUNT if count is None else count
+    length = max(_ANY_LENGTH, width) if length is None else length
+    weighted = inputs.position_weight is not None
+    return _refusal(limits, (count, length, width, motifs), weighted, padding)
+
+
+@functools.lru_cache(maxsize=1024)
+def _refusal(
+    limits: tuple[int, int, int], sizes: tuple[int, int, int, int], weighted: bool, padding: str
+) -> str:
+    """Why a GPU with these limits cannot compute a problem of these sizes or its gradient."""
+    return native_module().cuda_exclusive_refusal(limits, sizes, weighted=weighted, padding=padding)
+
+
+@functools.cache
+def why_wrong_on(device: str) -> str:
+    """What is wrong with the fused operation on a device; "" where its numbers are the CPU's.
+
+    A small problem is computed, forward and backward, on both.
+
+    Example:
+        >>> why_wrong_on("CPU:0")
+        ''
+    """
+    try:
+        # Also while a graph is traced.
+        found, expected = in_own_thread(lambda: (_small_problem(device), _small_problem("CPU:0")))
+    except tf.errors.ResourceExhaustedError:
+        return ""  # that tells nothing
+    except tf.errors.OpError as error:
+        return error.message
+    for name, value in expected.items():
+        error_size = float(np.linalg.norm(found[name] - value) / np.linalg.norm(value))
+        if not error_size <= LARGEST_ERROR:
+            return f"{name} of a small problem is wrong by {error_size:.1e} of its norm"
     return ""
+
+
+def _small_problem(device: str) -> dict[str, np.ndarray]:
+    """Sums and gradients; there are two of every piece that the kernels cut a problem into."""
+    random = np.random.default_rng(1)
+    count, length, width, motifs = 3, 150, 35, 9
+
+    def floats(*shape: int) -> tf.Tensor:
+        return tf.constant(random.normal(0, 0.5, shape), tf.float32)
+
+    with tf.device(device):
+        first = random.integers(0, 9, motifs)
+        columns = np.stack([first, first + random.integers(5, 26, motifs)])
+        arguments: dict[str, Any] = {
+            "sequence": tf.constant(random.integers(0, 5, (count, length)), tf.uint8),
+            "log_kd": floats(width, 4, motifs),
+            "log_concentration": floats(motifs),
+            "position_weight": [floats(2, length, motifs)],
+            "column_range": [tf.constant(columns, tf.int32)],
+            "span": [],
+            "length": [tf.constant([length, 0, 77])],
+            "footprint": [],
+            "competitor_width": [tf.constant([60])],
+            "competitor_log_odds": [tf.constant([1.0])],
+            "padding": "same",
+        }
+        sums: Any = load_ops().cisreg_exclusive_occupancy(**arguments)
+        gradients: Any = load_ops().cisreg_exclusive_occupancy_grad(
+            **arguments,
+            bound_gradient=floats(count, 2, motifs),
+            weighted_gradient=[floats(count, 2, motifs)],
+            log_partition_gradient=floats(count),
+            competitor_gradient=[floats(count, 1)],
+        )
+    parts = [*sums[:1], *sums[1], sums[2], *sums[3]]
+    found = dict(zip(("bound", "weighted", "log_partition", "competitors"), parts, strict=True))
+    trained = ("log_kd", "log_concentration", "position_weight", "competitor_log_odds")
+    parts = [*gradients[:2], *gradients[2], *gradients[3]]
+    found |= {f"the gradient of {x}": part for x, part in zip(trained, parts, strict=True)}
+    return {name: value.numpy() for name, value in found.items()}
 
 
 @functools.cache

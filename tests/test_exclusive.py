@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -11,6 +13,7 @@ from test_occupancy import relative_error
 
 import cisreg
 import cisreg.numpy
+from cisreg import exclusive
 from cisreg.exclusive import exclusive_occupancy
 from cisreg.exclusive_oracle import exclusive_oracle, exclusive_oracle_gradient
 
@@ -88,8 +91,8 @@ def test_where_sites_cannot_overlap_they_are_independent(implementation):
     arguments = (sequence, log_kd, np.zeros(1, np.float32))
     options = {"padding": "valid", "implementation": implementation}
     alone = cisreg.occupancy(*arguments, **options).bound
-    exclusive = exclusive_occupancy(*arguments, **options).bound
-    np.testing.assert_allclose(exclusive, alone, rtol=1e-5, atol=1e-30)
+    bound = exclusive_occupancy(*arguments, **options).bound
+    np.testing.assert_allclose(bound, alone, rtol=1e-5, atol=1e-30)
 
 
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
@@ -174,6 +177,58 @@ def test_fused_refuses_xla():
     compiled = tf.function(exclusive_occupancy, jit_compile=True)
     with pytest.raises(tf.errors.UnimplementedError, match=r"XLA cannot compile the fused"):
         compiled(**problem, implementation="fused")
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    """A GPU that computes right, whose kernels this build has; the CPU stands in for it."""
+    monkeypatch.setattr(exclusive, "gpu_here", lambda: "/device:GPU:0")
+    monkeypatch.setattr(exclusive, "registered_devices", lambda operation: {"CPU", "GPU"})
+    monkeypatch.setattr(exclusive, "gpu_limits", lambda gpu: (90, 132, 232448))
+    monkeypatch.setattr(exclusive, "_refusal", lambda *sizes: "")
+    monkeypatch.setattr(exclusive, "why_wrong_on", lambda gpu: "")
+    return monkeypatch
+
+
+def kinds(problem):
+    graph = tf.function(lambda: exclusive_occupancy(**problem)).get_concrete_function().graph
+    return {each.type for each in graph.get_operations()}
+
+
+def test_a_gpu_takes_the_fused_operation(gpu):
+    assert "Cisreg>ExclusiveOccupancy" in kinds(random_problem((3, 9, 4, 5)))
+
+
+@pytest.mark.parametrize(
+    ("name", "found", "message"),
+    [
+        ("registered_devices", {"CPU"}, "this build of cisreg has no CUDA kernels of sites"),
+        ("_refusal", "GPU: expected compute capability 8.0", "GPU:0: GPU: expected compute cap"),
+        (
+            "why_wrong_on",
+            "bound of a small problem is wrong",
+            "GPU:0: bound .*; build cisreg again",
+        ),
+    ],
+)
+def test_a_gpu_that_cannot_takes_standard_operations(gpu, caplog, name, found, message):
+    gpu.setattr(exclusive, name, lambda *asked: found)
+    problem = random_problem((3, 9, 4, 5))
+    assert "Cisreg>ExclusiveOccupancy" not in kinds(problem)
+    assert re.search(f"{message}.*: standard operations are used", caplog.text)
+    with pytest.raises(tf.errors.UnimplementedError, match=message):
+        exclusive_occupancy(**problem, implementation="fused")
+
+
+def test_the_self_test_of_a_gpu(monkeypatch):
+    assert exclusive.why_wrong_on("CPU:0") == ""
+    right = exclusive._small_problem("CPU:0")
+    assert all(np.isfinite(value).all() and value.any() for value in right.values())
+    for name, value in right.items():
+        wrong = {**right, name: value + 1e-3 * np.linalg.norm(value)}
+        given = iter([wrong, right])
+        monkeypatch.setattr(exclusive, "_small_problem", lambda device, given=given: next(given))
+        assert exclusive.why_wrong_on(f"GPU with wrong {name}").startswith(f"{name} of a small")
 
 
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)

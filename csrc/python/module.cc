@@ -26,12 +26,14 @@ void BindReads(py::module_& module);       // reads.cc
 void BindScan(py::module_& module);        // scan.cc
 void BindSequence(py::module_& module);    // sequence.cc
 #ifdef CISREG_HAVE_CUDA
-void BindCuda(py::module_& module);       // cuda.cc
-void BindCudaPairs(py::module_& module);  // cuda_pairs.cc
+void BindCuda(py::module_& module);           // cuda.cc
+void BindCudaExclusive(py::module_& module);  // cuda_exclusive.cc
+void BindCudaPairs(py::module_& module);      // cuda_pairs.cc
 #else
 void BindCuda(py::module_& module) {
   module.def("cuda_devices", [] { return py::list(); });
 }
+void BindCudaExclusive(py::module_&) {}
 void BindCudaPairs(py::module_&) {}
 #endif
 
@@ -129,6 +131,7 @@ PYBIND11_MODULE(_native, module) {
   BindScan(module);
   BindSequence(module);
   BindCuda(module);
+  BindCudaExclusive(module);
   BindCudaPairs(module);
   module.def("build_info", &BuildInfo,
              "What the compiled libraries were built with: CUDA, compiler.");

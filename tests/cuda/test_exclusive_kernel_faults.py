@@ -196,5 +196,7 @@ def test_without_a_fault_nothing_is_noticed():
 
 def test_the_page_names_as_many_faults_as_there_are():
     page = (ROOT / "docs" / "measurements" / "faults.md").read_text(encoding="utf-8")
-    named = re.findall(r"(\d+) faults planted one by one in the CUDA kernels of the same", page)
+    named = re.findall(
+        r"(\d+) faults planted one by one in the CUDA kernels of sites that ex", page
+    )
     assert [int(each) for each in named] == [len(FAULTS)]

@@ -82,8 +82,7 @@ void LayOutConcentrations(Arena* arena, Launch* launch) {
 }
 
 // Cuts the gradient's work and takes memory for what it writes in between.
-void LayOutBackward(const GpuDevice& device, const OccupancyInputs& inputs, Arena* arena,
-                    Launch* launch) {
+void LayOutBackward(const GpuDevice& device, Arena* arena, Launch* launch) {
   PreparedMotifs& motifs = launch->motifs;
   const ScanShape& shape = launch->shape;
   const int64_t tiles = motifs.tile_count;
@@ -129,7 +128,7 @@ Launch LayOut(const GpuDevice& device, const OccupancyShape& shape, const Occupa
     launch.forward_scratch =
         arena.Take<float>(ForwardFloats(device, launch, inputs.weighted() && !backward));
   }
-  if (backward) LayOutBackward(device, inputs, &arena, &launch);
+  if (backward) LayOutBackward(device, &arena, &launch);
   launch.bytes = arena.bytes();
   return launch;
 }

@@ -1,45 +1,23 @@
-// The portable kernels of sites that exclude each other as one C function, for
-// test_exclusive_faults.py.
+// The kernels of sites that exclude each other as one C function, see kernel_arrays.py.
 
 #include <cstdint>
-#include <new>
 
 #include "exclusive/launch.h"
+#include "tests/kernel_arrays.h"
 
-namespace {
-
-struct Workspace {
-  explicit Workspace(size_t bytes)
-      : memory(static_cast<char*>(::operator new(bytes, std::align_val_t(64)))) {}
-  ~Workspace() { ::operator delete(memory, std::align_val_t(64)); }
-  char* const memory;
-};
-
-// Takes the pointers one after the other; null for an array that is not there.
-struct Arrays {
-  void** next;
-  template <class T>
-  void To(T** pointer) {
-    *pointer = static_cast<T*>(*next++);
-  }
-};
-
-}  // namespace
-
-// `sizes`: N, L, W, M, whether windows reach over the ends, Q. `pointers`: the arrays in the order
-// of ARRAYS in test_exclusive_faults.py.
-extern "C" void RunExclusive(const int64_t* sizes, void** pointers) {
+// `sizes`: N, L, W, M, Q. `pointers`: the arrays of EXCLUSIVE in kernel_arrays.py, in that order.
+extern "C" void RunExclusive(const char* name, const int64_t* sizes, void** pointers) {
   const cisreg::OccupancyShape shape =
-      cisreg::MakeOccupancyShape(sizes[0], sizes[1], sizes[2], sizes[3], sizes[4] != 0);
+      cisreg::MakeOccupancyShape(sizes[0], sizes[1], sizes[2], sizes[3], true);
   cisreg::exclusive::Inputs inputs = {};
   inputs.scan.compute_type = cisreg::ComputeType::kFloat32;
   inputs.scan.condition_count = 1;
   inputs.scan.span_stride = 2;
-  inputs.competitor_count = sizes[5];
+  inputs.competitor_count = sizes[4];
   cisreg::exclusive::Upstream upstream = {};
   cisreg::exclusive::Outputs outputs = {};
   cisreg::exclusive::Gradients gradients = {};
-  Arrays arrays = {pointers};
+  cisreg::Arrays arrays = {pointers};
   arrays.To(&inputs.scan.sequence);
   arrays.To(&inputs.scan.log_kd);
   arrays.To(&inputs.scan.log_concentration);
@@ -63,19 +41,14 @@ extern "C" void RunExclusive(const int64_t* sizes, void** pointers) {
   arrays.To(&gradients.position_weight);
   arrays.To(&gradients.competitors);
 
-  cisreg::Executor executor;
-  executor.worker_count = 1;
-  executor.parallel_for = [](int64_t items, int64_t,
-                             const std::function<void(int64_t, int)>& task) {
-    for (int64_t i = 0; i < items; ++i) task(i, 0);
-  };
-  const cisreg::OccupancyKernels& kernels = *cisreg::FindKernels("portable");
+  const cisreg::Executor executor = cisreg::OneThread();
+  const cisreg::OccupancyKernels& kernels = *cisreg::FindKernels(name);
   {
     cisreg::exclusive::Launch launch(kernels, shape, inputs, false);
-    const Workspace workspace(launch.Workspace(executor));
+    const cisreg::Workspace workspace(launch.Workspace(executor));
     launch.Forward(executor, workspace.memory, outputs);
   }
   cisreg::exclusive::Launch launch(kernels, shape, inputs, true);
-  const Workspace workspace(launch.Workspace(executor));
+  const cisreg::Workspace workspace(launch.Workspace(executor));
   launch.Backward(executor, workspace.memory, upstream, gradients);
 }

@@ -6,25 +6,14 @@ with other vectors.
 
 from __future__ import annotations
 
-import ctypes
-import os
-import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
-from kernel_program import build_with
-from test_exclusive_oracle import COMPETITORS, random_problem
-from test_native_exclusive import upstream_of
-from test_occupancy import relative_error
-from test_several_faults import Fault
-
-from cisreg.exclusive_oracle import exclusive_oracle, exclusive_oracle_gradient
+from kernel_arrays import call, exclusive_cases
+from planted_faults import Fault, compiled, library_of, parameters_of, sources_with
 
 ROOT = Path(__file__).parents[1]
-COMPILER = os.environ.get("CXX", "c++")
-OPTIONS = ("-std=c++17", "-O0", "-fPIC", "-ffp-contract=off", "-Wno-psabi", "-w")
-SOURCES = (
+OTHERS = (
     *(f"occupancy/{name}.cc" for name in ("checks", "kernels", "kernels_portable", "launch")),
     *("occupancy/plan.cc", "exclusive/checks.cc", "exclusive/kernels.cc"),
 )
@@ -32,34 +21,6 @@ FAULTY = (
     *(f"exclusive/{name}.cc" for name in ("kernels_portable", "launch", "layout")),
     "occupancy/slices.cc",
 )
-
-INPUTS = (
-    *("sequence", "log_kd", "log_concentration", "position_weight", "column_range", "span"),
-    *("length", "footprint", "competitor_width", "competitor_log_odds"),
-)
-UPSTREAM = ("grad_bound", "grad_weighted", "grad_log_partition", "grad_competitors")
-OUTPUTS = ("bound", "weighted", "log_partition", "competitors")
-GRADIENTS = ("log_kd", "log_concentration", "position_weight", "competitor_log_odds")
-ARRAYS = (*INPUTS, *UPSTREAM, *OUTPUTS, *GRADIENTS)
-
-
-def strong_sites():
-    """Sums beyond a double, of sites of two widths."""
-    problem = random_problem((2, 300, 9, 3), options=("position_weight",))
-    problem["column_range"] = np.array([[0, 2, 3], [9, 5, 5]], np.int32)
-    column = np.arange(9)[:, None]
-    held = (column < problem["column_range"][0]) | (column >= problem["column_range"][1])
-    problem["log_kd"] = np.where(held[:, None], 0, problem["log_kd"]).astype(np.float32)
-    problem["log_concentration"] += 40
-    return problem
-
-
-CASES = [
-    random_problem((60, 40, 6, 19), options=("position_weight", "column_range", *COMPETITORS)),
-    random_problem((2, 600, 8, 17), options=("column_range", "span", "length"), seed=1),
-    random_problem((3, 25, 30, 5), options=("position_weight", "footprint"), seed=2),
-    strong_sites(),
-]
 
 FAULTS = [
     Fault(
@@ -179,100 +140,34 @@ FAULTS = [
 ]
 
 
-def compiling(headers, source, output):
-    return (COMPILER, *OPTIONS, f"-I{headers}", f"-I{ROOT}", "-c", source, "-o", output)
-
-
 @pytest.fixture(scope="session")
 def other_objects(tmp_path_factory):
     """All that has no fault planted, compiled."""
-    folder = tmp_path_factory.mktemp("objects")
-    sources = [ROOT / "csrc" / each for each in SOURCES]
-    objects = []
-    for source in [*sources, ROOT / "tests/exclusive_kernels.cc"]:
-        objects.append(folder / f"{source.parent.name}_{source.stem}.o")
-        build_with(*compiling(ROOT / "csrc", source, objects[-1]))
-    return objects
+    sources = [ROOT / "csrc" / each for each in OTHERS]
+    return compiled(
+        [*sources, ROOT / "tests/exclusive_kernels.cc"], tmp_path_factory.mktemp("objects")
+    )
 
 
 @pytest.fixture(scope="session")
-def expected():
-    """Outputs and gradients of each case, by the oracle."""
-    found = []
-    for problem in CASES:
-        outputs = dict(zip(OUTPUTS, exclusive_oracle(**problem), strict=False))
-        gradients = exclusive_oracle_gradient(**problem, **upstream_of(problem))
-        found.append(({k: v for k, v in outputs.items() if v is not None}, gradients))
-    return found
+def cases():
+    return exclusive_cases()
 
 
-def kernels_with(folder, other_objects, fault=None):
-    """The kernels with a fault planted."""
-    headers = folder / "csrc"
-    shutil.copytree(ROOT / "csrc", headers)
-    if fault is not None:
-        path = headers / fault.file
-        text = path.read_text()
-        assert text.count(fault.old) == 1, f"{fault.file}: adapt this fault to the new text"
-        path.write_text(text.replace(fault.old, fault.new))
-    objects = []
-    for name in FAULTY:
-        objects.append(folder / f"{Path(name).stem}.o")
-        build_with(*compiling(headers, headers / name, objects[-1]))
-    library = folder / "kernels.so"
-    bound_here = "-Wl,-Bsymbolic"  # not to what another library of this process has
-    build_with(COMPILER, "-shared", bound_here, *objects, *other_objects, "-o", library)
-    return ctypes.CDLL(str(library)).RunExclusive
-
-
-def run(kernels, problem, like):
-    """Outputs and gradients: two dicts of arrays of the shapes of `like`."""
-    given = {**problem, **upstream_of(problem)}
-    count, length = problem["sequence"].shape
-    if "span" in given:
-        given["span"] = np.broadcast_to(given["span"], (count, 2))
-    width, _, motifs = problem["log_kd"].shape
-    results = [{k: np.empty(np.shape(v), np.float32) for k, v in each.items()} for each in like]
-    places = [(*INPUTS, *UPSTREAM), OUTPUTS, GRADIENTS]
-    arrays = [
-        np.ascontiguousarray(values[name]) if name in values else None
-        for names, values in zip(places, [given, *results], strict=True)
-        for name in names
-    ]
-    pointers = (ctypes.c_void_p * len(ARRAYS))(
-        *(None if each is None else each.ctypes.data for each in arrays)
-    )
-    competitors = len(problem.get("competitor_width", ()))
-    sizes = (ctypes.c_int64 * 6)(count, length, width, motifs, 1, competitors)
-    kernels(sizes, pointers)
-    return results
-
-
-def noticed(kernels, expected):
-    """Whether any number differs by more than test_native_exclusive.py allows."""
-    for problem, like in zip(CASES, expected, strict=True):
-        found = run(kernels, problem, like)
-        for actual, right, limit in zip(found, like, (5e-6, 2e-5), strict=True):
-            with np.errstate(all="ignore"):
-                errors = [relative_error(actual[name], right[name]) for name in right]
-            if not all(each <= limit for each in errors):
-                return True
-    return False
+def noticed(folder, other_objects, cases, fault=None):
+    """Whether any number of the kernels with this fault is wrong."""
+    sources = sources_with(fault, folder)
+    objects = compiled([sources / each for each in FAULTY], folder, sources)
+    library = library_of([*objects, *other_objects], folder)
+    return not all(case.is_right(call(library, case)) for case in cases)
 
 
 @pytest.mark.slow
-def test_without_a_fault_nothing_is_noticed(tmp_path, other_objects, expected):
-    assert not noticed(kernels_with(tmp_path, other_objects), expected)
+def test_without_a_fault_nothing_is_noticed(tmp_path, other_objects, cases):
+    assert not noticed(tmp_path, other_objects, cases)
 
 
-# The first one shows that faults are planted and noticed; `make test-all` has the others.
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "fault",
-    [
-        pytest.param(each, id=str(each), marks=pytest.mark.thorough if number else ())
-        for number, each in enumerate(FAULTS)
-    ],
-)
-def test_planted_faults_are_noticed(tmp_path, other_objects, expected, fault):
-    assert noticed(kernels_with(tmp_path, other_objects, fault), expected)
+@pytest.mark.parametrize("fault", parameters_of(FAULTS))
+def test_planted_faults_are_noticed(tmp_path, other_objects, cases, fault):
+    assert noticed(tmp_path, other_objects, cases, fault)

@@ -6,22 +6,18 @@ same code, with other vectors.
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
 from kernel_program import build_with, check, occupancy_cases, occupancy_problem, results_of, run
+from planted_faults import COMPILER, Fault, compiled, parameters_of, sources_with
 from test_conditions import several
 from test_occupancy import random_upstream
 
 from cisreg.oracle import occupancy_oracle
 
 ROOT = Path(__file__).parents[1]
-COMPILER = os.environ.get("CXX", "c++")
-OPTIONS = ("-std=c++17", "-O0", "-ffp-contract=off", "-Wno-psabi", "-w")
 
 
 def two_sets(shape):
@@ -60,146 +56,136 @@ CASES = [
 ]
 
 
-class Fault(NamedTuple):
-    name: str
-    file: str
-    old: str
-    new: str
-
-    def __str__(self):
-        return self.name.replace(" ", "-")
-
-
 FAULTS = [
     Fault(
         "factors of the block's first condition for every sequence",
-        "several.h",
+        "occupancy/several.h",
         "return {own[sequence], own[sequence] + 1};",
         "return {0, 1};",
     ),
     Fault(
         "factors of another block",
-        "several.h",
+        "occupancy/several.h",
         "(block * job.inputs.condition_count + condition) * kBlockSites",
         "condition * kBlockSites",
     ),
     Fault(
         "an absent motif is present where logarithms are summed",
-        "several.h",
+        "occupancy/several.h",
         "simd::Exp2(simd::ClampExponent(site)) * present;",
         "simd::Exp2(simd::ClampExponent(site));",
     ),
     Fault(
         "conditions do not act where logarithms are summed",
-        "several.h",
+        "occupancy/several.h",
         "    site = site + factor;\n",
         "",
     ),
     Fault(
         "sites outside of the span count",
-        "several.h",
+        "occupancy/several.h",
         "    const F odds = site * factor;\n    return {kMasked ? odds * counts : odds, site};",
         "    const F odds = site * factor;\n    return {odds, site};",
     ),
     Fault(
         "weights of the first set for all sets",
-        "forward_several.h",
+        "occupancy/forward_several.h",
         "F::Load(weight + (k * sets + set) * kBlockSites)",
         "F::Load(weight + k * sets * kBlockSites)",
     ),
     Fault(
         "windows behind the end of a sequence are summed",
-        "forward_several.h",
+        "occupancy/forward_several.h",
         "odds[i] = lives ? own.odds : zero;",
         "odds[i] = own.odds;",
     ),
     Fault(
         "sums of the condition before",
-        "forward_several.h",
+        "occupancy/forward_several.h",
         "      sums += (1 + sets) * kBlockSites;\n",
         "",
     ),
     Fault(
         "the second segment of a sequence overwrites the first",
-        "forward_several.h",
+        "occupancy/forward_several.h",
         "if (!neighbours || !is_first) return WriteSums",
         "if (!neighbours) return WriteSums",
     ),
     Fault(
         "the sign of the slope of log unbound",
-        "backward_several.h",
+        "occupancy/backward_several.h",
         "const F bound = kExpected ? F::Load(upstream) : zero - F::Load(upstream);",
         "const F bound = F::Load(upstream);",
     ),
     Fault(
         "gradients of weights without what was there",
-        "backward_several.h",
+        "occupancy/backward_several.h",
         "MultiplyAdd(weighted, p, F::Load(weights.gradient + at)).Store(weights.gradient + at);",
         "(weighted * p).Store(weights.gradient + at);",
     ),
     Fault(
         "concentrations have the gradient of one strand",
-        "backward_several.h",
+        "occupancy/backward_several.h",
         "to[m] += totals[m] + totals[kBlockMotifs + m];",
         "to[m] += totals[m];",
     ),
     Fault(
         "totals of the segment before are added again",
-        "backward_several.h",
+        "occupancy/backward_several.h",
         "    std::memset(scratch.totals, 0, (conditions.end - conditions.first) * kRowBytes);\n",
         "",
     ),
     Fault(
         "four sites share a division where their product is not finite",
-        "table.h",
+        "occupancy/table.h",
         "kStrongestOfFour = 30.0f;",
         "kStrongestOfFour = 60.0f;",
     ),
     Fault(
         "the derivative of a product without the windows before",
-        "forward_several.h",
+        "occupancy/forward_several.h",
         "slope = MultiplyAdd(slope, factor, rest);",
         "slope = MultiplyAdd(slope, factor, coefficient[i]);",
     ),
     Fault(
         "windows behind the end of a sequence are in the product",
-        "forward_several.h",
+        "occupancy/forward_several.h",
         "      if (kKind != Windows::kAll && k >= live) odds[k] = F::Broadcast(0.0f);\n",
         "",
     ),
     Fault(
         "windows behind the end of a sequence are in the gradient of concentrations",
-        "backward_several.h",
+        "occupancy/backward_several.h",
         "    if (kKind != Windows::kAll && k >= live) odds[k] = F::Broadcast(0.0f);\n",
         "",
     ),
     Fault(
         "the slope of log unbound is that of the expected number",
-        "backward_several.h",
+        "occupancy/backward_several.h",
         "kExpected ? unbound[i] * unbound[i] : unbound[i];",
         "unbound[i] * unbound[i];",
     ),
     Fault(
         "the sign of the slope of log unbound where four sites share a division",
-        "backward_several.h",
+        "occupancy/backward_several.h",
         "(kExpected ? upstream : zero - upstream) * factor;",
         "upstream * factor;",
     ),
     Fault(
         "slopes instead of dlogits",
-        "backward_several.h",
+        "occupancy/backward_several.h",
         "dlogit[k] = odds[k] * dlogit[k];",
         "dlogit[k] = dlogit[k];",
     ),
     Fault(
         "weights of the block before",
-        "sums.h",
+        "occupancy/sums.h",
         "const int64_t windows = block * job.shape.window_count + window;",
         "const int64_t windows = (block > 0 ? block - 1 : 0) * job.shape.window_count + window;",
     ),
     Fault(
         "later segments are not added",
-        "sums.h",
+        "occupancy/sums.h",
         "to[motif[i]] = is_first ? from[i] : to[motif[i]] + from[i];",
         "to[motif[i]] = from[i];",
     ),
@@ -209,35 +195,19 @@ FAULTS = [
 @pytest.fixture(scope="session")
 def other_objects(tmp_path_factory):
     """All of the program but the portable kernels of occupancy, compiled."""
-    folder = tmp_path_factory.mktemp("objects")
     scan = ("best", "distributions", "filter", "filter_portable", "filter_set", "hits", "kmers")
     sources = [ROOT / "csrc/scan" / f"{name}.cc" for name in (*scan, "site")]
     names = ("checks", "kernels", "launch", "plan", "slices")
     sources += [ROOT / "csrc/occupancy" / f"{name}.cc" for name in names]
     sources.append(ROOT / "tests/aarch64/run_kernels.cc")
-    objects = []
-    for source in sources:
-        objects.append(folder / f"{source.parent.name}_{source.stem}.o")
-        build_with(*compiling(ROOT / "csrc", source, objects[-1]))
-    return objects
-
-
-def compiling(headers, source, output):
-    return (COMPILER, *OPTIONS, f"-I{headers}", f"-I{ROOT}", "-c", source, "-o", output)
+    return compiled(sources, tmp_path_factory.mktemp("objects"))
 
 
 def results_with(folder, other_objects, fault=None):
     """What the program computes with a fault planted."""
-    headers = folder / "csrc"
-    shutil.copytree(ROOT / "csrc", headers)
-    if fault is not None:
-        path = headers / "occupancy" / fault.file
-        text = path.read_text()
-        assert text.count(fault.old) == 1, f"{fault.file}: adapt this fault to the new text"
-        path.write_text(text.replace(fault.old, fault.new))
-    kernels, program = folder / "kernels.o", folder / "program"
-    build_with(*compiling(headers, headers / "occupancy/kernels_portable.cc", kernels))
-    build_with(COMPILER, kernels, *other_objects, "-o", program, "-lpthread")
+    sources, program = sources_with(fault, folder), folder / "program"
+    kernels = compiled([sources / "occupancy/kernels_portable.cc"], folder, sources)
+    build_with(COMPILER, *kernels, *other_objects, "-o", program, "-lpthread")
     problems = [each for case in CASES for each in occupancy_problem(*case)]
     return results_of(CASES, run([program, "portable"], problems))
 
@@ -257,14 +227,7 @@ def test_without_a_fault_nothing_is_noticed(tmp_path, other_objects):
     assert not noticed(results_with(tmp_path, other_objects))
 
 
-# The first one shows that faults are planted and noticed; `make test-all` has the others.
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "fault",
-    [
-        pytest.param(each, id=str(each), marks=pytest.mark.thorough if number else ())
-        for number, each in enumerate(FAULTS)
-    ],
-)
+@pytest.mark.parametrize("fault", parameters_of(FAULTS))
 def test_planted_faults_are_noticed(tmp_path, other_objects, fault):
     assert noticed(results_with(tmp_path, other_objects, fault))

@@ -9,8 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from kernel_arrays import call, exclusive_cases, filled_from, pair_cases, problem_of
 from kernel_program import build_with, check, occupancy_cases, occupancy_problem, results_of, run
+from planted_faults import compiled, library_of
 
+import cisreg
 from cisreg import _native
 
 ROOT = Path(__file__).parents[2]
@@ -25,8 +28,8 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def program(tmp_path_factory):
-    """The kernels as CMake builds them for that processor, with a program that calls them."""
+def libraries(tmp_path_factory):
+    """The folder of the kernels as CMake builds them for that processor."""
     build = tmp_path_factory.mktemp("aarch64")
     settings = {
         "CMAKE_SYSTEM_NAME": "Linux",
@@ -41,14 +44,40 @@ def program(tmp_path_factory):
     definitions = [f"-D{name}={value}" for name, value in settings.items()]
     build_with(cmake, "-S", ROOT, "-B", build, *definitions)
     build_with(cmake, "--build", build, "-j2", "--target", "cisreg_kernels", "cisreg_scan")
+    return build
+
+
+def program_of(build, name, *more):
+    """A program for that processor that calls the kernels."""
+    path = build / name
     build_with(
         *(COMPILER, "-std=c++17", "-O1", "-Wall", "-Wextra", "-Werror"),
-        *(f"-I{ROOT / 'csrc'}", f"-I{ROOT}", ROOT / "tests/aarch64/run_kernels.cc"),
-        *build.glob("CMakeFiles/cisreg_scan.dir/csrc/scan/*.o"),
-        *("-o", build / "run_kernels", f"-L{build}", "-lcisreg_kernels", "-lpthread"),
-        f"-Wl,-rpath,{build}",
+        *(f"-I{ROOT / 'csrc'}", f"-I{ROOT}", ROOT / f"tests/aarch64/{name}.cc", *more),
+        *("-o", path, f"-L{build}", "-lcisreg_kernels", "-lpthread", f"-Wl,-rpath,{build}"),
     )
-    return build / "run_kernels"
+    return path
+
+
+@pytest.fixture(scope="module")
+def program(libraries):
+    scan = libraries.glob("CMakeFiles/cisreg_scan.dir/csrc/scan/*.o")
+    return program_of(libraries, "run_kernels", *scan)
+
+
+FUNCTIONS = [ROOT / f"tests/{name}_kernels.cc" for name in ("exclusive", "pair")]
+
+
+@pytest.fixture(scope="module")
+def program_of_arrays(libraries):
+    return program_of(libraries, "run_arrays", *FUNCTIONS)
+
+
+@pytest.fixture(scope="module")
+def functions(tmp_path_factory):
+    """The same functions for this processor, with the kernels of the package."""
+    package = Path(cisreg.__file__).parent
+    objects = compiled(FUNCTIONS, tmp_path_factory.mktemp("functions"))
+    return library_of([*objects, f"-L{package}", "-lcisreg_kernels"], objects[0].parent)
 
 
 def run_emulated(program, kernels, problems):
@@ -113,3 +142,16 @@ def test_scan(program, kernels):
     assert found > 100
     written = run_emulated(program, kernels, problems)
     assert written == b"".join(np.ascontiguousarray(each).tobytes() for each in expected)
+
+
+@pytest.mark.parametrize(("kernels", "like"), [("neon", "avx2"), ("portable", "portable")])
+def test_exclusive_sites_and_pairs(program_of_arrays, functions, kernels, like):
+    cases = [*exclusive_cases(), *pair_cases()]
+    problems = [each for case in cases for each in problem_of(case)]
+    written = run_emulated(program_of_arrays, kernels, problems)
+    for case, filled in zip(cases, filled_from(cases, written), strict=True):
+        assert case.is_right(filled), case.function
+        if like in _native.instruction_sets():
+            for actual, same in zip(filled, call(functions, case, like), strict=True):
+                if actual is not None:
+                    np.testing.assert_array_equal(actual.view(np.int32), same.view(np.int32))

@@ -24,7 +24,7 @@ from cisreg.forking import check_not_forked
 from cisreg.implementation import Implementation, fused_available, gpu_limits
 from cisreg.library import load_ops, native_module, registered_devices
 from cisreg.once import once
-from cisreg.self_test import in_own_thread
+from cisreg.self_test import why_unlike_cpu
 from cisreg.xla import traces_for_xla
 
 logger = logging.getLogger("cisreg.occupancy")
@@ -32,8 +32,6 @@ logger = logging.getLogger("cisreg.occupancy")
 OPERATIONS = ("Cisreg>ExclusiveOccupancy", "Cisreg>ExclusiveOccupancyGrad")
 # Sizes that a graph does not know. Longer sequences need no more shared memory than these.
 _ANY_COUNT, _ANY_LENGTH = 1024, 4096
-# Of a small problem's numbers on a GPU, as a part of their norm: ten times what rounding gives.
-LARGEST_ERROR = 1e-4
 
 # The lists of optional inputs, in the order of the operation, and the attributes that count them.
 _OPTIONAL = {
@@ -245,18 +243,7 @@ def why_wrong_on(device: str) -> str:
         >>> why_wrong_on("CPU:0")
         ''
     """
-    try:
-        # Also while a graph is traced.
-        found, expected = in_own_thread(lambda: (_small_problem(device), _small_problem("CPU:0")))
-    except tf.errors.ResourceExhaustedError:
-        return ""  # that tells nothing
-    except tf.errors.OpError as error:
-        return error.message
-    for name, value in expected.items():
-        error_size = float(np.linalg.norm(found[name] - value) / np.linalg.norm(value))
-        if not error_size <= LARGEST_ERROR:
-            return f"{name} of a small problem is wrong by {error_size:.1e} of its norm"
-    return ""
+    return why_unlike_cpu(device, _small_problem)
 
 
 def _small_problem(device: str) -> dict[str, np.ndarray]:

@@ -25,6 +25,9 @@ STORED = Path(__file__).with_name("self_test.json")
 # Largest errors, as fractions of the sum of the absolute terms: thirty times those of the CPU.
 LIMITS: dict[ComputeDtype, float] = {"float32": 1e-4, "bfloat16": 0.05, "float16": 0.05}
 
+# Of numbers on a device from the CPU's, as a part of their norm: ten times what rounding gives.
+LARGEST_DIFFERENCE = 1e-4
+
 # More windows than four tiles of a kernel have, more motifs than one tile, columns of two steps.
 _SEQUENCES, _LENGTH, _WIDTH, _MOTIFS = 3, 75, 13, 9
 # Sets of position weights, and conditions, of the last part.
@@ -85,6 +88,39 @@ def run_self_test(device: str, compute_dtype: ComputeDtype = "float32") -> SelfT
     except Exception as error:
         # Whatever it is, standard operations may still work.
         return SelfTest((), f"the self-test failed: {type(error).__name__}: {error}")
+
+
+def why_unlike_cpu(device: str, problem: Callable[[str], dict[str, np.ndarray]]) -> str:
+    """What is wrong with an operation on a device; "" where its numbers are those of the CPU.
+
+    For operations that have no stored numbers. A small problem is computed on both, in a thread of
+    its own: also while a graph is traced.
+
+    Args:
+        device: such as "GPU:0".
+        problem: computes the problem on the device that it gets; numbers by their names.
+
+    Example:
+        >>> why_unlike_cpu("GPU:0", lambda device: {"score": np.array([1.5, 2.0])})
+        ''
+    """
+
+    def on_both() -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        if not tf.executing_eagerly():
+            return {}, {}  # TensorFlow 1's graphs: what fails says so when it runs.
+        return problem(device), problem("CPU:0")
+
+    try:
+        found, expected = in_own_thread(on_both)
+    except tf.errors.ResourceExhaustedError:
+        return ""  # no memory left, which tells nothing
+    except tf.errors.OpError as error:
+        return _without_place(error.message)
+    for name, value in expected.items():
+        error_size = float(np.linalg.norm(found[name] - value) / np.linalg.norm(value))
+        if not error_size <= LARGEST_DIFFERENCE:
+            return f"{name} of a small problem is wrong by {error_size:.1e} of its norm"
+    return ""
 
 
 def in_own_thread(function: Callable[[], Result]) -> Result:

@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from cisreg import exclusive, pair_operation
 from cisreg.devices import listed_gpus
 from cisreg.implementation import OPERATIONS, Implementation
 from cisreg.library import (
@@ -166,11 +167,24 @@ def _check_kernels() -> Finding:
 
 
 def _check_self_tests() -> list[Finding]:
-    """The self-test on each device that has kernels of the operation."""
-    devices = ["CPU:0"]
-    if all("GPU" in registered_devices(operation) for operation in OPERATIONS):
-        devices += listed_gpus()
-    return [_check_self_test(device) for device in devices]
+    """The self-test on each device that has kernels of the operation; the others on each GPU."""
+    gpus = listed_gpus() if _have_gpu_kernels(OPERATIONS) else []
+    findings = [_check_self_test(device) for device in ("CPU:0", *gpus)]
+    for name, module in (("pairs", pair_operation), ("competition", exclusive)):
+        if _have_gpu_kernels(module.OPERATIONS):
+            findings += [_compare_with_cpu(name, gpu, module.why_wrong_on(gpu)) for gpu in gpus]
+    return findings
+
+
+def _have_gpu_kernels(operations: Sequence[str]) -> bool:
+    return all("GPU" in registered_devices(operation) for operation in operations)
+
+
+def _compare_with_cpu(name: str, gpu: str, wrong: str) -> Finding:
+    subject = f"{name}, {gpu.rpartition('device:')[2]}"
+    if not wrong:
+        return Finding(subject, "ok", "a small problem has the numbers of the CPU")
+    return Finding(subject, "warning", f"standard operations are used there: {wrong}")
 
 
 def _check_self_test(device: str) -> Finding:

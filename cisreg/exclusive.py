@@ -21,7 +21,7 @@ from cisreg.exclusive_reference import (
     exclusive_sums,
 )
 from cisreg.forking import check_not_forked
-from cisreg.implementation import Implementation, fused_available, gpu_limits
+from cisreg.implementation import Implementation, examine, fused_available, gpu_limits
 from cisreg.library import load_ops, native_module, registered_devices
 from cisreg.once import once
 from cisreg.self_test import why_unlike_cpu
@@ -188,11 +188,13 @@ def _takes_fused(inputs: Inputs, padding: Padding, implementation: Implementatio
             'implementation: expected "auto" or "standard" for soft sequences, got "fused", which '
             "reads base codes"
         )
+    if not fused_available():
+        return implementation == "fused"  # whose error says why
     reason = _why_not_fused(inputs, padding)
     if implementation == "auto":
         if reason:
             _say_standard(reason)
-        return not reason and fused_available()
+        return not reason
     if reason:
         raise tf.errors.UnimplementedError(
             None, None, f'{reason}; use implementation="auto", which takes standard operations'
@@ -208,10 +210,10 @@ def _why_not_fused(inputs: Inputs, padding: Padding) -> str:
     if not all("GPU" in registered_devices(operation) for operation in OPERATIONS):
         return "this build of cisreg has no CUDA kernels of sites that exclude each other"
     short = gpu.rpartition("device:")[2]
-    if reason := _why_too_large(gpu, inputs, padding):
-        return f"{short}: {reason}"
-    reason = why_wrong_on(gpu)
-    return f"{short}: {reason}; build cisreg again" if reason else ""
+    # Where the operation of occupancies is not right, nothing is.
+    reason = examine(gpu, "float32").reason or _why_too_large(gpu, inputs, padding)
+    reason = reason or why_wrong_on(gpu)
+    return f"{short}: {reason}" if reason else ""
 
 
 def _why_too_large(gpu: str, inputs: Inputs, padding: Padding) -> str:

@@ -119,7 +119,8 @@ def why_unlike_cpu(device: str, problem: Callable[[str], dict[str, np.ndarray]])
     for name, value in expected.items():
         error_size = float(np.linalg.norm(found[name] - value) / np.linalg.norm(value))
         if not error_size <= LARGEST_DIFFERENCE:
-            return f"{name} of a small problem is wrong by {error_size:.1e} of its norm"
+            wrong = f"{name} of a small problem is wrong by {error_size:.1e} of its norm"
+            return f"{wrong}; build cisreg again"
     return ""
 
 

@@ -118,8 +118,14 @@ def test_a_gpu_that_refuses_the_operation_is_said_with_its_reason(monkeypatch):
     monkeypatch.setattr(diagnosis, "run_self_test", refused)
     monkeypatch.setattr(diagnosis, "registered_devices", lambda operation: ["CPU", "GPU"])
     monkeypatch.setattr(diagnosis, "listed_gpus", lambda: ("/device:GPU:0",))
+    monkeypatch.setattr(diagnosis.pair_operation, "why_wrong_on", lambda gpu: "")
+    monkeypatch.setattr(diagnosis.exclusive, "why_wrong_on", lambda gpu: f"{gpu} is too old")
     findings = diagnosis.diagnose()
     assert find(findings, "self-test, CPU:0").state == "ok"
+    assert find(findings, "pairs, GPU:0").state == "ok"
+    finding = find(findings, "competition, GPU:0")
+    assert finding.state == "warning"
+    assert finding.text == "standard operations are used there: /device:GPU:0 is too old"
     finding = find(findings, "self-test, GPU:0")
     assert finding.state == "error"
     assert finding.text.endswith("not used there: GPU: expected compute capability 7.5")

@@ -16,6 +16,7 @@ import cisreg.numpy
 from cisreg import exclusive
 from cisreg.exclusive import exclusive_occupancy
 from cisreg.exclusive_oracle import exclusive_oracle, exclusive_oracle_gradient
+from cisreg.self_test import SelfTest
 
 SHAPES = [(0, 10, 3, 2), (1, 1, 1, 1), (3, 1, 6, 2), (5, 13, 30, 9), (6, 20, 3, 31)]
 IMPLEMENTATIONS = ["fused", "standard"]
@@ -186,7 +187,9 @@ def gpu(monkeypatch):
     monkeypatch.setattr(exclusive, "registered_devices", lambda operation: {"CPU", "GPU"})
     monkeypatch.setattr(exclusive, "gpu_limits", lambda gpu: (90, 132, 232448))
     monkeypatch.setattr(exclusive, "_refusal", lambda *sizes: "")
+    monkeypatch.setattr(exclusive, "examine", lambda gpu, compute_dtype: SelfTest((), ""))
     monkeypatch.setattr(exclusive, "why_wrong_on", lambda gpu: "")
+    exclusive._say_standard.cache_clear()
     return monkeypatch
 
 
@@ -204,11 +207,8 @@ def test_a_gpu_takes_the_fused_operation(gpu):
     [
         ("registered_devices", {"CPU"}, "this build of cisreg has no CUDA kernels of sites"),
         ("_refusal", "GPU: expected compute capability 8.0", "GPU:0: GPU: expected compute cap"),
-        (
-            "why_wrong_on",
-            "bound of a small problem is wrong",
-            "GPU:0: bound .*; build cisreg again",
-        ),
+        ("why_wrong_on", "bound of a small problem is wrong", "GPU:0: bound of a small problem"),
+        ("examine", SelfTest((), "the driver is older"), "GPU:0: the driver is older"),
     ],
 )
 def test_a_gpu_that_cannot_takes_standard_operations(gpu, caplog, name, found, message):
@@ -220,6 +220,13 @@ def test_a_gpu_that_cannot_takes_standard_operations(gpu, caplog, name, found, m
         exclusive_occupancy(**problem, implementation="fused")
 
 
+def test_without_the_library_a_gpu_is_not_the_reason(gpu, caplog):
+    gpu.setattr(exclusive, "fused_available", lambda: False)
+    gpu.setattr(exclusive, "registered_devices", lambda operation: [])
+    assert "Cisreg>ExclusiveOccupancy" not in kinds(random_problem((3, 9, 4, 5)))
+    assert "CUDA" not in caplog.text
+
+
 def test_the_self_test_of_a_gpu(monkeypatch):
     assert exclusive.why_wrong_on("CPU:0") == ""
     right = exclusive._small_problem("CPU:0")
@@ -228,7 +235,8 @@ def test_the_self_test_of_a_gpu(monkeypatch):
         wrong = {**right, name: value + 1e-3 * np.linalg.norm(value)}
         given = iter([wrong, right])
         monkeypatch.setattr(exclusive, "_small_problem", lambda device, given=given: next(given))
-        assert exclusive.why_wrong_on(f"GPU with wrong {name}").startswith(f"{name} of a small")
+        said = exclusive.why_wrong_on(f"GPU with wrong {name}")
+        assert said.startswith(f"{name} of a small") and said.endswith("build cisreg again")
 
 
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)

@@ -55,6 +55,17 @@ ROWS = [
     ),
     ("delayed_signals", "file_checks", "lazy", "limits", "locks", "tensorflow_package", "version"),
 ]
+# The same of the modules and folders of cisreg/data.
+DATA_ROWS = [
+    ("opening", "conversion"),
+    ("files",),
+    ("reading",),
+    ("identity", "passes", "feeding", "ends", "replicates"),
+    ("splitting",),
+    ("dataset", "folds"),
+    ("frames", "row_places"),
+    ("formats",),
+]
 RANK = {room: len(ROWS) - row for row, rooms in enumerate(ROWS) for room in rooms}
 # Importing these does not import TensorFlow, which takes seconds.
 WITHOUT_TENSORFLOW = (
@@ -163,6 +174,21 @@ def test_dependencies_point_down():
         if RANK[room(name)] < RANK[room(other)]
     ]
     assert not wrong
+
+
+def test_dependencies_within_data_point_down():
+    rank = {part: -row for row, parts in enumerate(DATA_ROWS) for part in parts}
+    parts = {name: name.split(".")[2] for name in FILES if name.startswith("cisreg.data.")}
+    assert set(parts.values()) == set(rank), "list it in DATA_ROWS"
+    known = defaultdict(set)
+    for name, others in graph(at_start=False).items():
+        if name in parts:
+            known[parts[name]] |= {parts[other] for other in others if other in parts}
+    wrong = [(a, b) for a, others in known.items() for b in others if rank[a] < rank[b]]
+    assert not wrong
+    assert known["formats"] == {"formats"}
+    below = {"feeding", "dataset", "formats", "row_places", "splitting", "folds"}
+    assert known["feeding"] == below
 
 
 def test_rooms_beside_the_model_know_nothing_of_tensorflow():

@@ -24,6 +24,8 @@ from cisreg.sequences import EncodedSequences, Side, encode
 logger = logging.getLogger("cisreg.data")
 
 _SHOWN_ROWS, _SHOWN_BASES = 5, 60
+# Stands for the places of rows that are made from arrays: their own numbers. None is not known.
+_OWN_NUMBERS = RowPlaces(-1)
 
 
 class Row(NamedTuple):
@@ -65,7 +67,8 @@ class Dataset:
         trimmed: whether sequences longer than L were cut, on `side`. If so, it is not known where
             their constant end begins.
         places: which lines or rows of the files, or rows of the arrays, these are, also after some
-            were left out, chosen or put in another order; `place` says it. None: not known.
+            were left out, chosen or put in another order; `place` says it. None: not known, as
+            after `dataclasses.replace` with another number of rows.
 
     Raises:
         ValueError: a different shape, a code above 4, or numbers that are missing or not finite.
@@ -85,7 +88,7 @@ class Dataset:
     side: Side | None = None
     columns_used: Mapping[str, Any] = field(default_factory=dict)
     trimmed: bool = False
-    places: RowPlaces | None = None
+    places: RowPlaces | None = _OWN_NUMBERS
 
     def __post_init__(self) -> None:
         if self.side not in ("left", "right", None):
@@ -121,8 +124,10 @@ class Dataset:
                 raise ValueError(
                     f"{name}: expected one for each of {len(sequence)} sequences, got {len(each)}"
                 )
-        if self.places is None or self.places.count != len(sequence):
+        if self.places is _OWN_NUMBERS:
             fields["places"] = RowPlaces(len(sequence))
+        elif self.places is not None and self.places.count != len(sequence):
+            fields["places"] = None
         for name, each in fields.items():
             object.__setattr__(self, name, each)
 
@@ -292,7 +297,8 @@ class Dataset:
 
         Raises:
             IndexError: there is no such row.
-            ValueError: it is not known, as of batches.
+            ValueError: it is not known, as of batches, or of rows whose number was changed with
+                `dataclasses.replace`.
 
         Example:
             >>> Dataset(["ACGT", "TTGC"], [1, 2])[1:].place(0)
@@ -302,8 +308,9 @@ class Dataset:
             raise IndexError(f"row: expected a row of {len(self)}, counted from 0, got {row}")
         if self.places is None:
             raise ValueError(
-                "places: expected rows whose places are known, got rows of batches, which do not "
-                "keep them; load the rows, or read a row group"
+                "places: expected rows whose places are known, got rows of batches, or rows that "
+                "were replaced by another number of them, which do not keep them; load the rows, "
+                "read a row group, or choose rows with take"
             )
         return self.places.of(range(len(self))[row])
 

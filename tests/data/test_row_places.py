@@ -154,3 +154,25 @@ def test_batches_do_not_say_what_is_not_known(tmp_path):
     assert batch.places is None
     with pytest.raises(ValueError, match="places: expected rows"):
         batch.place(0)
+
+
+def test_what_is_not_known_stays_so_where_a_field_is_replaced(tmp_path):
+    (batch, *_) = open_dataset(write_text(tmp_path / "t.tsv")).batches(8)
+    changed = replace(batch, expression=batch.expression + 1)
+    assert changed.places is None
+    with pytest.raises(ValueError, match="places: expected rows"):
+        changed.place(3)
+
+
+@pytest.mark.parametrize("from_arrays", [True, False])
+def test_another_number_of_rows_has_no_known_places(from_arrays, tmp_path):
+    if from_arrays:
+        whole = Dataset(SEQUENCES, np.arange(COUNT))
+    else:
+        whole = open_dataset(write_text(tmp_path / "t.tsv")).load()
+    fewer = replace(whole, sequence=whole.sequence[5:], expression=whole.expression[5:])
+    assert fewer.places is None
+    with pytest.raises(ValueError, match="choose rows with take"):
+        fewer.place(0)
+    same = replace(whole, expression=whole.expression + 1)
+    assert same.place(6) == whole.place(6)

@@ -9,7 +9,7 @@ import importlib.util
 import sys
 import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
@@ -64,36 +64,54 @@ def _register() -> None:
 
 
 class _TensorFlowWatch(threading.local):
-    """Finds nothing itself: adds the registration to whatever loads TensorFlow."""
+    """Finds nothing itself: adds the registration to whatever loads TensorFlow.
 
-    searching = False  # in this thread, so that another's import is watched meanwhile
+    Where a module of cisreg does, that module and those that import it are whole before.
+    """
+
+    # Of this thread; another's import is watched meanwhile.
+    searching = False
+    loading = 0  # modules of cisreg, one within another
+    pending = False
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """What the other finders find; when it is executed, the operation is registered."""
-        if fullname not in _WANTED or self.searching:
+        own = fullname.startswith("cisreg.")
+        if not (own or fullname in _WANTED) or self.searching:
             return None
         self.searching = True
         try:
             spec = importlib.util.find_spec(fullname)
         finally:
             self.searching = False
-        if spec is None and _importer().startswith("cisreg."):
+        if spec is None and not own and _importer().startswith("cisreg."):
             raise ModuleNotFoundError(NO_TENSORFLOW, name=fullname)
         loader: Any = spec and spec.loader
-        if fullname == "tensorflow" and hasattr(loader, "exec_module"):
-            execute = loader.exec_module
+        if fullname != "keras" and hasattr(loader, "exec_module"):
+            # Of this loader alone, which was made for this import.
+            loader.exec_module = self._registering(loader.exec_module, own)
+        return spec
 
-            def execute_and_register(module: ModuleType) -> None:
+    def _registering(
+        self, execute: Callable[[ModuleType], None], own: bool
+    ) -> Callable[[ModuleType], None]:
+        def execute_and_register(module: ModuleType) -> None:
+            self.loading += own
+            try:
                 execute(module)
+            finally:
+                self.loading -= own
+            if not own:
+                self.pending = True
                 if self in sys.meta_path:
                     sys.meta_path.remove(self)
+            if self.pending and not self.loading:
+                self.pending = False
                 _register()
 
-            # Of this loader alone, which was made for this import.
-            loader.exec_module = execute_and_register
-        return spec
+        return execute_and_register
 
 
 def _importer() -> str:

@@ -41,6 +41,14 @@ print(cisreg.register_ops(), cisreg.occupancy([[0]], [[[0.0]] * 4], [0.0]).bound
 """
 
 
+FROM_WITHIN = """
+from cisreg.contract import as_inputs
+from tensorflow.python.framework import op_def_registry, ops
+print(*(op_def_registry.get("Cisreg>Occupancy" + what).name for what in ("", "Grad")))
+print(ops.gradient_registry.lookup("Cisreg>Occupancy").__module__)
+"""
+
+
 @pytest.mark.parametrize(
     ("program", "said"),
     [
@@ -49,8 +57,9 @@ print(cisreg.register_ops(), cisreg.occupancy([[0]], [[[0.0]] * 4], [0.0]).bound
             ["Cisreg>Occupancy Cisreg>OccupancyGrad", "cisreg.occupancy", "[]"],
         ),
         (AFTER_TENSORFLOW, ["Cisreg>Occupancy", "None (1, 2, 1)"]),
+        (FROM_WITHIN, ["Cisreg>Occupancy Cisreg>OccupancyGrad", "cisreg.occupancy"]),
     ],
-    ids=["cisreg first", "tensorflow first, cisreg again"],
+    ids=["cisreg first", "tensorflow first, cisreg again", "a module of cisreg imports it"],
 )
 def test_the_order_of_imports_does_not_matter(program, said):
     done = subprocess.run(

@@ -7,8 +7,12 @@
 
 namespace cisreg {
 
+inline constexpr size_t kCacheLine = 64;  // bytes
+
 // Bytes up to the end of a cache line.
-constexpr size_t RoundToLine(size_t bytes) { return (bytes + 63) / 64 * 64; }
+constexpr size_t RoundToLine(size_t bytes) {
+  return (bytes + kCacheLine - 1) / kCacheLine * kCacheLine;
+}
 
 }  // namespace cisreg
 

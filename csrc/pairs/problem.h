@@ -25,6 +25,11 @@ struct Inputs {
   int64_t distance;      // f ends at this many bases, on both sides
 };
 
+struct Problem {
+  OccupancyShape shape;
+  Inputs inputs;
+};
+
 struct Gradients {
   float* log_kd;             // [W, 4, M]
   float* log_concentration;  // [M]

@@ -18,7 +18,7 @@ namespace {
 // A problem on a device.
 class DevicePairs : private DeviceBuffers {
  public:
-  DevicePairs(const PairProblem& problem, bool backward, int ordinal)
+  DevicePairs(const pairs::Problem& problem, bool backward, int ordinal)
       : shape_(problem.shape), inputs_(problem.inputs) {
     Check(cudaSetDevice(ordinal), "choose the device");
     GpuDevice device;
@@ -76,7 +76,7 @@ py::array_t<float> Forward(const Array<uint8_t>& sequence, const Array<float>& l
                            const std::optional<Array<int32_t>>& column_range,
                            const std::optional<Array<int32_t>>& span, const std::string& padding,
                            int device) {
-  const PairProblem problem =
+  const pairs::Problem problem =
       CheckPairArrays({sequence, log_kd, log_concentration, std::nullopt, column_range, span,
                        std::nullopt, std::nullopt, "expected", padding, "float32"},
                       {effect, pair, distance});
@@ -95,7 +95,7 @@ py::tuple Backward(const Array<uint8_t>& sequence, const Array<float>& log_kd,
                    const std::optional<Array<int32_t>>& column_range,
                    const std::optional<Array<int32_t>>& span, const std::string& padding,
                    int device) {
-  const PairProblem problem =
+  const pairs::Problem problem =
       CheckPairArrays({sequence, log_kd, log_concentration, std::nullopt, column_range, span,
                        std::nullopt, std::nullopt, "expected", padding, "float32"},
                       {effect, pair, distance});

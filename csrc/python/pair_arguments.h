@@ -8,11 +8,6 @@
 
 namespace cisreg {
 
-struct PairProblem {
-  OccupancyShape shape;
-  pairs::Inputs inputs;
-};
-
 // What every function of pairs takes beside them.
 struct PairArrays {
   const Array<float>& effect;
@@ -21,9 +16,9 @@ struct PairArrays {
 };
 
 // The problem that the arrays describe; it points into them.
-inline PairProblem CheckPairArrays(const OccupancyArrays& arrays, const PairArrays& pairs) {
+inline pairs::Problem CheckPairArrays(const OccupancyArrays& arrays, const PairArrays& pairs) {
   const ArrayProblem occupancy = CheckArguments(arrays);
-  PairProblem problem = {occupancy.shape, {}};
+  pairs::Problem problem = {occupancy.shape, {}};
   problem.inputs.scan = occupancy.inputs;
   problem.inputs.pair = pairs.pair.data();
   problem.inputs.effect = pairs.effect.data();

@@ -21,7 +21,7 @@ py::array_t<float> PairForward(const Array<uint8_t>& sequence, const Array<float
                                const std::optional<Array<int32_t>>& span,
                                const std::string& padding, const std::string& instruction_set,
                                int threads) {
-  const PairProblem problem =
+  const pairs::Problem problem =
       CheckPairArrays({sequence, log_kd, log_concentration, std::nullopt, column_range, span,
                        std::nullopt, std::nullopt, "expected", padding, "float32"},
                       {effect, pair, distance});
@@ -44,7 +44,7 @@ py::tuple PairBackward(const Array<uint8_t>& sequence, const Array<float>& log_k
                        int64_t distance, const std::optional<Array<int32_t>>& column_range,
                        const std::optional<Array<int32_t>>& span, const std::string& padding,
                        const std::string& instruction_set, int threads) {
-  const PairProblem problem =
+  const pairs::Problem problem =
       CheckPairArrays({sequence, log_kd, log_concentration, std::nullopt, column_range, span,
                        std::nullopt, std::nullopt, "expected", padding, "float32"},
                       {effect, pair, distance});

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "common/cache_line.h"
 #include "common/shared_items.h"
 #include "occupancy/launch.h"
 #include "tensorflow/core/framework/op_kernel.h"
@@ -32,11 +33,11 @@ inline Executor ThreadPoolExecutor(tensorflow::OpKernelContext* context) {
 // Workspace aligned to a cache line, as the kernels require.
 inline absl::Status AllocateWorkspace(tensorflow::OpKernelContext* context, size_t bytes,
                                       tensorflow::Tensor* tensor, char** memory) {
-  constexpr size_t kLine = 64;
   TF_RETURN_IF_ERROR(context->allocate_temp(
-      tensorflow::DT_INT8, tensorflow::TensorShape({static_cast<int64_t>(bytes + kLine)}), tensor));
+      tensorflow::DT_INT8, tensorflow::TensorShape({static_cast<int64_t>(bytes + kCacheLine)}),
+      tensor));
   char* const start = reinterpret_cast<char*>(tensor->flat<int8_t>().data());
-  *memory = start + (kLine - reinterpret_cast<uintptr_t>(start) % kLine) % kLine;
+  *memory = start + (kCacheLine - reinterpret_cast<uintptr_t>(start) % kCacheLine) % kCacheLine;
   return absl::OkStatus();
 }
 

@@ -19,7 +19,7 @@ PairOpBase::PairOpBase(OpKernelConstruction* context) : OpKernel(context) {
   OP_REQUIRES_OK(context, ReadCount(context, "span_count", &span_count_));
 }
 
-absl::Status PairOpBase::CheckInputs(OpKernelContext* context, PairProblem* problem) const {
+absl::Status PairOpBase::CheckInputs(OpKernelContext* context, pairs::Problem* problem) const {
   InputDimensions dimensions;
   pairs::Inputs& inputs = problem->inputs;
   inputs = {};
@@ -35,12 +35,12 @@ absl::Status PairOpBase::CheckInputs(OpKernelContext* context, PairProblem* prob
                                          DimensionsOf(context->input(3)), &inputs));
 }
 
-absl::Status PairOpBase::AllocateScore(OpKernelContext* context, const PairProblem& problem,
+absl::Status PairOpBase::AllocateScore(OpKernelContext* context, const pairs::Problem& problem,
                                        float** score) const {
   return AllocateOutput(context, 0, {problem.shape.sequence_count}, score);
 }
 
-absl::Status PairOpBase::CheckUpstream(OpKernelContext* context, const PairProblem& problem,
+absl::Status PairOpBase::CheckUpstream(OpKernelContext* context, const pairs::Problem& problem,
                                        const float** upstream) const {
   return TakeInput(context, upstream_at(), "score_gradient", {problem.shape.sequence_count},
                    upstream);

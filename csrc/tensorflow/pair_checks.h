@@ -8,11 +8,6 @@
 
 namespace cisreg {
 
-struct PairProblem {
-  OccupancyShape shape;
-  pairs::Inputs inputs;
-};
-
 // Base of the kernels of both ops. It checks shapes only: the numbers may be on a device.
 class PairOpBase : public tensorflow::OpKernel {
  public:
@@ -20,13 +15,13 @@ class PairOpBase : public tensorflow::OpKernel {
 
  protected:
   // The problem that the inputs describe; it points into them, on whatever device they are.
-  absl::Status CheckInputs(tensorflow::OpKernelContext* context, PairProblem* problem) const;
+  absl::Status CheckInputs(tensorflow::OpKernelContext* context, pairs::Problem* problem) const;
 
-  absl::Status AllocateScore(tensorflow::OpKernelContext* context, const PairProblem& problem,
+  absl::Status AllocateScore(tensorflow::OpKernelContext* context, const pairs::Problem& problem,
                              float** score) const;
 
   // The further input of the gradient, checked, and its outputs.
-  absl::Status CheckUpstream(tensorflow::OpKernelContext* context, const PairProblem& problem,
+  absl::Status CheckUpstream(tensorflow::OpKernelContext* context, const pairs::Problem& problem,
                              const float** upstream) const;
   absl::Status AllocateGradients(tensorflow::OpKernelContext* context,
                                  pairs::Gradients* gradients) const;

@@ -13,7 +13,7 @@ namespace {
 using tensorflow::DEVICE_GPU;
 using tensorflow::OpKernelContext;
 
-absl::Status Prepare(OpKernelContext* context, const PairProblem& problem, bool backward,
+absl::Status Prepare(OpKernelContext* context, const pairs::Problem& problem, bool backward,
                      GpuLaunch* launch) {
   const auto bytes = [&](const GpuDevice& device, int64_t* count) {
     return GpuPairWorkspaceBytes(device, problem.shape, problem.inputs, backward, count);
@@ -26,7 +26,7 @@ class PairGpuOp : public PairOpBase {
   using PairOpBase::PairOpBase;
 
   void Compute(OpKernelContext* context) override {
-    PairProblem problem;
+    pairs::Problem problem;
     GpuLaunch launch;
     float* score = nullptr;
     OP_REQUIRES_OK(context, CheckInputs(context, &problem));
@@ -43,7 +43,7 @@ class PairGradGpuOp : public PairOpBase {
   using PairOpBase::PairOpBase;
 
   void Compute(OpKernelContext* context) override {
-    PairProblem problem;
+    pairs::Problem problem;
     GpuLaunch launch;
     const float* upstream = nullptr;
     pairs::Gradients gradients;

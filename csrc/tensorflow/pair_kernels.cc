@@ -13,7 +13,7 @@ namespace {
 using tensorflow::DEVICE_CPU;
 using tensorflow::OpKernelContext;
 
-absl::Status CheckNumbers(const PairProblem& problem) {
+absl::Status CheckNumbers(const pairs::Problem& problem) {
   TF_RETURN_IF_ERROR(FromCheck(pairs::CheckPairPlaces(problem.shape, problem.inputs)));
   return FromCheck(CheckValues(problem.shape, problem.inputs.scan));
 }
@@ -23,7 +23,7 @@ class PairOp : public PairOpBase {
   using PairOpBase::PairOpBase;
 
   void Compute(OpKernelContext* context) override {
-    PairProblem problem;
+    pairs::Problem problem;
     float* score = nullptr;
     OP_REQUIRES_OK(context, CheckInputs(context, &problem));
     OP_REQUIRES_OK(context, CheckNumbers(problem));
@@ -40,7 +40,7 @@ class PairGradOp : public PairOpBase {
   using PairOpBase::PairOpBase;
 
   void Compute(OpKernelContext* context) override {
-    PairProblem problem;
+    pairs::Problem problem;
     const float* upstream = nullptr;
     pairs::Gradients gradients;
     OP_REQUIRES_OK(context, CheckInputs(context, &problem));

@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <memory>
 
+#include "common/cache_line.h"
 #include "occupancy/launch.h"
 #include "xla/handlers.h"
 #include "xla/pool.h"
@@ -18,9 +19,7 @@ using Workspace = std::unique_ptr<char, Free>;
 
 // XLA's interface allocates on GPUs only.
 Workspace Allocate(size_t bytes) {
-  constexpr size_t kLine = 64;
-  return Workspace(
-      static_cast<char*>(std::aligned_alloc(kLine, (bytes + kLine - 1) / kLine * kLine)));
+  return Workspace(static_cast<char*>(std::aligned_alloc(kCacheLine, RoundToLine(bytes))));
 }
 
 XLA_FFI_Error* Invalid(const XlaCall& call, const InputError& error) {

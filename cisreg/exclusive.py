@@ -113,8 +113,8 @@ def exclusive_occupancy(
             numbers, a wrong type or rank, or sizes that do not fit; "fused" with soft sequences.
         tf.errors.InvalidArgumentError: numbers that are not allowed, as for `cisreg.occupancy`; a
             footprint without a base, or one too far from its window. The message names the input,
-            what was expected and what came. On a GPU only footprints and widths of competitors are
-            checked; numbers that are not finite give NaN.
+            what was expected and what came. On a GPU only `column_range`, footprints and widths of
+            competitors are checked; numbers that are not finite give NaN.
         tf.errors.UnimplementedError: implementation is "fused" under XLA, or on a GPU that cannot
             compute it; the message says why.
         LibraryError: implementation is "fused" and the compiled library does not load.

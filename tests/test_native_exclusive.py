@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
+
 import numpy as np
 import pytest
+from planted_faults import ROOT, compiled, library_of
 from test_exclusive_oracle import COMPETITORS, OPTIONS, random_problem
 from test_native import INSTRUCTION_SETS
 from test_occupancy import relative_error
@@ -234,3 +237,32 @@ def test_what_is_refused(changed, message):
     problem = random_problem((2, 10, 4, 2))
     with pytest.raises(ValueError, match=message):
         _native.exclusive_forward(**problem, **changed)
+
+
+@pytest.fixture(scope="module")
+def why_wrong(tmp_path_factory):
+    """What is said of a column range and a footprint on every device, where no sequence is read."""
+    folder = tmp_path_factory.mktemp("checks")
+    checks = [ROOT / "csrc" / name / "checks.cc" for name in ("exclusive", "occupancy")]
+    objects = compiled([ROOT / "tests" / "exclusive_checks.cc", *checks], folder)
+    check = library_of(objects, folder).CheckFootprints
+    check.restype = ctypes.c_char_p
+
+    def said(column_range=None, footprint=None, width=5):
+        arrays = [x if x is None else np.array(x, np.int32) for x in (column_range, footprint)]
+        given = [x if x is None else x.ctypes.data_as(ctypes.c_void_p) for x in arrays]
+        motifs = next(x.shape[1] for x in arrays if x is not None)
+        return check(*given, ctypes.c_int64(width), ctypes.c_int64(motifs)).decode()
+
+    return said
+
+
+def test_where_sites_lie_is_checked_on_every_device(why_wrong):
+    assert why_wrong([[0, 2], [5, 3]]) == why_wrong(footprint=[[-2], [7]]) == ""
+    assert why_wrong([[1], [1]], [[-2], [7]]) == ""
+    columns = "column_range: expected 0 <= first <= end <= W = 5, got "
+    assert why_wrong([[-2], [7]]) == f"{columns}-2 and 7 for motif 0"
+    assert why_wrong([[-20000], [5]]) == f"{columns}-20000 and 5 for motif 0"
+    assert why_wrong([[0, 4], [5, 6]], [[0, 0], [5, 5]]) == f"{columns}4 and 6 for motif 1"
+    assert why_wrong([[1], [1]]).startswith("column_range: expected first < end, since")
+    assert why_wrong(footprint=[[-20000], [5]]).startswith("footprint: expected -10000 <= first")

@@ -56,6 +56,10 @@ InputError CheckCompetitorOdds(const Inputs& inputs) {
 }
 
 InputError CheckFootprints(const OccupancyShape& shape, const Inputs& inputs) {
+  if (inputs.scan.column_range != nullptr) {
+    InputError error = CheckColumnRange(shape, inputs.scan.column_range);
+    if (!error.empty()) return error;
+  }
   const bool own = inputs.footprint == nullptr;
   const int32_t* first = own ? inputs.scan.column_range : inputs.footprint;
   if (first == nullptr) return {};

@@ -11,6 +11,16 @@
 
 namespace cisreg::exclusive {
 
+struct Problem {
+  OccupancyShape shape;
+  Inputs inputs;
+
+  Dimensions sums() const { return {shape.sequence_count, kStrands, shape.motif_count}; }
+  Dimensions competitors() const { return {shape.sequence_count, inputs.competitor_count}; }
+  bool weighted() const { return inputs.position_weight != nullptr; }
+  bool has_competitors() const { return inputs.competitor_width != nullptr; }
+};
+
 // Checks the sizes of footprints, and that there is one concentration for each motif and one set of
 // position weights. The other sizes have been checked.
 CISREG_EXPORT InputError CheckExclusiveDimensions(const InputDimensions& inputs,
@@ -24,8 +34,8 @@ CISREG_EXPORT InputError CheckCompetitors(const Dimensions& width, const Dimensi
 // Checks the log odds of competitors.
 CISREG_EXPORT InputError CheckCompetitorOdds(const Inputs& inputs);
 
-// Checks that every site covers at least one base, and none that is far from its window. The
-// numbers of the scan have been checked.
+// Checks what says where sites lie, which is in host memory on every device: that motifs have their
+// columns, and that every site covers at least one base and none that is far from its window.
 CISREG_EXPORT InputError CheckFootprints(const OccupancyShape& shape, const Inputs& inputs);
 
 }  // namespace cisreg::exclusive

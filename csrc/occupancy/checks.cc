@@ -89,16 +89,6 @@ InputError CheckCodes(const OccupancyShape& shape, const uint8_t* codes) {
               at % shape.length, "; encode text with cisreg.encode");
 }
 
-InputError CheckColumnRange(const OccupancyShape& shape, const int32_t* first) {
-  const int32_t* end = first + shape.motif_count;
-  for (int64_t motif = 0; motif < shape.motif_count; ++motif) {
-    if (0 <= first[motif] && first[motif] <= end[motif] && end[motif] <= shape.width) continue;
-    return Text("column_range: expected 0 <= first <= end <= W = ", shape.width, ", got ",
-                first[motif], " and ", end[motif], " for motif ", motif);
-  }
-  return {};
-}
-
 InputError CheckSpan(const OccupancyShape& shape, const OccupancyInputs& inputs) {
   const int64_t count = inputs.span_stride == 0 ? 1 : shape.sequence_count;
   for (int64_t i = 0; i < count; ++i) {
@@ -230,6 +220,16 @@ InputError CheckWeightedGradient(const InputDimensions& inputs, const Dimensions
   const char* const sets = HasConditionAxis(inputs) ? "[N, C, K, 2, M]" : "[N, K, 2, M]";
   return CheckSizes("weighted_gradient", gradient, FindOutputDimensions(inputs).weighted,
                     HasSetAxis(inputs) ? sets : plain);
+}
+
+InputError CheckColumnRange(const OccupancyShape& shape, const int32_t* first) {
+  const int32_t* end = first + shape.motif_count;
+  for (int64_t motif = 0; motif < shape.motif_count; ++motif) {
+    if (0 <= first[motif] && first[motif] <= end[motif] && end[motif] <= shape.width) continue;
+    return Text("column_range: expected 0 <= first <= end <= W = ", shape.width, ", got ",
+                first[motif], " and ", end[motif], " for motif ", motif);
+  }
+  return {};
 }
 
 InputError CheckPlaces(const OccupancyShape& shape, const OccupancyInputs& inputs) {

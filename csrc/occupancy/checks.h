@@ -63,6 +63,9 @@ CISREG_EXPORT InputError CheckBoundGradient(const InputDimensions& inputs,
 CISREG_EXPORT InputError CheckWeightedGradient(const InputDimensions& inputs,
                                                const Dimensions& gradient);
 
+// Checks the columns of motifs: [2, M], in host memory.
+CISREG_EXPORT InputError CheckColumnRange(const OccupancyShape& shape, const int32_t* first);
+
 // Checks the numbers that say where something is: codes, columns, spans, lengths, conditions. The
 // kernels read out of bounds where these are wrong.
 CISREG_EXPORT InputError CheckPlaces(const OccupancyShape& shape, const OccupancyInputs& inputs);

@@ -288,7 +288,7 @@ py::tuple Limits(int ordinal) {
                         device.shared_memory_per_block);
 }
 
-// Only sizes are looked at: no device is needed.
+// Only sizes are looked at: the answer is the same without a device.
 std::string Refusal(const std::tuple<int, int, int64_t>& limits,
                     const std::tuple<int64_t, int64_t, int64_t, int64_t>& sizes,
                     int64_t weight_sets, int64_t condition_count, bool assigned,
@@ -323,7 +323,7 @@ void BindCuda(py::module_& module) {
              py::arg("compute_dtype") = "float32",
              "Why a device with these `cuda_limits` cannot compute a problem of sizes (N, L, W, M) "
              "or its gradient; empty where it can. `assigned`: each sequence has one of the "
-             "conditions. It needs no device.");
+             "conditions. The answer is the same where there is no device.");
   module.def("cuda_occupancy_forward", &Forward, py::arg("sequence"), py::arg("log_kd"),
              py::arg("log_concentration"), py::arg("position_weight") = py::none(), py::kw_only(),
              py::arg("column_range") = py::none(), py::arg("span") = py::none(),

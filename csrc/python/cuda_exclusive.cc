@@ -19,7 +19,7 @@ namespace {
 // A problem on a device.
 class DeviceExclusive : private DeviceBuffers {
  public:
-  DeviceExclusive(const ExclusiveArrayProblem& problem, bool backward, int ordinal)
+  DeviceExclusive(const exclusive::Problem& problem, bool backward, int ordinal)
       : problem_(problem), inputs_(problem.inputs) {
     Check(cudaSetDevice(ordinal), "choose the device");
     Check(FindGpuDevice(ordinal, &device_));
@@ -79,7 +79,7 @@ class DeviceExclusive : private DeviceBuffers {
   int64_t weight_count() const { return kStrands * shape().window_count * shape().motif_count; }
   int64_t competitor_count() const { return count() * inputs_.competitor_count; }
 
-  ExclusiveArrayProblem problem_;
+  exclusive::Problem problem_;
   exclusive::Inputs inputs_;
   GpuDevice device_;
   char* workspace_ = nullptr;
@@ -95,7 +95,7 @@ py::tuple Forward(const Array<uint8_t>& sequence, const Array<float>& log_kd,
                   const std::optional<Array<int32_t>>& span,
                   const std::optional<Array<int32_t>>& length, const std::string& padding,
                   int device) {
-  const ExclusiveArrayProblem problem =
+  const exclusive::Problem problem =
       CheckExclusive({sequence, log_kd, log_concentration, position_weight, column_range, span,
                       length, std::nullopt, "expected", padding, "float32"},
                      {footprint, competitor_width, competitor_log_odds});
@@ -121,7 +121,7 @@ py::tuple Backward(const Array<uint8_t>& sequence, const Array<float>& log_kd,
                    const std::optional<Array<int32_t>>& span,
                    const std::optional<Array<int32_t>>& length, const std::string& padding,
                    int device) {
-  const ExclusiveArrayProblem problem =
+  const exclusive::Problem problem =
       CheckExclusive({sequence, log_kd, log_concentration, position_weight, column_range, span,
                       length, std::nullopt, "expected", padding, "float32"},
                      {footprint, competitor_width, competitor_log_odds});
@@ -135,7 +135,7 @@ py::tuple Backward(const Array<uint8_t>& sequence, const Array<float>& log_kd,
   return gradients.ToTuple();
 }
 
-// Only sizes are looked at: no device is needed.
+// Only sizes are looked at: the answer is the same without a device.
 std::string Refusal(const std::tuple<int, int, int64_t>& limits,
                     const std::tuple<int64_t, int64_t, int64_t, int64_t>& sizes, bool weighted,
                     const std::string& padding) {
@@ -154,8 +154,8 @@ void BindCudaExclusive(py::module_& module) {
   module.def("cuda_exclusive_refusal", &Refusal, py::arg("limits"), py::arg("sizes"), py::kw_only(),
              py::arg("weighted") = false, py::arg("padding") = "same",
              "Why a device with these `cuda_limits` cannot compute sites that exclude each other "
-             "of sizes (N, L, W, M), each of which covers W bases; empty where it can. It needs no "
-             "device.");
+             "of sizes (N, L, W, M), each of which covers W bases; empty where it can. The "
+             "answer is the same where there is no device.");
   module.def("cuda_exclusive_forward", &Forward, py::arg("sequence"), py::arg("log_kd"),
              py::arg("log_concentration"), py::arg("position_weight") = py::none(), py::kw_only(),
              py::arg("column_range") = py::none(), py::arg("footprint") = py::none(),

@@ -26,7 +26,7 @@ py::tuple ExclusiveForward(const Array<uint8_t>& sequence, const Array<float>& l
                            const std::optional<Array<int32_t>>& span,
                            const std::optional<Array<int32_t>>& length, const std::string& padding,
                            bool competitor_sites, const std::string& instruction_set, int threads) {
-  const ExclusiveArrayProblem problem =
+  const exclusive::Problem problem =
       CheckExclusive({sequence, log_kd, log_concentration, position_weight, column_range, span,
                       length, std::nullopt, "expected", padding, "float32"},
                      {footprint, competitor_width, competitor_log_odds});
@@ -59,7 +59,7 @@ py::tuple ExclusiveBackward(const Array<uint8_t>& sequence, const Array<float>& 
                             const std::optional<Array<int32_t>>& span,
                             const std::optional<Array<int32_t>>& length, const std::string& padding,
                             const std::string& instruction_set, int threads) {
-  const ExclusiveArrayProblem problem =
+  const exclusive::Problem problem =
       CheckExclusive({sequence, log_kd, log_concentration, position_weight, column_range, span,
                       length, std::nullopt, "expected", padding, "float32"},
                      {footprint, competitor_width, competitor_log_odds});

@@ -10,16 +10,6 @@
 
 namespace cisreg {
 
-struct ExclusiveArrayProblem {
-  OccupancyShape shape;
-  exclusive::Inputs inputs;
-
-  Dimensions sums() const { return {shape.sequence_count, kStrands, shape.motif_count}; }
-  Dimensions competitors() const { return {shape.sequence_count, inputs.competitor_count}; }
-  bool weighted() const { return inputs.position_weight != nullptr; }
-  bool has_competitors() const { return inputs.competitor_width != nullptr; }
-};
-
 // What sites that exclude each other take beside the occupancy's arguments.
 struct ExclusiveArrays {
   const std::optional<Array<int32_t>>& footprint;
@@ -27,10 +17,10 @@ struct ExclusiveArrays {
   const std::optional<Array<float>>& competitor_log_odds;
 };
 
-inline ExclusiveArrayProblem CheckExclusive(const OccupancyArrays& arrays,
-                                            const ExclusiveArrays& more) {
+inline exclusive::Problem CheckExclusive(const OccupancyArrays& arrays,
+                                         const ExclusiveArrays& more) {
   const ArrayProblem occupancy = CheckArguments(arrays);
-  ExclusiveArrayProblem problem = {occupancy.shape, {}};
+  exclusive::Problem problem = {occupancy.shape, {}};
   exclusive::Inputs& inputs = problem.inputs;
   inputs.scan = occupancy.inputs;
   inputs.position_weight = occupancy.inputs.position_weight;
@@ -69,7 +59,7 @@ inline float* DataOf(std::optional<pybind11::array_t<float>>& array) {
 
 // New arrays for sums, and where the kernels write them. `sites`: those of competitors, too.
 struct ExclusiveSumArrays {
-  ExclusiveSumArrays(const ExclusiveArrayProblem& problem, bool wants_sites)
+  ExclusiveSumArrays(const exclusive::Problem& problem, bool wants_sites)
       : bound(problem.sums()),
         weighted(NewArray(problem.weighted(), problem.sums())),
         log_partition(problem.shape.sequence_count),
@@ -88,7 +78,7 @@ struct ExclusiveSumArrays {
 };
 
 // Incoming gradients, of the sums' shapes.
-inline exclusive::Upstream CheckExclusiveUpstream(const ExclusiveArrayProblem& problem,
+inline exclusive::Upstream CheckExclusiveUpstream(const exclusive::Problem& problem,
                                                   const Array<float>& bound,
                                                   const std::optional<Array<float>>& weighted,
                                                   const Array<float>& log_partition,
@@ -105,7 +95,7 @@ inline exclusive::Upstream CheckExclusiveUpstream(const ExclusiveArrayProblem& p
 }
 
 struct ExclusiveGradientArrays {
-  explicit ExclusiveGradientArrays(const ExclusiveArrayProblem& problem)
+  explicit ExclusiveGradientArrays(const exclusive::Problem& problem)
       : log_kd(Dimensions{problem.shape.width, kBases, problem.shape.motif_count}),
         log_concentration(problem.shape.motif_count),
         position_weight(NewArray(

@@ -3,7 +3,6 @@
 #include <optional>
 #include <string>
 
-#include "exclusive/checks.h"
 #include "tensorflow/tensors.h"
 
 namespace cisreg {
@@ -25,7 +24,7 @@ ExclusiveOpBase::ExclusiveOpBase(OpKernelConstruction* context) : OpKernel(conte
 }
 
 absl::Status ExclusiveOpBase::CheckInputs(OpKernelContext* context, bool on_host,
-                                          ExclusiveProblem* problem) const {
+                                          exclusive::Problem* problem) const {
   InputDimensions dimensions;
   exclusive::Inputs& inputs = problem->inputs;
   inputs = {};
@@ -64,7 +63,7 @@ absl::Status ExclusiveOpBase::CheckInputs(OpKernelContext* context, bool on_host
 }
 
 absl::Status ExclusiveOpBase::AllocateOutputs(OpKernelContext* context,
-                                              const ExclusiveProblem& problem,
+                                              const exclusive::Problem& problem,
                                               exclusive::Outputs* outputs) const {
   *outputs = {};
   int output = 0;
@@ -79,7 +78,7 @@ absl::Status ExclusiveOpBase::AllocateOutputs(OpKernelContext* context,
 }
 
 absl::Status ExclusiveOpBase::CheckUpstream(OpKernelContext* context,
-                                            const ExclusiveProblem& problem,
+                                            const exclusive::Problem& problem,
                                             exclusive::Upstream* upstream) const {
   *upstream = {};
   int input = upstream_at();
@@ -97,7 +96,7 @@ absl::Status ExclusiveOpBase::CheckUpstream(OpKernelContext* context,
 }
 
 absl::Status ExclusiveOpBase::AllocateGradients(OpKernelContext* context,
-                                                const ExclusiveProblem& problem,
+                                                const exclusive::Problem& problem,
                                                 exclusive::Gradients* gradients) const {
   *gradients = {};
   int output = 0;

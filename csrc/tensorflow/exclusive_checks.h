@@ -3,22 +3,11 @@
 #ifndef CISREG_CSRC_TENSORFLOW_EXCLUSIVE_CHECKS_H_
 #define CISREG_CSRC_TENSORFLOW_EXCLUSIVE_CHECKS_H_
 
-#include "exclusive/problem.h"
-#include "occupancy/checks.h"
+#include "exclusive/checks.h"
 #include "tensorflow/core/framework/op_kernel.h"
 #include "tensorflow/occupancy_attributes.h"
 
 namespace cisreg {
-
-struct ExclusiveProblem {
-  OccupancyShape shape;
-  exclusive::Inputs inputs;
-
-  Dimensions sums() const { return {shape.sequence_count, kStrands, shape.motif_count}; }
-  Dimensions competitors() const { return {shape.sequence_count, inputs.competitor_count}; }
-  bool weighted() const { return inputs.position_weight != nullptr; }
-  bool has_competitors() const { return inputs.competitor_width != nullptr; }
-};
 
 // Base of the kernels of both ops. It checks shapes, and the numbers that say where sites lie,
 // which are on the host everywhere; others may be on a device.
@@ -29,16 +18,18 @@ class ExclusiveOpBase : public tensorflow::OpKernel {
  protected:
   // The problem that the inputs describe; it points into them. `on_host`: all are there.
   absl::Status CheckInputs(tensorflow::OpKernelContext* context, bool on_host,
-                           ExclusiveProblem* problem) const;
+                           exclusive::Problem* problem) const;
 
   absl::Status AllocateOutputs(tensorflow::OpKernelContext* context,
-                               const ExclusiveProblem& problem, exclusive::Outputs* outputs) const;
+                               const exclusive::Problem& problem,
+                               exclusive::Outputs* outputs) const;
 
   // Further inputs of the gradient, checked, and its outputs.
-  absl::Status CheckUpstream(tensorflow::OpKernelContext* context, const ExclusiveProblem& problem,
+  absl::Status CheckUpstream(tensorflow::OpKernelContext* context,
+                             const exclusive::Problem& problem,
                              exclusive::Upstream* upstream) const;
   absl::Status AllocateGradients(tensorflow::OpKernelContext* context,
-                                 const ExclusiveProblem& problem,
+                                 const exclusive::Problem& problem,
                                  exclusive::Gradients* gradients) const;
 
  private:

@@ -15,7 +15,7 @@ namespace {
 using tensorflow::DEVICE_GPU;
 using tensorflow::OpKernelContext;
 
-absl::Status Prepare(OpKernelContext* context, const ExclusiveProblem& problem, bool backward,
+absl::Status Prepare(OpKernelContext* context, const exclusive::Problem& problem, bool backward,
                      GpuLaunch* launch) {
   const auto bytes = [&](const GpuDevice& device, int64_t* count) {
     return GpuExclusiveWorkspaceBytes(device, problem.shape, problem.inputs, backward, count);
@@ -28,7 +28,7 @@ class ExclusiveGpuOp : public ExclusiveOpBase {
   using ExclusiveOpBase::ExclusiveOpBase;
 
   void Compute(OpKernelContext* context) override {
-    ExclusiveProblem problem;
+    exclusive::Problem problem;
     exclusive::Outputs outputs;
     GpuLaunch launch;
     OP_REQUIRES_OK(context, CheckInputs(context, false, &problem));
@@ -46,7 +46,7 @@ class ExclusiveGradGpuOp : public ExclusiveOpBase {
   using ExclusiveOpBase::ExclusiveOpBase;
 
   void Compute(OpKernelContext* context) override {
-    ExclusiveProblem problem;
+    exclusive::Problem problem;
     exclusive::Upstream upstream;
     exclusive::Gradients gradients;
     GpuLaunch launch;

@@ -16,7 +16,7 @@ class ExclusiveOp : public ExclusiveOpBase {
   using ExclusiveOpBase::ExclusiveOpBase;
 
   void Compute(OpKernelContext* context) override {
-    ExclusiveProblem problem;
+    exclusive::Problem problem;
     exclusive::Outputs outputs;
     OP_REQUIRES_OK(context, CheckInputs(context, true, &problem));
     OP_REQUIRES_OK(context, AllocateOutputs(context, problem, &outputs));
@@ -33,7 +33,7 @@ class ExclusiveGradOp : public ExclusiveOpBase {
   using ExclusiveOpBase::ExclusiveOpBase;
 
   void Compute(OpKernelContext* context) override {
-    ExclusiveProblem problem;
+    exclusive::Problem problem;
     exclusive::Upstream upstream;
     exclusive::Gradients gradients;
     OP_REQUIRES_OK(context, CheckInputs(context, true, &problem));

@@ -33,7 +33,8 @@ struct Launch {
   int64_t strips;
   float* bound_strips;  // [N, strips, 2, M], or null where sequences have one strip
   float* weighted_strips;
-  float* competitor_terms;  // [N, Q]
+  float* competitor_terms;   // [N, Q]
+  float* competitor_groups;  // [groups of sequences, Q]
   gpu::BackwardSplit split;
   gpu::BackwardShared shared;
   gpu::GradientParts parts;
@@ -113,6 +114,18 @@ void LayOutForward(Arena* arena, Launch* launch) {
   if (launch->scan.weighted()) launch->weighted_strips = arena->Take<float>(sums);
 }
 
+// The gradients of competitors are added in groups of sequences.
+gpu::SumRowsParams CompetitorRows(const Launch& launch) {
+  gpu::SumRowsParams rows = {};
+  rows.from = launch.competitor_terms;
+  rows.to = launch.competitor_groups;
+  rows.sequences = 1;
+  rows.rows = launch.params.shape.sequence_count;
+  rows.group_rows = gpu::kCompetitorRows;
+  rows.columns = launch.params.competitors.count;
+  return rows;
+}
+
 void LayOutBackward(Arena* arena, Launch* launch) {
   const ExclusiveParams& params = launch->params;
   gpu::BackwardProblem problem = {};
@@ -130,6 +143,8 @@ void LayOutBackward(Arena* arena, Launch* launch) {
   launch->parts = gpu::LayOutParts(launch->split, params.motifs, arena);
   launch->competitor_terms =
       arena->Take<float>(params.shape.sequence_count * params.competitors.count);
+  launch->competitor_groups =
+      arena->Take<float>(CompetitorRows(*launch).Groups() * params.competitors.count);
 }
 
 // Whether there are gains follows from `params.bound_gradient`, which is any address here.
@@ -186,7 +201,8 @@ GpuError CheckSizes(const GpuDevice& device, const OccupancyShape& shape, const 
   if (device.compute_capability < gpu::kSparseCapability) {
     return "GPU: expected compute capability 8.0 or later for sites that exclude each other, got " +
            Number(device.compute_capability / 10) + "." + Number(device.compute_capability % 10) +
-           "; place the operation on the CPU, or take implementation=\"standard\"";
+           "; place the operation on the CPU, or take implementation=\"standard\"; load a stored "
+           "graph under tf.device(\"CPU:0\"), or export it with standard_ops=True";
   }
   const Footprints footprints = FindFootprints(shape, inputs);
   const int64_t places = std::max<int64_t>(0, shape.window_count + footprints.reach);
@@ -205,6 +221,13 @@ GpuError CheckMemory(const OccupancyShape& shape, const Launch& launch, bool bac
       backward ? std::max(launch.shared.total, gpu::ExclusiveScanBytes(launch.params.motifs))
                : gpu::ExclusiveScanBytes(launch.params.motifs);
   return bytes > launch.device.shared_memory_per_block ? TooWide(shape, launch.device) : GpuError();
+}
+
+// What a launch checks again, since the runtime may answer otherwise than before.
+GpuError CheckLayout(const OccupancyShape& shape, const Launch& launch, bool backward) {
+  const GpuError error = CheckMemory(shape, launch, backward);
+  if (!error.empty()) return error;
+  return ErrorOf(launch.status, "asking how many blocks of the gradient kernel fit");
 }
 
 GpuError PrepareMotifs(const Launch& launch, cudaStream_t stream) {
@@ -243,6 +266,16 @@ cudaError_t AddStrips(const Launch& launch, const float* from, float* to, cudaSt
   rows.sequences = launch.params.shape.sequence_count;
   rows.rows = rows.group_rows = launch.strips;
   rows.columns = kStrands * static_cast<int64_t>(launch.params.motifs.motif_count);
+  return SumRows(rows, stream);
+}
+
+cudaError_t AddCompetitors(const Launch& launch, float* to, cudaStream_t stream) {
+  gpu::SumRowsParams rows = CompetitorRows(launch);
+  const cudaError_t status = SumRows(rows, stream);
+  if (status != cudaSuccess) return status;
+  rows.rows = rows.group_rows = rows.Groups();
+  rows.from = launch.competitor_groups;
+  rows.to = to;
   return SumRows(rows, stream);
 }
 
@@ -290,10 +323,7 @@ GpuError GpuExclusiveWorkspaceBytes(const GpuDevice& device, const OccupancyShap
   GpuError error = CheckSizes(device, shape, inputs);
   if (!error.empty()) return error;
   const Launch launch = LayOut(device, shape, inputs, backward, nullptr);
-  error = CheckMemory(shape, launch, backward);
-  if (error.empty()) {
-    error = ErrorOf(launch.status, "asking how many blocks of the gradient kernel fit");
-  }
+  error = CheckLayout(shape, launch, backward);
   if (error.empty()) *bytes = launch.bytes;
   return error;
 }
@@ -338,7 +368,8 @@ GpuError GpuExclusiveBackward(const GpuDevice& device, const OccupancyShape& sha
   params.log_partition_gradient = upstream.log_partition;
   params.competitor_gradient = upstream.competitors;
   params.competitor_sums = launch.competitor_terms;
-  GpuError error = PrepareMotifs(launch, cuda_stream);
+  GpuError error = CheckLayout(shape, launch, true);
+  if (error.empty()) error = PrepareMotifs(launch, cuda_stream);
   if (error.empty() && shape.sequence_count > 0) error = RunSequences(launch, cuda_stream);
   if (error.empty()) {
     error = ErrorOf(ExclusiveBackward(GradientParams(launch, upstream, gradients),
@@ -346,14 +377,8 @@ GpuError GpuExclusiveBackward(const GpuDevice& device, const OccupancyShape& sha
                     "the gradient kernels");
   }
   if (!error.empty() || params.competitors.count == 0) return error;
-  gpu::SumRowsParams rows = {};
-  rows.from = launch.competitor_terms;
-  rows.to = gradients.competitors;
-  rows.sequences = 1;
-  rows.rows = shape.sequence_count;
-  rows.group_rows = std::max<int64_t>(1, shape.sequence_count);
-  rows.columns = params.competitors.count;
-  return ErrorOf(SumRows(rows, cuda_stream), "the gradients of competitors");
+  return ErrorOf(AddCompetitors(launch, gradients.competitors, cuda_stream),
+                 "the gradients of competitors");
 }
 
 }  // namespace cisreg

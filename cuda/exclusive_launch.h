@@ -14,7 +14,9 @@
 
 namespace cisreg {
 
-// Why such a device cannot run a problem and its gradient: no GPU is asked. Empty if it can.
+// Why such a device cannot run a problem and its gradient, by sizes and by the host's numbers. The
+// answer is the same without a GPU, though the runtime is asked how many blocks fit. Empty if it
+// can.
 CISREG_EXPORT GpuError GpuExclusiveRefusal(const GpuDevice& device, const OccupancyShape& shape,
                                            const exclusive::Inputs& inputs);
 

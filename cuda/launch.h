@@ -28,8 +28,8 @@ using GpuError = std::string;
 // the device's own or an older one.
 CISREG_EXPORT GpuError FindGpuDevice(int ordinal, GpuDevice* device);
 
-// Why such a device cannot run a problem and its gradient, by sizes alone: no GPU is asked. Empty
-// if it can.
+// Why such a device cannot run a problem and its gradient, by sizes alone. The answer is the same
+// without a GPU, though the runtime is asked how many blocks fit. Empty if it can.
 CISREG_EXPORT GpuError GpuRefusal(const GpuDevice& device, const OccupancyShape& shape,
                                   const OccupancyInputs& inputs);
 

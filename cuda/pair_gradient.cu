@@ -2,6 +2,7 @@
 // each slice has sums of its own, which are added in the order of the slices, so that every bit is
 // the same on every run and device.
 
+#include "energy.cuh"
 #include "one_hot.cuh"
 #include "pair_taps.cuh"
 #include "run.h"
@@ -239,7 +240,9 @@ __global__ void __launch_bounds__(kWarp)
   float sum = total.Total();
 #pragma unroll
   for (int step = kWarp / 2; step > 0; step /= 2) sum += __shfl_xor_sync(0xffffffff, sum, step);
-  if (threadIdx.x == 0) params.gradients.effect[blockIdx.x] = itself ? 0.5f * sum : sum;
+  if (threadIdx.x > 0) return;
+  if (itself) sum *= 0.5f;
+  params.gradients.effect[blockIdx.x] = HasMotifs(params, pair) ? sum : NotANumber();
 }
 
 cudaError_t AddPairGradients(const PairParams& params, cudaStream_t stream) {

@@ -137,10 +137,7 @@ __global__ void __launch_bounds__(kPairStrip)
   if (at >= params.pair_count * pairs::kOrientations * taps) return;
   const int64_t curve = at / taps, number = curve / pairs::kOrientations;
   const int64_t place = at % taps - taps / 2;
-  const int32_t first = params.pair[2 * number], second = params.pair[2 * number + 1];
-  const bool is_pair =
-      min(first, second) >= 0 && max(first, second) < static_cast<int>(params.motif_count);
-  const bool itself = first == second;
+  const bool itself = params.pair[2 * number] == params.pair[2 * number + 1];
   const int64_t knot = (place + params.distance) / params.spacing;  // the one there or behind
   const float share = static_cast<float>((place + params.distance) % params.spacing) /
                       static_cast<float>(params.spacing);
@@ -150,7 +147,7 @@ __global__ void __launch_bounds__(kPairStrip)
   if (knot < params.knot_count && share > 0.0f) effect = fmaf(share, knots[knot], effect);
   // Every two sites of a factor with itself are seen from both; two in one window do not count.
   if (itself) effect = place == 0 ? 0.0f : 0.5f * effect;
-  params.effect[at] = is_pair ? effect : NotANumber();
+  params.effect[at] = HasMotifs(params, number) ? effect : NotANumber();
 }
 
 cudaError_t PreparePairs(const PairParams& params, cudaStream_t stream) {

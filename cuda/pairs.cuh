@@ -60,6 +60,12 @@ struct PairParams {
   }
 };
 
+// Whether there are motifs of a pair, in both places.
+__device__ __forceinline__ bool HasMotifs(const PairParams& params, int64_t pair) {
+  const int first = params.pair[2 * pair], second = params.pair[2 * pair + 1];
+  return min(first, second) >= 0 && max(first, second) < params.motif_count;
+}
+
 // Energies of all motifs, and effects of all pairs.
 cudaError_t PreparePairs(const PairParams& params, cudaStream_t stream);
 

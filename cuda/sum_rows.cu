@@ -11,7 +11,7 @@ constexpr int64_t kMostColumnBlocks = 65535;
 
 // A block has one group of one sequence and some columns, a thread one column at a time.
 __global__ void SumRowsKernel(const __grid_constant__ SumRowsParams params) {
-  const int64_t groups = (params.rows + params.group_rows - 1) / params.group_rows;
+  const int64_t groups = params.Groups();
   const int64_t sequence = blockIdx.x / groups, group = blockIdx.x % groups;
   const int64_t first = group * params.group_rows;
   const int64_t count = min(params.rows - first, params.group_rows);
@@ -37,7 +37,7 @@ __global__ void SumRowsKernel(const __grid_constant__ SumRowsParams params) {
 }
 
 cudaError_t SumRows(const SumRowsParams& params, cudaStream_t stream) {
-  const int64_t groups = (params.rows + params.group_rows - 1) / params.group_rows;
+  const int64_t groups = params.Groups();
   const int64_t blocks = BlocksFor(params.columns, kThreads);
   const dim3 grid(static_cast<unsigned>(params.sequences * groups),
                   static_cast<unsigned>(blocks < kMostColumnBlocks ? blocks : kMostColumnBlocks));

@@ -24,7 +24,8 @@ struct Compensated {
   __device__ __forceinline__ float Total() const { return isfinite(rest) ? sum + rest : sum; }
 };
 
-// Rows of each sequence are added in groups; rows of zeros at the end change no bit.
+// Rows of each sequence are added in groups; rows of zeros at the end change no bit. Without rows
+// there is one group, whose sum is 0.
 struct SumRowsParams {
   const float* from;  // [sequences, rows, columns]
   float* to;          // [sequences, groups, columns]
@@ -32,6 +33,10 @@ struct SumRowsParams {
   // Where a group comes in several launches: its sum and what rounding has left over, in between.
   float* carried;  // [2, columns], or null; one sequence and one group alone
   bool is_first, is_last;
+
+  __host__ __device__ int64_t Groups() const {
+    return rows == 0 ? 1 : (rows + group_rows - 1) / group_rows;
+  }
 };
 
 cudaError_t SumRows(const SumRowsParams& params, cudaStream_t stream);

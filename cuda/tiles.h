@@ -41,6 +41,9 @@ inline constexpr int kForwardWarps = 16;
 inline constexpr int kSumStrips = 64;
 inline constexpr int kForwardScratch = 32 << 20;
 
+// Gradients of competitors are added in groups of so many sequences, then the groups.
+inline constexpr int kCompetitorRows = 256;
+
 // Backward: one warp holds the gradient of 2 tiles of motifs (both strands of 8 motifs, 32 columns)
 // in registers and passes all sequences by them, 4 or 3 tiles of windows at a time.
 inline constexpr int kBackwardWarps = 4;

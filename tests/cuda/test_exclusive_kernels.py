@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 from test_exclusive_oracle import COMPETITORS, random_problem
@@ -15,7 +17,7 @@ from benchmarks.shared.exclusive_executors import (
     ExclusiveShim,
     ExclusiveSimulator,
 )
-from benchmarks.shared.executors import KernelError
+from benchmarks.shared.executors import CUDA, KernelError
 from cisreg.exclusive_oracle import exclusive_oracle, exclusive_oracle_gradient
 
 # As the kernels of CPUs are held to, tests/test_native_exclusive.py.
@@ -47,6 +49,7 @@ CASES = [
     ((1, 150, 35, 9), ("column_range", "span"), "valid"),
     ((2, 40, 45, 40), WEIGHTED, "same"),
     ((2, 300, 9, 17), (*WEIGHTED, "span", "length", *COMPETITORS), "valid"),
+    ((0, 10, 3, 2), (*WEIGHTED, *COMPETITORS), "same"),
 ]
 SIMULATED = [CASES[i] for i in (2, 5, 9)]
 
@@ -145,6 +148,7 @@ def test_each_sequence_has_a_span():
 
 
 # Motifs in one part, in parts of several tiles, and in a part for each tile.
+# Gradients of competitors are sums of groups of sequences, the last of which is not full.
 @pytest.mark.parametrize("shape", [(2100, 1, 1, 3), (1000, 2, 2, 20)])
 def test_many_sequences(shape):
     check(ExclusiveShim(), random_problem(shape, options=(*WEIGHTED, "length", *COMPETITORS)))
@@ -237,6 +241,34 @@ def test_no_number_is_kept_for_each_site():
         assert ExclusiveShim().workspace(problem, upstream=upstream) < sites / 3
 
 
+def with_text(folder, file, old, new):
+    """A copy of the kernels with another text at one place."""
+    cuda = folder / "cuda"
+    shutil.copytree(CUDA, cuda)
+    text = (cuda / file).read_text()
+    assert text.count(old) == 1
+    (cuda / file).write_text(text.replace(old, new))
+    return cuda
+
+
+def test_a_gradient_that_cannot_be_planned_is_an_error(monkeypatch, tmp_path):
+    """Also where it could be when the workspace was asked for: no gradients of zero."""
+    problem = problem_of(CASES[9])
+    upstream = upstream_of(problem)
+    size = ExclusiveShim().workspace(problem, upstream=upstream)
+    silent = with_text(
+        tmp_path,
+        "run.h",
+        "  return cudaOccupancyMaxActiveBlocksPerMultiprocessor(",
+        "  return cudaErrorInvalidValue;\n  return cudaOccupancyMaxActiveBlocksPerMultiprocessor(",
+    )
+    with pytest.raises(KernelError, match="asking how many blocks of the gradient kernel fit"):
+        ExclusiveShim(cuda=silent)._call(problem, "same", upstream, size, True)
+    monkeypatch.setitem(executors.DEVICES, 900, (90, 12, 1 << 10))
+    with pytest.raises(KernelError, match=r"log_kd: .* shared memory"):
+        ExclusiveShim()._call(problem, "same", upstream, size, True)
+
+
 def test_what_a_device_cannot_do_is_said(monkeypatch):
     wide = random_problem((1, 1, 2, 4000))
     wide["sequence"] = np.zeros((1, 300_000), np.uint8)
@@ -247,5 +279,7 @@ def test_what_a_device_cannot_do_is_said(monkeypatch):
     with pytest.raises(KernelError, match=r"log_kd: .* shared memory"):
         ExclusiveShim().workspace(random_problem((1, 10, 4096, 1)))
     monkeypatch.setitem(executors.DEVICES, 900, (75, 8, 64 << 10))
-    with pytest.raises(KernelError, match=r"capability 8\.0 or later .* got 7\.5"):
-        ExclusiveShim().forward(random_problem((1, 10, 3, 2)))
+    with pytest.raises(KernelError, match=r"capability 8\.0 or later .* got 7\.5") as refused:
+        ExclusiveShim().workspace(random_problem((1, 10, 3, 2)))
+    assert 'load a stored graph under tf.device("CPU:0")' in str(refused.value)
+    assert "export it with standard_ops=True" in str(refused.value)

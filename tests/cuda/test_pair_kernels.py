@@ -217,6 +217,8 @@ def test_what_is_wrong_is_not_a_number(name, at, value):
     if name != "sequence":
         assert np.isfinite(gradients["log_kd"][..., 2:]).all()
         assert np.isfinite(gradients["effect"][1]).all()
+    if name == "pair":
+        assert np.isnan(gradients["effect"][0]).all()
 
 
 @pytest.mark.parametrize("spans", [(-7, 99), (3, 1 << 30), (-(1 << 31), 12), (25, -3)])

@@ -102,7 +102,9 @@ def test_predictions_of_all_outputs_or_one(folder):
         )
     )
     expression = [float(row["expression_output_2"]) for row in both]
-    np.testing.assert_allclose(expression, [float(row["expression"]) for row in one], rtol=1e-5)
+    alone = [float(row["expression"]) for row in one]
+    # Sums of terms of a few units, in float32 and another order: near 0 nothing but that is left.
+    np.testing.assert_allclose(expression, alone, rtol=1e-5, atol=1e-6 * np.std(alone))
 
 
 def test_tools_of_one_output_say_what_to_do(folder):

@@ -138,6 +138,20 @@ def raise_later(seconds, *signals):
     threading.Thread(target=send, daemon=True).start()
 
 
+def raise_when_ready(folder, *signals, seconds=0.5, count=2):
+    """Sends the signals once all workers have passed the line of code that this returns."""
+
+    def send():
+        while len(list(folder.glob("ready-*"))) < count:
+            time.sleep(0.05)
+        for number in signals:
+            os.kill(os.getpid(), number)
+            time.sleep(seconds)
+
+    threading.Thread(target=send, daemon=True).start()
+    return f"open({str(folder / 'ready-')!r} + str(index), 'w').close()\n"
+
+
 STOPPED = "signal.signal(signal.SIGTERM, lambda *_: sys.exit(75))\n"
 
 
@@ -206,22 +220,23 @@ def test_a_signal_after_the_last_worker_ended_changes_nothing(train, monkeypatch
 
 def test_the_second_signal_ends_workers_that_are_deaf(tmp_path, monkeypatch):
     monkeypatch.setattr(workers_module, "_HURRY_SECONDS", 0.2)
-    raise_later(0.5, signal.SIGINT, signal.SIGINT)
-    result = run(f"{DEAF}time.sleep(1000)")
+    ready = raise_when_ready(tmp_path, signal.SIGINT, signal.SIGINT)
+    result = run(f"{DEAF}{ready}time.sleep(1000)")
     assert result.status == -signal.SIGKILL
 
 
-def test_a_worker_that_is_stopped_ends_too():
+def test_a_worker_that_is_stopped_ends_too(tmp_path):
     """As by SIGSTOP, Ctrl-Z or a debugger."""
-    raise_later(1.0, signal.SIGTERM)
-    result = run(f"{STOPPED}os.kill(os.getpid(), signal.SIGSTOP) if index else time.sleep(1000)")
+    ready = raise_when_ready(tmp_path, signal.SIGTERM)
+    stop = "os.kill(os.getpid(), signal.SIGSTOP) if index else time.sleep(1000)"
+    result = run(f"{STOPPED}{ready}{stop}")
     assert result.status == RESUMABLE_STATUS
 
 
-def test_a_worker_that_fails_after_a_signal_is_shown(train, capfd):
-    raise_later(1.0, signal.SIGTERM)
+def test_a_worker_that_fails_after_a_signal_is_shown(train, tmp_path, capfd):
+    ready = raise_when_ready(tmp_path, signal.SIGTERM)
     script = "signal.signal(signal.SIGTERM, lambda *_: sys.exit('cannot' if index else 75))\n"
-    assert train(script + "time.sleep(1000)") == 1
+    assert train(f"{script}{ready}time.sleep(1000)") == 1
     errors = capfd.readouterr().err
     assert "worker 2 of 2 ended with status 1" in errors and "cannot" in errors
 

@@ -160,10 +160,15 @@ def _columns_agree(survey: Survey, names: Sequence[str]) -> Finding:
     if lacking:
         gaps = f" {lacking:,} of {counted(survey.count, 'row')} ({percent(lacking, survey.count)}) "
         gaps += "lack some of them: the mean of the others counts."
-    if lacking and not np.isfinite(pairs).all():
-        text = f"Whether the {len(names)} measurements of a sequence agree is not known.{gaps}"
-        return Finding("replicates", "note", text, advice=_OUTPUTS)
-    if not np.isfinite(pairs).all():
+    complete, varies = survey.measurements.count, bool(np.isfinite(pairs).all())
+    few = complete < FEWEST_REPEATS
+    if (varies and few) or (lacking and not varies):
+        why = "some do not vary in the rows that have all of them"
+        if few:
+            why = f"{counted(complete, 'row')} of the {FEWEST_REPEATS} that are needed have all"
+        text = f"Whether the {len(names)} measurements of a sequence agree is not known: {why}."
+        return Finding("replicates", "note", text + gaps, advice=_OUTPUTS)
+    if not varies:
         constant = names[int(np.argmax(np.isnan(correlation).all(axis=0)))]
         return Finding(
             "replicates",

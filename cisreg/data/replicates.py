@@ -11,7 +11,8 @@ import numpy as np
 
 from cisreg.data.splitting import sequence_hashes
 
-# With fewer degrees of freedom, repeated rows say too little about the noise.
+# With fewer degrees of freedom, repeated rows say too little about the noise; so do fewer rows that
+# have all of several columns.
 FEWEST_REPEATS = 20
 
 
@@ -75,19 +76,20 @@ def highest_r(sequence: np.ndarray, measured: np.ndarray) -> float:
     """The highest Pearson's r with these measurements that any model can reach.
 
     With K columns, these are taken for replicates, and r is that with the mean of those that a row
-    has; rows that have all of them say how they agree. With one column, it follows from rows of the
-    same sequence (a reverse complement is the same one).
+    has; rows that have all of them say how they agree, of which 20 are needed. With one
+    column, it follows from rows of the same sequence (a reverse complement is the same one).
 
     Args:
         sequence: uint8 [N, L], base codes.
         measured: float [N] or [N, K], NaN where nothing was measured.
 
     Returns:
-        NaN without replicates, or where they do not vary.
+        NaN with fewer than 20 rows that have all replicates, or 20 degrees of freedom of repeated
+        rows, or where measurements do not vary.
 
     Example:
-        >>> sequence = np.zeros((3, 4), np.uint8)
-        >>> highest_r(sequence, np.array([[1.0, 1.0], [2.0, 2.0], [3.0, 3.0]]))
+        >>> sequence, measured = np.zeros((20, 4), np.uint8), np.arange(20.0)
+        >>> round(highest_r(sequence, np.stack([measured, measured], axis=1)), 6)
         1.0
     """
     known = np.isfinite(measured.reshape(len(measured), -1)).sum(axis=1)
@@ -96,7 +98,7 @@ def highest_r(sequence: np.ndarray, measured: np.ndarray) -> float:
     if len(measured) < 2:
         return float("nan")
     if measured.ndim == 2 and measured.shape[1] > 1:
-        if (np.ptp(measured, axis=0) == 0).any():
+        if len(measured) < FEWEST_REPEATS or (np.ptp(measured, axis=0) == 0).any():
             return float("nan")
         correlation = np.corrcoef(measured.astype(np.float64).T)
         return reliability_of_mean(correlation, len(known) / float((1 / known).sum())) ** 0.5

@@ -152,21 +152,29 @@ class TrainingPlan:
                 f"dataset: expected measurements [N, {outputs}] of the model's {outputs} outputs, "
                 f"got {_measurements(('N', *measured.shape[1:]))}"
             )
-        if columns == 1:
-            return
-        missing = np.isnan(measured)
-        if outputs == 1 and missing.any() and not takes_missing(self.loss):
-            raise ValueError(
-                f"dataset: expected {columns} measurements of each sequence, got {missing.sum():,} "
-                "missing ones, which this loss does not say that it takes (takes_missing); choose "
-                "the squared error or a noise model, or leave these rows out"
-            )
-        if outputs > 1 and in_memory and missing.all(axis=0).any():
-            empty = int(missing.all(axis=0).argmax())
+        if columns > 1 and outputs == 1 and not takes_missing(self.loss):
+            self._refuse_missing(measured)
+        nothing = np.isnan(measured).all(axis=0)
+        if outputs > 1 and in_memory and nothing.any():
+            empty = int(nothing.argmax())
             raise ValueError(
                 f"dataset: expected measurements of every output, got none in column {empty + 1} "
                 f"of {outputs}; leave this output out"
             )
+
+    def _refuse_missing(self, measured: np.ndarray) -> None:
+        """Refuses missing ones of K replicates; of streamed files, those that may come later."""
+        feed, got = self.training, f"{np.isnan(measured).sum():,} missing ones"
+        less = "leave these rows out"
+        if isinstance(feed, FileFeed) and feed.files.partly_measured:
+            got, less = "files in which some may be missing", "open them without partly_measured"
+        elif not np.isnan(measured).any():
+            return
+        raise ValueError(
+            f"dataset: expected {measured.shape[1]} measurements of each sequence, got {got}, "
+            "which this loss does not say that it takes (takes_missing); choose the squared error "
+            f"or a noise model, or {less}"
+        )
 
     def _check_validation(self, validation: Dataset) -> None:
         self._check_data(len(validation), validation.sequence.shape[1], "validation")

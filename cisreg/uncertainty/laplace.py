@@ -56,7 +56,8 @@ class Certainty:
         open_directions: float64 [K, D], the D directions that the data do not determine, of length
             1 in units of `scale`.
         scale: float64 [K], the standard error of each number if it were the only one unknown.
-        noise: standard deviation of the measurements around the model, in the unit of expression.
+        noise: standard deviation of the measurements around the model, in the unit of expression:
+            the root of their mean variance, which is the inverse of the weight of each.
         count: number of measurements.
     """
 
@@ -268,7 +269,7 @@ def certainty_of(
         families = int(measured.family.max()) + 1
         correction = families / max(families - 1, 1) * (measured.count - 1) / freedom
         covariance = correction * (inverse @ sums.scatter @ inverse)
-    noise = float(np.sqrt(variance / measured.weight.mean()))
+    noise = float(np.sqrt(variance * measured.mean_variance))
     return Certainty(
         *(model, found, coordinates, covariance, open_directions, scale, noise, measured.count),
         threads=threads,

@@ -81,6 +81,12 @@ class Measured:
         """How many measurements there are."""
         return int(np.isfinite(self.expression).sum())
 
+    @property
+    def mean_variance(self) -> float:
+        """The mean of 1 / weight of the measurements: their variance, if that of weight 1 is 1."""
+        there = np.isfinite(self.expression).reshape(len(self), -1).sum(axis=1)
+        return float((there / self.weight).sum()) / self.count
+
     def of_output(self, output: int) -> tuple[np.ndarray, np.ndarray]:
         """The measurements of one output, and their weights: 0 where one is missing."""
         if self.expression.ndim == 1:

@@ -169,7 +169,7 @@ def profile(
             "profile: %d of %d fits did not reach their optimum, so that their loss is too large",
             *(missed, len(tried)),
         )
-    variance = certainty.noise**2 * measured.weight.mean()
+    variance = certainty.noise**2 / measured.mean_variance
     least = certainty.refit.loss if certainty.refit is not None else loss.min()
     excess = (loss - least) / variance
     return Profile(parameter, factor, estimate, tried, loss, excess, certainty.noise)

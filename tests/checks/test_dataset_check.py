@@ -363,6 +363,18 @@ def test_rows_that_lack_one_of_two_replicates_are_used_and_counted(tmp_path):
     assert single.number == 1
 
 
+@pytest.mark.parametrize("complete", [0, 2, 19, 20])
+def test_few_rows_that_have_both_replicates_leave_no_highest_r(complete):
+    values = normal()[:60, None] + 0.1 * normal()[60:180].reshape(60, 2)
+    values[complete:, 1] = np.nan
+    data = Dataset(random_codes()[:60], values)
+    found = only(data, "replicates")
+    assert np.isfinite(found.number) == (complete == 20)
+    if complete < 20:
+        assert f"{complete} row" in found.sentence and "of the 20 that are needed" in found.sentence
+        assert f"{60 - complete} of 60 rows" in found.sentence
+
+
 def write(path, codes, values):
     rows = zip(codes, values, strict=True)
     lines = "".join(f"{text}\t{value}\n" for text, value in rows)

@@ -48,3 +48,10 @@ def test_the_best_prediction_of_means_of_those_that_are_there_reaches_it():
 )
 def test_not_known(measured):
     assert np.isnan(highest_r(SEQUENCE, measured))
+
+
+@pytest.mark.parametrize("complete", [2, 19, 20])
+def test_few_rows_that_have_all_columns_say_too_little(complete):
+    measured = TRUTH[:10_000, None] + RANDOM.normal(size=(10_000, 2))
+    measured[complete:, 1] = np.nan
+    assert np.isnan(highest_r(SEQUENCE[:10_000], measured)) == (complete < 20)

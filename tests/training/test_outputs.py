@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
+import tensorflow as tf
 from tiny_model import (
     SPEC,
     STAGES,
@@ -130,3 +131,23 @@ def test_training_from_converted_files_is_training_from_the_table(tmp_path):
     for cache in ("host", "none"):
         runs = [fit_two(files, STAGES, cache=cache).parameters for files in (opened, converted)]
         assert_same_bits(*runs)
+
+
+def test_streamed_replicates_are_refused_where_missing_ones_may_come_after_the_sample(tmp_path):
+    data = make_dataset(120)
+    columns = {"sequence": decode(data.sequence), "a": data.expression}
+    columns["b"] = np.where(np.arange(len(data)) < 100, data.expression, np.nan)
+    path = tmp_path / "t.parquet"
+    pyarrow.parquet.write_table(pa.table(columns), path, row_group_size=50)
+    asked = Columns("sequence", ("a", "b"))
+
+    def loss(predicted, measured):
+        return tf.reduce_mean((predicted - tf.reduce_mean(measured, axis=1)) ** 2)
+
+    files = open_dataset(path, columns=asked, partly_measured=True)
+    with pytest.raises(ValueError, match=r"takes_missing.*open them without partly_measured"):
+        fit_tiny(files, (STAGE,), loss=loss, cache="none", validation=None)
+    whole = open_dataset(path, columns=asked)
+    stage = replace(STAGE, epochs=1)
+    found = fit_tiny(whole, (stage,), loss=loss, cache="none", validation=None)
+    assert np.isfinite(found.history[0].loss)

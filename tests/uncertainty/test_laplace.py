@@ -71,6 +71,20 @@ def test_weights_count_as_so_many_rows(regression):
     assert first.loss == pytest.approx(second.loss, rel=1e-6)
 
 
+def test_the_noise_is_the_root_of_the_mean_variance_of_means_of_one_and_of_two(regression):
+    truth, data = regression
+    values = np.stack([data.expression, data.expression], axis=1)
+    values[: len(data) // 2, 1] = np.nan
+    x, y = design(truth, data), data.expression.astype(float)
+    weight = np.where(np.arange(len(data)) < len(data) // 2, 0.5, 1.0)
+    root = np.sqrt(weight)
+    _, loss, *_ = np.linalg.lstsq(x * root[:, None], y * root)
+    variance = loss[0] / (len(x) - x.shape[1])
+    found = estimate_certainty(truth, Dataset(data.sequence, values), parameters=LINEAR)
+    # Half of the means have twice the variance of the others: 1.5 on average.
+    assert found.noise == pytest.approx(np.sqrt(1.5 * variance), rel=1e-3)
+
+
 def test_robust_errors_are_those_of_regression_with_families(regression):
     truth, data = regression
     # Each of the first hundred sequences twice, with the same deviation.

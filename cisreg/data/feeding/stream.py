@@ -40,6 +40,8 @@ class RowGroups(Protocol):
         """L."""
 
     side: Side
+    # Whether rows that lack some of several measurements are kept.
+    partly_measured: bool
 
     def refuse_longer(self, why: str) -> None:
         """From now on, a sequence longer than L is an error that ends with `why`."""

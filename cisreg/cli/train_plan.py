@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -150,7 +150,6 @@ def make_plan(given: TrainingOptions, recipe: str, extra: str | None = None) -> 
     """
     from cisreg.recipes.run import check_tensorboard
 
-    assert given.table is not None
     check_tensorboard(given.tensorboard)
     chosen = _recipe(recipe, given)
     check_split_seed(vars(given), chosen.validation)
@@ -162,13 +161,7 @@ def make_plan(given: TrainingOptions, recipe: str, extra: str | None = None) -> 
     if given.pair:
         pairs = asked_pairs(given.pair, motif_set.names)
         chosen = chosen.override(model={"pairs": pairs})
-    if chosen.outputs and given.expression_column:
-        raise ValueError(
-            f"--expression-column: expected none beside the outputs {', '.join(chosen.outputs)} of "
-            "the recipe, which are columns of their own, got "
-            f"{', '.join(given.expression_column)}; give --outputs, or leave outputs and differ "
-            "out of the recipe"
-        )
+    _refuse_columns_beside_outputs(chosen, given)
     # Whatever needs no sequences is read before they are.
     loss = _table_loss(given.likelihood)
     check_concentrations(given.concentrations, motif_set, random_count)
@@ -176,6 +169,46 @@ def make_plan(given: TrainingOptions, recipe: str, extra: str | None = None) -> 
         *(given.initial_activity, given.initial_potentiation, given.initial_binding_limit),
         *(motif_set, random_count),
     )
+    files, open_alike = _open_table(given, chosen, extra)
+    if chosen.outputs:
+        chosen = chosen.override(outputs=files.expression_names)
+    # Text is read into memory, where its length is known from it then.
+    data = files if files.has_groups or given.length is not None else files.load()
+    length = files.length
+    spec = chosen.spec(len(motif_set), length, motif_set.names)
+    _warn_of_idle_penalties(given, spec)
+    check_layers(start, spec.parameter_shapes)
+    arguments = {
+        "log_concentration": initial_concentrations(
+            given.concentrations, motif_set, random_count, length
+        ),
+        "start": start | carried_over(earlier, spec, chosen.outputs),
+        "loss": loss,
+        "validation": chosen_validation(
+            *(vars(given), chosen.validation, files),
+            functools.partial(open_alike, length=length),
+        ),
+        **{name: getattr(given, name) for name in _PASSED},
+    }
+    added = files.extra_names[0] if extra is not None else None
+    return TrainingPlan(data, motif_set, chosen, added, arguments)
+
+
+def _refuse_columns_beside_outputs(chosen: Recipe, given: TrainingOptions) -> None:
+    if chosen.outputs and given.expression_column:
+        raise ValueError(
+            f"--expression-column: expected none beside the outputs {', '.join(chosen.outputs)} of "
+            "the recipe, which are columns of their own, got "
+            f"{', '.join(given.expression_column)}; give --outputs, or leave outputs and differ "
+            "out of the recipe"
+        )
+
+
+def _open_table(
+    given: TrainingOptions, chosen: Recipe, extra: str | None
+) -> tuple[DatasetFiles, Callable[..., DatasetFiles]]:
+    """The table, and what opens another one in the same way, given its path and a length."""
+    assert given.table is not None
     # The columns of outputs are in the recipe, by name or number, until the table is open.
     measured = list(chosen.outputs) or _measured(given)
     columns = options.asked_columns(
@@ -199,28 +232,7 @@ def make_plan(given: TrainingOptions, recipe: str, extra: str | None = None) -> 
         lanes=given.lanes,
         **how,
     )
-    if chosen.outputs:
-        chosen = chosen.override(outputs=files.expression_names)
-    # Text is read into memory, where its length is known from it then.
-    data = files if files.has_groups or given.length is not None else files.load()
-    length = files.length
-    spec = chosen.spec(len(motif_set), length, motif_set.names)
-    _warn_of_idle_penalties(given, spec)
-    check_layers(start, spec.parameter_shapes)
-    arguments = {
-        "log_concentration": initial_concentrations(
-            given.concentrations, motif_set, random_count, length
-        ),
-        "start": start | carried_over(earlier, spec, chosen.outputs),
-        "loss": loss,
-        "validation": chosen_validation(
-            *(vars(given), chosen.validation, files),
-            lambda path: options.open_files(path, columns, length=length, **how),
-        ),
-        **{name: getattr(given, name) for name in _PASSED},
-    }
-    added = files.extra_names[0] if extra is not None else None
-    return TrainingPlan(data, motif_set, chosen, added, arguments)
+    return files, functools.partial(options.open_files, asked=columns, **how)
 
 
 def _warn_of_idle_penalties(given: TrainingOptions, spec: ModelSpec) -> None:

@@ -88,19 +88,7 @@ def read_measurements(
         ValueError: "file:line: expected …, got …; …" under strict; columns that are missing or not
             clear; a file that is not a table.
     """
-    if asked.sequence is not None:
-        raise ValueError(
-            "columns: expected no sequence, which is in the FASTA file, got "
-            f"{asked.sequence!r}; the column with the names of the records is name"
-        )
-    asked = replace(asked, name=asked.name or True)
-    reader: ParquetReader | TableReader
-    if start.kind == PARQUET:
-        reader = ParquetReader([start], asked, key="name")
-    elif start.kind == TABLE:
-        reader = TableReader([start], asked, key="name", decimal_comma=decimal_comma)
-    else:
-        raise ValueError(f"{start.file.name}: expected a table of measurements, got {start.kind}")
+    reader = _table_reader(start, asked, decimal_comma)
     places = reader.places
     unusable, row = Unusable(), dict[str, int]()
     expression: list[np.ndarray] = [np.empty((0, len(places.expression)), np.float32)]
@@ -134,10 +122,22 @@ def read_measurements(
         np.concatenate(expression),
         None if places.weight is None else np.concatenate(weight),
         {name: pa.concat_arrays(arrays) for name, arrays in extra.items() if arrays},
-        reader.columns,
-        places,
-        reader.described,
+        *(reader.columns, places, reader.described),
     )
+
+
+def _table_reader(start: Start, asked: Columns, decimal_comma: bool) -> ParquetReader | TableReader:
+    if asked.sequence is not None:
+        raise ValueError(
+            "columns: expected no sequence, which is in the FASTA file, got "
+            f"{asked.sequence!r}; the column with the names of the records is name"
+        )
+    asked = replace(asked, name=asked.name or True)
+    if start.kind == PARQUET:
+        return ParquetReader([start], asked, key="name")
+    if start.kind == TABLE:
+        return TableReader([start], asked, key="name", decimal_comma=decimal_comma)
+    raise ValueError(f"{start.file.name}: expected a table of measurements, got {start.kind}")
 
 
 def _add_names(raw: RawRows, row: dict[str, int], first: int, *, strict: bool) -> None:

@@ -67,8 +67,7 @@ class Dataset:
         trimmed: whether sequences longer than L were cut, on `side`. If so, it is not known where
             their constant end begins.
         places: which lines or rows of the files, or rows of the arrays, these are, also after some
-            were left out, chosen or put in another order; `place` says it. None: not known, as
-            after `dataclasses.replace` with another number of rows.
+            were left out, chosen or put in another order; `place` says it. None: not known.
 
     Raises:
         ValueError: a different shape, a code above 4, or numbers that are missing or not finite.
@@ -297,8 +296,7 @@ class Dataset:
 
         Raises:
             IndexError: there is no such row.
-            ValueError: it is not known, as of batches, or of rows whose number was changed with
-                `dataclasses.replace`.
+            ValueError: it is not known, as of batches, or after a change of the number of rows.
 
         Example:
             >>> Dataset(["ACGT", "TTGC"], [1, 2])[1:].place(0)
@@ -308,9 +306,8 @@ class Dataset:
             raise IndexError(f"row: expected a row of {len(self)}, counted from 0, got {row}")
         if self.places is None:
             raise ValueError(
-                "places: expected rows whose places are known, got rows of batches, or rows that "
-                "were replaced by another number of them, which do not keep them; load the rows, "
-                "read a row group, or choose rows with take"
+                "places: expected rows whose places are known, got rows of batches, or another "
+                "number of rows; load them, read a row group, or choose rows with take"
             )
         return self.places.of(range(len(self))[row])
 
@@ -327,8 +324,7 @@ class Dataset:
     @property
     def mean_expression(self) -> np.ndarray:
         """float32 [N], the mean of the K measurements of each sequence, without those missing."""
-        one = self.expression.ndim == 1
-        if one:
+        if self.expression.ndim == 1:
             return self.expression
         # In float64, since the sum may be beyond float32 where the mean is not.
         mean = np.nanmean(self.expression, axis=1, dtype=np.float64)

@@ -155,11 +155,11 @@ class TrainingPlan:
         if columns > 1 and outputs == 1 and not takes_missing(self.loss):
             self._refuse_missing(measured)
         nothing = np.isnan(measured).all(axis=0)
-        if outputs > 1 and in_memory and nothing.any():
-            empty = int(nothing.argmax())
+        if columns > 1 and in_memory and nothing.any():
+            kind = "output" if outputs > 1 else "replicate"
             raise ValueError(
-                f"dataset: expected measurements of every output, got none in column {empty + 1} "
-                f"of {outputs}; leave this output out"
+                f"dataset: expected measurements of every {kind}, got none in column "
+                f"{int(nothing.argmax()) + 1} of {columns}; leave this {kind} out"
             )
 
     def _refuse_missing(self, measured: np.ndarray) -> None:

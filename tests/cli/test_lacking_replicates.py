@@ -229,3 +229,13 @@ def test_a_function_of_ones_own_says_whether_it_takes_them(measured):
     assert len(own.training) + len(own.validation) == COUNT
     noisy = train(data, demo_motifs(width=30), recipe, loss=StudentT(), progress=False)
     assert np.isfinite(noisy.model.parameters["bias"])
+
+
+def test_a_replicate_without_any_measurement_is_refused(measured, tmp_path):
+    sequence, several = measured
+    write_table(tmp_path / "table.tsv", sequence, np.where([True, False, True], several, np.nan))
+    words = ("train", tmp_path / "table.tsv", *COLUMNS, *TRAIN, "--output", tmp_path / "model")
+    result = RUNNER.invoke(app, [str(word) for word in words])
+    assert result.exit_code == 1
+    expected = "expected measurements of every replicate, got none in column 2 of 3; leave this"
+    assert expected in " ".join(result.output.replace("│", "").split())

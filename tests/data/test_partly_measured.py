@@ -14,7 +14,7 @@ import cisreg
 from cisreg.data import Columns
 
 OUTPUTS = ("glucose", "galactose")
-MISSING = ["", " ", "NA", "na", "N/A", "NaN", "nan", "NULL", "None", "-", "."]
+MISSING = ["", " ", "NA", "na", "N/A", "#N/A", "NaN", "nan", "NULL", "None", "-", "."]
 WRONG = ["abc", "inf", "-inf", "1e99", "?", "0x10"]
 
 

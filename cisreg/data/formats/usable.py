@@ -34,7 +34,7 @@ NOT_MISSING = "a measurement that is neither a finite number nor missing"
 # Indexed by the numbers of `_faults`; 0 is a usable row.
 _REASONS = ("", EMPTY, FOREIGN, NO_NUMBER, NOT_MISSING, NO_WEIGHT)
 # How files write, in letters of any case, that a measurement is missing.
-_MISSING = ("", "na", "n/a", "nan", "null", "none", "-", ".")
+_MISSING = ("", "na", "n/a", "#n/a", "nan", "null", "none", "-", ".")
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from kernel_arrays import call, exclusive_cases
-from planted_faults import Fault, compiled, library_of, parameters_of, sources_with
+from kernel_arrays import exclusive_cases
+from planted_faults import Fault, compiled, is_noticed, parameters_of
 
 ROOT = Path(__file__).parents[1]
 OTHERS = (
@@ -154,20 +154,12 @@ def cases():
     return exclusive_cases()
 
 
-def noticed(folder, other_objects, cases, fault=None):
-    """Whether any number of the kernels with this fault is wrong."""
-    sources = sources_with(fault, folder)
-    objects = compiled([sources / each for each in FAULTY], folder, sources)
-    library = library_of([*objects, *other_objects], folder)
-    return not all(case.is_right(call(library, case)) for case in cases)
-
-
 @pytest.mark.slow
 def test_without_a_fault_nothing_is_noticed(tmp_path, other_objects, cases):
-    assert not noticed(tmp_path, other_objects, cases)
+    assert not is_noticed(None, tmp_path, FAULTY, other_objects, cases)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", parameters_of(FAULTS))
 def test_planted_faults_are_noticed(tmp_path, other_objects, cases, fault):
-    assert noticed(tmp_path, other_objects, cases, fault)
+    assert is_noticed(fault, tmp_path, FAULTY, other_objects, cases)

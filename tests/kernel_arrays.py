@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import test_native_pairs
+from planted_faults import compiled, library_of, sources_with
 from test_exclusive_oracle import COMPETITORS, random_problem
 from test_native_exclusive import upstream_of
 from test_occupancy import relative_error
@@ -177,3 +178,19 @@ def filled_from(cases, written):
                 written = written[each.size :]
         yield filled
     assert not len(written)
+
+
+def is_noticed(fault, folder, faulty, other_objects, cases):
+    """Whether any number of the kernels with a fault (or None) is wrong in these cases.
+
+    Args:
+        fault: planted in the sources.
+        folder: an empty one, for them.
+        faulty: the files of csrc that are compiled with the fault.
+        other_objects: all other objects that they need.
+        cases: of this module.
+    """
+    sources = sources_with(fault, folder)
+    objects = compiled([sources / each for each in faulty], folder, sources)
+    library = library_of([*objects, *other_objects], folder)
+    return not all(case.is_right(call(library, case)) for case in cases)

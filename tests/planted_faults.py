@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from kernel_arrays import call
 from kernel_program import build_with
 
 ROOT = Path(__file__).parents[1]
@@ -63,19 +62,3 @@ def library_of(objects, folder):
     bound_here = "-Wl,-Bsymbolic"  # not to what another library of this process has
     build_with(COMPILER, "-shared", bound_here, *objects, "-o", path)
     return ctypes.CDLL(str(path))
-
-
-def is_noticed(fault, folder, faulty, other_objects, cases):
-    """Whether any number of the kernels with a fault (or None) is wrong in these cases.
-
-    Args:
-        fault: planted in the sources.
-        folder: an empty one, for them.
-        faulty: the files of csrc that are compiled with the fault.
-        other_objects: all other objects that they need.
-        cases: of kernel_arrays.
-    """
-    sources = sources_with(fault, folder)
-    objects = compiled([sources / each for each in faulty], folder, sources)
-    library = library_of([*objects, *other_objects], folder)
-    return not all(case.is_right(call(library, case)) for case in cases)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from kernel_arrays import exclusive_cases
-from planted_faults import Fault, compiled, is_noticed, parameters_of
+from kernel_arrays import exclusive_cases, is_noticed
+from planted_faults import Fault, compiled, parameters_of
 
 ROOT = Path(__file__).parents[1]
 OTHERS = (

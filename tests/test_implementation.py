@@ -53,7 +53,7 @@ class Native:
 @pytest.fixture
 def gpu(monkeypatch):
     """A GPU is listed, the kernels are built for it and pass the self-test, which the CPU runs."""
-    for cached in (implementation._warn_once, implementation._refusal, implementation._limits):
+    for cached in (implementation._warn_once, implementation._refusal, implementation.gpu_limits):
         cached.cache_clear()
     tested = []
 
@@ -72,7 +72,7 @@ def gpu(monkeypatch):
     monkeypatch.setattr(implementation, "_examined", {})
     native.tested = tested
     yield native
-    for cached in (implementation._warn_once, implementation._refusal, implementation._limits):
+    for cached in (implementation._warn_once, implementation._refusal, implementation.gpu_limits):
         cached.cache_clear()
 
 

@@ -165,7 +165,7 @@ def test_options_that_are_numbers_or_texts(text, tmp_path):
         numbers("--cells", f"5,{text}")
     message = "--initial-activity: expected a finite number"
     with pytest.raises((ValueError, OSError), match=message):
-        initial_values(text, None, None, demo_motifs(), 0, ("activity",))
+        initial_values(text, None, None, demo_motifs(), 0)
     with pytest.raises(ValueError, match="memory: expected a size"):
         _duckdb_memory(f"{text}GB")
     with pytest.raises(ValueError, match="-clr: expected LOW,HIGH,PERIOD"):

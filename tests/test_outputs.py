@@ -318,6 +318,11 @@ def test_a_measurement_that_is_missing_changes_nothing():
         np.testing.assert_allclose(kept[name], value, rtol=1e-4, atol=1e-5)
 
 
+def of_the_first(predicted, measured):
+    """A loss that does not say that it takes missing measurements."""
+    return tf.reduce_mean(tf.square(predicted - measured[:, 0]))
+
+
 def test_measurements_that_do_not_fit_the_outputs_are_refused():
     data = measured_data()
     with pytest.raises(
@@ -327,7 +332,7 @@ def test_measurements_that_do_not_fit_the_outputs_are_refused():
     gap = data.expression.copy()
     gap[0, 0] = np.nan
     with pytest.raises(ValueError, match="expected 2 measurements of each sequence, got 1 missing"):
-        trained(ModelSpec(5, 6, 24), Dataset(data.sequence, gap))
+        trained(ModelSpec(5, 6, 24), Dataset(data.sequence, gap), loss=of_the_first)
     gap[:, 0] = np.nan
     with pytest.raises(ValueError, match="measurements of every output, got none in column 1"):
         trained(ModelSpec(5, 6, 24, output_count=2), Dataset(data.sequence, gap))

@@ -187,13 +187,6 @@ Launch LayOut(const GpuDevice& device, const OccupancyShape& shape, const Inputs
   return launch;
 }
 
-GpuError TooWide(const OccupancyShape& shape, const GpuDevice& device) {
-  return "log_kd: motifs of W = " + Number(shape.width) + " columns do not fit into the " +
-         Number(device.shared_memory_per_block) +
-         " bytes of shared memory of this GPU; use narrower motifs or place the operation on the "
-         "CPU";
-}
-
 // By sizes, and by numbers of the host.
 GpuError CheckSizes(const GpuDevice& device, const OccupancyShape& shape, const Inputs& inputs) {
   const GpuError error = gpu::CheckSizes(device, shape);
@@ -220,7 +213,8 @@ GpuError CheckMemory(const OccupancyShape& shape, const Launch& launch, bool bac
   const int64_t bytes =
       backward ? std::max(launch.shared.total, gpu::ExclusiveScanBytes(launch.params.motifs))
                : gpu::ExclusiveScanBytes(launch.params.motifs);
-  return bytes > launch.device.shared_memory_per_block ? TooWide(shape, launch.device) : GpuError();
+  return bytes > launch.device.shared_memory_per_block ? gpu::TooWide(shape, launch.device)
+                                                       : GpuError();
 }
 
 // What a launch checks again, since the runtime may answer otherwise than before.

@@ -133,13 +133,6 @@ Launch LayOut(const GpuDevice& device, const OccupancyShape& shape, const Occupa
   return launch;
 }
 
-GpuError TooWide(const OccupancyShape& shape, const GpuDevice& device) {
-  return "log_kd: motifs of W = " + Number(shape.width) + " columns do not fit into the " +
-         Number(device.shared_memory_per_block) +
-         " bytes of shared memory of this GPU; use narrower motifs or place the operation on the "
-         "CPU";
-}
-
 // The same where one set of position weights, or one condition, may fit.
 GpuError TooMany(const OccupancyShape& shape, const GpuDevice& device, const Launch& launch) {
   const int64_t sets = launch.motifs.weight_sets, conditions = launch.shape.conditions.Each();
@@ -159,7 +152,7 @@ GpuError TooMany(const OccupancyShape& shape, const GpuDevice& device, const Lau
 
 GpuError TooLarge(const OccupancyShape& shape, const GpuDevice& device, const Launch& launch) {
   const bool several = launch.motifs.weight_sets > 1 || launch.shape.conditions.Differ();
-  return several ? TooMany(shape, device, launch) : TooWide(shape, device);
+  return several ? TooMany(shape, device, launch) : gpu::TooWide(shape, device);
 }
 
 GpuError CheckForward(const GpuDevice& device, const OccupancyShape& shape, const Launch& launch,

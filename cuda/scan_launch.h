@@ -40,6 +40,13 @@ inline GpuError CheckSizes(const GpuDevice& device, const OccupancyShape& shape)
   return {};
 }
 
+inline GpuError TooWide(const OccupancyShape& shape, const GpuDevice& device) {
+  return "log_kd: motifs of W = " + Number(shape.width) + " columns do not fit into the " +
+         Number(device.shared_memory_per_block) +
+         " bytes of shared memory of this GPU; use narrower motifs or place the operation on the "
+         "CPU";
+}
+
 inline ScanShape ScanShapeOf(const OccupancyShape& shape, const OccupancyInputs& inputs) {
   return {shape.sequence_count,
           shape.length,

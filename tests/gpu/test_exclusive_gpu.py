@@ -12,19 +12,7 @@ from test_native_exclusive import upstream_of
 from cisreg.exclusive import exclusive_occupancy, why_wrong_on
 
 DEVICE = "GPU:0"
-pytestmark = pytest.mark.gpu
-
-
-@pytest.fixture(autouse=True)
-def on_gpu():
-    """Runs a whole test on the GPU and nothing of it elsewhere."""
-    if not tf.config.list_physical_devices("GPU"):
-        pytest.skip("TensorFlow sees no GPU here")
-    soft = tf.config.get_soft_device_placement()
-    tf.config.set_soft_device_placement(False)
-    with tf.device(DEVICE):
-        yield
-    tf.config.set_soft_device_placement(soft)
+pytestmark = [pytest.mark.gpu, pytest.mark.usefixtures("on_gpu")]
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids="-".join)

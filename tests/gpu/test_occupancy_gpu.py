@@ -29,19 +29,7 @@ from cisreg.oracle import occupancy_oracle, occupancy_oracle_gradient
 from cisreg.self_test import LIMITS, run_self_test
 
 DEVICE = "GPU:0"
-pytestmark = pytest.mark.gpu
-
-
-@pytest.fixture(autouse=True)
-def on_gpu():
-    """Runs a whole test on the GPU and nothing of it elsewhere."""
-    if not tf.config.list_physical_devices("GPU"):
-        pytest.skip("TensorFlow sees no GPU here")
-    soft = tf.config.get_soft_device_placement()
-    tf.config.set_soft_device_placement(False)
-    with tf.device(DEVICE):
-        yield
-    tf.config.set_soft_device_placement(soft)
+pytestmark = [pytest.mark.gpu, pytest.mark.usefixtures("on_gpu")]
 
 
 def compiled(arguments, upstream, **options):

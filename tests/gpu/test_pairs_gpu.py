@@ -13,19 +13,7 @@ from cisreg.devices import gpu_here
 from cisreg.pair_operation import PairSizes, pair_effects, takes_fused_pairs, why_wrong_on
 
 DEVICE = "GPU:0"
-pytestmark = pytest.mark.gpu
-
-
-@pytest.fixture(autouse=True)
-def on_gpu():
-    """Runs a whole test on the GPU and nothing of it elsewhere."""
-    if not tf.config.list_physical_devices("GPU"):
-        pytest.skip("TensorFlow sees no GPU here")
-    soft = tf.config.get_soft_device_placement()
-    tf.config.set_soft_device_placement(False)
-    with tf.device(DEVICE):
-        yield
-    tf.config.set_soft_device_placement(soft)
+pytestmark = [pytest.mark.gpu, pytest.mark.usefixtures("on_gpu")]
 
 
 def score_and_gradient(problem, upstream, padding):

@@ -331,19 +331,20 @@ class Dataset:
         return np.asarray(mean, np.float32)
 
     @property
-    def measured_share(self) -> np.ndarray:
-        """float64 [N], the share of the K measurements of each sequence that are there.
+    def mean_weight(self) -> np.ndarray:
+        """float64 [N], the weight of the mean of each sequence's measurements in least squares.
 
-        The mean of k of K replicates is as sure as k / K of the means of all: least squares of
-        means have these weights, and so has training.
+        The mean of k of K replicates is as sure as k / K of the means of all. So it weighs k / K
+        times the row's own weight, in training too.
 
         Example:
-            >>> Dataset(["ACGT", "TTGC"], [[1, 2], [3, float("nan")]]).measured_share.tolist()
+            >>> Dataset(["ACGT", "TTGC"], [[1, 2], [3, float("nan")]]).mean_weight.tolist()
             [1.0, 0.5]
         """
+        weight = np.ones(len(self)) if self.weight is None else self.weight.astype(np.float64)
         if self.expression.ndim == 1:
-            return np.ones(len(self))
-        return np.isfinite(self.expression).mean(axis=1)
+            return weight
+        return weight * np.isfinite(self.expression).mean(axis=1)
 
     def fingerprint(self) -> str:
         """A hexadecimal checksum of the sequences and numbers; names do not count."""

@@ -12,7 +12,8 @@ the best 200 pairs have a profile: the same z-score of the sums over sites that 
 one for each orientation and knot (`cisreg.pairs.pair_sums`). Where fewer than 5 sequences make up
 such a sum it is 0. The p-value of a pair is that of the larger of both, two-sided and times the
 number of z-scores it is the largest of (Bonferroni); q-values are those of Benjamini and Hochberg
-(1995) over all pairs, of which those without a profile have the p-value of their product.
+(1995) over all pairs, of which those without a profile have the p-value of their product. Rows
+count by their weights: all sums are those of weighted least squares.
 
 An effect that changes its sign with the distance may be missed where it cancels. A pair that is
 found is a candidate; `cisreg.recipes.accept_pairs` trains with and without it.
@@ -155,7 +156,8 @@ def screen_pairs(
 
     Args:
         model: a trained model.
-        data: sequences and measurements; those that the model was trained on are good for it.
+        data: sequences and measurements; those that the model was trained on are good for it. Rows
+            count by `Dataset.mean_weight`.
         most: how many pairs to return, with their profiles.
         factors: only pairs of these factors; None: of all.
         pair_distance: of the profile, as in `cisreg.ModelSpec`.
@@ -165,8 +167,8 @@ def screen_pairs(
         progress: whether to show a progress bar.
 
     Raises:
-        ValueError: no sequences or no measured expression, an argument that is out of its range, or
-            a model of several outputs.
+        ValueError: no sequences, no measured expression or no weight above 0, an argument that is
+            out of its range, or a model of several outputs.
 
     Example:
         >>> screen_pairs(model, data).to_frame().head()  # doctest: +SKIP
@@ -178,9 +180,7 @@ def screen_pairs(
             "not computed one by one; screen a model that was trained without competition"
         )
     places = np.asarray(factor_places(model, factors), np.int64)
-    codes, measured = encode_some(model, data), _measured(model, data)
-    # Counts without exposure, or without reads, say nothing.
-    codes, measured = codes[np.isfinite(measured)], measured[np.isfinite(measured)]
+    codes, measured, root = _rows(model, data)
     how: dict[str, Any] = {"batch_size": batch_size, "progress": progress}
     binding = np.empty((len(codes), len(places)), np.float32)
     residual, weight = np.empty((2, len(codes)))
@@ -192,8 +192,10 @@ def screen_pairs(
         # What a small effect on the score, where all is accessible, does to expression.
         slope = link_slope(model.spec.link, model.parameters, made.score)
         weight[rows] = made.accessibility * slope
-    residual = _unexplained(residual, binding * weight[:, np.newaxis], weight)
-    z = _of_products(binding.astype(np.float64), residual, weight)
+    # Least squares with weights are those of rows times their root.
+    residual, weight = residual * root, weight * root
+    residual = _unexplained(residual, binding * weight[:, np.newaxis], weight, root)
+    z = _of_products(binding.astype(np.float64), residual, weight, root)
     first, second = np.triu_indices(len(places))
     known = {frozenset(pair) for pair in model.spec.pairs}
     new = [frozenset(pair) not in known for pair in zip(places[first], places[second], strict=True)]
@@ -209,7 +211,7 @@ def screen_pairs(
         pair_distance=pair_distance,
         pair_knots=pair_knots,
     )
-    profile = _profile(model, spec, codes, residual, weight, how) / spread
+    profile = _profile(model, spec, codes, residual, weight, root, how) / spread
     p_value = _two_sided(found)
     of_profile = _two_sided(np.abs(profile).max(axis=(1, 2))) * profile[0].size if pairs else 0.0
     p_value[closer] = np.minimum(2 * np.minimum(p_value[closer], of_profile), 1.0)
@@ -229,6 +231,26 @@ def screen_pairs(
     )
 
 
+def _rows(model: AnyModel, data: Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Codes, measurements and roots of weights, of mean square 1, of the rows that say something.
+
+    Counts without exposure, or without reads, say nothing, and rows of weight 0 neither.
+    """
+    codes, measured = encode_some(model, data), _measured(model, data)
+    counts = model.noise is not None and model.noise.counts
+    weight = data.mean_weight
+    if counts:
+        weight = np.ones(len(data)) if data.weight is None else data.weight.astype(np.float64)
+    rows = np.isfinite(measured) & (weight > 0)
+    if not rows.any():
+        raise ValueError(
+            "data: expected rows that are measured, with a weight above 0, got none of "
+            f"{len(data):,}"
+        )
+    weight = weight[rows]
+    return codes[rows], measured[rows], np.sqrt(weight / weight.mean())
+
+
 def _measured(model: AnyModel, data: Dataset) -> np.ndarray:
     if not isinstance(data, Dataset) or not data.expression.size:
         raise ValueError(
@@ -240,28 +262,32 @@ def _measured(model: AnyModel, data: Dataset) -> np.ndarray:
     return data.mean_expression.astype(np.float64)
 
 
-def _unexplained(residual: np.ndarray, binding: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Residuals less what a sum over factors explains, by least squares: of mean 0."""
-    design = np.column_stack([np.ones_like(weight), weight, binding])
+def _unexplained(
+    residual: np.ndarray, binding: np.ndarray, weight: np.ndarray, root: np.ndarray
+) -> np.ndarray:
+    """Residuals less what a sum over factors explains, by least squares: of weighted mean 0."""
+    design = np.column_stack([root, weight, binding])
     solution, *_ = np.linalg.lstsq(design, residual, rcond=None)
     return residual - design @ solution
 
 
-def _of_products(binding: np.ndarray, residual: np.ndarray, weight: np.ndarray) -> np.ndarray:
+def _of_products(
+    binding: np.ndarray, residual: np.ndarray, weight: np.ndarray, root: np.ndarray
+) -> np.ndarray:
     """The z-score of every two columns of a binding [N, M], float64 [M, M]."""
-    centred = binding - binding.mean(axis=0)
+    centred = binding - root**2 @ binding / np.sum(root**2)
     size = np.sqrt(np.abs(weight))
     own = centred * size[:, np.newaxis]
     # Products have a mean, of which a residual of mean 0 knows nothing.
-    mean = (own.T @ own) / len(own)
+    mean = own.T @ (own * root[:, np.newaxis]) / np.sum(root**2)
     total = own.T @ (own * residual[:, np.newaxis])
-    square = (own**2).T @ own**2 - len(own) * mean**2
+    square = (own**2).T @ own**2 - np.sum(root**2) * mean**2
     return _z_scores(total, square, residual)
 
 
 def _z_scores(total: np.ndarray, square: np.ndarray, residual: np.ndarray) -> np.ndarray:
     """Sums of residual times product, by their standard deviation if the two are independent."""
-    variance = np.maximum(square, 0) * residual.var()
+    variance = np.maximum(square, 0) * np.mean(residual**2)
     return np.divide(total, np.sqrt(variance), out=np.zeros_like(total), where=variance > 0)
 
 
@@ -271,6 +297,7 @@ def _profile(
     codes: np.ndarray,
     residual: np.ndarray,
     weight: np.ndarray,
+    root: np.ndarray,
     how: dict[str, Any],
 ) -> np.ndarray:
     """Z-scores of the sums over sites by orientation and knot, float64 [K, 2, D]."""
@@ -288,9 +315,9 @@ def _profile(
             ],
             axis=2,
         ) * weight[rows].reshape(-1, 1, 1, 1)
-        left = residual[rows].reshape(-1, 1, 1, 1)
-        sums += np.stack([each.sum(axis=0) for each in (both, left * both, both**2, both**4)])
-    square = sums[2] - sums[0] ** 2 / len(codes)
+        left, own = (each[rows].reshape(-1, 1, 1, 1) for each in (residual, root))
+        sums += np.stack([each.sum(axis=0) for each in (own * both, left * both, both**2, both**4)])
+    square = sums[2] - sums[0] ** 2 / np.sum(root**2)
     enough = sums[2] ** 2 >= _LEAST_SEQUENCES * sums[3]
     return np.where(enough, _z_scores(sums[1], square, residual), 0.0)
 

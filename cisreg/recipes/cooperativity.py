@@ -136,7 +136,8 @@ def accept_pairs(
         model: where training starts; its layers stay.
         training: the rows to train on.
         held_out: the rows that decide: in neither `training`, nor the screen, nor what `model` was
-            trained on. A warning says how many have the sequence of a row of `training`.
+            trained on. A warning says how many have the sequence of a row of `training`. Rows of
+            weight 0 decide nothing.
         candidates: names of two factors each, such as from `PairScreen.candidates`.
         recipe: its last stage, penalties and precision are used, and its loss where the model has
             no noise model.
@@ -154,6 +155,7 @@ def accept_pairs(
         >>> found = screen_pairs(model, training).candidates()  # doctest: +SKIP
         >>> accept_pairs(model, training, held_out, found).to_frame()  # doctest: +SKIP
     """
+    held_out = _that_count(held_out)
     _check(model, held_out, candidates)
     _warn_of_shared(training, held_out)
     chosen = recipe if isinstance(recipe, Recipe) else read_recipe(recipe)
@@ -218,12 +220,21 @@ def check_takes_pairs(model: Model, recipe: Recipe, pair_distance: int, pair_kno
     one.spec(len(model.motif_names), model.spec.sequence_length, model.motif_names)
 
 
+def _that_count(data: Dataset) -> Dataset:
+    """The rows with a weight above 0."""
+    if data.weight is None or np.all(data.weight > 0):
+        return data
+    return data.take(np.flatnonzero(data.weight > 0))
+
+
 def _check(model: Model, held_out: Dataset, candidates: Sequence[tuple[str, str]]) -> None:
     check_one_output(model)
     if not candidates:
         raise ValueError("candidates: expected pairs of names of factors, got none")
     if not len(held_out) or not held_out.expression.size:
-        raise ValueError("held_out: expected sequences and their expression, got none")
+        raise ValueError(
+            "held_out: expected sequences with a weight above 0 and their expression, got none"
+        )
     known = {frozenset(pair) for pair in pair_names(model.spec, model.motif_names)}
     for pair in candidates:
         if frozenset(pair) in known:
@@ -298,8 +309,9 @@ def row_log_likelihood(model: Model, data: Dataset, deviation: float) -> np.ndar
 
     Args:
         model: with its noise model; without one, noise is normal.
-        data: sequences and measurements.
-        deviation: of normal noise, of the mean of all replicates of a row.
+        data: sequences and measurements, with weights above 0 where there are any. A noise model
+            does not use them: it has the likelihood of each measurement.
+        deviation: of normal noise, of the mean of all replicates of a row of weight 1.
     """
     predicted = model.predict(data.sequence).expression
     if isinstance(model.noise, Noise):
@@ -307,15 +319,15 @@ def row_log_likelihood(model: Model, data: Dataset, deviation: float) -> np.ndar
 
         found = model.noise.log_likelihood(tf.constant(predicted), tf.constant(data.expression))
         return np.asarray(found, np.float64).reshape(len(data), -1).sum(axis=1)
-    # A mean of fewer replicates scatters more.
-    own = deviation / np.sqrt(data.measured_share)
+    # A mean of fewer replicates, or of a smaller weight, scatters more.
+    own = deviation / np.sqrt(data.mean_weight)
     distance = (data.mean_expression.astype(np.float64) - predicted) / own
     return -0.5 * distance**2 - np.log(own * np.sqrt(2 * np.pi))
 
 
 def _deviation(model: Model, data: Dataset) -> float:
     residual = data.mean_expression.astype(np.float64) - model.predict(data.sequence).expression
-    return float(np.sqrt(np.mean(data.measured_share * residual**2))) or 1.0
+    return float(np.sqrt(np.mean(data.mean_weight * residual**2))) or 1.0
 
 
 def _gain(difference: np.ndarray) -> Gain:

@@ -69,7 +69,7 @@ class Measured:
             )
         values = dataset.expression
         if outputs == 1:
-            values, weight = dataset.mean_expression, weight * dataset.measured_share
+            values, weight = dataset.mean_expression, dataset.mean_weight
         expression = values[rows].astype(np.float64)
         return cls(codes, expression, weight[rows].astype(np.float64), family)
 

@@ -15,19 +15,66 @@ from cisreg.losses import Poisson
 from cisreg.trained_model import Model
 
 
-def test_z_scores_are_those_of_centred_products_one_by_one():
+@pytest.mark.parametrize("weighted", [False, True])
+def test_z_scores_are_those_of_centred_products_one_by_one(weighted):
     random = np.random.default_rng(0)
     binding, residual = random.gamma(1, 1, (50, 3)), random.normal(0, 1, 50)
-    weight = random.uniform(0.2, 1, 50)
-    residual -= residual.mean()
-    z = _of_products(binding, residual, weight)
-    centred = binding - binding.mean(axis=0)
+    open_by = random.uniform(0.2, 1, 50)
+    certainty = random.uniform(0.1, 2, 50) if weighted else np.ones(50)
+    certainty /= certainty.mean()
+    root = np.sqrt(certainty)
+    residual -= np.average(residual, weights=certainty)
+    z = _of_products(binding, residual * root, open_by * root, root)
+    centred = binding - np.average(binding, axis=0, weights=certainty)
+    variance = np.mean(certainty * residual**2)
     for a in range(3):
         for b in range(3):
-            product = centred[:, a] * centred[:, b] * weight
-            product = product - product.mean()
-            expected = (residual * product).sum() / np.sqrt(residual.var() * (product**2).sum())
+            product = centred[:, a] * centred[:, b] * open_by
+            product = product - np.average(product, weights=certainty)
+            total = (certainty * residual * product).sum()
+            expected = total / np.sqrt(variance * (certainty * product**2).sum())
             assert z[a, b] == pytest.approx(expected)
+
+
+def test_a_row_that_weighs_twice_counts_as_two():
+    made = simulated(1, sequence_count=600, seed=4, noise=0.1)
+    model = without_pairs(made)
+    weight = np.random.default_rng(0).integers(0, 4, 600).astype(np.float32)
+    once = screen_pairs(model, Dataset(made.sequence, made.expression, weight))
+    rows = np.repeat(np.arange(600), weight.astype(int))
+    often = screen_pairs(model, Dataset(made.sequence[rows], made.expression[rows]))
+    assert once.factors[0] == often.factors[0] and once.count == np.count_nonzero(weight)
+    # Twice the weight for all is no more data.
+    more = len(rows) / once.count
+    z = dict(zip(often.factors, often.z * often.spread, strict=True))
+    for pair, each in zip(once.factors, once.z * once.spread, strict=True):
+        assert each * np.sqrt(more) == pytest.approx(z[pair], rel=1e-4)
+    # A copy is another sequence where a place needs some.
+    first, second = once.profile[0] * once.spread, often.profile[0] * often.spread
+    enough = first != 0
+    assert enough.sum() > 10
+    np.testing.assert_allclose(first[enough] * np.sqrt(more), second[enough], rtol=1e-4)
+
+
+def test_rows_that_lack_replicates_weigh_by_those_they_have():
+    made = simulated(1, sequence_count=400, seed=5, noise=0.1)
+    model = without_pairs(made)
+    both = np.stack([made.expression, made.expression], axis=1)
+    both[::3, 1] = np.nan
+    share = np.where(np.arange(400) % 3, 1.0, 0.5).astype(np.float32)
+    found = screen_pairs(model, Dataset(made.sequence, both))
+    expected = screen_pairs(model, Dataset(made.sequence, made.expression, share))
+    np.testing.assert_allclose(found.z, expected.z, rtol=1e-6)
+    np.testing.assert_allclose(found.profile, expected.profile, rtol=1e-6)
+    alike = screen_pairs(model, Dataset(made.sequence, made.expression))
+    assert abs(found.z[0] - alike.z[0]) > 1e-3
+
+
+def test_rows_without_weight_are_refused_where_there_are_no_others():
+    made = simulated(0, sequence_count=20)
+    data = Dataset(made.sequence, made.expression, np.zeros(20, np.float32))
+    with pytest.raises(ValueError, match="with a weight above 0, got none of 20"):
+        screen_pairs(without_pairs(made), data)
 
 
 def test_q_values_are_those_of_benjamini_and_hochberg():

@@ -34,6 +34,33 @@ def test_the_likelihood_without_a_noise_model_is_normal():
     np.testing.assert_allclose(found, -0.5 - np.log(2 * np.sqrt(2 * np.pi)), rtol=1e-5)
 
 
+def test_a_row_scatters_by_its_weight_and_its_replicates():
+    made = simulated(0, sequence_count=4)
+    both = np.stack([made.noiseless_expression + 2] * 2, axis=1)
+    both[2:, 0] = np.nan
+    data = Dataset(made.sequence, both, np.array([1, 4, 1, 4], np.float32))
+    found = row_log_likelihood(without_pairs(made), data, 2.0)
+    own = 2.0 / np.sqrt([1, 4, 0.5, 2])
+    expected = -0.5 * (2 / own) ** 2 - np.log(own * np.sqrt(2 * np.pi))
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_rows_of_weight_0_decide_nothing():
+    made = simulated(0, sequence_count=60)
+    weight = np.ones(60, np.float32)
+    weight[50:] = 0
+    data = Dataset(made.sequence, made.expression, weight)
+    options = {"recipe": "quick", "epochs": 1}
+    model, training = without_pairs(made), data.take(np.arange(30))
+    judged = [
+        accept_pairs(model, training, data[30:end], [("F0", "F1")], **options) for end in (50, 60)
+    ]
+    assert [each.count for each in judged] == [20, 20]
+    assert judged[0].gains == judged[1].gains and np.isfinite(judged[0].gains[0].mean)
+    with pytest.raises(ValueError, match="held_out: expected sequences with a weight above 0"):
+        accept_pairs(model, training, data[50:], [("F0", "F1")], **options)
+
+
 def test_the_likelihood_of_a_row_is_of_all_its_measurements():
     made = simulated(0, sequence_count=5)
     model = replace(without_pairs(made), noise=Gaussian(deviation=2.0))

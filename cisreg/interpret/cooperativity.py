@@ -180,10 +180,10 @@ def screen_pairs(
             "not computed one by one; screen a model that was trained without competition"
         )
     places = np.asarray(factor_places(model, factors), np.int64)
-    codes, measured, root = _rows(model, data)
+    codes, measured, root_weight = _rows(model, data)
     how: dict[str, Any] = {"batch_size": batch_size, "progress": progress}
     binding = np.empty((len(codes), len(places)), np.float32)
-    residual, weight = np.empty((2, len(codes)))
+    residual, sensitivity = np.empty((2, len(codes)))
     for rows, part in batches(model, codes, description="pairs", **how):
         scan = scan_model(model, part, threads=threads)
         made = read_out(model, scan)
@@ -191,11 +191,13 @@ def screen_pairs(
         residual[rows] = measured[rows] - made.expression
         # What a small effect on the score, where all is accessible, does to expression.
         slope = link_slope(model.spec.link, model.parameters, made.score)
-        weight[rows] = made.accessibility * slope
-    # Least squares with weights are those of rows times their root.
-    residual, weight = residual * root, weight * root
-    residual = _unexplained(residual, binding * weight[:, np.newaxis], weight, root)
-    z = _of_products(binding.astype(np.float64), residual, weight, root)
+        sensitivity[rows] = made.accessibility * slope
+    # Least squares with weights are those of rows times the root of their weight.
+    residual, sensitivity = residual * root_weight, sensitivity * root_weight
+    residual = _unexplained(
+        residual, binding * sensitivity[:, np.newaxis], sensitivity, root_weight
+    )
+    z = _of_products(binding.astype(np.float64), residual, sensitivity, root_weight)
     first, second = np.triu_indices(len(places))
     known = {frozenset(pair) for pair in model.spec.pairs}
     new = [frozenset(pair) not in known for pair in zip(places[first], places[second], strict=True)]
@@ -211,7 +213,7 @@ def screen_pairs(
         pair_distance=pair_distance,
         pair_knots=pair_knots,
     )
-    profile = _profile(model, spec, codes, residual, weight, root, how) / spread
+    profile = _profile(model, spec, codes, residual, sensitivity, root_weight, how) / spread
     p_value = _two_sided(found)
     of_profile = _two_sided(np.abs(profile).max(axis=(1, 2))) * profile[0].size if pairs else 0.0
     p_value[closer] = np.minimum(2 * np.minimum(p_value[closer], of_profile), 1.0)
@@ -263,25 +265,25 @@ def _measured(model: AnyModel, data: Dataset) -> np.ndarray:
 
 
 def _unexplained(
-    residual: np.ndarray, binding: np.ndarray, weight: np.ndarray, root: np.ndarray
+    residual: np.ndarray, binding: np.ndarray, sensitivity: np.ndarray, root_weight: np.ndarray
 ) -> np.ndarray:
     """Residuals less what a sum over factors explains, by least squares: of weighted mean 0."""
-    design = np.column_stack([root, weight, binding])
+    design = np.column_stack([root_weight, sensitivity, binding])
     solution, *_ = np.linalg.lstsq(design, residual, rcond=None)
     return residual - design @ solution
 
 
 def _of_products(
-    binding: np.ndarray, residual: np.ndarray, weight: np.ndarray, root: np.ndarray
+    binding: np.ndarray, residual: np.ndarray, sensitivity: np.ndarray, root_weight: np.ndarray
 ) -> np.ndarray:
     """The z-score of every two columns of a binding [N, M], float64 [M, M]."""
-    centred = binding - root**2 @ binding / np.sum(root**2)
-    size = np.sqrt(np.abs(weight))
+    centred = binding - root_weight**2 @ binding / len(binding)
+    size = np.sqrt(np.abs(sensitivity))
     own = centred * size[:, np.newaxis]
     # Products have a mean, of which a residual of mean 0 knows nothing.
-    mean = own.T @ (own * root[:, np.newaxis]) / np.sum(root**2)
+    mean = own.T @ (own * root_weight[:, np.newaxis]) / len(own)
     total = own.T @ (own * residual[:, np.newaxis])
-    square = (own**2).T @ own**2 - np.sum(root**2) * mean**2
+    square = (own**2).T @ own**2 - len(own) * mean**2
     return _z_scores(total, square, residual)
 
 
@@ -296,8 +298,8 @@ def _profile(
     spec: ModelSpec,
     codes: np.ndarray,
     residual: np.ndarray,
-    weight: np.ndarray,
-    root: np.ndarray,
+    sensitivity: np.ndarray,
+    root_weight: np.ndarray,
     how: dict[str, Any],
 ) -> np.ndarray:
     """Z-scores of the sums over sites by orientation and knot, float64 [K, 2, D]."""
@@ -314,10 +316,10 @@ def _profile(
                 by_strand[:, 0, 1] + by_strand[:, 1, 0],
             ],
             axis=2,
-        ) * weight[rows].reshape(-1, 1, 1, 1)
-        left, own = (each[rows].reshape(-1, 1, 1, 1) for each in (residual, root))
+        ) * sensitivity[rows].reshape(-1, 1, 1, 1)
+        left, own = (each[rows].reshape(-1, 1, 1, 1) for each in (residual, root_weight))
         sums += np.stack([each.sum(axis=0) for each in (own * both, left * both, both**2, both**4)])
-    square = sums[2] - sums[0] ** 2 / np.sum(root**2)
+    square = sums[2] - sums[0] ** 2 / len(codes)
     enough = sums[2] ** 2 >= _LEAST_SEQUENCES * sums[3]
     return np.where(enough, _z_scores(sums[1], square, residual), 0.0)
 

@@ -129,6 +129,8 @@ def read_measured(
     sequence: str | None,
     expression: Sequence[str] | None,
     decimal_comma: bool,
+    *,
+    weighted: bool = False,
 ) -> Dataset:
     """The sequences of a table, encoded for a model, and their measurements.
 
@@ -141,6 +143,7 @@ def read_measured(
         sequence: column of the sequences; None: found by its name.
         expression: columns of the measurements; the same.
         decimal_comma: whether numbers have a decimal comma.
+        weighted: whether to read the weights of the rows; metrics count all rows alike.
 
     Raises:
         ValueError: fewer than 2 rows that can be used.
@@ -151,9 +154,11 @@ def read_measured(
         # Counts are in the columns that those of training were in: no usual name says them.
         asked["expression"] = tuple(model.table_columns.get("expression") or ())
     asked = options.with_own_columns(asked, model)
+    if not weighted:
+        asked["weight"] = False
     files = options.open_files(
         table,
-        {**asked, "weight": False, "counted": options.counted_by(model)},
+        {**asked, "counted": options.counted_by(model)},
         length=model.spec.sequence_length,
         side=model.padding_side,
         partly_measured=True,

@@ -239,12 +239,18 @@ def read_ensemble(folder: str | Path, output: str | None) -> Ensemble:
 
 
 def with_own_columns(asked: Mapping[str, Any], model: Model) -> dict[str, Any]:
-    """The columns that were asked for; those of outputs, which have no usual names, if none were.
+    """The columns that were asked for, and those of training that have no usual names.
+
+    These are the column of weights, and the columns of outputs if no others were asked for.
 
     Args:
         asked: from `asked_columns`.
-        model: of several outputs, or of one of them.
+        model: which knows the columns that it was trained on.
     """
+    own = model.table_columns.get("weight")
+    # A column of the usual name is found where there is one.
+    if own is not None and own != "weight":
+        asked = {"weight": own, **asked}
     of_outputs = model.spec.output_count > 1 or "output" in model.metadata
     if "expression" in asked or not of_outputs:
         return dict(asked)

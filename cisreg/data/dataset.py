@@ -330,6 +330,17 @@ class Dataset:
         mean = np.nanmean(self.expression, axis=1, dtype=np.float64)
         return np.asarray(mean, np.float32)
 
+    def rows_that_count(self) -> Dataset:
+        """The rows with a weight above 0; all where there are no weights.
+
+        Example:
+            >>> len(Dataset(["ACGT", "TTGC"], [1, 2], weight=[0, 1]).rows_that_count())
+            1
+        """
+        if self.weight is None or np.all(self.weight > 0):
+            return self
+        return self.take(np.flatnonzero(self.weight > 0))
+
     @property
     def mean_weight(self) -> np.ndarray:
         """float64 [N], the weight of the mean of each sequence's measurements in least squares.

@@ -12,8 +12,9 @@ the best 200 pairs have a profile: the same z-score of the sums over sites that 
 one for each orientation and knot (`cisreg.pairs.pair_sums`). Where fewer than 5 sequences make up
 such a sum it is 0. The p-value of a pair is that of the larger of both, two-sided and times the
 number of z-scores it is the largest of (Bonferroni); q-values are those of Benjamini and Hochberg
-(1995) over all pairs, of which those without a profile have the p-value of their product. Rows
-count by their weights: all sums are those of weighted least squares.
+(1995) over all pairs, of which those without a profile have the p-value of their product. All sums
+are those of weighted least squares: a weight is taken for 1 / variance of the noise of a row. With
+weights that are something else, z-scores are larger than they should be.
 
 An effect that changes its sign with the distance may be missed where it cancels. A pair that is
 found is a candidate; `cisreg.recipes.accept_pairs` trains with and without it.
@@ -156,8 +157,8 @@ def screen_pairs(
 
     Args:
         model: a trained model.
-        data: sequences and measurements; those that the model was trained on are good for it. Rows
-            count by `Dataset.mean_weight`.
+        data: sequences and measurements; those that the model was trained on are good for it. A row
+            counts by its weight times the share of its replicates that are there.
         most: how many pairs to return, with their profiles.
         factors: only pairs of these factors; None: of all.
         pair_distance: of the profile, as in `cisreg.ModelSpec`.
@@ -239,10 +240,7 @@ def _rows(model: AnyModel, data: Dataset) -> tuple[np.ndarray, np.ndarray, np.nd
     Counts without exposure, or without reads, say nothing, and rows of weight 0 neither.
     """
     codes, measured = encode_some(model, data), _measured(model, data)
-    counts = model.noise is not None and model.noise.counts
-    weight = data.mean_weight
-    if counts:
-        weight = np.ones(len(data)) if data.weight is None else data.weight.astype(np.float64)
+    weight = _mean_weight(model, data)
     rows = np.isfinite(measured) & (weight > 0)
     if not rows.any():
         raise ValueError(
@@ -251,6 +249,15 @@ def _rows(model: AnyModel, data: Dataset) -> tuple[np.ndarray, np.ndarray, np.nd
         )
     weight = weight[rows]
     return codes[rows], measured[rows], np.sqrt(weight / weight.mean())
+
+
+def _mean_weight(model: AnyModel, data: Dataset) -> np.ndarray:
+    """`Dataset.mean_weight`, of counts that of their levels: an exposure is no replicate."""
+    if model.noise is None or not model.noise.counts:
+        return data.mean_weight
+    levels = model.noise.levels(data.expression).reshape(len(data), -1)
+    own = 1.0 if data.weight is None else data.weight.astype(np.float64)
+    return own * np.isfinite(levels).mean(axis=1)
 
 
 def _measured(model: AnyModel, data: Dataset) -> np.ndarray:

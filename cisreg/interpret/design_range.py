@@ -59,7 +59,7 @@ def what_training_saw(
         ValueError: training data without sequences.
     """
     if training is not None:
-        return _of_training(model, training, threads)
+        return _of_training(model, training.rows_that_count(), threads)
     measured = measured_range(model.metadata)
     if measured is None:
         logger.warning(
@@ -99,7 +99,7 @@ def with_margin(limits: tuple[float, float]) -> tuple[float, float]:
 
 def _of_training(model: AnyModel, training: Dataset, threads: int | None) -> Seen:
     if not len(training):
-        raise ValueError("training: expected sequences, got none")
+        raise ValueError("training: expected sequences with a weight above 0, got none")
     rows = np.linspace(0, len(training) - 1, min(len(training), _SAMPLE)).astype(np.int64)
     codes = model.encode(training)[np.unique(rows)]
     predicted, accessibility = [], []

@@ -155,9 +155,9 @@ def accept_pairs(
         >>> found = screen_pairs(model, training).candidates()  # doctest: +SKIP
         >>> accept_pairs(model, training, held_out, found).to_frame()  # doctest: +SKIP
     """
-    held_out = _that_count(held_out)
+    held_out = held_out.rows_that_count()
     _check(model, held_out, candidates)
-    _warn_of_shared(training, held_out)
+    _warn_of_shared(training.rows_that_count(), held_out)
     chosen = recipe if isinstance(recipe, Recipe) else read_recipe(recipe)
     if model.spec.pairs:
         pair_distance, pair_knots = model.spec.pair_distance, model.spec.pair_knots
@@ -218,13 +218,6 @@ def check_takes_pairs(model: Model, recipe: Recipe, pair_distance: int, pair_kno
     sizes = {"pair_distance": pair_distance, "pair_knots": pair_knots}
     one = _recipe_with(model, [(name, name)], sizes, recipe)
     one.spec(len(model.motif_names), model.spec.sequence_length, model.motif_names)
-
-
-def _that_count(data: Dataset) -> Dataset:
-    """The rows with a weight above 0."""
-    if data.weight is None or np.all(data.weight > 0):
-        return data
-    return data.take(np.flatnonzero(data.weight > 0))
 
 
 def _check(model: Model, held_out: Dataset, candidates: Sequence[tuple[str, str]]) -> None:
@@ -309,8 +302,8 @@ def row_log_likelihood(model: Model, data: Dataset, deviation: float) -> np.ndar
 
     Args:
         model: with its noise model; without one, noise is normal.
-        data: sequences and measurements, with weights above 0 where there are any. A noise model
-            does not use them: it has the likelihood of each measurement.
+        data: sequences and measurements, with weights above 0 where there are any. The likelihood
+            of a noise model is multiplied by them, divided by their mean, as in training.
         deviation: of normal noise, of the mean of all replicates of a row of weight 1.
     """
     predicted = model.predict(data.sequence).expression
@@ -318,7 +311,8 @@ def row_log_likelihood(model: Model, data: Dataset, deviation: float) -> np.ndar
         import tensorflow as tf
 
         found = model.noise.log_likelihood(tf.constant(predicted), tf.constant(data.expression))
-        return np.asarray(found, np.float64).reshape(len(data), -1).sum(axis=1)
+        likely = np.asarray(found, np.float64).reshape(len(data), -1).sum(axis=1)
+        return likely if data.weight is None else likely * (data.weight / data.weight.mean())
     # A mean of fewer replicates, or of a smaller weight, scatters more.
     own = deviation / np.sqrt(data.mean_weight)
     distance = (data.mean_expression.astype(np.float64) - predicted) / own

@@ -70,6 +70,22 @@ def test_rows_that_lack_replicates_weigh_by_those_they_have():
     assert abs(found.z[0] - alike.z[0]) > 1e-3
 
 
+def test_counts_weigh_by_the_libraries_that_they_have():
+    made = simulated(0, sequence_count=300)
+    spec = replace(made.spec, link="softplus")
+    parameters = {**without_pairs(made).parameters, "link_scale": np.float32(1)}
+    model = Model(spec, parameters, made.motif_names, noise=Poisson(library_size=(1.0, 1.0)))
+    counts = np.random.default_rng(0).integers(1, 30, (300, 2)).astype(np.float32)
+    counts[:, 1] = counts[:, 0]
+    lacking = counts.copy()
+    lacking[::2, 1] = np.nan
+    share = np.where(np.arange(300) % 2, 1.0, 0.5).astype(np.float32)
+    found = screen_pairs(model, Dataset(made.sequence, lacking))
+    expected = screen_pairs(model, Dataset(made.sequence, counts, share))
+    np.testing.assert_allclose(found.z, expected.z, rtol=1e-6)
+    assert abs(found.z[0] - screen_pairs(model, Dataset(made.sequence, counts)).z[0]) > 1e-3
+
+
 def test_rows_without_weight_are_refused_where_there_are_no_others():
     made = simulated(0, sequence_count=20)
     data = Dataset(made.sequence, made.expression, np.zeros(20, np.float32))

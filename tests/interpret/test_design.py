@@ -327,6 +327,11 @@ def test_what_training_saw_tells_extrapolation():
     assert found.to_table()["extrapolation"].to_pylist() == [True]
     low = design(model, worst, "min", training=data)
     assert "is below" in low.extrapolation[0]
+    # A row of weight 0 was not seen.
+    counts = (measured < np.quantile(measured, 0.9)).astype(np.float32)
+    fewer = cisreg.Dataset(codes, measured, counts)
+    at_rest = design(model, best, "max", steps=0, training=fewer)
+    assert "is above" in at_rest.extrapolation[0] and "measured" in at_rest.extrapolation[0]
 
 
 def test_the_range_of_measurements_that_a_model_keeps_is_used(caplog):

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from cisreg.cli import app
 from cisreg.data import Dataset
+from cisreg.interpret import screen_pairs
 from cisreg.losses import Gaussian
 from cisreg.pairs import pair_curves
 from cisreg.recipes import accept_pairs
@@ -43,6 +44,25 @@ def test_a_row_scatters_by_its_weight_and_its_replicates():
     own = 2.0 / np.sqrt([1, 4, 0.5, 2])
     expected = -0.5 * (2 / own) ** 2 - np.log(own * np.sqrt(2 * np.pi))
     np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_weights_multiply_the_likelihood_of_a_noise_model():
+    made = simulated(0, sequence_count=4)
+    model = replace(without_pairs(made), noise=Gaussian(deviation=2.0))
+    measured, weight = made.expression, np.array([1, 2, 3, 6], np.float32)
+    alike = row_log_likelihood(model, Dataset(made.sequence, measured), 1.0)
+    found = row_log_likelihood(model, Dataset(made.sequence, measured, weight), 1.0)
+    np.testing.assert_allclose(found, alike * weight / 3, rtol=1e-6)
+
+
+def test_rows_of_weight_0_are_none_to_train_on(caplog):
+    made = simulated(0, sequence_count=40)
+    weight = (np.arange(40) < 20).astype(np.float32)
+    training = Dataset(made.sequence, made.expression, weight)
+    held_out = Dataset(made.sequence[20:], made.expression[20:])
+    options = {"recipe": "quick", "epochs": 1}
+    accept_pairs(without_pairs(made), training, held_out, [("F0", "F1")], **options)
+    assert "held-out rows" not in caplog.text
 
 
 def test_rows_of_weight_0_decide_nothing():
@@ -124,6 +144,26 @@ def test_a_plot_shows_what_two_strongest_sites_do():
     for line, curve in zip(lines, curves[0], strict=False):
         expected = curve * occupancy[0] * occupancy[1]
         np.testing.assert_allclose(line.get_ydata(), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["weight", "precision"])
+def test_the_command_weighs_rows_by_the_column_of_training(tmp_path, name):
+    made = simulated(1, sequence_count=300, seed=1, noise=0.2)
+    model = replace(without_pairs(made), table_columns={"sequence": "sequence", "weight": name})
+    save_model(tmp_path / "model", model)
+    weight = np.arange(300) % 4
+    with open_table(tmp_path / "t.tsv") as write:
+        table = {"sequence": decode(made.sequence), "expression": made.expression}
+        write({**table, name: weight.astype(np.float32)})
+    command = ["explain", "cooperativity", str(tmp_path / "model"), str(tmp_path / "t.tsv")]
+    result = CliRunner().invoke(app, [*command, "--json"])
+    assert result.exit_code == 0, result.output
+    rows = json.loads(result.stdout)["results"]["rows"]
+    data = Dataset(made.sequence, made.expression, weight.astype(np.float32))
+    found = screen_pairs(model, data)
+    assert [row["z"] for row in rows] == pytest.approx(found.z.tolist(), rel=1e-4)
+    alike = screen_pairs(model, Dataset(made.sequence, made.expression))
+    assert abs(alike.z[0] - found.z[0]) > 0.01
 
 
 @pytest.mark.slow

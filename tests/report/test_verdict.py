@@ -197,8 +197,17 @@ def test_words_are_counted_where_all_bases_are_known():
 def test_expression_by_words_is_found_again():
     codes = RANDOM.integers(0, 4, (600, 60), dtype=np.uint8)
     expression = word_counts(codes) @ RANDOM.normal(0, 1, 64) + 5
-    predicted = predict_by_words(codes[:400], expression[:400], codes[400:])
+    predicted = predict_by_words(codes[:400], expression[:400], codes[400:], np.ones(400))
     assert agreement(predicted, expression[400:]).r_squared > 0.999
+
+
+def test_a_row_that_weighs_three_times_is_fitted_as_three():
+    codes = RANDOM.integers(0, 4, (200, 60), dtype=np.uint8)
+    expression, weight = RANDOM.normal(0, 1, 200), RANDOM.integers(1, 4, 200)
+    once = predict_by_words(codes, expression, codes, weight.astype(float))
+    rows = np.repeat(np.arange(200), weight)
+    often = predict_by_words(codes[rows], expression[rows], codes, np.ones(len(rows)))
+    np.testing.assert_allclose(once, often, atol=1e-8)
 
 
 def test_a_factor_that_adds_the_same_everywhere_is_found():

@@ -64,6 +64,30 @@ def test_rows_that_training_left_out_are_left_out(folder, tmp_path):
     assert table_of(tmp_path / "of_gaps.tsv").equals(table_of(tmp_path / "of_whole.tsv"))
 
 
+def test_rows_weigh_by_the_column_that_training_took(problem, folder, tmp_path):
+    truth, data = problem
+    rows = {"sequence": decode(data.sequence), "expression": data.expression}
+    weight = np.arange(len(data)) % 3 + 1.0
+    for name, own in (("weight", None), ("precision", "precision")):
+        columns = {"sequence": "sequence"} | ({} if own is None else {"weight": own})
+        save_model(tmp_path / name, replace(truth, table_columns=columns))
+        with open_table(tmp_path / f"{name}.tsv") as write:
+            write({**rows, name: weight})
+        output = tmp_path / f"of_{name}.tsv"
+        run(tmp_path / name, tmp_path / f"{name}.tsv", "--numbers", "effects", "--output", output)
+    found = table_of(tmp_path / "of_weight.tsv")
+    assert table_of(tmp_path / "of_precision.tsv").equals(found)
+    run(
+        folder / "model",
+        folder / "data.tsv",
+        "--numbers",
+        "effects",
+        "--output",
+        tmp_path / "none.tsv",
+    )
+    assert not table_of(tmp_path / "none.tsv").equals(found)
+
+
 def test_the_command_writes_the_intervals_and_says_what_is_open(problem, folder, tmp_path):
     truth, data = problem
     words = (folder / "model", folder / "data.tsv", "--output", tmp_path / "intervals.tsv")

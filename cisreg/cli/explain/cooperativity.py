@@ -95,7 +95,8 @@ def cooperativity(
     both do more together than the model says), q-value is the false discovery rate down to this
     row; orientation and distance say where it shows most. Pairs are candidates: with --held-out,
     the table says which of them to train, with the gain in nats per row and its standard error.
-    Train them by **cisreg train** --start MODEL --pair A:B.
+    Train them by **cisreg train** --start MODEL --pair A:B. Rows count by their weights, if the
+    tables have a column of these.
     """
     if held_out is None:
         _check_not_given(context, "candidates", "q_value", "recipe", "epochs")
@@ -113,8 +114,10 @@ def cooperativity(
         check_takes_pairs(learned, read_recipe(recipe), pair_distance, pair_knots)
     factor_places(learned, factor or None)
     columns = (sequence_column, expression_column, decimal_comma)
-    data = read_measured(table, learned, *columns)
-    others = None if held_out is None else read_measured(held_out, learned, *columns)
+    data = read_measured(table, learned, *columns, weighted=True)
+    others = None
+    if held_out is not None:
+        others = read_measured(held_out, learned, *columns, weighted=True)
     found = screen_pairs(
         *(learned, data),
         most=max(most, candidates),

@@ -196,11 +196,14 @@ def _place_values(column: pa.Array) -> tuple[np.ndarray | None, tuple[str, ...]]
 
 def _baseline(found: Found) -> Metrics | None:
     training, judged = found.of("training"), found.judged
-    if training is None or judged is None or len(training.data) < 2:
+    if training is None or judged is None:
+        return None
+    fitted = training.data.rows_that_count()
+    if len(fitted) < 2:
         return None
     measured = judged.data.mean_expression.astype(np.float64)
     predicted = predict_by_words(
-        training.data.sequence, training.data.mean_expression, judged.data.sequence
+        *(fitted.sequence, fitted.mean_expression, judged.data.sequence), fitted.mean_weight
     )
     return agreement(predicted, measured)
 

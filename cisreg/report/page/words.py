@@ -40,24 +40,29 @@ def word_counts(codes: np.ndarray) -> np.ndarray:
     return counts
 
 
-def predict_by_words(training: np.ndarray, measured: np.ndarray, codes: np.ndarray) -> np.ndarray:
+def predict_by_words(
+    training: np.ndarray, measured: np.ndarray, codes: np.ndarray, weight: np.ndarray
+) -> np.ndarray:
     """Expression predicted by a line through the counts of words, float64 [n].
 
     Args:
         training: uint8 [N, L], sequences to fit.
         measured: float [N], their expression.
         codes: uint8 [n, L], sequences to predict.
+        weight: float64 [N], above 0, of the sequences to fit.
 
     Example:
         >>> codes = np.array([[0, 0, 0], [1, 1, 1]], np.uint8)
-        >>> predict_by_words(codes, np.array([0.0, 1.0]), codes).round(2).tolist()
+        >>> predict_by_words(codes, np.array([0.0, 1.0]), codes, np.ones(2)).round(2).tolist()
         [0.0, 1.0]
     """
     some = slice(None, None, -(-len(training) // _MOST_FITTED))
     counts, expression = word_counts(training[some]), np.asarray(measured[some], np.float64)
-    mean, level = counts.mean(axis=0), expression.mean()
+    share = weight[some] / weight[some].mean()
+    mean, level = share @ counts / len(share), share @ expression / len(share)
     centred = counts - mean
-    squares = centred.T @ centred
+    own = centred * share[:, np.newaxis]
+    squares = centred.T @ own
     squares[np.diag_indices_from(squares)] += _RIDGE * np.diag(squares) + 1e-9
-    slope = np.linalg.solve(squares, centred.T @ (expression - level))
+    slope = np.linalg.solve(squares, own.T @ (expression - level))
     return level + (word_counts(codes) - mean) @ slope

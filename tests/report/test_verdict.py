@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +15,7 @@ from cisreg.interpret.diagnosis import Diagnosis
 from cisreg.interpret.findings import Finding
 from cisreg.metrics import agreement
 from cisreg.report.page.compare import error_difference
-from cisreg.report.page.compute import correlation_interval, example_rows
+from cisreg.report.page.compute import _baseline, correlation_interval, example_rows
 from cisreg.report.page.constant_parts import ConstantPart, constant_parts
 from cisreg.report.page.content import Predicted
 from cisreg.report.page.run import Run
@@ -208,6 +209,19 @@ def test_a_row_that_weighs_three_times_is_fitted_as_three():
     rows = np.repeat(np.arange(200), weight)
     often = predict_by_words(codes[rows], expression[rows], codes, np.ones(len(rows)))
     np.testing.assert_allclose(once, often, atol=1e-8)
+
+
+def test_the_baseline_is_fitted_to_rows_by_their_weight():
+    codes = RANDOM.integers(0, 4, (900, 60), dtype=np.uint8)
+    expression = word_counts(codes) @ RANDOM.normal(0, 1, 64) + 5
+    measured, weight = expression.copy(), np.ones(600, np.float32)
+    measured[:300], weight[:150], weight[150:300] = 1000 * RANDOM.normal(0, 1, 300), 0, 1e-12
+    training = Dataset(codes[:600], measured[:600], weight)
+    judged = Dataset(codes[600:], expression[600:])
+    found = SimpleNamespace(
+        of=lambda name: SimpleNamespace(data=training), judged=SimpleNamespace(data=judged)
+    )
+    assert _baseline(found).r_squared > 0.99
 
 
 def test_a_factor_that_adds_the_same_everywhere_is_found():

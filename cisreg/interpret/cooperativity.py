@@ -14,7 +14,7 @@ such a sum it is 0. The p-value of a pair is that of the larger of both, two-sid
 number of z-scores it is the largest of (Bonferroni); q-values are those of Benjamini and Hochberg
 (1995) over all pairs, of which those without a profile have the p-value of their product. All sums
 are those of weighted least squares: a weight is taken for 1 / variance of the noise of a row. With
-weights that are something else, z-scores are larger than they should be.
+weights that are something else, z-scores can be too large.
 
 An effect that changes its sign with the distance may be missed where it cancels. A pair that is
 found is a candidate; `cisreg.recipes.accept_pairs` trains with and without it.

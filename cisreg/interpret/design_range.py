@@ -56,7 +56,7 @@ def what_training_saw(
         The ranges; None, and the log says so, if nothing is known.
 
     Raises:
-        ValueError: training data without sequences.
+        ValueError: training data without sequences of a weight above 0.
     """
     if training is not None:
         return _of_training(model, training.rows_that_count(), threads)
